@@ -1,1 +1,25 @@
-//! What the functions share.
+//! What the functions of the course marketplace share: the domain, the table, the Stripe gateway and the HTTP edge.
+//!
+//! The domain ([`money`], [`course`], [`user`], [`purchase`], [`ids`]) knows neither HTTP nor AWS nor Stripe.
+
+pub mod app;
+pub mod aws;
+pub mod clock;
+pub mod config;
+pub mod course;
+pub mod entropy;
+pub mod error;
+pub mod http;
+pub mod ids;
+pub mod log;
+pub mod money;
+pub mod purchase;
+#[cfg(feature = "stripe")]
+pub mod seal;
+#[cfg(feature = "stripe")]
+pub mod secrets;
+pub mod store;
+#[cfg(feature = "stripe")]
+pub mod stripe;
+pub mod transport;
+pub mod user;

@@ -1,0 +1,41 @@
+//! Time, passed in so that a test can hold it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use time::{Duration, OffsetDateTime};
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// The machine's clock moved forward by so many seconds. For tests only.
+    Shifted(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that a test can advance.
+    #[must_use]
+    pub fn shifted() -> Self {
+        Self::Shifted(Arc::new(AtomicI64::new(0)))
+    }
+
+    /// Moves a test's clock forward; the machine's own stays as it is.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Shifted(seconds) = self {
+            seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+        }
+    }
+
+    /// Now, in UTC, to the millisecond.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        let now = OffsetDateTime::now_utc();
+        let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+        match self {
+            Self::System => now,
+            Self::Shifted(seconds) => now + Duration::seconds(seconds.load(Ordering::SeqCst)),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Settings, from the environment.
+
+use std::time::Duration;
+
+use crate::money::FeePercent;
+use crate::purchase::ChargeType;
+
+/// What a function is told by its environment. `template.yaml` sets all of it; each has a default that is safe.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `TABLE_NAME`
+    pub table_name: String,
+    /// `STRIPE_SECRET_ARN`: where Stripe's keys are.
+    pub stripe_secret_arn: String,
+    /// `TOKEN_KEYS_SECRET_ARN`: where the keys are that seal sellers' tokens.
+    pub token_keys_secret_arn: String,
+    /// `STRIPE_PUBLISHABLE_KEY`: what frontends may know.
+    pub publishable_key: String,
+    /// `STRIPE_API_BASE`, without a slash at the end.
+    pub stripe_api_base: String,
+    /// `STRIPE_CONNECT_BASE`, without a slash at the end.
+    pub stripe_connect_base: String,
+    /// `ALLOWED_ORIGINS`: which sites may change things with a cookie.
+    pub allowed_origins: Vec<String>,
+    /// `PUBLIC_API_URL`, without a slash at the end.
+    pub public_api_url: String,
+    /// `STOREFRONT_URL`, without a slash at the end.
+    pub storefront_url: String,
+    /// `CHARGE_TYPE`: `destination` or `direct`.
+    pub charge_type: ChargeType,
+    /// `OAUTH_SCOPE`: `read_write` or `read_only`.
+    pub oauth_scope: String,
+    /// `DEFAULT_FEE_PERCENT`: the platform's part where a course names none.
+    pub default_fee_percent: FeePercent,
+    /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
+    pub stripe_timeout: Duration,
+}
+
+/// A variable has a value that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} must be {expected}")]
+pub struct ConfigError {
+    name: &'static str,
+    expected: &'static str,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Where a variable has a value that cannot be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads from any lookup of names.
+    ///
+    /// # Errors
+    /// Where a variable has a value that cannot be used.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name: &str, default: &str| lookup(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned());
+        let address = |name: &str, default: &str| text(name, default).trim_end_matches('/').to_owned();
+        let charge_type = match text("CHARGE_TYPE", "destination").as_str() {
+            "destination" => ChargeType::Destination,
+            "direct" => ChargeType::Direct,
+            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "destination or direct" }),
+        };
+        let oauth_scope = text("OAUTH_SCOPE", "read_write");
+        if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
+            return Err(ConfigError { name: "OAUTH_SCOPE", expected: "read_write or read_only" });
+        }
+        let default_fee_percent = text("DEFAULT_FEE_PERCENT", "50")
+            .parse()
+            .ok()
+            .and_then(|percent: i64| FeePercent::try_from(percent).ok())
+            .ok_or(ConfigError { name: "DEFAULT_FEE_PERCENT", expected: "a whole number from 0 to 99" })?;
+        let stripe_timeout = text("STRIPE_TIMEOUT_MS", "10000")
+            .parse()
+            .map(Duration::from_millis)
+            .map_err(|_| ConfigError { name: "STRIPE_TIMEOUT_MS", expected: "a number of milliseconds" })?;
+        Ok(Self {
+            table_name: text("TABLE_NAME", "lambda-stripe-connect"),
+            stripe_secret_arn: text("STRIPE_SECRET_ARN", ""),
+            token_keys_secret_arn: text("TOKEN_KEYS_SECRET_ARN", ""),
+            publishable_key: text("STRIPE_PUBLISHABLE_KEY", ""),
+            stripe_api_base: address("STRIPE_API_BASE", "https://api.stripe.com"),
+            stripe_connect_base: address("STRIPE_CONNECT_BASE", "https://connect.stripe.com"),
+            allowed_origins: text("ALLOWED_ORIGINS", "")
+                .split(',')
+                .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+                .filter(|origin| !origin.is_empty())
+                .collect(),
+            public_api_url: address("PUBLIC_API_URL", "http://localhost:9000"),
+            storefront_url: address("STOREFRONT_URL", "http://localhost:3000"),
+            charge_type,
+            oauth_scope,
+            default_fee_percent,
+            stripe_timeout,
+        })
+    }
+
+    /// Where Stripe sends the browser back to. Registered at Stripe, to the letter.
+    #[must_use]
+    pub fn callback_url(&self) -> String {
+        format!("{}/users/oauth/callback", self.public_api_url)
+    }
+
+    /// Whether cookies travel over TLS only: everywhere but on a laptop.
+    #[must_use]
+    pub fn secure_cookies(&self) -> bool {
+        self.public_api_url.starts_with("https://")
+    }
+
+    /// Whether the platform works with Stripe's live mode, going by its publishable key.
+    #[must_use]
+    pub fn livemode(&self) -> bool {
+        self.publishable_key.starts_with("pk_live_")
+    }
+}

@@ -1,0 +1,104 @@
+//! Courses and their slugs.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::ids::{CourseId, UserId};
+use crate::money::{FeePercent, Price};
+
+/// A course as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Course {
+    /// The course's id.
+    pub id: CourseId,
+    /// Its address: unique among the courses that are not deleted.
+    pub slug: String,
+    /// At most 200 characters.
+    pub title: String,
+    /// At most 10,000 characters, plain text.
+    pub description: String,
+    /// What a buyer pays.
+    pub price: Price,
+    /// The platform's part of it.
+    pub fee_percent: FeePercent,
+    /// Whose course it is.
+    pub seller_id: UserId,
+    /// Whether it stands in the catalogue and is sold.
+    pub published: bool,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// Counts changes; a write names the one that it saw.
+    pub version: u64,
+    /// A deleted course leaves the catalogue and frees its slug, and stays for those who bought it and for the books.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// The longest slug, in bytes.
+pub const SLUG_MAX: usize = 80;
+
+/// Words that stand for something else in `/courses/…`.
+const RESERVED: [&str; 1] = ["charge"];
+
+/// A slug that can stand in an address: lower-case letters, digits and single hyphens.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn check_slug(slug: &str) -> Result<(), &'static str> {
+    let sound = !slug.is_empty()
+        && slug.len() <= SLUG_MAX
+        && slug.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+    if !sound {
+        return Err("slug must be lower-case letters, digits and single hyphens, at most 80 characters");
+    }
+    if RESERVED.contains(&slug) { Err("slug is a reserved word") } else { Ok(()) }
+}
+
+/// A slug made from a title: what is no ASCII letter or digit becomes a hyphen. A title of which nothing is left
+/// (one in another script, say) gives `course`.
+#[must_use]
+pub fn slug_of(title: &str) -> String {
+    let mut slug = String::new();
+    for letter in title.chars() {
+        if slug.len() >= SLUG_MAX - 12 {
+            break;
+        }
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') && letter != '\'' {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() || RESERVED.contains(&slug) { "course".to_owned() } else { slug.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_become_slugs() {
+        for (title, slug) in [
+            ("Flask Microservices", "flask-microservices"),
+            ("  C++ & Rust: what's new? ", "c-rust-whats-new"),
+            ("数学", "course"),
+            ("Charge", "course"),
+        ] {
+            assert_eq!(slug_of(title), slug);
+            assert_eq!(check_slug(&slug_of(title)), Ok(()));
+        }
+        assert_eq!(check_slug(&slug_of(&"very long ".repeat(50))), Ok(()));
+    }
+
+    #[test]
+    fn slugs_are_addresses() {
+        for slug in ["", "-", "a--b", "-a", "a-", "A", "a/b", "ä", "charge", &"a".repeat(81)] {
+            assert!(check_slug(slug).is_err(), "{slug}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong, in the domain's words. `http::problem` maps each to a status and a body.
+
+use crate::store::StoreError;
+
+/// Why a request was not carried out. The [`Error::code`] of each is stable and stands in `openapi.yaml`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The body is not JSON, or not UTF-8.
+    #[error("the body is not valid JSON: {0}")]
+    MalformedJson(String),
+    /// The body has another type than JSON.
+    #[error("the body must be sent as application/json")]
+    UnsupportedMediaType,
+    /// The body is over 64 KiB.
+    #[error("the body must have at most 65536 bytes")]
+    BodyTooLarge,
+    /// A value is missing or has the wrong type or range.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The cursor is none that a list has given.
+    #[error("cursor must be the next_cursor of an earlier answer of the same list")]
+    BadCursor,
+    /// No session, or one that has ended.
+    #[error("log in first")]
+    NotSignedIn,
+    /// Wrong e-mail or password; never says which.
+    #[error("the e-mail or the password is wrong")]
+    BadCredentials,
+    /// Too many failed log-ins.
+    #[error("too many failed log-ins; try again in {retry_after} seconds")]
+    Throttled {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// The address belongs to another account.
+    #[error("an account with this e-mail exists already")]
+    EmailTaken,
+    /// The user may not do this.
+    #[error("you may not do this")]
+    Forbidden,
+    /// A write with a cookie from an origin that is not allowed.
+    #[error("requests from this origin are not allowed to change anything")]
+    ForeignOrigin,
+    /// Only sellers may do this.
+    #[error("only sellers may do this; ask the staff to make you one")]
+    NotASeller,
+    /// Nobody buys from themselves.
+    #[error("you cannot buy your own course")]
+    OwnCourse,
+    /// There is no such thing, or it is another's.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// No function answers at this path and method.
+    #[error("this address does not take that method")]
+    MethodNotAllowed,
+    /// Another course has the slug.
+    #[error("another course has this slug already")]
+    SlugTaken,
+    /// Somebody else changed it in the meantime.
+    #[error("it was changed by another request at this moment; read it again and retry")]
+    Conflict,
+    /// The buyer has the course.
+    #[error("you own this course already")]
+    AlreadyOwned,
+    /// The course costs something else than the client expected.
+    #[error("the price is {amount} minor units of {currency}")]
+    PriceChanged {
+        /// In the minor unit.
+        amount: i64,
+        /// Lower-case ISO 4217.
+        currency: &'static str,
+    },
+    /// The seller cannot be paid.
+    #[error("the seller of this course cannot be paid at the moment")]
+    SellerNotConnected,
+    /// Another request is making the same purchase.
+    #[error("this purchase is being made by another request; look at it again in a moment")]
+    PurchaseInProgress,
+    /// The bank said no.
+    #[error("the card was declined")]
+    CardDeclined {
+        /// Stripe's `code`.
+        reason: String,
+        /// Stripe's `decline_code`.
+        decline_code: Option<String>,
+    },
+    /// Stripe refused the payment method itself.
+    #[error("this payment method cannot be used: {0}")]
+    PaymentMethodRefused(String),
+    /// Stripe refused or failed; whatever was begun is on record.
+    #[error("the payment provider could not carry this out; nothing was charged twice, and it is safe to try again")]
+    PaymentProviderError(String),
+    /// Stripe is out of reach or overloaded.
+    #[error("the payment provider is not available at the moment; it is safe to try again")]
+    PaymentProviderUnavailable(String),
+    /// Stripe did not answer in time; the outcome is found at the next try or event.
+    #[error("the payment provider did not answer in time; it is safe to try again")]
+    PaymentProviderTimeout(String),
+    /// A parked link that is not there any more.
+    #[error("this confirmation has ended; connect again")]
+    ConfirmationGone,
+    /// The user has a Stripe account linked already.
+    #[error("a Stripe account is linked already; disconnect it first")]
+    AlreadyLinked,
+    /// The Stripe account is linked by another seller.
+    #[error("this Stripe account is linked by another seller")]
+    AccountTaken,
+    /// The webhook's signature does not verify.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// A fault of ours; the cause is logged and not shown.
+    #[error("something went wrong on our side; it is logged under this request's id")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable code that clients switch on.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::BodyTooLarge => "body_too_large",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::BadCursor => "bad_cursor",
+            Self::NotSignedIn => "not_signed_in",
+            Self::BadCredentials => "bad_credentials",
+            Self::Throttled { .. } => "throttled",
+            Self::EmailTaken => "email_taken",
+            Self::Forbidden => "forbidden",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::NotASeller => "not_a_seller",
+            Self::OwnCourse => "own_course",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::SlugTaken => "slug_taken",
+            Self::Conflict => "conflict",
+            Self::AlreadyOwned => "already_owned",
+            Self::PriceChanged { .. } => "price_changed",
+            Self::SellerNotConnected => "seller_not_connected",
+            Self::PurchaseInProgress => "purchase_in_progress",
+            Self::CardDeclined { .. } => "card_declined",
+            Self::PaymentMethodRefused(_) => "payment_method_refused",
+            Self::PaymentProviderError(_) => "payment_provider_error",
+            Self::PaymentProviderUnavailable(_) => "payment_provider_unavailable",
+            Self::PaymentProviderTimeout(_) => "payment_provider_timeout",
+            Self::ConfirmationGone => "confirmation_gone",
+            Self::AlreadyLinked => "already_linked",
+            Self::AccountTaken => "account_taken",
+            Self::BadSignature => "bad_signature",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Cursor => Self::BadCursor,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

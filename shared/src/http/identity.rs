@@ -1,0 +1,91 @@
+//! Who asks, and from where.
+
+use lambda_http::RequestExt as _;
+use lambda_http::http::Method;
+use lambda_http::http::header::{AUTHORIZATION, ORIGIN};
+use lambda_http::request::RequestContext;
+
+use super::Request;
+use super::cookie::Cookie;
+use crate::app::App;
+use crate::config::Config;
+use crate::error::Error;
+use crate::store::sessions::Token;
+use crate::user::User;
+
+/// A session token and how it came.
+#[derive(Clone)]
+pub struct Presented {
+    /// The token.
+    pub token: Token,
+    /// Whether a browser sent it by itself.
+    pub by_cookie: bool,
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The session token of a request: a Bearer token before a cookie. Whether it is worth anything, the table knows.
+#[must_use]
+pub fn presented(request: &Request, config: &Config) -> Option<Presented> {
+    match bearer(request) {
+        Some(text) => Token::parse(text).map(|token| Presented { token, by_cookie: false }),
+        None => {
+            Cookie::Session.read(request, config).and_then(|text| Token::parse(&text)).map(|token| Presented { token, by_cookie: true })
+        }
+    }
+}
+
+/// The session token of a request that wants one.
+///
+/// # Errors
+/// [`Error::NotSignedIn`], and what [`check_origin`] says.
+pub fn required(request: &Request, config: &Config) -> Result<Presented, Error> {
+    check_origin(request, config)?;
+    presented(request, config).ok_or(Error::NotSignedIn)
+}
+
+/// The signed-in user: one DynamoDB trip.
+///
+/// # Errors
+/// [`Error::NotSignedIn`], [`Error::ForeignOrigin`], and where DynamoDB fails.
+pub async fn user(request: &Request, app: &App) -> Result<User, Error> {
+    let presented = required(request, &app.config)?;
+    app.store.user_by_token(&presented.token, app.clock.now()).await?.ok_or(Error::NotSignedIn)
+}
+
+/// Refuses a write that a page of another site makes with the browser's cookie.
+///
+/// Browsers name the page's origin on every write that crosses origins. A request without one comes from no page,
+/// and one with a Bearer token was made by somebody who has the token.
+///
+/// # Errors
+/// [`Error::ForeignOrigin`].
+pub fn check_origin(request: &Request, config: &Config) -> Result<(), Error> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || bearer(request).is_some() {
+        return Ok(());
+    }
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("null").to_owned());
+    let allowed = match header(ORIGIN.as_str()) {
+        Some(origin) => is_allowed(&origin, config),
+        None => header("sec-fetch-site").is_none_or(|site| site != "cross-site"),
+    };
+    if allowed { Ok(()) } else { Err(Error::ForeignOrigin) }
+}
+
+fn is_allowed(origin: &str, config: &Config) -> bool {
+    config.allowed_origins.iter().any(|allowed| allowed == origin)
+        || url::Url::parse(&config.storefront_url).is_ok_and(|storefront| storefront.origin().ascii_serialization() == origin)
+}
+
+/// The client's address as API Gateway saw it; headers that a client can write do not count.
+#[must_use]
+pub fn address(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone().unwrap_or_default(),
+        _ => String::new(),
+    }
+}

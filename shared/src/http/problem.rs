@@ -1,0 +1,87 @@
+//! Errors as clients see them: RFC 9457 problem details with a stable `code`. The one place that maps one to the other.
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use serde_json::json;
+
+use super::{Body, Response};
+use crate::error::Error;
+
+fn status(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::MalformedJson(_) => (400, "Malformed JSON"),
+        Error::BadCursor => (400, "Bad cursor"),
+        Error::BadSignature => (400, "Bad signature"),
+        Error::NotSignedIn => (401, "Not signed in"),
+        Error::BadCredentials => (401, "Bad credentials"),
+        Error::CardDeclined { .. } => (402, "Card declined"),
+        Error::Forbidden => (403, "Forbidden"),
+        Error::ForeignOrigin => (403, "Foreign origin"),
+        Error::NotASeller => (403, "Not a seller"),
+        Error::OwnCourse => (403, "Your own course"),
+        Error::NotFound(_) => (404, "Not found"),
+        Error::MethodNotAllowed => (405, "Method not allowed"),
+        Error::EmailTaken => (409, "E-mail taken"),
+        Error::SlugTaken => (409, "Slug taken"),
+        Error::Conflict => (409, "Changed meanwhile"),
+        Error::AlreadyOwned => (409, "Already owned"),
+        Error::PriceChanged { .. } => (409, "Price changed"),
+        Error::SellerNotConnected => (409, "Seller not connected"),
+        Error::PurchaseInProgress => (409, "Purchase in progress"),
+        Error::AlreadyLinked => (409, "Already linked"),
+        Error::AccountTaken => (409, "Stripe account taken"),
+        Error::ConfirmationGone => (410, "Confirmation gone"),
+        Error::BodyTooLarge => (413, "Body too large"),
+        Error::UnsupportedMediaType => (415, "Unsupported media type"),
+        Error::InvalidRequest(_) => (422, "Invalid request"),
+        Error::PaymentMethodRefused(_) => (422, "Payment method refused"),
+        Error::Throttled { .. } => (429, "Too many log-ins"),
+        Error::Internal(_) => (500, "Internal error"),
+        Error::PaymentProviderError(_) => (502, "Payment provider error"),
+        Error::PaymentProviderUnavailable(_) => (503, "Payment provider unavailable"),
+        Error::PaymentProviderTimeout(_) => (504, "Payment provider timeout"),
+    }
+}
+
+/// The answer that tells a client what went wrong, and nothing else.
+#[must_use]
+pub fn response(error: &Error, request_id: &str) -> Response {
+    let (status, title) = status(error);
+    let code = error.code();
+    let mut body = json!({
+        "type": format!("urn:lambda-stripe-connect:problem:{code}"),
+        "title": title,
+        "status": status,
+        "detail": error.to_string(),
+        "code": code,
+        "request_id": request_id,
+    });
+    let mut builder = lambda_http::Response::builder();
+    match error {
+        Error::CardDeclined { reason, decline_code } => {
+            body["decline_code"] = json!(decline_code.as_deref().unwrap_or(reason));
+        }
+        Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
+        Error::Throttled { retry_after } => builder = builder.header(RETRY_AFTER, *retry_after),
+        Error::PurchaseInProgress | Error::PaymentProviderUnavailable(_) | Error::PaymentProviderTimeout(_) => {
+            builder = builder.header(RETRY_AFTER, 2);
+        }
+        _ => {}
+    }
+    builder
+        .status(status)
+        .header(CONTENT_TYPE, "application/problem+json")
+        .header(CACHE_CONTROL, "no-store")
+        .body(Body::from(body.to_string()))
+        .expect("the headers are sound")
+}
+
+/// Logs what a client must not see. What a client did wrong is no news.
+pub fn log(error: &Error, request_id: &str) {
+    match error {
+        Error::Internal(cause) => tracing::error!(request_id, code = error.code(), cause, "request failed"),
+        Error::PaymentProviderError(cause) | Error::PaymentProviderUnavailable(cause) | Error::PaymentProviderTimeout(cause) => {
+            tracing::warn!(request_id, code = error.code(), cause, "request failed");
+        }
+        _ => {}
+    }
+}

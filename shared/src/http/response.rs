@@ -1,0 +1,91 @@
+//! Making answers.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SET_COOKIE};
+use serde::Serialize;
+
+use super::{Body, Request, Response};
+use crate::store::page::Paged;
+
+fn encode<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("views have string keys and no fallible parts")
+}
+
+/// A private answer in JSON.
+#[must_use]
+pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
+    lambda_http::Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CACHE_CONTROL, "private, no-store")
+        .body(Body::from(encode(value)))
+        .expect("the headers are sound")
+}
+
+/// A public answer in JSON that browsers and CloudFront may keep for a minute, with an `ETag`; 304 without a body
+/// where the client has it already.
+#[must_use]
+pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
+    let body = encode(value);
+    let digest = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12]));
+    let known = request.headers().get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // The comparison is weak, as RFC 9110 wants it here: a cache may have marked the tag so.
+    let unchanged = known
+        .flat_map(|list| list.split(','))
+        .any(|one| matches!(one.trim().trim_start_matches("W/"), found if found == tag || found == "*"));
+    let builder = lambda_http::Response::builder()
+        .header(ETAG, tag)
+        .header(CACHE_CONTROL, "public, max-age=0, s-maxage=60, stale-while-revalidate=60")
+        .header("vary", "Authorization, Cookie");
+    let response = if unchanged {
+        builder.status(304).body(Body::Empty)
+    } else {
+        builder.status(200).header(CONTENT_TYPE, "application/json").body(Body::from(body))
+    };
+    response.expect("the headers are sound")
+}
+
+/// No content.
+#[must_use]
+pub fn no_content() -> Response {
+    lambda_http::Response::builder().status(204).header(CACHE_CONTROL, "no-store").body(Body::Empty).expect("the headers are sound")
+}
+
+/// Sends a browser elsewhere.
+///
+/// # Panics
+/// Where `location` is no header value: it must be a URL that was built, not text of a client's.
+#[must_use]
+pub fn redirect(location: &str) -> Response {
+    lambda_http::Response::builder()
+        .status(302)
+        .header(LOCATION, location)
+        .header(CACHE_CONTROL, "no-store")
+        .header("referrer-policy", "no-referrer")
+        .body(Body::Empty)
+        .expect("a URL is a header value")
+}
+
+/// Adds a cookie to an answer.
+///
+/// # Panics
+/// Where the cookie is no header value, which a cookie of ours always is.
+#[must_use]
+pub fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    response.headers_mut().append(SET_COOKIE, cookie.parse().expect("cookies of ours are ASCII"));
+    response
+}
+
+#[derive(Serialize)]
+struct List<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// A page as clients see it.
+#[must_use]
+pub fn list<T, V: Serialize>(paged: Paged<T>, view: impl FnMut(T) -> V) -> impl Serialize {
+    List { items: paged.items.into_iter().map(view).collect(), next_cursor: paged.next.map(|cursor| cursor.encode()) }
+}

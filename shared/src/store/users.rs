@@ -1,0 +1,171 @@
+//! Users and the uniqueness of their e-mail addresses.
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::page::{List, Page, Paged};
+use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
+use crate::ids::UserId;
+use crate::user::{Email, User};
+
+pub(super) fn profile(id: &UserId) -> Key {
+    Key::new(format!("USER#{id}"), "PROFILE")
+}
+
+fn email_key(email: &Email) -> Key {
+    Key::new(format!("EMAIL#{}", email.key()), "EMAIL")
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmailOwner {
+    user_id: UserId,
+}
+
+fn user_item(user: &User) -> Result<Item, StoreError> {
+    let mut item = to_item(&profile(&user.id), user)?;
+    item.insert("gsi1pk".to_owned(), string("USERS"));
+    item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", user.created_at.unix_timestamp_nanos(), user.id)));
+    Ok(item)
+}
+
+impl Store {
+    /// Adds a user with an e-mail that no other has.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails. [`Written::No`] where the address is taken.
+    pub async fn add_user(&self, user: &User, email: &Email) -> Result<Written, StoreError> {
+        let owner = to_item(&email_key(email), &EmailOwner { user_id: user.id.clone() })?;
+        self.transact(vec![self.put(owner).if_absent(), self.put(user_item(user)?).if_absent()]).await
+    }
+
+    /// The user.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.get(&profile(id)).await
+    }
+
+    /// The user with this e-mail address.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        let Some(owner) = self.get::<EmailOwner>(&email_key(email)).await? else { return Ok(None) };
+        self.user(&owner.user_id).await
+    }
+
+    /// Users, the newest first.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn users(&self, page: &Page, containing: Option<&str>) -> Result<Paged<User>, StoreError> {
+        let list = List::Index { pk: "USERS".to_owned() };
+        match containing.map(str::to_lowercase) {
+            None => self.list(list, page).await,
+            Some(part) => self.search(list, page, &|user: &User| user.email.to_lowercase().contains(&part)).await,
+        }
+    }
+
+    fn update_profile(&self, id: &UserId, expression: &str, values: &[(&str, super::AttributeValue)]) -> Update {
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(id).attributes()))
+            .update_expression(expression)
+            .condition_expression("attribute_exists(pk)");
+        for (name, value) in values {
+            update = update.expression_attribute_values(*name, value.clone());
+        }
+        update.build().expect("a table, a key and an expression are given")
+    }
+
+    /// Changes the e-mail address. The old one is free at once.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails. [`Written::No`] where the address is another's.
+    pub async fn change_email(&self, user: &User, email: &Email) -> Result<Written, StoreError> {
+        let update = self.update_profile(&user.id, "SET email = :email", &[(":email", string(email.written()))]);
+        let mut items = vec![TransactWriteItem::builder().update(update).build()];
+        let old = Email::parse(&user.email).ok().map(|email| email_key(&email));
+        if old != Some(email_key(email)) {
+            let owner = to_item(&email_key(email), &EmailOwner { user_id: user.id.clone() })?;
+            items.push(self.put(owner).if_absent());
+            items.extend(old.map(|old| self.remove(&old)));
+        }
+        self.transact(items).await
+    }
+
+    /// Changes the password.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn change_password(&self, id: &UserId, password_hash: &str) -> Result<(), StoreError> {
+        self.set_profile(id, "SET password_hash = :hash", &[(":hash", string(password_hash))]).await?;
+        Ok(())
+    }
+
+    /// Makes or unmakes a seller or a member of staff. Nothing that is theirs is touched.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails. `None` where there is no such user.
+    pub async fn set_roles(&self, id: &UserId, is_seller: Option<bool>, is_staff: Option<bool>) -> Result<Option<User>, StoreError> {
+        let mut sets = Vec::new();
+        let mut values = Vec::new();
+        for (name, value) in [("is_seller", is_seller), ("is_staff", is_staff)] {
+            if let Some(value) = value {
+                sets.push(format!("{name} = :{name}"));
+                values.push((format!(":{name}"), super::AttributeValue::Bool(value)));
+            }
+        }
+        if sets.is_empty() {
+            return self.user(id).await;
+        }
+        let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.set_profile(id, &format!("SET {}", sets.join(", ")), &values).await
+    }
+
+    async fn set_profile(
+        &self,
+        id: &UserId,
+        expression: &str,
+        values: &[(&str, super::AttributeValue)],
+    ) -> Result<Option<User>, StoreError> {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(profile(id).attributes()))
+            .update_expression(expression)
+            .condition_expression("attribute_exists(pk)")
+            .set_expression_attribute_values(Some(values))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => answer.attributes.map(from_item).transpose(),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(StoreError::request("UpdateItem", &error)),
+        }
+    }
+
+    /// Remembers the user's customer on an account, unless one is remembered already. Part of a transaction.
+    pub(super) fn remember_customer(&self, id: &UserId, account: &str, customer: &str) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(id).attributes()))
+            .update_expression("SET customers.#account = if_not_exists(customers.#account, :customer)")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#account", account)
+            .expression_attribute_values(":customer", string(customer))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
+    }
+}

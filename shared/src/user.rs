@@ -1,0 +1,130 @@
+//! Users: buyers, who may also be sellers or staff.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::ids::UserId;
+
+/// A user as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// As the user wrote it; compared without case, see [`Email`].
+    pub email: String,
+    /// Argon2id, in the PHC string format.
+    pub password_hash: String,
+    /// May list courses and link a Stripe account.
+    pub is_seller: bool,
+    /// May make and unmake sellers.
+    pub is_staff: bool,
+    /// When the user signed up.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// The linked Stripe account. It stays where the user is no longer a seller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe: Option<StripeLink>,
+    /// The user's customer at Stripe for each account that charged them: the platform's own under [`PLATFORM`], a
+    /// connected account's under its id. Customers are never looked up by listing.
+    #[serde(default)]
+    pub customers: BTreeMap<String, String>,
+}
+
+/// The key of the platform's own account in [`User::customers`] and in idempotency keys.
+pub const PLATFORM: &str = "platform";
+
+/// The Stripe account that a seller has linked. Its tokens are stored apart, encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StripeLink {
+    /// `acct_…`
+    pub account_id: String,
+    /// How the account was connected.
+    pub account_type: AccountType,
+    /// Whether Stripe lets the account be charged for, as last heard.
+    pub charges_enabled: bool,
+    /// What the seller granted: `read_write` or `read_only`. Only `read_write` can be charged for.
+    pub scope: String,
+    /// Whether the link was made in live mode.
+    pub livemode: bool,
+    /// When the link was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub linked_at: OffsetDateTime,
+}
+
+/// Stripe's kinds of connected account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountType {
+    /// A Stripe account of the seller's own, linked through OAuth.
+    Standard,
+}
+
+impl User {
+    /// The account on which a sale of this seller's can be charged, if there is one.
+    #[must_use]
+    pub fn chargeable_account(&self) -> Option<&StripeLink> {
+        self.stripe.as_ref().filter(|link| self.is_seller && link.charges_enabled && link.scope == "read_write")
+    }
+}
+
+/// An e-mail address in the form that makes it unique: without the white space around it, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    written: String,
+    key: String,
+}
+
+impl Email {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence for its owner. Only a mail sent there could tell whether it exists.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let written = text.trim();
+        let (local, domain) = written.rsplit_once('@').ok_or("email must be an address such as name@example.com")?;
+        let sound = !local.is_empty()
+            && domain.split('.').count() > 1
+            && domain.split('.').all(|label| !label.is_empty())
+            && !written.chars().any(|letter| letter.is_whitespace() || letter.is_control());
+        if !sound {
+            return Err("email must be an address such as name@example.com");
+        }
+        if written.len() > 254 {
+            return Err("email must have at most 254 characters");
+        }
+        Ok(Self { written: written.to_owned(), key: written.to_lowercase() })
+    }
+
+    /// As its owner wrote it.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// The form in which two writings of one address are equal.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_compared_without_case() {
+        let one = Email::parse(" Test@Buyer.com ").expect("an address");
+        assert_eq!(one.written(), "Test@Buyer.com");
+        assert_eq!(one.key(), Email::parse("test@bUYER.COM").expect("an address").key());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "@", "a@", "@b.c", "a@b", "a@b..c", "a b@c.d", "a@b.c\n@d.e\u{7}", &format!("{}@b.c", "a".repeat(254))] {
+            assert!(Email::parse(text).is_err(), "{text}");
+        }
+    }
+}
