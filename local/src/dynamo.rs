@@ -1,0 +1,101 @@
+//! DynamoDB's API on 127.0.0.1, embedded: in a file between runs of the local stack, in memory for tests.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+pub use dynoxide::Database;
+use tokio::task::JoinHandle;
+
+use crate::net::{self, Server};
+
+/// How often expired items are deleted. DynamoDB itself takes up to a few days, so nothing may rely on it.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// A running DynamoDB.
+#[derive(Debug)]
+pub struct Dynamo {
+    server: Server,
+    sweeper: JoinHandle<()>,
+    database: Handle,
+}
+
+/// [`Database`] has no `Debug` of its own.
+struct Handle(Database);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+/// Starts DynamoDB on `port` (0 takes any free one), with its data in `file`, or in memory without one.
+///
+/// # Errors
+/// Where the port is taken or the file is not a database.
+pub async fn start(port: u16, file: Option<&Path>) -> io::Result<Dynamo> {
+    let listener = net::listen(port)?;
+    let database = open(file)?;
+    let served = database.clone();
+    let server = Server::spawn(listener, |listener, stopped| async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, stopped).await {
+            eprintln!("local: DynamoDB ended: {error}");
+        }
+    })?;
+    let sweeper = net::runtime().spawn(sweep(database.clone()));
+    Ok(Dynamo { server, sweeper, database: Handle(database) })
+}
+
+impl Dynamo {
+    /// An empty DynamoDB in memory on a port of its own, for tests.
+    ///
+    /// # Errors
+    /// Where no port can be had.
+    pub async fn memory() -> io::Result<Dynamo> {
+        start(0, None).await
+    }
+
+    /// The endpoint, for `AWS_ENDPOINT_URL_DYNAMODB`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The database behind the endpoint; `sweep_ttl()` deletes what has expired at once.
+    pub fn database(&self) -> &Database {
+        &self.database.0
+    }
+
+    /// Lets requests under way finish and closes the file.
+    pub async fn shutdown(self) {
+        self.sweeper.abort();
+        self.server.shutdown().await;
+    }
+}
+
+fn open(file: Option<&Path>) -> io::Result<Database> {
+    let database = match file {
+        None => Database::memory(),
+        Some(file) => {
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            Database::new(&file.to_string_lossy())
+        }
+    };
+    database.map_err(|error| io::Error::other(format!("DynamoDB: {error}")))
+}
+
+/// The embedded engine never sweeps by itself.
+async fn sweep(database: Database) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let database = database.clone();
+        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+        if let Ok(Err(error)) = swept {
+            eprintln!("local: the TTL sweep failed: {error}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! An HTTP proxy that counts what goes through it and breaks what it is told to break.
+//!
+//! Tests put it before DynamoDB or Secrets Manager, to hold the number of round trips of a request and to show what the
+//! functions do when AWS fails: before the work is done, after it, or not at all.
+
+mod answers;
+mod faults;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+pub use faults::{Fault, Gate, Kind};
+
+use crate::net::{self, Server};
+
+/// One request that the proxy has seen, in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The AWS operation (`PutItem`, from `X-Amz-Target`), or method and path (`GET /v1/charges`) where there is none.
+    pub operation: String,
+    /// The request's JSON body; `null` where it is not JSON.
+    pub body: Value,
+    /// When the request had arrived whole.
+    pub started: Instant,
+    /// When the answer was given; `None` while it is under way, and where none was.
+    pub finished: Option<Instant>,
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: String,
+    client: Client<HttpConnector, Body>,
+    calls: Mutex<Vec<Call>>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+/// Starts a proxy on a free port before `upstream`, an origin such as `http://127.0.0.1:8000`.
+///
+/// # Errors
+/// Where no port can be had.
+pub async fn start(upstream: impl Into<String>) -> io::Result<Proxy> {
+    let listener = net::listen(0)?;
+    let shared = Arc::new(Shared {
+        upstream: upstream.into().trim_end_matches('/').to_owned(),
+        client: net::client(),
+        calls: Mutex::default(),
+        faults: Mutex::default(),
+    });
+    let state = Arc::clone(&shared);
+    let server = Server::spawn(listener, |listener, mut stopped| async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+                _ = &mut stopped => return,
+            };
+            let Ok((stream, _)) = accepted else { continue };
+            let _ = stream.set_nodelay(true);
+            let state = Arc::clone(&state);
+            connections.spawn(async move {
+                let service = service_fn(move |request| forward(Arc::clone(&state), request));
+                // A fault that drops the connection ends here as an error, which is what it is for.
+                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    })?;
+    Ok(Proxy { server, shared })
+}
+
+impl Proxy {
+    /// The proxy's own origin: what the code under test is given in place of the upstream's.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Every request since the start or the last [`clear`](Proxy::clear), failed ones included.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.shared.calls).clone()
+    }
+
+    /// The operations' names alone, in order of arrival.
+    pub fn operations(&self) -> Vec<String> {
+        lock(&self.shared.calls).iter().map(|call| call.operation.clone()).collect()
+    }
+
+    /// How many trips had to wait for one another: the longest chain of calls in which each began after the one before
+    /// had been answered.
+    ///
+    /// Calls made side by side overlap only if they take a while: inject a [`Kind::Delay`] of some milliseconds for
+    /// every operation first.
+    pub fn sequential_trips(&self) -> usize {
+        let mut calls: Vec<(Instant, Instant)> =
+            lock(&self.shared.calls).iter().filter_map(|call| Some((call.started, call.finished?))).collect();
+        calls.sort_by_key(|(_, finished)| *finished);
+        let mut last = None;
+        let mut trips = 0;
+        for (started, finished) in calls {
+            if last.is_none_or(|last| started >= last) {
+                last = Some(finished);
+                trips += 1;
+            }
+        }
+        trips
+    }
+
+    /// Forgets the calls and the faults.
+    pub fn clear(&self) {
+        lock(&self.shared.calls).clear();
+        lock(&self.shared.faults).clear();
+    }
+
+    /// Adds a fault. Where several fit one request, the one injected first strikes.
+    pub fn inject(&self, fault: Fault) {
+        lock(&self.shared.faults).push(fault);
+    }
+
+    /// Stops the proxy and closes its connections; what stands behind it runs on.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+/// Takes one request; an error closes the connection without an answer.
+async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let operation = operation(&head.headers).unwrap_or_else(|| format!("{} {}", head.method, head.uri.path()));
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let call = {
+        let mut calls = lock(&shared.calls);
+        calls.push(Call { operation: operation.clone(), body: json.clone(), started: Instant::now(), finished: None });
+        calls.len() - 1
+    };
+    let fault = faults::strike(&mut lock(&shared.faults), &operation);
+    let answer = match fault {
+        None => send(&shared, head, body).await,
+        Some(Kind::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            send(&shared, head, body).await
+        }
+        Some(Kind::Hold(gate)) => {
+            gate.wait().await;
+            send(&shared, head, body).await
+        }
+        Some(Kind::LoseAnswer) => {
+            send(&shared, head, body).await?;
+            Err(io::Error::other("the answer is lost"))
+        }
+        Some(Kind::Drop) => Err(io::Error::other("the connection is dropped")),
+        Some(Kind::InternalServerError) => Ok(answers::internal_server_error()),
+        Some(Kind::Throttle) => Ok(answers::throttled()),
+        Some(Kind::TransactionConflict) => Ok(answers::transaction_conflict(&operation, &json)),
+    };
+    if answer.is_ok() {
+        let now = Instant::now();
+        // The calls may have been cleared meanwhile.
+        if let Some(call) = lock(&shared.calls).get_mut(call).filter(|call| call.operation == operation) {
+            call.finished = Some(now);
+        }
+    }
+    answer
+}
+
+/// Passes the request on and reads the answer whole.
+async fn send(shared: &Shared, mut head: hyper::http::request::Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    head.uri = format!("{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
+    let request = Request::from_parts(head, Body::from(body));
+    let answer = shared.client.request(request).await.map_err(io::Error::other)?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    Ok(Response::from_parts(head, Full::new(body)))
+}
+
+/// `PutItem` of `X-Amz-Target: DynamoDB_20120810.PutItem`.
+fn operation(headers: &HeaderMap) -> Option<String> {
+    let target = headers.get("x-amz-target")?.to_str().ok()?;
+    Some(target.rsplit('.').next().unwrap_or(target).to_owned())
+}
+
+/// A poisoned lock only says that another test failed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,120 @@
+//! What can go wrong on the way, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+/// A failure that strikes some of the requests.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The operation that it strikes, as in [`Call::operation`](super::Call); every one where `None`.
+    pub operation: Option<String>,
+    /// How many fitting requests pass before it begins.
+    pub skip: usize,
+    /// How many it strikes then; `usize::MAX` for all.
+    pub times: usize,
+    /// What happens to them.
+    pub kind: Kind,
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// The connection closes before the work is done.
+    Drop,
+    /// The work is done and the connection closes instead of an answer.
+    LoseAnswer,
+    /// The request waits before it is passed on.
+    Delay(Duration),
+    /// The request waits until the test opens the gate.
+    Hold(Gate),
+    /// 500 `InternalServerError`, nothing done.
+    InternalServerError,
+    /// 400 `ProvisionedThroughputExceededException`, nothing done.
+    Throttle,
+    /// What DynamoDB answers while another transaction holds an item: `TransactionCanceledException` with the reason
+    /// `TransactionConflict` for the first item of a TransactWriteItems, `TransactionConflictException` for a single write.
+    TransactionConflict,
+}
+
+impl Fault {
+    /// Strikes the next request of `operation`, once.
+    pub fn next(operation: &str, kind: Kind) -> Fault {
+        Fault { operation: Some(operation.to_owned()), skip: 0, times: 1, kind }
+    }
+
+    /// Strikes every request, whatever its operation.
+    pub fn always(kind: Kind) -> Fault {
+        Fault { operation: None, skip: 0, times: usize::MAX, kind }
+    }
+
+    /// Lets the first `skip` fitting requests pass.
+    #[must_use]
+    pub fn skip(self, skip: usize) -> Fault {
+        Fault { skip, ..self }
+    }
+
+    /// Strikes `times` requests.
+    #[must_use]
+    pub fn times(self, times: usize) -> Fault {
+        Fault { times, ..self }
+    }
+}
+
+/// Holds requests until a test has seen them arrive and lets them go on.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    arrived: Arc<Semaphore>,
+    opened: Arc<Semaphore>,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate { arrived: Arc::new(Semaphore::new(0)), opened: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> Gate {
+        Gate::default()
+    }
+
+    /// Waits until one more request has come to the gate.
+    pub async fn reached(&self) {
+        if let Ok(permit) = self.arrived.acquire().await {
+            permit.forget();
+        }
+    }
+
+    /// Lets one held request go on, or the next one that comes.
+    pub fn open(&self) {
+        self.opened.add_permits(1);
+    }
+
+    pub(super) async fn wait(&self) {
+        self.arrived.add_permits(1);
+        if let Ok(permit) = self.opened.acquire().await {
+            permit.forget();
+        }
+    }
+}
+
+/// Finds what happens to a request of `operation`, and counts it.
+pub(super) fn strike(faults: &mut Vec<Fault>, operation: &str) -> Option<Kind> {
+    let mut struck = None;
+    for fault in faults.iter_mut() {
+        if fault.operation.as_deref().is_some_and(|wanted| wanted != operation) {
+            continue;
+        }
+        if fault.skip > 0 {
+            fault.skip -= 1;
+        } else if struck.is_none() && fault.times > 0 {
+            fault.times = if fault.times == usize::MAX { usize::MAX } else { fault.times - 1 };
+            struck = Some(fault.kind.clone());
+        }
+    }
+    faults.retain(|fault| fault.times > 0);
+    struck
+}
