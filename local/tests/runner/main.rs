@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+mod aws;
 mod dynamo;
 mod proxy;
 mod support;
+mod web;

@@ -1,0 +1,84 @@
+//! The small AWS stand-ins, all on one port: Secrets Manager.
+//!
+//! AWS tells its services apart by host name. Here one origin answers for all, and the request says what it is for: by
+//! `X-Amz-Target` where the service speaks AWS JSON.
+
+mod secrets;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use crate::net::{self, Server};
+
+/// The running stand-ins.
+#[derive(Debug)]
+pub struct AwsStandIn {
+    server: Server,
+}
+
+/// Starts the stand-ins on `port` (0 takes any free one). `secrets` are the values that Secrets Manager gives out, by name.
+///
+/// # Errors
+/// Where the port is taken.
+pub async fn start(port: u16, secrets: HashMap<String, String>) -> io::Result<AwsStandIn> {
+    let app = Router::new().route("/", get(front_page).post(json_service)).with_state(Arc::new(secrets));
+    let server = Server::axum(net::listen(port)?, app)?;
+    Ok(AwsStandIn { server })
+}
+
+impl AwsStandIn {
+    /// The endpoint, for `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Stops answering.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+type Secrets = Arc<HashMap<String, String>>;
+
+/// A service that speaks AWS JSON: one path, the operation in a header.
+async fn json_service(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let Ok(request) = serde_json::from_slice::<Value>(&body) else {
+        return failure("SerializationException", "The body is not JSON.");
+    };
+    match target {
+        "secretsmanager.GetSecretValue" => match secrets::get_secret_value(&secrets, &request) {
+            Ok(value) => answer(StatusCode::OK, &value),
+            Err(secrets::Missing) => failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
+        },
+        _ => failure("UnknownOperationException", &format!("The local stack does not have {target:?}.")),
+    }
+}
+
+fn failure(kind: &str, message: &str) -> Response {
+    answer(StatusCode::BAD_REQUEST, &json!({"__type": kind, "Message": message}))
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}
+
+async fn front_page(State(secrets): State<Secrets>) -> Html<String> {
+    let mut names: Vec<&str> = secrets.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let names: String = names.iter().map(|name| format!("<li><code>{name}</code></li>")).collect();
+    Html(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Local AWS</title>\
+         <h1>Local AWS</h1><p>Stand-ins for the AWS services that the functions use, apart from DynamoDB.</p>\
+         <h2>Secrets Manager</h2><p><code>GetSecretValue</code> of:</p><ul>{names}</ul></html>"
+    ))
+}
