@@ -1,0 +1,133 @@
+//! openapi.yaml, and its objects against what the functions answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use shared::http::view::{CourseView, PurchaseView, SaleView, UserView};
+use shared::money::Currency;
+use shared::purchase::{ChargeType, Purchase};
+
+use super::{entries, file, list, strings, text};
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+pub fn read() -> Value {
+    yaml_serde::from_str(&file("openapi.yaml")).expect("it is YAML")
+}
+
+/// What a `$ref` points to; anything else is itself.
+pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value.get("$ref") {
+        Some(reference) => {
+            let pointer = text(reference).strip_prefix('#').expect("the document refers to itself only");
+            document.pointer(pointer).unwrap_or_else(|| panic!("there is no {reference}"))
+        }
+        None => value,
+    }
+}
+
+/// Every operation by its method, in capitals, and its path.
+pub fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
+    let items = entries(&document["paths"]);
+    let operations = items.flat_map(|(path, item)| {
+        METHODS.iter().filter_map(move |method| Some(((method.to_uppercase(), path.to_owned()), item.get(*method)?)))
+    });
+    operations.collect()
+}
+
+/// The names of an object that was sent, against its schema: none unknown, none missing that must be there.
+fn assert_described(document: &Value, schema: &str, sent: &Value) {
+    let schema_value = &document["components"]["schemas"][schema];
+    let known: BTreeSet<_> = entries(&schema_value["properties"]).map(|(name, _)| name).collect();
+    let sent: BTreeSet<_> = entries(sent).map(|(name, _)| name).collect();
+    let required = strings(&schema_value["required"]);
+    assert_eq!(sent.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new(), "{schema} does not describe these");
+    assert_eq!(required.difference(&sent).collect::<Vec<_>>(), Vec::<&&str>::new(), "{schema} promises these");
+}
+
+fn purchase(status: &str) -> Purchase {
+    let at = "2026-11-02T09:30:00Z";
+    let attempt = json!({
+        "number": 1, "means": "checkout", "account": null, "idempotency_key": "k", "body": "", "customer": "cus_1", "payment_method": null,
+        "amount": 5000, "application_fee": 2500, "started_at": at, "leased_until": at, "payment_intent": null, "checkout_session": null,
+        "status": status, "failure": { "code": "card_declined", "decline_code": null },
+    });
+    let purchase = json!({
+        "id": "pur_0000000000000000_000000000000000000", "course_id": "crs_0000000000000000_0000000000", "course_title": "T", "course_slug": "t",
+        "buyer_id": "usr_0000000000000000", "seller_id": "usr_0000000000000000", "seller_account": "acct_1", "charge_type": "direct",
+        "amount": 5000, "currency": "usd", "application_fee": 2500, "status": status, "refunded": 0, "created_at": at, "updated_at": at,
+        "paid_at": at, "attempts": [attempt], "history": [], "version": 1,
+    });
+    serde_json::from_value(purchase).expect("it is a purchase")
+}
+
+#[test]
+fn the_objects_are_described_as_they_are_sent() {
+    let document = read();
+    let at = "2026-11-02T09:30:00Z";
+    let course = json!({
+        "id": "crs_0000000000000000_0000000000", "slug": "t", "title": "T", "description": "", "price": { "amount": 5000, "currency": "usd" },
+        "fee_percent": 50, "seller_id": "usr_0000000000000000", "published": true, "created_at": at, "updated_at": at, "version": 1,
+    });
+    let course: shared::course::Course = serde_json::from_value(course).expect("it is a course");
+    let user = json!({
+        "id": "usr_0000000000000000", "email": "test@seller.com", "password_hash": "$", "is_seller": true, "is_staff": false, "created_at": at,
+        "stripe": { "account_id": "acct_1", "account_type": "standard", "charges_enabled": true, "scope": "read_write", "livemode": false, "linked_at": at },
+    });
+    let user: shared::user::User = serde_json::from_value(user).expect("it is a user");
+    let user = serde_json::to_value(UserView::from(&user)).expect("it is JSON");
+    assert_described(&document, "StripeLink", &user["stripe"]);
+    assert_described(&document, "User", &user);
+    for owned in [None, Some(true)] {
+        assert_described(&document, "Course", &serde_json::to_value(CourseView::new(course.clone(), owned)).expect("it is JSON"));
+    }
+    for status in ["failed", "paid"] {
+        let purchase = purchase(status);
+        let sent = serde_json::to_value(PurchaseView::from(&purchase)).expect("it is JSON");
+        assert_described(&document, "Purchase", &sent);
+        assert_eq!(sent.get("failure").is_some(), status == "failed");
+        assert_described(&document, "Sale", &serde_json::to_value(SaleView::from(&purchase)).expect("it is JSON"));
+    }
+}
+
+#[test]
+fn statuses_and_charge_types_are_the_codes_own() {
+    let document = read();
+    let schemas = &document["components"]["schemas"];
+    for status in strings(&schemas["Status"]["enum"]) {
+        assert_eq!(json!(purchase(status).status), json!(status));
+    }
+    // The other way round: serde names all that it would have taken.
+    let refusal = serde_json::from_value::<shared::purchase::Status>(json!("?")).expect_err("it is no status").to_string();
+    let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
+    assert_eq!(taken, strings(&schemas["Status"]["enum"]));
+    let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is no charge type").to_string();
+    let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
+    assert_eq!(taken, strings(&schemas["ChargeType"]["enum"]));
+}
+
+#[test]
+fn the_examples_have_the_shape_that_they_illustrate() {
+    let document = read();
+    for (name, schema) in entries(&document["components"]["schemas"]) {
+        for example in schema.get("examples").map(list).unwrap_or_default() {
+            if example.is_object() {
+                assert_described(&document, name, example);
+            }
+        }
+    }
+    let charged = &document["paths"]["/courses/charge"]["post"]["responses"]["201"]["content"]["application/json"]["examples"];
+    for (_, example) in entries(charged) {
+        assert_described(&document, "Charged", &example["value"]);
+        assert_described(&document, "Purchase", &example["value"]["purchase"]);
+    }
+}
+
+#[test]
+fn a_price_can_be_as_high_as_the_document_says_and_no_higher() {
+    let document = read();
+    let maximum = document["components"]["schemas"]["Price"]["properties"]["amount"]["maximum"].as_i64().expect("a number");
+    let price = |amount| shared::money::Price { amount, currency: Currency::Usd };
+    assert_eq!(price(maximum).fault(), None);
+    assert!(price(maximum + 1).fault().is_some());
+}

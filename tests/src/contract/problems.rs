@@ -1,0 +1,110 @@
+//! The stable codes: openapi.yaml has an example of each, which is word for word what a client gets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_http::Body;
+use serde_json::Value;
+use shared::error::Error;
+use shared::http::problem;
+
+use super::{entries, file, openapi, text};
+
+/// One of each kind, with what the examples have in it.
+fn every_error() -> Vec<Error> {
+    let cause = || "not for clients".to_owned();
+    let all = vec![
+        Error::MalformedJson("EOF while parsing an object at line 1 column 9".to_owned()),
+        Error::UnsupportedMediaType,
+        Error::BodyTooLarge,
+        Error::InvalidRequest("price.amount must lie between 50 and 99999999 minor units of usd".to_owned()),
+        Error::BadCursor,
+        Error::NotSignedIn,
+        Error::BadCredentials,
+        Error::Throttled { retry_after: 540 },
+        Error::EmailTaken,
+        Error::Forbidden,
+        Error::ForeignOrigin,
+        Error::NotASeller,
+        Error::OwnCourse,
+        Error::NotFound("course"),
+        Error::MethodNotAllowed,
+        Error::SlugTaken,
+        Error::Conflict,
+        Error::AlreadyOwned,
+        Error::PriceChanged { amount: 5000, currency: "usd" },
+        Error::SellerNotConnected,
+        Error::PurchaseInProgress,
+        Error::CardDeclined { reason: "card_declined".to_owned(), decline_code: Some("insufficient_funds".to_owned()) },
+        Error::PaymentMethodRefused("No such PaymentMethod: 'pm_123'".to_owned()),
+        Error::PaymentProviderError(cause()),
+        Error::PaymentProviderUnavailable(cause()),
+        Error::PaymentProviderTimeout(cause()),
+        Error::ConfirmationGone,
+        Error::AlreadyLinked,
+        Error::AccountTaken,
+        Error::BadSignature,
+        Error::Internal(cause()),
+    ];
+    // The list is complete where it has as many kinds as `Error::code` has arms.
+    let arms = file("shared/src/error.rs").lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
+    assert_eq!(all.len(), arms, "an error is missing here");
+    all
+}
+
+#[test]
+fn the_example_of_every_code_is_what_a_client_gets() {
+    let document = openapi::read();
+    let mut answered = BTreeMap::new();
+    for error in every_error() {
+        let response = problem::response(&error, "8f5c1d2e-7a60-4b0d-9a5e-3b1f0c9d4e21");
+        let Body::Text(body) = response.body() else { panic!("{error:?} has no text") };
+        let body: Value = serde_json::from_str(body).expect("it is JSON");
+        assert_eq!(body["status"], response.status().as_u16());
+        answered.insert(error.code().to_owned(), body);
+    }
+    let examples = entries(&document["components"]["examples"]);
+    let documented: BTreeMap<_, _> = examples.map(|(code, example)| (code.to_owned(), example["value"].clone())).collect();
+    assert_eq!(documented, answered);
+}
+
+#[test]
+fn every_code_stands_at_an_operation_under_its_own_status() {
+    let document = openapi::read();
+    let mut used = BTreeSet::new();
+    for ((method, path), operation) in openapi::operations(&document) {
+        for (status, response) in entries(&operation["responses"]) {
+            let response = openapi::resolve(&document, response);
+            let examples = response.pointer("/content/application~1problem+json/examples");
+            let is_error = status.starts_with(['4', '5']) || status == "default";
+            assert_eq!(examples.is_some(), is_error, "{method} {path} {status}");
+            for (code, example) in examples.into_iter().flat_map(entries) {
+                let value = &openapi::resolve(&document, example)["value"];
+                assert_eq!(text(&value["code"]), code, "{method} {path}");
+                if status != "default" {
+                    assert_eq!(value["status"].to_string(), status, "{method} {path} {code}");
+                }
+                used.insert(code);
+            }
+        }
+    }
+    let all: BTreeSet<_> = entries(&document["components"]["examples"]).map(|(code, _)| code).collect();
+    assert_eq!(used, all);
+}
+
+#[test]
+fn answers_that_ask_for_patience_say_for_how_long() {
+    let document = openapi::read();
+    let patient: BTreeSet<_> = every_error()
+        .iter()
+        .filter(|error| problem::response(error, "").headers().contains_key("retry-after"))
+        .map(|error| error.code())
+        .collect();
+    for ((method, path), operation) in openapi::operations(&document) {
+        for (status, response) in entries(&operation["responses"]) {
+            let response = openapi::resolve(&document, response);
+            let mut codes = response.pointer("/content/application~1problem+json/examples").into_iter().flat_map(entries);
+            let promised = response.pointer("/headers/Retry-After").is_some();
+            assert_eq!(codes.any(|(code, _)| patient.contains(code)), promised, "{method} {path} {status}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One table of routes, told three times.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::template::{Template, got};
+use super::{entries, file, functions, list, openapi, text};
+
+/// Method and path, and the function that answers.
+type Routes = BTreeMap<(String, String), String>;
+
+fn of_template(template: &Template) -> Routes {
+    let by_id: BTreeMap<_, _> = template.functions().into_iter().map(|(folder, id)| (id, folder)).collect();
+    let mut routes = Routes::new();
+    for (id, route) in template.resources("AWS::ApiGatewayV2::Route") {
+        let properties = &route["Properties"];
+        assert_eq!(properties["ApiId"]["Ref"], "HttpApi", "{id}");
+        let (method, path) = text(&properties["RouteKey"]).split_once(' ').expect("a method and a path");
+        let target = text(&properties["Target"]["Fn::Sub"]);
+        let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}')).expect("it names an integration");
+        let function = got(template.property(integration, "IntegrationUri"), "Arn");
+        let before = routes.insert((method.to_owned(), path.to_owned()), by_id[function].to_owned());
+        assert_eq!(before, None, "{method} {path} stands in the template twice");
+    }
+    routes
+}
+
+fn of_router() -> Routes {
+    let manifest: toml::Value = toml::from_str(&file("Cargo.toml")).expect("it is TOML");
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().expect("a table");
+    let entries = router.iter().flat_map(|(path, entries)| entries.as_array().expect("a list").iter().map(move |entry| (path, entry)));
+    entries
+        .map(|(path, entry)| {
+            let part = |name: &str| entry[name].as_str().expect("a string").to_owned();
+            ((part("method"), path.clone()), part("function"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_local_router_sends_every_request_to_the_function_that_the_template_does() {
+    assert_eq!(of_router(), of_template(&Template::read()));
+}
+
+#[test]
+fn every_route_is_documented_and_nothing_else_is() {
+    let documented: BTreeSet<_> = openapi::operations(&openapi::read()).into_keys().collect();
+    let deployed: BTreeSet<_> = of_template(&Template::read()).into_keys().collect();
+    assert_eq!(documented, deployed);
+}
+
+#[test]
+fn every_function_of_the_workspace_is_deployed_and_has_a_route() {
+    let template = Template::read();
+    let deployed: BTreeSet<_> = template.functions().keys().map(ToString::to_string).collect();
+    assert_eq!(deployed, functions());
+    let routed: BTreeSet<_> = of_template(&template).into_values().collect();
+    assert_eq!(routed, functions());
+}
+
+#[test]
+fn the_api_may_invoke_every_function_with_payload_2() {
+    let template = Template::read();
+    let integrations = template.resources("AWS::ApiGatewayV2::Integration");
+    let permissions = template.resources("AWS::Lambda::Permission");
+    for id in template.functions().into_values() {
+        let mine: Vec<_> = integrations.values().filter(|one| one["Properties"]["IntegrationUri"]["Fn::GetAtt"][0] == id).collect();
+        assert_eq!(mine.len(), 1, "{id} has {} integrations", mine.len());
+        assert_eq!(mine[0]["Properties"]["PayloadFormatVersion"], "2.0", "{id}");
+        assert_eq!(mine[0]["Properties"]["IntegrationType"], "AWS_PROXY", "{id}");
+        let mine: Vec<_> = permissions.values().filter(|one| one["Properties"]["FunctionName"]["Ref"] == id).collect();
+        assert_eq!(mine.len(), 1, "{id} has {} permissions", mine.len());
+        let permission = &mine[0]["Properties"];
+        assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{id}");
+        assert!(text(&permission["SourceArn"]["Fn::Sub"]).ends_with(":${HttpApi}/*/*"), "{id} may be invoked by another API");
+    }
+}
+
+#[test]
+fn paths_name_their_parameters_as_the_document_does() {
+    let document = openapi::read();
+    for (path, item) in entries(&document["paths"]) {
+        let shared = item.get("parameters").map(list).unwrap_or_default();
+        let named: BTreeSet<_> = shared
+            .iter()
+            .map(|parameter| openapi::resolve(&document, parameter))
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| text(&parameter["name"]))
+            .collect();
+        let braced: BTreeSet<_> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        assert_eq!(named, braced, "{path}");
+    }
+}

@@ -1,0 +1,173 @@
+//! What every function, and what holds money, must have.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::template::{Template, referred};
+use super::{file, text};
+
+#[test]
+fn functions_are_rust_binaries_on_the_present_runtime() {
+    let template = Template::read();
+    let globals = template.at("/Globals/Function");
+    assert_eq!(globals["Runtime"], "provided.al2023");
+    assert_eq!(globals["Architectures"], json!([{ "Ref": "Architecture" }]));
+    assert_eq!(template.at("/Parameters/Architecture/Default"), "arm64");
+    for (id, function) in template.resources("AWS::Serverless::Function") {
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
+        let properties = function["Properties"].as_object().expect("it has properties");
+        for name in ["Runtime", "Handler", "Architectures", "Policies", "Events"] {
+            assert!(!properties.contains_key(name), "{id} has its own {name}");
+        }
+    }
+}
+
+#[test]
+fn functions_give_up_before_the_api_does_and_stripe_before_them() {
+    let template = Template::read();
+    let stripe = text(template.at("/Globals/Function/Environment/Variables/STRIPE_TIMEOUT_MS")).parse::<i64>().expect("a number");
+    for (id, function) in template.resources("AWS::Serverless::Function") {
+        let timeout = function["Properties"]["Timeout"].as_i64().expect("a number of seconds");
+        assert!(timeout < 30, "{id} outlives the HTTP API's 30 seconds");
+        assert!(function["Properties"]["MemorySize"].is_i64(), "{id}");
+        if template.environment(id).contains_key("STRIPE_SECRET_ARN") {
+            assert!(timeout * 1000 > stripe, "{id} dies while Stripe has time left");
+        }
+    }
+    let charge = template.property("ChargeFunction", "Timeout").as_i64().expect("a number of seconds");
+    assert!(charge * 1000 > 3 * stripe, "a charge of three calls can outlive its function");
+}
+
+#[test]
+fn every_log_has_an_end() {
+    let template = Template::read();
+    let mut groups: BTreeSet<_> = template.resources("AWS::Logs::LogGroup").into_keys().collect();
+    for group in &groups {
+        assert_eq!(template.property(group, "RetentionInDays"), &json!({ "Ref": "LogRetentionDays" }), "{group}");
+    }
+    for id in template.functions().into_values() {
+        let group = referred(&template.property(id, "LoggingConfig")["LogGroup"]);
+        assert!(groups.remove(group), "{id} has no log group of its own");
+    }
+    assert_eq!(groups, BTreeSet::from(["AccessLogs"]));
+}
+
+#[test]
+fn access_logs_keep_neither_queries_nor_headers() {
+    let template = Template::read();
+    let format = text(&template.property("DefaultStage", "AccessLogSettings")["Format"]);
+    let format: serde_json::Value = serde_json::from_str(format).expect("it is JSON once filled in");
+    let fields: BTreeSet<_> = super::entries(&format).map(|(_, field)| text(field)).collect();
+    let allowed = BTreeSet::from([
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.identity.sourceIp",
+        "$context.routeKey",
+        "$context.status",
+        "$context.responseLength",
+        "$context.responseLatency",
+        "$context.integrationLatency",
+        "$context.integrationErrorMessage",
+        "$context.error.message",
+    ]);
+    assert_eq!(fields.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+fn what_holds_money_outlives_the_stack() {
+    let template = Template::read();
+    for id in ["Table", "StripeSecret", "TokenKeysSecret"] {
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            assert_eq!(template.at(&format!("/Resources/{id}/{policy}")), "Retain", "{id}");
+        }
+    }
+    assert_eq!(template.property("Table", "DeletionProtectionEnabled"), &json!({ "Ref": "DeletionProtection" }));
+    assert_eq!(template.at("/Parameters/DeletionProtection/Default"), "true");
+    assert_eq!(template.property("Table", "PointInTimeRecoverySpecification"), &json!({ "PointInTimeRecoveryEnabled": true }));
+    assert_eq!(template.property("Table", "SSESpecification"), &json!({ "SSEEnabled": true }));
+}
+
+#[test]
+fn the_table_has_the_keys_that_the_store_uses() {
+    let template = Template::read();
+    let table = template.at("/Resources/Table/Properties");
+    let keys =
+        |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+    assert_eq!(table["KeySchema"], keys("pk", "sk"));
+    assert_eq!(
+        table["GlobalSecondaryIndexes"],
+        json!([{ "IndexName": "gsi1", "KeySchema": keys("gsi1pk", "gsi1sk"), "Projection": { "ProjectionType": "ALL" } }])
+    );
+    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": "ttl", "Enabled": true }));
+    assert_eq!(table["StreamSpecification"], json!({ "StreamViewType": "NEW_IMAGE" }));
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+}
+
+#[test]
+fn stripes_secret_is_deployed_empty() {
+    let template = Template::read();
+    let secret: serde_json::Value = serde_json::from_str(text(template.property("StripeSecret", "SecretString"))).expect("it is JSON");
+    // A webhook secret that everybody can read here would let everybody forge events.
+    assert_eq!(secret, json!({ "secret_key": "", "client_id": "", "webhook_secrets": [], "connect_webhook_secrets": [] }));
+    serde_json::from_value::<shared::secrets::StripeKeys>(secret).expect("the functions know the shape");
+    for (name, parameter) in super::entries(template.at("/Parameters")) {
+        assert!(!name.contains("Secret") && parameter.get("NoEcho").is_none(), "{name} is a secret in a parameter");
+    }
+}
+
+#[test]
+fn every_alarm_reaches_somebody_and_names_a_section_of_the_runbook() {
+    let template = Template::read();
+    let runbook = file("docs/operations.md");
+    let anchors: BTreeSet<_> = runbook
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"))
+        .collect();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    assert!(!alarms.is_empty());
+    for (id, alarm) in alarms {
+        let properties = &alarm["Properties"];
+        assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{id}");
+        let (_, anchor) = text(&properties["AlarmDescription"]["Fn::Sub"])
+            .split_once("${RunbookUrl}#")
+            .unwrap_or_else(|| panic!("{id} names no section"));
+        assert!(anchors.contains(anchor), "{id}: docs/operations.md has no section {anchor}");
+    }
+    for metric in ["Errors", "Throttles"] {
+        let watched: Vec<_> = template
+            .functions()
+            .into_values()
+            .filter(|id| {
+                template.at("/Resources").to_string().contains(&format!(
+                    "\"Dimensions\":[{{\"Name\":\"FunctionName\",\"Value\":{{\"Ref\":\"{id}\"}}}}],\"MetricName\":\"{metric}\""
+                ))
+            })
+            .collect();
+        assert_eq!(watched.len(), template.functions().len(), "{metric} of some function is not watched");
+    }
+}
+
+#[test]
+fn the_outputs_are_the_addresses_that_stripe_must_know() {
+    let template = Template::read();
+    let address = template.at("/Globals/Function/Environment/Variables/PUBLIC_API_URL");
+    assert_eq!(template.at("/Outputs/ApiUrl/Value"), address);
+    let config = shared::config::Config::from_lookup(|name| (name == "PUBLIC_API_URL").then(|| "https://api.example".to_owned()))
+        .expect("the settings are sound");
+    for (output, path) in [
+        ("OAuthCallbackUrl", config.callback_url().trim_start_matches("https://api.example")),
+        ("WebhookUrl", "/webhooks/stripe"),
+        ("ConnectWebhookUrl", "/webhooks/stripe/connect"),
+    ] {
+        assert_eq!(
+            template.at(&format!("/Outputs/{output}/Value")),
+            &json!({ "Fn::Sub": [format!("${{Url}}{path}"), { "Url": address }] }),
+            "{output}"
+        );
+    }
+    for secret in ["StripeSecret", "TokenKeysSecret"] {
+        assert_eq!(template.at(&format!("/Outputs/{secret}Arn/Value")), &json!({ "Ref": secret }));
+    }
+}
