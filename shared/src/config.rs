@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::money::FeePercent;
 use crate::purchase::ChargeType;
 
+/// Stripe's API version: that of async-stripe's request types.
+pub const STRIPE_API_VERSION: &str = "2026-09-30.endive";
+
 /// What a function is told by its environment. `template.yaml` sets all of it; each has a default that is safe.
 #[derive(Clone, Debug)]
 pub struct Config {

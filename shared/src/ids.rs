@@ -14,6 +14,9 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// The length of a user's part: 80 random bits.
 const USER_PART: usize = 16;
 
+/// The length of the part that sorts by time: milliseconds, and 40 random bits.
+const TIMED_PART: usize = 18;
+
 fn encode(mut value: u128, digits: usize) -> String {
     let mut text = vec![b'0'; digits];
     for digit in text.iter_mut().rev() {
@@ -21,6 +24,11 @@ fn encode(mut value: u128, digits: usize) -> String {
         value >>= 5;
     }
     text.into_iter().map(char::from).collect()
+}
+
+fn timed(at: OffsetDateTime, entropy: &Entropy) -> String {
+    let milliseconds = (at.unix_timestamp_nanos() / 1_000_000).unsigned_abs();
+    format!("{}{}", encode(milliseconds, 10), encode(entropy.bits(), TIMED_PART - 10))
 }
 
 fn is_encoded(text: &str) -> bool {
@@ -70,7 +78,7 @@ macro_rules! id {
 pub struct NotAnId;
 
 id!(UserId, "A user: `usr_` and 16 characters.");
-id!(CourseId, "A course: `crs_`, its seller's 16 characters, `_`, and 10 of its own.");
+id!(CourseId, "A course: `crs_`, its seller's 16 characters, `_`, and 18 of its own that sort by time.");
 id!(PurchaseId, "A purchase: `pur_`, its buyer's 16 characters, `_`, and 18 of its own that sort by time.");
 
 impl UserId {
@@ -97,9 +105,9 @@ impl UserId {
 }
 
 impl CourseId {
-    /// A new course of `seller`.
-    pub fn generate(seller: &UserId, entropy: &Entropy) -> Self {
-        Self(format!("crs_{}_{}", seller.part(), encode(entropy.bits(), 10)))
+    /// A new course of `seller`; later ones sort after earlier ones, to the millisecond.
+    pub fn generate(seller: &UserId, at: OffsetDateTime, entropy: &Entropy) -> Self {
+        Self(format!("crs_{}_{}", seller.part(), timed(at, entropy)))
     }
 
     /// The seller to whom the course belongs.
@@ -112,8 +120,7 @@ impl CourseId {
 impl PurchaseId {
     /// A new purchase of `buyer`; later ones sort after earlier ones, to the millisecond.
     pub fn generate(buyer: &UserId, at: OffsetDateTime, entropy: &Entropy) -> Self {
-        let milliseconds = (at.unix_timestamp_nanos() / 1_000_000).unsigned_abs();
-        Self(format!("pur_{}_{}{}", buyer.part(), encode(milliseconds, 10), encode(entropy.bits(), 8)))
+        Self(format!("pur_{}_{}", buyer.part(), timed(at, entropy)))
     }
 
     /// The buyer to whom the purchase belongs.
@@ -145,7 +152,7 @@ impl TryFrom<String> for CourseId {
     type Error = NotAnId;
 
     fn try_from(text: String) -> Result<Self, NotAnId> {
-        if has_shape(&text, "crs_", Some(10)) { Ok(Self(text)) } else { Err(NotAnId) }
+        if has_shape(&text, "crs_", Some(TIMED_PART)) { Ok(Self(text)) } else { Err(NotAnId) }
     }
 }
 
@@ -153,7 +160,7 @@ impl TryFrom<String> for PurchaseId {
     type Error = NotAnId;
 
     fn try_from(text: String) -> Result<Self, NotAnId> {
-        if has_shape(&text, "pur_", Some(18)) { Ok(Self(text)) } else { Err(NotAnId) }
+        if has_shape(&text, "pur_", Some(TIMED_PART)) { Ok(Self(text)) } else { Err(NotAnId) }
     }
 }
 
@@ -165,7 +172,7 @@ mod tests {
     fn owners_stand_in_the_ids_of_what_is_theirs() {
         let entropy = Entropy::system();
         let user = UserId::generate(&entropy);
-        assert_eq!(CourseId::generate(&user, &entropy).seller(), user);
+        assert_eq!(CourseId::generate(&user, OffsetDateTime::UNIX_EPOCH, &entropy).seller(), user);
         let purchase = PurchaseId::generate(&user, OffsetDateTime::UNIX_EPOCH, &entropy);
         assert_eq!(purchase.buyer(), user);
         assert_eq!(purchase.as_str().parse::<PurchaseId>().map(String::from).ok(), Some(purchase.to_string()));

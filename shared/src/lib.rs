@@ -13,6 +13,8 @@ pub mod http;
 pub mod ids;
 pub mod log;
 pub mod money;
+#[cfg(feature = "password")]
+pub mod password;
 pub mod purchase;
 #[cfg(feature = "stripe")]
 pub mod seal;

@@ -95,6 +95,23 @@ impl Store {
         self.transact(items).await
     }
 
+    /// Notes whether Stripe lets a linked account be charged for.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails. [`Written::No`] where the user has no such link any more.
+    pub async fn set_charges_enabled(&self, user: &UserId, account: &str, enabled: bool) -> Result<Written, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(user).attributes()))
+            .update_expression("SET stripe.charges_enabled = :enabled")
+            .condition_expression("stripe.account_id = :account")
+            .expression_attribute_values(":account", string(account))
+            .expression_attribute_values(":enabled", super::AttributeValue::Bool(enabled))
+            .build()
+            .expect("a table, a key and an expression are given");
+        self.transact(vec![TransactWriteItem::builder().update(update).build()]).await
+    }
+
     /// The seller who has linked an account.
     ///
     /// # Errors

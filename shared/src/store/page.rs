@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
 use super::{Item, Store, StoreError, from_item, string};
+use crate::entropy::digest;
 
 /// Where a page begins and how long it is.
 #[derive(Clone, Debug)]
@@ -17,10 +18,10 @@ pub struct Page {
     pub after: Option<Cursor>,
 }
 
-/// The place after the last item of a page: its sort key, and for an index the item's own key.
+/// The place after the last item of a page: the list's name, its sort key, and for an index the item's own key.
 ///
-/// Clients see it as an opaque string. The partition never comes from it, so a cursor of another list, or one that
-/// was made up, reads nothing that the list itself would not show.
+/// Clients see it as an opaque string. The partition never comes from it, so one that was made up reads nothing that
+/// the list itself would not show. The name is there for mistakes: one of another list is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<String>);
 
@@ -39,7 +40,7 @@ impl Cursor {
         }
         let parts = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let parts: Vec<String> = parts.split('\n').map(str::to_owned).collect();
-        let sound = parts.len() <= 3 && parts.iter().all(|part| !part.is_empty() && !part.chars().any(char::is_control));
+        let sound = parts.len() <= 4 && parts.iter().all(|part| !part.is_empty() && !part.chars().any(char::is_control));
         sound.then_some(Self(parts))
     }
 }
@@ -74,7 +75,7 @@ impl Store {
         &self,
         list: List<'_>,
         page: &Page,
-        keep: &dyn Fn(&T) -> bool,
+        keep: &(dyn Fn(&T) -> bool + Sync),
     ) -> Result<Paged<T>, StoreError> {
         self.list_where(list, page, keep, FILTER_REACH).await
     }
@@ -83,7 +84,7 @@ impl Store {
         &self,
         list: List<'_>,
         page: &Page,
-        keep: &dyn Fn(&T) -> bool,
+        keep: &(dyn Fn(&T) -> bool + Sync),
         reach: i32,
     ) -> Result<Paged<T>, StoreError> {
         let limit = usize::try_from(page.limit).unwrap_or(1);
@@ -138,13 +139,27 @@ fn text(item: &Item, name: &str) -> Option<String> {
 impl List<'_> {
     fn cursor(&self, item: &Item) -> Option<Cursor> {
         Some(match self {
-            Self::Table { .. } => Cursor(vec![text(item, "sk")?]),
-            Self::Index { .. } => Cursor(vec![text(item, "gsi1sk")?, text(item, "pk")?, text(item, "sk")?]),
+            Self::Table { .. } => Cursor(vec![self.name(), text(item, "sk")?]),
+            Self::Index { .. } => Cursor(vec![self.name(), text(item, "gsi1sk")?, text(item, "pk")?, text(item, "sk")?]),
         })
     }
 
+    /// Short, and no other list's: the partition and, where several lists share one, the prefix.
+    fn name(&self) -> String {
+        let mut name = match self {
+            Self::Table { pk, prefix } => digest(&format!("{pk} {prefix}")),
+            Self::Index { pk } => digest(pk),
+        };
+        name.truncate(8);
+        name
+    }
+
     fn start_after(&self, cursor: &Cursor) -> Option<Item> {
-        let key = match (self, cursor.0.as_slice()) {
+        let (name, place) = cursor.0.split_first()?;
+        if *name != self.name() {
+            return None;
+        }
+        let key = match (self, place) {
             (Self::Table { pk, prefix }, [after]) if after.starts_with(prefix) => vec![("pk", pk), ("sk", after)],
             (Self::Index { pk }, [after, item_pk, item_sk]) => vec![("gsi1pk", pk), ("gsi1sk", after), ("pk", item_pk), ("sk", item_sk)],
             _ => return None,
@@ -159,9 +174,10 @@ mod tests {
 
     #[test]
     fn cursors_survive_their_journey_and_rubbish_does_not() {
-        let cursor = Cursor(vec!["2026-01-01#crs".into(), "USER#a".into(), "COURSE#b".into()]);
+        let cursor = Cursor(vec!["name".into(), "2026-01-01#crs".into(), "USER#a".into(), "COURSE#b".into()]);
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
-        for text in ["", "!", "AAAA=", "_w", &"A".repeat(700), &URL_SAFE_NO_PAD.encode("a\n\nb"), &URL_SAFE_NO_PAD.encode("a\nb\nc\nd")] {
+        for text in ["", "!", "AAAA=", "_w", &"A".repeat(700), &URL_SAFE_NO_PAD.encode("a\n\nb"), &URL_SAFE_NO_PAD.encode("a\nb\nc\nd\ne")]
+        {
             assert_eq!(Cursor::decode(text), None, "{text}");
         }
     }

@@ -1,10 +1,14 @@
 //! Sessions: opaque tokens, stored hashed beside their user, so that one trip reads both.
+//!
+//! A session holds for the password that it was begun with, of which it keeps a digest. A new password so ends all of
+//! them by the one write that changes it, a log-in that is under way at that moment too.
 
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::users::profile;
-use super::{Item, Key, Store, StoreError, from_item, number, to_item};
+use super::{Item, Key, Store, StoreError, from_item, number, string, to_item};
 use crate::entropy::{Entropy, digest};
 use crate::ids::UserId;
 use crate::user::User;
@@ -54,6 +58,8 @@ impl Token {
 
 #[derive(Serialize, Deserialize)]
 struct Session {
+    /// The digest of the user's password hash.
+    password: String,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
 }
@@ -63,20 +69,41 @@ pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: Off
     let (Some(session), Some(profile)) = (session, profile) else { return Ok(None) };
     let session: Session = from_item(session.clone())?;
     // DynamoDB deletes expired items within days, not at once.
-    if session.expires_at <= now { Ok(None) } else { from_item(profile.clone()).map(Some) }
+    if session.expires_at <= now {
+        return Ok(None);
+    }
+    let user: User = from_item(profile.clone())?;
+    Ok((session.password == digest(&user.password_hash)).then_some(user))
 }
 
 impl Store {
-    /// Begins a session.
+    /// Begins a session of `user`, whose password was just checked against the hash that is in `user`.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn add_session(&self, token: &Token, now: OffsetDateTime) -> Result<(), StoreError> {
-        let expires_at = now + SESSION_LIFETIME;
-        let mut item = to_item(&token.key(), &Session { expires_at })?;
-        item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
-        let _always = self.transact(vec![self.put(item).always()]).await?;
+    pub async fn add_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<(), StoreError> {
+        let _always = self.transact(vec![self.new_session(token, user, now)?]).await?;
         Ok(())
+    }
+
+    pub(super) fn new_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
+        let expires_at = now + SESSION_LIFETIME;
+        let mut item = to_item(&token.key(), &Session { password: digest(&user.password_hash), expires_at })?;
+        item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
+        Ok(self.put(item).always())
+    }
+
+    /// Lets a session outlive a change of password.
+    pub(super) fn keep_session(&self, token: &Token, password_hash: &str) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(token.key().attributes()))
+            .update_expression("SET password = :password")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":password", string(digest(password_hash)))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
     }
 
     /// The user to whom a token belongs: one trip.
@@ -96,34 +123,5 @@ impl Store {
     pub async fn end_session(&self, token: &Token) -> Result<(), StoreError> {
         self.delete(&token.key()).await?;
         Ok(())
-    }
-
-    /// Ends all sessions of a user but one: after a change of password.
-    ///
-    /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn end_other_sessions(&self, user: &UserId, kept: Option<&Token>) -> Result<(), StoreError> {
-        let kept = kept.map(Token::key);
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", super::string(format!("USER#{user}")))
-                .expression_attribute_values(":prefix", super::string("SESSION#"))
-                .projection_expression("pk, sk")
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(|error| StoreError::request("Query", &error))?;
-            let keys: Vec<Key> = answer.items().iter().filter_map(Key::of).filter(|key| Some(key) != kept.as_ref()).collect();
-            for key in &keys {
-                self.delete(key).await?;
-            }
-            if keys.is_empty() || answer.last_evaluated_key.is_none() {
-                return Ok(());
-            }
-        }
     }
 }

@@ -1,8 +1,14 @@
 //! Counters of failed log-ins, per window of time.
+//!
+//! A try takes a place before the password is looked at, so that no number of tries at the same moment gets past the
+//! limit. A good one gives its place back; a failed one keeps it until the window ends, and says so, which tells an
+//! exhausted counter from one that is only busy.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use time::OffsetDateTime;
 
-use super::{Key, Store, StoreError, number};
+use super::{Item, Key, Store, StoreError, number};
 use crate::entropy::digest;
 
 /// The length of a window, in seconds.
@@ -19,40 +25,69 @@ pub fn window_ends_in(now: OffsetDateTime) -> i64 {
     WINDOW - now.unix_timestamp().rem_euclid(WINDOW)
 }
 
+/// Whether one more try may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Try {
+    /// It may, and has taken its place.
+    Counted,
+    /// All places are taken, some by tries that have not ended: look again in a moment.
+    Busy,
+    /// As many tries have failed in this window as may.
+    Exhausted,
+}
+
 impl Store {
-    /// Counts one more try of `subject` and answers how many there are in this window, this one included. Counting
-    /// before the password is looked at leaves no gap for tries at the same moment.
+    /// Takes a place for a try of `subject`, of which `limit` may fail in the window of `now`.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn count_try(&self, subject: &str, now: OffsetDateTime) -> Result<i64, StoreError> {
-        self.add_to_tries(subject, now, 1).await
-    }
-
-    /// Takes back a try that turned out to be good.
-    ///
-    /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn forget_try(&self, subject: &str, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.add_to_tries(subject, now, -1).await?;
-        Ok(())
-    }
-
-    async fn add_to_tries(&self, subject: &str, now: OffsetDateTime, count: i64) -> Result<i64, StoreError> {
-        let answer = self
+    pub async fn begin_try(&self, subject: &str, limit: i64, now: OffsetDateTime) -> Result<Try, StoreError> {
+        let result = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(subject, now).attributes()))
-            .update_expression("ADD tries :count SET #ttl = :ttl")
+            .update_expression("ADD tries :one SET #ttl = :ttl")
+            .condition_expression("attribute_not_exists(tries) OR tries < :limit")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":count", number(count))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit))
             .expression_attribute_values(":ttl", number(now.unix_timestamp() + 2 * WINDOW))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::UpdatedNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match result {
+            Ok(_) => return Ok(Try::Counted),
+            Err(error) => error,
+        };
+        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+            return Err(StoreError::request("UpdateItem", &error));
+        };
+        let failures = refused.item().and_then(failures).unwrap_or(0);
+        Ok(if failures >= limit { Try::Exhausted } else { Try::Busy })
+    }
+
+    /// Ends a try that was counted with the same `now`.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn end_try(&self, subject: &str, failed: bool, now: OffsetDateTime) -> Result<(), StoreError> {
+        let (expression, value) = if failed { ("ADD failures :value", 1) } else { ("ADD tries :value", -1) };
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(subject, now).attributes()))
+            .update_expression(expression)
+            .expression_attribute_values(":value", number(value))
+            .return_values(ReturnValue::None)
             .send()
             .await
             .map_err(|error| StoreError::request("UpdateItem", &error))?;
-        let tries = answer.attributes.as_ref().and_then(|item| item.get("tries")).and_then(|tries| tries.as_n().ok());
-        Ok(tries.and_then(|tries| tries.parse().ok()).unwrap_or(0))
+        Ok(())
     }
+}
+
+fn failures(item: &Item) -> Option<i64> {
+    item.get("failures")?.as_n().ok()?.parse().ok()
 }

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use super::page::{List, Page, Paged};
+use super::sessions::Token;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
 use crate::ids::UserId;
 use crate::user::{Email, User};
@@ -21,6 +22,18 @@ struct EmailOwner {
     user_id: UserId,
 }
 
+/// How a change of e-mail address or password ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum CredentialsChange {
+    /// It was made.
+    Made,
+    /// The address is another's.
+    EmailTaken,
+    /// Another request changed them first, or has ended the session.
+    Outdated,
+}
+
 fn user_item(user: &User) -> Result<Item, StoreError> {
     let mut item = to_item(&profile(&user.id), user)?;
     item.insert("gsi1pk".to_owned(), string("USERS"));
@@ -29,13 +42,17 @@ fn user_item(user: &User) -> Result<Item, StoreError> {
 }
 
 impl Store {
-    /// Adds a user with an e-mail that no other has.
+    /// Adds a user with an e-mail that no other has, and begins the user's first session where a token is given.
     ///
     /// # Errors
     /// Where DynamoDB fails. [`Written::No`] where the address is taken.
-    pub async fn add_user(&self, user: &User, email: &Email) -> Result<Written, StoreError> {
+    pub async fn add_user(&self, user: &User, email: &Email, session: Option<&Token>) -> Result<Written, StoreError> {
         let owner = to_item(&email_key(email), &EmailOwner { user_id: user.id.clone() })?;
-        self.transact(vec![self.put(owner).if_absent(), self.put(user_item(user)?).if_absent()]).await
+        let mut items = vec![self.put(owner).if_absent(), self.put(user_item(user)?).if_absent()];
+        if let Some(token) = session {
+            items.push(self.new_session(token, user, user.created_at)?);
+        }
+        self.transact(items).await
     }
 
     /// The user.
@@ -67,41 +84,48 @@ impl Store {
         }
     }
 
-    fn update_profile(&self, id: &UserId, expression: &str, values: &[(&str, super::AttributeValue)]) -> Update {
-        let mut update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(profile(id).attributes()))
-            .update_expression(expression)
-            .condition_expression("attribute_exists(pk)");
-        for (name, value) in values {
-            update = update.expression_attribute_values(*name, value.clone());
-        }
-        update.build().expect("a table, a key and an expression are given")
-    }
-
-    /// Changes the e-mail address. The old one is free at once.
+    /// Changes the e-mail address, the password, or both: all of it or nothing. The old address is free at once, and
+    /// with a new password all sessions end but that of `kept`.
+    ///
+    /// `user` is what the request has read: where another request has changed address or password since, nothing is
+    /// written.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the address is another's.
-    pub async fn change_email(&self, user: &User, email: &Email) -> Result<Written, StoreError> {
-        let update = self.update_profile(&user.id, "SET email = :email", &[(":email", string(email.written()))]);
+    /// Where DynamoDB fails.
+    pub async fn change_credentials(
+        &self,
+        user: &User,
+        email: Option<&Email>,
+        password_hash: Option<&str>,
+        kept: &Token,
+    ) -> Result<CredentialsChange, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(&user.id).attributes()))
+            .update_expression("SET email = :email, password_hash = :hash")
+            .condition_expression("email = :old_email AND password_hash = :old_hash")
+            .expression_attribute_values(":email", string(email.map_or(user.email.as_str(), Email::written)))
+            .expression_attribute_values(":hash", string(password_hash.unwrap_or(&user.password_hash)))
+            .expression_attribute_values(":old_email", string(&user.email))
+            .expression_attribute_values(":old_hash", string(&user.password_hash))
+            .build()
+            .expect("a table, a key and an expression are given");
         let mut items = vec![TransactWriteItem::builder().update(update).build()];
+        if let Some(hash) = password_hash {
+            items.push(self.keep_session(kept, hash));
+        }
+        let conditions = items.len();
         let old = Email::parse(&user.email).ok().map(|email| email_key(&email));
-        if old != Some(email_key(email)) {
+        if let Some(email) = email.filter(|email| old.as_ref() != Some(&email_key(email))) {
             let owner = to_item(&email_key(email), &EmailOwner { user_id: user.id.clone() })?;
             items.push(self.put(owner).if_absent());
             items.extend(old.map(|old| self.remove(&old)));
         }
-        self.transact(items).await
-    }
-
-    /// Changes the password.
-    ///
-    /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn change_password(&self, id: &UserId, password_hash: &str) -> Result<(), StoreError> {
-        self.set_profile(id, "SET password_hash = :hash", &[(":hash", string(password_hash))]).await?;
-        Ok(())
+        Ok(match self.transact(items).await? {
+            Written::Yes => CredentialsChange::Made,
+            Written::No(index) if index < conditions => CredentialsChange::Outdated,
+            Written::No(_) => CredentialsChange::EmailTaken,
+        })
     }
 
     /// Makes or unmakes a seller or a member of staff. Nothing that is theirs is touched.
@@ -153,6 +177,15 @@ impl Store {
             }
             Err(error) => Err(StoreError::request("UpdateItem", &error)),
         }
+    }
+
+    /// Remembers the user's customer on an account, unless one is remembered already.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn keep_customer(&self, id: &UserId, account: &str, customer: &str) -> Result<(), StoreError> {
+        let _user_is_gone = self.transact(vec![self.remember_customer(id, account, customer)]).await?;
+        Ok(())
     }
 
     /// Remembers the user's customer on an account, unless one is remembered already. Part of a transaction.

@@ -1,0 +1,37 @@
+//! Accounts: signing up, logging in and out, the account page, and the staff's list of users.
+
+mod attempts;
+mod log_in;
+mod log_out;
+mod me;
+mod sign_up;
+mod signed_in;
+mod staff;
+
+use lambda_http::http::Method;
+use shared::app::App;
+use shared::error::Error;
+use shared::http::{Request, Response, answer, request};
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response {
+    answer(&request, route(app, &request)).await
+}
+
+async fn route(app: &App, request: &Request) -> Result<Response, Error> {
+    let path = request::segments(request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method(), path.as_slice()) {
+        (&Method::POST, ["users"]) => sign_up::sign_up(app, request).await,
+        (&Method::POST, ["sessions"]) => log_in::log_in(app, request).await,
+        (&Method::DELETE, ["sessions", "current"]) => log_out::log_out(app, request).await,
+        (&Method::GET, ["users", "me"]) => me::show(app, request).await,
+        (&Method::PATCH, ["users", "me"]) => me::change(app, request).await,
+        (&Method::GET, ["admin", "users"]) => staff::list(app, request).await,
+        (&Method::PATCH, ["admin", "users", id]) => staff::change_roles(app, request, id).await,
+        (_, ["users" | "sessions"] | ["sessions", "current"] | ["users", "me"] | ["admin", "users"] | ["admin", "users", _]) => {
+            Err(Error::MethodNotAllowed)
+        }
+        _ => Err(Error::NotFound("address")),
+    }
+}

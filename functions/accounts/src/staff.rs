@@ -1,0 +1,56 @@
+//! `/admin/users`: what the staff sees and does.
+
+use serde::Deserialize;
+use shared::app::App;
+use shared::error::Error;
+use shared::http::view::UserView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::ids::UserId;
+use shared::user::User;
+
+/// The longest search text, in bytes.
+const SEARCH_MAX: usize = 254;
+
+async fn member_of_staff(app: &App, request: &Request) -> Result<User, Error> {
+    let user = identity::user(request, app).await?;
+    if user.is_staff { Ok(user) } else { Err(Error::Forbidden) }
+}
+
+/// `GET /admin/users`: all users, the newest first; `?q=` finds a part of the e-mail address. Two trips to DynamoDB:
+/// who asks, and the page.
+pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    member_of_staff(app, request).await?;
+    let page = request::page(request)?;
+    let part = request::parameter(request, "q")?.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
+    if part.as_ref().is_some_and(|part| part.len() > SEARCH_MAX) {
+        return Err(Error::InvalidRequest(format!("q must have at most {SEARCH_MAX} bytes")));
+    }
+
+    let users = app.store.users(&page, part.as_deref()).await?;
+    Ok(response::json(200, &response::list(users, |user| UserView::from(&user))))
+}
+
+#[derive(Deserialize)]
+struct Roles {
+    is_seller: Option<bool>,
+    is_staff: Option<bool>,
+}
+
+/// `PATCH /admin/users/{id}`: makes and unmakes sellers and members of staff; nothing that is theirs is touched. Two
+/// trips to DynamoDB: who asks, and the change.
+///
+/// Nobody takes the staff's role from themselves (422), so that the last member cannot lock everybody out.
+pub(crate) async fn change_roles(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
+    let staff = member_of_staff(app, request).await?;
+    let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
+    let roles: Roles = request::json(request)?;
+    if roles.is_seller.is_none() && roles.is_staff.is_none() {
+        return Err(Error::InvalidRequest("give is_seller or is_staff, or both".to_owned()));
+    }
+    if id == staff.id && roles.is_staff == Some(false) {
+        return Err(Error::InvalidRequest("is_staff: another member of staff must take this role from you".to_owned()));
+    }
+
+    let user = app.store.set_roles(&id, roles.is_seller, roles.is_staff).await?.ok_or(Error::NotFound("user"))?;
+    Ok(response::json(200, &UserView::from(&user)))
+}

@@ -1,0 +1,70 @@
+//! Passwords: Argon2id with the parameters that OWASP recommends, which are the crate's defaults (19 MiB, 2 passes).
+//! <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
+
+use argon2::password_hash::SaltString;
+use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _};
+
+use crate::entropy::Entropy;
+
+/// How many characters (Unicode scalar values) a password has.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+/// The hash of a password that nobody has: checking against it takes as long as against a user's.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$5aZD1dWSd27O0fzutMsljg$JCAehtGX1mbte1AbZUFeEVIfCOdv1PcsFZlYly0eiYY";
+
+/// Whether a new password may be used.
+///
+/// # Errors
+/// What is wrong with it, as a sentence for its owner.
+pub fn check(password: &str) -> Result<(), &'static str> {
+    if LENGTH.contains(&password.chars().count()) { Ok(()) } else { Err("password must have 8 to 256 characters") }
+}
+
+/// Hashes a password with a salt of its own, into the PHC string format. Takes milliseconds, on purpose.
+///
+/// # Panics
+/// Never: the parameters are the crate's own and the salt has a length that it takes.
+#[must_use]
+pub fn hash(password: &str, entropy: &Entropy) -> String {
+    let salt = SaltString::encode_b64(&entropy.bytes::<16>()).expect("16 bytes make a salt");
+    Argon2::default().hash_password(password.as_bytes(), &salt).expect("the default parameters are sound").to_string()
+}
+
+/// Whether the password is the one that was hashed. Where there is no hash, because there is no such user, it takes
+/// the same time to say no.
+#[must_use]
+pub fn verify(password: &str, hash: Option<&str>) -> bool {
+    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODYS)) else { return false };
+    Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && hash.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_verifies_against_its_own_hash_only() {
+        let entropy = Entropy::system();
+        let stored = hash("correct horse", &entropy);
+        assert!(verify("correct horse", Some(&stored)));
+        assert!(!verify("correct horse ", Some(&stored)));
+        assert!(!verify("correct horse", None));
+        assert!(!verify("correct horse", Some("")));
+        assert_ne!(stored, hash("correct horse", &entropy), "salted");
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_a_users_does() {
+        let parameters = |text: &str| argon2::Params::try_from(&PasswordHash::new(text).expect("a PHC string")).expect("parameters");
+        assert_eq!(parameters(NOBODYS), parameters(&hash("correct horse", &Entropy::system())));
+        assert_eq!(PasswordHash::new(NOBODYS).expect("a PHC string").hash.map(|hash| hash.len()), Some(32));
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!(check("pass wo").is_err());
+        assert!(check("pässwörd").is_ok());
+        assert!(check(&"🦀".repeat(256)).is_ok());
+        assert!(check(&"🦀".repeat(257)).is_err());
+    }
+}
