@@ -126,6 +126,9 @@ pub struct Failure {
     pub code: String,
     /// `insufficient_funds`, …
     pub decline_code: Option<String>,
+    /// Whether the buyer's bank, or Stripe for it, declined; otherwise Stripe refused the request itself.
+    #[serde(default)]
+    pub declined: bool,
 }
 
 /// For how long Stripe replays the first answer to an idempotency key; a little less than it promises.
@@ -213,7 +216,7 @@ impl Observation {
     /// An attempt that ended without any object at Stripe.
     #[must_use]
     pub fn refused(code: &str) -> Self {
-        let failure = Failure { code: code.to_owned(), decline_code: None };
+        let failure = Failure { code: code.to_owned(), decline_code: None, declined: false };
         Self { status: Status::Failed, payment_intent: None, checkout_session: None, failure: Some(failure) }
     }
 }
@@ -236,14 +239,30 @@ impl Purchase {
         self.attempts.last_mut().expect("a purchase has an attempt")
     }
 
-    /// The attempt that made the PaymentIntent, or the Checkout Session, or that has the number.
+    /// Whether a browser was given the means to confirm the newest attempt's PaymentIntent. It can then still be paid
+    /// after it failed, unless it is canceled.
+    #[must_use]
+    pub fn is_in_the_buyers_hands(&self) -> bool {
+        let number = self.attempt().number;
+        self.history.iter().any(|step| step.attempt == number && step.status == Status::RequiresAction)
+    }
+
+    /// The attempt that made the PaymentIntent or the Checkout Session; where neither is known yet, the one that has
+    /// the number.
     #[must_use]
     pub fn find_attempt(&self, payment_intent: Option<&str>, checkout_session: Option<&str>, number: Option<u32>) -> Option<u32> {
         let by = |test: &dyn Fn(&Attempt) -> bool| self.attempts.iter().find(|attempt| test(attempt)).map(|attempt| attempt.number);
         payment_intent
             .and_then(|id| by(&|attempt| attempt.payment_intent.as_deref() == Some(id)))
             .or_else(|| checkout_session.and_then(|id| by(&|attempt| attempt.checkout_session.as_deref() == Some(id))))
-            .or_else(|| number.and_then(|number| by(&|attempt| attempt.number == number)))
+            .or_else(|| {
+                let is_free = |known: &Option<String>, heard: Option<&str>| known.is_none() || heard.is_none();
+                by(&|attempt| {
+                    Some(attempt.number) == number
+                        && is_free(&attempt.payment_intent, payment_intent)
+                        && is_free(&attempt.checkout_session, checkout_session)
+                })
+            })
     }
 
     /// Begins the next attempt with the course's price of today.

@@ -1,1 +1,189 @@
-//! Stripe.
+//! The Stripe gateway: typed requests, our one HTTP client, lenient answers, and every failure told apart by what it
+//! says about the outcome.
+
+pub mod error;
+pub mod find;
+pub mod oauth;
+pub mod objects;
+pub mod requests;
+pub mod signature;
+pub mod webhook;
+
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use stripe_client_core::{RequestBuilder, StripeMethod};
+
+use crate::app::App;
+use crate::secrets::{SecretError, StripeKeys};
+use crate::{aws, secrets};
+use error::StripeError;
+
+/// Sent as `Stripe-Version`: the one that the request types were generated for.
+pub const API_VERSION: &str = "2026-09-30.endive";
+
+/// How often a request is sent before its failure is told.
+const TRIES: u32 = 3;
+
+/// Stripe, for one platform.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    http: reqwest::Client,
+    api_base: String,
+    connect_base: String,
+    keys: StripeKeys,
+    timeout: Duration,
+}
+
+/// A request that may be sent more than once: what a purchase writes down before it asks Stripe.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// From the API's root, `/payment_intents`.
+    pub path: &'a str,
+    /// The form.
+    pub body: &'a str,
+    /// The connected account to act on, or the platform's own.
+    pub account: Option<&'a str>,
+    /// `Idempotency-Key`
+    pub key: &'a str,
+}
+
+impl Gateway {
+    /// With keys that are at hand.
+    #[must_use]
+    pub fn new(app: &App, keys: StripeKeys) -> Self {
+        Self {
+            http: app.http.clone(),
+            api_base: app.config.stripe_api_base.clone(),
+            connect_base: app.config.stripe_connect_base.clone(),
+            keys,
+            timeout: app.config.stripe_timeout,
+        }
+    }
+
+    /// With the keys in Secrets Manager, fetched while the function starts.
+    ///
+    /// # Errors
+    /// Where the secret cannot be had.
+    pub async fn from_env(app: &App) -> Result<Self, SecretError> {
+        let client = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
+        let keys = secrets::stripe_keys(&client, &app.config.stripe_secret_arn).await?;
+        Ok(Self::new(app, keys))
+    }
+
+    /// The platform's keys.
+    #[must_use]
+    pub fn keys(&self) -> &StripeKeys {
+        &self.keys
+    }
+
+    /// Whether the platform's key is one of live mode.
+    #[must_use]
+    pub fn livemode(&self) -> bool {
+        self.keys.secret_key.starts_with("sk_live_") || self.keys.secret_key.starts_with("rk_live_")
+    }
+
+    /// Sends a typed request that reads, or whose POST is named by `key`.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        request: &RequestBuilder,
+        account: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<T, StripeError> {
+        let body = request.body.as_deref().unwrap_or_default();
+        match (request.method, key) {
+            (StripeMethod::Post, Some(key)) => self.post(&Post { path: &request.path, body, account, key }).await,
+            _ => {
+                let path = match &request.query {
+                    Some(query) if !query.is_empty() => format!("{}?{query}", request.path),
+                    _ => request.path.clone(),
+                };
+                self.repeat(|| self.headers(self.http.get(format!("{}/v1{path}", self.api_base)), account)).await
+            }
+        }
+    }
+
+    /// Sends a POST under its idempotency key, again where its outcome is not known and Stripe may still tell.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn post<T: DeserializeOwned>(&self, post: &Post<'_>) -> Result<T, StripeError> {
+        let url = format!("{}/v1{}", self.api_base, post.path);
+        self.repeat(|| {
+            self.headers(self.http.post(&url), post.account)
+                .header("idempotency-key", post.key)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(post.body.to_owned())
+        })
+        .await
+    }
+
+    fn headers(&self, request: reqwest::RequestBuilder, account: Option<&str>) -> reqwest::RequestBuilder {
+        let request = request.bearer_auth(&self.keys.secret_key).header("stripe-version", API_VERSION);
+        match account {
+            Some(account) => request.header("stripe-account", account),
+            None => request,
+        }
+    }
+
+    /// Tries up to three times within twice one request's time, waiting longer each time.
+    async fn repeat<T: DeserializeOwned>(&self, make: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
+        let give_up = Instant::now() + 2 * self.timeout;
+        for attempt in 1.. {
+            let (result, again) = self.once(make()).await;
+            let wait = Duration::from_millis(u64::from(100 * attempt * attempt) + jitter());
+            if !again || attempt == TRIES || Instant::now() + wait >= give_up {
+                return result;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        unreachable!("the loop returns")
+    }
+
+    /// One try, and whether another may help.
+    async fn once<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> (Result<T, StripeError>, bool) {
+        let begun = Instant::now();
+        let request = match request.timeout(self.timeout).build() {
+            Ok(request) => request,
+            Err(error) => return (Err(StripeError::Unsent(error.to_string())), false),
+        };
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = match self.http.execute(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let timeout = error.is_timeout();
+                tracing::warn!(method = %method, path, timeout, "Stripe gave no answer");
+                return (Err(StripeError::NoAnswer { timeout }), true);
+            }
+        };
+        let status = answer.status().as_u16();
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (should_retry, stripe_request_id) = (header("stripe-should-retry"), header("request-id"));
+        let replayed = header("idempotent-replayed").is_some_and(|replayed| replayed == "true");
+        let body = match answer.bytes().await {
+            Ok(body) => body,
+            Err(error) => return (Err(StripeError::NoAnswer { timeout: error.is_timeout() }), true),
+        };
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(method = %method, path, status, stripe_request_id, replayed, milliseconds, "asked Stripe");
+        if (200..300).contains(&status) {
+            let result = serde_json::from_slice(&body).map_err(|_| StripeError::Unreadable);
+            return (result, false);
+        }
+        let error = StripeError::from_answer(status, replayed, &body);
+        let again = match should_retry.as_deref() {
+            Some("true") => true,
+            Some("false") => false,
+            _ => !replayed && matches!(status, 409 | 429 | 500..=599),
+        };
+        (Err(error), again)
+    }
+}
+
+/// Up to 100 ms, so that those who failed together do not come back together.
+fn jitter() -> u64 {
+    u64::from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos()) % 100)
+}

@@ -1,0 +1,192 @@
+//! Beginning an attempt: the request is written down, exactly, before it is sent.
+
+use shared::entropy::digest;
+use shared::error::Error;
+use shared::http::Response;
+use shared::ids::PurchaseId;
+use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status};
+use shared::store::Written;
+use shared::store::purchases::Slot;
+use shared::stripe::error::StripeError;
+use shared::stripe::objects::Identified;
+use shared::stripe::requests::{self, Sale};
+use shared::user::{PLATFORM, StripeLink};
+use time::Duration;
+
+use crate::Charge;
+use crate::charge::{Order, Payment};
+use crate::outcome::{self, answer};
+
+/// For how long a request has an attempt to itself. Longer than the function may run, so that two never work on one.
+pub const LEASE: Duration = Duration::seconds(30);
+
+/// The buyer's first attempt to buy the course.
+pub async fn first(charge: &Charge, order: &Order) -> Result<Response, Error> {
+    let purchase = purchase(charge, order)?;
+    attempt(charge, order, purchase, None).await
+}
+
+/// The next attempt of a purchase that came to nothing, or a new purchase after one that was given back.
+pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
+    let mut purchase = if previous.status == Status::Refunded { purchase(charge, order)? } else { previous };
+    let link = seller_link(order)?;
+    purchase.seller_account.clone_from(&link.account_id);
+    purchase.charge_type = charge.app.config.charge_type;
+    purchase.currency = order.course.price.currency;
+    purchase.course_title.clone_from(&order.course.title);
+    attempt(charge, order, purchase, Some(slot)).await
+}
+
+fn seller_link(order: &Order) -> Result<&StripeLink, Error> {
+    order.seller.as_ref().and_then(|seller| seller.chargeable_account()).ok_or(Error::SellerNotConnected)
+}
+
+fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
+    let (app, course) = (&charge.app, &order.course);
+    let now = app.clock.now();
+    Ok(Purchase {
+        id: PurchaseId::generate(&order.buyer.id, now, &app.entropy),
+        course_id: course.id.clone(),
+        course_title: course.title.clone(),
+        course_slug: course.slug.clone(),
+        buyer_id: order.buyer.id.clone(),
+        seller_id: course.seller_id.clone(),
+        seller_account: seller_link(order)?.account_id.clone(),
+        charge_type: app.config.charge_type,
+        amount: course.price.amount,
+        currency: course.price.currency,
+        application_fee: course.fee_percent.of(course.price.amount),
+        status: Status::Pending,
+        refunded: 0,
+        created_at: now,
+        updated_at: now,
+        paid_at: None,
+        attempts: Vec::new(),
+        history: Vec::new(),
+        version: 0,
+    })
+}
+
+async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
+    let account = charged_account(&purchase);
+    let customer = customer(charge, order, account.as_deref()).await?;
+    let payment_method = payment_method(charge, order, account.as_deref(), slot).await?;
+    let heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
+
+    // A payment method that the connected account does not know may be one of the platform's.
+    let unknown = purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == outcome::PAYMENT_METHOD_REFUSED);
+    if let (true, Some(account), Some(payment_method)) = (unknown, &account, &payment_method) {
+        let cloned = clone_to(charge, order, account, payment_method, &purchase).await?;
+        let slot = Slot { purchase_id: purchase.id.clone(), status: purchase.status, version: purchase.version };
+        let heard = send(charge, order, &mut purchase, Some(&slot), &customer, Some(&cloned)).await?;
+        return answer(&purchase, heard);
+    }
+    answer(&purchase, heard)
+}
+
+/// Writes the intent, asks Stripe, and records the outcome: two DynamoDB trips and one Stripe call.
+async fn send(
+    charge: &Charge,
+    order: &Order,
+    purchase: &mut Purchase,
+    slot: Option<&Slot>,
+    customer: &str,
+    payment_method: Option<&str>,
+) -> Result<outcome::ForTheBrowser, Error> {
+    let app = &charge.app;
+    let now = app.clock.now();
+    let account = charged_account(purchase);
+    let number = purchase.attempts.last().map_or(1, |attempt| attempt.number + 1);
+    let price = order.course.price;
+    let return_url = format!("{}/purchase.html?id={}", app.config.storefront_url, purchase.id);
+    let sale = Sale {
+        purchase,
+        attempt: number,
+        amount: price.amount,
+        application_fee: order.course.fee_percent.of(price.amount),
+        customer,
+        return_url: &return_url,
+    };
+    let (means, request) = match payment_method {
+        Some(payment_method) => (Means::PaymentIntent, sale.payment_intent(payment_method)),
+        None => {
+            let cancel_url = format!("{}/course.html?slug={}&checkout=canceled", app.config.storefront_url, order.course.slug);
+            (Means::Checkout, sale.checkout(&cancel_url))
+        }
+    };
+    let attempt = Attempt {
+        number,
+        means,
+        idempotency_key: format!("{}:{}:{number}", account.as_deref().unwrap_or(PLATFORM), purchase.id),
+        account,
+        body: request.body.unwrap_or_default(),
+        customer: customer.to_owned(),
+        payment_method: payment_method.map(str::to_owned),
+        amount: sale.amount,
+        application_fee: sale.application_fee,
+        started_at: now,
+        leased_until: now + LEASE,
+        payment_intent: None,
+        checkout_session: None,
+        status: Status::Pending,
+        failure: None,
+    };
+    purchase.begin(attempt, &order.cause);
+    if let Written::No(_) = app.store.write_intent(purchase, slot).await? {
+        return Err(outcome::lost_race(charge, order).await?);
+    }
+    let result = charge.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
+    outcome::settle(charge, purchase, result, &order.cause).await
+}
+
+fn charged_account(purchase: &Purchase) -> Option<String> {
+    (purchase.charge_type == ChargeType::Direct).then(|| purchase.seller_account.clone())
+}
+
+/// The buyer's customer on the account: remembered, or made now. The idempotency key makes two first purchases at
+/// the same moment share one.
+async fn customer(charge: &Charge, order: &Order, account: Option<&str>) -> Result<String, Error> {
+    let buyer = &order.buyer;
+    let place = account.unwrap_or(PLATFORM);
+    if let Some(customer) = buyer.customers.get(place) {
+        return Ok(customer.clone());
+    }
+    let key = format!("{place}:customer:{}:{}", buyer.id, digest(&buyer.email));
+    let customer: Identified = charge.stripe.send(&requests::customer(&buyer.email, buyer.id.as_str()), account, Some(&key)).await?;
+    Ok(customer.id)
+}
+
+/// The payment method to charge; none for hosted Checkout. A token of the same try gives the same payment method,
+/// so that a repetition does not find the token spent.
+async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, slot: Option<&Slot>) -> Result<Option<String>, Error> {
+    let token = match &order.payment {
+        Payment::Checkout => return Ok(None),
+        Payment::Method(method) => return Ok(Some(method.clone())),
+        Payment::Token(token) => token,
+    };
+    let (place, seen) = (account.unwrap_or(PLATFORM), slot.map_or(0, |slot| slot.version));
+    let key = format!("{place}:token:{}:{seen}:{}", order.buyer.id, digest(&format!("{}{token}", order.course.id)));
+    let made: Result<Identified, _> = charge.stripe.send(&requests::payment_method_from_token(token), account, Some(&key)).await;
+    made.map(|made| Some(made.id)).map_err(method_error)
+}
+
+/// Clones a payment method of the platform's to a connected account, by way of the buyer's customer on the platform.
+async fn clone_to(charge: &Charge, order: &Order, account: &str, payment_method: &str, purchase: &Purchase) -> Result<String, Error> {
+    let customer = customer(charge, order, None).await?;
+    charge.app.store.keep_customer(&order.buyer.id, PLATFORM, &customer).await?;
+    let key = format!("{PLATFORM}:attach:{customer}:{payment_method}");
+    let attached: Result<Identified, _> = charge.stripe.send(&requests::attach(payment_method, &customer), None, Some(&key)).await;
+    let attached = attached.map_err(method_error)?;
+    let key = format!("{}:clone", purchase.attempt().idempotency_key);
+    let cloned: Result<Identified, _> =
+        charge.stripe.send(&requests::clone_payment_method(&attached.id, &customer), Some(account), Some(&key)).await;
+    cloned.map(|cloned| cloned.id).map_err(method_error)
+}
+
+/// A refusal of a payment method is the buyer's to mend.
+fn method_error(error: StripeError) -> Error {
+    match error {
+        StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),
+        other => other.into(),
+    }
+}

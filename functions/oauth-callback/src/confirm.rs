@@ -1,0 +1,43 @@
+//! `POST /users/oauth/confirm`: makes a link that waited for its user.
+
+use serde::Deserialize;
+use shared::error::Error;
+use shared::http::view::UserView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::store::links::Linked;
+use shared::store::oauth::{ParkedLink, Taken};
+
+use crate::OAuthCallback;
+
+#[derive(Deserialize)]
+struct Body {
+    code: String,
+}
+
+/// Makes the parked link: five DynamoDB trips, no Stripe call.
+///
+/// # Errors
+/// [`Error::ConfirmationGone`] where there is none, or it is another user's: the same answer, and it stays where it is.
+pub async fn confirm(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
+    let app = &oauth.app;
+    let user = identity::user(request, app).await?;
+    let body: Body = request::json(request)?;
+    let now = app.clock.now();
+    match app.store.peek::<ParkedLink>(&body.code, now).await? {
+        Taken::Yes(parked) if parked.user_id == user.id => {}
+        _ => return Err(Error::ConfirmationGone),
+    }
+    if !user.is_seller {
+        return Err(Error::NotASeller);
+    }
+    let Taken::Yes(parked) = app.store.take::<ParkedLink>(&body.code, now).await? else {
+        return Err(Error::ConfirmationGone);
+    };
+    match app.store.link(&user.id, &parked.link, &parked.tokens).await? {
+        Linked::Yes => {}
+        Linked::UserRefused => return Err(Error::AlreadyLinked),
+        Linked::AccountTaken => return Err(Error::AccountTaken),
+    }
+    let user = app.store.user(&user.id).await?.ok_or(Error::NotSignedIn)?;
+    Ok(response::json(200, &UserView::from(&user)))
+}

@@ -1,0 +1,22 @@
+//! `DELETE /users/me/stripe`: ends a link.
+
+use shared::error::Error;
+use shared::http::{Request, Response, identity, response};
+
+use crate::OAuthCallback;
+
+/// Gives up the access at Stripe, then forgets the link: two DynamoDB trips and one Stripe call. What was sold
+/// stays. Where there is no link, there is nothing to do. Only sellers have one, and who is a seller no more may
+/// still end it.
+///
+/// # Errors
+/// Where Stripe fails, nothing is forgotten, and the request can be made again.
+pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
+    let user = identity::user(request, &oauth.app).await?;
+    if let Some(link) = &user.stripe {
+        oauth.stripe.deauthorize(&link.account_id).await?;
+        // The event that Stripe sends may have forgotten the link already.
+        let _either_way = oauth.app.store.unlink(&user.id, &link.account_id).await?;
+    }
+    Ok(response::no_content())
+}

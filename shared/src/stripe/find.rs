@@ -1,0 +1,197 @@
+//! Finding out what became of an attempt. A lost answer is found, never guessed.
+//!
+//! 1. Where the PaymentIntent or the Checkout Session is known, it is read.
+//! 2. Where it is not, and Stripe still remembers the idempotency key, the recorded request is sent again: Stripe
+//!    answers what it answered first, or carries it out now, once.
+//! 3. Where the key tells nothing (it is older, or replays a 500), the customer's payments since then are listed and
+//!    the purchase and attempt looked for in their metadata. Search would be easier, and is up to an hour behind.
+
+use serde::de::DeserializeOwned;
+use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
+use stripe_client_core::{RequestBuilder, StripeRequest as _};
+use stripe_core::payment_intent::{CancelPaymentIntent, ListPaymentIntent, RetrievePaymentIntent};
+use stripe_types::RangeQueryTs;
+use time::OffsetDateTime;
+
+use super::error::StripeError;
+use super::objects::{CheckoutSession, List, PaymentIntent};
+use super::{Gateway, Post};
+use crate::ids::PurchaseId;
+use crate::purchase::{Attempt, Failure, KEY_LIFETIME, Means, Observation, Status};
+
+/// What Stripe says of an attempt, with what only the buyer's browser may have.
+#[derive(Debug)]
+pub struct Heard {
+    /// What is to be recorded.
+    pub observation: Observation,
+    /// For Stripe.js, where the buyer must authenticate.
+    pub client_secret: Option<String>,
+    /// Where the buyer authenticates without Stripe.js.
+    pub next_action_url: Option<String>,
+    /// The hosted Checkout, while it is open.
+    pub checkout_url: Option<String>,
+}
+
+impl Heard {
+    fn of_payment_intent(payment_intent: &PaymentIntent, means: Means) -> Self {
+        let observation = payment_intent.observe(means);
+        let waits = observation.status == Status::RequiresAction;
+        Self {
+            client_secret: payment_intent.client_secret.clone().filter(|_| waits),
+            next_action_url: payment_intent.next_action_url().filter(|_| waits),
+            checkout_url: None,
+            observation,
+        }
+    }
+
+    fn of_session(session: &CheckoutSession) -> Self {
+        let checkout_url = session.url.clone().filter(|_| session.is_open());
+        Self { observation: session.observe(), client_secret: None, next_action_url: None, checkout_url }
+    }
+
+    fn ended(observation: Observation) -> Self {
+        Self { observation, client_secret: None, next_action_url: None, checkout_url: None }
+    }
+}
+
+const PAYMENT_INTENTS: &str = "/payment_intents";
+const CHECKOUT_SESSIONS: &str = "/checkout/sessions";
+
+impl Gateway {
+    /// Sends an attempt's recorded request, for the first time or again. A refusal is an answer: the attempt ends.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn send_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+        let path = match attempt.means {
+            Means::PaymentIntent => PAYMENT_INTENTS,
+            Means::Checkout => CHECKOUT_SESSIONS,
+        };
+        let post = Post { path, body: &attempt.body, account: attempt.account.as_deref(), key: &attempt.idempotency_key };
+        let result = match attempt.means {
+            Means::PaymentIntent => self.post(&post).await.map(|made| Heard::of_payment_intent(&made, attempt.means)),
+            Means::Checkout => self.post(&post).await.map(|made| Heard::of_session(&made)),
+        };
+        match result {
+            Err(StripeError::Declined { code, decline_code, payment_intent }) => Ok(Heard::ended(Observation {
+                status: Status::Failed,
+                payment_intent: payment_intent.map(|payment_intent| payment_intent.id),
+                checkout_session: None,
+                failure: Some(Failure { code, decline_code, declined: true }),
+            })),
+            Err(StripeError::Refused { code, param, message, .. }) => {
+                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
+                // The parameter tells the buyer's mistakes (`payment_method`) from the platform's.
+                let code = param.filter(|param| param == "payment_method").unwrap_or(code);
+                Ok(Heard::ended(Observation::refused(&code)))
+            }
+            Err(StripeError::AccountRevoked) => Ok(Heard::ended(Observation::refused("account_invalid"))),
+            // Stripe did nothing, and will do nothing under this key for now.
+            Err(StripeError::RateLimited) => Ok(Heard::ended(Observation::refused("rate_limit"))),
+            // The key has stored a failure. Whether anything was made, the list of payments knows.
+            Err(StripeError::Failed { replayed: true, .. }) => self.list_attempt(purchase, attempt).await,
+            other => other,
+        }
+    }
+
+    /// What became of an attempt, by the shortest way that can tell.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn find_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        let account = attempt.account.as_deref();
+        if let (Means::Checkout, Some(id)) = (attempt.means, &attempt.checkout_session) {
+            let session: CheckoutSession = self.send(&RetrieveCheckoutSession::new(id.as_str()).build(), account, None).await?;
+            return Ok(Heard::of_session(&session));
+        }
+        if let Some(id) = &attempt.payment_intent {
+            let payment_intent: PaymentIntent = self.send(&RetrievePaymentIntent::new(id.as_str()).build(), account, None).await?;
+            return Ok(Heard::of_payment_intent(&payment_intent, attempt.means));
+        }
+        if now - attempt.started_at < KEY_LIFETIME {
+            self.send_attempt(purchase, attempt).await
+        } else {
+            self.list_attempt(purchase, attempt).await
+        }
+    }
+
+    /// Takes an attempt back, so that it can never be paid: cancels its PaymentIntent, or expires its Checkout.
+    /// Where it was paid first, that is what is heard.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn withdraw_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        let account = attempt.account.as_deref();
+        let key = format!("{}:withdraw", attempt.idempotency_key);
+        let result = match (attempt.means, &attempt.payment_intent, &attempt.checkout_session) {
+            (Means::PaymentIntent, Some(id), _) => {
+                let request = CancelPaymentIntent::new(id.as_str()).build();
+                self.send(&request, account, Some(&key)).await.map(|canceled| Heard::of_payment_intent(&canceled, attempt.means))
+            }
+            (Means::Checkout, _, Some(id)) => {
+                let request = ExpireCheckoutSession::new(id.as_str()).build();
+                self.send(&request, account, Some(&key)).await.map(|expired| Heard::of_session(&expired))
+            }
+            _ => return self.find_attempt(purchase, attempt, now).await,
+        };
+        match result {
+            // It is in no state to be taken back: paid, or gone already.
+            Err(StripeError::Refused { .. }) => self.find_attempt(purchase, attempt, now).await,
+            other => other,
+        }
+    }
+
+    async fn list_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+        let account = attempt.account.as_deref();
+        // A minute for clocks that differ.
+        let since = RangeQueryTs::gte(attempt.started_at.unix_timestamp() - 60);
+        let matches = |metadata: &std::collections::HashMap<String, String>| {
+            metadata.get("purchase_id").map(String::as_str) == Some(purchase.as_str())
+                && metadata.get("attempt").is_some_and(|number| *number == attempt.number.to_string())
+        };
+        let found = match attempt.means {
+            Means::PaymentIntent => {
+                let list = |after: Option<&PaymentIntent>| {
+                    let mut request = ListPaymentIntent::new().customer(&attempt.customer).created(since).limit(100);
+                    if let Some(after) = after {
+                        request = request.starting_after(&after.id);
+                    }
+                    request.build()
+                };
+                let found = self.search(account, list, |one: &PaymentIntent| matches(&one.metadata)).await?;
+                found.map(|found| Heard::of_payment_intent(&found, attempt.means))
+            }
+            Means::Checkout => {
+                let list = |after: Option<&CheckoutSession>| {
+                    let mut request = ListCheckoutSession::new().customer(&attempt.customer).created(since).limit(100);
+                    if let Some(after) = after {
+                        request = request.starting_after(&after.id);
+                    }
+                    request.build()
+                };
+                let found = self.search(account, list, |one: &CheckoutSession| matches(&one.metadata)).await?;
+                found.map(|found| Heard::of_session(&found))
+            }
+        };
+        Ok(found.unwrap_or_else(|| Heard::ended(Observation::refused("never_made"))))
+    }
+
+    async fn search<T: DeserializeOwned>(
+        &self,
+        account: Option<&str>,
+        list: impl Fn(Option<&T>) -> RequestBuilder,
+        matches: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, StripeError> {
+        let mut last: Option<T> = None;
+        loop {
+            let mut page: List<T> = self.send(&list(last.as_ref()), account, None).await?;
+            if let Some(place) = page.data.iter().position(&matches) {
+                return Ok(Some(page.data.swap_remove(place)));
+            }
+            if !page.has_more {
+                return Ok(None);
+            }
+            last = page.data.pop();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Stripe's OAuth for Connect. async-stripe has none. <https://docs.stripe.com/connect/oauth-reference>
+
+use serde::Deserialize;
+use stripe_client_core::{RequestBuilder, StripeMethod};
+
+use super::Gateway;
+use super::error::StripeError;
+use super::objects::{Account, OAuthToken};
+
+/// Why Stripe gave no tokens for a code.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Stripe says so: `invalid_grant` and the like.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Stripe failed, was out of reach, or gave an answer that is none.
+    #[error("Stripe failed")]
+    Failed,
+    /// Stripe took too long.
+    #[error("Stripe took too long")]
+    Timeout,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+impl Gateway {
+    /// Where a seller's browser goes to grant access.
+    #[must_use]
+    pub fn authorize_url(&self, scope: &str, redirect_uri: &str, state: &str) -> String {
+        let query = serde_urlencoded::to_string([
+            ("response_type", "code"),
+            ("scope", scope),
+            ("client_id", &self.keys.client_id),
+            ("redirect_uri", redirect_uri),
+            ("state", state),
+        ])
+        .expect("pairs of texts can be written as a query");
+        format!("{}/oauth/authorize?{query}", self.connect_base)
+    }
+
+    /// Trades a code for tokens: one request, never repeated, since a code that is used twice revokes what it gave.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub async fn trade_code(&self, code: &str) -> Result<OAuthToken, TokenError> {
+        let (status, body) = self.connect_post("/oauth/token", &[("grant_type", "authorization_code"), ("code", code)]).await?;
+        if status == 200 {
+            return serde_json::from_slice(&body).map_err(|_| TokenError::Failed);
+        }
+        match serde_json::from_slice::<Refusal>(&body) {
+            Ok(refusal) if status < 500 => Err(TokenError::Refused(refusal.error)),
+            _ => Err(TokenError::Failed),
+        }
+    }
+
+    /// A connected account. <https://docs.stripe.com/api/accounts/retrieve>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn account(&self, id: &str) -> Result<Account, StripeError> {
+        let request = RequestBuilder::new(StripeMethod::Get, format!("/accounts/{id}"));
+        self.send(&request, None, None).await
+    }
+
+    /// Gives up the platform's access to an account. An account that has gone by itself is gone all the same.
+    ///
+    /// # Errors
+    /// Where Stripe fails or is out of reach.
+    pub async fn deauthorize(&self, account: &str) -> Result<(), StripeError> {
+        let form = [("client_id", self.keys.client_id.as_str()), ("stripe_user_id", account)];
+        let (status, body) = self.connect_post("/oauth/deauthorize", &form).await.map_err(|error| match error {
+            TokenError::Timeout => StripeError::NoAnswer { timeout: true },
+            _ => StripeError::NoAnswer { timeout: false },
+        })?;
+        let gone = serde_json::from_slice::<Refusal>(&body).is_ok_and(|refusal| refusal.error == "invalid_client");
+        if status == 200 || (status < 500 && gone) { Ok(()) } else { Err(StripeError::from_answer(status, false, &body)) }
+    }
+
+    async fn connect_post(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), TokenError> {
+        let failed = |error: &reqwest::Error| if error.is_timeout() { TokenError::Timeout } else { TokenError::Failed };
+        // The key travels in a header, never in an address.
+        let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(&self.keys.secret_key);
+        let answer = request.form(form).timeout(self.timeout).send().await.map_err(|error| failed(&error))?;
+        let status = answer.status().as_u16();
+        tracing::info!(path, status, "asked Stripe Connect");
+        let body = answer.bytes().await.map_err(|error| failed(&error))?;
+        Ok((status, body.to_vec()))
+    }
+}

@@ -1,0 +1,145 @@
+//! The requests that take money, built from async-stripe's types.
+
+use std::collections::HashMap;
+
+use stripe_checkout::CheckoutSessionMode;
+use stripe_checkout::checkout_session::{
+    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
+    CreateCheckoutSessionPaymentIntentDataTransferData, ProductData,
+};
+use stripe_client_core::{RequestBuilder, StripeRequest as _};
+use stripe_core::customer::CreateCustomer;
+use stripe_core::payment_intent::{CreatePaymentIntent, CreatePaymentIntentTransferData};
+use stripe_payment::payment_method::{
+    AttachPaymentMethod, CreatePaymentMethod, CreatePaymentMethodCard, CreatePaymentMethodTokenParams, CreatePaymentMethodType,
+};
+
+use crate::money::Currency;
+use crate::purchase::{ChargeType, Purchase};
+
+/// What a sale asks Stripe for.
+#[derive(Clone, Debug)]
+pub struct Sale<'a> {
+    /// The purchase; its attempt is not written yet.
+    pub purchase: &'a Purchase,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// In the minor unit.
+    pub amount: i64,
+    /// The platform's part.
+    pub application_fee: i64,
+    /// Whom to charge, on the account that is charged.
+    pub customer: &'a str,
+    /// Where the buyer comes back to.
+    pub return_url: &'a str,
+}
+
+impl Sale<'_> {
+    /// So that each side can be found from the other.
+    fn metadata(&self) -> HashMap<String, String> {
+        [
+            ("purchase_id", self.purchase.id.to_string()),
+            ("course_id", self.purchase.course_id.to_string()),
+            ("buyer_id", self.purchase.buyer_id.to_string()),
+            ("attempt", self.attempt.to_string()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// Stripe wants the fee above zero, or not at all.
+    fn fee(&self) -> Option<i64> {
+        (self.application_fee > 0).then_some(self.application_fee)
+    }
+
+    fn destination(&self) -> Option<&str> {
+        match self.purchase.charge_type {
+            ChargeType::Destination => Some(&self.purchase.seller_account),
+            ChargeType::Direct => None,
+        }
+    }
+
+    fn currency(&self) -> stripe_types::Currency {
+        currency(self.purchase.currency)
+    }
+
+    /// A PaymentIntent that is made and confirmed in one call. Cards only: a card is charged or declined at once.
+    /// <https://docs.stripe.com/api/payment_intents/create>
+    #[must_use]
+    pub fn payment_intent(&self, payment_method: &str) -> RequestBuilder {
+        let mut request = CreatePaymentIntent::new(self.amount, self.currency())
+            .allowed_payment_method_types(vec![stripe_core::PaymentIntentAllowedPaymentMethodTypes::Card])
+            .confirm(true)
+            .customer(self.customer)
+            .description(&self.purchase.course_title)
+            .metadata(self.metadata())
+            .payment_method(payment_method)
+            .return_url(self.return_url);
+        if let Some(fee) = self.fee() {
+            request = request.application_fee_amount(fee);
+        }
+        if let Some(destination) = self.destination() {
+            request = request.transfer_data(CreatePaymentIntentTransferData::new(destination));
+        }
+        request.build()
+    }
+
+    /// A hosted Checkout. <https://docs.stripe.com/api/checkout/sessions/create>
+    #[must_use]
+    pub fn checkout(&self, cancel_url: &str) -> RequestBuilder {
+        let mut price = CreateCheckoutSessionLineItemsPriceData::new(self.currency());
+        price.unit_amount = Some(self.amount);
+        price.product_data = Some(ProductData::new(&self.purchase.course_title));
+        let mut item = CreateCheckoutSessionLineItems::new();
+        item.price_data = Some(price);
+        item.quantity = Some(1);
+        let mut payment = CreateCheckoutSessionPaymentIntentData::new();
+        payment.application_fee_amount = self.fee();
+        payment.metadata = Some(self.metadata());
+        payment.transfer_data = self.destination().map(CreateCheckoutSessionPaymentIntentDataTransferData::new);
+        CreateCheckoutSession::new()
+            .mode(CheckoutSessionMode::Payment)
+            .customer(self.customer)
+            .client_reference_id(self.purchase.id.to_string())
+            .line_items(vec![item])
+            .metadata(self.metadata())
+            .payment_intent_data(payment)
+            .success_url(self.return_url)
+            .cancel_url(cancel_url)
+            .build()
+    }
+}
+
+fn currency(currency: Currency) -> stripe_types::Currency {
+    currency.code().parse().unwrap_or_else(|_| stripe_types::Currency::Unknown(currency.code().to_owned()))
+}
+
+/// A buyer's customer. <https://docs.stripe.com/api/customers/create>
+#[must_use]
+pub fn customer(email: &str, buyer_id: &str) -> RequestBuilder {
+    let metadata = HashMap::from([("buyer_id".to_owned(), buyer_id.to_owned())]);
+    CreateCustomer::new().email(email).metadata(metadata).build()
+}
+
+/// A payment method from a legacy token. <https://docs.stripe.com/api/payment_methods/create>
+#[must_use]
+pub fn payment_method_from_token(token: &str) -> RequestBuilder {
+    CreatePaymentMethod::new()
+        .type_(CreatePaymentMethodType::Card)
+        .card(CreatePaymentMethodCard::TokenParams(CreatePaymentMethodTokenParams::new(token)))
+        .build()
+}
+
+/// Attaches a payment method to a customer. <https://docs.stripe.com/api/payment_methods/attach>
+#[must_use]
+pub fn attach(payment_method: &str, customer: &str) -> RequestBuilder {
+    AttachPaymentMethod::new(payment_method).customer(customer).build()
+}
+
+/// Clones a platform customer's payment method to the connected account under which this is sent.
+/// <https://docs.stripe.com/connect/direct-charges-multiple-accounts>
+#[must_use]
+pub fn clone_payment_method(payment_method: &str, customer: &str) -> RequestBuilder {
+    CreatePaymentMethod::new().customer(customer).payment_method(payment_method).build()
+}
