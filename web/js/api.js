@@ -1,0 +1,97 @@
+/**
+ * The HTTP API under this site's own origin. The server in front takes the prefix off.
+ *
+ * Every failure is an {@link ApiError} with a `code` to switch on. A request that changes something is sent once: what
+ * became of one that was not answered is for the API to find, not for a second sending.
+ */
+
+const PREFIX = '/api';
+const TIMEOUT_MS = 15_000;
+const RETRY_AFTER_MS = 600;
+
+/** Why a request came to nothing. */
+export class ApiError extends Error {
+  /**
+   * @param {object} problem
+   * @param {string} problem.code stable: the API's own, or `network`, `timeout`, `unexpected_answer`
+   * @param {number} [problem.status] the HTTP status; 0 where there was no answer
+   * @param {string} [problem.detail] a sentence of the API's
+   * @param {string} [problem.requestId] what support would ask for
+   * @param {object} [problem.body] all that the API said
+   */
+  constructor({ code, status = 0, detail = '', requestId = '', body = {} }) {
+    super(`${code}${status ? ` (${status})` : ''}`);
+    this.name = 'ApiError';
+    Object.assign(this, { code, status, detail, requestId, body });
+  }
+
+  /** Whether the fault is not the client's: no answer, or a 5xx. */
+  get isOutage() {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+/** @returns {string} the path under this origin, with the query's values that are not empty */
+export function address(path, query = {}) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== ''));
+  return `${PREFIX}${path}${search.toString() ? `?${search}` : ''}`;
+}
+
+async function problem(response) {
+  const type = response.headers.get('content-type') ?? '';
+  const body = type.includes('json') ? await response.json().catch(() => ({})) : {};
+  return new ApiError({
+    code: body?.code ?? (response.status === 401 ? 'not_signed_in' : 'unexpected_answer'),
+    status: response.status,
+    detail: body?.detail ?? '',
+    requestId: body?.request_id ?? '',
+    body: body ?? {},
+  });
+}
+
+async function once(method, path, { query, body, cache = 'default', timeout = TIMEOUT_MS } = {}) {
+  const headers = { accept: 'application/json' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  let response;
+  let answer = null;
+  try {
+    response = await fetch(address(path, query), {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache,
+      credentials: 'same-origin',
+      signal: AbortSignal.timeout(timeout),
+    });
+    if (!response.ok) throw await problem(response);
+    if (response.status !== 204) answer = await response.json();
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    if (error.name === 'TimeoutError' || error.name === 'AbortError') throw new ApiError({ code: 'timeout' });
+    if (error instanceof SyntaxError) throw new ApiError({ code: 'unexpected_answer', status: 502 });
+    throw new ApiError({ code: 'network' });
+  }
+  return answer;
+}
+
+async function read(path, options) {
+  try {
+    return await once('GET', path, options);
+  } catch (error) {
+    if (error.code !== 'network' && ![502, 503, 504].includes(error.status)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+    return once('GET', path, options);
+  }
+}
+
+/** Each answers the parsed body, or null where there is none, and throws {@link ApiError}. */
+export const api = {
+  /** A read is tried a second time where the first met an outage. */
+  get: read,
+  post: (path, body, options) => once('POST', path, { ...options, body }),
+  patch: (path, body, options) => once('PATCH', path, { ...options, body }),
+  delete: (path, options) => once('DELETE', path, options),
+};
+
+/** One part of a path. */
+export const part = (text) => encodeURIComponent(text);

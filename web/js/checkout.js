@@ -1,0 +1,75 @@
+/** Buying: one request, and where it leads. */
+
+import { api } from './api.js';
+import { goToLogin } from './session.js';
+import { format } from './money.js';
+import { linkButton, notice } from './ui.js';
+import { problem } from './problems.js';
+
+/** Stripe is asked on the way; its slowest answer is worth waiting for. */
+const TIMEOUT_MS = 35_000;
+
+const purchasePage = (id) => `/purchase.html?id=${encodeURIComponent(id)}`;
+
+/** Leaves for a page of Stripe's. */
+function leaveFor(text) {
+  const url = new URL(text);
+  // A scheme such as javascript: would run as this site.
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error('the payment page has no web address');
+  window.location.assign(url.href);
+}
+
+/**
+ * Begins or goes on with the purchase of a course, and leaves for the page where it goes on.
+ *
+ * @param {string} courseId
+ * @param {number} [expected] the price that the buyer has seen, in the minor unit
+ * @returns {Promise<Element>} a notice where it does not go on, with the error's code in its data set. Never ends where
+ *   the browser leaves, so that nothing can be pressed a second time meanwhile.
+ */
+export async function buy(courseId, expected) {
+  try {
+    const answer = await api.post('/courses/charge', { course_id: courseId, expected_amount: expected }, { timeout: TIMEOUT_MS });
+    const url = answer.checkout_url ?? answer.next_action_url;
+    if (url) leaveFor(url);
+    else window.location.assign(purchasePage(answer.purchase.id));
+    return new Promise(() => {});
+  } catch (error) {
+    if (error.status === 401) {
+      goToLogin();
+      return new Promise(() => {});
+    }
+    const box = refusal(error);
+    box.dataset.code = error.code ?? '';
+    return box;
+  }
+}
+
+const purchases = () => linkButton('My purchases', '/account.html#purchases');
+
+function refusal(error) {
+  switch (error.code) {
+    case 'already_owned':
+      return notice('good', 'You own this course already.', 'It was not charged again.', [purchases()]);
+    case 'own_course':
+      return notice('plain', 'This is your own course.', 'Sellers cannot buy from themselves.');
+    case 'price_changed': {
+      const price = error.body.price;
+      const now = price ? ` It now costs ${format(price.amount, price.currency)}.` : '';
+      return notice('plain', 'The price has changed since you opened this page.', `Nothing was charged.${now} Buy it at the new price if that suits you.`);
+    }
+    case 'seller_not_connected':
+      return notice('bad', 'This course cannot be bought at the moment.', 'Its seller cannot receive payments yet. Nothing was charged; please come back later.');
+    case 'purchase_in_progress':
+      return notice('plain', 'You are buying this course in another window.', 'Finish there, or wait a few seconds and try again. You cannot be charged twice.', [purchases()]);
+    case 'card_declined':
+      return notice('bad', 'The card was declined.', 'Nothing was charged. Try again with another card, or ask your bank.');
+    case 'not_found':
+      return notice('bad', 'This course is not for sale any more.', 'Nothing was charged.', [linkButton('All courses', '/')]);
+    default:
+      if (error.isOutage || !error.code) {
+        return problem('The payment could not be started.', error, { text: 'Nothing was charged twice, and it is safe to try again.' });
+      }
+      return problem('The payment could not be started.', error);
+  }
+}

@@ -1,0 +1,69 @@
+/** What logging in and signing up have in common. */
+
+import { api } from './api.js';
+import { problem } from './problems.js';
+import { here, localAddress, markSignedIn, session, showNavigation } from './session.js';
+import { button, byId, h, linkButton, notice, onSubmit, say } from './ui.js';
+
+const next = new URLSearchParams(window.location.search).get('next');
+
+/** Where to go on: `authorize` is the seller's way to Stripe, anything else a page of this site. */
+function destination(user) {
+  if (next !== 'authorize') return localAddress(next);
+  return user.is_seller ? '/api/users/authorize' : '/?connect=error&reason=not_a_seller';
+}
+
+function explainWhy() {
+  const reason = byId('reason');
+  if (!reason || !next) return;
+  if (next === 'authorize') reason.textContent = 'Log in as the seller whose Stripe account you are connecting.';
+  else if (next.startsWith('/course.html')) reason.textContent = 'Log in to buy this course. You come straight back to it.';
+  else if (next !== '/') reason.textContent = 'Log in to see this page.';
+  reason.hidden = !reason.textContent;
+}
+
+/** Tells whoever is signed in already, and goes nowhere by itself. */
+async function greet() {
+  const user = await session().catch(() => null);
+  if (!user) return;
+  const form = byId('form');
+  const other = button('Use another account', () => {
+    say(byId('outcome'), null);
+    form.hidden = false;
+    form.querySelector('input').focus();
+  });
+  form.hidden = true;
+  say(byId('outcome'), notice('plain', 'You are logged in already.', ['As ', h('strong', {}, user.email), '.'], [linkButton('Continue', destination(user), { class: 'button button-main' }), other]));
+}
+
+/**
+ * Makes the page's form work.
+ *
+ * @param {string} path what takes the e-mail and the password
+ * @param {string} failure what did not work
+ * @param {string} otherPage the address of the other of the two pages
+ */
+export function entry(path, failure, otherPage) {
+  showNavigation();
+  explainWhy();
+  greet();
+  if (next) byId('other').href = `${otherPage}?next=${encodeURIComponent(next)}`;
+  onSubmit(byId('form'), async ({ email, password }) => {
+    say(byId('outcome'), null);
+    try {
+      const { user } = await api.post(path, { email: email.trim(), password });
+      markSignedIn();
+      window.location.assign(destination(user));
+      await new Promise(() => {});
+    } catch (error) {
+      say(byId('outcome'), problem(failure, error));
+      const field = byId(error.code === 'email_taken' ? 'email' : 'password');
+      field.focus();
+      field.select();
+    }
+  });
+  // Coming back from the page after it, with the browser's memory of this one.
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) window.location.replace(here());
+  });
+}

@@ -1,0 +1,3 @@
+import { showNavigation } from '../session.js';
+
+showNavigation();

@@ -1,0 +1,87 @@
+import { api } from '../api.js';
+import { pagedList } from '../list.js';
+import { format } from '../money.js';
+import { problem } from '../problems.js';
+import { goToLogin, logOut, requiredSession, showNavigation } from '../session.js';
+import { statusLabel } from '../status.js';
+import { busy, button, byId, date, h, linkButton, notice, onSubmit, say, skeleton, table } from '../ui.js';
+
+const who = byId('who');
+
+showNavigation();
+who.append(skeleton(2));
+start();
+
+async function start() {
+  try {
+    showUser(await requiredSession());
+  } catch (error) {
+    who.replaceChildren(problem('We could not load your account.', error, { retry: () => window.location.reload() }));
+    byId('purchase-list').removeAttribute('aria-busy');
+    return;
+  } finally {
+    who.removeAttribute('aria-busy');
+  }
+  purchases();
+  settings();
+}
+
+function showUser(user) {
+  const roles = ['Buyer', user.is_seller && 'Seller', user.is_staff && 'Staff'].filter(Boolean);
+  const leave = button('Log out', () => busy(leave, () => logOut().catch((error) => who.append(problem('You are still logged in.', error)))));
+  byId('username').value = user.email;
+  who.replaceChildren(
+    h(
+      'div',
+      { class: 'card who' },
+      h('div', {}, h('p', { class: 'who-email' }, user.email), h('p', { class: 'muted' }, roles.join(', '), ' since ', date(user.created_at))),
+      leave,
+    ),
+  );
+}
+
+function purchases() {
+  const columns = [{ title: 'Course' }, { title: 'Date' }, { title: 'Status' }, { title: 'Price', number: true }];
+  let rows;
+  pagedList({
+    root: byId('purchase-list'),
+    name: 'purchases',
+    load: (cursor) => api.get('/purchases', { query: { limit: 20, cursor }, cache: 'no-store' }),
+    frame: () => {
+      rows = table('My purchases', columns);
+      return rows;
+    },
+    row: (purchase) =>
+      rows.row([
+        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}` }, purchase.course_title),
+        date(purchase.created_at),
+        statusLabel(purchase.status),
+        format(purchase.amount, purchase.currency),
+      ]),
+    empty: () =>
+      h('div', { class: 'empty' }, h('p', {}, 'You have not bought anything yet.'), linkButton('Browse the courses', '/', { class: 'button button-main' })),
+    failed: (error) => error.status === 401 && (goToLogin(), true),
+  });
+}
+
+function settings() {
+  const change = (form, outcome, done) =>
+    onSubmit(byId(form), async (values) => {
+      const region = byId(outcome);
+      say(region, null);
+      try {
+        const user = await api.patch('/users/me', values);
+        showUser(user);
+        byId(form).reset();
+        byId('username').value = user.email;
+        say(region, notice('good', done(user)));
+      } catch (error) {
+        if (error.code === 'not_signed_in') goToLogin();
+        else say(region, wrongPassword(error) ? notice('bad', 'The current password is not right.', 'Nothing was changed. Type it again.') : problem('Nothing was changed.', error));
+      }
+    });
+  change('email-form', 'email-outcome', (user) => `Your e-mail is now ${user.email}.`);
+  change('password-form', 'password-outcome', () => 'Your password is changed.');
+}
+
+const wrongPassword = (error) => error.code === 'bad_credentials';

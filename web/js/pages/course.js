@@ -1,0 +1,110 @@
+import { api, part } from '../api.js';
+import { buy } from '../checkout.js';
+import { cover } from '../cover.js';
+import { format } from '../money.js';
+import { problem } from '../problems.js';
+import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
+import { busy, button, byId, date, h, linkButton, notice, say, skeleton } from '../ui.js';
+
+const query = new URLSearchParams(window.location.search);
+const slug = query.get('slug') ?? '';
+const root = byId('course');
+const outcome = byId('outcome');
+
+showNavigation();
+root.append(skeleton(6));
+if (query.get('checkout') === 'canceled') {
+  say(outcome, notice('plain', 'You left the payment page.', 'Nothing was charged. The course is still here whenever you want it.'));
+}
+load();
+// The browser may bring this page back as it was before the payment page.
+window.addEventListener('pageshow', (event) => {
+  if (event.persisted) load();
+});
+
+async function load() {
+  root.setAttribute('aria-busy', 'true');
+  try {
+    if (!slug) throw Object.assign(new Error('no slug'), { status: 404 });
+    const [course, user] = await Promise.all([
+      // What a visitor was shown says nothing about whether somebody who is signed in owns the course.
+      api.get(`/courses/${part(slug)}`, { cache: maybeSignedIn() ? 'no-store' : 'default' }),
+      session().catch(() => undefined),
+    ]);
+    show(course, user);
+  } catch (error) {
+    root.replaceChildren(error.status === 404 ? absent() : problem('We could not load this course.', error, { retry: load }));
+  } finally {
+    root.removeAttribute('aria-busy');
+  }
+}
+
+function absent() {
+  return h(
+    'div',
+    { class: 'empty' },
+    h('h1', {}, 'This course is not here.'),
+    h('p', {}, 'It may have been taken down, or its address has changed.'),
+    linkButton('All courses', '/', { class: 'button button-main' }),
+  );
+}
+
+function show(course, user) {
+  document.title = `${course.title} – Lectern`;
+  root.replaceChildren(
+    h(
+      'article',
+      { class: 'course' },
+      h('div', { class: 'course-cover' }, cover(course.slug, 12, 3)),
+      h(
+        'div',
+        { class: 'course-text' },
+        h('h1', {}, course.title),
+        course.description
+          ? h('div', { class: 'prose' }, course.description)
+          : h('p', { class: 'muted' }, 'The seller has not described this course yet.'),
+      ),
+      h('aside', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user)),
+    ),
+  );
+}
+
+/** What stands beside the description: the price and what this user can do. */
+function offer(course, user) {
+  const price = format(course.price.amount, course.price.currency);
+  const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Published'), h('dd', {}, date(course.created_at)));
+  if (course.owned) {
+    return [
+      h('p', { class: 'owned' }, 'You own this course.'),
+      h('p', { class: 'muted' }, 'It stays with your account.'),
+      linkButton('My purchases', '/account.html#purchases', { class: 'button button-wide' }),
+      facts,
+    ];
+  }
+  if (user && user.id === course.seller.id) {
+    return [
+      h('p', { class: 'price price-large' }, price),
+      h('p', {}, course.published ? 'This is your course.' : 'This is your course. It is not published: only you see it.'),
+      linkButton('Edit it at the seller desk', '/seller.html', { class: 'button button-wide' }),
+      facts,
+    ];
+  }
+  const signedOut = user === null;
+  const action = signedOut
+    ? linkButton('Log in to buy', loginAddress(`/course.html?slug=${encodeURIComponent(slug)}`), { class: 'button button-main button-wide' })
+    : button('Buy this course', () => busy(action, () => purchase(course)), { class: 'button button-main button-wide', id: 'buy' });
+  return [
+    h('p', { class: 'price price-large' }, price),
+    action,
+    h('p', { class: 'muted small' }, signedOut ? 'You come straight back here.' : 'You pay on Stripe’s page and come back here.'),
+    facts,
+  ];
+}
+
+async function purchase(course) {
+  say(outcome, null);
+  const box = await buy(course.id, course.price.amount);
+  say(outcome, box);
+  outcome.scrollIntoView({ block: 'nearest' });
+  if (['already_owned', 'price_changed', 'not_found'].includes(box.dataset.code)) await load();
+}
