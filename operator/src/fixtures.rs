@@ -1,0 +1,109 @@
+//! Test data for the local stack: a buyer, a seller, a member of staff, and two courses.
+
+use shared::app::App;
+use shared::course::Course;
+use shared::ids::{CourseId, UserId};
+use shared::money::{Currency, FeePercent, Price};
+use shared::password;
+use shared::store::Written;
+use shared::user::{Email, User};
+
+use crate::Failure;
+
+/// The password of all of them.
+pub const PASSWORD: &str = "justatest";
+
+/// Nothing about them is secret, which is why they are written to a local endpoint only.
+const USERS: [Fixture; 3] = [
+    Fixture { email: "test@buyer.com", is_seller: false, is_staff: false },
+    Fixture { email: "test@seller.com", is_seller: true, is_staff: false },
+    Fixture { email: "test@admin.com", is_seller: false, is_staff: true },
+];
+
+struct Fixture {
+    email: &'static str,
+    is_seller: bool,
+    is_staff: bool,
+}
+
+/// Slug, title, price in cents, description.
+const COURSES: [(&str, &str, i64, &str); 2] = [
+    (
+        "flask-microservices",
+        "Microservices with Flask",
+        5000,
+        "Split a web application into small services that are built, tested and deployed on their own.\n\n\
+         You write four services in Python, put each into a container, let them talk over HTTP and a queue, and watch what \
+         happens when one of them is slow. Bring some Flask and a terminal.",
+    ),
+    (
+        "django-channels",
+        "Real time with Django Channels",
+        4000,
+        "Push news to the browser the moment it happens.\n\n\
+         From the first WebSocket to groups, presence and background workers: you build a taxi dispatcher whose drivers and \
+         riders see each other move, and test it as thoroughly as any other Django application.",
+    ),
+];
+
+/// Writes what is missing. What is there stays as it is, so that it can be run again at every start.
+///
+/// # Errors
+/// Where DynamoDB fails.
+pub async fn write(app: &App) -> Result<String, Failure> {
+    let mut seller = None;
+    for fixture in USERS {
+        let user = user(app, &fixture).await?;
+        if fixture.is_seller {
+            seller = Some(user.id);
+        }
+    }
+    let seller = seller.ok_or("the fixtures have no seller")?;
+    for (slug, title, cents, description) in COURSES {
+        let course = course(app, &seller, slug, title, cents, description)?;
+        match app.store.add_course(&course).await? {
+            Written::Yes | Written::No(_) => {}
+        }
+    }
+    let emails = USERS.map(|fixture| fixture.email).join(", ");
+    Ok(format!("test users, password {PASSWORD}: {emails}; courses: {}", COURSES.map(|course| course.0).join(", ")))
+}
+
+async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
+    let email = Email::parse(fixture.email)?;
+    if let Some(user) = app.store.user_by_email(&email).await? {
+        return Ok(user);
+    }
+    let user = User {
+        id: UserId::generate(&app.entropy),
+        email: email.written().to_owned(),
+        password_hash: password::hash(PASSWORD, &app.entropy),
+        is_seller: fixture.is_seller,
+        is_staff: fixture.is_staff,
+        created_at: app.clock.now(),
+        stripe: None,
+        customers: Default::default(),
+    };
+    match app.store.add_user(&user, &email, None).await? {
+        Written::Yes => Ok(user),
+        Written::No(_) => Err(format!("{} signed up at this moment; run it again", fixture.email).into()),
+    }
+}
+
+fn course(app: &App, seller: &UserId, slug: &str, title: &str, cents: i64, description: &str) -> Result<Course, Failure> {
+    let now = app.clock.now();
+    Ok(Course {
+        id: CourseId::generate(seller, now, &app.entropy),
+        slug: slug.to_owned(),
+        title: title.to_owned(),
+        description: description.to_owned(),
+        price: Price { amount: cents, currency: Currency::Usd },
+        fee_percent: FeePercent::try_from(50)?,
+        seller_id: seller.clone(),
+        published: true,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+        deleted: false,
+    })
+}
