@@ -1,0 +1,32 @@
+//! `GET /courses`
+
+use shared::app::App;
+use shared::error::Error;
+use shared::http::view::CourseView;
+use shared::http::{Request, Response, request, response};
+
+/// Limits of `?q=`, in characters and words.
+const SEARCH_MAX: usize = 200;
+const WORDS_MAX: usize = 10;
+
+/// Published courses, the newest first; `?q=` keeps those with all its words in title or description. One Query, and
+/// the same answer for everybody.
+pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
+    let page = request::page(request)?;
+    let words = words(request::parameter(request, "q")?.as_deref().unwrap_or_default())?;
+
+    let courses =
+        if words.is_empty() { app.store.published_courses(&page).await? } else { app.store.search_courses(&words, &page).await? };
+    Ok(response::cacheable(request, &response::list(courses, |course| CourseView::new(course, None))))
+}
+
+fn words(text: &str) -> Result<Vec<String>, Error> {
+    if text.chars().count() > SEARCH_MAX {
+        return Err(Error::InvalidRequest(format!("q must have at most {SEARCH_MAX} characters")));
+    }
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    if words.len() > WORDS_MAX {
+        return Err(Error::InvalidRequest(format!("q must have at most {WORDS_MAX} words")));
+    }
+    Ok(words)
+}

@@ -1,0 +1,36 @@
+//! Courses: the catalogue, a course's page, and what sellers do with their own. Also `GET /config`, which is as public
+//! as the catalogue.
+
+mod catalogue;
+mod change;
+mod config;
+mod create;
+mod fields;
+mod mine;
+mod show;
+
+use lambda_http::http::Method;
+use shared::app::App;
+use shared::error::Error;
+use shared::http::{Request, Response, answer, request};
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response {
+    answer(&request, route(app, &request)).await
+}
+
+async fn route(app: &App, request: &Request) -> Result<Response, Error> {
+    let path = request::segments(request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method(), path.as_slice()) {
+        (&Method::GET, ["courses"]) => catalogue::list(app, request).await,
+        (&Method::POST, ["courses"]) => create::create(app, request).await,
+        (&Method::GET, ["courses", slug]) => show::show(app, request, slug).await,
+        (&Method::PATCH, ["courses", slug]) => change::edit(app, request, slug).await,
+        (&Method::DELETE, ["courses", slug]) => change::delete(app, request, slug).await,
+        (&Method::GET, ["users", "me", "courses"]) => mine::list(app, request).await,
+        (&Method::GET, ["config"]) => Ok(config::show(app, request)),
+        (_, ["courses"] | ["courses", _] | ["users", "me", "courses"] | ["config"]) => Err(Error::MethodNotAllowed),
+        _ => Err(Error::NotFound("address")),
+    }
+}

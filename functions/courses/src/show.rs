@@ -1,0 +1,40 @@
+//! `GET /courses/{slug}`
+
+use shared::app::App;
+use shared::course::Course;
+use shared::error::Error;
+use shared::http::view::CourseView;
+use shared::http::{Request, Response, identity, response};
+use shared::user::User;
+
+/// One course. Signed out, or with a session that has ended: one trip to DynamoDB, and an answer that may be cached.
+/// Signed in: with `owned`, in two trips: course and user, then the buyer's purchase of it.
+///
+/// A course that is not published is there for its seller and for those who bought it.
+pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
+    let session = identity::presented(request, &app.config);
+    let token = session.as_ref().map(|session| &session.token);
+
+    let (course, user) = app.store.course_by_slug(slug, token, app.clock.now()).await?;
+    let course = course.ok_or(Error::NotFound("course"))?;
+    let owned = match &user {
+        Some(user) => Some(owns(app, user, &course).await?),
+        None => None,
+    };
+    let sold_to = owned == Some(true) || user.is_some_and(|user| user.id == course.seller_id);
+    if !course.published && !sold_to {
+        return Err(Error::NotFound("course"));
+    }
+    Ok(match session {
+        Some(_) => response::json(200, &CourseView::new(course, owned)),
+        None => response::cacheable(request, &CourseView::new(course, None)),
+    })
+}
+
+async fn owns(app: &App, user: &User, course: &Course) -> Result<bool, Error> {
+    // Nobody buys from themselves.
+    if user.id == course.seller_id {
+        return Ok(false);
+    }
+    Ok(app.store.slot(&user.id, &course.id).await?.is_some_and(|slot| slot.status.gives_access()))
+}
