@@ -1,1 +1,10 @@
-fn main() {}
+//! Serves `purchases` to Lambda.
+
+use shared::app::App;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::log::init();
+    let app = App::from_env()?;
+    shared::http::serve(|request| purchases::handle(&app, request)).await
+}

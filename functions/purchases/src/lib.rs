@@ -1,0 +1,26 @@
+//! Reading purchases: what a buyer bought, and what a seller sold.
+
+mod bought;
+mod sold;
+
+use lambda_http::http::Method;
+use shared::app::App;
+use shared::error::Error;
+use shared::http::{Request, Response, answer, request};
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response {
+    answer(&request, route(app, &request)).await
+}
+
+async fn route(app: &App, request: &Request) -> Result<Response, Error> {
+    let path = request::segments(request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method(), path.as_slice()) {
+        (&Method::GET, ["purchases"]) => bought::list(app, request).await,
+        (&Method::GET, ["purchases", id]) => bought::show(app, request, id).await,
+        (&Method::GET, ["sales"]) => sold::list(app, request).await,
+        (_, ["purchases"] | ["purchases", _] | ["sales"]) => Err(Error::MethodNotAllowed),
+        _ => Err(Error::NotFound("address")),
+    }
+}
