@@ -54,15 +54,21 @@ pub struct SecretError {
     fault: String,
 }
 
-async fn read<T: DeserializeOwned>(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<T, SecretError> {
+async fn read_text(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<String, SecretError> {
     let fault = |fault: &str| SecretError { name: name.to_owned(), fault: fault.to_owned() };
     let answer = client.get_secret_value().secret_id(name).send().await.map_err(|error| {
         use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
         let code = error.as_service_error().and_then(|error| error.code());
         fault(code.unwrap_or("Secrets Manager is out of reach"))
     })?;
+    Ok(answer.secret_string().unwrap_or_default().to_owned())
+}
+
+async fn read<T: DeserializeOwned>(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<T, SecretError> {
+    let text = read_text(client, name).await?;
     // serde_json's messages may quote the text, which is the secret.
-    serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| fault("it is not the JSON that the function expects"))
+    let fault = "it is not the JSON that the function expects".to_owned();
+    serde_json::from_str(&text).map_err(|_| SecretError { name: name.to_owned(), fault })
 }
 
 /// Reads Stripe's keys.
@@ -76,22 +82,77 @@ pub async fn stripe_keys(client: &aws_sdk_secretsmanager::Client, name: &str) ->
 /// Reads the keys that seal tokens.
 ///
 /// # Errors
-/// Where Secrets Manager does not give them, or one is not 32 bytes in base64.
+/// Where Secrets Manager does not give them, or they have another form than [`TokenKeys::parse`] takes.
 pub async fn token_keys(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<TokenKeys, SecretError> {
-    #[derive(Deserialize)]
-    struct Stored {
-        current: String,
-        keys: HashMap<String, String>,
+    let text = read_text(client, name).await?;
+    TokenKeys::parse(&text).map_err(|fault| SecretError { name: name.to_owned(), fault: fault.to_owned() })
+}
+
+impl TokenKeys {
+    /// Reads `{"current":"k1","keys":{"k1":"<32 bytes in base64>"}}`, and `{"current":"k1","k1":"<64 hexadecimal
+    /// digits>"}`, which is what Secrets Manager can generate by itself; a key may stand in either place.
+    ///
+    /// # Errors
+    /// What is wrong with it, without a word of it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        #[derive(Deserialize)]
+        struct Stored {
+            current: String,
+            #[serde(default)]
+            keys: HashMap<String, String>,
+            #[serde(flatten)]
+            generated: HashMap<String, String>,
+        }
+        let stored: Stored = serde_json::from_str(text).map_err(|_| "it is not the JSON that the function expects")?;
+        let mut keys = HashMap::new();
+        for (id, key) in stored.keys {
+            let bytes = STANDARD.decode(key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            keys.insert(id, bytes.ok_or("a key is not 32 bytes in base64")?);
+        }
+        for (id, key) in stored.generated {
+            keys.insert(id, hexadecimal(&key).ok_or("a key is not 64 hexadecimal digits")?);
+        }
+        if !keys.contains_key(&stored.current) {
+            return Err("the current key is missing");
+        }
+        Ok(Self { current: stored.current, keys })
     }
-    let stored: Stored = read(client, name).await?;
-    let fault = |fault: &str| SecretError { name: name.to_owned(), fault: fault.to_owned() };
-    let mut keys = HashMap::new();
-    for (id, key) in stored.keys {
-        let bytes = STANDARD.decode(key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        keys.insert(id, bytes.ok_or_else(|| fault("a key is not 32 bytes in base64"))?);
+}
+
+fn hexadecimal(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
     }
-    if !keys.contains_key(&stored.current) {
-        return Err(fault("the current key is missing"));
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
     }
-    Ok(TokenKeys { current: stored.current, keys })
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_as_they_are_generated_and_as_they_are_written() {
+        let generated = format!(r#"{{"current":"k1","k1":"{}"}}"#, "0f".repeat(32));
+        assert_eq!(TokenKeys::parse(&generated).expect("they are keys").keys["k1"], [15; 32]);
+        let both = format!(r#"{{"current":"k2","k1":"{}","keys":{{"k2":"{}"}}}}"#, "0f".repeat(32), STANDARD.encode([7; 32]));
+        let both = TokenKeys::parse(&both).expect("they are keys");
+        assert_eq!((both.current.as_str(), both.keys["k1"], both.keys["k2"]), ("k2", [15; 32], [7; 32]));
+    }
+
+    #[test]
+    fn keys_of_another_length_or_alphabet_are_refused() {
+        for key in ["0f".repeat(31), "0f".repeat(33), "0g".repeat(32), "+f".repeat(32), STANDARD.encode([7; 32])] {
+            let text = format!(r#"{{"current":"k1","k1":"{key}"}}"#);
+            let fault = TokenKeys::parse(&text).expect_err("it is no key");
+            assert!(!fault.contains(&key));
+        }
+        for text in ["", "{}", r#"{"current":"k1"}"#, r#"{"current":"k1","keys":{"k1":"AAAA"}}"#] {
+            assert!(TokenKeys::parse(text).is_err(), "{text}");
+        }
+    }
 }
