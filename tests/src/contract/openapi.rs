@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use oauth_callback::callback::Reason;
 use serde_json::{Value, json};
 use shared::http::view::{CourseView, PurchaseView, SaleView, UserView};
 use shared::money::Currency;
@@ -50,10 +51,10 @@ fn purchase(status: &str) -> Purchase {
     let attempt = json!({
         "number": 1, "means": "checkout", "account": null, "idempotency_key": "k", "body": "", "customer": "cus_1", "payment_method": null,
         "amount": 5000, "application_fee": 2500, "started_at": at, "leased_until": at, "payment_intent": null, "checkout_session": null,
-        "status": status, "failure": { "code": "card_declined", "decline_code": null },
+        "status": status, "failure": { "code": "card_declined", "decline_code": null, "declined": true },
     });
     let purchase = json!({
-        "id": "pur_0000000000000000_000000000000000000", "course_id": "crs_0000000000000000_0000000000", "course_title": "T", "course_slug": "t",
+        "id": "pur_0000000000000000_000000000000000000", "course_id": "crs_0000000000000000_000000000000000000", "course_title": "T", "course_slug": "t",
         "buyer_id": "usr_0000000000000000", "seller_id": "usr_0000000000000000", "seller_account": "acct_1", "charge_type": "direct",
         "amount": 5000, "currency": "usd", "application_fee": 2500, "status": status, "refunded": 0, "created_at": at, "updated_at": at,
         "paid_at": at, "attempts": [attempt], "history": [], "version": 1,
@@ -66,7 +67,7 @@ fn the_objects_are_described_as_they_are_sent() {
     let document = read();
     let at = "2026-11-02T09:30:00Z";
     let course = json!({
-        "id": "crs_0000000000000000_0000000000", "slug": "t", "title": "T", "description": "", "price": { "amount": 5000, "currency": "usd" },
+        "id": "crs_0000000000000000_000000000000000000", "slug": "t", "title": "T", "description": "", "price": { "amount": 5000, "currency": "usd" },
         "fee_percent": 50, "seller_id": "usr_0000000000000000", "published": true, "created_at": at, "updated_at": at, "version": 1,
     });
     let course: shared::course::Course = serde_json::from_value(course).expect("it is a course");
@@ -86,6 +87,9 @@ fn the_objects_are_described_as_they_are_sent() {
         let sent = serde_json::to_value(PurchaseView::from(&purchase)).expect("it is JSON");
         assert_described(&document, "Purchase", &sent);
         assert_eq!(sent.get("failure").is_some(), status == "failed");
+        if let Some(failure) = sent.get("failure") {
+            assert_described(&document, "Failure", failure);
+        }
         assert_described(&document, "Sale", &serde_json::to_value(SaleView::from(&purchase)).expect("it is JSON"));
     }
 }
@@ -130,4 +134,15 @@ fn a_price_can_be_as_high_as_the_document_says_and_no_higher() {
     let price = |amount| shared::money::Price { amount, currency: Currency::Usd };
     assert_eq!(price(maximum).fault(), None);
     assert!(price(maximum + 1).fault().is_some());
+}
+
+#[test]
+fn the_reasons_of_a_failed_link_are_the_codes_own() {
+    let document = read();
+    let description = text(&document["paths"]["/users/oauth/callback"]["get"]["description"]);
+    let rows = description.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeSet<_> =
+        rows.flat_map(|row| row.split('|').nth(1).expect("it has a first cell").split('`').skip(1).step_by(2)).collect();
+    let answered: BTreeSet<_> = Reason::ALL.into_iter().map(Reason::code).collect();
+    assert_eq!(documented, answered);
 }
