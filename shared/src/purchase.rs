@@ -344,3 +344,154 @@ impl Purchase {
         (self.amount - self.refunded) - (self.application_fee - fee_returned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Entropy;
+
+    fn attempt(number: u32, means: Means) -> Attempt {
+        Attempt {
+            number,
+            means,
+            account: None,
+            idempotency_key: format!("platform:pur:{number}"),
+            body: String::new(),
+            customer: "cus_1".into(),
+            payment_method: None,
+            amount: 5000,
+            application_fee: 2500,
+            started_at: OffsetDateTime::UNIX_EPOCH,
+            leased_until: OffsetDateTime::UNIX_EPOCH,
+            payment_intent: None,
+            checkout_session: None,
+            status: Status::Pending,
+            failure: None,
+        }
+    }
+
+    fn purchase() -> Purchase {
+        let entropy = Entropy::seeded(1);
+        let (buyer, seller) = (UserId::generate(&entropy), UserId::generate(&entropy));
+        let at = OffsetDateTime::UNIX_EPOCH;
+        Purchase {
+            id: PurchaseId::generate(&buyer, at, &entropy),
+            course_id: CourseId::generate(&seller, at, &entropy),
+            course_title: "Course".into(),
+            course_slug: "course".into(),
+            buyer_id: buyer,
+            seller_id: seller,
+            seller_account: "acct_1".into(),
+            charge_type: ChargeType::Destination,
+            amount: 5000,
+            currency: Currency::Usd,
+            application_fee: 2500,
+            status: Status::Pending,
+            refunded: 0,
+            created_at: at,
+            updated_at: at,
+            paid_at: None,
+            attempts: vec![attempt(1, Means::PaymentIntent)],
+            history: Vec::new(),
+            version: 1,
+        }
+    }
+
+    fn seen(status: Status, payment_intent: &str) -> Observation {
+        Observation { status, payment_intent: Some(payment_intent.into()), checkout_session: None, failure: None }
+    }
+
+    /// Every order of `items`.
+    fn orders<T: Clone>(items: &[T]) -> Vec<Vec<T>> {
+        if items.is_empty() {
+            return vec![Vec::new()];
+        }
+        (0..items.len())
+            .flat_map(|first| {
+                let mut rest = items.to_vec();
+                let first = rest.remove(first);
+                orders(&rest).into_iter().map(move |mut order| {
+                    order.insert(0, first.clone());
+                    order
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn any_order_and_repetition_of_events_ends_the_same() {
+        let statuses = [Status::Pending, Status::RequiresAction, Status::Failed, Status::Canceled, Status::Paid];
+        for order in orders(&statuses) {
+            let mut purchase = purchase();
+            for status in order.iter().chain(&order) {
+                purchase.observe(1, &seen(*status, "pi_1"), "event", OffsetDateTime::UNIX_EPOCH);
+            }
+            assert_eq!(purchase.status, Status::Paid, "{order:?}");
+            let paid = purchase.history.iter().filter(|step| step.status == Status::Paid).count();
+            assert_eq!(paid, 1, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_heard_twice_changes_nothing() {
+        let mut purchase = purchase();
+        assert!(purchase.observe(1, &seen(Status::Paid, "pi_1"), "event", OffsetDateTime::UNIX_EPOCH));
+        for status in [Status::Pending, Status::RequiresAction, Status::Failed, Status::Canceled, Status::Paid] {
+            assert!(!purchase.observe(1, &seen(status, "pi_1"), "event", OffsetDateTime::UNIX_EPOCH), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_attempt_that_fails_late_leaves_the_new_one_alone() {
+        let mut purchase = purchase();
+        purchase.observe(1, &seen(Status::RequiresAction, "pi_1"), "request", OffsetDateTime::UNIX_EPOCH);
+        purchase.begin(attempt(2, Means::PaymentIntent), "request");
+        purchase.observe(1, &seen(Status::Failed, "pi_1"), "event", OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(purchase.status, Status::Pending);
+        assert_eq!(purchase.attempts[0].status, Status::Failed);
+        purchase.observe(2, &seen(Status::Paid, "pi_2"), "event", OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(purchase.status, Status::Paid);
+    }
+
+    #[test]
+    fn an_old_attempt_that_is_paid_after_all_counts() {
+        let mut purchase = purchase();
+        purchase.begin(attempt(2, Means::Checkout), "request");
+        purchase.observe(1, &seen(Status::Paid, "pi_1"), "event", OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(purchase.status, Status::Paid);
+        assert!(purchase.paid_at.is_some());
+    }
+
+    #[test]
+    fn a_metadata_number_does_not_stand_in_for_another_payment() {
+        let mut purchase = purchase();
+        assert_eq!(purchase.find_attempt(Some("pi_1"), None, Some(1)), Some(1));
+        purchase.observe(1, &seen(Status::Failed, "pi_1"), "request", OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(purchase.find_attempt(Some("pi_forged"), None, Some(1)), None);
+        assert_eq!(purchase.find_attempt(Some("pi_1"), None, None), Some(1));
+    }
+
+    #[test]
+    fn refunds_only_grow_and_never_beyond_the_charge() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let mut purchase = purchase();
+        assert!(!purchase.observe_refunded(100, "event", at), "what was not paid cannot be given back");
+        purchase.observe(1, &seen(Status::Paid, "pi_1"), "event", at);
+        assert_eq!(purchase.net(), 2500);
+        assert!(purchase.observe_refunded(1000, "event", at));
+        assert_eq!((purchase.status, purchase.net()), (Status::PartiallyRefunded, 2000));
+        assert!(!purchase.observe_refunded(400, "event", at));
+        assert!(purchase.observe_refunded(9999, "event", at));
+        assert_eq!((purchase.status, purchase.refunded, purchase.net()), (Status::Refunded, 5000, 0));
+    }
+
+    #[test]
+    fn a_buyer_who_is_declined_for_ever_does_not_fill_the_table() {
+        let mut purchase = purchase();
+        for number in 2..300 {
+            purchase.begin(attempt(number, Means::PaymentIntent), "request");
+        }
+        assert!(purchase.attempts.len() <= KEPT_ATTEMPTS && purchase.history.len() <= 4 * KEPT_ATTEMPTS);
+        assert_eq!(purchase.attempt().number, 299);
+    }
+}
