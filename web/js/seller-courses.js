@@ -7,7 +7,7 @@ import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, h, notice, onSubmit, say, table } from './ui.js';
 
-const COLUMNS = [{ title: 'Course' }, { title: 'State' }, { title: 'Fee', number: true }, { title: 'Price', number: true }, { title: 'Change' }];
+const COLUMNS = [{ title: 'Course' }, { title: 'State' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
 /** Where the API does not say which currencies it takes. */
 const USUAL_CURRENCIES = ['usd', 'eur', 'gbp', 'jpy'];
 
@@ -51,7 +51,7 @@ function cells(course) {
   return [
     h('a', { href: `/course.html?slug=${encodeURIComponent(course.slug)}` }, course.title),
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
-    `${course.fee_percent} %`,
+    `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),
     h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course))),
   ];

@@ -56,15 +56,11 @@ function show(course, user) {
       'article',
       { class: 'course' },
       h('div', { class: 'course-cover' }, cover(course.slug, 12, 3)),
-      h(
-        'div',
-        { class: 'course-text' },
-        h('h1', {}, course.title),
-        course.description
-          ? h('div', { class: 'prose' }, course.description)
-          : h('p', { class: 'muted' }, 'The seller has not described this course yet.'),
-      ),
-      h('aside', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user)),
+      h('h1', {}, course.title),
+      h('section', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user)),
+      course.description
+        ? h('div', { class: 'course-text prose' }, course.description)
+        : h('p', { class: 'course-text muted' }, 'The seller has not described this course yet.'),
     ),
   );
 }

@@ -5,7 +5,7 @@ import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { busy, button, byId, confirmed, date, h, linkButton, notice, say, table } from '../ui.js';
 
 const outcome = byId('outcome');
-const COLUMNS = [{ title: 'E-mail' }, { title: 'Roles' }, { title: 'Stripe' }, { title: 'Since' }, { title: 'Change' }];
+const COLUMNS = [{ title: 'E-mail' }, { title: 'Roles' }, { title: 'Stripe' }, { title: 'Since' }, { title: 'Actions' }];
 
 showNavigation();
 start();
@@ -54,7 +54,7 @@ function users() {
     const roles = [user.is_staff && 'Staff', user.is_seller && 'Seller', 'Buyer'].filter(Boolean);
     const row = rows.row([
       h('span', { class: 'breakable' }, user.email),
-      roles.map((role) => h('span', { class: `label ${role === 'Seller' ? 'label-good' : 'label-plain'}` }, role)),
+      h('div', {}, roles.map((role) => h('span', { class: `label ${role === 'Seller' ? 'label-good' : 'label-plain'}` }, role))),
       user.stripe.connected ? 'Connected' : h('span', { class: 'muted' }, 'Not connected'),
       date(user.created_at),
       change,

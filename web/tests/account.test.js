@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { PASSWORD, logIn, newEmail, signUp } from './people.js';
+
+test('somebody signs up, logs out and logs in again', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.getByText(`Welcome back, ${email}.`).waitFor();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('link', { name: 'Log in' }).waitFor();
+  await logIn(page, email);
+  await page.getByText(`Welcome back, ${email}.`).waitFor();
+  await page.reload();
+  await page.getByText(`Welcome back, ${email}.`).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('pages that need an account send visitors to the log-in and back, and no request fails', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('link', { name: 'Log in' }).waitFor();
+  for (const address of ['/account.html', '/seller.html', '/staff.html', '/purchase.html?id=pur_1']) {
+    await page.goto(address);
+    await page.waitForURL((url) => url.pathname === '/login.html' && url.searchParams.get('next') === address);
+  }
+  await page.goto('/account.html');
+  await page.waitForURL('**/login.html?**');
+  await logIn(page, email, { at: null });
+  await page.waitForURL('**/account.html');
+  await page.locator('#who').getByText(email).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the log-in leads nowhere but to this site', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  for (const next of ['https://example.org/', '//example.org', '/\\example.org', 'javascript:alert(1)', '/api/users/me', '/./\\/example.org']) {
+    await page.context().clearCookies();
+    await logIn(page, email, { at: `/login.html?next=${encodeURIComponent(next)}` });
+    assert.equal(new URL(page.url()).origin, new URL(STOREFRONT).origin, next);
+    assert.equal(new URL(page.url()).pathname.startsWith('/api'), false, next);
+  }
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a wrong password is said to be so, and what was typed stays', async () => {
+  const page = await newPage();
+  await page.goto('/login.html');
+  await page.getByLabel('E-mail').fill(newEmail('nobody'));
+  await page.getByLabel('Password').fill('not the password');
+  await page.locator('main').getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('The e-mail or the password is not right.').waitFor();
+  assert.notEqual(await page.getByLabel('E-mail').inputValue(), '');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
+  assertQuiet(page, { except: [401] });
+  await page.context().close();
+});
+
+test('an e-mail that is taken cannot sign up again', async () => {
+  const page = await newPage();
+  await page.goto('/signup.html');
+  await page.getByLabel('E-mail').fill('test@buyer.com');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('alert').getByText('An account with this e-mail exists already.').waitFor();
+  assertQuiet(page, { except: [409] });
+  await page.context().close();
+});
+
+test('e-mail and password change with the current password only', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.goto('/account.html');
+  const changed = newEmail('changed');
+  const forms = { email: page.getByRole('form', { name: 'Change e-mail' }), password: page.getByRole('form', { name: 'Change password' }) };
+  await forms.email.getByLabel('New e-mail').fill(changed);
+  await forms.email.getByLabel('Current password').fill('not the password');
+  await forms.email.getByRole('button').click();
+  await page.getByRole('alert').getByText('The current password is not right.').waitFor();
+  await forms.email.getByLabel('Current password').fill(PASSWORD);
+  await forms.email.getByRole('button').click();
+  await page.getByText(`Your e-mail is now ${changed}.`).waitFor();
+  await page.locator('#who').getByText(changed).waitFor();
+  await forms.password.getByLabel('New password').fill('another good one');
+  await forms.password.getByLabel('Current password').fill(PASSWORD);
+  await forms.password.getByRole('button').click();
+  await page.getByText('Your password is changed.').waitFor();
+  // This session goes on, and the new password is the one that counts.
+  await page.reload();
+  await page.locator('#who').getByText(changed).waitFor();
+  await page.locator('#who').getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('link', { name: 'Log in' }).waitFor();
+  await page.goto('/login.html');
+  await page.getByLabel('E-mail').fill(changed);
+  await page.getByLabel('Password').fill('another good one');
+  await page.locator('main').getByRole('button', { name: 'Log in' }).click();
+  await page.getByText(`Welcome back, ${changed}.`).waitFor();
+  assertQuiet(page, { except: [401] });
+  await page.context().close();
+});
+
+test('a session that has ended elsewhere leads to the log-in and back', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.context().clearCookies({ name: /session/ });
+  await page.goto('/account.html');
+  await page.waitForURL('**/login.html?next=**');
+  await logIn(page, email, { at: null });
+  await page.waitForURL('**/account.html');
+  assertQuiet(page, { except: [401] });
+  await page.context().close();
+});

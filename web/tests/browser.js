@@ -1,0 +1,75 @@
+/** A headless Chromium, and pages that write down everything that goes wrong in them. */
+
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+/** Where the storefront is. */
+export const STOREFRONT = (process.env.STOREFRONT_URL ?? 'http://localhost:3000').replace(/\/$/, '');
+
+const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+/** A debug build's first answer of a function may have to wait for its start. */
+const PATIENCE_MS = 30_000;
+
+let browser;
+after(async () => (await browser)?.close());
+
+/** One browser for a test file, started when the first page is wanted. */
+function start() {
+  browser ??= chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  return browser;
+}
+
+/**
+ * A page in a browser of its own: no cookies, nothing cached.
+ *
+ * @param {object} [options] of the browser context
+ */
+export async function newPage(options = {}) {
+  const context = await (await start()).newContext({ baseURL: STOREFRONT, locale: 'en-US', viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return open(context);
+}
+
+/** Another tab of the page's browser. */
+export const newTab = (page) => open(page.context());
+
+async function open(context) {
+  const page = await context.newPage();
+  page.faults = [];
+  const ours = (url) => url === '' || url.startsWith(STOREFRONT);
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && ours(message.location().url)) page.faults.push(`console: ${message.text()} ${message.location().url}`);
+  });
+  page.on('pageerror', (error) => page.faults.push(`exception: ${error.message}`));
+  page.on('response', (response) => {
+    if (ours(response.url()) && response.status() >= 400) page.faults.push(`response: status of ${response.status()} ${response.url()}`);
+  });
+  page.on('requestfailed', (request) => {
+    // A page that is left drops what it was still asking for.
+    if (ours(request.url()) && request.failure().errorText !== 'net::ERR_ABORTED') page.faults.push(`request: ${request.failure().errorText} ${request.url()}`);
+  });
+  return page;
+}
+
+/**
+ * No error in the console, no failed request, no exception.
+ *
+ * @param {object} page
+ * @param {{except?: number[]}} [options] statuses that the journey brought about on purpose
+ */
+export function assertQuiet(page, { except = [] } = {}) {
+  const faults = page.faults.filter((fault) => !except.some((status) => fault.includes(`status of ${status} `)));
+  assert.deepEqual(faults, []);
+}

@@ -1,0 +1,133 @@
+/** Every page in the light, in the dark and on a small screen: pictures to look at, and no violation for axe-core. */
+
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import axe from 'axe-core';
+
+import { assertQuiet, newPage } from './browser.js';
+import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout } from './people.js';
+
+const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
+const LOOKS = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  narrow: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+  'narrow-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
+};
+
+let buyer;
+let bought;
+before(async () => {
+  await mkdir(FOLDER, { recursive: true });
+  await fixtureSellerIsConnected();
+  const page = await newPage();
+  buyer = await signUp(page);
+  await toCheckout(page, FIXTURE.slug);
+  await pay(page);
+  await purchaseIs(page, 'paid');
+  bought = new URL(page.url()).search;
+  await page.context().close();
+});
+
+/** What is wrong with the page as it stands, a line each. */
+async function violations(page) {
+  await page.evaluate(axe.source);
+  const { violations: found } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`));
+}
+
+async function look(page, name, look_) {
+  await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, `${name} scrolls sideways`);
+  assert.deepEqual(await violations(page), [], name);
+  await writeFile(`${FOLDER}${name}-${look_}.png`, await page.screenshot({ fullPage: true, animations: 'disabled' }));
+}
+
+for (const [name, options] of Object.entries(LOOKS)) {
+  test(`the pages for everybody, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    for (const [title, address] of [
+      ['welcome', '/'],
+      ['search-empty', '/?q=no+course+has+these+words'],
+      ['course', courseAddress(FIXTURE.slug)],
+      ['login', '/login.html?next=%2Faccount.html'],
+      ['signup', '/signup.html'],
+      ['404', '/404.html'],
+      ['connect-denied', '/?connect=error&reason=access_denied'],
+    ]) {
+      await page.goto(address);
+      await page.getByRole('link', { name: 'Sign up' }).first().waitFor();
+      await look(page, title, name);
+    }
+    assertQuiet(page);
+    await page.goto('/course.html?slug=no-such-course');
+    await page.getByRole('heading', { name: 'This course is not here.' }).waitFor();
+    await look(page, 'course-absent', name);
+    await page.context().close();
+  });
+
+  test(`a buyer's pages, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await logIn(page, buyer);
+    for (const [title, address, landmark] of [
+      ['welcome-buyer', '/', `Welcome back, ${buyer}.`],
+      ['course-owned', courseAddress(FIXTURE.slug), 'You own this course.'],
+      ['course-to-buy', courseAddress('django-channels'), 'Buy this course'],
+      ['purchase-paid', `/purchase.html${bought}`, 'Paid. The course is yours.'],
+      ['account', '/account.html', 'Change password'],
+    ]) {
+      await page.goto(address);
+      await page.getByText(landmark).first().waitFor();
+      await look(page, title, name);
+    }
+    assertQuiet(page);
+    await page.context().close();
+  });
+
+  test(`a purchase's other states, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await logIn(page, buyer);
+    for (const status of ['pending', 'requires_action', 'failed']) {
+      const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', status, amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: null };
+      await page.route('**/api/purchases/pur_1', (route) => route.fulfill({ json: purchase }));
+      await page.goto('/purchase.html?id=pur_1');
+      await purchaseIs(page, status);
+      await look(page, `purchase-${status}`, name);
+    }
+    assertQuiet(page);
+    await page.context().close();
+  });
+
+  test(`the seller desk, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await logIn(page, SELLER);
+    await page.goto('/seller.html');
+    await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+    await page.getByRole('table', { name: 'My sales' }).waitFor();
+    await look(page, 'seller', name);
+    await page.getByRole('button', { name: /^Edit: / }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'seller-editor', name);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'seller-disconnect', name);
+    await page.keyboard.press('Escape');
+    assertQuiet(page);
+    await page.context().close();
+  });
+
+  test(`the staff desk, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await logIn(page, STAFF);
+    await page.goto('/staff.html');
+    await page.getByRole('table', { name: 'Users' }).waitFor();
+    await look(page, 'staff', name);
+    assertQuiet(page);
+    await page.context().close();
+  });
+}

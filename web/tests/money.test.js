@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+
+import { newPage } from './browser.js';
+
+let page;
+before(async () => {
+  page = await newPage();
+  await page.goto('/404.html');
+});
+
+const call = (name, ...values) => page.evaluate(async ([name, values]) => (await import('/js/money.js'))[name](...values), [name, values]);
+
+test('typed prices become minor units without a float in between', async () => {
+  for (const [text, currency, amount] of [
+    ['19.99', 'usd', 1999],
+    ['0.29', 'usd', 29],
+    ['1.1', 'eur', 110],
+    ['49,50', 'eur', 4950],
+    ['1005', 'usd', 100_500],
+    ['007', 'usd', 700],
+    [' 5000 ', 'jpy', 5000],
+    ['1.005', 'kwd', 1005],
+    ['999999.99', 'usd', 99_999_999],
+    ['50', 'huf', 5000],
+  ]) {
+    assert.deepEqual(await call('parse', text, currency), { amount }, `${text} ${currency}`);
+  }
+});
+
+test('what is no price is refused with a sentence', async () => {
+  for (const [text, currency] of [
+    ['', 'usd'],
+    ['abc', 'usd'],
+    ['-5', 'usd'],
+    ['1e3', 'usd'],
+    ['19.999', 'usd'],
+    ['1,000', 'usd'],
+    ['1,000', 'kwd'],
+    ['1.000,50', 'eur'],
+    ['50.5', 'jpy'],
+    ['50.', 'jpy'],
+    ['0', 'usd'],
+    ['0.00', 'usd'],
+    ['1000000.00', 'usd'],
+    ['١٢', 'usd'],
+  ]) {
+    const { amount, fault } = await call('parse', text, currency);
+    assert.equal(amount, undefined, `${text} ${currency}`);
+    assert.match(fault, /^[A-Z].+\.$/);
+  }
+});
+
+test('amounts are shown with the decimals that their currency is counted in', async () => {
+  for (const [amount, currency, text] of [
+    [5000, 'usd', '$50.00'],
+    [1, 'usd', '$0.01'],
+    [5000, 'jpy', '¥5,000'],
+    [1005, 'kwd', 'KWD 1.005'],
+    [500_000, 'huf', 'HUF 5,000.00'],
+    [-250, 'eur', '-€2.50'],
+    [0, 'usd', '$0.00'],
+  ]) {
+    assert.equal((await call('format', amount, currency)).replaceAll('\u00a0', ' '), text);
+  }
+});
+
+test('a price in the form is the price that was saved', async () => {
+  for (const [amount, currency] of [[1999, 'usd'], [7, 'eur'], [5000, 'jpy'], [1005, 'kwd'], [99_999_999, 'usd']]) {
+    assert.deepEqual(await call('parse', await call('toMajor', amount, currency), currency), { amount });
+  }
+});
+
+test('totals never add one currency to another', async () => {
+  const lines = [{ currency: 'usd', net: 5 }, { currency: 'jpy', net: 7 }, { currency: 'usd', net: 11 }];
+  assert.deepEqual(await call('totals', lines, ['net']), [{ currency: 'jpy', count: 1, net: 7 }, { currency: 'usd', count: 2, net: 16 }]);
+});

@@ -1,0 +1,125 @@
+/** What people do on the storefront, as steps for journeys. All of it by hand: through the pages' forms. */
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+
+import { newPage } from './browser.js';
+
+export const PASSWORD = 'justatest';
+export const SELLER = 'test@seller.com';
+export const STAFF = 'test@admin.com';
+/** A course of the fixtures' seller. */
+export const FIXTURE = { slug: 'flask-microservices', price: '$50.00' };
+export const GOOD_CARD = '4242 4242 4242 4242';
+export const DECLINED_CARD = '4000 0000 0000 0002';
+
+/** An address that nobody has. */
+export const newEmail = (name) => `${name}-${randomUUID().slice(0, 12)}@example.com`;
+
+async function fillIn(page, email, password) {
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill(password);
+  const form = page.locator('main form');
+  await form.getByRole('button').click();
+}
+
+/** Signs up and ends where the form leads. */
+export async function signUp(page, email = newEmail('buyer')) {
+  await page.goto('/signup.html');
+  await fillIn(page, email, PASSWORD);
+  await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
+  return email;
+}
+
+export async function logIn(page, email, { at = '/login.html' } = {}) {
+  if (at) await page.goto(at);
+  await fillIn(page, email, PASSWORD);
+  await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
+}
+
+/** Makes a user a seller, as the staff. */
+export async function makeSeller(email) {
+  const page = await newPage();
+  await logIn(page, STAFF);
+  await page.goto('/staff.html');
+  await page.getByLabel('Search e-mail addresses').fill(email);
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await page.getByText(`${email} is now a seller.`).waitFor();
+  await page.context().close();
+}
+
+/** A page with a new seller signed in. */
+export async function newSeller(options) {
+  const page = await newPage(options);
+  const email = await signUp(page, newEmail('seller'));
+  await makeSeller(email);
+  return { page, email };
+}
+
+/** Goes through Stripe's consent page. */
+export async function connect(page, decision = 'allow') {
+  await page.getByRole('link', { name: 'Connect Stripe account' }).first().click();
+  await page.locator(`[name=decision][value=${decision}]`).click();
+  await page.waitForURL((url) => url.pathname === '/');
+}
+
+/** Sees to it that the fixtures' seller can be paid. Does nothing from the second time on. */
+export async function fixtureSellerIsConnected() {
+  const page = await newPage();
+  await logIn(page, SELLER);
+  await page.goto('/seller.html');
+  const linked = page.getByRole('button', { name: 'Disconnect' });
+  await linked.or(page.getByRole('link', { name: 'Connect Stripe account' })).waitFor();
+  if (!(await linked.isVisible())) {
+    await connect(page);
+    await page.getByText('Your Stripe account is connected.').waitFor();
+  }
+  await page.context().close();
+}
+
+/** Makes a course at the seller desk. */
+export async function makeCourse(page, { title, description = 'What it is about.', price = '19.99', currency = 'usd' }) {
+  await page.goto('/seller.html');
+  await page.getByRole('button', { name: 'New course' }).click();
+  const editor = page.getByRole('dialog');
+  await editor.getByLabel('Title').fill(title);
+  await editor.getByLabel('Description').fill(description);
+  await editor.getByLabel('Currency').selectOption(currency);
+  await editor.getByLabel('Price').fill(price);
+  await editor.getByRole('button', { name: 'Save course' }).click();
+  await page.getByText(`“${title}” is saved.`).waitFor();
+  const href = await page.getByRole('link', { name: title, exact: true }).getAttribute('href');
+  return new URL(href, page.url()).searchParams.get('slug');
+}
+
+export const courseAddress = (slug) => `/course.html?slug=${slug}`;
+
+/** Goes from the course's page to Stripe's. */
+export async function toCheckout(page, slug) {
+  await page.goto(courseAddress(slug));
+  await page.getByRole('button', { name: 'Buy this course' }).click();
+  await cardField(page).waitFor();
+}
+
+export const cardField = (page) => page.locator('[name=card_number]');
+
+/** Pays on Stripe's page. */
+export async function pay(page, card = GOOD_CARD) {
+  await cardField(page).fill(card);
+  await page.locator('[name=action][value=pay]').click();
+}
+
+/** Waits for the purchase page to say how the purchase stands. */
+export async function purchaseIs(page, status) {
+  await page.locator(`#verdict[data-status=${status}]`).waitFor();
+  assert.match(page.url(), /\/purchase\.html\?id=/);
+}
+
+/** How many purchases of a course the account page lists. */
+export async function purchasesOf(page, title) {
+  await page.goto('/account.html');
+  const list = page.locator('#purchase-list:not([aria-busy])');
+  await list.waitFor();
+  return list.getByRole('link', { name: title, exact: true }).count();
+}

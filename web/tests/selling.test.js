@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertQuiet, newPage } from './browser.js';
+import { connect, courseAddress, logIn, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+
+test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
+  const { page, email } = await newSeller();
+  await page.goto('/');
+  await page.getByRole('link', { name: 'Connect Stripe account' }).waitFor();
+  await connect(page);
+  await page.getByText('Your Stripe account is connected.').waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Connect Stripe account' }).count(), 0);
+  const title = `From sign-up to sale ${Date.now()}`;
+  const slug = await makeCourse(page, { title, price: '19.99' });
+  await page.getByText('Nothing is sold yet.').waitFor();
+
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  assertQuiet(buyer);
+  await buyer.context().close();
+
+  await page.reload();
+  await page.locator('#stripe').getByText('acct_').waitFor();
+  const row = page.getByRole('table', { name: 'My sales' }).getByRole('row').filter({ hasText: title });
+  // Half of 1999, rounded down, is the platform's; the rest is the seller's.
+  assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3), ['$19.99', '$9.99', '–', '$10.00']);
+  const totals = page.locator('#totals dl');
+  assert.equal(await totals.count(), 1);
+  assert.match(await totals.innerText(), /Your part\s+\$10\.00[^]*\$19\.99 in 1 sale/);
+  await page.goto('/account.html');
+  await page.locator('#who').getByText(email).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a seller who says no on Stripe’s page is not linked, and can say yes later', async () => {
+  const { page } = await newSeller();
+  await page.goto('/seller.html');
+  await connect(page, 'deny');
+  await page.getByRole('alert').getByText('Your Stripe account was not connected.').waitFor();
+  await page.getByText('You did not give access to a Stripe account.').waitFor();
+  assert.equal(new URL(page.url()).search, '');
+  await connect(page);
+  await page.getByText('Your Stripe account is connected.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a seller who is logged out goes by the log-in to Stripe', async () => {
+  const { page, email } = await newSeller();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('link', { name: 'Log in' }).waitFor();
+  await page.goto('/api/users/authorize');
+  await page.waitForURL('**/login.html?next=authorize');
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill('justatest');
+  await page.locator('main').getByRole('button', { name: 'Log in' }).click();
+  await page.locator('[name=decision][value=allow]').click();
+  await page.getByText('Your Stripe account is connected.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a buyer who comes to connect is told to ask the staff', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.context().clearCookies();
+  await logIn(page, email, { at: '/login.html?next=authorize' });
+  await page.getByText('Ask the staff to make you a seller').waitFor();
+  await page.goto('/seller.html');
+  await page.getByText('This desk is for sellers.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a seller disconnects after being asked, and connects again', async () => {
+  const { page } = await newSeller();
+  await page.goto('/');
+  await connect(page);
+  await page.goto('/seller.html');
+  const disconnect = page.getByRole('button', { name: 'Disconnect' });
+  await disconnect.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await disconnect.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+  await page.getByText('Your Stripe account is disconnected.').waitFor();
+  await page.reload();
+  await connect(page);
+  await page.getByText('Your Stripe account is connected.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a link that waits for its user is made on confirmation only, over a log-in too', async () => {
+  const { page, email } = await newSeller();
+  const confirmations = [];
+  await page.route('**/api/users/oauth/confirm', (route) => {
+    confirmations.push(route.request().postDataJSON());
+    return confirmations.length === 1
+      ? route.fulfill({ status: 200, json: {} })
+      : route.fulfill({ status: 410, contentType: 'application/problem+json', json: { code: 'confirmation_gone', status: 410 } });
+  });
+  await page.context().clearCookies();
+  await page.goto('/?connect=confirm&code=parked');
+  await page.getByText('log in to link your Stripe account').waitFor();
+  assert.equal(page.url().includes('parked'), false);
+  await page.locator('#outcome').getByRole('link', { name: 'Log in' }).click();
+  await page.waitForURL('**/login.html?**');
+  await logIn(page, email, { at: null });
+  await page.getByRole('button', { name: 'Link the account' }).waitFor();
+  assert.deepEqual(confirmations, []);
+  await page.getByRole('button', { name: 'Link the account' }).click();
+  await page.getByText('Your Stripe account is connected.').waitFor();
+  assert.deepEqual(confirmations, [{ code: 'parked' }]);
+
+  await page.goto('/?connect=confirm&code=late');
+  await page.getByRole('button', { name: 'Link the account' }).click();
+  await page.getByRole('alert').getByText('This confirmation has expired.').waitFor();
+
+  await page.goto('/?connect=confirm&code=strange');
+  await page.getByRole('button', { name: 'Do not link' }).click();
+  await page.getByText('Nothing was linked.').waitFor();
+  assert.equal(confirmations.length, 2);
+  assertQuiet(page, { except: [410] });
+  await page.context().close();
+});
+
+test('a course is made, changed, taken out of the catalogue, put back, and deleted', async () => {
+  const { page } = await newSeller();
+  const title = `Life of a course ${Date.now()}`;
+  const slug = await makeCourse(page, { title, price: '5000', currency: 'jpy' });
+  const row = page.getByRole('row').filter({ hasText: title });
+  await row.getByText('¥5,000').waitFor();
+  const visitor = await newPage();
+  await visitor.goto(courseAddress(slug));
+  await visitor.getByText('¥5,000').waitFor();
+
+  await row.getByRole('button', { name: 'Edit' }).click();
+  const editor = page.getByRole('dialog');
+  assert.equal(await editor.getByLabel('Price').inputValue(), '5000');
+  await editor.getByLabel('Price').fill('50.5');
+  await editor.getByText('JPY has no decimals').waitFor();
+  await editor.getByLabel('Price').fill('4500');
+  await editor.getByText('Buyers pay ¥4,500.').waitFor();
+  await editor.getByRole('button', { name: 'Save course' }).click();
+  await row.getByText('¥4,500').waitFor();
+
+  await row.getByRole('button', { name: 'Unpublish' }).click();
+  await row.getByText('Not published').waitFor();
+  await visitor.goto(courseAddress(slug));
+  await visitor.getByRole('heading', { name: 'This course is not here.' }).waitFor();
+  await row.getByRole('button', { name: 'Publish' }).click();
+  await row.getByText('Published', { exact: true }).waitFor();
+  await visitor.goto(courseAddress(slug));
+  await visitor.getByText('¥4,500').waitFor();
+
+  await row.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete course' }).click();
+  await page.getByText('is deleted.').waitFor();
+  await page.getByText('You have no courses yet.').waitFor();
+  assertQuiet(page);
+  assertQuiet(visitor, { except: [404] });
+  await page.context().close();
+  await visitor.context().close();
+});
+
+test('an address that is taken is refused with a sentence, and nothing that was typed is lost', async () => {
+  const { page } = await newSeller();
+  await page.goto('/seller.html');
+  await page.getByRole('button', { name: 'New course' }).click();
+  const editor = page.getByRole('dialog');
+  await editor.getByLabel('Title').fill('Mine');
+  await editor.getByLabel('Price').fill('10');
+  await editor.getByLabel('Address').fill('flask-microservices');
+  await editor.getByRole('button', { name: 'Save course' }).click();
+  await editor.getByRole('alert').getByText('Another course has this address already.').waitFor();
+  assert.equal(await editor.getByLabel('Title').inputValue(), 'Mine');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'New course' }).click();
+  assert.equal(await editor.getByLabel('Title').inputValue(), 'Mine');
+  assertQuiet(page, { except: [409] });
+  await page.context().close();
+});
+
+test('nobody is sold their own course', async () => {
+  const { page } = await newSeller();
+  const slug = await makeCourse(page, { title: `My own ${Date.now()}` });
+  await page.goto(courseAddress(slug));
+  await page.getByText('This is your course.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('staff make and unmake a seller, and others do not see their desk', async () => {
+  const user = await newPage();
+  const email = await signUp(user, newEmail('seller'));
+  await user.goto('/staff.html');
+  await user.getByText('This desk is for the staff.').waitFor();
+
+  const staff = await newPage();
+  await logIn(staff, 'test@admin.com');
+  await staff.goto('/staff.html');
+  await staff.getByLabel('Search e-mail addresses').fill(email);
+  await staff.getByRole('button', { name: 'Search' }).click();
+  await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await staff.getByText(`${email} is now a seller.`).waitFor();
+  await user.goto('/seller.html');
+  await user.getByRole('heading', { name: 'My courses' }).waitFor();
+
+  await staff.getByRole('button', { name: `Unmake seller: ${email}` }).click();
+  await staff.getByRole('dialog').getByRole('button', { name: 'Unmake seller' }).click();
+  await staff.getByText(`${email} is no longer a seller.`).waitFor();
+  await user.reload();
+  await user.getByText('This desk is for sellers.').waitFor();
+  assertQuiet(user);
+  assertQuiet(staff);
+  await user.context().close();
+  await staff.context().close();
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { FIXTURE, logIn, signUp } from './people.js';
+
+const catalogue = (page) => page.locator('#catalogue:not([aria-busy])');
+
+test('the first page takes one API call, and two of somebody who is signed in', async () => {
+  const page = await newPage();
+  const calls = [];
+  page.on('request', (request) => request.url().startsWith(`${STOREFRONT}/api/`) && calls.push(new URL(request.url()).pathname));
+  await page.goto('/', { waitUntil: 'networkidle' });
+  assert.deepEqual(calls, ['/api/courses']);
+  await logIn(page, 'test@buyer.com');
+  calls.length = 0;
+  await page.goto('/', { waitUntil: 'networkidle' });
+  assert.deepEqual(calls.sort(), ['/api/courses', '/api/users/me']);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the first page is under 100 KB in all, and all of it comes from this site', async () => {
+  const page = await newPage();
+  let bytes = 0;
+  const foreign = [];
+  page.on('response', async (response) => {
+    if (!response.url().startsWith(STOREFRONT)) foreign.push(response.url());
+    bytes += (await response.body().catch(() => '')).length;
+  });
+  await page.goto('/', { waitUntil: 'networkidle' });
+  assert.deepEqual(foreign, []);
+  assert.ok(bytes > 10_000 && bytes < 100_000, `${bytes} bytes`);
+  await page.context().close();
+});
+
+test('the catalogue shows courses with their prices, and leads to them', async () => {
+  const page = await newPage();
+  await page.goto('/?q=flask+microservices');
+  const card = catalogue(page).getByRole('listitem').filter({ has: page.locator(`a[href$="slug=${FIXTURE.slug}"]`) });
+  assert.match(await card.innerText(), /\$\d+\.\d\d/);
+  await card.getByRole('link').click();
+  await page.waitForURL((url) => url.searchParams.get('slug') === FIXTURE.slug);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a search stands in the address, finds by words, and helps where it finds nothing', async () => {
+  const page = await newPage();
+  await page.goto('/');
+  await catalogue(page).waitFor();
+  await page.getByLabel('Search the courses').fill('no course has these words');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByText('No course matches “no course has these words”').waitFor();
+  assert.match(page.url(), /\?q=no/);
+  await page.getByRole('button', { name: 'Show all courses' }).click();
+  await catalogue(page).getByRole('listitem').first().waitFor();
+  await page.goBack();
+  await page.getByText('No course matches').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('what the API sends is text, never markup', async () => {
+  const page = await newPage();
+  await page.route('**/api/courses?*', (route) =>
+    route.fulfill({
+      json: {
+        items: [{ slug: '"><b>', title: '<img src=x onerror=alert(1)>', description: '<script>alert(1)</script>', price: { amount: 5000, currency: 'jpy' } }],
+        next_cursor: null,
+      },
+    }),
+  );
+  await page.goto('/');
+  await catalogue(page).waitFor();
+  assert.equal(await catalogue(page).locator('img, script, b').count(), 0);
+  assert.match(await catalogue(page).innerText(), /<img src=x onerror=alert\(1\)>[^]*¥5,000/);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('"show more" asks with the cursor, keeps the place, and goes away at the end', async () => {
+  const page = await newPage();
+  const course = (number) => ({ slug: `course-${number}`, title: `Course ${number}`, description: '', price: { amount: 100 * number, currency: 'usd' } });
+  const pages = { '': { items: [course(1), course(2)], next_cursor: 'a' }, a: { items: [], next_cursor: 'b' }, b: { items: [course(3)], next_cursor: null } };
+  await page.route('**/api/courses?*', (route) => route.fulfill({ json: pages[new URL(route.request().url()).searchParams.get('cursor') ?? ''] }));
+  await page.goto('/');
+  const more = page.getByRole('button', { name: 'Show more courses' });
+  await more.click();
+  await page.getByText('Course 3').waitFor();
+  assert.equal(await catalogue(page).getByRole('listitem').count(), 3);
+  assert.equal(await more.isVisible(), false);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Course 3');
+  await page.context().close();
+});
+
+test('an API that does not answer is said to be so, and the way on works', async () => {
+  const page = await newPage();
+  let answers = false;
+  await page.route('**/api/courses?*', (route) => (answers ? route.continue() : route.fulfill({ status: 503, body: '<html>Service Unavailable</html>', contentType: 'text/html' })));
+  await page.goto('/');
+  await page.getByRole('alert').getByText('We could not load the courses.').waitFor();
+  answers = true;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await catalogue(page).getByRole('listitem').first().waitFor();
+  assertQuiet(page, { except: [503] });
+  await page.context().close();
+});
+
+test('everything on the first page can be reached with the keyboard, the content first', async () => {
+  const page = await newPage();
+  await page.goto('/');
+  await catalogue(page).getByRole('listitem').first().waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  const reached = [];
+  for (let steps = 0; steps < 6; steps += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
+  }
+  assert.deepEqual(reached.slice(0, 4), ['Purchase a course', 'Sign up', 'q', 'Search']);
+  await page.context().close();
+});
+
+test('an unknown address shows a page of ours', async () => {
+  const page = await newPage();
+  const answer = await page.goto('/no/such/page');
+  assert.equal(answer.status(), 404);
+  await page.getByRole('heading', { name: 'There is no page here.' }).waitFor();
+  await page.getByRole('link', { name: 'All courses' }).click();
+  await catalogue(page).waitFor();
+  assertQuiet(page, { except: [404] });
+  await page.context().close();
+});
+
+test('only a seller without a link is asked to connect', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.getByText('Welcome back,').waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Connect Stripe account' }).count(), 0);
+  await page.context().close();
+});
