@@ -1,6 +1,6 @@
 //! The parts of the local stack, over HTTP.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod aws;
 mod dynamo;

@@ -1,0 +1,111 @@
+//! The servers in this process: DynamoDB, Stripe, AWS, the storefront.
+
+use std::collections::HashMap;
+use std::io;
+
+use serde_json::json;
+
+use crate::aws::{self, AwsStandIn};
+use crate::dynamo::{self, Dynamo};
+use crate::settings::{STAND_IN_KEY, Settings, Stripe};
+use crate::stripe::{self, StandIn, WebhookEndpoint};
+use crate::web::{self, Web};
+
+const CLIENT_ID: &str = "ca_local";
+const WEBHOOK_SECRET: &str = "whsec_local";
+const CONNECT_WEBHOOK_SECRET: &str = "whsec_local_connect";
+
+/// The running servers.
+pub(super) struct StandIns {
+    dynamo: Dynamo,
+    stripe: Option<StandIn>,
+    aws: AwsStandIn,
+    web: Web,
+}
+
+/// Starts all of them; with Stripe's test mode, no stand-in for Stripe.
+pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
+    let ports = settings.ports();
+    let dynamo = dynamo::start(ports.dynamodb, Some(&settings.state("dynamodb.sqlite"))).await.map_err(failed("DynamoDB"))?;
+    let stripe = match settings.stripe() {
+        Stripe::StandIn => Some(stripe::start(options(settings)).await.map_err(failed("the Stripe stand-in"))?),
+        Stripe::TestMode(_) => None,
+    };
+    let secrets = secrets(settings).map_err(failed("the local secrets"))?;
+    let aws = aws::start(ports.aws, secrets).await.map_err(failed("the AWS stand-in"))?;
+    let api = format!("http://localhost:{}", ports.api);
+    let web = web::start(ports.storefront, &settings.root().join("web"), &api).await.map_err(failed("the storefront"))?;
+    Ok(StandIns { dynamo, stripe, aws, web })
+}
+
+impl StandIns {
+    /// Stops all of them, the database last.
+    pub(super) async fn shutdown(self) {
+        self.web.shutdown().await;
+        self.aws.shutdown().await;
+        if let Some(stripe) = self.stripe {
+            stripe.shutdown().await;
+        }
+        self.dynamo.shutdown().await;
+    }
+}
+
+fn failed(what: &str) -> impl Fn(io::Error) -> String {
+    move |error| format!("{what}: {error}")
+}
+
+fn options(settings: &Settings) -> stripe::Options {
+    let functions = settings.functions();
+    let publishable_key = functions.get("STRIPE_PUBLISHABLE_KEY").cloned().unwrap_or_default();
+    let public_api = functions.get("PUBLIC_API_URL").map(|url| url.trim_end_matches('/')).unwrap_or_default();
+    let api = format!("http://localhost:{}", settings.ports().api);
+    let webhook = |path: &str, secret: &str, connect| WebhookEndpoint { url: format!("{api}{path}"), secret: secret.to_owned(), connect };
+    stripe::Options {
+        port: settings.ports().stripe,
+        state_file: Some(settings.state("stripe.json")),
+        secret_key: STAND_IN_KEY.to_owned(),
+        publishable_key,
+        client_id: CLIENT_ID.to_owned(),
+        redirect_uris: vec![format!("{public_api}/users/oauth/callback")],
+        webhooks: vec![
+            webhook("/webhooks/stripe", WEBHOOK_SECRET, false),
+            webhook("/webhooks/stripe/connect", CONNECT_WEBHOOK_SECRET, true),
+        ],
+    }
+}
+
+/// What Secrets Manager gives out, by the names that the functions ask for.
+fn secrets(settings: &Settings) -> io::Result<HashMap<String, String>> {
+    let stripe = match settings.stripe() {
+        Stripe::StandIn => json!({
+            "secret_key": STAND_IN_KEY,
+            "client_id": CLIENT_ID,
+            "webhook_secrets": [WEBHOOK_SECRET],
+            "connect_webhook_secrets": [CONNECT_WEBHOOK_SECRET]
+        }),
+        Stripe::TestMode(keys) => json!({
+            "secret_key": keys.secret_key,
+            "client_id": keys.client_id,
+            "webhook_secrets": Vec::from_iter(&keys.webhook_secret),
+            "connect_webhook_secrets": Vec::from_iter(&keys.connect_webhook_secret)
+        }),
+    };
+    let functions = settings.functions();
+    let name = |variable: &str| functions.get(variable).cloned().unwrap_or_default();
+    Ok(HashMap::from([(name("STRIPE_SECRET_ARN"), stripe.to_string()), (name("TOKEN_KEYS_SECRET_ARN"), token_keys(settings)?)]))
+}
+
+/// The key that seals sellers' tokens, made at the first start and kept with the table that they are in.
+fn token_keys(settings: &Settings) -> io::Result<String> {
+    use base64::Engine as _;
+
+    let file = settings.state("token-keys.json");
+    if file.exists() {
+        return std::fs::read_to_string(file);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let keys = json!({"current": "k1", "keys": {"k1": base64::engine::general_purpose::STANDARD.encode(key)}}).to_string();
+    std::fs::write(file, &keys)?;
+    Ok(keys)
+}

@@ -1,0 +1,127 @@
+//! What the local stack is told by the environment and by `.env`.
+
+mod ports;
+mod stripe;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+pub use ports::Ports;
+pub(crate) use stripe::STAND_IN_KEY;
+pub use stripe::{Stripe, TestMode};
+
+/// The functions' variables as committed: all on this machine, at the ports that nobody moved.
+const FUNCTIONS: &str = include_str!("../functions.env");
+
+/// What a function is given in AWS's name. The caller's own never reach a function: they may be real.
+const CREDENTIALS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
+/// The per-service forms of `AWS_ENDPOINT_URL` that `functions.env` sets.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
+
+/// The settings of one run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    root: PathBuf,
+    values: HashMap<String, String>,
+    ports: Ports,
+    stripe: Stripe,
+}
+
+impl Settings {
+    /// Reads `.env` at the repository's `root` and the environment, which wins.
+    ///
+    /// # Errors
+    /// A sentence for the person who set something that cannot be used.
+    pub fn load(root: &Path) -> Result<Settings, String> {
+        let file = root.join(".env");
+        let mut values = HashMap::new();
+        if file.exists() {
+            let lines = dotenvy::from_path_iter(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            for line in lines {
+                // dotenvy's error quotes the line, which may hold a key.
+                let (name, value) = line.map_err(|_| format!("{} has a line that is not NAME=value", file.display()))?;
+                values.insert(name, value);
+            }
+        }
+        values.extend(std::env::vars().filter(|(_, value)| !value.is_empty()));
+        Settings::from_values(root, values)
+    }
+
+    /// Takes the values as they are.
+    ///
+    /// # Errors
+    /// A sentence for the person who set something that cannot be used.
+    pub fn from_values(root: &Path, mut values: HashMap<String, String>) -> Result<Settings, String> {
+        values.retain(|_, value| !value.trim().is_empty());
+        let ports = Ports::from_values(&values)?;
+        let stripe = Stripe::from_values(&values)?;
+        Ok(Settings { root: root.to_owned(), values, ports, stripe })
+    }
+
+    /// The repository's root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file of the local stack's state.
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.root.join(".local").join(name)
+    }
+
+    /// Where the servers listen.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Whether Stripe is the stand-in or Stripe's test mode.
+    pub fn stripe(&self) -> &Stripe {
+        &self.stripe
+    }
+
+    /// The functions' variables in this run.
+    pub fn functions(&self) -> BTreeMap<String, String> {
+        let mut variables = self.stack();
+        for (name, value) in &mut variables {
+            let given = self.values.get(name).or_else(|| {
+                // Who gives one address for all of AWS means all of it.
+                self.values.get("AWS_ENDPOINT_URL").filter(|_| ENDPOINTS.contains(&name.as_str()))
+            });
+            if let Some(given) = given.filter(|_| !CREDENTIALS.contains(&name.as_str())) {
+                value.clone_from(given);
+            }
+        }
+        let endpoints = self.values.iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
+        variables.extend(endpoints.map(|(name, value)| (name.clone(), value.clone())));
+        variables
+    }
+
+    /// The functions' variables with the stack's own addresses, whatever the caller puts between. The operator's commands
+    /// get these.
+    pub fn stack(&self) -> BTreeMap<String, String> {
+        let mut variables = committed();
+        for value in variables.values_mut() {
+            *value = self.ports.moved(value);
+        }
+        if let Stripe::TestMode(keys) = &self.stripe {
+            for (name, value) in [
+                ("STRIPE_PUBLISHABLE_KEY", keys.publishable_key.as_str()),
+                ("STRIPE_API_BASE", "https://api.stripe.com"),
+                ("STRIPE_CONNECT_BASE", "https://connect.stripe.com"),
+            ] {
+                variables.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        variables
+    }
+
+    /// What differs from `functions.env` in this run.
+    pub fn overrides(&self) -> BTreeMap<String, String> {
+        let committed = committed();
+        self.functions().into_iter().filter(|(name, value)| committed.get(name) != Some(value)).collect()
+    }
+}
+
+fn committed() -> BTreeMap<String, String> {
+    dotenvy::from_read_iter(FUNCTIONS.as_bytes()).filter_map(Result::ok).collect()
+}

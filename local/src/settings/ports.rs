@@ -1,0 +1,103 @@
+//! The ports of the local stack: five servers, each with a variable that moves it.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// How long a listener on this machine takes to answer at most.
+const PROBE: Duration = Duration::from_millis(200);
+
+/// Where each server listens, on 127.0.0.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// `cargo lambda watch`: `API_PORT`
+    pub api: u16,
+    /// The storefront: `STOREFRONT_PORT`
+    pub storefront: u16,
+    /// DynamoDB: `DYNAMODB_PORT`
+    pub dynamodb: u16,
+    /// The Stripe stand-in: `STRIPE_PORT`
+    pub stripe: u16,
+    /// The other AWS stand-ins: `AWS_PORT`
+    pub aws: u16,
+}
+
+impl Default for Ports {
+    fn default() -> Ports {
+        Ports { api: 9000, storefront: 3000, dynamodb: 8000, stripe: 12111, aws: 4566 }
+    }
+}
+
+impl Ports {
+    pub(super) fn from_values(values: &HashMap<String, String>) -> Result<Ports, String> {
+        let mut ports = Ports::default();
+        for (_, variable, port) in ports.each() {
+            if let Some(value) = values.get(variable) {
+                *port = value
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or_else(|| format!("{variable} must be a port between 1 and 65535, not {value:?}"))?;
+            }
+        }
+        let each: Vec<(&str, u16)> = ports.each().map(|(_, variable, port)| (variable, *port)).into();
+        for (index, (variable, port)) in each.iter().enumerate() {
+            if let Some((other, _)) = each[..index].iter().find(|(_, taken)| taken == port) {
+                return Err(format!("{other} and {variable} are both {port}; each server needs a port of its own"));
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Sees whether every port is free.
+    ///
+    /// # Errors
+    /// A line for each taken port, with the variable that moves its server.
+    pub fn check(&self) -> Result<(), String> {
+        let mut ports = self.clone();
+        let taken: Vec<String> = ports
+            .each()
+            .into_iter()
+            .filter(|(_, _, port)| is_taken(**port))
+            .map(|(server, variable, port)| {
+                format!(
+                    "Port {port} is taken by another program, and {server} needs one: stop that program, or set {variable} to a free port."
+                )
+            })
+            .collect();
+        match taken.is_empty() {
+            true => Ok(()),
+            false => Err(taken.join("\n")),
+        }
+    }
+
+    /// The same address, at the port to which its server was moved.
+    pub(super) fn moved(&self, address: &str) -> String {
+        let (mut from, mut to) = (Ports::default(), self.clone());
+        from.each()
+            .into_iter()
+            .zip(to.each())
+            .find_map(|((_, _, from), (_, _, to))| {
+                let rest = address.strip_suffix(&format!("//localhost:{from}"))?;
+                Some(format!("{rest}//localhost:{to}"))
+            })
+            .unwrap_or_else(|| address.to_owned())
+    }
+
+    fn each(&mut self) -> [(&'static str, &'static str, &mut u16); 5] {
+        [
+            ("the API", "API_PORT", &mut self.api),
+            ("the storefront", "STOREFRONT_PORT", &mut self.storefront),
+            ("DynamoDB", "DYNAMODB_PORT", &mut self.dynamodb),
+            ("the Stripe stand-in", "STRIPE_PORT", &mut self.stripe),
+            ("the AWS stand-in", "AWS_PORT", &mut self.aws),
+        ]
+    }
+}
+
+/// A listener on the IPv6 loopback alone would get what clients send to `localhost`.
+fn is_taken(port: u16) -> bool {
+    let ipv6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() || TcpStream::connect_timeout(&ipv6, PROBE).is_ok()
+}
