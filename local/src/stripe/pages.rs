@@ -1,0 +1,229 @@
+//! The pages that people see: Checkout and 3-D Secure. (OAuth's consent page is in `oauth`.)
+
+use hyper::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::cards::TestCard;
+use super::checkout::{self, Payment};
+use super::context::Context;
+use super::money;
+use super::params::Node;
+use super::payments;
+use super::server::{Answer, Incomer, Server};
+use super::state::{Fields, Kind};
+
+/// Text as it may stand in HTML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// A page of its own: nothing else is loaded.
+pub(crate) fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\
+         body{{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:3rem auto;padding:0 1rem;color:#1a1f36}}\
+         input,select,button{{font:inherit;padding:.5rem;border:1px solid #697386;border-radius:.25rem}}\
+         label{{display:block}}input,select{{width:100%;box-sizing:border-box}}\
+         button{{background:#4b45c6;color:#fff;border-color:#4b45c6}}button.plain{{background:#fff;color:#1a1f36}}\
+         .error{{color:#a41c4e}}.note{{color:#4f566b}}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n\
+         <p class=\"note\">Test mode: this page is a local stand-in for Stripe's. No money moves.</p>\n</main>\n</body>\n\
+         </html>\n"
+    )
+}
+
+/// Answers everything that is no API.
+pub(crate) fn answer(server: &Server, request: &Incomer) -> Answer {
+    let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["c", "pay", session] => checkout_page(server, request, session),
+        ["3ds", intent] => authentication_page(server, request, intent),
+        ["receipts", charge] => Answer::html(200, page("Receipt", &format!("<p>Charge {}</p>", escape(charge)))),
+        [""] => Answer::html(200, page("Stripe stand-in", "<p>It answers as Stripe's API under <code>/v1</code>.</p>")),
+        _ => super::api::unknown_url(request),
+    }
+}
+
+/// The context of a page: nobody is authenticated, the account is the object's.
+fn context<'a>(server: &Server, request: &Incomer, state: &'a mut super::state::State, account: &str) -> Context<'a> {
+    let mut ctx = Context::internal(state, account);
+    ctx.origin = request.origin(server);
+    ctx.client_id = server.options.client_id.clone();
+    ctx
+}
+
+/// The success address with the session's id in its place.
+fn success_url(session: &Value) -> String {
+    session.text("success_url").replace("{CHECKOUT_SESSION_ID}", session.text("id"))
+}
+
+fn checkout_page(server: &Server, request: &Incomer, id: &str) -> Answer {
+    let mut state = server.state();
+    super::jobs::catch_up(&mut state);
+    let Some(account) = state.owner_of(Kind::CheckoutSession, id) else {
+        return Answer::html(404, page("Not found", "<p class=\"error\">There is no such Checkout Session.</p>"));
+    };
+    let mut ctx = context(server, request, &mut state, &account);
+    if request.method == Method::POST {
+        return pay(&mut ctx, request, id);
+    }
+    // Back from 3-D Secure: paid, or the reason why not.
+    let failed = request.query.contains("redirect_status=failed");
+    let message = failed.then(|| last_error(&ctx, id)).flatten();
+    show(&ctx, id, message.as_deref())
+}
+
+fn last_error(ctx: &Context, id: &str) -> Option<String> {
+    let session = ctx.state.object(&ctx.account, Kind::CheckoutSession, id)?;
+    let intent = ctx.state.object(&ctx.account, Kind::PaymentIntent, session.maybe("payment_intent")?)?;
+    intent["last_payment_error"].maybe("message").map(str::to_owned)
+}
+
+fn pay(ctx: &mut Context, request: &Incomer, id: &str) -> Answer {
+    let form = Node::parse(&[&request.body]).to_value();
+    if form.text("action") != "pay" {
+        return show(ctx, id, Some("Press Pay to pay."));
+    }
+    let Some(card) = TestCard::of_number(form.text("card_number")) else {
+        return show(ctx, id, Some("Your card number is invalid."));
+    };
+    let Some((exp_month, exp_year)) = read_expiry(form.text("card_expiry")) else {
+        return show(ctx, id, Some("Your card's expiration date is incomplete."));
+    };
+    let payment = Payment { card, exp_month, exp_year, email: form.maybe("email") };
+    match checkout::pay(ctx, id, &payment) {
+        Err(error) => {
+            let message = error.fields().get("message").and_then(Value::as_str).unwrap_or("The payment failed.");
+            show(ctx, id, Some(message))
+        }
+        Ok(intent) => {
+            let Some(object) = ctx.state.object(&ctx.account, Kind::PaymentIntent, &intent) else {
+                return show(ctx, id, None);
+            };
+            match object["next_action"]["redirect_to_url"].maybe("url") {
+                Some(url) => Answer::redirect(url),
+                None => show(ctx, id, None),
+            }
+        }
+    }
+}
+
+/// `12 / 34`, `12/2034`
+fn read_expiry(text: &str) -> Option<(i64, i64)> {
+    let (month, year) = text.split_once('/')?;
+    let (month, year): (i64, i64) = (month.trim().parse().ok()?, year.trim().parse().ok()?);
+    let year = if year < 100 { year + 2000 } else { year };
+    ((1..=12).contains(&month) && year >= 2000).then_some((month, year))
+}
+
+/// The page as the session stands: the form, or the way to where it ended.
+fn show(ctx: &Context, id: &str, message: Option<&str>) -> Answer {
+    let Some(session) = ctx.state.object(&ctx.account, Kind::CheckoutSession, id) else {
+        return Answer::html(404, page("Not found", ""));
+    };
+    match session.text("status") {
+        "complete" => return Answer::redirect(&success_url(session)),
+        "open" => {}
+        _ => {
+            let back = cancel_link(session);
+            let body = format!("<p class=\"error\">This Checkout Session has expired.</p>{back}");
+            return Answer::html(200, page("Checkout expired", &body));
+        }
+    }
+    let currency = session.text("currency");
+    let items: String = checkout::items(ctx, id)
+        .iter()
+        .map(|item| {
+            format!(
+                "<li>{} × {}: {}</li>",
+                item.int("quantity"),
+                escape(item.text("description")),
+                escape(&money::display(item.int("amount_total"), currency))
+            )
+        })
+        .collect();
+    let known = session["customer_details"].maybe("email").or(session.maybe("customer_email"));
+    let email = match known {
+        Some(email) => format!("<p>{}</p>", escape(email)),
+        None => "<p><label for=\"email\">E-mail</label> <input id=\"email\" name=\"email\" type=\"email\" \
+                 autocomplete=\"email\" value=\"buyer@example.com\"></p>"
+            .to_owned(),
+    };
+    let error = message.map(|text| format!("<p class=\"error\" role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
+    let total = escape(&money::display(session.int("amount_total"), currency));
+    let year = (super::payment_methods::next_year() + 5) % 100;
+    let body = format!(
+        "<ul>{items}</ul><p>Total: <strong>{total}</strong></p>{error}<form method=\"post\">{email}\
+         <p><label for=\"card_number\">Card number</label> <input id=\"card_number\" name=\"card_number\" \
+         inputmode=\"numeric\" autocomplete=\"cc-number\" value=\"4242 4242 4242 4242\" required></p>\
+         <p><label for=\"card_expiry\">Expiry (MM / YY)</label> <input id=\"card_expiry\" name=\"card_expiry\" \
+         autocomplete=\"cc-exp\" value=\"12 / {year:02}\" required></p>\
+         <p><label for=\"card_cvc\">CVC</label> <input id=\"card_cvc\" name=\"card_cvc\" inputmode=\"numeric\" \
+         autocomplete=\"cc-csc\" value=\"123\" required></p>\
+         <p><button type=\"submit\" name=\"action\" value=\"pay\">Pay {total}</button></p></form>{}",
+        cancel_link(session)
+    );
+    Answer::html(200, page("Checkout", &body))
+}
+
+fn cancel_link(session: &Value) -> String {
+    session.maybe("cancel_url").map(|address| format!("<p><a href=\"{}\">Cancel and go back</a></p>", escape(address))).unwrap_or_default()
+}
+
+fn authentication_page(server: &Server, request: &Incomer, id: &str) -> Answer {
+    let mut state = server.state();
+    let query = Node::parse(&[request.query.as_bytes()]).to_value();
+    let found = state.owner_of(Kind::PaymentIntent, id).and_then(|account| {
+        let intent = state.object(&account, Kind::PaymentIntent, id)?.clone();
+        (intent.text("client_secret") == query.text("client_secret")).then_some((account, intent))
+    });
+    let Some((account, intent)) = found else {
+        return Answer::html(404, page("Not found", "<p class=\"error\">There is no such payment.</p>"));
+    };
+    let mut ctx = context(server, request, &mut state, &account);
+    if intent.text("status") != "requires_action" {
+        return leave(&ctx, id);
+    }
+    if request.method == Method::POST {
+        let form = Node::parse(&[&request.body]).to_value();
+        let outcome = form.text("outcome");
+        if outcome == "succeed" || outcome == "fail" {
+            // It was in `requires_action` a moment ago, under the same lock.
+            let _ = payments::authenticate(&mut ctx, id, outcome == "succeed");
+            return leave(&ctx, id);
+        }
+    }
+    let amount = escape(&money::display(intent.int("amount"), intent.text("currency")));
+    Answer::html(
+        200,
+        page(
+            "3-D Secure",
+            &format!(
+                "<p>Your bank asks you to confirm the payment of <strong>{amount}</strong>.</p><form method=\"post\">\
+                 <p><button type=\"submit\" name=\"outcome\" value=\"succeed\">Complete authentication</button> \
+                 <button type=\"submit\" name=\"outcome\" value=\"fail\" class=\"plain\">Fail authentication</button></p>\
+                 </form>"
+            ),
+        ),
+    )
+}
+
+/// Back to where the payment was begun, with what became of it.
+fn leave(ctx: &Context, id: &str) -> Answer {
+    let intent = ctx.state.object(&ctx.account, Kind::PaymentIntent, id).cloned().unwrap_or_default();
+    let succeeded = ["succeeded", "requires_capture", "processing"].contains(&intent.text("status"));
+    let status = if succeeded { "succeeded" } else { "failed" };
+    let return_url = ctx.state.hidden(&ctx.account, Kind::PaymentIntent, id, "return_url").and_then(Value::as_str);
+    match return_url.and_then(|address| Url::parse(address).ok()) {
+        Some(mut address) => {
+            address
+                .query_pairs_mut()
+                .append_pair("payment_intent", id)
+                .append_pair("payment_intent_client_secret", intent.text("client_secret"))
+                .append_pair("redirect_status", status);
+            Answer::redirect(address.as_str())
+        }
+        None => Answer::html(200, page("3-D Secure", &format!("<p>The payment {status}. You can close this page.</p>"))),
+    }
+}
