@@ -44,8 +44,8 @@ export function courses() {
 }
 
 function cells(course) {
-  const act = (text, work) => {
-    const control = button(text, () => busy(control, work), { class: 'button button-small', 'aria-label': `${text}: ${course.title}` });
+  const act = (text, work, sure = async () => true) => {
+    const control = button(text, async () => (await sure()) && busy(control, work), { class: 'button button-small', 'aria-label': `${text}: ${course.title}` });
     return control;
   };
   return [
@@ -53,7 +53,7 @@ function cells(course) {
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
     `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),
-    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course))),
+    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course), () => sureToRemove(course))),
   ];
 }
 
@@ -77,14 +77,14 @@ const publish = (course) =>
     () => api.patch(`/courses/${part(course.slug)}`, { published: !course.published }),
   );
 
-async function remove(course) {
-  const sure = await confirmed({
+const sureToRemove = (course) =>
+  confirmed({
     title: `Delete “${course.title}”?`,
-    text: 'It leaves the catalogue for good. Whoever has bought it keeps it, and your sales stay on record.',
+    text: 'It leaves the catalogue for good. Your sales, and the purchases of those who bought it, stay on record.',
     yes: 'Delete course',
   });
-  if (sure) await change(`“${course.title}” was not deleted.`, `“${course.title}” is deleted.`, () => api.delete(`/courses/${part(course.slug)}`));
-}
+
+const remove = (course) => change(`“${course.title}” was not deleted.`, `“${course.title}” is deleted.`, () => api.delete(`/courses/${part(course.slug)}`));
 
 let currencies;
 

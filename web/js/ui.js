@@ -22,6 +22,11 @@ export function h(tag, attributes = {}, ...children) {
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
+/** Names the page, before the site's own name. */
+export function setTitle(text) {
+  document.title = `${text} – ${document.querySelector('.brand').textContent.trim()}`;
+}
+
 /** A date, as people write it where they are. */
 export function date(text, withTime = false) {
   const at = new Date(text);

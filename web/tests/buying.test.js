@@ -230,6 +230,22 @@ test('the purchase page says what each status means, and believes the server onl
   await page.context().close();
 });
 
+test('a declined card whose news comes before the next card’s does not end the waiting', async () => {
+  const page = await newPage();
+  await logIn(page, 'test@buyer.com');
+  const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: null };
+  const answers = [
+    { ...purchase, status: 'failed', updated_at: new Date().toISOString() },
+    { ...purchase, status: 'paid', updated_at: new Date().toISOString() },
+  ];
+  await page.route('**/api/purchases/pur_1', (route) => route.fulfill({ json: answers.length > 1 ? answers.shift() : answers[0] }));
+  await page.goto('/purchase.html?id=pur_1');
+  await purchaseIs(page, 'pending');
+  await purchaseIs(page, 'paid');
+  assertQuiet(page);
+  await page.context().close();
+});
+
 test('a bank that wants a confirmation is visited again from the purchase', async () => {
   const page = await newPage();
   await logIn(page, 'test@buyer.com');

@@ -4,7 +4,7 @@ import { cover } from '../cover.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
-import { busy, button, byId, date, h, linkButton, notice, say, skeleton } from '../ui.js';
+import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
 const slug = query.get('slug') ?? '';
@@ -27,8 +27,8 @@ async function load() {
   try {
     if (!slug) throw Object.assign(new Error('no slug'), { status: 404 });
     const [course, user] = await Promise.all([
-      // What a visitor was shown says nothing about whether somebody who is signed in owns the course.
-      api.get(`/courses/${part(slug)}`, { cache: maybeSignedIn() ? 'no-store' : 'default' }),
+      // A kept copy may name an old price, and a visitor's says nothing about what somebody who has logged in owns.
+      api.get(`/courses/${part(slug)}`, { cache: maybeSignedIn() ? 'no-store' : 'no-cache' }),
       session().catch(() => undefined),
     ]);
     show(course, user);
@@ -50,7 +50,7 @@ function absent() {
 }
 
 function show(course, user) {
-  document.title = `${course.title} – Lectern`;
+  setTitle(course.title);
   root.replaceChildren(
     h(
       'article',

@@ -4,7 +4,7 @@ import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { ownsCourse, statusLabel } from '../status.js';
-import { busy, button, byId, date, h, linkButton, notice, say, skeleton } from '../ui.js';
+import { busy, button, byId, date, h, linkButton, say, setTitle, skeleton } from '../ui.js';
 
 const FIRST_WAIT_MS = 700;
 const LONGEST_WAIT_MS = 15_000;
@@ -13,6 +13,9 @@ const GROWTH = 1.5;
 const LATE_LOOKS = 5;
 /** After so many looks, some three minutes, the page waits to be asked. */
 const LAST_LOOK = 18;
+/** How long, and for how many looks, a fresh failure may yet turn out to be a card's that another one has replaced. */
+const FRESH_MS = 30_000;
+const FRESH_LOOKS = 3;
 
 const id = new URLSearchParams(window.location.search).get('id') ?? '';
 const root = byId('purchase');
@@ -65,7 +68,7 @@ async function look() {
     looks += 1;
     trouble.replaceChildren();
     show(purchase);
-    if (['pending', 'requires_action'].includes(purchase.status) && looks < LAST_LOOK) wait();
+    if (mayChange(purchase.status) && looks < LAST_LOOK) wait();
   } catch (error) {
     fail(error);
   } finally {
@@ -73,6 +76,9 @@ async function look() {
     root.removeAttribute('aria-busy');
   }
 }
+
+/** Whether news may still come. A card that was declined in Checkout can be followed there by one that is not. */
+const mayChange = (status) => ['pending', 'requires_action', 'failed', 'canceled'].includes(status);
 
 function wait() {
   timer = setTimeout(look, Math.min(FIRST_WAIT_MS * GROWTH ** looks, LONGEST_WAIT_MS));
@@ -148,12 +154,14 @@ function why(failure) {
   return WHY[failure?.decline_code] ?? WHY[failure?.code] ?? 'The card was declined.';
 }
 
-function show(purchase) {
+function show(heard) {
+  const fresh = Date.now() - Date.parse(heard.updated_at) < FRESH_MS && looks <= FRESH_LOOKS;
+  const purchase = heard.status === 'failed' && fresh ? { ...heard, status: 'pending' } : heard;
   const stage = `${purchase.status} ${looks >= LATE_LOOKS} ${looks >= LAST_LOOK} ${purchase.refunded}`;
   if (stage === shown) return;
   shown = stage;
   const { tone, title, text, actions } = meaning(purchase);
-  document.title = `${title.replace(/\.$/, '')} – Lectern`;
+  setTitle(title.replace(/\.$/, ''));
   news.textContent = title;
   root.replaceChildren(
     h(

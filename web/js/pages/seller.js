@@ -42,7 +42,7 @@ function stripe({ stripe: link }) {
     );
     return;
   }
-  const disconnect = button('Disconnect', () => busy(disconnect, leave));
+  const disconnect = button('Disconnect', ask);
   const ready = link.charges_enabled && link.scope !== 'read_only';
   box.replaceChildren(
     h(
@@ -58,13 +58,16 @@ function stripe({ stripe: link }) {
     ),
   );
 
-  async function leave() {
+  async function ask() {
     const sure = await confirmed({
       title: 'Disconnect your Stripe account?',
       text: 'Your courses cannot be bought until you connect one again. Your sales and what you have earned stay as they are.',
       yes: 'Disconnect',
     });
-    if (!sure) return;
+    if (sure) await busy(disconnect, leave);
+  }
+
+  async function leave() {
     say(outcome, null);
     try {
       await api.delete('/users/me/stripe');

@@ -47,7 +47,7 @@ function users() {
   });
 
   function line(user) {
-    const change = button(user.is_seller ? 'Unmake seller' : 'Make seller', () => busy(change, () => setSeller(user)), {
+    const change = button(user.is_seller ? 'Unmake seller' : 'Make seller', async () => (await sure()) && busy(change, setSeller), {
       class: 'button button-small',
       'aria-label': `${user.is_seller ? 'Unmake seller' : 'Make seller'}: ${user.email}`,
     });
@@ -60,19 +60,19 @@ function users() {
       change,
     ]);
 
+    async function sure() {
+      if (!user.is_seller) return true;
+      return confirmed({
+        title: 'Unmake this seller?',
+        text: `The courses of ${user.email} can no longer be bought. Nothing of theirs is deleted, and you can make them a seller again.`,
+        yes: 'Unmake seller',
+      });
+    }
+
     async function setSeller() {
-      const make = !user.is_seller;
-      const sure =
-        make ||
-        (await confirmed({
-          title: `Unmake ${user.email} a seller?`,
-          text: 'Their courses can no longer be bought. Nothing of theirs is deleted, and you can make them a seller again.',
-          yes: 'Unmake seller',
-        }));
-      if (!sure) return;
       say(outcome, null);
       try {
-        const changed = await api.patch(`/admin/users/${part(user.id)}`, { is_seller: make });
+        const changed = await api.patch(`/admin/users/${part(user.id)}`, { is_seller: !user.is_seller });
         const fresh = line(changed);
         row.replaceWith(fresh);
         fresh.querySelector('button').focus();
