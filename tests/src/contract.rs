@@ -3,6 +3,7 @@
 
 mod openapi;
 mod problems;
+mod reach;
 mod roles;
 mod routes;
 mod settings;

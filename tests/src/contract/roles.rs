@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::template::{Template, got};
-use super::{all_strings, list, sources, text};
+use super::{all_strings, list, text};
 
 fn actions(statement: &Value) -> Vec<&str> {
     match &statement["Action"] {
@@ -74,58 +74,5 @@ fn roles_grant_the_table_its_index_the_log_and_secrets_and_nothing_else() {
             }
         }
         assert!(may_log, "{folder} cannot log");
-    }
-}
-
-/// The first parts of the partition keys that the store makes.
-fn key_prefixes() -> BTreeSet<String> {
-    let mut prefixes = BTreeSet::new();
-    for (_, source) in sources("shared/src/store") {
-        for call in source.split("Key::new(format!(\"").skip(1) {
-            prefixes.insert(format!("{}#", call.split('#').next().expect("there is a first part")));
-        }
-    }
-    prefixes
-}
-
-#[test]
-fn every_kind_of_item_is_within_reach_of_a_function_and_no_other_is() {
-    let template = Template::read();
-    let mut granted = BTreeSet::new();
-    for id in template.functions().into_values() {
-        for statement in template.statements(id) {
-            for keys in statement.pointer("/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys").into_iter().flat_map(list) {
-                let prefix = text(keys).strip_suffix('*').unwrap_or_else(|| panic!("{keys} is one item"));
-                granted.insert(prefix.to_owned());
-            }
-        }
-    }
-    assert_eq!(granted, key_prefixes());
-}
-
-#[test]
-fn no_action_is_granted_that_the_store_does_not_use() {
-    let template = Template::read();
-    let store: String = sources("shared/src/store").into_iter().map(|(_, source)| source).collect();
-    let used = |action: &str| match action {
-        "dynamodb:GetItem" => store.contains(".get_item()"),
-        "dynamodb:BatchGetItem" => store.contains(".batch_get_item()"),
-        "dynamodb:Query" => store.contains(".query()"),
-        "dynamodb:PutItem" => store.contains("Put::builder()"),
-        "dynamodb:UpdateItem" => store.contains(".update_item()") || store.contains("Update::builder()"),
-        "dynamodb:DeleteItem" => store.contains(".delete_item()") || store.contains("Delete::builder()"),
-        "dynamodb:ConditionCheckItem" => store.contains("ConditionCheck::builder()"),
-        _ => false,
-    };
-    let mut granted = BTreeSet::new();
-    for id in template.functions().into_values() {
-        granted.extend(template.statements(id).into_iter().flat_map(actions).filter(|action| action.starts_with("dynamodb:")));
-    }
-    for action in &granted {
-        assert!(used(action), "{action} is granted and not used");
-    }
-    for action in ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"] {
-        let action = format!("dynamodb:{action}");
-        assert!(!used(&action) || granted.contains(action.as_str()), "{action} is used and granted to nobody");
     }
 }
