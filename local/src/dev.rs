@@ -88,10 +88,16 @@ async fn supervise(root: &Path, mode: Mode) -> Result<(), String> {
 /// Starts everything; returns only if something goes wrong.
 async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> Result<(), String> {
     let began = Instant::now();
-    settings.ports().check()?;
+    let mut not_needed = Vec::new();
+    if mode == Mode::Stack {
+        // A `cargo lambda watch` may run already.
+        not_needed.push("API_PORT");
+    }
     if let Stripe::TestMode(_) = settings.stripe() {
+        not_needed.push("STRIPE_PORT");
         words::say("Stripe's test mode is used, with the keys in the environment or in .env.");
     }
+    settings.ports().check(&not_needed)?;
     let cargo_lambda = match mode {
         Mode::Dev => Some(cargo_lambda::find_or_install(settings).await?),
         Mode::Stack => None,

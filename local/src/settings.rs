@@ -4,6 +4,7 @@ mod ports;
 mod stripe;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use ports::Ports;
@@ -20,12 +21,19 @@ const CREDENTIALS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_A
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
 
 /// The settings of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     root: PathBuf,
     values: HashMap<String, String>,
     ports: Ports,
     stripe: Stripe,
+}
+
+impl fmt::Debug for Settings {
+    /// The values are the whole environment, keys included.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Settings").field("root", &self.root).field("ports", &self.ports).finish_non_exhaustive()
+    }
 }
 
 impl Settings {

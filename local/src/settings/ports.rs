@@ -50,16 +50,16 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Sees whether every port is free.
+    /// Sees whether every port is free, but for those of the variables in `except`.
     ///
     /// # Errors
     /// A line for each taken port, with the variable that moves its server.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, except: &[&str]) -> Result<(), String> {
         let mut ports = self.clone();
         let taken: Vec<String> = ports
             .each()
             .into_iter()
-            .filter(|(_, _, port)| is_taken(**port))
+            .filter(|(_, variable, port)| !except.contains(variable) && is_taken(**port))
             .map(|(server, variable, port)| {
                 format!(
                     "Port {port} is taken by another program, and {server} needs one: stop that program, or set {variable} to a free port."

@@ -5,5 +5,6 @@
 mod aws;
 mod dynamo;
 mod proxy;
+mod settings;
 mod support;
 mod web;

@@ -1,0 +1,47 @@
+# The verbs of this repository. `make` alone prints them.
+
+.DEFAULT_GOAL := help
+.PHONY: help dev stack dev-reset test dependencies lint bench build deploy staff ci
+
+# The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
+ARCH ?= arm64
+TEST_PACKAGES := $(sort $(notdir $(wildcard functions/*))) shared operator local tests
+
+help: ## print the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+dev: ## run everything on this machine, until Ctrl-C
+	@cargo run --quiet --package local -- dev
+
+stack: ## run everything but the functions, for a `cargo lambda watch` of your own
+	@cargo run --quiet --package local -- stack
+
+dev-reset: ## forget what earlier runs of `make dev` left behind
+	@cargo run --quiet --package local -- reset
+
+test: dependencies ## run the tests
+	cargo test $(addprefix --package ,$(TEST_PACKAGES))
+
+dependencies: ## check that no function has a dependency that makes its cold start slow
+	@scripts/check-dependencies
+
+lint: ## check the format, and the code and its documentation for warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
+
+bench: ## measure size, cold start and cost of a request
+	@bench/run
+
+build: ## build the functions for a release (ARCH=arm64 or x86_64)
+	@scripts/build-release $(ARCH)
+
+deploy: ## build with SAM and deploy, asking for the parameters; docs/operations.md has the rest
+	sam build
+	sam deploy --guided
+
+staff: ## make a signed-up user the first member of staff: TABLE_NAME=… make staff EMAIL=…
+	@cargo run --quiet --package operator -- staff $(EMAIL)
+
+ci: ## run what CI runs
+	@.ci/run
