@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench build deploy staff ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check build deploy staff ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -31,7 +31,10 @@ lint: ## check the format, and the code and its documentation for warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
 
 bench: ## measure size, cold start and cost of a request
-	@bench/run
+	@cargo run --quiet --profile bench-runner --package bench -- $(FUNCTIONS)
+
+bench-check: ## check sizes and numbers of calls against their limits
+	@cargo run --quiet --profile bench-runner --package bench -- --check
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)
