@@ -8,8 +8,8 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::ids::UserId;
 use shared::user::User;
 
-/// The longest search text, in bytes.
-const SEARCH_MAX: usize = 254;
+/// The longest search text, in characters.
+const SEARCH_MAX: usize = 200;
 
 async fn member_of_staff(app: &App, request: &Request) -> Result<User, Error> {
     let user = identity::user(request, app).await?;
@@ -22,8 +22,8 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     member_of_staff(app, request).await?;
     let page = request::page(request)?;
     let part = request::parameter(request, "q")?.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
-    if part.as_ref().is_some_and(|part| part.len() > SEARCH_MAX) {
-        return Err(Error::InvalidRequest(format!("q must have at most {SEARCH_MAX} bytes")));
+    if part.as_ref().is_some_and(|part| part.chars().count() > SEARCH_MAX) {
+        return Err(Error::InvalidRequest(format!("q must have at most {SEARCH_MAX} characters")));
     }
 
     let users = app.store.users(&page, part.as_deref()).await?;

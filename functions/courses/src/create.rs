@@ -1,5 +1,6 @@
 //! `POST /courses`
 
+use lambda_http::http::header::LOCATION;
 use shared::app::App;
 use shared::course::{Course, slug_of};
 use shared::entropy::Entropy;
@@ -49,7 +50,10 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     } else {
         add_with_free_slug(app, &mut course).await?;
     }
-    Ok(response::json(201, &CourseView::new(course, None)))
+    let location = format!("{}/courses/{}", app.config.public_api_url, course.slug);
+    let mut response = response::json(201, &CourseView::new(course, None));
+    response.headers_mut().extend(location.parse().ok().map(|location| (LOCATION, location)));
+    Ok(response)
 }
 
 /// Adds the course under the first slug that is free: the title's, then numbered, then with a random ending.
