@@ -77,7 +77,7 @@ async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
     let user = User {
         id: UserId::generate(&app.entropy),
         email: email.written().to_owned(),
-        password_hash: password::hash(PASSWORD, &app.entropy),
+        password_hash: password::hash(PASSWORD.to_owned(), &app.entropy).await,
         is_seller: fixture.is_seller,
         is_staff: fixture.is_staff,
         created_at: app.clock.now(),

@@ -20,43 +20,52 @@ pub fn check(password: &str) -> Result<(), &'static str> {
     if LENGTH.contains(&password.chars().count()) { Ok(()) } else { Err("password must have 8 to 256 characters") }
 }
 
-/// Hashes a password with a salt of its own, into the PHC string format. Takes milliseconds, on purpose.
+/// Hashes a password with a salt of its own, into the PHC string format. Takes milliseconds, on purpose, and on a
+/// thread of its own, so that the connections of the process go on meanwhile.
 ///
 /// # Panics
 /// Never: the parameters are the crate's own and the salt has a length that it takes.
-#[must_use]
-pub fn hash(password: &str, entropy: &Entropy) -> String {
+pub async fn hash(password: String, entropy: &Entropy) -> String {
     let salt = SaltString::encode_b64(&entropy.bytes::<16>()).expect("16 bytes make a salt");
-    Argon2::default().hash_password(password.as_bytes(), &salt).expect("the default parameters are sound").to_string()
+    let work = move || Argon2::default().hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string());
+    let hash = tokio::task::spawn_blocking(work).await.expect("hashing does not panic");
+    hash.expect("the default parameters are sound")
 }
 
 /// Whether the password is the one that was hashed. Where there is no hash, because there is no such user, it takes
 /// the same time to say no.
-#[must_use]
-pub fn verify(password: &str, hash: Option<&str>) -> bool {
-    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODYS)) else { return false };
-    Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && hash.is_some()
+///
+/// # Panics
+/// Never.
+pub async fn verify(password: String, hash: Option<&str>) -> bool {
+    let stored = hash.unwrap_or(NOBODYS).to_owned();
+    let work = move || {
+        let parsed = PasswordHash::new(&stored)?;
+        Argon2::default().verify_password(password.as_bytes(), &parsed)
+    };
+    tokio::task::spawn_blocking(work).await.expect("verifying does not panic").is_ok() && hash.is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_password_verifies_against_its_own_hash_only() {
+    #[tokio::test]
+    async fn a_password_verifies_against_its_own_hash_only() {
         let entropy = Entropy::system();
-        let stored = hash("correct horse", &entropy);
-        assert!(verify("correct horse", Some(&stored)));
-        assert!(!verify("correct horse ", Some(&stored)));
-        assert!(!verify("correct horse", None));
-        assert!(!verify("correct horse", Some("")));
-        assert_ne!(stored, hash("correct horse", &entropy), "salted");
+        let stored = hash("correct horse".into(), &entropy).await;
+        assert!(verify("correct horse".into(), Some(&stored)).await);
+        assert!(!verify("correct horse ".into(), Some(&stored)).await);
+        assert!(!verify("correct horse".into(), None).await);
+        assert!(!verify("correct horse".into(), Some("")).await);
+        assert_ne!(stored, hash("correct horse".into(), &entropy).await, "salted");
     }
 
-    #[test]
-    fn nobodys_hash_costs_what_a_users_does() {
+    #[tokio::test]
+    async fn nobodys_hash_costs_what_a_users_does() {
         let parameters = |text: &str| argon2::Params::try_from(&PasswordHash::new(text).expect("a PHC string")).expect("parameters");
-        assert_eq!(parameters(NOBODYS), parameters(&hash("correct horse", &Entropy::system())));
+        let users = hash("correct horse".into(), &Entropy::system()).await;
+        assert_eq!(parameters(NOBODYS), parameters(&users));
         assert_eq!(PasswordHash::new(NOBODYS).expect("a PHC string").hash.map(|hash| hash.len()), Some(32));
     }
 

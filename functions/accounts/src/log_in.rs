@@ -27,7 +27,7 @@ pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Err
 
     let (attempt, user) = tokio::join!(Attempt::begin(app, request, email.key()), app.store.user_by_email(&email));
     let (attempt, user) = (attempt?, user?);
-    let good = password::verify(&body.password, user.as_ref().map(|user| user.password_hash.as_str()));
+    let good = password::verify(body.password, user.as_ref().map(|user| user.password_hash.as_str())).await;
     let Some(user) = user.filter(|_| good) else {
         attempt.failed().await?;
         return Err(Error::BadCredentials);

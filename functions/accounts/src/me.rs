@@ -40,11 +40,14 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
     let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
-    if !password::verify(&current, Some(&user.password_hash)) {
+    if !password::verify(current, Some(&user.password_hash)).await {
         attempt.failed().await?;
         return Err(Error::BadCredentials);
     }
-    let hash = body.password.map(|password| password::hash(&password, &app.entropy));
+    let hash = match body.password {
+        Some(password) => Some(password::hash(password, &app.entropy).await),
+        None => None,
+    };
     let change = app.store.change_credentials(&user, email.as_ref(), hash.as_deref(), &session.token);
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
