@@ -44,6 +44,17 @@ fn the_template_sets_every_variable_that_is_read_and_no_other() {
 }
 
 #[test]
+fn functions_on_a_laptop_are_told_no_other_names_than_deployed_ones() {
+    let local = super::file("local/functions.env");
+    let local =
+        local.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned());
+    let mut missing: BTreeSet<_> = local.filter(|name| !name.starts_with("AWS_")).collect();
+    assert!(!missing.is_empty());
+    missing.retain(|name| !read_by_the_code().contains(name));
+    assert_eq!(missing, BTreeSet::new());
+}
+
+#[test]
 fn settings_that_are_no_secrets_are_the_same_for_every_function() {
     let template = Template::read();
     for id in template.functions().into_values() {
