@@ -14,6 +14,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared as _;
 use aws_smithy_types::body::SdkBody;
 
+pub use reqwest::Client;
+
 /// How long a connection may take to be made, TLS included.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -22,7 +24,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// # Panics
 /// Where the TLS configuration cannot be made, which depends on nothing outside this file.
 #[must_use]
-pub fn client() -> reqwest::Client {
+pub fn client() -> Client {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)

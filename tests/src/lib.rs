@@ -1,4 +1,10 @@
 //! Tests.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod payments;

@@ -1,0 +1,115 @@
+//! The world in which handlers are tested: real local servers on ports of their own, a fresh table for each test, a
+//! clock that a test moves, and requests in the form in which API Gateway sends them.
+
+mod client;
+mod dispatch;
+mod event;
+mod people;
+mod router;
+mod shape;
+mod stripe;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use local::dynamo::Dynamo;
+use local::proxy::Proxy;
+use shared::app::App;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::entropy::Entropy;
+use shared::store::Store;
+
+pub(crate) use client::{Answer, Call};
+pub(crate) use people::{PASSWORD, Person};
+pub(crate) use shape::assert_shape;
+pub(crate) use stripe::{Consent, Payments, Shop};
+
+/// What the functions are told by their environment, unless a test says otherwise.
+const SETTINGS: [(&str, &str); 6] = [
+    ("TABLE_NAME", "courses-under-test"),
+    ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
+    ("PUBLIC_API_URL", "http://localhost:9000"),
+    ("STOREFRONT_URL", "http://localhost:3000"),
+    ("ALLOWED_ORIGINS", "http://localhost:3000,https://partner.example"),
+    ("DEFAULT_FEE_PERCENT", "50"),
+];
+
+/// How long DynamoDB may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that one test has to itself. Its servers stop when it is dropped.
+pub(crate) struct World {
+    /// What the functions are made with.
+    pub(crate) app: App,
+    /// Before DynamoDB: counts what the functions ask of it, and breaks what it is told to.
+    pub(crate) proxy: Proxy,
+    /// Stripe, and the functions that talk to it.
+    pub(crate) payments: Payments,
+    /// DynamoDB itself, past the proxy.
+    database: Client,
+    _dynamo: Dynamo,
+}
+
+impl World {
+    /// With the usual settings.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With some environment variables of the functions set otherwise.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        // Cargo unifies features: in this binary the stand-in's own HTTP client has TLS, and asks for a provider.
+        let _installed_already = rustls::crypto::ring::default_provider().install_default();
+        let dynamo = Dynamo::memory().await.expect("a port is free");
+        let proxy = local::proxy::start(dynamo.url()).await.expect("a port is free");
+        let stand_in = stripe::stand_in().await;
+        let address = stand_in.url();
+        let config = Config::from_lookup(|name| {
+            let stripe = [("STRIPE_API_BASE", address.as_str()), ("STRIPE_CONNECT_BASE", address.as_str()), ("STRIPE_TIMEOUT_MS", "2000")];
+            let mut all = settings.iter().copied().chain(SETTINGS).chain(stripe);
+            all.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
+        });
+        let config = config.expect("the settings are sound");
+        let mut app = App::new(config, Clock::shifted(), Entropy::system(), Some(proxy.url()));
+        // A machine that is busy with thirty requests at once is no DynamoDB that does not answer.
+        let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
+        app.aws = app.aws.to_builder().timeout_config(patience).build();
+        app.store = Store::new(shared::aws::dynamodb(&app.aws, Some(proxy.url())), &app.config.table_name);
+        let database = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
+        operator::table::create(&database, &app.config.table_name).await.expect("the table can be made");
+        let payments = Payments::start(&app, stand_in).await;
+        Self { app, proxy, payments, database, _dynamo: dynamo }
+    }
+
+    /// DynamoDB itself, past the proxy.
+    pub(crate) fn database(&self) -> &Client {
+        &self.database
+    }
+
+    /// Everything that is stored, as text, for what must not be in it.
+    pub(crate) async fn stored(&self) -> String {
+        let mut text = String::new();
+        let mut pages = self.database.scan().table_name(&self.app.config.table_name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            text += &format!("{:?}", page.expect("the table can be read").items());
+        }
+        text
+    }
+
+    /// The operations that DynamoDB was asked for since the last time, in order of arrival.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        let operations = self.proxy.operations();
+        self.proxy.clear();
+        operations
+    }
+
+    /// Moves the functions' clock to just after the beginning of the next quarter of an hour.
+    pub(crate) fn to_next_window(&self) {
+        let Clock::Shifted(seconds) = &self.app.clock else { unreachable!("the world's clock can be moved") };
+        let now = self.app.clock.now().unix_timestamp();
+        seconds.fetch_add(900 - now.rem_euclid(900) + 1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,19 @@
+//! Which handler serves which function.
+
+use lambda_http::{Body, Request, Response};
+
+use super::World;
+
+/// Has a function answer a request, as its `main.rs` would.
+pub(super) async fn dispatch(world: &World, function: &str, request: Request) -> Response<Body> {
+    match function {
+        "accounts" => accounts::handle(&world.app, request).await,
+        "authorize" => authorize::handle(&world.payments.authorize, request).await,
+        "charge" => charge::handle(&world.payments.charge, request).await,
+        "courses" => courses::handle(&world.app, request).await,
+        "oauth-callback" => oauth_callback::handle(&world.payments.oauth, request).await,
+        "purchases" => purchases::handle(&world.app, request).await,
+        "webhook" => webhook::handle(&world.payments.webhook, request).await,
+        other => panic!("the tests do not know the function {other}"),
+    }
+}

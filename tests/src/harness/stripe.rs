@@ -1,0 +1,271 @@
+//! Stripe in the tests' world: the stand-in, the functions that talk to it, and the endpoint that its webhooks reach
+//! over HTTP.
+
+use std::collections::HashMap;
+
+use authorize::Authorize;
+use axum::Router;
+use axum::extract::State;
+use charge::Charge;
+use lambda_http::Body;
+use local::stripe::{Options, StandIn};
+use oauth_callback::OAuthCallback;
+use serde_json::{Value, json};
+use shared::app::App;
+use shared::secrets::{StripeKeys, TokenKeys};
+use shared::stripe::Gateway;
+use tokio::task::JoinHandle;
+use webhook::Webhook;
+
+use super::event::{Payload, Sent, request};
+use super::{Answer, Person, World};
+
+/// The functions that talk to Stripe, and the Stripe that they talk to.
+pub(crate) struct Payments {
+    pub(super) authorize: Authorize,
+    /// Also opens what it sealed.
+    pub(crate) oauth: OAuthCallback,
+    pub(super) charge: Charge,
+    pub(super) webhook: Webhook,
+    stand_in: StandIn,
+    endpoint: JoinHandle<()>,
+}
+
+impl Drop for Payments {
+    fn drop(&mut self) {
+        self.endpoint.abort();
+    }
+}
+
+/// A stand-in on a port of its own. Its address goes into the functions' settings.
+pub(super) async fn stand_in() -> StandIn {
+    local::stripe::start(Options::default()).await.expect("a port is free")
+}
+
+impl Payments {
+    /// The functions, made as their `main.rs` makes them, but for the secrets, which are at hand.
+    pub(super) async fn start(app: &App, stand_in: StandIn) -> Self {
+        let keys = StripeKeys {
+            secret_key: "sk_test_local".into(),
+            client_id: "ca_local".into(),
+            webhook_secrets: vec!["whsec_old".into(), "whsec_local".into()],
+            connect_webhook_secrets: vec!["whsec_local_connect".into()],
+        };
+        let stripe = Gateway::new(app, keys);
+        let token_keys = TokenKeys { current: "k1".into(), keys: HashMap::from([("k1".into(), app.entropy.bytes())]) };
+        let webhook = Webhook { app: app.clone(), stripe: stripe.clone() };
+        let (endpoint, url) = endpoint(webhook.clone()).await;
+        let payments = Self {
+            authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
+            oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
+            charge: Charge { app: app.clone(), stripe },
+            webhook,
+            stand_in,
+            endpoint,
+        };
+        let endpoints = json!({"endpoints": [
+            {"url": format!("{url}/webhooks/stripe"), "secret": "whsec_local", "connect": false},
+            {"url": format!("{url}/webhooks/stripe/connect"), "secret": "whsec_local_connect", "connect": true},
+        ]});
+        payments.admin(app, "PUT", "webhooks", &endpoints).await;
+        // Events wait until a test lets them go, so that each test sees the state that it means.
+        payments.admin(app, "POST", "webhooks/mode", &json!({"hold": true})).await;
+        payments
+    }
+
+    async fn admin(&self, app: &App, method: &str, path: &str, body: &Value) -> Value {
+        let method = method.parse().expect("it is a method");
+        let url = format!("{}/_admin/{path}", self.stand_in.url());
+        let request = app.http.request(method, &url).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.expect("the stand-in runs");
+        let (status, text) = (answer.status(), answer.text().await.expect("it is text"));
+        assert!(status.is_success() || status == 402, "{url}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{url}: {error}: {text}"))
+    }
+}
+
+/// Serves the webhook function over HTTP.
+async fn endpoint(webhook: Webhook) -> (JoinHandle<()>, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let router = Router::new().fallback(receive).with_state(webhook);
+    let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+    (task, url)
+}
+
+async fn receive(State(webhook): State<Webhook>, incoming: axum::extract::Request) -> axum::response::Response {
+    let (head, body) = incoming.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.expect("the body arrives");
+    let headers: Vec<(String, String)> =
+        head.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+    let payload = Payload::Text(String::from_utf8(body.to_vec()).expect("Stripe sends text"));
+    let sent = Sent {
+        method: head.method.as_str(),
+        path_and_query: head.uri.path(),
+        headers: &headers,
+        payload: Some(&payload),
+        address: "192.0.2.9",
+    };
+    let answer = webhook::handle(&webhook, request(&sent, None)).await;
+    let (head, body) = answer.into_parts();
+    let body = match body {
+        Body::Text(text) => text,
+        _ => String::new(),
+    };
+    axum::response::Response::from_parts(head, axum::body::Body::from(body))
+}
+
+/// A question to Stripe's API, past the functions.
+impl World {
+    /// What the stand-in's admin API does.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+        self.payments.admin(&self.app, method, path, &body).await
+    }
+
+    /// Lets one fault happen to the next request that matches.
+    pub(crate) async fn fault(&self, method: &str, path: &str, fault: Value) {
+        self.admin("POST", "faults", json!({"match": {"method": method, "path": path}, "fault": fault})).await;
+    }
+
+    /// Lets the held webhooks go and waits until each was tried.
+    pub(crate) async fn deliver(&self) {
+        self.admin("POST", "webhooks/flush", json!({})).await;
+        // From here on they wait again.
+        self.admin("POST", "webhooks/mode", json!({"hold": true})).await;
+    }
+
+    /// `METHOD path` of every request that the functions sent to Stripe since the last time.
+    pub(crate) async fn asked_stripe(&self) -> Vec<String> {
+        let log = self.admin("GET", "requests", json!({})).await;
+        self.admin("DELETE", "requests", json!({})).await;
+        let requests = log["requests"].as_array().expect("it is a list").clone();
+        requests.iter().map(|one| format!("{} {}", one["method"].as_str().unwrap_or("?"), one["path"].as_str().unwrap_or("?"))).collect()
+    }
+
+    /// What Stripe's API says; `account` is a connected account, or the platform.
+    pub(crate) async fn stripe(&self, path: &str, account: Option<&str>) -> Value {
+        let url = format!("{}/v1{path}", self.payments.stand_in.url());
+        let mut request = self.app.http.get(&url).bearer_auth("sk_test_local");
+        if let Some(account) = account {
+            request = request.header("stripe-account", account);
+        }
+        let text = request.send().await.expect("the stand-in runs").text().await.expect("it is text");
+        serde_json::from_str(&text).expect("it is JSON")
+    }
+
+    /// The payments that took money, on an account or on the platform.
+    pub(crate) async fn succeeded(&self, account: Option<&str>) -> Vec<Value> {
+        let list = self.stripe("/payment_intents?limit=100", account).await;
+        let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
+        all.into_iter().filter(|one| one["status"] == "succeeded").collect()
+    }
+
+    /// Whether every account's balance is the sum of its transactions, and all of it.
+    pub(crate) async fn books(&self) -> Value {
+        let books = self.admin("GET", "books", json!({})).await;
+        assert_eq!(books["balanced"], true, "{books}");
+        books
+    }
+
+    /// Goes through Stripe's consent page as a browser does, from `GET /users/authorize` on; answers the callback's
+    /// address, with its query, and the cookie that the browser brings there.
+    pub(crate) async fn consent(&self, authorize: Answer, decision: &str) -> Consent {
+        assert_eq!(authorize.status, 302, "{}", authorize.body);
+        let location = authorize.header("location").expect("it sends on").to_owned();
+        let cookie = authorize.headers.get("set-cookie").and_then(|cookie| cookie.to_str().ok()).expect("it binds the browser");
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        let page = self.app.http.get(&location).send().await.expect("the page is there");
+        assert_eq!(page.status().as_u16(), 200);
+        let html = page.text().await.expect("it is text");
+        let form = Form::read(&html, &location);
+        let callback = form.submit(&self.app.http, ("decision", decision)).await;
+        let path = callback.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{callback} is not ours"));
+        Consent { path: path.to_owned(), cookie }
+    }
+
+    /// Has a seller link a Stripe account, all the way.
+    pub(crate) async fn link(&self, seller: &Person) -> String {
+        let authorize = self.get("/users/authorize").cookie(&seller.token).await;
+        let consent = self.consent(authorize, "allow").await;
+        let answer = self.get(consent.path.as_str()).header("cookie", format!("session={}; {}", seller.token, consent.cookie)).await;
+        assert_eq!(answer.header("location"), Some("http://localhost:3000/?connect=success"), "{}", answer.body);
+        let me = self.get("/users/me").bearer(&seller.token).await.json();
+        me["stripe"]["account_id"].as_str().expect("it is linked").to_owned()
+    }
+
+    /// Has a seller offer a course.
+    pub(crate) async fn course(&self, seller: &Person, title: &str, amount: i64, currency: &str, fee_percent: i64) -> Value {
+        let course = json!({"title": title, "price": {"amount": amount, "currency": currency}, "fee_percent": fee_percent});
+        let answer = self.post("/courses", course).bearer(&seller.token).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()
+    }
+
+    /// A shop with a linked seller, a course of 50.00 USD at a fee of 50 %, and a buyer.
+    pub(crate) async fn shop(&self) -> Shop {
+        let seller = self.seller("seller@example.com").await;
+        let account = self.link(&seller).await;
+        let course = self.course(&seller, "Flask Microservices", 5000, "usd", 50).await;
+        let buyer = self.buyer("buyer@example.com").await;
+        self.asked_stripe().await;
+        self.operations();
+        Shop { seller, account, buyer, course_id: course["id"].as_str().expect("it has an id").to_owned() }
+    }
+
+    /// Has somebody buy a course with a payment method.
+    pub(crate) async fn buy(&self, buyer: &Person, course_id: &str, payment_method: &str) -> Answer {
+        self.post("/courses/charge", json!({"course_id": course_id, "payment_method": payment_method})).bearer(&buyer.token).await
+    }
+}
+
+/// A browser on its way back from Stripe.
+#[derive(Clone, Debug)]
+pub(crate) struct Consent {
+    /// `/users/oauth/callback?…`
+    pub(crate) path: String,
+    /// The OAuth cookie, `name=value`.
+    pub(crate) cookie: String,
+}
+
+/// Who and what it takes to sell.
+#[derive(Clone, Debug)]
+pub(crate) struct Shop {
+    pub(crate) seller: Person,
+    pub(crate) account: String,
+    pub(crate) buyer: Person,
+    pub(crate) course_id: String,
+}
+
+/// The one form of a hosted page, as it was filled in.
+struct Form {
+    action: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Form {
+    fn read(html: &str, page: &str) -> Self {
+        let attribute = |tag: &str, name: &str| {
+            let rest = tag.split(&format!("{name}=\"")).nth(1)?;
+            Some(rest.split('"').next()?.replace("&amp;", "&"))
+        };
+        let tags = |kind: &'static str| html.split('<').filter(move |tag| tag.starts_with(kind));
+        let action = tags("form").next().and_then(|form| attribute(form, "action")).unwrap_or_default();
+        let page = url::Url::parse(page).expect("it is a URL");
+        let action = page.join(&action).expect("it is a URL").to_string();
+        let mut fields: Vec<(String, String)> =
+            tags("input").filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))).collect();
+        if let Some(name) = tags("select").next().and_then(|select| attribute(select, "name")) {
+            let chosen = tags("option").find(|option| option.contains(" selected")).or_else(|| tags("option").next());
+            fields.push((name, chosen.and_then(|option| attribute(option, "value")).unwrap_or_default()));
+        }
+        Self { action, fields }
+    }
+
+    /// Submits it and answers where the browser is sent.
+    async fn submit(mut self, http: &shared::transport::Client, button: (&str, &str)) -> String {
+        self.fields.push((button.0.to_owned(), button.1.to_owned()));
+        let answer = http.post(&self.action).form(&self.fields).send().await.expect("the form is taken");
+        let location = answer.headers().get("location").and_then(|location| location.to_str().ok()).map(str::to_owned);
+        location.unwrap_or_else(|| panic!("{} sends nowhere: {}", self.action, answer.status()))
+    }
+}

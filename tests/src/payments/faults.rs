@@ -1,0 +1,162 @@
+//! What networks and Stripe do to a charge on a bad day. Whatever it is, one purchase is one charge.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Shop, World};
+
+const PAYMENTS: &str = "/v1/payment_intents";
+const CARD: &str = "pm_card_visa";
+
+/// Lets a fault last for every try that one request makes.
+async fn lasting(world: &World, path: &str, fault: &Value) {
+    let body = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": fault});
+    world.admin("POST", "faults", body).await;
+}
+
+/// What must hold in the end: one charge, on record as paid, and the books in balance.
+async fn one_charge(world: &World, shop: &Shop) {
+    world.deliver().await;
+    assert_eq!(world.succeeded(None).await.len(), 1);
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchases["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(purchases["items"][0]["status"], "paid", "{purchases}");
+    world.books().await;
+}
+
+#[tokio::test]
+async fn a_single_fault_is_ridden_out_under_the_same_key() {
+    for fault in [
+        json!({"kind": "drop_before"}),
+        json!({"kind": "drop_after"}),
+        json!({"kind": "html_503"}),
+        json!({"kind": "status", "status": 429}),
+    ] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        world.fault("POST", PAYMENTS, fault.clone()).await;
+        let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!(answer.status, 201, "{fault}: {}", answer.body);
+        one_charge(&world, &shop).await;
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_lasts_leaves_the_purchase_recoverable() {
+    for (fault, status) in [
+        (json!({"kind": "drop_after"}), 503),
+        (json!({"kind": "drop_before"}), 503),
+        (json!({"kind": "html_503"}), 503),
+        (json!({"kind": "html", "status": 502}), 502),
+        (json!({"kind": "no_answer"}), 504),
+    ] {
+        let world = World::with(&[("STRIPE_TIMEOUT_MS", "500")]).await;
+        let shop = world.shop().await;
+        lasting(&world, PAYMENTS, &fault).await;
+        let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!(answer.status, status, "{fault}: {}", answer.body);
+        let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+        assert_eq!(purchases["items"][0]["status"], "pending", "{fault}: what was tried is on record");
+
+        world.admin("DELETE", "faults", json!({})).await;
+        let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!((again.status, &again.json()["purchase"]["status"]), (201, &json!("paid")), "{fault}: {}", again.body);
+        assert_eq!(again.json()["purchase"]["attempts"], 1, "{fault}: the attempt was found, not made again");
+        one_charge(&world, &shop).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stored_500_with_nothing_behind_it_frees_the_next_attempt() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.fault("POST", PAYMENTS, json!({"kind": "status", "status": 500})).await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((answer.status, answer.text("code")), (502, "payment_provider_error".to_owned()));
+    let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((again.status, &again.json()["purchase"]["attempts"]), (201, &json!(2)), "{}", again.body);
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_stored_500_with_a_charge_behind_it_is_found_by_listing() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.fault("POST", PAYMENTS, json!({"kind": "status_after", "status": 500})).await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((answer.status, &answer.json()["purchase"]["attempts"]), (201, &json!(1)), "{}", answer.body);
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_2xx_that_cannot_be_read_is_a_charge_that_was_made() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.fault("POST", PAYMENTS, json!({"kind": "truncate"})).await;
+    world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert!(again.status == 201 || again.text("code") == "already_owned", "{}", again.body);
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_lost_charge_is_found_by_its_event() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    lasting(&world, PAYMENTS, &json!({"kind": "drop_after"})).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_lost_charge_is_found_after_its_key_is_forgotten() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    lasting(&world, PAYMENTS, &json!({"kind": "drop_after"})).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
+    // Two days on, with no webhook: the key would charge again, so the payments are listed.
+    world.app.clock.advance(Duration::days(2));
+    world.admin("POST", "clock/advance", json!({"seconds": 2 * 24 * 3600})).await;
+    let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((again.status, &again.json()["purchase"]["status"]), (201, &json!("paid")), "{}", again.body);
+    assert_eq!(world.succeeded(None).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_decline_is_a_decline_and_not_tried_again() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    lasting(&world, PAYMENTS, &json!({"kind": "drop_after"})).await;
+    let declined = "pm_card_visa_chargeDeclined";
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, declined).await.status, 503);
+    let found = world.buy(&shop.buyer, &shop.course_id, declined).await;
+    assert_eq!((found.status, found.text("decline_code")), (402, "generic_decline".to_owned()));
+    let all = world.stripe("/payment_intents", None).await;
+    assert_eq!(all["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201, "another card is another attempt");
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_lost_checkout_is_found_and_not_made_twice() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    lasting(&world, "/v1/checkout/sessions", &json!({"kind": "drop_after"})).await;
+    let ask = || async { world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await };
+    assert_eq!(ask().await.status, 503);
+    let again = ask().await;
+    assert!(again.status == 201 && again.json()["checkout_url"].is_string(), "{}", again.body);
+    assert_eq!(world.stripe("/checkout/sessions", None).await["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_failure_before_the_intent_leaves_nothing_behind() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    lasting(&world, "/v1/customers", &json!({"kind": "drop_after"})).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
+    assert_eq!(world.get("/purchases").bearer(&shop.buyer.token).await.json()["items"], json!([]));
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
+    assert_eq!(world.stripe("/customers", None).await["data"].as_array().map(Vec::len), Some(1), "the customer is not orphaned");
+    one_charge(&world, &shop).await;
+}
