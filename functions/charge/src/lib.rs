@@ -8,6 +8,8 @@ pub mod charge;
 pub mod outcome;
 pub mod resume;
 
+use std::time::Duration;
+
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{Request, Response, answer};
@@ -34,13 +36,17 @@ impl Charge {
     }
 }
 
+/// How long Stripe may take in all. API Gateway waits 30 seconds, and the outcome must be recorded before.
+const STRIPE_TIME: Duration = Duration::from_secs(22);
+
 /// Answers a request.
 pub async fn handle(charge: &Charge, request: Request) -> Response {
     answer(&request, async {
         if request.method() != lambda_http::http::Method::POST {
             return Err(Error::MethodNotAllowed);
         }
-        charge::charge(charge, &request).await
+        let charge = Charge { app: charge.app.clone(), stripe: charge.stripe.within(STRIPE_TIME) };
+        charge::charge(&charge, &request).await
     })
     .await
 }

@@ -9,6 +9,7 @@ pub mod requests;
 pub mod signature;
 pub mod webhook;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -31,8 +32,9 @@ pub struct Gateway {
     http: reqwest::Client,
     api_base: String,
     connect_base: String,
-    keys: StripeKeys,
+    keys: Arc<StripeKeys>,
     timeout: Duration,
+    deadline: Option<Instant>,
 }
 
 /// A request that may be sent more than once: what a purchase writes down before it asks Stripe.
@@ -56,8 +58,9 @@ impl Gateway {
             http: app.http.clone(),
             api_base: app.config.stripe_api_base.clone(),
             connect_base: app.config.stripe_connect_base.clone(),
-            keys,
+            keys: Arc::new(keys),
             timeout: app.config.stripe_timeout,
+            deadline: None,
         }
     }
 
@@ -69,6 +72,19 @@ impl Gateway {
         let client = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
         let keys = secrets::stripe_keys(&client, &app.config.stripe_secret_arn).await?;
         Ok(Self::new(app, keys))
+    }
+
+    /// The same, for one request of ours that must be answered within `time`, whatever Stripe does: the function's own
+    /// time is a little longer, and what was begun is recorded before it ends.
+    #[must_use]
+    pub fn within(&self, time: Duration) -> Self {
+        Self { deadline: Some(Instant::now() + time), ..self.clone() }
+    }
+
+    /// For how long one try may take now.
+    fn time_left(&self) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(self.timeout, |left| left.min(self.timeout))
     }
 
     /// The platform's keys.
@@ -132,6 +148,7 @@ impl Gateway {
     /// Tries up to three times within twice one request's time, waiting longer each time.
     async fn repeat<T: DeserializeOwned>(&self, make: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
         let give_up = Instant::now() + 2 * self.timeout;
+        let give_up = self.deadline.map_or(give_up, |deadline| deadline.min(give_up));
         for attempt in 1.. {
             let (result, again) = self.once(make()).await;
             let wait = Duration::from_millis(u64::from(100 * attempt * attempt) + jitter());
@@ -146,7 +163,7 @@ impl Gateway {
     /// One try, and whether another may help.
     async fn once<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> (Result<T, StripeError>, bool) {
         let begun = Instant::now();
-        let request = match request.timeout(self.timeout).build() {
+        let request = match request.timeout(self.time_left()).build() {
             Ok(request) => request,
             Err(error) => return (Err(StripeError::Unsent(error.to_string())), false),
         };
