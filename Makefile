@@ -11,10 +11,12 @@ help: ## print the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 dev: ## run everything on this machine, until Ctrl-C
-	@cargo run --quiet --package local -- dev
+	@echo "==> Building the local stack."
+	@cargo run --package local -- dev
 
 stack: ## run everything but the functions, for a `cargo lambda watch` of your own
-	@cargo run --quiet --package local -- stack
+	@echo "==> Building the local stack."
+	@cargo run --package local -- stack
 
 dev-reset: ## forget what earlier runs of `make dev` left behind
 	@cargo run --quiet --package local -- reset

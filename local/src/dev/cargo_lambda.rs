@@ -1,6 +1,7 @@
 //! cargo-lambda at the version that this project is tried with.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use super::processes::{command, run};
 use super::words::say;
@@ -19,10 +20,12 @@ pub(super) async fn find_or_install(settings: &Settings) -> Result<PathBuf, Stri
     if has_pip(settings).await {
         let package = format!("cargo-lambda=={VERSION}");
         let mut pip = command(settings, "python3");
-        // A system's own Python refuses (PEP 668); then, and where another version is in use, it goes into a folder here.
-        let installed =
-            another_is_installed(settings).await || run("pip", pip.args(["-m", "pip", "install", "--quiet", &package])).await.is_err();
-        if !installed && let Some(found) = find(settings, &venv).await {
+        // A system's own Python refuses (PEP 668), in many words.
+        pip.args(["-m", "pip", "install", "--quiet", &package]).stderr(Stdio::null());
+        if !another_is_installed(settings).await
+            && run("pip", &mut pip).await.is_ok()
+            && let Some(found) = find(settings, &venv).await
+        {
             return Ok(found);
         }
         say(&format!("Installing it into {}.", venv.display()));
