@@ -5,4 +5,5 @@ mod checkout;
 mod direct;
 mod faults;
 mod oauth;
+mod tutorial;
 mod webhooks;
