@@ -1,0 +1,176 @@
+//! `GET /courses`
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Person, World};
+
+async fn add(world: &World, seller: &Person, title: &str, description: &str) -> Value {
+    let body = json!({"title": title, "description": description, "price": {"amount": 5000, "currency": "usd"}});
+    let answer = world.post("/courses", body).bearer(&seller.token).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.json()
+}
+
+fn titles(answer: &Answer) -> Vec<String> {
+    let body = answer.json();
+    let items = body["items"].as_array().unwrap_or_else(|| panic!("{body} has no items"));
+    items.iter().map(|course| course["title"].as_str().expect("it has a title").to_owned()).collect()
+}
+
+/// Follows the cursors from page to page.
+async fn all_titles(world: &World, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = path.to_owned();
+    loop {
+        let page = world.get(next).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        found.extend(titles(&page));
+        match page.json()["next_cursor"].as_str() {
+            None => return found,
+            Some(cursor) => next = format!("{path}&cursor={cursor}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_catalogue_is_an_empty_list() {
+    let world = World::start().await;
+    world.get("/courses").await.is(200, &json!({"items": [], "next_cursor": null}));
+}
+
+#[tokio::test]
+async fn forty_five_courses_come_in_pages_the_newest_first() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let mut expected = Vec::new();
+    for number in 0..45 {
+        expected.push(format!("Course {number}"));
+        add(&world, &seller, &format!("Course {number}"), "").await;
+    }
+    expected.reverse();
+    assert_eq!(titles(&world.get("/courses").await), expected[..20], "twenty where nothing else is asked for");
+    for limit in [1, 7, 44, 45, 100] {
+        assert_eq!(all_titles(&world, &format!("/courses?limit={limit}")).await, expected, "{limit}");
+    }
+    for exact in ["/courses?limit=45", "/courses?limit=100"] {
+        assert_eq!(world.get(exact).await.json()["next_cursor"], Value::Null, "no empty page at the end");
+    }
+
+    world.proxy.clear();
+    world.get("/courses?limit=10").await;
+    let calls = world.proxy.calls();
+    assert_eq!(calls.len(), 1);
+    assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it costs its page");
+}
+
+#[tokio::test]
+async fn pages_go_on_where_they_were_while_courses_come_and_go() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    for number in 0..6 {
+        add(&world, &seller, &format!("Course {number}"), "").await;
+    }
+    let first = world.get("/courses?limit=2").await;
+    assert_eq!(titles(&first), ["Course 5", "Course 4"]);
+    add(&world, &seller, "Course 6", "").await;
+    // The very course that the cursor names.
+    assert_eq!(world.delete("/courses/course-4").bearer(&seller.token).await.status, 204);
+    let second = world.get(format!("/courses?limit=2&cursor={}", first.text("next_cursor"))).await;
+    assert_eq!(titles(&second), ["Course 3", "Course 2"]);
+}
+
+#[tokio::test]
+async fn only_published_courses_are_listed() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    add(&world, &seller, "Public", "").await;
+    add(&world, &seller, "Hidden", "").await;
+    let publish = |published: bool| world.patch("/courses/hidden", json!({"published": published})).bearer(&seller.token);
+    publish(false).await;
+    assert_eq!(titles(&world.get("/courses").await), ["Public"]);
+    assert_eq!(titles(&world.get("/courses").bearer(&seller.token).await), ["Public"], "the same for everybody");
+    assert_eq!(titles(&world.get("/courses?q=hidden").await), Vec::<String>::new());
+    publish(true).await;
+    assert_eq!(titles(&world.get("/courses").await), ["Hidden", "Public"]);
+}
+
+#[tokio::test]
+async fn a_search_finds_all_its_words_in_title_and_description() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    add(&world, &seller, "Rust for Django people", "Ownership, slowly").await;
+    add(&world, &seller, "Django Channels", "WebSockets & Größe").await;
+    add(&world, &seller, "100% SQL", "'; DROP TABLE courses; --").await;
+    for (query, expected) in [
+        ("django", vec!["Django Channels", "Rust for Django people"]),
+        ("DJANGO+rust", vec!["Rust for Django people"]),
+        ("%20slowly%20%20django%20", vec!["Rust for Django people"]),
+        ("gr%C3%B6%C3%9Fe", vec!["Django Channels"]),
+        ("%27%3B+drop+table", vec!["100% SQL"]),
+        ("100%25", vec!["100% SQL"]),
+        ("haskell", vec![]),
+        ("", vec!["100% SQL", "Django Channels", "Rust for Django people"]),
+    ] {
+        assert_eq!(all_titles(&world, &format!("/courses?q={query}")).await, expected, "{query}");
+        assert_eq!(all_titles(&world, &format!("/courses?q={query}&limit=1")).await, expected, "{query} one by one");
+    }
+    world.proxy.clear();
+    world.get("/courses?q=django").await;
+    assert_eq!(world.operations(), ["Query"]);
+
+    let long = world.get(format!("/courses?q={}", "x".repeat(201))).await;
+    long.is_problem(422, "invalid_request", "q must have at most 200 characters");
+    let many = world.get(format!("/courses?q={}", vec!["a"; 11].join("+"))).await;
+    many.is_problem(422, "invalid_request", "q must have at most 10 words");
+    assert_eq!(world.get(format!("/courses?q={}", "%F0%9F%A6%80".repeat(200))).await.status, 200);
+}
+
+#[tokio::test]
+async fn limits_and_cursors_that_are_none_are_refused() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    for number in 0..3 {
+        add(&world, &seller, &format!("Course {number}"), "").await;
+    }
+    for limit in ["0", "101", "1000", "-1", "1.5", "ten", "", "99999999999999999999", "1%00"] {
+        let answer = world.get(format!("/courses?limit={limit}")).await;
+        answer.is_problem(422, "invalid_request", "limit must be a whole number from 1 to 100");
+    }
+    let twice = world.get("/courses?limit=1&limit=2").await;
+    twice.is_problem(422, "invalid_request", "limit is given twice");
+
+    let own = world.get("/users/me/courses?limit=1").bearer(&seller.token).await.text("next_cursor");
+    let good = world.get("/courses?limit=1").await.text("next_cursor");
+    let staff = world.staff("staff@example.com").await;
+    let users = world.get("/admin/users?limit=1").bearer(&staff.token).await.text("next_cursor");
+    let broken = good[..good.len() - 3].to_owned();
+    let longer = format!("{good}AAAA");
+    for cursor in ["", "x", "!!!", "AAAA", &own, &users, &"A".repeat(2000), "%00", "..%2F..", &longer] {
+        let answer = world.get(format!("/courses?cursor={cursor}")).await;
+        answer.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    }
+    let others = world.get(format!("/users/me/courses?cursor={good}")).bearer(&seller.token).await;
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    // One that was cut off may still name a place, but never leads out of the list.
+    assert!([200, 400].contains(&world.get(format!("/courses?cursor={broken}")).await.status));
+}
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    add(&world, &seller, "Course", "").await;
+    let first = world.get("/courses").await;
+    let tag = first.header("etag").expect("it has a tag").to_owned();
+    assert_eq!(first.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
+    assert_eq!(first.header("vary"), Some("Authorization, Cookie"));
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let again = world.get("/courses").header("if-none-match", &known).await;
+        again.is_empty(304);
+        assert_eq!(again.header("etag"), Some(tag.as_str()));
+    }
+    add(&world, &seller, "Another course", "").await;
+    let changed = world.get("/courses").header("if-none-match", &tag).await;
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.header("etag"), Some(tag.as_str()));
+}

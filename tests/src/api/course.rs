@@ -1,0 +1,377 @@
+//! `POST /courses`, and `GET`, `PATCH` and `DELETE /courses/{slug}`
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::World;
+
+const NOT_A_SELLER: &str = "only sellers may do this; ask the staff to make you one";
+
+fn new_course() -> Value {
+    json!({"title": "Flask Microservices", "price": {"amount": 5000, "currency": "usd"}})
+}
+
+#[tokio::test]
+async fn a_seller_offers_a_course() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.proxy.clear();
+    let answer = world.post("/courses", new_course()).bearer(&seller.token).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    answer.is(
+        201,
+        &json!({
+            "id": "[course]",
+            "slug": "flask-microservices",
+            "title": "Flask Microservices",
+            "description": "",
+            "price": {"amount": 5000, "currency": "usd"},
+            "fee_percent": 50,
+            "seller": {"id": seller.id},
+            "published": true,
+            "created_at": "[time]",
+            "updated_at": "[time]",
+        }),
+    );
+    assert_eq!(answer.header("location"), Some("http://localhost:9000/courses/flask-microservices"));
+
+    let page = world.get("/courses/flask-microservices").await;
+    assert_eq!(world.operations(), ["GetItem"]);
+    page.is(200, &answer.json());
+    assert_eq!(page.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
+    let tag = page.header("etag").expect("it has a tag");
+    world.get("/courses/flask-microservices").header("if-none-match", tag).await.is_empty(304);
+}
+
+#[tokio::test]
+async fn everything_that_a_seller_says_is_kept() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let body = json!({
+        "title": "  '; DROP TABLE courses; -- 🦀 数学 <script>  ",
+        "description": "Line one\nLine two\t\u{0} \u{202e}",
+        "slug": "rust-2",
+        "price": {"amount": 99_999_999, "currency": "eur"},
+        "fee_percent": 0,
+        "published": false,
+        "seller_id": "usr_0000000000000000",
+        "id": "crs_mine",
+    });
+    let answer = world.post("/courses", body).bearer(&seller.token).await;
+    answer.is(
+        201,
+        &json!({
+            "id": "[course]",
+            "slug": "rust-2",
+            "title": "'; DROP TABLE courses; -- 🦀 数学 <script>",
+            "description": "Line one\nLine two\t\u{0} \u{202e}",
+            "price": {"amount": 99_999_999, "currency": "eur"},
+            "fee_percent": 0,
+            "seller": {"id": seller.id},
+            "published": false,
+            "created_at": "[time]",
+            "updated_at": "[time]",
+        }),
+    );
+}
+
+#[tokio::test]
+async fn currencies_without_minor_units_are_priced_in_whole_ones() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let create = |amount: i64, currency: &str| {
+        let body = json!({"title": "Course", "price": {"amount": amount, "currency": currency}});
+        world.post("/courses", body).bearer(&seller.token)
+    };
+    let yen = create(50, "jpy").await;
+    assert_eq!((yen.status, &yen.json()["price"]), (201, &json!({"amount": 50, "currency": "jpy"})));
+    for (amount, currency, least) in
+        [(49, "jpy", 50), (49, "usd", 50), (29, "gbp", 30), (0, "eur", 50), (-5000, "usd", 50), (100_000_000, "usd", 50)]
+    {
+        let detail = format!("price.amount must lie between {least} and 99999999 minor units of {currency}");
+        create(amount, currency).await.is_problem(422, "invalid_request", &detail);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_course_is_refused_with_a_reason() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let with = |name: &str, value: Value| {
+        let mut body = new_course();
+        body[name] = value;
+        body
+    };
+    for (body, detail) in [
+        (json!({"title": "No price"}), "missing field `price`"),
+        (json!({"price": {"amount": 5000, "currency": "usd"}}), "missing field `title`"),
+        (with("title", json!("  ")), "title must be one line of 1 to 200 characters"),
+        (with("title", json!("x".repeat(201))), "title must be one line of 1 to 200 characters"),
+        (with("title", json!("two\nlines")), "title must be one line of 1 to 200 characters"),
+        (with("description", json!("x".repeat(10_001))), "description must have at most 10000 characters"),
+        (with("slug", json!("Not a slug")), "slug must be lower-case letters, digits and single hyphens, at most 80 characters"),
+        (with("slug", json!("charge")), "slug is a reserved word"),
+        (with("slug", json!("")), "slug must be lower-case letters, digits and single hyphens, at most 80 characters"),
+    ] {
+        world.post("/courses", body).bearer(&seller.token).await.is_problem(422, "invalid_request", detail);
+    }
+    for (body, path) in [
+        (with("title", json!(42)), "title: invalid type: integer `42`, expected a string"),
+        (with("price", json!("50.00")), "price: invalid type: string \"50.00\", expected struct Price"),
+        (with("price", json!({"amount": 50.5, "currency": "usd"})), "price.amount: invalid type: floating point `50.5`, expected i64"),
+        (with("price", json!({"amount": "5000", "currency": "usd"})), "price.amount: invalid type: string \"5000\", expected i64"),
+        (with("price", json!({"amount": 5000})), "price: missing field `currency`"),
+        (with("price", json!({"amount": 5000, "currency": "USD"})), "price.currency: unknown variant `USD`, expected one of `aud`"),
+        (with("price", json!({"amount": 5000, "currency": "xxx"})), "price.currency: unknown variant `xxx`, expected one of `aud`"),
+        (with("price", json!({"amount": 9_223_372_036_854_775_808_u64, "currency": "usd"})), "price.amount: invalid value: integer"),
+        (with("fee_percent", json!(100)), "fee_percent: fee_percent must be a whole number from 0 to 99"),
+        (with("fee_percent", json!(-1)), "fee_percent: fee_percent must be a whole number from 0 to 99"),
+        (with("fee_percent", json!(12.5)), "fee_percent: invalid type: floating point `12.5`, expected i64"),
+        (with("published", json!("no")), "published: invalid type: string \"no\", expected a boolean"),
+    ] {
+        let answer = world.post("/courses", body).bearer(&seller.token).await;
+        let detail = answer.text("detail");
+        assert!(detail.starts_with(path), "{detail}");
+        answer.is_problem(422, "invalid_request", &detail);
+    }
+    world.get("/courses").await.is(200, &json!({"items": [], "next_cursor": null}));
+}
+
+#[tokio::test]
+async fn fees_lie_from_0_to_99_percent() {
+    let world = World::with(&[("DEFAULT_FEE_PERCENT", "7")]).await;
+    let seller = world.seller("seller@example.com").await;
+    for (given, expected) in [(Value::Null, 7), (json!(0), 0), (json!(99), 99)] {
+        let mut body = new_course();
+        body["fee_percent"] = given;
+        let answer = world.post("/courses", body).bearer(&seller.token).await;
+        assert_eq!((answer.status, &answer.json()["fee_percent"]), (201, &json!(expected)), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn only_sellers_offer_courses() {
+    let world = World::start().await;
+    let (buyer, staff) = (world.buyer("buyer@example.com").await, world.staff("staff@example.com").await);
+    for token in [&buyer.token, &staff.token] {
+        world.post("/courses", json!({"title": 1})).bearer(token).await.is_problem(403, "not_a_seller", NOT_A_SELLER);
+    }
+    world.post("/courses", new_course()).await.is_problem(401, "not_signed_in", "log in first");
+    let seller = world.seller("seller@example.com").await;
+    let foreign = world.post("/courses", new_course()).cookie(&seller.token).origin("https://evil.example").await;
+    foreign.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+    let storefront = world.post("/courses", new_course()).cookie(&seller.token).origin("http://localhost:3000").await;
+    assert_eq!(storefront.status, 201);
+    let program = world.post("/courses", new_course()).bearer(&seller.token).origin("https://evil.example").await;
+    assert_eq!(program.status, 201);
+}
+
+#[tokio::test]
+async fn a_slug_is_made_from_the_title_and_numbered_where_it_is_taken() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let mut slugs = Vec::new();
+    for title in ["C++ & Rust: what's new?", "c rust whats new", "数学", "数学", "Charge"] {
+        let body = json!({"title": title, "price": {"amount": 5000, "currency": "usd"}});
+        slugs.push(world.post("/courses", body).bearer(&seller.token).await.text("slug"));
+    }
+    assert_eq!(slugs, ["c-rust-whats-new", "c-rust-whats-new-2", "course", "course-2", "course-3"]);
+}
+
+#[tokio::test]
+async fn thirty_courses_with_one_title_at_once_get_thirty_slugs() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let answers = join_all((0..30).map(|_| world.post("/courses", new_course()).bearer(&seller.token).into_future())).await;
+    assert!(answers.iter().all(|answer| answer.status == 201));
+    let slugs: BTreeSet<String> = answers.iter().map(|answer| answer.text("slug")).collect();
+    assert_eq!(slugs.len(), 30);
+    assert!(slugs.contains("flask-microservices") && slugs.contains("flask-microservices-2"), "{slugs:?}");
+    for answer in &answers {
+        assert_eq!(world.get(format!("/courses/{}", answer.text("slug"))).await.json()["id"], answer.json()["id"]);
+    }
+}
+
+#[tokio::test]
+async fn of_thirty_courses_with_one_chosen_slug_at_once_one_gets_it() {
+    let world = World::start().await;
+    let (one, other) = (world.seller("one@example.com").await, world.seller("other@example.com").await);
+    let mut body = new_course();
+    body["slug"] = json!("mine");
+    let calls = (0..30).map(|number| {
+        let seller = if number % 2 == 0 { &one } else { &other };
+        world.post("/courses", body.clone()).bearer(&seller.token).into_future()
+    });
+    let answers = join_all(calls).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!((won.len(), lost.len()), (1, 29));
+    for answer in lost {
+        answer.is_problem(409, "slug_taken", "another course has this slug already");
+    }
+    let listed = world.get("/courses").await.json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "the losers left nothing");
+}
+
+#[tokio::test]
+async fn a_seller_changes_what_is_given_and_nothing_else() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let mut course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
+    world.app.clock.advance(time::Duration::seconds(5));
+    world.proxy.clear();
+    let changes = json!({"description": "New", "price": {"amount": 700, "currency": "jpy"}, "fee_percent": 12});
+    let answer = world.patch("/courses/flask-microservices", changes.clone()).bearer(&seller.token).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    for name in ["description", "price", "fee_percent"] {
+        course[name] = changes[name].clone();
+    }
+    assert_ne!(answer.json()["updated_at"], course["updated_at"]);
+    course["updated_at"] = json!("[time]");
+    answer.is(200, &course);
+    world.get("/courses/flask-microservices").await.is(200, &answer.json());
+    world.proxy.clear();
+    world.patch("/courses/flask-microservices", json!({})).bearer(&seller.token).await.is(200, &answer.json());
+    assert_eq!(world.operations(), ["BatchGetItem"], "where nothing changes nothing is written");
+
+    let wrong = world.patch("/courses/flask-microservices", json!({"price": {"amount": 1, "currency": "usd"}}));
+    let detail = "price.amount must lie between 50 and 99999999 minor units of usd";
+    wrong.bearer(&seller.token).await.is_problem(422, "invalid_request", detail);
+}
+
+#[tokio::test]
+async fn changes_at_the_same_moment_are_all_made() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.post("/courses", new_course()).bearer(&seller.token).await;
+    let changes = [json!({"title": "Renamed"}), json!({"description": "Described"}), json!({"fee_percent": 3})];
+    let calls =
+        changes.iter().map(|change| world.patch("/courses/flask-microservices", change.clone()).bearer(&seller.token).into_future());
+    for answer in join_all(calls).await {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let course = world.get("/courses/flask-microservices").await.json();
+    assert_eq!((&course["title"], &course["description"], &course["fee_percent"]), (&json!("Renamed"), &json!("Described"), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_course_moves_to_a_free_slug_and_frees_the_old_one() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
+    let mut other = new_course();
+    other["slug"] = json!("taken");
+    world.post("/courses", other.clone()).bearer(&seller.token).await;
+    let to = |slug: &str| world.patch("/courses/flask-microservices", json!({"slug": slug})).bearer(&seller.token);
+    to("taken").await.is_problem(409, "slug_taken", "another course has this slug already");
+    assert_eq!(to("moved").await.json()["slug"], "moved");
+    assert_eq!(world.get("/courses/moved").await.json()["id"], course["id"]);
+    world.get("/courses/flask-microservices").await.is_problem(404, "not_found", "there is no such course");
+    other["slug"] = json!("flask-microservices");
+    assert_eq!(world.post("/courses", other).bearer(&seller.token).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_deleted_course_is_gone_and_its_slug_is_free() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.post("/courses", new_course()).bearer(&seller.token).await;
+    let delete = || world.delete("/courses/flask-microservices").bearer(&seller.token);
+    world.proxy.clear();
+    delete().await.is_empty(204);
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    delete().await.is_problem(404, "not_found", "there is no such course");
+    world.get("/courses/flask-microservices").await.is_problem(404, "not_found", "there is no such course");
+    for path in ["/courses", "/users/me/courses"] {
+        world.get(path).bearer(&seller.token).await.is(200, &json!({"items": [], "next_cursor": null}));
+    }
+    let again = world.post("/courses", new_course()).bearer(&seller.token).await;
+    assert_eq!((again.status, again.text("slug").as_str()), (201, "flask-microservices"));
+}
+
+#[tokio::test]
+async fn others_courses_cannot_be_changed_and_hidden_ones_are_not_there() {
+    let world = World::start().await;
+    let (owner, other) = (world.seller("owner@example.com").await, world.seller("other@example.com").await);
+    let (buyer, staff) = (world.buyer("buyer@example.com").await, world.staff("staff@example.com").await);
+    let course = world.post("/courses", new_course()).bearer(&owner.token).await.json();
+    let path = "/courses/flask-microservices";
+    let patch = |token: &str| world.patch(path, json!({"title": "Stolen"})).bearer(token);
+    let delete = |token: &str| world.delete(path).bearer(token);
+
+    for call in [patch(&other.token), delete(&other.token)] {
+        call.await.is_problem(403, "forbidden", "you may not do this");
+    }
+    for person in [&buyer, &staff] {
+        for call in [patch(&person.token), delete(&person.token)] {
+            call.await.is_problem(403, "not_a_seller", NOT_A_SELLER);
+        }
+    }
+    for call in [world.patch(path, json!({})), world.delete(path)] {
+        call.await.is_problem(401, "not_signed_in", "log in first");
+    }
+    let foreign = world.delete(path).cookie(&owner.token).origin("https://evil.example").await;
+    foreign.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+    world.get(path).await.is(200, &course);
+
+    world.patch(path, json!({"published": false})).bearer(&owner.token).await;
+    let not_there = "there is no such course";
+    for call in [world.get(path), world.get(path).bearer(&other.token), world.get(path).bearer(&buyer.token)] {
+        call.await.is_problem(404, "not_found", not_there);
+    }
+    for call in [patch(&other.token), delete(&other.token)] {
+        call.await.is_problem(404, "not_found", not_there);
+    }
+    let own = world.get(path).bearer(&owner.token).await;
+    assert_eq!((&own.json()["published"], &own.json()["owned"]), (&json!(false), &json!(false)));
+
+    world.roles(&owner, Some(false), None).await;
+    patch(&owner.token).await.is_problem(403, "not_a_seller", NOT_A_SELLER);
+}
+
+#[tokio::test]
+async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let path = "/courses/flask-microservices";
+    let public = world.get(path).await.json();
+    let mut expected = public.clone();
+
+    world.proxy.clear();
+    let before = world.get(path).bearer(&shop.buyer.token).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "GetItem"]);
+    expected["owned"] = json!(false);
+    before.is(200, &expected);
+    assert_eq!(before.header("cache-control"), Some("private, no-store"));
+    assert_eq!(before.header("etag"), None);
+
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    expected["owned"] = json!(true);
+    world.get(path).cookie(&shop.buyer.token).await.is(200, &expected);
+
+    world.patch(path, json!({"published": false})).bearer(&shop.seller.token).await;
+    let hidden = world.get(path).bearer(&shop.buyer.token).await;
+    assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "who bought it keeps it");
+    world.get(path).await.is_problem(404, "not_found", "there is no such course");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_sees_what_everybody_sees() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
+    world.delete("/sessions/current").bearer(&seller.token).await;
+    let answer = world.get("/courses/flask-microservices").cookie(&seller.token).await;
+    answer.is(200, &course);
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+}
+
+#[tokio::test]
+async fn addresses_that_no_course_has_are_not_there() {
+    let world = World::start().await;
+    for slug in ["nothing", "Flask", "%F0%9F%A6%80", "%00", "a%2Fb", "+", "SLUG", &"x".repeat(3000)] {
+        let answer = world.get(format!("/courses/{slug}")).await;
+        answer.is_problem(404, "not_found", "there is no such course");
+    }
+}

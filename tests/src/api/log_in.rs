@@ -1,0 +1,209 @@
+//! `POST /sessions` and `DELETE /sessions/current`
+
+use futures_util::future::join_all;
+use serde_json::json;
+use time::Duration;
+
+use crate::harness::{Answer, Call, PASSWORD, Person, World};
+
+fn log_in<'a>(world: &'a World, email: &str, password: &str) -> Call<'a> {
+    world.post("/sessions", json!({"email": email, "password": password}))
+}
+
+#[track_caller]
+fn assert_throttled(answer: &Answer) {
+    assert_eq!(answer.status, 429, "{}", answer.body);
+    let seconds = answer.header("retry-after").expect("it says for how long").to_owned();
+    assert!((1..=900).contains(&seconds.parse().expect("it is a number of seconds")), "{seconds}");
+    answer.is_problem(429, "throttled", &format!("too many failed log-ins; try again in {seconds} seconds"));
+}
+
+const WRONG: &str = "the e-mail or the password is wrong";
+
+#[tokio::test]
+async fn a_log_in_answers_with_the_user_and_a_new_token() {
+    let world = World::start().await;
+    let person = world.buyer("Somebody@example.com").await;
+    let answer = log_in(&world, "somebody@EXAMPLE.com", PASSWORD).await;
+    let me = world.get("/users/me").bearer(&person.token).await.json();
+    answer.is(200, &json!({"user": me, "token": "[token]"}));
+    assert_ne!(answer.text("token"), person.token);
+    let cookie = format!("session={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600", answer.text("token"));
+    assert_eq!(answer.header("set-cookie"), Some(cookie.as_str()));
+}
+
+#[tokio::test]
+async fn a_log_in_takes_three_trips() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    world.proxy.clear();
+    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(30));
+    world.proxy.inject(local::proxy::Fault::always(slow));
+    world.log_in(&person).await;
+    assert_eq!(world.proxy.sequential_trips(), 3);
+    let mut operations = world.operations();
+    operations.sort();
+    let counted_and_taken_back = ["UpdateItem"; 4];
+    assert_eq!(operations, [["GetItem"; 2].as_slice(), &["TransactWriteItems"], &counted_and_taken_back].concat());
+}
+
+#[tokio::test]
+async fn an_unknown_address_gets_the_answer_of_a_wrong_password() {
+    let world = World::start().await;
+    world.buyer("a@example.com").await;
+    for (email, password) in [("a@example.com", "wrong password"), ("a@example.com", ""), ("nobody@example.com", PASSWORD)] {
+        let answer = log_in(&world, email, password).await;
+        answer.is_problem(401, "bad_credentials", WRONG);
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_log_nobody_in() {
+    let world = World::start().await;
+    world.buyer("a@example.com").await;
+    let answer = log_in(&world, "a@example.com", PASSWORD).origin("https://evil.example").await;
+    answer.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+}
+
+#[tokio::test]
+async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
+    let world = World::start().await;
+    world.to_next_window();
+    let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
+    for attempt in 0..10 {
+        // An attacker has many addresses, and writes the e-mail address in many ways.
+        let email = if attempt % 2 == 0 { "a@example.com" } else { "A@Example.com" };
+        let answer = log_in(&world, email, "wrong password").from(format!("192.0.2.{attempt}")).await;
+        answer.is_problem(401, "bad_credentials", WRONG);
+    }
+    for password in ["wrong password", PASSWORD] {
+        assert_throttled(&log_in(&world, "a@example.com", password).from("192.0.2.200").await);
+    }
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200, "open sessions go on");
+    world.log_in(&other).await;
+
+    world.app.clock.advance(Duration::minutes(15));
+    world.log_in(&person).await;
+}
+
+#[tokio::test]
+async fn an_address_without_an_account_is_throttled_like_one_with() {
+    let world = World::start().await;
+    world.to_next_window();
+    for _ in 0..10 {
+        log_in(&world, "nobody@example.com", PASSWORD).await.is_problem(401, "bad_credentials", WRONG);
+    }
+    assert_throttled(&log_in(&world, "nobody@example.com", PASSWORD).await);
+}
+
+#[tokio::test]
+async fn thirty_wrong_passwords_at_once_are_ten_looked_at() {
+    let world = World::start().await;
+    world.to_next_window();
+    world.buyer("a@example.com").await;
+    let answers = join_all((0..30).map(|_| log_in(&world, "a@example.com", "wrong password").into_future())).await;
+    let looked_at = answers.iter().filter(|answer| answer.status == 401).count();
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert_eq!((looked_at, refused), (10, 20));
+}
+
+#[tokio::test]
+async fn good_log_ins_are_not_held_up() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let answers = join_all((0..30).map(|_| log_in(&world, "a@example.com", PASSWORD).into_future())).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "also where more come at once than may fail");
+    for _ in 0..9 {
+        log_in(&world, "a@example.com", "wrong password").await.is_problem(401, "bad_credentials", WRONG);
+    }
+    for _ in 0..15 {
+        world.log_in(&person).await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    for ten in 0..10 {
+        let attempt = |one| log_in(&world, &format!("nobody{ten}{one}@example.com"), "wrong password").from("198.51.100.7");
+        let answers = join_all((0..10).map(|one| attempt(one).into_future())).await;
+        assert!(answers.iter().all(|answer| answer.status == 401));
+    }
+    let forged = || log_in(&world, "a@example.com", PASSWORD).from("198.51.100.7").header("x-forwarded-for", "203.0.113.9");
+    assert_throttled(&forged().await);
+    world.log_in(&person).await;
+
+    for _ in 0..10 {
+        assert_throttled(&forged().await);
+    }
+    world.log_in(&person).await;
+}
+
+async fn status_of(world: &World, token: &str) -> u16 {
+    world.get("/users/me").bearer(token).await.status
+}
+
+#[tokio::test]
+async fn logging_out_ends_that_session_everywhere_and_no_other() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let other = world.log_in(&person).await;
+    world.proxy.clear();
+    for call in [world.delete("/sessions/current").cookie(&person.token), world.delete("/sessions/current").bearer(&person.token)] {
+        let answer = call.await;
+        answer.is_empty(204);
+        assert_eq!(answer.header("set-cookie"), Some("session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
+        assert_eq!(world.operations(), ["DeleteItem"]);
+    }
+    assert_eq!(status_of(&world, &person.token).await, 401);
+    assert_eq!(status_of(&world, &other).await, 200);
+}
+
+#[tokio::test]
+async fn logging_out_asks_for_a_token_and_for_our_own_pages() {
+    let world = World::start().await;
+    let Person { token, .. } = world.buyer("a@example.com").await;
+    world.delete("/sessions/current").await.is_problem(401, "not_signed_in", "log in first");
+    let foreign = || world.delete("/sessions/current").origin("https://evil.example");
+    foreign().cookie(&token).await.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+    assert_eq!(status_of(&world, &token).await, 200);
+    foreign().bearer(&token).await.is_empty(204);
+}
+
+#[tokio::test]
+async fn sessions_end_after_fourteen_days_before_dynamodb_deletes_them() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    world.app.clock.advance(Duration::days(14) - Duration::minutes(1));
+    assert_eq!(status_of(&world, &person.token).await, 200);
+    world.app.clock.advance(Duration::minutes(1));
+    let answer = world.get("/users/me").bearer(&person.token).await;
+    answer.is_problem(401, "not_signed_in", "log in first");
+    world.delete("/sessions/current").bearer(&person.token).await.is_empty(204);
+}
+
+#[tokio::test]
+async fn made_up_tokens_are_worth_nothing() {
+    let world = World::start().await;
+    let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
+    let (part, secret) = person.token.split_once('.').expect("it has two parts");
+    let others_part = other.token.split_once('.').expect("it has two parts").0;
+    let tokens = [
+        String::new(),
+        "x".to_owned(),
+        part.to_owned(),
+        format!("{others_part}.{secret}"),
+        format!("{part}.{}", "A".repeat(43)),
+        format!("{part}.{secret}A"),
+        format!("{part}.{}#", &secret[..42]),
+    ];
+    for token in tokens {
+        assert_eq!(status_of(&world, &token).await, 401, "{token}");
+        assert_eq!(world.get("/users/me").cookie(&token).await.status, 401, "{token}");
+    }
+    assert_eq!(status_of(&world, &person.token).await, 200);
+}

@@ -1,0 +1,194 @@
+//! `GET` and `PATCH /users/me`
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{PASSWORD, Person, World};
+
+async fn status_of(world: &World, token: &str) -> u16 {
+    world.get("/users/me").bearer(token).await.status
+}
+
+async fn log_in(world: &World, email: &str, password: &str) -> u16 {
+    world.post("/sessions", json!({"email": email, "password": password})).await.status
+}
+
+#[tokio::test]
+async fn who_i_am_is_one_trip_and_nobody_elses_business() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    world.proxy.clear();
+    let answer = world.get("/users/me").bearer(&person.token).await;
+    answer.is(
+        200,
+        &json!({
+            "id": person.id,
+            "email": "a@example.com",
+            "is_seller": false,
+            "is_staff": false,
+            "created_at": "[time]",
+            "stripe": {
+                "connected": false,
+                "account_id": null,
+                "account_type": null,
+                "charges_enabled": false,
+                "scope": null,
+                "livemode": null,
+            },
+        }),
+    );
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    assert_eq!(world.operations(), ["BatchGetItem"]);
+    world.get("/users/me").await.is_problem(401, "not_signed_in", "log in first");
+    assert_eq!(world.operations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_new_address_takes_the_place_of_the_old_one() {
+    let world = World::start().await;
+    let person = world.buyer("old@example.com").await;
+    let body = json!({"email": "New@example.com", "current_password": PASSWORD});
+    let answer = world.patch("/users/me", body).bearer(&person.token).await;
+    let mut me = world.get("/users/me").bearer(&person.token).await.json();
+    answer.is(200, &me);
+    assert_eq!(me["email"].take(), "New@example.com");
+
+    assert_eq!(log_in(&world, "new@example.com", PASSWORD).await, 200);
+    assert_eq!(log_in(&world, "old@example.com", PASSWORD).await, 401);
+    let other = world.buyer("old@example.com").await;
+    assert_ne!(other.id, person.id, "the old address is free");
+}
+
+#[tokio::test]
+async fn an_address_can_be_written_in_another_case() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let body = json!({"email": "A@Example.com", "current_password": PASSWORD});
+    assert_eq!(world.patch("/users/me", body).bearer(&person.token).await.text("email"), "A@Example.com");
+    assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 200);
+    let again = world.post("/users", json!({"email": "a@example.com", "password": PASSWORD})).await;
+    again.is_problem(409, "email_taken", "an account with this e-mail exists already");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_other_sessions() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let (phone, laptop) = (world.log_in(&person).await, world.log_in(&person).await);
+    let body = json!({"password": "battery staple", "current_password": PASSWORD});
+    assert_eq!(world.patch("/users/me", body).bearer(&phone).await.status, 200);
+
+    assert_eq!(status_of(&world, &phone).await, 200, "the session that changed it goes on");
+    assert_eq!(status_of(&world, &laptop).await, 401);
+    assert_eq!(status_of(&world, &person.token).await, 401);
+    assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 401);
+    assert_eq!(log_in(&world, "a@example.com", "battery staple").await, 200);
+}
+
+#[tokio::test]
+async fn a_log_in_with_the_old_password_that_is_under_way_ends_with_it() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    // The log-in has found the old password right, and is held as it writes its session.
+    let gate = local::proxy::Gate::new();
+    world.proxy.inject(local::proxy::Fault::next("TransactWriteItems", local::proxy::Kind::Hold(gate.clone())));
+    let log_in = world.post("/sessions", json!({"email": "a@example.com", "password": PASSWORD})).into_future();
+    let change = async {
+        gate.reached().await;
+        let body = json!({"password": "battery staple", "current_password": PASSWORD});
+        let answer = world.patch("/users/me", body).bearer(&person.token).await;
+        gate.open();
+        answer
+    };
+    let (late, change) = futures_util::future::join(log_in, change).await;
+    assert_eq!((change.status, late.status), (200, 200));
+    assert_eq!(status_of(&world, &late.text("token")).await, 401);
+    assert_eq!(status_of(&world, &person.token).await, 200);
+}
+
+#[tokio::test]
+async fn where_the_new_address_is_taken_the_password_stays_too() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let laptop = world.log_in(&person).await;
+    world.buyer("taken@example.com").await;
+    let body = json!({"email": "Taken@example.com", "password": "battery staple", "current_password": PASSWORD});
+    let answer = world.patch("/users/me", body).bearer(&person.token).await;
+    answer.is_problem(409, "email_taken", "an account with this e-mail exists already");
+    assert_eq!(status_of(&world, &laptop).await, 200);
+    assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 200);
+    assert_eq!(log_in(&world, "a@example.com", "battery staple").await, 401);
+}
+
+#[tokio::test]
+async fn both_can_change_at_once_in_three_trips() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    world.proxy.clear();
+    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(30));
+    world.proxy.inject(local::proxy::Fault::always(slow));
+    let body = json!({"email": "b@example.com", "password": "battery staple", "current_password": PASSWORD});
+    let answer = world.patch("/users/me", body).bearer(&person.token).await;
+    assert_eq!((answer.status, answer.text("email").as_str()), (200, "b@example.com"));
+    assert_eq!(world.proxy.sequential_trips(), 3);
+    world.proxy.clear();
+    assert_eq!(log_in(&world, "b@example.com", "battery staple").await, 200);
+}
+
+#[tokio::test]
+async fn the_current_password_is_asked_for_and_throttled_as_a_log_in() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let change =
+        |current: &str| world.patch("/users/me", json!({"password": "battery staple", "current_password": current})).bearer(&person.token);
+    for _ in 0..10 {
+        change("wrong password").await.is_problem(401, "bad_credentials", "the e-mail or the password is wrong");
+    }
+    assert_eq!(change(PASSWORD).await.status, 429);
+    assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 429, "it is the same counter");
+    assert_eq!(status_of(&world, &person.token).await, 200);
+    world.app.clock.advance(time::Duration::minutes(15));
+    assert_eq!(change(PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_is_refused_with_a_reason() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    for (body, detail) in [
+        (json!({"current_password": PASSWORD}), "give email or password, or both"),
+        (json!({}), "give email or password, or both"),
+        (json!({"password": "battery staple"}), "current_password is missing"),
+        (json!({"password": "short", "current_password": PASSWORD}), "password must have 8 to 256 characters"),
+        (json!({"email": "nobody", "current_password": PASSWORD}), "email must be an address such as name@example.com"),
+        (json!({"email": 1, "current_password": PASSWORD}), "email: invalid type: integer `1`, expected a string at line 1 column 45"),
+    ] {
+        world.patch("/users/me", body).bearer(&person.token).await.is_problem(422, "invalid_request", detail);
+    }
+    let signed_out = world.patch("/users/me", json!({})).await;
+    signed_out.is_problem(401, "not_signed_in", "log in first");
+    let foreign = world.patch("/users/me", json!({})).cookie(&person.token).origin("https://evil.example").await;
+    foreign.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+}
+
+#[tokio::test]
+async fn of_many_changes_at_once_one_is_made_and_no_address_is_lost() {
+    let world = World::start().await;
+    let Person { token, .. } = world.buyer("a@example.com").await;
+    let changes = (0..10).map(|number| {
+        let body = json!({"email": format!("b{number}@example.com"), "current_password": PASSWORD});
+        world.patch("/users/me", body).bearer(&token).into_future()
+    });
+    let answers = join_all(changes).await;
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        answer.is_problem(409, "conflict", "it was changed by another request at this moment; read it again and retry");
+    }
+    let email = world.get("/users/me").bearer(&token).await.text("email");
+    for number in 0..10 {
+        let candidate = format!("b{number}@example.com");
+        let expected = if candidate == email { 200 } else { 401 };
+        assert_eq!(log_in(&world, &candidate, PASSWORD).await, expected, "{candidate}");
+    }
+    world.buyer("a@example.com").await;
+}

@@ -1,0 +1,33 @@
+//! What no route leads to.
+
+use crate::harness::World;
+
+#[tokio::test]
+async fn every_function_says_what_it_does_not_serve() {
+    let world = World::start().await;
+    for function in ["accounts", "courses", "purchases"] {
+        for path in ["/", "/unknown", "/users/me/unknown", "/courses/a/b", "/purchases/a/b", "/%F0%9F%A6%80"] {
+            let answer = world.get(path).to(function).await;
+            answer.is_problem(404, "not_found", "there is no such address");
+        }
+    }
+    for (function, method, path) in [
+        ("accounts", "GET", "/users"),
+        ("accounts", "PUT", "/sessions"),
+        ("accounts", "POST", "/sessions/current"),
+        ("accounts", "POST", "/users/me"),
+        ("accounts", "DELETE", "/admin/users"),
+        ("accounts", "GET", "/admin/users/usr_0000000000000000"),
+        ("courses", "PUT", "/courses"),
+        ("courses", "POST", "/courses/slug"),
+        ("courses", "POST", "/users/me/courses"),
+        ("courses", "POST", "/config"),
+        ("purchases", "POST", "/purchases"),
+        ("purchases", "DELETE", "/purchases/pur_x"),
+        ("purchases", "POST", "/sales"),
+    ] {
+        let answer = world.call(method, path).to(function).await;
+        answer.is_problem(405, "method_not_allowed", "this address does not take that method");
+    }
+    assert_eq!(world.operations(), Vec::<String>::new());
+}

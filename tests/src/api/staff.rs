@@ -1,0 +1,118 @@
+//! `/admin/users`
+
+use serde_json::json;
+
+use crate::harness::World;
+
+#[tokio::test]
+async fn staff_see_all_users_the_newest_first() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let mut emails = vec!["staff@example.com".to_owned()];
+    for number in 0..5 {
+        emails.push(world.buyer(&format!("u{number}@example.com")).await.email);
+    }
+    emails.reverse();
+    world.proxy.clear();
+    let first = world.get("/admin/users?limit=4").bearer(&staff.token).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "Query"]);
+    let second = world.get(format!("/admin/users?limit=4&cursor={}", first.text("next_cursor"))).bearer(&staff.token).await;
+    assert_eq!(second.json()["next_cursor"], json!(null));
+    let found: Vec<String> = [first, second]
+        .iter()
+        .flat_map(|page| page.json()["items"].as_array().expect("it is a list").clone())
+        .map(|user| user["email"].as_str().expect("it is text").to_owned())
+        .collect();
+    assert_eq!(found, emails);
+}
+
+#[tokio::test]
+async fn staff_find_users_by_a_part_of_the_address() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let person = world.buyer("Findme@example.com").await;
+    let me = world.get("/users/me").bearer(&person.token).await.json();
+    for part in ["findME", "%20findme@", "FINDME%40EXAMPLE"] {
+        let answer = world.get(format!("/admin/users?q={part}")).bearer(&staff.token).await;
+        answer.is(200, &json!({"items": [me], "next_cursor": null}));
+    }
+    let none = world.get("/admin/users?q=nobody").bearer(&staff.token).await;
+    none.is(200, &json!({"items": [], "next_cursor": null}));
+    let long = world.get(format!("/admin/users?q={}", "x".repeat(201))).bearer(&staff.token).await;
+    long.is_problem(422, "invalid_request", "q must have at most 200 characters");
+    assert!(!none.body.contains("argon2"));
+}
+
+#[tokio::test]
+async fn a_change_of_role_holds_at_once_in_open_sessions() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let person = world.buyer("a@example.com").await;
+    let course = json!({"title": "A course", "price": {"amount": 5000, "currency": "usd"}});
+    let create = || world.post("/courses", course.clone()).bearer(&person.token);
+    let set = |roles| world.patch(format!("/admin/users/{}", person.id), roles).bearer(&staff.token);
+
+    create().await.is_problem(403, "not_a_seller", "only sellers may do this; ask the staff to make you one");
+    world.proxy.clear();
+    let answer = set(json!({"is_seller": true})).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "UpdateItem"]);
+    let me = world.get("/users/me").bearer(&person.token).await.json();
+    assert_eq!(me["is_seller"], true);
+    answer.is(200, &me);
+    assert_eq!(create().await.status, 201);
+
+    set(json!({"is_seller": false})).await;
+    create().await.is_problem(403, "not_a_seller", "only sellers may do this; ask the staff to make you one");
+    assert_eq!(world.get("/courses").await.json()["items"].as_array().map(Vec::len), Some(1), "what is theirs stays");
+    set(json!({"is_seller": true})).await;
+    assert_eq!(world.patch("/courses/a-course", json!({"title": "Still mine"})).bearer(&person.token).await.status, 200);
+
+    assert_eq!(set(json!({"is_staff": true})).await.json()["is_staff"], true);
+    assert_eq!(world.get("/admin/users").bearer(&person.token).await.status, 200);
+    assert_eq!(set(json!({"is_staff": false})).await.json()["is_staff"], false);
+    assert_eq!(world.get("/admin/users").bearer(&person.token).await.status, 403);
+}
+
+#[tokio::test]
+async fn others_neither_see_nor_change_users() {
+    let world = World::start().await;
+    let (buyer, seller) = (world.buyer("a@example.com").await, world.seller("b@example.com").await);
+    for token in [&buyer.token, &seller.token] {
+        world.get("/admin/users").bearer(token).await.is_problem(403, "forbidden", "you may not do this");
+        let appoint = world.patch(format!("/admin/users/{}", buyer.id), json!({"is_seller": true, "is_staff": true})).bearer(token).await;
+        appoint.is_problem(403, "forbidden", "you may not do this");
+    }
+    world.get("/admin/users").await.is_problem(401, "not_signed_in", "log in first");
+    let me = world.get("/users/me").bearer(&buyer.token).await.json();
+    assert_eq!((&me["is_seller"], &me["is_staff"]), (&json!(false), &json!(false)));
+}
+
+#[tokio::test]
+async fn nobody_takes_the_staffs_role_from_themselves() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let path = format!("/admin/users/{}", staff.id);
+    let answer = world.patch(path.clone(), json!({"is_seller": true, "is_staff": false})).bearer(&staff.token).await;
+    answer.is_problem(422, "invalid_request", "is_staff: another member of staff must take this role from you");
+    let me = world.get("/users/me").bearer(&staff.token).await.json();
+    assert_eq!((&me["is_seller"], &me["is_staff"]), (&json!(false), &json!(true)), "nothing was changed");
+    assert_eq!(world.patch(path, json!({"is_seller": true})).bearer(&staff.token).await.status, 200);
+}
+
+#[tokio::test]
+async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    for id in ["usr_0000000000000000", "nobody", "%00", "usr_%F0%9F%A6%80"] {
+        let answer = world.patch(format!("/admin/users/{id}"), json!({"is_seller": true})).bearer(&staff.token).await;
+        answer.is_problem(404, "not_found", "there is no such user");
+    }
+    assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
+    for (body, detail) in [
+        (json!({}), "give is_seller or is_staff, or both"),
+        (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
+    ] {
+        let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
+        answer.is_problem(422, "invalid_request", detail);
+    }
+}
