@@ -15,7 +15,7 @@ const PER_ACCOUNT: i64 = 10;
 const PER_ADDRESS: i64 = 100;
 
 /// How long one waits for others to end that were begun at the same moment: this often, so long.
-const LOOKS: u32 = 40;
+const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One try of a password, counted before the password is looked at.

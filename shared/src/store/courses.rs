@@ -7,7 +7,7 @@ use super::page::{List, Page, Paged};
 use super::sessions::{Token, signed_in};
 use super::users::profile;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
-use crate::course::Course;
+use crate::course::{Course, check_slug};
 use crate::ids::{CourseId, UserId};
 use crate::user::User;
 
@@ -71,12 +71,15 @@ impl Store {
         token: Option<&Token>,
         now: time::OffsetDateTime,
     ) -> Result<(Option<Course>, Option<User>), StoreError> {
+        // What no slug can be, no course has; DynamoDB would refuse a key of that length.
+        let slug = check_slug(slug).is_ok().then(|| slug_key(slug));
         let Some(token) = token else {
-            return Ok((self.get::<SlugOwner>(&slug_key(slug)).await?.map(|owner| owner.course), None));
+            let Some(slug) = slug else { return Ok((None, None)) };
+            return Ok((self.get::<SlugOwner>(&slug).await?.map(|owner| owner.course), None));
         };
-        let (slug, session, user) = (slug_key(slug), token.key(), profile(token.user_id()));
-        let mut found = self.get_all([slug.clone(), session.clone(), user.clone()]).await?;
-        let course = found.remove(&slug).map(from_item::<SlugOwner>).transpose()?.map(|owner| owner.course);
+        let (session, user) = (token.key(), profile(token.user_id()));
+        let mut found = self.get_all([session.clone(), user.clone()].into_iter().chain(slug.clone())).await?;
+        let course = slug.and_then(|slug| found.remove(&slug)).map(from_item::<SlugOwner>).transpose()?.map(|owner| owner.course);
         Ok((course, signed_in(found.get(&session), found.get(&user), now)?))
     }
 
