@@ -113,7 +113,7 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
     *running = Some(stand_ins::start(settings).await?);
     for command in ["table", "fixtures"] {
         let mut operator = processes::cargo(settings);
-        operator.args(["run", "--quiet", "-p", "operator", "--", command]).envs(settings.stack());
+        operator.args(["run", "--quiet", "-p", "operator", "--", command]).envs(settings.operator());
         processes::run(&format!("operator {command}"), &mut operator).await?;
     }
 

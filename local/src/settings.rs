@@ -89,7 +89,7 @@ impl Settings {
 
     /// The functions' variables in this run.
     pub fn functions(&self) -> BTreeMap<String, String> {
-        let mut variables = self.stack();
+        let mut variables = self.own();
         for (name, value) in &mut variables {
             let given = self.values.get(name).or_else(|| {
                 // Who gives one address for all of AWS means all of it.
@@ -104,9 +104,15 @@ impl Settings {
         variables
     }
 
-    /// The functions' variables with the stack's own addresses, whatever the caller puts between. The operator's commands
-    /// get these.
-    pub fn stack(&self) -> BTreeMap<String, String> {
+    /// The operator's variables: the functions', with DynamoDB's and AWS's own addresses whatever the caller puts between.
+    pub fn operator(&self) -> BTreeMap<String, String> {
+        let mut variables = self.functions();
+        variables.extend(self.own().into_iter().filter(|(name, _)| name.starts_with("AWS_")));
+        variables
+    }
+
+    /// The functions' variables before the caller's are put over them.
+    fn own(&self) -> BTreeMap<String, String> {
         let mut variables = committed();
         for value in variables.values_mut() {
             *value = self.ports.moved(value);

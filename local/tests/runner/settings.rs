@@ -50,7 +50,9 @@ fn what_the_caller_sets_is_passed_on() {
         assert_eq!(variable(&settings, name), value);
     }
     assert_eq!(settings.overrides().len(), given.len());
-    assert_eq!(settings.stack()["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is made without the proxy");
+    let operator = settings.operator();
+    assert_eq!(operator["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is made without the proxy");
+    assert_eq!(operator["CHARGE_TYPE"], "direct");
 }
 
 #[test]
@@ -89,6 +91,7 @@ fn keys_of_stripes_test_mode_bring_stripes_own_addresses() {
 fn live_and_incomplete_keys_are_refused_without_showing_them() {
     let live = settings(&[("STRIPE_SECRET_KEY", "sk_live_abc")]).unwrap_err();
     assert!(live.contains("live") && !live.contains("abc"), "{live}");
+    assert!(settings(&[("STRIPE_PUBLISHABLE_KEY", "pk_live_abc")]).unwrap_err().contains("live"));
     let incomplete = settings(&[("STRIPE_SECRET_KEY", "sk_test_abc")]).unwrap_err();
     assert!(incomplete.contains("STRIPE_PUBLISHABLE_KEY") && !incomplete.contains("abc"), "{incomplete}");
     assert_eq!(*settings(&[("STRIPE_SECRET_KEY", "sk_test_local")]).unwrap().stripe(), Stripe::StandIn);
