@@ -9,7 +9,7 @@ use shared::ids::UserId;
 use shared::user::User;
 
 /// The longest search text, in characters.
-const SEARCH_MAX: usize = 200;
+const SEARCH_MAX: usize = 254;
 
 async fn member_of_staff(app: &App, request: &Request) -> Result<User, Error> {
     let user = identity::user(request, app).await?;
