@@ -15,6 +15,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::settings::{Settings, Stripe};
 use stand_ins::StandIns;
 
+/// How the names of the files begin that a run leaves for the next.
+const STATE: [&str; 4] = ["dynamodb.sqlite", "dynamodb-test-mode.sqlite", "stripe.json", "token-keys.json"];
+
 /// Runs everything, `cargo lambda watch` included, until Ctrl-C or SIGTERM.
 ///
 /// # Errors
@@ -38,13 +41,14 @@ pub async fn stack(root: &Path) -> Result<(), String> {
 pub fn reset(root: &Path) -> Result<(), String> {
     let settings = Settings::load(root)?;
     let _lock = lock::take(&settings)?;
-    for name in ["dynamodb.sqlite", "dynamodb.sqlite-shm", "dynamodb.sqlite-wal", "stripe.json", "token-keys.json"] {
-        let file = settings.state(name);
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(format!("{} cannot be deleted: {error}", file.display()));
-            }
-            _ => {}
+    let folder = settings.state("");
+    let failed = |error: std::io::Error| format!("{} cannot be emptied: {error}", folder.display());
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        // The databases have further files beside them while they are in use.
+        if STATE.iter().any(|state| name.to_string_lossy().starts_with(state)) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
     println!("The next start begins with an empty table, an empty Stripe, and the fixtures.");

@@ -26,7 +26,12 @@ pub(super) struct StandIns {
 /// Starts all of them; with Stripe's test mode, no stand-in for Stripe.
 pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
     let ports = settings.ports();
-    let dynamo = dynamo::start(ports.dynamodb, Some(&settings.state("dynamodb.sqlite"))).await.map_err(failed("DynamoDB"))?;
+    // Customers and accounts of the one are unknown to the other.
+    let table = match settings.stripe() {
+        Stripe::StandIn => "dynamodb.sqlite",
+        Stripe::TestMode(_) => "dynamodb-test-mode.sqlite",
+    };
+    let dynamo = dynamo::start(ports.dynamodb, Some(&settings.state(table))).await.map_err(failed("DynamoDB"))?;
     let stripe = match settings.stripe() {
         Stripe::StandIn => Some(stripe::start(options(settings)).await.map_err(failed("the Stripe stand-in"))?),
         Stripe::TestMode(_) => None,
