@@ -190,10 +190,8 @@ pub(crate) fn has_capability(account: &Value, name: &str) -> bool {
 
 fn visible(ctx: &Context, id: &str) -> Result<Value, ApiError> {
     let linked = !ctx.is_connected() && ctx.state.link(id) != Link::None;
-    if id == ctx.account || linked {
-        if let Some(account) = ctx.state.account(id) {
-            return Ok(account.clone());
-        }
+    if let Some(account) = ctx.state.account(id).filter(|_| id == ctx.account || linked) {
+        return Ok(account.clone());
     }
     Err(ApiError::new(
         403,

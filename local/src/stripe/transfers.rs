@@ -124,7 +124,6 @@ pub(crate) fn make(ctx: &mut Context, new: &New) -> String {
     }
     ctx.state.insert(&platform, Kind::Transfer, object, hidden);
     ctx.emit("transfer.created", Kind::Transfer, &id);
-    ctx.emit_in(&new.destination, "payment.created", Kind::Charge, &payment);
     id
 }
 

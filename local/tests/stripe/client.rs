@@ -6,6 +6,9 @@ use local::stripe::{Options, StandIn, WebhookEndpoint, start};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
+/// Restricts a payment to cards, so that it needs no address to return to.
+pub const CARD: (&str, &str) = ("payment_method_types[]", "card");
+
 /// A stand-in of a test's own, and how to call it.
 pub struct Stripe {
     pub stand_in: StandIn,

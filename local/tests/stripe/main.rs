@@ -2,7 +2,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod authentication;
+mod checkout;
 mod client;
+mod faults;
+mod idempotency;
+mod lists;
+mod money;
 mod oauth;
 mod payments;
+mod persistence;
 mod receiver;
+mod requests;
+mod webhooks;

@@ -138,7 +138,6 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "customer.created",
         "customer.deleted",
         "customer.updated",
-        "payment.created",
         "payment_intent.amount_capturable_updated",
         "payment_intent.canceled",
         "payment_intent.created",
