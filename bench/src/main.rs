@@ -1,2 +1,159 @@
-//! The benchmark.
-fn main() {}
+//! The benchmark: every function beside a Lambda that answers at once, in one table.
+//!
+//! `bench` builds and measures; `bench --check` builds, and fails where a size or a number of calls is over its limit.
+//! Times are never checked: they are the machine's as much as the function's. See `docs/performance.md`.
+
+mod binaries;
+mod callgrind;
+mod event;
+mod exchange;
+mod limits;
+mod measure;
+mod process;
+mod rehearsal;
+mod report;
+mod requests;
+mod runtime_api;
+mod server;
+mod stack;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use binaries::Binary;
+use measure::Subject;
+use rehearsal::Rehearsed;
+use report::Row;
+use requests::{FLOOR, FUNCTIONS, LEAN, Workload};
+use stack::Stack;
+
+/// Why there are no figures, as a sentence.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const USAGE: &str = "usage: bench [--check] [FUNCTION...]
+       --check      only sizes and numbers of calls; fails where one is over its limit
+       FUNCTION     only these";
+
+/// What was asked for.
+struct Arguments {
+    check: bool,
+    functions: Vec<String>,
+}
+
+impl Arguments {
+    fn read() -> Result<Self, Failure> {
+        let (options, functions): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+        let known = |name: &String| FUNCTIONS.iter().any(|workload| workload.function == name);
+        if options.iter().any(|option| option != "--check") || !functions.iter().all(known) {
+            return Err(USAGE.into());
+        }
+        Ok(Self { check: !options.is_empty(), functions })
+    }
+
+    fn wants(&self, workload: &Workload) -> bool {
+        self.functions.is_empty() || self.functions.iter().any(|name| name == workload.function)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(exceeded) if exceeded.is_empty() => ExitCode::SUCCESS,
+        Ok(exceeded) => {
+            eprintln!("bench: {}", exceeded.join("\nbench: "));
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The limits that are exceeded, where they are checked.
+async fn run() -> Result<Vec<String>, Failure> {
+    let arguments = Arguments::read()?;
+    let workloads: Vec<Workload> = FUNCTIONS.into_iter().filter(|workload| arguments.wants(workload)).collect();
+    let binaries = build(&workloads)?;
+    let mut bench = Bench::start(binaries).await?;
+    let mut exceeded = Vec::new();
+    for workload in &workloads {
+        let rehearsed = bench.rehearse(workload).await?;
+        if arguments.check {
+            let what = format!("{} {}", workload.function, workload.title);
+            exceeded.extend(workload.limits.exceeded(&what, bench.binary(workload)?, rehearsed.calls));
+            bench.rows.push(Row::counted(workload, bench.binary(workload)?, rehearsed.calls));
+        } else {
+            eprintln!("measuring {} {} …", workload.function, workload.title);
+            bench.measure(workload, &rehearsed).await?;
+        }
+    }
+    println!("{}", report::table(&bench.rows));
+    Ok(exceeded)
+}
+
+/// Builds all that is needed. The purchases that other requests are about are made by `charge`.
+fn build(workloads: &[Workload]) -> Result<BTreeMap<&'static str, Binary>, Failure> {
+    let mut binaries = BTreeMap::new();
+    for package in [FLOOR.function, LEAN.function, "charge"].into_iter().chain(workloads.iter().map(|workload| workload.function)) {
+        if !binaries.contains_key(package) {
+            binaries.insert(package, binaries::build(package)?);
+        }
+    }
+    Ok(binaries)
+}
+
+/// Everything that runs.
+struct Bench {
+    binaries: BTreeMap<&'static str, Binary>,
+    stack: Stack,
+    floor: Rehearsed,
+    lean: Rehearsed,
+    rows: Vec<Row>,
+    valgrind: bool,
+}
+
+impl Bench {
+    async fn start(binaries: BTreeMap<&'static str, Binary>) -> Result<Self, Failure> {
+        let stack = Stack::start().await?;
+        rehearsal::buy_courses(&stack, &binaries["charge"]).await?;
+        let floor = rehearsal::rehearse(&stack, &FLOOR, &binaries[FLOOR.function]).await?;
+        let lean = rehearsal::rehearse(&stack, &LEAN, &binaries[LEAN.function]).await?;
+        Ok(Self { binaries, stack, floor, lean, rows: Vec::new(), valgrind: callgrind::available() })
+    }
+
+    fn binary(&self, workload: &Workload) -> Result<&Binary, Failure> {
+        Ok(self.binaries.get(workload.function).ok_or("it was not built")?)
+    }
+
+    async fn rehearse(&self, workload: &Workload) -> Result<Rehearsed, Failure> {
+        rehearsal::rehearse(&self.stack, workload, self.binary(workload)?).await
+    }
+
+    async fn measure(&mut self, workload: &Workload, rehearsed: &Rehearsed) -> Result<(), Failure> {
+        if self.rows.is_empty() {
+            self.measure_yardsticks().await?;
+        }
+        let row = self.row(workload, rehearsed).await?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// The floor beside itself, and the lean function: that shows how much of a ratio is chance.
+    async fn measure_yardsticks(&mut self) -> Result<(), Failure> {
+        for (workload, rehearsed) in [(&FLOOR, &self.floor), (&LEAN, &self.lean)] {
+            let row = self.row(workload, rehearsed).await?;
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    async fn row(&self, workload: &Workload, rehearsed: &Rehearsed) -> Result<Row, Failure> {
+        let subject: &Subject = &rehearsed.subject;
+        let [floor, start] = measure::starts(&self.floor.subject, subject).await?;
+        let [lean, warm] = measure::warm(&self.lean.subject, subject).await?;
+        let instructions = if self.valgrind { Some(callgrind::count(subject).await?) } else { None };
+        rehearsed.backend.check()?;
+        Ok(Row::measured(workload, self.binary(workload)?, rehearsed.calls, report::Figures { floor, start, lean, warm, instructions }))
+    }
+}

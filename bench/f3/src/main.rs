@@ -22,8 +22,7 @@ fn variable(name: &str) -> String {
 fn aws() -> Result<SdkConfig, Error> {
     let tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build()?;
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
-    let credentials =
-        Credentials::new(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None, None, "environment");
+    let credentials = Credentials::new(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None, None, "environment");
     Ok(SdkConfig::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::v2026_01_12())
         .region(Region::new(variable("AWS_REGION")))

@@ -1,0 +1,42 @@
+//! What a function may weigh, and how often it may call: figures that are the same in every run.
+
+use crate::binaries::Binary;
+use crate::stack::Calls;
+
+/// The most of each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The stripped binary, in bytes.
+    pub(crate) size: u64,
+    /// Its archive, in bytes.
+    pub(crate) zipped: u64,
+    /// Calls of Stripe's API in one request.
+    pub(crate) stripe: usize,
+    /// DynamoDB calls in one request that wait for one another.
+    pub(crate) dynamodb_trips: usize,
+}
+
+impl Limits {
+    /// For what is measured only to compare with.
+    pub(crate) const NONE: Self = Self { size: u64::MAX, zipped: u64::MAX, stripe: usize::MAX, dynamodb_trips: usize::MAX };
+
+    /// A sentence for each limit that is exceeded.
+    pub(crate) fn exceeded(&self, what: &str, binary: &Binary, calls: Calls) -> Vec<String> {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let mut exceeded = Vec::new();
+        if binary.size > self.size {
+            exceeded.push(format!("{what}: the binary has {:.2} MB, of at most {:.2}", megabytes(binary.size), megabytes(self.size)));
+        }
+        if binary.zipped > self.zipped {
+            exceeded.push(format!("{what}: zipped it has {:.2} MB, of at most {:.2}", megabytes(binary.zipped), megabytes(self.zipped)));
+        }
+        if calls.stripe > self.stripe {
+            exceeded.push(format!("{what}: {} calls of Stripe, of at most {}", calls.stripe, self.stripe));
+        }
+        if calls.dynamodb_trips > self.dynamodb_trips {
+            let trips = calls.dynamodb_trips;
+            exceeded.push(format!("{what}: {trips} trips to DynamoDB, one after the other, of at most {}", self.dynamodb_trips));
+        }
+        exceeded
+    }
+}

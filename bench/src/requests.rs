@@ -1,0 +1,171 @@
+//! What is measured: a usual request of every function.
+
+use ring::hmac;
+use serde_json::{Value, json};
+use shared::entropy::digest;
+use shared::store::oauth::State;
+use time::OffsetDateTime;
+use url::Url;
+
+use crate::Failure;
+use crate::event::Event;
+use crate::limits::Limits;
+use crate::stack::{PUBLIC_API, SECRET_KEY, STOREFRONT, Stack, WEBHOOK_SECRET};
+
+/// A request of a function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workload {
+    /// The package, and its binary.
+    pub(crate) function: &'static str,
+    /// As the table shows it.
+    pub(crate) title: &'static str,
+    /// The answer's status.
+    pub(crate) status: u64,
+    pub(crate) limits: Limits,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Floor,
+    Lean,
+    CoursePage,
+    Catalogue,
+    Purchase,
+    Account,
+    Authorize,
+    UnknownState,
+    Link,
+    PaymentSucceeded,
+    Purchases,
+}
+
+/// The measures: an answer at once, and the least that a function with these clients does.
+pub(crate) const FLOOR: Workload =
+    Workload { function: "floor", title: "answers at once", status: 200, limits: Limits::NONE, kind: Kind::Floor };
+/// See [`FLOOR`].
+pub(crate) const LEAN: Workload = Workload { function: "f3", title: "one GetItem", status: 200, limits: Limits::NONE, kind: Kind::Lean };
+
+const CHARGE: Limits = Limits { size: 7_000_000, zipped: 3_200_000, stripe: 1, dynamodb_trips: 3 };
+const OTHERS: Limits = Limits { size: 6_500_000, zipped: 3_000_000, stripe: 0, dynamodb_trips: 2 };
+
+/// The functions' requests.
+pub(crate) const FUNCTIONS: [Workload; 9] = [
+    Workload {
+        function: "courses",
+        title: "GET /courses/{slug}",
+        status: 200,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::CoursePage,
+    },
+    Workload {
+        function: "courses",
+        title: "GET /courses (20)",
+        status: 200,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Catalogue,
+    },
+    Workload { function: "charge", title: "POST /courses/charge", status: 201, limits: CHARGE, kind: Kind::Purchase },
+    Workload {
+        function: "accounts",
+        title: "GET /users/me",
+        status: 200,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Account,
+    },
+    Workload { function: "authorize", title: "GET /users/authorize", status: 302, limits: OTHERS, kind: Kind::Authorize },
+    Workload {
+        function: "oauth-callback",
+        title: "GET …/callback (bad state)",
+        status: 302,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::UnknownState,
+    },
+    Workload {
+        function: "oauth-callback",
+        title: "GET …/callback (links)",
+        status: 302,
+        limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
+        kind: Kind::Link,
+    },
+    Workload { function: "webhook", title: "payment_intent.succeeded", status: 200, limits: OTHERS, kind: Kind::PaymentSucceeded },
+    Workload { function: "purchases", title: "GET /purchases (20)", status: 200, limits: OTHERS, kind: Kind::Purchases },
+];
+
+impl Workload {
+    /// Writes what the request needs, and the request.
+    pub(crate) async fn prepare(&self, stack: &Stack) -> Result<Event, Failure> {
+        match self.kind {
+            Kind::Floor => Ok(Event::new("GET", "/")),
+            Kind::Lean | Kind::CoursePage => Ok(Event::new("GET", "/courses/flask-microservices")),
+            Kind::Catalogue => Ok(Event::new("GET", "/courses")),
+            Kind::Purchase => {
+                let course = stack.new_course("to-be-measured").await?;
+                Ok(purchase(course.as_str(), &stack.session(&stack.buyer).await?))
+            }
+            Kind::Account => Ok(Event::new("GET", "/users/me").cookie(stack.session(&stack.buyer).await?)),
+            Kind::Authorize => {
+                let seller = stack.new_seller("authorize@example.com").await?;
+                Ok(Event::new("GET", "/users/authorize").cookie(stack.session(&seller).await?))
+            }
+            Kind::UnknownState => {
+                let seller = stack.new_seller("unknown-state@example.com").await?;
+                let query = format!("code=ac_unknown&state={}", stack.app.entropy.secret());
+                Ok(callback(query, &stack.session(&seller).await?, &stack.app.entropy.secret()))
+            }
+            Kind::Link => link(stack).await,
+            Kind::PaymentSucceeded => payment_succeeded(stack).await,
+            Kind::Purchases => Ok(Event::new("GET", "/purchases").cookie(stack.session(&stack.buyer).await?)),
+        }
+    }
+}
+
+/// A browser buys a course.
+pub(crate) fn purchase(course: &str, session: &str) -> Event {
+    let body = json!({"course_id": course, "payment_method": "pm_card_visa", "expected_amount": 5000});
+    Event::new("POST", "/courses/charge").cookie(session).header("origin", STOREFRONT).body(body.to_string())
+}
+
+fn callback(query: String, session: &str, browser: &str) -> Event {
+    Event::new("GET", "/users/oauth/callback").query(query).cookie(session).cookie(format!("__Host-oauth={browser}"))
+}
+
+/// A seller was sent to Stripe, agreed there, and comes back.
+async fn link(stack: &Stack) -> Result<Event, Failure> {
+    let app = &stack.app;
+    let seller = stack.new_seller("link@example.com").await?;
+    let (state, browser) = (app.entropy.secret(), app.entropy.secret());
+    let kept = State { user_id: seller.id.clone(), browser: digest(&browser), with_session: true };
+    app.store.keep(&state, kept, app.clock.now()).await?;
+
+    let redirect_uri = format!("{PUBLIC_API}/users/oauth/callback");
+    let mut consent = Url::parse(&format!("{}/oauth/authorize", stack.stripe_url()))?;
+    consent.query_pairs_mut().extend_pairs([
+        ("response_type", "code"),
+        ("client_id", "ca_local"),
+        ("scope", "read_write"),
+        ("redirect_uri", &redirect_uri),
+        ("state", &state),
+    ]);
+    let form = app.http.post(consent.as_str()).header("content-type", "application/x-www-form-urlencoded");
+    let answer = form.body("account=new&decision=allow").send().await?;
+    let back = answer.headers().get("location").ok_or("the consent page sends nobody back")?;
+    let back = Url::parse(back.to_str()?)?;
+    let query = back.query().ok_or("the consent page gives no code")?;
+    Ok(callback(query.to_owned(), &stack.session(&seller).await?, &browser))
+}
+
+/// Stripe tells of a purchase that was paid at once.
+async fn payment_succeeded(stack: &Stack) -> Result<Event, Failure> {
+    let url = format!("{}/v1/events?type=payment_intent.succeeded&limit=1", stack.stripe_url());
+    let answer = stack.app.http.get(url).bearer_auth(SECRET_KEY).send().await?.error_for_status()?;
+    let list: Value = serde_json::from_slice(&answer.bytes().await?)?;
+    let event = list["data"].get(0).ok_or("the stand-in has no event of a payment")?;
+    let body = serde_json::to_string_pretty(event)?;
+
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK_SECRET.as_bytes());
+    let signature = hmac::sign(&key, format!("{now}.{body}").as_bytes());
+    let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Event::new("POST", "/webhooks/stripe").header("stripe-signature", format!("t={now},v1={hex}")).body(body))
+}

@@ -1,0 +1,278 @@
+//! The stand-ins, with a marketplace in them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use local::aws::AwsStandIn;
+use local::dynamo::Dynamo;
+use local::proxy::{Fault, Kind, Proxy};
+use local::stripe::StandIn;
+use serde_json::json;
+use shared::app::App;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::course::Course;
+use shared::entropy::Entropy;
+use shared::ids::{CourseId, UserId};
+use shared::money::{Currency, FeePercent, Price};
+use shared::store::Written;
+use shared::store::links::{Linked, SealedTokens};
+use shared::store::sessions::Token;
+use shared::user::{AccountType, Email, StripeLink, User};
+
+use crate::Failure;
+use crate::exchange::Exchange;
+use crate::process::Environment;
+
+pub(crate) const PUBLIC_API: &str = "https://api.example.com";
+pub(crate) const STOREFRONT: &str = "https://shop.example.com";
+pub(crate) const SECRET_KEY: &str = "sk_test_local";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_local";
+
+const TABLE: &str = "lambda-stripe-connect";
+
+/// Calls that are made side by side are seen to overlap only if they take a while.
+const OVERLAP: Duration = Duration::from_millis(5);
+
+/// All that runs besides the functions.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    dynamo: Dynamo,
+    stripe: StandIn,
+    aws: AwsStandIn,
+    /// The table, to prepare what functions are to find.
+    pub(crate) app: App,
+    /// Sells all courses, with a linked account.
+    pub(crate) seller: User,
+    /// Has a session and nothing else.
+    pub(crate) buyer: User,
+}
+
+impl Stack {
+    /// Starts the stand-ins and writes the fixtures.
+    pub(crate) async fn start() -> Result<Self, Failure> {
+        // The stand-ins and the functions' own code are built into one program here, with one `reqwest`, and the
+        // stand-ins' client takes whichever provider the process has.
+        let _installed_already = rustls::crypto::ring::default_provider().install_default();
+        let dynamo = Dynamo::memory().await?;
+        let options = local::stripe::Options {
+            redirect_uris: vec![format!("{PUBLIC_API}/users/oauth/callback")],
+            ..local::stripe::Options::default()
+        };
+        let stripe = local::stripe::start(options).await?;
+        let aws = local::aws::start(0, secrets()).await?;
+
+        let config = Config::from_lookup(|name| (name == "TABLE_NAME").then(|| TABLE.to_owned()))?;
+        let app = App::new(config, Clock::System, Entropy::system(), Some(dynamo.url()));
+        let client = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
+        operator::table::create(&client, TABLE).await?;
+        operator::fixtures::write(&app).await?;
+        let seller = user(&app, "test@seller.com").await?;
+        let buyer = user(&app, "test@buyer.com").await?;
+        let stack = Self { dynamo, stripe, aws, app, seller, buyer };
+        stack.connect_seller().await?;
+        Ok(stack)
+    }
+
+    /// Links the seller to an account that the Stripe stand-in knows.
+    async fn connect_seller(&self) -> Result<(), Failure> {
+        let account = self.stripe("_admin/accounts", &json!({"connected": true, "scope": "read_write"})).await?;
+        let link = StripeLink {
+            account_id: account["id"].as_str().ok_or("the account has no id")?.to_owned(),
+            account_type: AccountType::Standard,
+            charges_enabled: true,
+            scope: "read_write".to_owned(),
+            livemode: false,
+            linked_at: self.app.clock.now(),
+        };
+        // No function that is measured opens them.
+        let tokens = SealedTokens { key_id: "k1".to_owned(), sealed: String::new() };
+        match self.app.store.link(&self.seller.id, &link, &tokens).await? {
+            Linked::Yes => Ok(()),
+            other => Err(format!("the seller cannot be linked: {other:?}").into()),
+        }
+    }
+
+    /// A seller who has no account linked.
+    pub(crate) async fn new_seller(&self, email: &str) -> Result<User, Failure> {
+        let user = User {
+            id: UserId::generate(&self.app.entropy),
+            email: email.to_owned(),
+            password_hash: self.seller.password_hash.clone(),
+            is_seller: true,
+            is_staff: false,
+            created_at: self.app.clock.now(),
+            stripe: None,
+            customers: Default::default(),
+        };
+        match self.app.store.add_user(&user, &Email::parse(email)?, None).await? {
+            Written::Yes => Ok(user),
+            Written::No(_) => Err(format!("{email} has signed up already").into()),
+        }
+    }
+
+    /// The cookie of a new session.
+    pub(crate) async fn session(&self, user: &User) -> Result<String, Failure> {
+        let token = Token::generate(&user.id, &self.app.entropy);
+        self.app.store.add_session(&token, user, self.app.clock.now()).await?;
+        Ok(format!("__Host-session={}", token.reveal()))
+    }
+
+    /// A course of the seller's that nobody has bought.
+    pub(crate) async fn new_course(&self, slug: &str) -> Result<CourseId, Failure> {
+        let now = self.app.clock.now();
+        let course = Course {
+            id: CourseId::generate(&self.seller.id, now, &self.app.entropy),
+            slug: slug.to_owned(),
+            title: "A course that nobody has bought".to_owned(),
+            description: "Two hundred characters are about what a seller writes below the title of a course. ".repeat(2),
+            price: Price { amount: 5000, currency: Currency::Usd },
+            fee_percent: FeePercent::try_from(50)?,
+            seller_id: self.seller.id.clone(),
+            published: true,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+            deleted: false,
+        };
+        match self.app.store.add_course(&course).await? {
+            Written::Yes => Ok(course.id),
+            Written::No(_) => Err(format!("{slug} is there already").into()),
+        }
+    }
+
+    /// Asks the Stripe stand-in's administration to do something.
+    async fn stripe(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value, Failure> {
+        let request = self.app.http.post(format!("{}/{path}", self.stripe.url())).body(body.to_string());
+        let answer = request.send().await?.error_for_status()?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    /// The Stripe stand-in.
+    pub(crate) fn stripe_url(&self) -> String {
+        self.stripe.url()
+    }
+
+    /// Ways to the stand-ins for one function.
+    pub(crate) async fn backend(&self) -> Result<Backend, Failure> {
+        Ok(Backend {
+            dynamodb: Way::start(self.dynamo.url()).await?,
+            stripe: Way::start(self.stripe.url()).await?,
+            aws: Way::start(self.aws.url()).await?,
+        })
+    }
+}
+
+async fn user(app: &App, email: &str) -> Result<User, Failure> {
+    let found = app.store.user_by_email(&Email::parse(email)?).await?;
+    Ok(found.ok_or_else(|| format!("the fixtures have no {email}"))?)
+}
+
+fn secrets() -> HashMap<String, String> {
+    let stripe = json!({
+        "secret_key": SECRET_KEY,
+        "client_id": "ca_local",
+        "webhook_secrets": [WEBHOOK_SECRET],
+        "connect_webhook_secrets": ["whsec_local_connect"],
+    });
+    let token_keys = json!({"current": "k1", "keys": {"k1": STANDARD.encode([7; 32])}});
+    HashMap::from([("local/stripe".to_owned(), stripe.to_string()), ("local/token-keys".to_owned(), token_keys.to_string())])
+}
+
+/// What a function reaches the stand-ins by.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    dynamodb: Way,
+    stripe: Way,
+    aws: Way,
+}
+
+/// A stand-in, what records it, and what counts before that.
+#[derive(Debug)]
+struct Way {
+    exchange: Exchange,
+    proxy: Proxy,
+}
+
+impl Way {
+    async fn start(stand_in: String) -> Result<Self, Failure> {
+        let exchange = Exchange::start(stand_in).await?;
+        let proxy = local::proxy::start(exchange.url()).await?;
+        Ok(Self { exchange, proxy })
+    }
+}
+
+/// How often a request calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Calls {
+    pub(crate) stripe: usize,
+    pub(crate) dynamodb: usize,
+    /// How many of DynamoDB's wait for one another.
+    pub(crate) dynamodb_trips: usize,
+}
+
+impl Backend {
+    /// The function's variables while it is rehearsed: calls are counted, recorded and done.
+    pub(crate) fn rehearsing(&self) -> Environment {
+        environment(&self.dynamodb.proxy.url(), &self.stripe.proxy.url(), &self.aws.proxy.url())
+    }
+
+    /// The function's variables while it is measured: calls are answered at once with what was recorded.
+    pub(crate) fn playing(&self) -> Environment {
+        for way in self.ways() {
+            way.exchange.play();
+        }
+        environment(&self.dynamodb.exchange.url(), &self.stripe.exchange.url(), &self.aws.exchange.url())
+    }
+
+    /// Counts from here.
+    pub(crate) fn count(&self) {
+        for way in self.ways() {
+            way.proxy.clear();
+            way.proxy.inject(Fault::always(Kind::Delay(OVERLAP)));
+        }
+    }
+
+    /// What was counted.
+    pub(crate) fn counted(&self) -> Calls {
+        Calls {
+            stripe: self.stripe.proxy.calls().len(),
+            dynamodb: self.dynamodb.proxy.calls().len(),
+            dynamodb_trips: self.dynamodb.proxy.sequential_trips(),
+        }
+    }
+
+    /// Nothing was asked for but what was rehearsed.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.ways().iter().find_map(|way| way.exchange.unknown()) {
+            None => Ok(()),
+            Some(operation) => Err(format!("{operation} was not rehearsed").into()),
+        }
+    }
+
+    fn ways(&self) -> [&Way; 3] {
+        [&self.dynamodb, &self.stripe, &self.aws]
+    }
+}
+
+fn environment(dynamodb: &str, stripe: &str, aws: &str) -> Environment {
+    Environment::from(
+        [
+            ("TABLE_NAME", TABLE),
+            ("STRIPE_SECRET_ARN", "local/stripe"),
+            ("TOKEN_KEYS_SECRET_ARN", "local/token-keys"),
+            ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
+            ("STRIPE_API_BASE", stripe),
+            ("STRIPE_CONNECT_BASE", stripe),
+            ("AWS_ENDPOINT_URL", aws),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", aws),
+            ("PUBLIC_API_URL", PUBLIC_API),
+            ("STOREFRONT_URL", STOREFRONT),
+            ("ALLOWED_ORIGINS", STOREFRONT),
+        ]
+        .map(|(name, value)| (name, value.to_owned())),
+    )
+}
