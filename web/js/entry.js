@@ -47,7 +47,9 @@ export function entry(path, failure, otherPage) {
   showNavigation();
   explainWhy();
   greet();
-  if (next) byId('other').href = `${otherPage}?next=${encodeURIComponent(next)}`;
+  const other = byId('other');
+  if (next) other.href = `${otherPage}?next=${encodeURIComponent(next)}`;
+  other.parentElement.hidden = false;
   onSubmit(byId('form'), async ({ email, password }) => {
     say(byId('outcome'), null);
     try {

@@ -90,14 +90,18 @@ export async function busy(control, work) {
 /**
  * Hands a form's values to `work` on submit, once at a time.
  *
+ * The pages bring the button out of use: whoever is quicker than the scripts would send the form to a page that takes none.
+ *
  * @param {HTMLFormElement} form
  * @param {(values: Record<string, string>) => Promise<void>} work
  */
 export function onSubmit(form, work) {
+  const submit = form.querySelector('[type=submit]');
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    busy(form.querySelector('[type=submit]'), () => work(Object.fromEntries(new FormData(form))));
+    busy(submit, () => work(Object.fromEntries(new FormData(form))));
   });
+  submit.disabled = false;
 }
 
 /**

@@ -3,17 +3,19 @@ import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
 import {
-  DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
+  DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, dropCourse, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
 } from './people.js';
 
-before(fixtureSellerIsConnected);
-
-const TITLE = 'Flask Microservices';
+let TITLE;
+before(async () => {
+  await fixtureSellerIsConnected();
+  ({ title: TITLE } = await (await fetch(`${STOREFRONT}/api/courses/${FIXTURE.slug}`)).json());
+});
 
 test('a visitor finds a course, signs up on the way, pays, and owns it', async () => {
   const page = await newPage();
   await page.goto(courseAddress(FIXTURE.slug));
-  const title = await page.getByRole('heading', { level: 1 }).innerText();
+  await page.getByRole('heading', { level: 1, name: TITLE }).waitFor();
   await page.getByRole('link', { name: 'Log in to buy' }).click();
   await page.locator('main').getByRole('link', { name: 'Sign up' }).click();
   await page.waitForURL('**/signup.html?next=**');
@@ -27,7 +29,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
   await page.getByRole('link', { name: 'Go to the course' }).click();
   await page.getByText('You own this course.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
-  assert.equal(await purchasesOf(page, title), 1);
+  assert.equal(await purchasesOf(page, TITLE), 1);
   await page.getByText('Paid', { exact: true }).waitFor();
   assertQuiet(page);
   await page.context().close();
@@ -167,6 +169,7 @@ test('a price that has changed meanwhile is shown before anything is bought', as
   await pay(buyer);
   await purchaseIs(buyer, 'paid');
   assertQuiet(buyer, { except: [409] });
+  await dropCourse(seller, slug);
   await seller.context().close();
   await buyer.context().close();
 });
@@ -180,6 +183,7 @@ test('a course whose seller cannot be paid is not sold', async () => {
   await buyer.getByRole('button', { name: 'Buy this course' }).click();
   await buyer.getByText('Its seller cannot receive payments yet. Nothing was charged').waitFor();
   assertQuiet(buyer, { except: [409] });
+  await dropCourse(seller, slug);
   await seller.context().close();
   await buyer.context().close();
 });

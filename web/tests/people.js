@@ -93,6 +93,12 @@ export async function makeCourse(page, { title, description = 'What it is about.
   return new URL(href, page.url()).searchParams.get('slug');
 }
 
+/** Takes a test's course out of the catalogue again, so that the next run finds it as this one did. */
+export async function dropCourse(page, slug) {
+  const answer = await page.request.delete(`/api/courses/${slug}`);
+  assert.equal(answer.status(), 204);
+}
+
 export const courseAddress = (slug) => `/course.html?slug=${slug}`;
 
 /** Goes from the course's page to Stripe's. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { connect, courseAddress, logIn, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { connect, courseAddress, dropCourse, logIn, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
 
 test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
   const { page, email } = await newSeller();
@@ -34,6 +34,7 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   await page.goto('/account.html');
   await page.locator('#who').getByText(email).waitFor();
   assertQuiet(page);
+  await dropCourse(page, slug);
   await page.context().close();
 });
 
@@ -193,6 +194,7 @@ test('nobody is sold their own course', async () => {
   await page.getByText('This is your course.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
   assertQuiet(page);
+  await dropCourse(page, slug);
   await page.context().close();
 });
 

@@ -68,7 +68,7 @@ function show(course, user) {
 /** What stands beside the description: the price and what this user can do. */
 function offer(course, user) {
   const price = format(course.price.amount, course.price.currency);
-  const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Published'), h('dd', {}, date(course.created_at)));
+  const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Listed since'), h('dd', {}, date(course.created_at)));
   if (course.owned) {
     return [
       h('p', { class: 'owned' }, 'You own this course.'),
