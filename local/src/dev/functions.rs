@@ -18,8 +18,9 @@ use crate::settings::Settings;
 /// How long a built function may take to start and answer.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a request may take, in seconds: longer than API Gateway waits, so that a request outlasts a rebuild.
-const TIMEOUT: &str = "120";
+/// How long a request may take, in seconds. cargo-lambda ends a function's wait for its next request with it too, and
+/// the function dies of that and is not started again: a day, so that nothing that idles on a laptop ends.
+const TIMEOUT: &str = "86400";
 
 /// Starts `cargo lambda watch`, with the router from Cargo.toml.
 pub(super) fn watch(settings: &Settings, cargo_lambda: &Path) -> Result<Child, String> {
