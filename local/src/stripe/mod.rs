@@ -101,7 +101,7 @@ pub async fn start(options: Options) -> io::Result<StandIn> {
     };
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let address = listener.local_addr()?;
-    let server = Arc::new(server::Server::new(options, address, state));
+    let server = Arc::new(server::Server::new(options, address, state)?);
     let tasks = server::spawn(&server, listener);
     Ok(StandIn { server, tasks })
 }

@@ -71,10 +71,10 @@ pub(crate) fn authorize(server: &Server, request: &Incomer) -> Answer {
         Ok(consent) => consent,
         Err(answer) => return answer,
     };
-    if request.method == Method::GET {
+    let form = Node::parse(&[&request.body]).to_value();
+    if request.method == Method::GET || !["allow", "deny"].contains(&form.text("decision")) {
         return Answer::html(200, consent_page(&server.state(), request, &consent, &query));
     }
-    let form = Node::parse(&[&request.body]).to_value();
     let mut redirect = consent.redirect.clone();
     if form.text("decision") == "allow" {
         let mut state = server.state();

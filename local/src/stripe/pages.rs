@@ -88,7 +88,8 @@ fn pay(ctx: &mut Context, request: &Incomer, id: &str) -> Answer {
     let Some(card) = TestCard::of_number(form.text("card_number")) else {
         return show(ctx, id, Some("Your card number is invalid."));
     };
-    let Some((exp_month, exp_year)) = read_expiry(form.text("card_expiry")) else {
+    let default = (12, super::payment_methods::next_year());
+    let Some((exp_month, exp_year)) = form.maybe("card_expiry").map_or(Some(default), read_expiry) else {
         return show(ctx, id, Some("Your card's expiration date is incomplete."));
     };
     let payment = Payment { card, exp_month, exp_year, email: form.maybe("email") };
@@ -154,7 +155,7 @@ fn show(ctx: &Context, id: &str, message: Option<&str>) -> Answer {
     let total = escape(&money::display(session.int("amount_total"), currency));
     let year = (super::payment_methods::next_year() + 5) % 100;
     let body = format!(
-        "<ul>{items}</ul><p>Total: <strong>{total}</strong></p>{error}<form method=\"post\">{email}\
+        "<ul>{items}</ul><p>Total: <strong>{total}</strong></p>{error}<form method=\"post\" action=\"/c/pay/{id}\">{email}\
          <p><label for=\"card_number\">Card number</label> <input id=\"card_number\" name=\"card_number\" \
          inputmode=\"numeric\" autocomplete=\"cc-number\" value=\"4242 4242 4242 4242\" required></p>\
          <p><label for=\"card_expiry\">Expiry (MM / YY)</label> <input id=\"card_expiry\" name=\"card_expiry\" \
@@ -195,12 +196,13 @@ fn authentication_page(server: &Server, request: &Incomer, id: &str) -> Answer {
         }
     }
     let amount = escape(&money::display(intent.int("amount"), intent.text("currency")));
+    let action = format!("/3ds/{id}?client_secret={}", intent.text("client_secret"));
     Answer::html(
         200,
         page(
             "3-D Secure",
             &format!(
-                "<p>Your bank asks you to confirm the payment of <strong>{amount}</strong>.</p><form method=\"post\">\
+                "<p>Your bank asks you to confirm the payment of <strong>{amount}</strong>.</p><form method=\"post\" action=\"{action}\">\
                  <p><button type=\"submit\" name=\"outcome\" value=\"succeed\">Complete authentication</button> \
                  <button type=\"submit\" name=\"outcome\" value=\"fail\" class=\"plain\">Fail authentication</button></p>\
                  </form>"

@@ -14,7 +14,10 @@ use super::state::State;
 /// What reading fails with; `InvalidData` for a file that is no state of this version.
 pub(crate) fn load(path: &Path) -> io::Result<State> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!("{} is no state of this version ({error}); remove it to begin again", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::new()),
         Err(error) => Err(error),
     }

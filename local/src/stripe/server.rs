@@ -1,6 +1,7 @@
 //! The HTTP server: connections, the way of an API request, and what is written to disk.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::errors::ApiError;
 use super::state::State;
 use super::{Options, admin, api, jobs, oauth, pages, persistence, webhooks};
 
@@ -32,9 +34,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that is bound to that address.
-    pub(crate) fn new(options: Options, address: SocketAddr, mut state: State) -> Self {
+    ///
+    /// # Errors
+    /// Where no HTTP client can be made for the webhooks.
+    pub(crate) fn new(options: Options, address: SocketAddr, mut state: State) -> io::Result<Self> {
         state.outbox.endpoints = options.webhooks.clone();
-        Self { options, address, state: Mutex::new(state), wake: Notify::new(), client: reqwest::Client::new() }
+        // A redirect is no delivery, and nothing here is to be found through a proxy.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let client = client.build().map_err(io::Error::other)?;
+        Ok(Self { options, address, state: Mutex::new(state), wake: Notify::new(), client })
     }
 
     /// The state, locked. Never held across an await.
@@ -167,7 +175,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
         server.wake.notify_one();
         answer
     });
-    match work.await.map_err(|_| Closed)? {
+    match work.await.unwrap_or_else(|error| broken(&error)) {
         Answer::Close => Err(Closed),
         Answer::Silence => std::future::pending().await,
         Answer::Full { status, headers, body, truncate } => {
@@ -181,6 +189,12 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Respo
             Ok(response)
         }
     }
+}
+
+/// A bug of the stand-in's own. It is said as such, and does not look like a fault that was asked for.
+fn broken(error: &tokio::task::JoinError) -> Answer {
+    let message = format!("The Stripe stand-in itself failed: {error}");
+    Answer::json(500, &ApiError::new(500, "api_error", message).body())
 }
 
 fn to_body(body: String, truncate: bool) -> Body {
@@ -222,6 +236,9 @@ async fn dispatch(server: &Arc<Server>, request: &Incomer) -> Answer {
     if path.starts_with("/_admin/") {
         return admin::answer(server, request).await;
     }
+    if request.method == Method::OPTIONS {
+        return preflight();
+    }
     if path.starts_with("/v1/") || path == "/oauth/token" || path == "/oauth/deauthorize" {
         return api::answer(server, request).await;
     }
@@ -229,4 +246,13 @@ async fn dispatch(server: &Arc<Server>, request: &Incomer) -> Answer {
         return oauth::authorize(server, request);
     }
     pages::answer(server, request)
+}
+
+/// Browsers may call the API, as they may call Stripe's.
+fn preflight() -> Answer {
+    Answer::text(204, "text/plain", String::new())
+        .with("access-control-allow-origin", "*")
+        .with("access-control-allow-methods", "GET, POST, DELETE")
+        .with("access-control-allow-headers", "authorization, content-type, idempotency-key, stripe-account, stripe-version")
+        .with("access-control-max-age", "300")
 }

@@ -262,7 +262,7 @@ pub(crate) fn take_back(ctx: &mut Context, transfer: &str, reversal: &Reversal) 
     let left = object.int("amount") - object.int("amount_reversed");
     let currency = object.text("currency").to_owned();
     if left == 0 {
-        return Err(ApiError::invalid(format!("Transfer {transfer} has already been fully reversed.")).code("transfer_reversed"));
+        return Err(ApiError::invalid(format!("Transfer {transfer} has already been fully reversed.")));
     }
     if reversal.amount > left {
         return Err(ApiError::invalid(format!(

@@ -220,7 +220,7 @@ async fn send_queued(server: Arc<Server>, id: u64) {
         let Some((account, event, url)) = state.outbox.get_mut(id).map(|d| (d.account.clone(), d.event.clone(), d.endpoint.clone())) else {
             return;
         };
-        prepare(&state, &account, &event, &url)
+        endpoint_of(&state, &account, &url).zip(body_of(&state, &account, &event))
     };
     let attempt = match target {
         Some((endpoint, body)) => Some(send(&server.client, &endpoint, body).await),
@@ -250,11 +250,15 @@ async fn send_queued(server: Arc<Server>, id: u64) {
     }
 }
 
-/// The endpoint as it is set now, and the event's body.
-fn prepare(state: &State, account: &str, event: &str, url: &str) -> Option<(WebhookEndpoint, String)> {
-    let endpoint = state.outbox.endpoints.iter().find(|endpoint| endpoint.url == url)?.clone();
-    let event = state.object(account, Kind::Event, event)?;
-    Some((endpoint, serde_json::to_string_pretty(event).unwrap_or_default()))
+/// The endpoint of a delivery as it is set now.
+fn endpoint_of(state: &State, account: &str, url: &str) -> Option<WebhookEndpoint> {
+    let connect = account != state.platform;
+    state.outbox.endpoints.iter().find(|endpoint| endpoint.url == url && endpoint.connect == connect).cloned()
+}
+
+/// An event as it is sent.
+fn body_of(state: &State, account: &str, event: &str) -> Option<String> {
+    serde_json::to_string_pretty(state.object(account, Kind::Event, event)?).ok()
 }
 
 async fn send(client: &reqwest::Client, endpoint: &WebhookEndpoint, body: String) -> Attempt {
@@ -285,9 +289,10 @@ pub(crate) async fn deliver(server: &Server, event: &str, place: Option<usize>) 
         let state = server.state();
         let account = state.owner_of(Kind::Event, event).ok_or_else(|| format!("no event {event}"))?;
         let connected = account != state.platform;
+        let body = body_of(&state, &account, event).ok_or_else(|| format!("no event {event}"))?;
         let all = state.outbox.endpoints.iter().enumerate();
         let chosen = all.filter(|(n, endpoint)| place.map_or(endpoint.connect == connected, |place| place == *n));
-        chosen.filter_map(|(_, endpoint)| prepare(&state, &account, event, &endpoint.url)).collect()
+        chosen.map(|(_, endpoint)| (endpoint.clone(), body.clone())).collect()
     };
     if targets.is_empty() {
         return Err("no such endpoint".to_owned());

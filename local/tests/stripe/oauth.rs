@@ -29,6 +29,7 @@ async fn consent_leads_to_tokens_that_act_on_the_account() {
     assert_eq!(page.status, 200);
     let html = page.body.as_str().unwrap();
     let (allow, deny) = (html.find("value=\"allow\"").unwrap(), html.find("value=\"deny\"").unwrap());
+    assert!(html.contains("action=\"/oauth/authorize?response_type=code&amp;client_id=ca_local&amp;"), "{html}");
     assert!(allow < deny && html.contains("<select id=\"account\" name=\"account\">"), "{html}");
 
     let redirect = decide(&stripe, QUERY, &[("decision", "allow"), ("account", "new")]).await;

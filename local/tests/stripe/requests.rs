@@ -94,6 +94,23 @@ async fn forms_are_taken_and_json_is_not() {
 }
 
 #[tokio::test]
+async fn a_browser_may_call_from_another_origin() {
+    let stripe = Stripe::start().await;
+    let asked = send(stripe.http.request(Method::OPTIONS, stripe.url("/v1/payment_methods"))).await;
+    assert_eq!((asked.status, &asked.headers["access-control-allow-origin"]), (204, &"*".parse().unwrap()));
+    let intent = stripe.post("/v1/payment_intents", &[("amount", "500"), ("currency", "usd"), CARD]).await.ok();
+    let secret = intent["client_secret"].as_str().unwrap();
+    let get = async |secret: &str| {
+        let url = stripe.url(&format!("/v1/payment_intents/{}?client_secret={secret}", id(&intent)));
+        send(stripe.http.get(url).bearer_auth("pk_test_local")).await
+    };
+    assert_eq!(get("guess").await.status, 400);
+    let found = get(secret).await;
+    assert_eq!(found.headers["access-control-allow-origin"], "*");
+    assert_eq!(found.ok()["id"], intent["id"]);
+}
+
+#[tokio::test]
 async fn the_log_tells_what_was_asked() {
     let stripe = Stripe::start().await;
     let account = stripe.account().await;

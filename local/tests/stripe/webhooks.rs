@@ -128,6 +128,22 @@ async fn events_can_come_in_another_order() {
 }
 
 #[tokio::test]
+async fn one_address_can_take_both_kinds_of_event() {
+    let receiver = Receiver::start().await;
+    let stripe = Stripe::start().await;
+    let endpoint = |secret, connect| json!({ "url": format!("{}/both", receiver.url), "secret": secret, "connect": connect });
+    let endpoints = json!({ "endpoints": [endpoint("whsec_1", false), endpoint("whsec_2", true)] });
+    stripe.admin("PUT", "webhooks", endpoints).await.ok();
+    let account = stripe.account().await;
+    customer(&stripe).await;
+    stripe.post_on(&account, "/v1/customers", &[]).await.ok();
+    for received in receiver.wait_for(2, |_| true).await {
+        let secret = if received.event()["account"].is_null() { "whsec_1" } else { "whsec_2" };
+        assert!(is_signed_with(&received, secret), "{received:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_deauthorized_account_is_announced_and_silent_after_that() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::with_webhooks(&receiver).await;
