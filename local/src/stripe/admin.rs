@@ -39,7 +39,7 @@ use super::context::Context;
 use super::disputes::{self, Outcome};
 use super::errors::ApiError;
 use super::faults::Fault;
-use super::params::Node;
+use super::form::Node;
 use super::payment_methods;
 use super::payments;
 use super::server::{Answer, Incomer, Server};

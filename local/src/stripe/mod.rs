@@ -27,6 +27,7 @@ mod errors;
 mod events;
 mod expand;
 mod faults;
+mod form;
 mod idempotency;
 mod jobs;
 mod ledger;

@@ -7,8 +7,8 @@ use url::Url;
 use super::accounts::{self, New};
 use super::auth;
 use super::context::Context;
+use super::form::Node;
 use super::pages;
-use super::params::Node;
 use super::server::{Answer, Incomer, Server};
 use super::state::{AuthorizationCode, Fields, Grant, Kind, Link, State, random_text};
 

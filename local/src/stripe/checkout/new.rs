@@ -1,0 +1,253 @@
+//! New Checkout Sessions: what is checked, and what is stored.
+
+use serde_json::{Map, Value, json};
+
+use super::intent_params;
+use crate::stripe::context::Context;
+use crate::stripe::errors::ApiError;
+use crate::stripe::jobs::Job;
+use crate::stripe::money;
+use crate::stripe::params::Params;
+use crate::stripe::payment_intents;
+use crate::stripe::state::{Fields, Kind, new_id, random_text};
+
+/// Parameters of `POST /v1/checkout/sessions`.
+pub(crate) const CREATE: &str = "adaptive_pricing{enabled:b} after_expiration:any allow_promotion_codes:b \
+    allowed_payment_method_types[] automatic_tax{enabled:b liability:any} billing_address_collection:(auto|required) \
+    branding_settings:any cancel_url client_reference_id consent_collection:any currency custom_fields:any \
+    custom_text:any customer customer_account customer_creation:(always|if_required) customer_email customer_update:any \
+    discounts[]{coupon promotion_code} excluded_payment_method_types[] expires_at:i integration_identifier \
+    invoice_creation:any line_items[]{adjustable_quantity{enabled:b maximum:i minimum:i} dynamic_tax_rates[] metadata:m \
+    price price_data{currency product product_data{description images[] metadata:m name tax_code tax_details:any \
+    unit_label} recurring{interval interval_count:i} tax_behavior unit_amount:i unit_amount_decimal} quantity:i \
+    tax_rates[]} locale managed_payments:any metadata:m mode:(payment|setup|subscription) name_collection:any \
+    optional_items:any origin_context payment_intent_data{application_fee_amount:i \
+    capture_method:(automatic|automatic_async|manual) description metadata:m on_behalf_of receipt_email \
+    setup_future_usage:(off_session|on_session) shipping:any statement_descriptor statement_descriptor_suffix \
+    transfer_data{amount:i destination} transfer_group} payment_method_collection:(always|if_required) \
+    payment_method_configuration payment_method_data{allow_redisplay} payment_method_options:any payment_method_types[] \
+    permissions:any phone_number_collection{enabled:b} redirect_on_completion return_url \
+    saved_payment_method_options:any setup_intent_data:any shipping_address_collection:any shipping_options:any \
+    submit_type subscription_data:any success_url tax_id_collection:any \
+    ui_mode:(hosted|hosted_page|embedded|embedded_page|custom|elements|form) wallet_options:any";
+
+/// A session lives for a day unless it says otherwise, at least half an hour.
+const LONGEST: i64 = 24 * 60 * 60;
+const SHORTEST: i64 = 30 * 60;
+
+/// What a session sells, in the state's hidden part.
+fn line_item(ctx: &Context, given: &Params, place: usize) -> Result<Value, ApiError> {
+    let at = |name: &str| format!("line_items[{place}][{name}]");
+    if given.has("price") {
+        let price = given.text("price").unwrap_or_default();
+        return Err(ApiError::invalid(format!("No such price: '{price}'")).code("resource_missing").param(&at("price")));
+    }
+    let price = given.object("price_data");
+    if !given.has("price_data") {
+        return Err(ApiError::missing(&at("price_data")));
+    }
+    let currency = money::currency(
+        price.text("currency").ok_or_else(|| ApiError::missing(&at("price_data][currency")))?,
+        &at("price_data][currency"),
+    )?;
+    let product = price.object("product_data");
+    let name = match product.text("name") {
+        Some(name) => name.to_owned(),
+        None => return Err(ApiError::missing(&at("price_data][product_data][name"))),
+    };
+    let unit = price.int("unit_amount").ok_or_else(|| ApiError::missing(&at("price_data][unit_amount")))?;
+    if unit < 0 {
+        return Err(ApiError::invalid("This value must be greater than or equal to 0.")
+            .code("parameter_invalid_integer")
+            .param(&at("price_data][unit_amount")));
+    }
+    let quantity = given.int("quantity").ok_or_else(|| ApiError::missing(&at("quantity")))?;
+    if quantity < 1 {
+        return Err(ApiError::invalid("This value must be greater than or equal to 1.")
+            .code("parameter_invalid_integer")
+            .param(&at("quantity")));
+    }
+    let total = unit.saturating_mul(quantity);
+    Ok(json!({
+        "id": new_id("li"),
+        "object": "item",
+        "adjustable_quantity": null,
+        "amount_discount": 0,
+        "amount_subtotal": total,
+        "amount_tax": 0,
+        "amount_total": total,
+        "currency": currency,
+        "description": name,
+        "metadata": given.metadata(),
+        "price": {
+            "id": new_id("price"),
+            "object": "price",
+            "active": false,
+            "billing_scheme": "per_unit",
+            "created": ctx.now(),
+            "currency": currency,
+            "custom_unit_amount": null,
+            "livemode": false,
+            "lookup_key": null,
+            "metadata": {},
+            "nickname": null,
+            "product": new_id("prod"),
+            "recurring": null,
+            "tax_behavior": price.text("tax_behavior").unwrap_or("unspecified"),
+            "tiers_mode": null,
+            "transform_quantity": null,
+            "type": "one_time",
+            "unit_amount": unit,
+            "unit_amount_decimal": unit.to_string(),
+        },
+        "quantity": quantity,
+    }))
+}
+
+/// `POST /v1/checkout/sessions`
+pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
+    let mode = params.required("mode")?;
+    if mode != "payment" {
+        return Err(ApiError::invalid(format!("The stand-in has mode=payment only, not {mode}.")).param("mode"));
+    }
+    let hosted = params.text("ui_mode").is_none_or(|mode| mode.starts_with("hosted"));
+    if !hosted {
+        return Err(ApiError::invalid("The stand-in has hosted pages only.").param("ui_mode"));
+    }
+    let success_url = params.required("success_url")?.to_owned();
+    for (name, address) in [("success_url", Some(success_url.as_str())), ("cancel_url", params.text("cancel_url"))] {
+        // `{CHECKOUT_SESSION_ID}` is no part of an address yet.
+        let address = address.map(|address| address.replace(['{', '}'], ""));
+        if address.is_some_and(|address| url::Url::parse(&address).is_err()) {
+            return Err(ApiError::invalid("Not a valid URL").code("url_invalid").param(name));
+        }
+    }
+    let given = params.objects("line_items");
+    if given.is_empty() {
+        return Err(ApiError::missing("line_items"));
+    }
+    let items: Result<Vec<Value>, ApiError> = given.iter().enumerate().map(|(place, item)| line_item(ctx, item, place)).collect();
+    let items = items?;
+    let currency = items[0].text("currency").to_owned();
+    if items.iter().any(|item| item.text("currency") != currency) {
+        return Err(ApiError::invalid("All line items of a Checkout Session must have the same currency.").param("line_items"));
+    }
+    let total: i64 = items.iter().map(|item| item.int("amount_total")).fold(0, i64::saturating_add);
+    let customer = params.text("customer").map(str::to_owned);
+    if customer.is_some() && params.has("customer_email") {
+        return Err(ApiError::invalid("You may only specify one of these parameters: customer, customer_email."));
+    }
+    let now = ctx.now();
+    let expires_at = params.int("expires_at").unwrap_or(now + LONGEST);
+    // A moment of grace: the caller's clock is not ours.
+    if expires_at < now + SHORTEST - 60 || expires_at > now + LONGEST + 60 {
+        return Err(ApiError::invalid(
+            "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.",
+        )
+        .param("expires_at"));
+    }
+    let data = params.object("payment_intent_data");
+    check_intent(ctx, &intent_params(total, &currency, customer.as_deref(), &data))?;
+    let id = format!("cs_test_a1{}", random_text(58));
+    let details = match &customer {
+        Some(customer) => {
+            let customer = ctx.fetch(Kind::Customer, customer, "customer")?;
+            json!({
+                "address": null, "business_name": null, "email": customer["email"], "individual_name": null,
+                "name": null, "phone": null, "tax_exempt": "none", "tax_ids": null,
+            })
+        }
+        None => Value::Null,
+    };
+    let types = params.texts("payment_method_types");
+    let object = json!({
+        "id": id,
+        "object": "checkout.session",
+        "adaptive_pricing": { "enabled": false },
+        "after_expiration": null,
+        "allow_promotion_codes": params.json("allow_promotion_codes"),
+        "amount_subtotal": total,
+        "amount_total": total,
+        "automatic_tax": { "enabled": false, "liability": null, "provider": null, "status": null },
+        "billing_address_collection": params.json("billing_address_collection"),
+        "cancel_url": params.json("cancel_url"),
+        "client_reference_id": params.json("client_reference_id"),
+        "client_secret": null,
+        "collected_information": null,
+        "consent": null,
+        "consent_collection": null,
+        "created": now,
+        "currency": currency,
+        "currency_conversion": null,
+        "custom_fields": [],
+        "custom_text": {
+            "after_submit": null, "shipping_address": null, "submit": null, "terms_of_service_acceptance": null,
+        },
+        "customer": customer,
+        "customer_account": null,
+        "customer_creation": if customer.is_some() {
+            Value::Null
+        } else {
+            params.text("customer_creation").unwrap_or("if_required").into()
+        },
+        "customer_details": details,
+        "customer_email": params.json("customer_email"),
+        "discounts": [],
+        "expires_at": expires_at,
+        "invoice": null,
+        "invoice_creation": {
+            "enabled": false,
+            "invoice_data": {
+                "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null, "issuer": null,
+                "metadata": {}, "rendering_options": null,
+            },
+        },
+        "livemode": false,
+        "locale": params.json("locale"),
+        "metadata": params.metadata(),
+        "mode": "payment",
+        "origin_context": null,
+        "payment_intent": null,
+        "payment_link": null,
+        "payment_method_collection": "if_required",
+        "payment_method_configuration_details": null,
+        "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
+        "payment_method_types": if types.is_empty() { vec!["card".to_owned()] } else { types },
+        "payment_status": "unpaid",
+        "permissions": null,
+        "phone_number_collection": { "enabled": false },
+        "recovered_from": null,
+        "saved_payment_method_options": null,
+        "setup_intent": null,
+        "shipping_address_collection": null,
+        "shipping_cost": null,
+        "shipping_options": [],
+        "status": "open",
+        "submit_type": params.json("submit_type"),
+        "subscription": null,
+        "success_url": success_url,
+        "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+        "ui_mode": "hosted_page",
+        "url": format!("{}/c/pay/{id}", ctx.origin),
+        "wallet_options": null,
+    });
+    let mut hidden = Map::new();
+    hidden.insert("items".into(), items.into());
+    hidden.insert("intent".into(), data.value().clone());
+    let account = ctx.account.clone();
+    ctx.state.insert(&account, Kind::CheckoutSession, object, hidden);
+    ctx.state.jobs.push(Job::ExpireSession { at: expires_at, account, session: id.clone() });
+    ctx.fetch(Kind::CheckoutSession, &id, "session")
+}
+
+/// Whether a PaymentIntent could be made of it: the same checks, before anybody has come to pay.
+fn check_intent(ctx: &Context, params: &Params) -> Result<(), ApiError> {
+    payment_intents::check(ctx, params).map(drop).map_err(|error| {
+        let too_small = error.fields()["message"].as_str().unwrap_or_default().strip_prefix("Amount must be at least ").map(str::to_owned);
+        match too_small {
+            Some(least) => ApiError::invalid(format!("The Checkout Session's total amount due must add up to at least {least}"))
+                .code("amount_too_small"),
+            None => error,
+        }
+    })
+}
