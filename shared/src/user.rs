@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use crate::ids::UserId;
 
-/// A user as stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A user as stored. What it prints of itself is its id: the rest is nobody's business in a log.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct User {
     /// The user's id.
     pub id: UserId,
@@ -30,6 +30,12 @@ pub struct User {
     /// connected account's under its id. Customers are never looked up by listing.
     #[serde(default)]
     pub customers: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("User").field(&self.id).finish()
+    }
 }
 
 /// The key of the platform's own account in [`User::customers`] and in idempotency keys.

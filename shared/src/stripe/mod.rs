@@ -20,8 +20,7 @@ use crate::secrets::{SecretError, StripeKeys};
 use crate::{aws, secrets};
 use error::StripeError;
 
-/// Sent as `Stripe-Version`: the one that the request types were generated for.
-pub const API_VERSION: &str = "2026-09-30.endive";
+pub use crate::config::STRIPE_API_VERSION as API_VERSION;
 
 /// How often a request is sent before its failure is told.
 const TRIES: u32 = 3;
