@@ -40,6 +40,8 @@ impl Server {
     pub(crate) fn new(options: Options, address: SocketAddr, mut state: State) -> io::Result<Self> {
         state.outbox.endpoints = options.webhooks.clone();
         // A redirect is no delivery, and nothing here is to be found through a proxy.
+        // Built together with the functions, reqwest has TLS without a provider, and wants one even for plain HTTP.
+        let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let client = client.build().map_err(io::Error::other)?;
         Ok(Self { options, address, state: Mutex::new(state), wake: Notify::new(), client })

@@ -56,6 +56,7 @@ impl Stripe {
     }
 
     pub async fn with(options: Options) -> Self {
+        let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { stand_in: start(options).await.unwrap(), http }
     }
