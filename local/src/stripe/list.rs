@@ -39,7 +39,8 @@ pub(crate) fn page(ctx: &Context, kind: Kind, params: &Params, url: &str, wanted
 /// # Errors
 /// As [`page`].
 pub(crate) fn page_of(kind: Kind, data: &[Value], params: &Params, url: &str) -> Result<Value, ApiError> {
-    let rows: Vec<&Value> = data.iter().collect();
+    let created = params.value().get("created").unwrap_or(&Value::Null);
+    let rows: Vec<&Value> = data.iter().filter(|row| in_range(row.int("created"), created)).collect();
     slice(&rows, params, url, |name| {
         let Some(id) = params.text(name) else { return Ok(None) };
         let place = rows.iter().position(|row| row.text("id") == id);
