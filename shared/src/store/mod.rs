@@ -16,11 +16,13 @@
 //! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
 //! | failed log-ins | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
 //! | webhook event | `EVENT#<evt>` | `EVENT` | |
+//! | mail that was asked for | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by the time it is due; only where waiting |
 
 pub mod courses;
 pub mod events;
 pub mod links;
 pub mod oauth;
+pub mod outbox;
 pub mod page;
 pub mod purchases;
 pub mod sessions;
