@@ -100,6 +100,7 @@ impl Stack {
         let user = User {
             id: UserId::generate(&self.app.entropy),
             email: email.to_owned(),
+            email_confirmed: true,
             password_hash: self.seller.password_hash.clone(),
             is_seller: true,
             is_staff: false,

@@ -1,9 +1,11 @@
-//! The small AWS stand-ins, all on one port: Secrets Manager.
+//! The small AWS stand-ins, all on one port: Secrets Manager, and SES with its mailbox.
 //!
 //! AWS tells its services apart by host name. Here one origin answers for all, and the request says what it is for: by
-//! `X-Amz-Target` where the service speaks AWS JSON.
+//! `X-Amz-Target` where the service speaks AWS JSON, by the path where it speaks REST.
 
+mod mailbox;
 mod secrets;
+mod ses;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,8 +16,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
+
+pub use ses::{Mail, Mailbox, Outage};
 
 use crate::net::{self, Server};
 
@@ -23,6 +27,7 @@ use crate::net::{self, Server};
 #[derive(Debug)]
 pub struct AwsStandIn {
     server: Server,
+    mailbox: Arc<Mailbox>,
 }
 
 /// Starts the stand-ins on `port` (0 takes any free one). `secrets` are the values that Secrets Manager gives out, by name.
@@ -30,13 +35,21 @@ pub struct AwsStandIn {
 /// # Errors
 /// Where the port is taken.
 pub async fn start(port: u16, secrets: HashMap<String, String>) -> io::Result<AwsStandIn> {
+    let mailbox = Arc::new(Mailbox::default());
+    let ses = Router::new().route("/v2/email/outbound-emails", post(send_email)).with_state(Arc::clone(&mailbox));
     let app = Router::new().route("/", get(front_page).post(json_service)).with_state(Arc::new(secrets));
+    let app = app.merge(ses).merge(mailbox::routes(Arc::clone(&mailbox)));
     let server = Server::axum(net::listen(port)?, app)?;
-    Ok(AwsStandIn { server })
+    Ok(AwsStandIn { server, mailbox })
 }
 
 impl AwsStandIn {
-    /// The endpoint, for `AWS_ENDPOINT_URL_SECRETS_MANAGER`.
+    /// What SES took, and how it is made to fail.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The endpoint, for `AWS_ENDPOINT_URL_SECRETS_MANAGER` and `AWS_ENDPOINT_URL_SESV2`.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -64,6 +77,10 @@ async fn json_service(State(secrets): State<Secrets>, headers: HeaderMap, body: 
     }
 }
 
+async fn send_email(State(mailbox): State<Arc<Mailbox>>, headers: HeaderMap, body: Bytes) -> Response {
+    mailbox.send(&headers, &body)
+}
+
 fn failure(kind: &str, message: &str) -> Response {
     answer(StatusCode::BAD_REQUEST, &json!({"__type": kind, "Message": message}))
 }
@@ -79,6 +96,7 @@ async fn front_page(State(secrets): State<Secrets>) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Local AWS</title>\
          <h1>Local AWS</h1><p>Stand-ins for the AWS services that the functions use, apart from DynamoDB.</p>\
+         <h2>SES</h2><p>What was sent stands in the <a href=/mailbox>mailbox</a>.</p>\
          <h2>Secrets Manager</h2><p><code>GetSecretValue</code> of:</p><ul>{names}</ul></html>"
     ))
 }

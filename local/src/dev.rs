@@ -4,6 +4,7 @@ mod cargo_lambda;
 mod functions;
 mod lock;
 mod processes;
+mod pump;
 mod stand_ins;
 mod words;
 
@@ -114,7 +115,7 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
     processes::run("cargo build -p operator", processes::cargo(settings).args(["build", "-p", "operator"])).await?;
 
     words::say("Starting the stand-ins.");
-    *running = Some(stand_ins::start(settings).await?);
+    let stand_ins = running.insert(stand_ins::start(settings).await?);
     for command in ["table", "fixtures"] {
         let mut operator = processes::cargo(settings);
         operator.args(["run", "--quiet", "-p", "operator", "--", command]).envs(settings.operator());
@@ -123,6 +124,7 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
 
     let Some(cargo_lambda) = cargo_lambda else {
         words::stack_is_ready(settings, began.elapsed());
+        pump::pump(settings, stand_ins.dynamo()).await;
         std::future::pending::<()>().await;
         return Ok(());
     };
@@ -133,7 +135,14 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
         ready = functions::ready(settings) => ready?,
     }
     words::dev_is_ready(settings, began.elapsed());
-    Err(processes::ended("cargo lambda watch", watch.wait().await))
+    let ended = tokio::select! {
+        status = watch.wait() => status,
+        () = async {
+            pump::pump(settings, stand_ins.dynamo()).await;
+            std::future::pending::<()>().await;
+        } => unreachable!("nothing ends what is pending"),
+    };
+    Err(processes::ended("cargo lambda watch", ended))
 }
 
 /// What asks the stack to stop.

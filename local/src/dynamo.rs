@@ -1,5 +1,7 @@
 //! DynamoDB's API on 127.0.0.1, embedded: in a file between runs of the local stack, in memory for tests.
 
+pub mod stream;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -66,6 +68,11 @@ impl Dynamo {
     /// The database behind the endpoint; `sweep_ttl()` deletes what has expired at once.
     pub fn database(&self) -> &Database {
         &self.database.0
+    }
+
+    /// What is written to a table from now on; none where the table, or its stream, is not there.
+    pub fn stream(&self, table: &str) -> Option<stream::Stream> {
+        stream::Stream::latest(self.database(), table)
     }
 
     /// Lets requests under way finish and closes the file.

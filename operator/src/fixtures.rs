@@ -77,6 +77,7 @@ async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
     let user = User {
         id: UserId::generate(&app.entropy),
         email: email.written().to_owned(),
+        email_confirmed: true,
         password_hash: password::hash(PASSWORD.to_owned(), &app.entropy).await,
         is_seller: fixture.is_seller,
         is_staff: fixture.is_staff,

@@ -35,6 +35,8 @@ pub struct Config {
     pub oauth_scope: String,
     /// `DEFAULT_FEE_PERCENT`: the platform's part where a course names none.
     pub default_fee_percent: FeePercent,
+    /// `MAIL_FROM`: the address that mails are sent from; SES has verified it.
+    pub mail_from: String,
     /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
     pub stripe_timeout: Duration,
 }
@@ -98,6 +100,7 @@ impl Config {
             charge_type,
             oauth_scope,
             default_fee_percent,
+            mail_from: text("MAIL_FROM", ""),
             stripe_timeout,
         })
     }

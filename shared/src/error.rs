@@ -99,6 +99,12 @@ pub enum Error {
     /// A parked link that is not there any more.
     #[error("this confirmation has ended; connect again")]
     ConfirmationGone,
+    /// A token that came by mail was used, has expired, or was never issued.
+    #[error("this link was used already or has expired; ask for a new one")]
+    LinkGone,
+    /// An account with a linked Stripe account cannot be erased.
+    #[error("disconnect your Stripe account first")]
+    StillConnected,
     /// The user has a Stripe account linked already.
     #[error("a Stripe account is linked already; disconnect it first")]
     AlreadyLinked,
@@ -145,6 +151,8 @@ impl Error {
             Self::PaymentProviderUnavailable(_) => "payment_provider_unavailable",
             Self::PaymentProviderTimeout(_) => "payment_provider_timeout",
             Self::ConfirmationGone => "confirmation_gone",
+            Self::LinkGone => "link_gone",
+            Self::StillConnected => "still_connected",
             Self::AlreadyLinked => "already_linked",
             Self::AccountTaken => "account_taken",
             Self::BadSignature => "bad_signature",

@@ -14,6 +14,9 @@ pub struct User {
     pub id: UserId,
     /// As the user wrote it; compared without case, see [`Email`].
     pub email: String,
+    /// Whether a mail to the address reached its owner.
+    #[serde(default)]
+    pub email_confirmed: bool,
     /// Argon2id, in the PHC string format.
     pub password_hash: String,
     /// May list courses and link a Stripe account.

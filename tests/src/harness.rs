@@ -4,6 +4,7 @@
 mod client;
 mod dispatch;
 mod event;
+mod mail;
 mod people;
 mod router;
 mod shape;
@@ -23,18 +24,20 @@ use shared::entropy::Entropy;
 use shared::store::Store;
 
 pub(crate) use client::{Answer, Call};
+pub(crate) use mail::token_in;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
 /// What the functions are told by their environment, unless a test says otherwise.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
     ("PUBLIC_API_URL", "http://localhost:9000"),
     ("STOREFRONT_URL", "http://localhost:3000"),
     ("ALLOWED_ORIGINS", "http://localhost:3000,https://partner.example"),
     ("DEFAULT_FEE_PERCENT", "50"),
+    ("MAIL_FROM", "Courses <courses@example.com>"),
 ];
 
 /// How long DynamoDB may take to answer.
@@ -48,6 +51,8 @@ pub(crate) struct World {
     pub(crate) proxy: Proxy,
     /// Stripe, and the functions that talk to it.
     pub(crate) payments: Payments,
+    /// The function that sends mails, and where they arrive.
+    post_office: mail::Post,
     /// DynamoDB itself, past the proxy.
     database: Client,
     _dynamo: Dynamo,
@@ -81,7 +86,8 @@ impl World {
         let database = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
         operator::table::create(&database, &app.config.table_name).await.expect("the table can be made");
         let payments = Payments::start(&app, stand_in).await;
-        Self { app, proxy, payments, database, _dynamo: dynamo }
+        let post_office = mail::Post::start(&app, &dynamo).await;
+        Self { app, proxy, payments, post_office, database, _dynamo: dynamo }
     }
 
     /// DynamoDB itself, past the proxy.

@@ -7,4 +7,6 @@ mod contract;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod payments;

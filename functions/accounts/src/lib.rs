@@ -1,9 +1,12 @@
-//! Accounts: signing up, logging in and out, the account page, and the staff's list of users.
+//! Accounts: signing up, logging in and out, the account page, what is done by mail, and the staff's list of users.
 
 mod attempts;
+mod email_confirmation;
+mod erase;
 mod log_in;
 mod log_out;
 mod me;
+mod password_reset;
 mod sign_up;
 mod signed_in;
 mod staff;
@@ -27,11 +30,15 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::DELETE, ["sessions", "current"]) => log_out::log_out(app, request).await,
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,
         (&Method::PATCH, ["users", "me"]) => me::change(app, request).await,
+        (&Method::DELETE, ["users", "me"]) => erase::erase(app, request).await,
+        (&Method::POST, ["password-resets"]) => password_reset::ask(app, request).await,
+        (&Method::PUT, ["password-resets"]) => password_reset::choose(app, request).await,
+        (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
+        (&Method::PUT, ["email-confirmations"]) => email_confirmation::confirm(app, request).await,
         (&Method::GET, ["admin", "users"]) => staff::list(app, request).await,
         (&Method::PATCH, ["admin", "users", id]) => staff::change_roles(app, request, id).await,
-        (_, ["users" | "sessions"] | ["sessions", "current"] | ["users", "me"] | ["admin", "users"] | ["admin", "users", _]) => {
-            Err(Error::MethodNotAllowed)
-        }
+        (_, ["users" | "sessions" | "password-resets" | "email-confirmations"] | ["sessions", "current"])
+        | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _]) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }
 }

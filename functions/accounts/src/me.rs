@@ -48,13 +48,15 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
         Some(password) => Some(password::hash(password, &app.entropy).await),
         None => None,
     };
-    let change = app.store.change_credentials(&user, email.as_ref(), hash.as_deref(), &session.token);
+    let change = app.store.change_credentials(&user, email.as_ref(), hash.as_deref(), &session.token, app.clock.now());
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
     match changed? {
         CredentialsChange::Made => {
+            let is_same = |email: &Email| email.key() == user.email.to_lowercase();
+            let email_confirmed = user.email_confirmed && email.as_ref().is_none_or(is_same);
             let email = email.map_or(user.email.clone(), |email| email.written().to_owned());
-            Ok(response::json(200, &UserView::from(&User { email, ..user })))
+            Ok(response::json(200, &UserView::from(&User { email, email_confirmed, ..user })))
         }
         CredentialsChange::EmailTaken => Err(Error::EmailTaken),
         CredentialsChange::Outdated => Err(Error::Conflict),

@@ -30,6 +30,7 @@ pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Er
     let user = User {
         id: UserId::generate(&app.entropy),
         email: email.written().to_owned(),
+        email_confirmed: false,
         password_hash: password::hash(body.password, &app.entropy).await,
         is_seller: false,
         is_staff: false,

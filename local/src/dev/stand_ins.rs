@@ -44,6 +44,11 @@ pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
 }
 
 impl StandIns {
+    /// The running DynamoDB.
+    pub(super) fn dynamo(&self) -> &Dynamo {
+        &self.dynamo
+    }
+
     /// Stops all of them, the database last.
     pub(super) async fn shutdown(self) {
         self.web.shutdown().await;

@@ -46,6 +46,7 @@ fn addresses(settings: &Settings, api: bool) {
     }
     line("DynamoDB", ports.dynamodb, "");
     line("AWS stand-ins", ports.aws, "");
+    line("Mailbox", ports.aws, "/mailbox");
     println!("\n  Log in as test@buyer.com, test@seller.com or test@admin.com, password justatest.");
     if let Stripe::TestMode(keys) = settings.stripe() {
         test_mode(settings, keys.webhook_secret.is_some());

@@ -53,6 +53,12 @@ pub fn no_content() -> Response {
     lambda_http::Response::builder().status(204).header(CACHE_CONTROL, "no-store").body(Body::Empty).expect("the headers are sound")
 }
 
+/// Taken on, with nothing to say about it.
+#[must_use]
+pub fn accepted() -> Response {
+    lambda_http::Response::builder().status(202).header(CACHE_CONTROL, "no-store").body(Body::Empty).expect("the headers are sound")
+}
+
 /// Sends a browser elsewhere.
 ///
 /// # Panics

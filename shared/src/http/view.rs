@@ -20,6 +20,7 @@ fn written(at: OffsetDateTime) -> String {
 pub struct UserView {
     id: UserId,
     email: String,
+    email_confirmed: bool,
     is_seller: bool,
     is_staff: bool,
     created_at: String,
@@ -42,6 +43,7 @@ impl From<&User> for UserView {
         Self {
             id: user.id.clone(),
             email: user.email.clone(),
+            email_confirmed: user.email_confirmed,
             is_seller: user.is_seller,
             is_staff: user.is_staff,
             created_at: written(user.created_at),

@@ -4,7 +4,9 @@
 //! | item | `pk` | `sk` | `gsi1pk`, `gsi1sk` |
 //! | --- | --- | --- | --- |
 //! | user | `USER#<user>` | `PROFILE` | `USERS`, id by time of sign-up |
+//! | what is left of an erased user | `USER#<user>` | `ERASED` | |
 //! | session | `USER#<user>` | `SESSION#<hash>` | |
+//! | token that travels by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>` | |
 //! | sealed tokens | `USER#<user>` | `STRIPE` | |
 //! | course | `USER#<seller>` | `COURSE#<course>` | `COURSES`, newest last; only where published |
 //! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; only where ever paid |
@@ -21,6 +23,7 @@
 pub mod courses;
 pub mod events;
 pub mod links;
+pub mod mailed;
 pub mod oauth;
 pub mod outbox;
 pub mod page;

@@ -46,7 +46,9 @@ pub enum Mail {
     Refunded {
         /// Which purchase.
         purchase: PurchaseId,
-        /// How much of it was given back so far, all refunds together, in the minor unit.
+        /// Which of its refunds: a number or an id that is this refund's alone.
+        refund: String,
+        /// How much was given back so far, all refunds together, in the minor unit.
         total: i64,
     },
     /// To the seller: the buyer's bank disputes the payment.
@@ -119,13 +121,19 @@ impl Mail {
         Self::ConfirmEmail { user: user.clone(), email: digest(email.key()), window: window(at) }
     }
 
+    /// Whether the digest in [`Mail::ConfirmEmail`] is of this address.
+    #[must_use]
+    pub fn is_address(email_digest: &str, address: &str) -> bool {
+        Email::parse(address).is_ok_and(|email| digest(email.key()) == email_digest)
+    }
+
     /// The cause, in one text.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
             Self::PurchaseReceipt { purchase } => format!("receipt#{purchase}"),
             Self::SaleNotice { purchase } => format!("sale#{purchase}"),
-            Self::Refunded { purchase, total } => format!("refund#{purchase}#{total}"),
+            Self::Refunded { purchase, refund, .. } => format!("refund#{purchase}#{refund}"),
             Self::DisputeOpened { dispute, .. } => format!("dispute-opened#{dispute}"),
             Self::DisputeClosed { dispute, .. } => format!("dispute-closed#{dispute}"),
             Self::OnboardingUnfinished { account, .. } => format!("onboarding#{account}"),

@@ -24,7 +24,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// A new session's token.
+    /// A new token.
     #[must_use]
     pub fn generate(user: &UserId, entropy: &Entropy) -> Self {
         Self { user: user.clone(), secret: entropy.secret() }
@@ -51,8 +51,13 @@ impl Token {
         &self.user
     }
 
+    /// What is stored in place of its secret.
+    pub(super) fn digest(&self) -> String {
+        digest(&self.secret)
+    }
+
     pub(super) fn key(&self) -> Key {
-        Key::new(format!("USER#{}", self.user), format!("SESSION#{}", digest(&self.secret)))
+        Key::new(format!("USER#{}", self.user), format!("SESSION#{}", self.digest()))
     }
 }
 

@@ -1,8 +1,12 @@
 //! Users and the uniqueness of their e-mail addresses.
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::sessions::Token;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
@@ -20,6 +24,15 @@ fn email_key(email: &Email) -> Key {
 #[derive(Serialize, Deserialize)]
 struct EmailOwner {
     user_id: UserId,
+}
+
+/// What is left of a user.
+#[derive(Serialize)]
+struct Erased {
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// The user's customers at Stripe, by account.
+    customers: BTreeMap<String, String>,
 }
 
 /// How a change of e-mail address or password ended.
@@ -42,7 +55,8 @@ fn user_item(user: &User) -> Result<Item, StoreError> {
 }
 
 impl Store {
-    /// Adds a user with an e-mail that no other has, and begins the user's first session where a token is given.
+    /// Adds a user with an e-mail that no other has. Where a token is given, that begins the user's first session, and a mail is
+    /// asked for that confirms the address.
     ///
     /// # Errors
     /// Where DynamoDB fails. [`Written::No`] where the address is taken.
@@ -51,6 +65,7 @@ impl Store {
         let mut items = vec![self.put(owner).if_absent(), self.put(user_item(user)?).if_absent()];
         if let Some(token) = session {
             items.push(self.new_session(token, user, user.created_at)?);
+            items.push(self.ask_for(&Mail::confirm_email(&user.id, email, user.created_at), user.created_at)?);
         }
         self.transact(items).await
     }
@@ -84,8 +99,8 @@ impl Store {
         }
     }
 
-    /// Changes the e-mail address, the password, or both: all of it or nothing. The old address is free at once, and
-    /// with a new password all sessions end but that of `kept`.
+    /// Changes the e-mail address, the password, or both: all of it or nothing. The old address is free at once, the new
+    /// one is to be confirmed, and with a new password all sessions end but that of `kept`.
     ///
     /// `user` is what the request has read: where another request has changed address or password since, nothing is
     /// written.
@@ -98,13 +113,17 @@ impl Store {
         email: Option<&Email>,
         password_hash: Option<&str>,
         kept: &Token,
+        now: OffsetDateTime,
     ) -> Result<CredentialsChange, StoreError> {
+        let old = Email::parse(&user.email).ok().map(|email| email_key(&email));
+        let moved = email.filter(|email| old.as_ref() != Some(&email_key(email)));
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .update_expression("SET email = :email, password_hash = :hash")
+            .update_expression("SET email = :email, email_confirmed = :confirmed, password_hash = :hash")
             .condition_expression("email = :old_email AND password_hash = :old_hash")
             .expression_attribute_values(":email", string(email.map_or(user.email.as_str(), Email::written)))
+            .expression_attribute_values(":confirmed", AttributeValue::Bool(user.email_confirmed && moved.is_none()))
             .expression_attribute_values(":hash", string(password_hash.unwrap_or(&user.password_hash)))
             .expression_attribute_values(":old_email", string(&user.email))
             .expression_attribute_values(":old_hash", string(&user.password_hash))
@@ -115,17 +134,40 @@ impl Store {
             items.push(self.keep_session(kept, hash));
         }
         let conditions = items.len();
-        let old = Email::parse(&user.email).ok().map(|email| email_key(&email));
-        if let Some(email) = email.filter(|email| old.as_ref() != Some(&email_key(email))) {
+        if let Some(email) = moved {
             let owner = to_item(&email_key(email), &EmailOwner { user_id: user.id.clone() })?;
             items.push(self.put(owner).if_absent());
             items.extend(old.map(|old| self.remove(&old)));
+            items.push(self.ask_for(&Mail::confirm_email(&user.id, email, now), now)?);
         }
         Ok(match self.transact(items).await? {
             Written::Yes => CredentialsChange::Made,
             Written::No(index) if index < conditions => CredentialsChange::Outdated,
             Written::No(_) => CredentialsChange::EmailTaken,
         })
+    }
+
+    /// Erases what is known of a person: profile, address and sign-in. What was bought and sold stays, under an id that names
+    /// nobody any more; with it stays what is needed to erase the person at Stripe too. Courses must be gone before.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails. [`Written::No`] where address, password or link changed at this moment.
+    pub async fn erase_user(&self, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
+        let erased = Erased { at: now, customers: user.customers.clone() };
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(&user.id).attributes()))
+            .condition_expression("email = :email AND password_hash = :hash AND attribute_not_exists(stripe)")
+            .expression_attribute_values(":email", string(&user.email))
+            .expression_attribute_values(":hash", string(&user.password_hash))
+            .build()
+            .expect("a table and a key are given");
+        let mut items = vec![
+            TransactWriteItem::builder().delete(delete).build(),
+            self.put(to_item(&Key::new(format!("USER#{}", user.id), "ERASED"), &erased)?).always(),
+        ];
+        items.extend(Email::parse(&user.email).ok().map(|email| self.remove(&email_key(&email))));
+        self.transact(items).await
     }
 
     /// Makes or unmakes a seller or a member of staff. Nothing that is theirs is touched.
@@ -138,7 +180,7 @@ impl Store {
         for (name, value) in [("is_seller", is_seller), ("is_staff", is_staff)] {
             if let Some(value) = value {
                 sets.push(format!("{name} = :{name}"));
-                values.push((format!(":{name}"), super::AttributeValue::Bool(value)));
+                values.push((format!(":{name}"), AttributeValue::Bool(value)));
             }
         }
         if sets.is_empty() {
@@ -148,12 +190,7 @@ impl Store {
         self.set_profile(id, &format!("SET {}", sets.join(", ")), &values).await
     }
 
-    async fn set_profile(
-        &self,
-        id: &UserId,
-        expression: &str,
-        values: &[(&str, super::AttributeValue)],
-    ) -> Result<Option<User>, StoreError> {
+    async fn set_profile(&self, id: &UserId, expression: &str, values: &[(&str, AttributeValue)]) -> Result<Option<User>, StoreError> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let result = self
             .client

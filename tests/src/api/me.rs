@@ -24,6 +24,7 @@ async fn who_i_am_is_one_trip_and_nobody_elses_business() {
         &json!({
             "id": person.id,
             "email": "a@example.com",
+            "email_confirmed": false,
             "is_seller": false,
             "is_staff": false,
             "created_at": "[time]",

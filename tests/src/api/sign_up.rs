@@ -15,6 +15,7 @@ async fn a_new_user_is_a_buyer_and_signed_in() {
             "user": {
                 "id": "[user]",
                 "email": "New@Example.com",
+                "email_confirmed": false,
                 "is_seller": false,
                 "is_staff": false,
                 "created_at": "[time]",

@@ -40,6 +40,8 @@ fn every_error() -> Vec<Error> {
         Error::PaymentProviderUnavailable(cause()),
         Error::PaymentProviderTimeout(cause()),
         Error::ConfirmationGone,
+        Error::LinkGone,
+        Error::StillConnected,
         Error::AlreadyLinked,
         Error::AccountTaken,
         Error::BadSignature,

@@ -92,7 +92,8 @@ fn direct(body: &str) -> Reach {
             reach.on_table.insert(format!("dynamodb:{action}"));
         }
     }
-    if body.contains("List::Index { pk: ") {
+    let is_query_of_its_own = body.contains(".index_name(") && !body.contains("List::Index");
+    if body.contains("List::Index { pk: ") || is_query_of_its_own {
         reach.on_index.insert("dynamodb:Query".to_owned());
     }
     for trace in ["Key::new(format!(\"", "List::Table { pk: format!(\""] {
@@ -158,6 +159,10 @@ fn granted(template: &Template, function: &str) -> Reach {
     let mut all = Reach::default();
     for statement in template.statements(function) {
         let actions = statement["Action"].as_array().map_or_else(|| vec![&statement["Action"]], |many| many.iter().collect());
+        // The stream is read by Lambda, not by the function.
+        if statement["Resource"].pointer("/Fn::GetAtt/1").is_some_and(|attribute| attribute == "StreamArn") {
+            continue;
+        }
         let actions = actions.into_iter().map(text).filter(|action| action.starts_with("dynamodb:")).map(str::to_owned);
         if statement["Resource"].get("Fn::Sub").is_some() {
             all.on_index.extend(actions)

@@ -49,7 +49,7 @@ fn no_role_has_a_wildcard_or_a_policy_from_elsewhere() {
 }
 
 #[test]
-fn roles_grant_the_table_its_index_the_log_and_secrets_and_nothing_else() {
+fn roles_grant_the_table_its_index_the_log_secrets_and_mail_and_nothing_else() {
     let template = Template::read();
     for (folder, id) in template.functions() {
         let mut may_log = false;
@@ -62,6 +62,20 @@ fn roles_grant_the_table_its_index_the_log_and_secrets_and_nothing_else() {
                     may_log = true;
                 }
                 ["secretsmanager:GetSecretValue"] => {}
+                ["ses:SendEmail"] => {
+                    let identity = text(&resource["Fn::Sub"]);
+                    assert!(identity.ends_with(":identity/${MailIdentity}"), "{folder} sends as {identity}");
+                }
+                ["sqs:SendMessage"] => {
+                    let queue = got(resource, "Arn");
+                    let mappings = template.resources("AWS::Lambda::EventSourceMapping");
+                    let mapping = mappings.values().find(|mapping| mapping["Properties"]["FunctionName"]["Ref"] == id);
+                    let mapping = mapping.unwrap_or_else(|| panic!("{folder} reads no stream"));
+                    assert_eq!(got(&mapping["Properties"]["DestinationConfig"]["OnFailure"]["Destination"], "Arn"), queue, "{folder}");
+                }
+                ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"] => {
+                    assert_eq!(got(resource, "StreamArn"), "Table", "{folder}");
+                }
                 ["dynamodb:Query"] if resource.get("Fn::Sub").is_some() => {
                     assert_eq!(resource["Fn::Sub"], "${Table.Arn}/index/gsi1", "{folder}")
                 }

@@ -36,6 +36,11 @@ impl World {
         self.call("POST", path).json(&body)
     }
 
+    /// `PUT path` with JSON.
+    pub(crate) fn put(&self, path: impl Into<String>, body: Value) -> Call<'_> {
+        self.call("PUT", path).json(&body)
+    }
+
     /// `PATCH path` with JSON.
     pub(crate) fn patch(&self, path: impl Into<String>, body: Value) -> Call<'_> {
         self.call("PATCH", path).json(&body)

@@ -1,0 +1,17 @@
+//! Sends the mails of the outbox: for the table's stream, and on a schedule.
+
+use std::convert::Infallible;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use notify::{Event, Notify};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::log::init();
+    let notify = Notify::from_env()?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
+        let work = notify::handle(&notify, event.payload);
+        async move { Ok::<_, Infallible>(work.await) }
+    }))
+    .await
+}

@@ -1,0 +1,78 @@
+//! Mail in the tests' world: the table's stream, `notify`, and the SES that it sends through.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use local::aws::{AwsStandIn, Mail, Mailbox};
+use local::dynamo::Dynamo;
+use local::dynamo::stream::Stream;
+use notify::{Answer, Mailer, Notify};
+use serde_json::{Value, json};
+use shared::app::App;
+
+use super::World;
+
+/// The function that sends mails, and where they arrive.
+pub(crate) struct Post {
+    notify: Notify,
+    ses: AwsStandIn,
+    stream: Mutex<Stream>,
+}
+
+impl Post {
+    pub(super) async fn start(app: &App, dynamo: &Dynamo) -> Self {
+        let ses = local::aws::start(0, HashMap::new()).await.expect("a port is free");
+        let notify = Notify { app: app.clone(), mailer: Mailer::new(app, Some(ses.url())) };
+        let stream = dynamo.stream(&app.config.table_name).expect("the table has a stream");
+        Self { notify, ses, stream: Mutex::new(stream) }
+    }
+}
+
+impl World {
+    /// What has arrived, and how SES is made to fail.
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        self.post_office.ses.mailbox()
+    }
+
+    /// The mails to an address, the oldest first.
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<Mail> {
+        self.mailbox().mails().into_iter().filter(|mail| mail.to == [address]).collect()
+    }
+
+    /// The records of new mails that the stream has for `notify` since the last time, as its filter lets them through.
+    pub(crate) fn new_mails(&self) -> Vec<Value> {
+        let records = self.post_office.stream.lock().expect("no test panics here").next().expect("the stream can be read");
+        let is_mail = |record: &Value| {
+            let pk = record.pointer("/dynamodb/Keys/pk/S").and_then(Value::as_str).expect("every item has a key");
+            record["eventName"] == "INSERT" && pk.starts_with("MAIL#")
+        };
+        records.into_iter().filter(is_mail).collect()
+    }
+
+    /// Hands records to `notify`, as Lambda does.
+    pub(crate) async fn notify(&self, records: &[Value]) -> Answer {
+        let event = serde_json::from_value(json!({ "Records": records })).expect("it is an event");
+        notify::handle(&self.post_office.notify, event).await
+    }
+
+    /// Hands over what the stream has.
+    pub(crate) async fn pump(&self) {
+        let answer = self.notify(&self.new_mails()).await;
+        assert_eq!(answer, Answer::default(), "every record is taken on");
+    }
+
+    /// What the schedule does once a minute.
+    pub(crate) async fn sweep(&self) {
+        let event = serde_json::from_value(json!({ "sweep": true })).expect("it is an event");
+        notify::handle(&self.post_office.notify, event).await;
+    }
+}
+
+/// The token behind the `#` of a mail's link.
+#[track_caller]
+pub(crate) fn token_in(mail: &Mail) -> String {
+    let link = mail.text.lines().find(|line| line.starts_with("http") && line.contains('#'));
+    let token = link.and_then(|link| link.split_once('#')).unwrap_or_else(|| panic!("no link with a token in {}", mail.text)).1.to_owned();
+    assert!(mail.html.contains(&token), "both parts have the link");
+    token
+}

@@ -1,0 +1,6 @@
+//! Mails, and what is done by mail.
+
+mod account;
+mod erasure;
+mod outbox;
+mod password;
