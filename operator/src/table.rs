@@ -32,12 +32,18 @@ pub async fn create(client: &Client, name: &str) -> Result<String, Failure> {
         .set_key_schema(Some(key("gsi1pk", "gsi1sk")))
         .projection(Projection::builder().projection_type(ProjectionType::All).build())
         .build()?;
+    let due = GlobalSecondaryIndex::builder()
+        .index_name("gsi2")
+        .set_key_schema(Some(key("gsi2pk", "gsi2sk")))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()?;
     let created = client
         .create_table()
         .table_name(name)
-        .set_attribute_definitions(Some(["pk", "sk", "gsi1pk", "gsi1sk"].map(attribute).to_vec()))
+        .set_attribute_definitions(Some(["pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"].map(attribute).to_vec()))
         .set_key_schema(Some(key("pk", "sk")))
         .global_secondary_indexes(lists)
+        .global_secondary_indexes(due)
         .billing_mode(BillingMode::PayPerRequest)
         .stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?)
         .send()

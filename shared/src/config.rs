@@ -29,8 +29,13 @@ pub struct Config {
     pub public_api_url: String,
     /// `STOREFRONT_URL`, without a slash at the end.
     pub storefront_url: String,
-    /// `CHARGE_TYPE`: `destination` or `direct`.
+    /// `CHARGE_TYPE`: `destination`, `direct` or `separate`.
     pub charge_type: ChargeType,
+    /// `DISPUTED_ACCESS`: whether a course may be read (`keep`) or not (`suspend`) while a bank decides about its payment.
+    pub disputed_access: bool,
+    /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`), or the platform bears it
+    /// (`platform`). Of a direct charge the seller bears it in any case.
+    pub take_back_lost_disputes: bool,
     /// `OAUTH_SCOPE`: `read_write` or `read_only`.
     pub oauth_scope: String,
     /// `DEFAULT_FEE_PERCENT`: the platform's part where a course names none.
@@ -68,7 +73,13 @@ impl Config {
         let charge_type = match text("CHARGE_TYPE", "destination").as_str() {
             "destination" => ChargeType::Destination,
             "direct" => ChargeType::Direct,
-            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "destination or direct" }),
+            "separate" => ChargeType::Separate,
+            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "destination, direct or separate" }),
+        };
+        let either = |name: &'static str, yes: &str, no: &str, expected: &'static str| match text(name, yes) {
+            value if value == yes => Ok(true),
+            value if value == no => Ok(false),
+            _ => Err(ConfigError { name, expected }),
         };
         let oauth_scope = text("OAUTH_SCOPE", "read_write");
         if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
@@ -98,6 +109,8 @@ impl Config {
             public_api_url: address("PUBLIC_API_URL", "http://localhost:9000"),
             storefront_url: address("STOREFRONT_URL", "http://localhost:3000"),
             charge_type,
+            disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
+            take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),

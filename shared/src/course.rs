@@ -38,6 +38,19 @@ pub struct Course {
     pub deleted: bool,
 }
 
+/// What a course's buyers read. Apart from the course, which lists and pages carry around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Markdown, at most [`CONTENT_MAX`] bytes.
+    pub markdown: String,
+    /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+/// The longest content, in bytes: with its JSON escapes it fits a request.
+pub const CONTENT_MAX: usize = 50_000;
+
 /// The longest slug, in bytes.
 pub const SLUG_MAX: usize = 80;
 

@@ -76,6 +76,35 @@ pub enum Error {
     /// Another request is making the same purchase.
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
+    /// There is nothing to give back.
+    #[error("this purchase was not paid")]
+    NotPaid,
+    /// All was given back.
+    #[error("this purchase was given back in full already")]
+    AlreadyRefunded,
+    /// More than is left.
+    #[error("{left} minor units of {currency} are left to give back")]
+    RefundTooLarge {
+        /// In the minor unit.
+        left: i64,
+        /// Lower-case ISO 4217.
+        currency: &'static str,
+    },
+    /// Another refund of the purchase has no known end.
+    #[error("another refund of this purchase is being made; look at it again in a moment")]
+    RefundInProgress,
+    /// Stripe did not give back.
+    #[error("the payment provider refused the refund: {0}")]
+    RefundRefused(String),
+    /// The bank decides.
+    #[error("the buyer's bank disputes this payment; what is given back is decided there")]
+    PurchaseDisputed,
+    /// Only for those who paid.
+    #[error("buy this course to read it")]
+    NotOwned,
+    /// The bank decides, and the platform closes the course meanwhile.
+    #[error("this course can be read again when the bank has decided about its payment")]
+    AccessSuspended,
     /// The bank said no.
     #[error("the card was declined")]
     CardDeclined {
@@ -145,6 +174,14 @@ impl Error {
             Self::PriceChanged { .. } => "price_changed",
             Self::SellerNotConnected => "seller_not_connected",
             Self::PurchaseInProgress => "purchase_in_progress",
+            Self::NotPaid => "not_paid",
+            Self::AlreadyRefunded => "already_refunded",
+            Self::RefundTooLarge { .. } => "refund_too_large",
+            Self::RefundInProgress => "refund_in_progress",
+            Self::RefundRefused(_) => "refund_refused",
+            Self::PurchaseDisputed => "purchase_disputed",
+            Self::NotOwned => "not_owned",
+            Self::AccessSuspended => "access_suspended",
             Self::CardDeclined { .. } => "card_declined",
             Self::PaymentMethodRefused(_) => "payment_method_refused",
             Self::PaymentProviderError(_) => "payment_provider_error",

@@ -12,6 +12,7 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod log;
+pub mod metrics;
 pub mod money;
 #[cfg(feature = "password")]
 pub mod password;
@@ -20,6 +21,8 @@ pub mod purchase;
 pub mod seal;
 #[cfg(feature = "stripe")]
 pub mod secrets;
+#[cfg(feature = "stripe")]
+pub mod settlement;
 pub mod store;
 #[cfg(feature = "stripe")]
 pub mod stripe;

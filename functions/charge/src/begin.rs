@@ -4,7 +4,7 @@ use shared::entropy::digest;
 use shared::error::Error;
 use shared::http::Response;
 use shared::ids::PurchaseId;
-use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status};
+use shared::purchase::{Attempt, ChargeType, Means, Payee, Purchase, Status, Terms};
 use shared::store::Written;
 use shared::store::purchases::Slot;
 use shared::stripe::error::StripeError;
@@ -26,9 +26,9 @@ pub async fn first(charge: &Charge, order: &Order) -> Result<Response, Error> {
     attempt(charge, order, purchase, None).await
 }
 
-/// The next attempt of a purchase that came to nothing, or a new purchase after one that was given back.
+/// The next attempt of a purchase that came to nothing, or a new purchase after one that was given or taken back.
 pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
-    let mut purchase = if previous.status == Status::Refunded { purchase(charge, order)? } else { previous };
+    let mut purchase = if previous.paid_attempt().is_some() { purchase(charge, order)? } else { previous };
     let link = seller_link(order)?;
     purchase.seller_account.clone_from(&link.account_id);
     purchase.charge_type = charge.app.config.charge_type;
@@ -44,7 +44,7 @@ fn seller_link(order: &Order) -> Result<&StripeLink, Error> {
 fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
     let (app, course) = (&charge.app, &order.course);
     let now = app.clock.now();
-    Ok(Purchase {
+    Ok(Purchase::new(Terms {
         id: PurchaseId::generate(&order.buyer.id, now, &app.entropy),
         course_id: course.id.clone(),
         course_title: course.title.clone(),
@@ -53,22 +53,13 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
         seller_id: course.seller_id.clone(),
         seller_account: seller_link(order)?.account_id.clone(),
         charge_type: app.config.charge_type,
-        amount: course.price.amount,
         currency: course.price.currency,
-        application_fee: course.fee_percent.of(course.price.amount),
-        status: Status::Pending,
-        refunded: 0,
-        created_at: now,
-        updated_at: now,
-        paid_at: None,
-        attempts: Vec::new(),
-        history: Vec::new(),
-        version: 0,
-    })
+        at: now,
+    }))
 }
 
 async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
-    let account = charged_account(&purchase);
+    let account = purchase.charged_account().map(str::to_owned);
     let customer = customer(charge, order, account.as_deref()).await?;
     let payment_method = payment_method(charge, order, account.as_deref(), slot).await?;
     let heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
@@ -77,7 +68,7 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     let unknown = purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == outcome::PAYMENT_METHOD_REFUSED);
     if let (true, Some(account), Some(payment_method)) = (unknown, &account, &payment_method) {
         let cloned = clone_to(charge, order, account, payment_method, &purchase).await?;
-        let slot = Slot { purchase_id: purchase.id.clone(), status: purchase.status, version: purchase.version };
+        let slot = Slot::of(&purchase);
         let heard = send(charge, order, &mut purchase, Some(&slot), &customer, Some(&cloned)).await?;
         return answer(&purchase, heard);
     }
@@ -95,8 +86,8 @@ async fn send(
 ) -> Result<outcome::ForTheBrowser, Error> {
     let app = &charge.app;
     let now = app.clock.now();
-    let account = charged_account(purchase);
-    let number = purchase.attempts.last().map_or(1, |attempt| attempt.number + 1);
+    let account = purchase.charged_account().map(str::to_owned);
+    let number = purchase.attempts().last().map_or(1, |attempt| attempt.number + 1);
     let price = order.course.price;
     let return_url = format!("{}/purchase.html?id={}", app.config.storefront_url, purchase.id);
     let sale = Sale {
@@ -124,10 +115,12 @@ async fn send(
         payment_method: payment_method.map(str::to_owned),
         amount: sale.amount,
         application_fee: sale.application_fee,
+        payees: payees(purchase, sale.amount - sale.application_fee),
         started_at: now,
         leased_until: now + LEASE,
         payment_intent: None,
         checkout_session: None,
+        charge: None,
         status: Status::Pending,
         failure: None,
     };
@@ -139,8 +132,10 @@ async fn send(
     outcome::settle(charge, purchase, result, &order.cause).await
 }
 
-fn charged_account(purchase: &Purchase) -> Option<String> {
-    (purchase.charge_type == ChargeType::Direct).then(|| purchase.seller_account.clone())
+/// Who gets what the platform does not keep, where it transfers it itself.
+fn payees(purchase: &Purchase, rest: i64) -> Vec<Payee> {
+    let seller = || Payee { user_id: purchase.seller_id.clone(), account: purchase.seller_account.clone(), amount: rest };
+    if purchase.charge_type == ChargeType::Separate { vec![seller()] } else { Vec::new() }
 }
 
 /// The buyer's customer on the account: remembered, or made now. The idempotency key makes two first purchases at

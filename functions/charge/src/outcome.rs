@@ -37,7 +37,7 @@ pub async fn settle(
 ) -> Result<ForTheBrowser, Error> {
     let number = purchase.attempt().number;
     let written = record(charge, purchase, number, &result, cause).await;
-    tracing::info!(purchase_id = %purchase.id, attempt = number, status = ?purchase.status, "purchase settled");
+    tracing::info!(purchase_id = %purchase.id, attempt = number, status = ?purchase.status(), "purchase settled");
     // Where Stripe's answer is unknown, that is the better answer; the lease then ends by itself.
     let heard = result?;
     written?;
@@ -56,10 +56,8 @@ async fn record(
         if let Ok(heard) = result {
             purchase.observe(number, &heard.observation, cause, now);
         }
-        let attempt = purchase.attempt_mut();
-        if attempt.number == number {
-            attempt.leased_until = attempt.leased_until.min(now);
-        }
+        purchase.plan(charge.app.config.take_back_lost_disputes, cause, now);
+        purchase.release(number, now);
         match charge.app.store.write_outcome(purchase, None).await? {
             Written::Yes => return Ok(()),
             Written::No(_) => {
@@ -75,7 +73,7 @@ async fn record(
 /// What to tell a request that another was faster than.
 pub async fn lost_race(charge: &Charge, order: &Order) -> Result<Error, Error> {
     let slot = charge.app.store.slot(&order.buyer.id, &order.course.id).await?;
-    let owned = slot.is_some_and(|slot| slot.status.gives_access());
+    let owned = slot.is_some_and(|slot| slot.ownership.is_paid());
     Ok(if owned { Error::AlreadyOwned } else { Error::PurchaseInProgress })
 }
 
@@ -95,12 +93,12 @@ struct Answer {
 /// Tells the buyer where the purchase stands.
 pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, Error> {
     let attempt = purchase.attempt();
-    match purchase.status {
+    match purchase.status() {
         Status::Failed => return Err(attempt.failure.as_ref().map_or_else(|| Error::PaymentProviderError("failed".to_owned()), failure)),
         Status::Canceled => return Err(Error::PurchaseInProgress),
         _ => {}
     }
-    let waits = purchase.status == Status::RequiresAction;
+    let waits = purchase.status() == Status::RequiresAction;
     Ok(response::json(
         201,
         &Answer {

@@ -20,24 +20,25 @@ use crate::outcome::{self, ForTheBrowser, answer};
 pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Response, Error> {
     let missing = || Error::Internal(format!("the slot names the purchase {}, which is missing", slot.purchase_id));
     let mut purchase = charge.app.store.purchase(&slot.purchase_id).await?.ok_or_else(missing)?;
-    if purchase.status.gives_access() {
+    if purchase.ownership().is_paid() {
         return Err(Error::AlreadyOwned);
     }
-    if !purchase.status.is_open() && !purchase.is_in_the_buyers_hands() {
+    let has_ended = purchase.paid_attempt().is_some() || !(purchase.status().is_open() || purchase.is_in_the_buyers_hands());
+    if has_ended {
         return next(charge, order, purchase, slot).await;
     }
 
     lease(charge, &mut purchase).await?;
     let was_lost = purchase.attempt().payment_intent.is_none() && purchase.attempt().checkout_session.is_none();
     let now = charge.app.clock.now();
-    let found = if purchase.status.is_open() {
+    let found = if purchase.status().is_open() {
         charge.stripe.find_attempt(&purchase.id, purchase.attempt(), now).await
     } else {
         // It failed in the buyer's hands, where it could still be paid. The next attempt begins when it cannot.
         charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
     };
     let browser = record(charge, &mut purchase, found, order).await?;
-    match purchase.status {
+    match purchase.status() {
         Status::Failed if was_lost && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
         Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase).await,
         Status::Pending if purchase.attempt().means == Means::Checkout => {
@@ -54,7 +55,7 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
 async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase) -> Result<Response, Error> {
     let result = charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), charge.app.clock.now()).await;
     let browser = record(charge, &mut purchase, result, order).await?;
-    match purchase.status {
+    match purchase.status() {
         Status::Failed | Status::Canceled => again(charge, order, purchase).await,
         Status::Pending | Status::RequiresAction => Err(Error::PurchaseInProgress),
         _ => answer(&purchase, browser),
@@ -62,7 +63,7 @@ async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase) -> Res
 }
 
 async fn again(charge: &Charge, order: &Order, purchase: Purchase) -> Result<Response, Error> {
-    let slot = Slot { purchase_id: purchase.id.clone(), status: purchase.status, version: purchase.version };
+    let slot = Slot::of(&purchase);
     next(charge, order, purchase, &slot).await
 }
 
@@ -81,7 +82,7 @@ async fn lease(charge: &Charge, purchase: &mut Purchase) -> Result<(), Error> {
     if purchase.attempt().leased_until > now {
         return Err(Error::PurchaseInProgress);
     }
-    purchase.attempt_mut().leased_until = now + LEASE;
+    purchase.lease(now + LEASE);
     match charge.app.store.write_outcome(purchase, None).await? {
         Written::Yes => Ok(()),
         Written::No(_) => Err(Error::PurchaseInProgress),

@@ -38,6 +38,7 @@ async fn seller_and_course(app: &App, request: &Request, slug: &str) -> Result<(
     let session = identity::required(request, &app.config)?;
     let (course, user) = app.store.course_by_slug(slug, Some(&session.token), app.clock.now()).await?;
     let user = user.ok_or(Error::NotSignedIn)?;
+    let course = course.filter(|course| !course.deleted);
     if user.is_seller { Ok((user, course)) } else { Err(Error::NotASeller) }
 }
 

@@ -4,6 +4,7 @@
 mod catalogue;
 mod change;
 mod config;
+mod content;
 mod create;
 mod fields;
 mod mine;
@@ -28,9 +29,13 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["courses", slug]) => show::show(app, request, slug).await,
         (&Method::PATCH, ["courses", slug]) => change::edit(app, request, slug).await,
         (&Method::DELETE, ["courses", slug]) => change::delete(app, request, slug).await,
+        (&Method::GET, ["courses", slug, "content"]) => content::show(app, request, slug).await,
+        (&Method::PUT, ["courses", slug, "content"]) => content::replace(app, request, slug).await,
         (&Method::GET, ["users", "me", "courses"]) => mine::list(app, request).await,
         (&Method::GET, ["config"]) => Ok(config::show(app, request)),
-        (_, ["courses"] | ["courses", _] | ["users", "me", "courses"] | ["config"]) => Err(Error::MethodNotAllowed),
+        (_, ["courses"] | ["courses", _] | ["courses", _, "content"] | ["users", "me", "courses"] | ["config"]) => {
+            Err(Error::MethodNotAllowed)
+        }
         _ => Err(Error::NotFound("address")),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
         None => None,
     };
     let sold_to = owned == Some(true) || user.is_some_and(|user| user.id == course.seller_id);
-    if !course.published && !sold_to {
+    if (!course.published || course.deleted) && !sold_to {
         return Err(Error::NotFound("course"));
     }
     Ok(match session {
@@ -36,5 +36,5 @@ async fn owns(app: &App, user: &User, course: &Course) -> Result<bool, Error> {
     if user.id == course.seller_id {
         return Ok(false);
     }
-    Ok(app.store.slot(&user.id, &course.id).await?.is_some_and(|slot| slot.status.gives_access()))
+    Ok(app.store.slot(&user.id, &course.id).await?.is_some_and(|slot| slot.ownership.is_paid()))
 }

@@ -84,9 +84,9 @@ fn sale(purchase: &Purchase) -> Sale {
         id: purchase.id.to_string(),
         title: purchase.course_title.clone(),
         slug: purchase.course_slug.clone(),
-        amount: purchase.amount,
-        fee: purchase.application_fee,
+        amount: purchase.amount(),
+        fee: purchase.application_fee(),
         currency: purchase.currency,
-        paid_at: purchase.paid_at.unwrap_or(purchase.created_at),
+        paid_at: purchase.paid_at().unwrap_or(purchase.created_at),
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use shared::app::App;
 use shared::error::Error;
 use shared::http::{Request, Response, answer, request, response};
+use shared::metrics::{self, Unit};
 use shared::stripe::Gateway;
 use shared::stripe::signature;
 use shared::stripe::webhook::Event;
@@ -68,6 +69,9 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     // A live Connect endpoint gets the events of test mode as well. They never touch live data.
     if event.livemode == webhook.stripe.livemode() {
         events::dispatch(webhook, &event).await?;
+        let lag = webhook.app.clock.now().unix_timestamp() - event.created;
+        let lag = f64::from(i32::try_from(lag.max(0)).unwrap_or(i32::MAX));
+        metrics::emit("WebhookLagSeconds", Unit::Seconds, lag, &[], &[("kind", &event.kind)]);
     } else {
         tracing::info!(event_id = event.id, kind = event.kind, livemode = event.livemode, "the event is of the other mode");
     }

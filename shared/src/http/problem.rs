@@ -18,6 +18,8 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::ForeignOrigin => (403, "Foreign origin"),
         Error::NotASeller => (403, "Not a seller"),
         Error::OwnCourse => (403, "Your own course"),
+        Error::NotOwned => (403, "Not owned"),
+        Error::AccessSuspended => (403, "Access suspended"),
         Error::NotFound(_) => (404, "Not found"),
         Error::MethodNotAllowed => (405, "Method not allowed"),
         Error::EmailTaken => (409, "E-mail taken"),
@@ -27,6 +29,11 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::PriceChanged { .. } => (409, "Price changed"),
         Error::SellerNotConnected => (409, "Seller not connected"),
         Error::PurchaseInProgress => (409, "Purchase in progress"),
+        Error::NotPaid => (409, "Not paid"),
+        Error::AlreadyRefunded => (409, "Already refunded"),
+        Error::RefundInProgress => (409, "Refund in progress"),
+        Error::RefundRefused(_) => (409, "Refund refused"),
+        Error::PurchaseDisputed => (409, "Purchase disputed"),
         Error::AlreadyLinked => (409, "Already linked"),
         Error::AccountTaken => (409, "Stripe account taken"),
         Error::StillConnected => (409, "Stripe account still connected"),
@@ -35,6 +42,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::BodyTooLarge => (413, "Body too large"),
         Error::UnsupportedMediaType => (415, "Unsupported media type"),
         Error::InvalidRequest(_) => (422, "Invalid request"),
+        Error::RefundTooLarge { .. } => (422, "Refund too large"),
         Error::PaymentMethodRefused(_) => (422, "Payment method refused"),
         Error::Throttled { .. } => (429, "Too many log-ins"),
         Error::Internal(_) => (500, "Internal error"),
@@ -63,8 +71,9 @@ pub fn response(error: &Error, request_id: &str) -> Response {
             body["decline_code"] = json!(decline_code.as_deref().unwrap_or(reason));
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
+        Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::Throttled { retry_after } => builder = builder.header(RETRY_AFTER, *retry_after),
-        Error::PurchaseInProgress | Error::PaymentProviderUnavailable(_) | Error::PaymentProviderTimeout(_) => {
+        Error::PurchaseInProgress | Error::RefundInProgress | Error::PaymentProviderUnavailable(_) | Error::PaymentProviderTimeout(_) => {
             builder = builder.header(RETRY_AFTER, 2);
         }
         _ => {}

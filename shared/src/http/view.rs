@@ -7,11 +7,15 @@ use time::format_description::well_known::Rfc3339;
 use crate::course::Course;
 use crate::ids::UserId;
 use crate::money::Price;
-use crate::purchase::{ChargeType, Failure, Purchase, Status};
+use crate::purchase::{ChargeType, Dispute, DisputeStatus, Failure, MovementKind, MovementState, Purchase, Reason, Status, Sums};
 use crate::user::{AccountType, User};
 
 /// RFC 3339 in UTC.
-fn written(at: OffsetDateTime) -> String {
+///
+/// # Panics
+/// Never within the next eight thousand years.
+#[must_use]
+pub fn written(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).expect("the year has four digits")
 }
 
@@ -114,6 +118,9 @@ pub struct PurchaseView {
     application_fee: i64,
     charge_type: ChargeType,
     refunded: i64,
+    refunds: Vec<RefundView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeView>,
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -130,18 +137,94 @@ impl From<&Purchase> for PurchaseView {
             course_id: purchase.course_id.to_string(),
             course_slug: purchase.course_slug.clone(),
             course_title: purchase.course_title.clone(),
-            status: purchase.status,
-            amount: purchase.amount,
+            status: purchase.status(),
+            amount: purchase.amount(),
             currency: purchase.currency.code(),
-            application_fee: purchase.application_fee,
+            application_fee: purchase.application_fee(),
             charge_type: purchase.charge_type,
-            refunded: purchase.refunded,
+            refunded: purchase.refunded(),
+            refunds: refunds(purchase),
+            dispute: purchase.disputes().last().map(DisputeView::from),
             attempts: attempt.number,
-            failure: attempt.failure.clone().filter(|_| purchase.status == Status::Failed),
+            failure: attempt.failure.clone().filter(|_| purchase.status() == Status::Failed),
             created_at: written(purchase.created_at),
-            updated_at: written(purchase.updated_at),
-            paid_at: purchase.paid_at.map(written),
+            updated_at: written(purchase.updated_at()),
+            paid_at: purchase.paid_at().map(written),
         }
+    }
+}
+
+/// A refund of a purchase, and what moved with it.
+#[derive(Debug, Serialize)]
+struct RefundView {
+    id: Option<String>,
+    amount: i64,
+    status: &'static str,
+    application_fee_refunded: i64,
+    transfer_reversed: i64,
+    created_at: String,
+}
+
+fn refunds(purchase: &Purchase) -> Vec<RefundView> {
+    let refunds = purchase.movements().iter().filter(|movement| movement.kind == MovementKind::Refund);
+    // One that Stripe never made is no refund.
+    let made = refunds.filter(|refund| refund.state != MovementState::Failed || refund.stripe_id.is_some());
+    made.map(|refund| {
+        let theirs = purchase.movements().iter().filter(|movement| {
+            movement.kind == MovementKind::Reversal
+                && movement.state == MovementState::Done
+                && movement.reason == Reason::Refund(refund.number)
+        });
+        RefundView {
+            id: refund.stripe_id.clone(),
+            amount: refund.amount,
+            status: match refund.state {
+                MovementState::Planned | MovementState::Pending => "pending",
+                MovementState::Done => "succeeded",
+                MovementState::Failed => "failed",
+            },
+            application_fee_refunded: refund.fee_refunded,
+            transfer_reversed: refund.transfer_reversed + theirs.map(|reversal| reversal.amount).sum::<i64>(),
+            created_at: written(refund.planned_at),
+        }
+    })
+    .collect()
+}
+
+#[derive(Debug, Serialize)]
+struct DisputeView {
+    id: String,
+    status: DisputeStatus,
+    amount: i64,
+    reason: String,
+    opened_at: String,
+}
+
+impl From<&Dispute> for DisputeView {
+    fn from(dispute: &Dispute) -> Self {
+        Self {
+            id: dispute.id.clone(),
+            status: dispute.status,
+            amount: dispute.amount,
+            reason: dispute.reason.clone(),
+            opened_at: written(dispute.opened_at),
+        }
+    }
+}
+
+/// What a seller has made in all, in one currency.
+#[derive(Debug, Serialize)]
+pub struct TotalsView {
+    currency: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+impl TotalsView {
+    /// Of a currency, by its code.
+    #[must_use]
+    pub fn new(currency: String, sums: Sums) -> Self {
+        Self { currency, sums }
     }
 }
 
@@ -156,7 +239,12 @@ pub struct SaleView {
     currency: &'static str,
     application_fee: i64,
     charge_type: ChargeType,
+    application_fee_refunded: i64,
     refunded: i64,
+    disputed: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeView>,
+    stripe_fee: Option<i64>,
     net: i64,
     created_at: String,
     paid_at: Option<String>,
@@ -168,15 +256,19 @@ impl From<&Purchase> for SaleView {
             purchase_id: purchase.id.to_string(),
             course_id: purchase.course_id.to_string(),
             course_title: purchase.course_title.clone(),
-            status: purchase.status,
-            amount: purchase.amount,
+            status: purchase.status(),
+            amount: purchase.amount(),
             currency: purchase.currency.code(),
-            application_fee: purchase.application_fee,
+            application_fee: purchase.application_fee(),
             charge_type: purchase.charge_type,
-            refunded: purchase.refunded,
+            application_fee_refunded: purchase.fee_refunded(),
+            refunded: purchase.refunded(),
+            disputed: purchase.disputed(),
+            dispute: purchase.disputes().last().map(DisputeView::from),
+            stripe_fee: purchase.stripe_fee(),
             net: purchase.net(),
             created_at: written(purchase.created_at),
-            paid_at: purchase.paid_at.map(written),
+            paid_at: purchase.paid_at().map(written),
         }
     }
 }

@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::page::{List, Page, Paged};
+use super::purchases::{Slot, slot_key};
 use super::sessions::{Token, signed_in};
 use super::users::profile;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
-use crate::course::{Course, check_slug};
+use crate::course::{Content, Course, check_slug};
 use crate::ids::{CourseId, UserId};
 use crate::user::User;
 
@@ -17,6 +18,10 @@ pub(super) fn course_key(id: &CourseId) -> Key {
 
 fn slug_key(slug: &str) -> Key {
     Key::new(format!("SLUG#{slug}"), "SLUG")
+}
+
+fn content_key(id: &CourseId) -> Key {
+    Key::new(format!("USER#{}", id.seller()), format!("CONTENT#{id}"))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,7 +66,8 @@ impl Store {
         self.transact(items).await
     }
 
-    /// The course at a slug, published or not, and the signed-in user where a token is given: one trip.
+    /// The course at a slug, published or not, and the signed-in user where a token is given: one trip. A course's id stands for
+    /// its slug, also after the course was deleted and the slug given to another.
     ///
     /// # Errors
     /// Where DynamoDB fails.
@@ -71,16 +77,46 @@ impl Store {
         token: Option<&Token>,
         now: time::OffsetDateTime,
     ) -> Result<(Option<Course>, Option<User>), StoreError> {
+        let id = slug.parse::<CourseId>().ok();
         // What no slug can be, no course has; DynamoDB would refuse a key of that length.
-        let slug = check_slug(slug).is_ok().then(|| slug_key(slug));
+        let key = id.as_ref().map(course_key).or_else(|| check_slug(slug).is_ok().then(|| slug_key(slug)));
+        let read = |item: Item| match &id {
+            Some(_) => from_item::<Course>(item),
+            None => from_item::<SlugOwner>(item).map(|owner| owner.course),
+        };
         let Some(token) = token else {
-            let Some(slug) = slug else { return Ok((None, None)) };
-            return Ok((self.get::<SlugOwner>(&slug).await?.map(|owner| owner.course), None));
+            let Some(key) = key else { return Ok((None, None)) };
+            let course = match &id {
+                Some(_) => self.get::<Course>(&key).await?,
+                None => self.get::<SlugOwner>(&key).await?.map(|owner| owner.course),
+            };
+            return Ok((course, None));
         };
         let (session, user) = (token.key(), profile(token.user_id()));
-        let mut found = self.get_all([session.clone(), user.clone()].into_iter().chain(slug.clone())).await?;
-        let course = slug.and_then(|slug| found.remove(&slug)).map(from_item::<SlugOwner>).transpose()?.map(|owner| owner.course);
+        let mut found = self.get_all([session.clone(), user.clone()].into_iter().chain(key.clone())).await?;
+        let course = key.and_then(|key| found.remove(&key)).map(read).transpose()?;
         Ok((course, signed_in(found.get(&session), found.get(&user), now)?))
+    }
+
+    /// Replaces what a course's buyers read.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn put_content(&self, course: &CourseId, content: &Content) -> Result<(), StoreError> {
+        let item = to_item(&content_key(course), content)?;
+        let _unconditional = self.transact(vec![self.put(item).always()]).await?;
+        Ok(())
+    }
+
+    /// What a course's buyers read, and a user's purchase of the course: one trip.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Option<Slot>), StoreError> {
+        let (content, slot) = (content_key(course), slot_key(reader, course));
+        let mut found = self.get_all([content.clone(), slot.clone()]).await?;
+        let content = found.remove(&content).map(from_item).transpose()?;
+        Ok((content, found.remove(&slot).map(from_item).transpose()?))
     }
 
     /// Published courses, the newest first.

@@ -9,17 +9,25 @@
 //! | token that travels by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>` | |
 //! | sealed tokens | `USER#<user>` | `STRIPE` | |
 //! | course | `USER#<seller>` | `COURSE#<course>` | `COURSES`, newest last; only where published |
+//! | what a course's buyers read | `USER#<seller>` | `CONTENT#<course>` | |
 //! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; only where ever paid |
+//! | the seller's totals, in parts | `USER#<seller>` | `TOTALS#<part>` | |
+//! | money that moved, for the reconciliation | `LEDGER#<hour>#<part>` | `<kind>#<Stripe's id>` | |
 //! | slot: a buyer's one purchase of a course | `USER#<buyer>` | `OWNS#<course>` | |
 //! | e-mail, unique | `EMAIL#<key>` | `EMAIL` | |
 //! | slug, unique, with the course | `SLUG#<slug>` | `SLUG` | |
 //! | Stripe account, unique | `ACCOUNT#<acct>` | `ACCOUNT` | |
-//! | PaymentIntent of a purchase | `PAYMENT#<pi>` | `PAYMENT` | |
+//! | PaymentIntent of a purchase, with a copy once paid | `PAYMENT#<pi>` | `PAYMENT` | |
 //! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
 //! | failed log-ins | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
 //! | webhook event | `EVENT#<evt>` | `EVENT` | |
+//! | where the reconciliation stands | `RECONCILE` | `RECONCILE` | |
 //! | mail that was asked for | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by the time it is due; only where waiting |
+//!
+//! A second index, `gsi2`, has the keys of the purchases that somebody must look at who waits for no request:
+//! `DUE#<part>`, by when. A purchase stands in it only until it is at rest.
 
+pub mod books;
 pub mod courses;
 pub mod events;
 pub mod links;
@@ -131,6 +139,18 @@ fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     Ok(serde_dynamo::aws_sdk_dynamodb_1::from_item(item)?)
 }
 
+/// Up to `most` milliseconds, so that those who met do not meet again.
+fn jitter(most: u64) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::from(now.subsec_micros()) % most.max(1))
+}
+
+/// One of `parts` keys over which a hot one is spread: by FNV-1a, so that it is the same in every function and version.
+fn shard(id: &str, parts: u32) -> u32 {
+    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash % parts
+}
+
 /// How often a transaction is tried again that met another one on the same item.
 const CONFLICT_RETRIES: u64 = 5;
 
@@ -225,7 +245,7 @@ impl Store {
                 let message = format!("canceled: {}", codes.join(", "));
                 return Err(StoreError::Request { operation: "TransactWriteItems", message });
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10 << retry)).await;
+            tokio::time::sleep(std::time::Duration::from_millis((10 << retry) + jitter(10 << retry))).await;
         }
         unreachable!("the loop returns")
     }

@@ -1,24 +1,29 @@
 //! Purchases, and the slot that holds a buyer and a course to one of them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::books::ledger_lines;
 use super::courses::course_key;
 use super::events::{EventMark, event_key};
+use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::sessions::{Token, signed_in};
 use super::users::profile;
-use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
+use super::{Item, Key, Store, StoreError, Written, from_item, shard, string, to_item};
 use crate::course::Course;
 use crate::ids::{CourseId, PurchaseId, UserId};
-use crate::purchase::{Purchase, Status};
+use crate::metrics;
+use crate::purchase::{DisputeStatus, News, Ownership, Purchase, Status};
 use crate::user::User;
 
 fn purchase_key(id: &PurchaseId) -> Key {
     Key::new(format!("USER#{}", id.buyer()), format!("PURCHASE#{id}"))
 }
 
-fn slot_key(buyer: &UserId, course: &CourseId) -> Key {
+pub(super) fn slot_key(buyer: &UserId, course: &CourseId) -> Key {
     Key::new(format!("USER#{buyer}"), format!("OWNS#{course}"))
 }
 
@@ -31,15 +36,39 @@ fn payment_key(payment_intent: &str) -> Key {
 pub struct Slot {
     /// The purchase.
     pub purchase_id: PurchaseId,
-    /// Where it stands, so that `owned` is one read.
+    /// Where it stands.
     pub status: Status,
+    /// What the buyer has of the course, so that it is one read.
+    #[serde(default)]
+    pub ownership: Ownership,
     /// Counts the purchase's writes.
     pub version: u64,
 }
 
+impl Slot {
+    /// The slot as it stands when the purchase is written.
+    #[must_use]
+    pub fn of(purchase: &Purchase) -> Self {
+        Self { purchase_id: purchase.id.clone(), status: purchase.status(), ownership: purchase.ownership(), version: purchase.version }
+    }
+}
+
+/// Whose payment it is. Once paid, with the purchase itself: events of disputes and of refunds that were made elsewhere name
+/// nothing but the payment, and are handled in as few trips as others.
 #[derive(Serialize, Deserialize)]
 struct PaymentOwner {
     purchase_id: PurchaseId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purchase: Option<Purchase>,
+}
+
+/// The purchase of a payment.
+#[derive(Clone, Debug)]
+pub enum OfPayment {
+    /// It was paid.
+    Paid(Box<Purchase>),
+    /// It is on record, and read by its id.
+    Known(PurchaseId),
 }
 
 /// All that a charge needs to know.
@@ -57,11 +86,43 @@ pub struct ForCharge {
 
 fn purchase_item(purchase: &Purchase) -> Result<Item, StoreError> {
     let mut item = to_item(&purchase_key(&purchase.id), purchase)?;
-    if let Some(paid_at) = purchase.paid_at {
+    if let Some(paid_at) = purchase.paid_at() {
         item.insert("gsi1pk".to_owned(), string(format!("SALES#{}", purchase.seller_id)));
         item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", paid_at.unix_timestamp_nanos(), purchase.id)));
     }
+    if let Some(due_at) = purchase.due_at() {
+        item.insert("gsi2pk".to_owned(), string(due_key(shard(purchase.id.as_str(), DUE_SHARDS))));
+        item.insert("gsi2sk".to_owned(), string(format!("{:020}#{}", due_at.unix_timestamp_nanos(), purchase.id)));
+    }
     Ok(item)
+}
+
+/// The mails that news bring.
+fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
+    let id = || purchase.id.clone();
+    let mut mails = Vec::new();
+    for news in news {
+        match news {
+            News::Paid => mails.extend([Mail::PurchaseReceipt { purchase: id() }, Mail::SaleNotice { purchase: id() }]),
+            News::Refunded(number) => {
+                mails.push(Mail::Refunded { purchase: id(), refund: number.to_string(), total: purchase.refunded() });
+            }
+            News::DisputeOpened(dispute) => mails.push(Mail::DisputeOpened { purchase: id(), dispute: dispute.clone() }),
+            News::DisputeClosed(dispute) => {
+                let lost = purchase.disputes().iter().any(|one| one.id == *dispute && one.status == DisputeStatus::Lost);
+                mails.push(Mail::DisputeClosed { purchase: id(), dispute: dispute.clone(), won: !lost });
+            }
+            News::NotPaid(_) | News::RefundFailed(_) | News::DisputeWithdrawn(_) | News::DisputeReinstated(_) => {}
+        }
+    }
+    mails
+}
+
+/// Over how many keys the purchases that are due are spread.
+pub const DUE_SHARDS: u32 = 16;
+
+fn due_key(shard: u32) -> String {
+    format!("DUE#{shard:02}")
 }
 
 impl Store {
@@ -109,12 +170,58 @@ impl Store {
         Ok((found.remove(&purchase).map(from_item).transpose()?, found.contains_key(&event)))
     }
 
-    /// The purchase that a PaymentIntent belongs to.
+    /// The purchase that a PaymentIntent belongs to, its record once it was paid, and whether an event was handled
+    /// already: one trip.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn purchase_of_payment(&self, payment_intent: &str) -> Result<Option<PurchaseId>, StoreError> {
-        Ok(self.get::<PaymentOwner>(&payment_key(payment_intent)).await?.map(|owner| owner.purchase_id))
+    pub async fn payment_for_event(&self, payment_intent: &str, event: &str) -> Result<(Option<OfPayment>, bool), StoreError> {
+        let (payment, event) = (payment_key(payment_intent), event_key(event));
+        let mut found = self.get_all([payment.clone(), event.clone()]).await?;
+        let owner: Option<PaymentOwner> = found.remove(&payment).map(from_item).transpose()?;
+        let owner = owner.map(|owner| match owner.purchase {
+            Some(purchase) => OfPayment::Paid(Box::new(purchase)),
+            None => OfPayment::Known(owner.purchase_id),
+        });
+        Ok((owner, found.contains_key(&event)))
+    }
+
+    /// The purchases that PaymentIntents belong to, by PaymentIntent; at most 100. Those that are not known are left out.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn purchases_of_payments(&self, payment_intents: &[String]) -> Result<HashMap<String, OfPayment>, StoreError> {
+        let mut found = self.get_all(payment_intents.iter().map(|id| payment_key(id))).await?;
+        let mut owners = HashMap::new();
+        for id in payment_intents {
+            let owner: Option<PaymentOwner> = found.remove(&payment_key(id)).map(from_item).transpose()?;
+            if let Some(owner) = owner {
+                let of = owner.purchase.map_or(OfPayment::Known(owner.purchase_id), |purchase| OfPayment::Paid(Box::new(purchase)));
+                owners.insert(id.clone(), of);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Up to `limit` purchases of one shard that are due, the longest due first.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn due_purchases(&self, shard: u32, now: OffsetDateTime, limit: i32) -> Result<Vec<PurchaseId>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :pk AND gsi2sk < :now")
+            .expression_attribute_values(":pk", string(due_key(shard)))
+            .expression_attribute_values(":now", string(format!("{:020}", now.unix_timestamp_nanos())))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("Query", &error))?;
+        let keys = answer.items.unwrap_or_default();
+        Ok(keys.iter().filter_map(|item| item.get("sk")?.as_s().ok()?.strip_prefix("PURCHASE#")?.parse().ok()).collect())
     }
 
     /// Writes an attempt down before Stripe is asked, with the customer that it charges. The slot makes sure that of
@@ -137,36 +244,51 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Writes what became of a purchase that was read with its present version, with the event that told it.
+    /// Writes what became of a purchase that was read with its present version, with the event that told it, and with what
+    /// follows from it: the seller's totals, the ledger's lines and the mails.
     ///
     /// # Errors
     /// Where DynamoDB fails. [`Written::No`] where another request or event was first: read again and look anew.
     pub async fn write_outcome(&self, purchase: &mut Purchase, mark: Option<&EventMark>) -> Result<Written, StoreError> {
         let seen = purchase.version;
         purchase.version += 1;
+        let lacking = purchase.count();
+        let news = purchase.take_news();
         let mut items = vec![self.put(purchase_item(purchase)?).if_version(Some(seen))];
-        if let Some(payment_intent) = &purchase.attempt().payment_intent {
-            let owner = PaymentOwner { purchase_id: purchase.id.clone() };
+        let paid = purchase.paid_attempt();
+        if let Some(payment_intent) = &paid.unwrap_or(purchase.attempt()).payment_intent {
+            let copy = paid.is_some().then(|| purchase.clone());
+            let owner = PaymentOwner { purchase_id: purchase.id.clone(), purchase: copy };
             items.push(self.put(to_item(&payment_key(payment_intent), &owner)?).always());
         }
         if let Some(mark) = mark {
             items.push(self.mark(mark)?);
         }
+        items.extend(self.add_to_totals(purchase, lacking));
+        for line in ledger_lines(purchase, &news) {
+            items.push(self.put(line.item(purchase)?).always());
+        }
+        for mail in mails(purchase, &news) {
+            items.push(self.ask_for(&mail, purchase.updated_at())?);
+        }
         let slot = items.len();
         items.push(self.put(self.slot_item(purchase)?).if_version(Some(seen)));
-        match self.transact(items.clone()).await? {
+        let written = match self.transact(items.clone()).await? {
             // The slot is another purchase's by now: this one was refunded and the course bought again.
             Written::No(index) if index == slot => {
                 items.truncate(slot);
-                self.transact(items).await
+                self.transact(items).await?
             }
-            written => Ok(written),
+            written => written,
+        };
+        if written == Written::Yes {
+            metrics::of_news(purchase, &news);
         }
+        Ok(written)
     }
 
     fn slot_item(&self, purchase: &Purchase) -> Result<Item, StoreError> {
-        let slot = Slot { purchase_id: purchase.id.clone(), status: purchase.status, version: purchase.version };
-        to_item(&slot_key(&purchase.buyer_id, &purchase.course_id), &slot)
+        to_item(&slot_key(&purchase.buyer_id, &purchase.course_id), &Slot::of(purchase))
     }
 
     /// What a buyer bought and tried to buy, the newest first.

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use super::error::StripeError;
 use super::objects::{CheckoutSession, List, PaymentIntent};
+use super::requests::CHARGE_FACTS;
 use super::{Gateway, Post};
 use crate::ids::PurchaseId;
 use crate::purchase::{Attempt, Failure, KEY_LIFETIME, Means, Observation, Status};
@@ -54,6 +55,8 @@ impl Heard {
     }
 }
 
+/// What a Checkout Session is expanded by.
+const SESSION_CHARGE: &str = "payment_intent.latest_charge.balance_transaction";
 const PAYMENT_INTENTS: &str = "/payment_intents";
 const CHECKOUT_SESSIONS: &str = "/checkout/sessions";
 
@@ -74,10 +77,9 @@ impl Gateway {
         };
         match result {
             Err(StripeError::Declined { code, decline_code, payment_intent }) => Ok(Heard::ended(Observation {
-                status: Status::Failed,
                 payment_intent: payment_intent.map(|payment_intent| payment_intent.id),
-                checkout_session: None,
                 failure: Some(Failure { code, decline_code, declined: true }),
+                ..Observation::of(Status::Failed)
             })),
             Err(StripeError::Refused { code, param, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
@@ -101,11 +103,14 @@ impl Gateway {
     pub async fn find_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         let account = attempt.account.as_deref();
         if let (Means::Checkout, Some(id)) = (attempt.means, &attempt.checkout_session) {
-            let session: CheckoutSession = self.send(&RetrieveCheckoutSession::new(id.as_str()).build(), account, None).await?;
+            let session: CheckoutSession = self
+                .send(&RetrieveCheckoutSession::new(id.as_str()).expand(vec![SESSION_CHARGE.to_owned()]).build(), account, None)
+                .await?;
             return Ok(Heard::of_session(&session));
         }
         if let Some(id) = &attempt.payment_intent {
-            let payment_intent: PaymentIntent = self.send(&RetrievePaymentIntent::new(id.as_str()).build(), account, None).await?;
+            let payment_intent: PaymentIntent =
+                self.send(&RetrievePaymentIntent::new(id.as_str()).expand(vec![CHARGE_FACTS.to_owned()]).build(), account, None).await?;
             return Ok(Heard::of_payment_intent(&payment_intent, attempt.means));
         }
         if now - attempt.started_at < KEY_LIFETIME {

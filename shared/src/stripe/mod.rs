@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod find;
+pub mod movements;
 pub mod oauth;
 pub mod objects;
 pub mod requests;
@@ -116,9 +117,17 @@ impl Gateway {
                     Some(query) if !query.is_empty() => format!("{}?{query}", request.path),
                     _ => request.path.clone(),
                 };
-                self.repeat(|| self.headers(self.http.get(format!("{}/v1{path}", self.api_base)), account)).await
+                self.get(&path, account).await
             }
         }
+    }
+
+    /// Reads; `path` is from the API's root, with its query.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
+        self.repeat(|| self.headers(self.http.get(format!("{}/v1{path}", self.api_base)), account)).await
     }
 
     /// Sends a POST under its idempotency key, again where its outcome is not known and Stripe may still tell.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::error::Body;
-use crate::purchase::{Failure, Means, Observation, Status};
+use crate::purchase::{ChargeFacts, DisputeStatus, Failure, Means, MovementState, Observation, SeenDispute, SeenRefund, Status};
 
 /// <https://docs.stripe.com/api/payment_intents/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,6 +28,21 @@ pub struct PaymentIntent {
     /// Why the last try failed.
     #[serde(default)]
     last_payment_error: Option<Body>,
+    /// The charge of the last try, expanded where it was asked for.
+    #[serde(default)]
+    latest_charge: Option<Expandable<Charge>>,
+    /// When it was made, in Unix seconds.
+    #[serde(default)]
+    pub created: i64,
+    /// Lower-case ISO 4217.
+    #[serde(default)]
+    pub currency: String,
+    /// The platform's part.
+    #[serde(default)]
+    pub application_fee_amount: Option<i64>,
+    /// Whom it charged.
+    #[serde(default)]
+    pub customer: Option<String>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -69,7 +84,16 @@ impl PaymentIntent {
             ("requires_payment_method", Means::PaymentIntent) if failure.is_some() => Status::Failed,
             _ => Status::Pending,
         };
-        Observation { status, payment_intent: Some(self.id.clone()), checkout_session: None, failure }
+        let charge = if status == Status::Paid { self.charge() } else { None };
+        Observation { payment_intent: Some(self.id.clone()), charge, failure, ..Observation::of(status) }
+    }
+
+    /// What it says of its charge.
+    fn charge(&self) -> Option<ChargeFacts> {
+        match self.latest_charge.as_ref()? {
+            Expandable::Id(id) => Some(ChargeFacts { id: id.clone(), ..ChargeFacts::default() }),
+            Expandable::Object(charge) => Some(charge.facts()),
+        }
     }
 }
 
@@ -89,7 +113,7 @@ pub struct CheckoutSession {
     pub url: Option<String>,
     /// Made when the buyer pays.
     #[serde(default)]
-    payment_intent: Option<Expandable>,
+    payment_intent: Option<Expandable<PaymentIntent>>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -98,9 +122,9 @@ pub struct CheckoutSession {
 /// An id, or the object itself where it was expanded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Expandable {
+enum Expandable<T> {
     Id(String),
-    Object { id: String },
+    Object(Box<T>),
 }
 
 impl CheckoutSession {
@@ -112,10 +136,13 @@ impl CheckoutSession {
             (Some("expired"), _) => Status::Canceled,
             _ => Status::Pending,
         };
-        let payment_intent = self.payment_intent.as_ref().map(|payment_intent| match payment_intent {
-            Expandable::Id(id) | Expandable::Object { id } => id.clone(),
-        });
-        Observation { status, payment_intent, checkout_session: Some(self.id.clone()), failure: None }
+        let (payment_intent, charge) = match &self.payment_intent {
+            Some(Expandable::Id(id)) => (Some(id.clone()), None),
+            Some(Expandable::Object(payment_intent)) => (Some(payment_intent.id.clone()), payment_intent.charge()),
+            None => (None, None),
+        };
+        let charge = charge.filter(|_| status == Status::Paid);
+        Observation { payment_intent, checkout_session: Some(self.id.clone()), charge, ..Observation::of(status) }
     }
 
     /// Whether the buyer can still pay there.
@@ -142,16 +169,232 @@ pub struct Account {
     pub charges_enabled: Option<bool>,
 }
 
-/// A charge, as events carry it. <https://docs.stripe.com/api/charges/object>
+/// <https://docs.stripe.com/api/charges/object>
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Charge {
+    /// `ch_…`, or `py_…` of a transfer's other side.
+    #[serde(default)]
+    pub id: String,
     /// Whose charge it is.
     #[serde(default)]
     pub payment_intent: Option<String>,
     /// In the minor unit, so far.
     #[serde(default)]
     pub amount_refunded: i64,
+    /// When the money was taken, in Unix seconds.
+    #[serde(default)]
+    created: Option<i64>,
+    /// `tr_…`, of a destination charge.
+    #[serde(default)]
+    transfer: Option<String>,
+    #[serde(default)]
+    balance_transaction: Option<Expandable<BalanceTransaction>>,
+    #[serde(default)]
+    application_fee: Option<Expandable<ApplicationFee>>,
     /// Copied from the PaymentIntent.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
+}
+
+impl Charge {
+    /// What it says of the sale.
+    #[must_use]
+    pub fn facts(&self) -> ChargeFacts {
+        let stripe_fee = match &self.balance_transaction {
+            Some(Expandable::Object(transaction)) => Some(transaction.stripe_fee()),
+            _ => None,
+        };
+        ChargeFacts { id: self.id.clone(), transfer: self.transfer.clone(), stripe_fee, created: self.created }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ApplicationFee {
+    #[serde(default)]
+    amount_refunded: i64,
+}
+
+/// <https://docs.stripe.com/api/balance_transactions/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct BalanceTransaction {
+    /// `txn_…`
+    #[serde(default)]
+    pub id: String,
+    /// `charge`, `refund`, `adjustment`, …
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// Of its subject: `charge`, `refund`, `dispute`, …
+    #[serde(default)]
+    pub reporting_category: String,
+    /// In the minor unit; negative where money left.
+    #[serde(default)]
+    pub amount: i64,
+    /// Lower-case ISO 4217.
+    #[serde(default)]
+    pub currency: String,
+    /// When, in Unix seconds.
+    #[serde(default)]
+    pub created: i64,
+    /// `ch_…`, `re_…`, `dp_…`, …
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    fee_details: Vec<FeeDetail>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct FeeDetail {
+    #[serde(default)]
+    amount: i64,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+impl BalanceTransaction {
+    /// Stripe's own part of the fees: not the platform's.
+    #[must_use]
+    pub fn stripe_fee(&self) -> i64 {
+        self.fee_details.iter().filter(|fee| fee.kind != "application_fee").map(|fee| fee.amount).sum()
+    }
+}
+
+/// <https://docs.stripe.com/api/refunds/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Refund {
+    /// `re_…`
+    pub id: String,
+    /// In the minor unit.
+    #[serde(default)]
+    pub amount: i64,
+    /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Whose charge it gives back.
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+    #[serde(default)]
+    charge: Option<Expandable<Charge>>,
+    #[serde(default)]
+    transfer_reversal: Option<Expandable<Reversal>>,
+    /// Ours.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
+}
+
+/// <https://docs.stripe.com/api/transfer_reversals/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Reversal {
+    /// `trr_…`
+    #[serde(default)]
+    pub id: String,
+    /// In the minor unit.
+    #[serde(default)]
+    pub amount: i64,
+    /// `re_…` of the refund that took it back, if one did.
+    #[serde(default)]
+    pub source_refund: Option<String>,
+    /// Ours.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
+}
+
+impl Refund {
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> MovementState {
+        match self.status.as_deref() {
+            Some("failed" | "canceled") => MovementState::Failed,
+            Some("pending" | "requires_action") => MovementState::Pending,
+            _ => MovementState::Done,
+        }
+    }
+
+    /// What the seller's transfer gave back with it. A destination charge's transfer is of the whole charge, so that an
+    /// unexpanded reversal took the refund's own amount.
+    #[must_use]
+    pub fn transfer_reversed(&self) -> Option<i64> {
+        match &self.transfer_reversal {
+            Some(Expandable::Object(reversal)) => Some(reversal.amount),
+            Some(Expandable::Id(_)) => Some(self.amount),
+            None => None,
+        }
+    }
+
+    /// What the platform has given back of its fee in all, where the charge's fee was expanded.
+    #[must_use]
+    pub fn fee_refunded(&self) -> Option<i64> {
+        match &self.charge {
+            Some(Expandable::Object(charge)) => match &charge.application_fee {
+                Some(Expandable::Object(fee)) => Some(fee.amount_refunded),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// As a purchase takes it in.
+    #[must_use]
+    pub fn seen(&self) -> SeenRefund<'_> {
+        SeenRefund {
+            id: &self.id,
+            amount: self.amount,
+            state: self.state(),
+            transfer_reversed: self.transfer_reversed(),
+            fee_refunded: self.fee_refunded(),
+        }
+    }
+}
+
+/// <https://docs.stripe.com/api/disputes/object>
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dispute {
+    /// `dp_…` or `du_…`
+    pub id: String,
+    /// In the minor unit.
+    #[serde(default)]
+    pub amount: i64,
+    /// None of a status that is newer than this program.
+    #[serde(default, deserialize_with = "known")]
+    pub status: Option<DisputeStatus>,
+    /// The bank's reason.
+    #[serde(default)]
+    pub reason: String,
+    /// Whose charge is disputed.
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+}
+
+fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DisputeStatus>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(serde_json::from_value(serde_json::Value::String(text)).ok())
+}
+
+impl Dispute {
+    /// As a purchase takes it in.
+    #[must_use]
+    pub fn seen(&self) -> Option<SeenDispute<'_>> {
+        Some(SeenDispute { id: &self.id, amount: self.amount, status: self.status?, reason: &self.reason })
+    }
+}
+
+/// <https://docs.stripe.com/api/transfers/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Transfer {
+    /// `tr_…`
+    pub id: String,
+    /// In the minor unit.
+    #[serde(default)]
+    pub amount: i64,
+    /// What was taken back of it so far.
+    #[serde(default)]
+    pub amount_reversed: i64,
+    /// The purchase's id, or `group_pi_…` of a destination charge.
+    #[serde(default)]
+    pub transfer_group: Option<String>,
+    /// What was taken back of it, the newest first.
+    #[serde(default)]
+    pub reversals: List<Reversal>,
+    /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
 }
@@ -160,10 +403,17 @@ pub struct Charge {
 #[derive(Clone, Debug, Deserialize)]
 pub struct List<T> {
     /// The newest first.
+    #[serde(default = "Vec::new")]
     pub data: Vec<T>,
     /// Whether there are older ones.
     #[serde(default)]
     pub has_more: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), has_more: false }
+    }
 }
 
 /// <https://docs.stripe.com/connect/oauth-reference>

@@ -17,6 +17,9 @@ use stripe_payment::payment_method::{
 use crate::money::Currency;
 use crate::purchase::{ChargeType, Purchase};
 
+/// What a PaymentIntent is expanded by, so that its charge tells of its transfer and of Stripe's fee.
+pub const CHARGE_FACTS: &str = "latest_charge.balance_transaction";
+
 /// What a sale asks Stripe for.
 #[derive(Clone, Debug)]
 pub struct Sale<'a> {
@@ -48,16 +51,18 @@ impl Sale<'_> {
         .collect()
     }
 
-    /// Stripe wants the fee above zero, or not at all.
+    /// Stripe wants the fee above zero, or not at all. Of a separate charge the platform keeps what it does not transfer.
     fn fee(&self) -> Option<i64> {
-        (self.application_fee > 0).then_some(self.application_fee)
+        (self.application_fee > 0 && self.purchase.charge_type != ChargeType::Separate).then_some(self.application_fee)
     }
 
     fn destination(&self) -> Option<&str> {
-        match self.purchase.charge_type {
-            ChargeType::Destination => Some(&self.purchase.seller_account),
-            ChargeType::Direct => None,
-        }
+        (self.purchase.charge_type == ChargeType::Destination).then_some(self.purchase.seller_account.as_str())
+    }
+
+    /// By which the transfers of a separate charge are found again.
+    fn transfer_group(&self) -> Option<&str> {
+        (self.purchase.charge_type == ChargeType::Separate).then_some(self.purchase.id.as_str())
     }
 
     fn currency(&self) -> stripe_types::Currency {
@@ -73,6 +78,7 @@ impl Sale<'_> {
             .confirm(true)
             .customer(self.customer)
             .description(&self.purchase.course_title)
+            .expand(vec![CHARGE_FACTS.to_owned()])
             .metadata(self.metadata())
             .payment_method(payment_method)
             .return_url(self.return_url);
@@ -81,6 +87,9 @@ impl Sale<'_> {
         }
         if let Some(destination) = self.destination() {
             request = request.transfer_data(CreatePaymentIntentTransferData::new(destination));
+        }
+        if let Some(transfer_group) = self.transfer_group() {
+            request = request.transfer_group(transfer_group);
         }
         request.build()
     }
@@ -97,6 +106,7 @@ impl Sale<'_> {
         let mut payment = CreateCheckoutSessionPaymentIntentData::new();
         payment.application_fee_amount = self.fee();
         payment.metadata = Some(self.metadata());
+        payment.transfer_group = self.transfer_group().map(str::to_owned);
         payment.transfer_data = self.destination().map(CreateCheckoutSessionPaymentIntentDataTransferData::new);
         CreateCheckoutSession::new()
             .mode(CheckoutSessionMode::Payment)

@@ -31,6 +31,7 @@ async fn buyers_see_what_they_bought() {
         "application_fee": 2500,
         "charge_type": "destination",
         "refunded": 0,
+        "refunds": [],
         "attempts": 1,
         "created_at": "[time]",
         "updated_at": "[time]",
@@ -124,17 +125,30 @@ async fn sellers_see_what_they_sold_and_what_it_brought() {
                 "currency": "usd",
                 "application_fee": 2500,
                 "charge_type": "destination",
+                "application_fee_refunded": 0,
                 "refunded": 0,
+                "disputed": 0,
+                "stripe_fee": 175,
                 "net": 2500,
                 "created_at": "[time]",
                 "paid_at": "[time]",
             }],
             "next_cursor": null,
+            "totals": [{
+                "currency": "usd",
+                "sales": 1,
+                "gross": 5000,
+                "application_fee": 2500,
+                "refunded": 0,
+                "disputed": 0,
+                "net": 2500,
+                "stripe_fee": 175,
+            }],
         }),
     );
     let mut operations = world.operations();
     operations.sort();
-    assert_eq!(operations, ["BatchGetItem", "Query"], "what was never paid is no sale");
+    assert_eq!(operations, ["BatchGetItem", "Query", "Query"], "what was never paid is no sale");
 
     let failed = world.get("/purchases").bearer(&declined.token).await.json();
     assert_eq!((items(&failed).len(), &items(&failed)[0]["status"]), (1, &json!("failed")));
@@ -148,7 +162,7 @@ async fn sales_are_for_sellers() {
     let not_a_seller = "only sellers may do this; ask the staff to make you one";
     world.get("/sales").bearer(&shop.buyer.token).await.is_problem(403, "not_a_seller", not_a_seller);
     let other = world.seller("other@example.com").await;
-    world.get("/sales").bearer(&other.token).await.is(200, &json!({"items": [], "next_cursor": null}));
+    world.get("/sales").bearer(&other.token).await.is(200, &json!({"items": [], "next_cursor": null, "totals": []}));
 
     world.roles(&shop.seller, Some(false), None).await;
     world.get("/sales").bearer(&shop.seller.token).await.is_problem(403, "not_a_seller", not_a_seller);

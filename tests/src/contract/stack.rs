@@ -97,7 +97,10 @@ fn the_table_has_the_keys_that_the_store_uses() {
     assert_eq!(table["KeySchema"], keys("pk", "sk"));
     assert_eq!(
         table["GlobalSecondaryIndexes"],
-        json!([{ "IndexName": "gsi1", "KeySchema": keys("gsi1pk", "gsi1sk"), "Projection": { "ProjectionType": "ALL" } }])
+        json!([
+            { "IndexName": "gsi1", "KeySchema": keys("gsi1pk", "gsi1sk"), "Projection": { "ProjectionType": "ALL" } },
+            { "IndexName": "gsi2", "KeySchema": keys("gsi2pk", "gsi2sk"), "Projection": { "ProjectionType": "KEYS_ONLY" } },
+        ])
     );
     assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": "ttl", "Enabled": true }));
     assert_eq!(table["StreamSpecification"], json!({ "StreamViewType": "NEW_IMAGE" }));

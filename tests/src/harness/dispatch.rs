@@ -13,6 +13,7 @@ pub(super) async fn dispatch(world: &World, function: &str, request: Request) ->
         "courses" => courses::handle(&world.app, request).await,
         "oauth-callback" => oauth_callback::handle(&world.payments.oauth, request).await,
         "purchases" => purchases::handle(&world.app, request).await,
+        "refunds" => refunds::handle(&world.payments.refunds, request).await,
         "webhook" => webhook::handle(&world.payments.webhook, request).await,
         other => panic!("the tests do not know the function {other}"),
     }

@@ -10,6 +10,7 @@ use charge::Charge;
 use lambda_http::Body;
 use local::stripe::{Options, StandIn};
 use oauth_callback::OAuthCallback;
+use refunds::Refunds;
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::secrets::{StripeKeys, TokenKeys};
@@ -26,6 +27,7 @@ pub(crate) struct Payments {
     /// Also opens what it sealed.
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
+    pub(super) refunds: Refunds,
     pub(super) webhook: Webhook,
     stand_in: StandIn,
     endpoint: JoinHandle<()>,
@@ -58,7 +60,8 @@ impl Payments {
         let payments = Self {
             authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
-            charge: Charge { app: app.clone(), stripe },
+            charge: Charge { app: app.clone(), stripe: stripe.clone() },
+            refunds: Refunds { app: app.clone(), stripe },
             webhook,
             stand_in,
             endpoint,

@@ -28,6 +28,7 @@ async fn a_purchase_moves_the_money_and_stands_on_record() {
             "application_fee": 2500,
             "charge_type": "destination",
             "refunded": 0,
+            "refunds": [],
             "attempts": 1,
             "created_at": "[time]",
             "updated_at": "[time]",

@@ -200,7 +200,7 @@ async fn an_event_that_arrives_at_both_endpoints_counts_once() {
     assert_eq!(status(&world, &shop).await, "paid");
     let id = purchase.parse().expect("an id");
     let purchase = world.app.store.purchase(&id).await.expect("the table").expect("it is there");
-    let causes: Vec<&str> = purchase.history.iter().map(|step| step.cause.as_str()).collect();
+    let causes: Vec<&str> = purchase.history().iter().map(|step| step.cause.as_str()).collect();
     assert_eq!(causes.iter().filter(|cause| **cause == "event:evt_1").count(), 1, "{causes:?}");
 }
 

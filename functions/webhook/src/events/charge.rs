@@ -5,7 +5,7 @@ use shared::purchase::{Observation, Status};
 use shared::stripe::objects::Charge;
 use shared::stripe::webhook::Event;
 
-use super::{change_purchase, object};
+use super::{Subject, change_purchase, number, object};
 use crate::Webhook;
 
 /// A charge was given back, in whole or in part. It says how much so far, so that repeated and late events add
@@ -16,16 +16,14 @@ use crate::Webhook;
 /// Where the event must come again.
 pub async fn refunded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let charge: Charge = object(event)?;
-    let mut purchase_id = charge.metadata.get("purchase_id").and_then(|id| id.parse().ok());
-    if let (None, Some(payment_intent)) = (&purchase_id, &charge.payment_intent) {
-        purchase_id = webhook.app.store.purchase_of_payment(payment_intent).await?;
-    }
-    change_purchase(webhook, event, purchase_id, |purchase, cause, now| {
-        let number = purchase.find_attempt(charge.payment_intent.as_deref(), None, None);
-        let number = number.or_else(|| charge.metadata.get("attempt").and_then(|number| number.parse().ok()));
+    // Without a PaymentIntent it is the other side of a transfer.
+    let Some(payment_intent) = &charge.payment_intent else { return Ok(()) };
+    let subject = Subject::of(&charge.metadata, Some(payment_intent));
+    change_purchase(webhook, event, subject, |purchase, cause, now| {
+        let Some(number) = purchase.find_attempt(Some(payment_intent), None, number(&charge.metadata, "attempt")) else { return false };
         let paid =
-            Observation { status: Status::Paid, payment_intent: charge.payment_intent.clone(), checkout_session: None, failure: None };
-        let became_paid = number.is_some_and(|number| purchase.observe(number, &paid, cause, now));
+            Observation { payment_intent: Some(payment_intent.clone()), charge: Some(charge.facts()), ..Observation::of(Status::Paid) };
+        let became_paid = purchase.observe(number, &paid, cause, now);
         purchase.observe_refunded(charge.amount_refunded, cause, now) || became_paid
     })
     .await

@@ -5,18 +5,34 @@ use shared::purchase::{Failure, Observation, Status};
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
 
-use super::{change_purchase, object};
+use super::{Subject, change_purchase, number, object};
 use crate::Webhook;
 
-/// A Checkout Session was completed, expired, or paid after its completion.
+/// The buyer went through the hosted page; most have paid then.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.completed>
 ///
 /// # Errors
 /// Where the event must come again.
-pub async fn changed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let session: CheckoutSession = object(event)?;
-    let seen = session.observe();
-    observe(webhook, event, &session, seen).await
+pub async fn completed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// Nobody paid in time, or the session was ended.
+/// <https://docs.stripe.com/api/events/types#event_types-checkout.session.expired>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn expired(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// A payment that takes days has arrived.
+/// <https://docs.stripe.com/api/events/types#event_types-checkout.session.async_payment_succeeded>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn async_payment_succeeded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
 }
 
 /// A payment that was begun in Checkout and takes days has failed.
@@ -31,11 +47,16 @@ pub async fn async_payment_failed(webhook: &Webhook, event: &Event) -> Result<()
     observe(webhook, event, &session, seen).await
 }
 
+async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    let session: CheckoutSession = object(event)?;
+    let seen = session.observe();
+    observe(webhook, event, &session, seen).await
+}
+
 async fn observe(webhook: &Webhook, event: &Event, session: &CheckoutSession, seen: Observation) -> Result<(), Error> {
-    let named = session.metadata.get("purchase_id").and_then(|id| id.parse().ok());
-    let number = session.metadata.get("attempt").and_then(|number| number.parse().ok());
-    change_purchase(webhook, event, named, |purchase, cause, now| {
-        match purchase.find_attempt(seen.payment_intent.as_deref(), Some(&session.id), number) {
+    let subject = Subject::of(&session.metadata, None);
+    change_purchase(webhook, event, subject, |purchase, cause, now| {
+        match purchase.find_attempt(seen.payment_intent.as_deref(), Some(&session.id), number(&session.metadata, "attempt")) {
             Some(number) => purchase.observe(number, &seen, cause, now),
             None => false,
         }

@@ -5,28 +5,65 @@ use shared::purchase::Observation;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
 
-use super::{change_purchase, object};
+use super::{Subject, change_purchase, number, object};
 use crate::Webhook;
 
-/// A PaymentIntent has moved on, to the status that it has in the event.
-/// <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
+/// The money is taken. <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
 ///
 /// # Errors
 /// Where the event must come again.
-pub async fn changed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn succeeded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// A try was declined, or not authenticated.
+/// <https://docs.stripe.com/api/events/types#event_types-payment_intent.payment_failed>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// It will never be paid. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn canceled(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// The bank takes its time. <https://docs.stripe.com/api/events/types#event_types-payment_intent.processing>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn processing(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+/// The buyer must authenticate.
+/// <https://docs.stripe.com/api/events/types#event_types-payment_intent.requires_action>
+///
+/// # Errors
+/// Where the event must come again.
+pub async fn requires_action(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    as_it_stands(webhook, event).await
+}
+
+async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let payment_intent: PaymentIntent = object(event)?;
-    let named = payment_intent.metadata.get("purchase_id").and_then(|id| id.parse().ok());
-    let number = payment_intent.metadata.get("attempt").and_then(|number| number.parse().ok());
-    change_purchase(webhook, event, named, |purchase, cause, now| {
-        let Some(number) = purchase.find_attempt(Some(&payment_intent.id), None, number) else { return false };
-        let Some(attempt) = purchase.attempts.iter().find(|attempt| attempt.number == number) else { return false };
+    // One without our metadata is another program's.
+    let subject = Subject::of(&payment_intent.metadata, None);
+    change_purchase(webhook, event, subject, |purchase, cause, now| {
+        let number = purchase.find_attempt(Some(&payment_intent.id), None, number(&payment_intent.metadata, "attempt"));
+        let attempt = number.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
+        let Some(attempt) = attempt else { return false };
         if attempt.amount != payment_intent.amount {
             // Metadata can be written by whoever owns the account; the amount says whether it is what we asked for.
-            tracing::warn!(purchase_id = %purchase.id, attempt = number, amount = payment_intent.amount, "the payment is of another amount");
+            tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, amount = payment_intent.amount, "the payment is of another amount");
             return false;
         }
-        let means = attempt.means;
-        let seen: Observation = payment_intent.observe(means);
+        let (number, seen): (u32, Observation) = (attempt.number, payment_intent.observe(attempt.means));
         purchase.observe(number, &seen, cause, now)
     })
     .await

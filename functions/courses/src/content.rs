@@ -1,0 +1,81 @@
+//! `/courses/{slug}/content`: what was bought.
+
+use serde::{Deserialize, Serialize};
+use shared::app::App;
+use shared::course::{CONTENT_MAX, Content, Course};
+use shared::error::Error;
+use shared::http::{Request, Response, identity, request, response, view};
+use shared::purchase::Ownership;
+use shared::user::User;
+
+#[derive(Serialize)]
+struct Answer {
+    course_id: String,
+    slug: String,
+    title: String,
+    content: String,
+    updated_at: Option<String>,
+}
+
+impl Answer {
+    fn new(course: Course, content: Option<Content>) -> Self {
+        Self {
+            course_id: course.id.to_string(),
+            slug: course.slug,
+            title: course.title,
+            updated_at: content.as_ref().map(|content| view::written(content.updated_at)),
+            content: content.map(|content| content.markdown).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    content: String,
+}
+
+/// `GET /courses/{slug}/content`: for those whose purchase is paid, the course's seller and the staff. Two trips to
+/// DynamoDB: who asks and the course, then the content and the purchase of it.
+///
+/// While a bank disputes the payment, the platform's policy decides. A course that was deleted or unpublished is read on
+/// under its id, `crs_…`, by those who bought it.
+pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
+    let (reader, course) = reader_and_course(app, request, slug).await?;
+    let (content, slot) = app.store.content_for(&course.id, &reader.id).await?;
+    let ownership = slot.map(|slot| slot.ownership).unwrap_or_default();
+    if course.seller_id != reader.id && !reader.is_staff {
+        match ownership {
+            Ownership::Owned => {}
+            Ownership::Contested if app.config.disputed_access => {}
+            Ownership::Contested => return Err(Error::AccessSuspended),
+            Ownership::None if course.published && !course.deleted => return Err(Error::NotOwned),
+            Ownership::None => return Err(Error::NotFound("course")),
+        }
+    }
+    Ok(response::json(200, &Answer::new(course, content)))
+}
+
+/// `PUT /courses/{slug}/content`: replaces it. Two trips to DynamoDB.
+pub(crate) async fn replace(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
+    let (seller, course) = reader_and_course(app, request, slug).await?;
+    if course.seller_id != seller.id {
+        return Err(if course.published { Error::Forbidden } else { Error::NotFound("course") });
+    }
+    if !seller.is_seller {
+        return Err(Error::NotASeller);
+    }
+    let body: Body = request::json(request)?;
+    if body.content.len() > CONTENT_MAX {
+        return Err(Error::InvalidRequest(format!("content must have at most {CONTENT_MAX} bytes")));
+    }
+    let content = Content { markdown: body.content, updated_at: app.clock.now() };
+    app.store.put_content(&course.id, &content).await?;
+    Ok(response::json(200, &Answer::new(course, Some(content))))
+}
+
+async fn reader_and_course(app: &App, request: &Request, slug: &str) -> Result<(User, Course), Error> {
+    let session = identity::required(request, &app.config)?;
+    let (course, user) = app.store.course_by_slug(slug, Some(&session.token), app.clock.now()).await?;
+    let user = user.ok_or(Error::NotSignedIn)?;
+    Ok((user, course.ok_or(Error::NotFound("course"))?))
+}

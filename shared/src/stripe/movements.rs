@@ -1,0 +1,122 @@
+//! Refunds, transfers and reversals. As with attempts, a lost answer is found, never guessed: under the same key while
+//! Stripe remembers it, and among the charge's or the transfer's own later on.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use stripe_client_core::StripeRequest as _;
+use stripe_core::payment_intent::RetrievePaymentIntent;
+use time::OffsetDateTime;
+
+use super::error::StripeError;
+use super::objects::{List, PaymentIntent, Refund};
+use super::requests::CHARGE_FACTS;
+use super::{Gateway, Post};
+use crate::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
+
+/// A transfer or a reversal, of which only the id matters.
+#[derive(Deserialize)]
+struct Made {
+    id: String,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
+}
+
+impl Refund {
+    /// What it says of the movement that asked for it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Made {
+            id: self.id.clone(),
+            state: self.state(),
+            transfer_reversed: self.transfer_reversed(),
+            fee_refunded: self.fee_refunded(),
+        }
+    }
+}
+
+impl Made {
+    fn outcome(&self) -> Outcome {
+        Outcome::Made { id: self.id.clone(), state: MovementState::Done, transfer_reversed: None, fee_refunded: None }
+    }
+}
+
+impl Gateway {
+    /// Has Stripe carry a movement out, for the first time or again.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn move_money(
+        &self,
+        purchase: &Purchase,
+        movement: &Movement,
+        request: &MovementRequest,
+        now: OffsetDateTime,
+    ) -> Result<Outcome, StripeError> {
+        if !movement.key_lives(now) {
+            return self.list_movement(purchase, movement, request).await;
+        }
+        let post = Post { path: &request.path, body: &request.body, account: request.account.as_deref(), key: &request.key };
+        let result = match movement.kind {
+            MovementKind::Refund => self.post::<Refund>(&post).await.map(|refund| refund.outcome()),
+            MovementKind::Transfer | MovementKind::Reversal => self.post::<Made>(&post).await.map(|made| made.outcome()),
+        };
+        match result {
+            Err(StripeError::Refused { code, message, .. }) => {
+                tracing::warn!(purchase_id = %purchase.id, movement = movement.number, code, message, "Stripe refused to move money");
+                Ok(Outcome::Refused { code })
+            }
+            Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
+            Err(StripeError::AccountRevoked) => Ok(Outcome::Refused { code: "account_invalid".to_owned() }),
+            Err(StripeError::RateLimited) => Ok(Outcome::Refused { code: "rate_limit".to_owned() }),
+            // The key has stored a failure. Whether anything was made, the lists know.
+            Err(StripeError::Failed { replayed: true, .. }) => self.list_movement(purchase, movement, request).await,
+            other => other,
+        }
+    }
+
+    async fn list_movement(&self, purchase: &Purchase, movement: &Movement, request: &MovementRequest) -> Result<Outcome, StripeError> {
+        let account = request.account.as_deref();
+        let number = movement.number.to_string();
+        let ours = |metadata: &HashMap<String, String>| {
+            metadata.get("purchase_id").map(String::as_str) == Some(purchase.id.as_str()) && metadata.get("movement") == Some(&number)
+        };
+        let query = match movement.kind {
+            MovementKind::Refund => {
+                let paid = purchase.paid_attempt().and_then(|paid| paid.payment_intent.as_deref()).unwrap_or_default();
+                format!("/refunds?limit=100&payment_intent={paid}")
+            }
+            MovementKind::Transfer => format!("/transfers?limit=100&transfer_group={}", purchase.id),
+            MovementKind::Reversal => format!("{}?limit=100", request.path),
+        };
+        let mut after: Option<String> = None;
+        loop {
+            let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
+            let (found, last, more) = if movement.kind == MovementKind::Refund {
+                let page: List<Refund> = self.get(&path, account).await?;
+                let found = page.data.iter().find(|one| ours(&one.metadata)).map(Refund::outcome);
+                (found, page.data.last().map(|one| one.id.clone()), page.has_more)
+            } else {
+                let page: List<Made> = self.get(&path, account).await?;
+                let found = page.data.iter().find(|one| ours(&one.metadata)).map(Made::outcome);
+                (found, page.data.last().map(|one| one.id.clone()), page.has_more)
+            };
+            match found {
+                Some(found) => return Ok(found),
+                None if more && last.is_some() => after = last,
+                None => return Ok(Outcome::Refused { code: "never_made".to_owned() }),
+            }
+        }
+    }
+
+    /// What Stripe knows of the charge of a paid attempt.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn charge_facts(&self, attempt: &Attempt) -> Result<Option<Observation>, StripeError> {
+        let Some(id) = &attempt.payment_intent else { return Ok(None) };
+        let request = RetrievePaymentIntent::new(id.as_str()).expand(vec![CHARGE_FACTS.to_owned()]).build();
+        let payment_intent: PaymentIntent = self.send(&request, attempt.account.as_deref(), None).await?;
+        Ok(Some(payment_intent.observe(attempt.means)))
+    }
+}
