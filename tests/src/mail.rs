@@ -2,5 +2,6 @@
 
 mod account;
 mod erasure;
+mod letters;
 mod outbox;
 mod password;

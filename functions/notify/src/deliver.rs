@@ -9,7 +9,7 @@ use crate::compose::compose;
 use crate::mailer::Unsent;
 
 /// For how long nobody else sends the mail: longer than the function may run.
-const LEASE: Duration = Duration::minutes(3);
+pub const LEASE: Duration = Duration::minutes(3);
 
 /// How often a mail is tried. With the pauses of [`pause`], for about nine hours.
 pub(crate) const ATTEMPTS: u32 = 10;

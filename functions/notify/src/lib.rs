@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use shared::app::App;
 use shared::store::outbox::mail_id;
 
+pub use deliver::LEASE;
 pub use mailer::Mailer;
 
 /// The table's mails and SES.

@@ -11,9 +11,6 @@ use shared::app::App;
 
 use crate::render::Letter;
 
-/// How long SES may take. A batch of five, each with this, ends before the function does.
-const TIMEOUT: Duration = Duration::from_secs(4);
-
 /// SES, and in whose name it sends.
 #[derive(Clone, Debug)]
 pub struct Mailer {
@@ -35,6 +32,9 @@ fn content(text: &str) -> Content {
 }
 
 impl Mailer {
+    /// How long SES may take for one mail. A batch of the stream, each with this, ends before the function does.
+    pub const TIMEOUT: Duration = Duration::from_secs(4);
+
     /// Sends as `MAIL_FROM`; `endpoint` is AWS's own where none is given.
     #[must_use]
     pub fn new(app: &App, endpoint: Option<String>) -> Self {
@@ -42,7 +42,7 @@ impl Mailer {
         config.set_endpoint_url(endpoint);
         // SES knows no idempotency: what is sent twice arrives twice. The outbox tries again, and knows how often.
         config.set_retry_config(Some(RetryConfig::disabled()));
-        config.set_timeout_config(Some(TimeoutConfig::builder().operation_timeout(TIMEOUT).build()));
+        config.set_timeout_config(Some(TimeoutConfig::builder().operation_timeout(Self::TIMEOUT).build()));
         Self { client: Client::from_conf(config.build()), from: app.config.mail_from.clone() }
     }
 

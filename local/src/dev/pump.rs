@@ -43,7 +43,7 @@ pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo) {
 
 /// New rows of the outbox: what the event source mapping's filter lets through.
 fn mails(stream: &mut Stream) -> Vec<Value> {
-    let records = stream.next().unwrap_or_else(|error| {
+    let records = stream.read().unwrap_or_else(|error| {
         eprintln!("local: the table's stream cannot be read: {error}");
         Vec::new()
     });

@@ -36,7 +36,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the database says.
-    pub fn next(&mut self) -> Result<Vec<Value>, String> {
+    pub fn read(&mut self) -> Result<Vec<Value>, String> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: None };
         let answer = self.database.get_records(request).map_err(|error| error.to_string())?;
         if let Some(next) = answer.next_shard_iterator {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use local::aws::{self, AwsStandIn};
+use local::aws::{self, AwsStandIn, Outage};
 use serde_json::json;
 
 use crate::support;
@@ -37,6 +37,81 @@ async fn refuses_what_it_does_not_have() {
     let unknown = support::aws(&stand_in.url(), "secretsmanager.DeleteSecret", &json!({"SecretId": "local/stripe"})).await.unwrap();
     assert_eq!(unknown.status, 400);
     assert_eq!(unknown.json()["__type"], "UnknownOperationException");
+}
+
+/// What the SDK sends for SendEmail.
+fn letter() -> serde_json::Value {
+    json!({
+        "FromEmailAddress": "Courses <courses@example.com>",
+        "Destination": {"ToAddresses": ["a@example.com"]},
+        "Content": {"Simple": {
+            "Subject": {"Data": "Tea & <cakes>", "Charset": "UTF-8"},
+            "Body": {
+                "Text": {"Data": "Open it:\nhttp://localhost:3000/reset.html#token", "Charset": "UTF-8"},
+                "Html": {"Data": "<html><head></head><body><script>x</script></body></html>", "Charset": "UTF-8"}
+            }
+        }}
+    })
+}
+
+const SIGNED: (&str, &str) =
+    ("authorization", "AWS4-HMAC-SHA256 Credential=local/20261101/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0");
+
+async fn send(url: &str, headers: &[(&str, &str)], body: &serde_json::Value) -> support::Answer {
+    support::send(hyper::Method::POST, &format!("{url}/v2/email/outbound-emails"), headers, body.to_string()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_mail_that_is_sent_stands_in_the_mailbox() {
+    let stand_in = stand_in().await;
+    let url = stand_in.url();
+    let sent = send(&url, &[SIGNED], &letter()).await;
+    assert_eq!(sent.status, 200);
+    let id = sent.json()["MessageId"].as_str().unwrap().to_owned();
+    let list = support::send(hyper::Method::GET, &format!("{url}/mailbox.json"), &[], "").await.unwrap().json();
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["to"]), (&json!(id), &json!(["a@example.com"])));
+    assert_eq!(stand_in.mailbox().mails()[0].subject, "Tea & <cakes>");
+
+    for path in ["/mailbox".to_owned(), format!("/mailbox/{id}")] {
+        let page = support::send(hyper::Method::GET, &format!("{url}{path}"), &[], "").await.unwrap();
+        let text = String::from_utf8(page.body.to_vec()).unwrap();
+        assert!(text.contains("Tea &amp; &lt;cakes&gt;") && !text.contains("<script"), "{text}");
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    }
+}
+
+#[tokio::test]
+async fn what_ses_would_refuse_is_refused() {
+    let stand_in = stand_in().await;
+    let unsigned = send(&stand_in.url(), &[], &letter()).await;
+    assert_eq!((unsigned.status.as_u16(), unsigned.header("x-amzn-errortype")), (403, "MissingAuthenticationTokenException"));
+    for pointer in ["/FromEmailAddress", "/Destination/ToAddresses/0", "/Content/Simple/Subject/Data", "/Content/Simple/Body/Text/Data"] {
+        let mut broken = letter();
+        *broken.pointer_mut(pointer).unwrap() = json!("two\nlines");
+        let kept = pointer.ends_with("Text/Data");
+        assert_eq!(send(&stand_in.url(), &[SIGNED], &broken).await.status, if kept { 200 } else { 400 }, "{pointer}");
+        *broken.pointer_mut(pointer).unwrap() = json!("");
+        let refused = send(&stand_in.url(), &[SIGNED], &broken).await;
+        assert_eq!((refused.status.as_u16(), refused.header("x-amzn-errortype")), (400, "BadRequestException"), "{pointer}");
+    }
+    assert_eq!(stand_in.mailbox().mails().len(), 1);
+}
+
+#[tokio::test]
+async fn ses_fails_for_as_long_as_it_is_told_to() {
+    let stand_in = stand_in().await;
+    let outage = format!("{}/mailbox/outage", stand_in.url());
+    let begin = json!({"refuses": {"status": 429, "code": "TooManyRequestsException"}}).to_string();
+    assert_eq!(support::send(hyper::Method::PUT, &outage, &[], begin).await.unwrap().status, 204);
+    let refused = send(&stand_in.url(), &[SIGNED], &letter()).await;
+    assert_eq!((refused.status.as_u16(), refused.header("x-amzn-errortype")), (429, "TooManyRequestsException"));
+    assert_eq!(stand_in.mailbox().mails().len(), 0);
+
+    stand_in.mailbox().fail(Some(Outage::LosesAnswers));
+    assert_eq!(send(&stand_in.url(), &[SIGNED], &letter()).await.status, 504);
+    assert_eq!(stand_in.mailbox().mails().len(), 1, "the mail itself was taken");
+    assert_eq!(support::send(hyper::Method::DELETE, &outage, &[], "").await.unwrap().status, 204);
+    assert_eq!(send(&stand_in.url(), &[SIGNED], &letter()).await.status, 200);
 }
 
 #[tokio::test]

@@ -214,3 +214,25 @@ fn the_outputs_are_the_addresses_that_stripe_must_know() {
         assert_eq!(template.at(&format!("/Outputs/{secret}Arn/Value")), &json!({ "Ref": secret }));
     }
 }
+
+#[test]
+fn the_stream_brings_new_mails_and_nothing_else_to_notify() {
+    let template = Template::read();
+    let mapping = template.at("/Resources/NotifyStream/Properties");
+    assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": ["Table", "StreamArn"] }));
+    assert_eq!(mapping["FunctionName"], json!({ "Ref": "NotifyFunction" }));
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert!(mapping["MaximumRetryAttempts"].is_i64() && mapping["MaximumRecordAgeInSeconds"].is_i64(), "retries have an end");
+    let pattern: serde_json::Value = serde_json::from_str(text(&mapping["FilterCriteria"]["Filters"][0]["Pattern"])).expect("it is JSON");
+    assert_eq!(pattern, json!({ "eventName": ["INSERT"], "dynamodb": { "Keys": { "pk": { "S": [{ "prefix": "MAIL#" }] } } } }));
+    assert_eq!(shared::store::outbox::mail_id("MAIL#receipt#1"), Some("receipt#1"), "the store's prefix is the filter's");
+
+    let input = &template.at("/Resources/NotifySweep/Properties/Targets")[0]["Input"];
+    assert_eq!(serde_json::from_str::<serde_json::Value>(text(input)).expect("it is JSON"), json!({ "sweep": true }));
+
+    // A batch ends before the function does, and the function before the mail's lease.
+    let timeout = template.property("NotifyFunction", "Timeout").as_u64().expect("a number of seconds");
+    let batch = mapping["BatchSize"].as_u64().expect("a number");
+    assert!(batch * notify::Mailer::TIMEOUT.as_secs() < timeout);
+    assert!(timeout < notify::LEASE.whole_seconds().unsigned_abs());
+}

@@ -41,7 +41,7 @@ impl World {
 
     /// The records of new mails that the stream has for `notify` since the last time, as its filter lets them through.
     pub(crate) fn new_mails(&self) -> Vec<Value> {
-        let records = self.post_office.stream.lock().expect("no test panics here").next().expect("the stream can be read");
+        let records = self.post_office.stream.lock().expect("no test panics here").read().expect("the stream can be read");
         let is_mail = |record: &Value| {
             let pk = record.pointer("/dynamodb/Keys/pk/S").and_then(Value::as_str).expect("every item has a key");
             record["eventName"] == "INSERT" && pk.starts_with("MAIL#")

@@ -1,0 +1,116 @@
+//! What the mails say, to whom.
+
+use serde_json::json;
+use shared::store::outbox::Mail;
+use time::Duration;
+
+use crate::harness::{Shop, World, token_in};
+
+/// A purchase that is paid, with every mail about it so far sent and thrown away.
+async fn sold(world: &World) -> (Shop, String) {
+    let shop = world.shop().await;
+    let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+    let id = bought.json()["purchase"]["id"].as_str().expect("it has an id").to_owned();
+    (shop, id)
+}
+
+/// Sends one mail, and nothing else, and gives it.
+async fn sent(world: &World, mail: &Mail) -> local::aws::Mail {
+    world.pump().await;
+    world.mailbox().clear();
+    world.app.store.ask(mail, world.app.clock.now()).await.expect("the table is there");
+    world.pump().await;
+    let mut mails = world.mailbox().mails();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    mails.remove(0)
+}
+
+/// That both parts of a mail have each of the texts.
+#[track_caller]
+fn tells(mail: &local::aws::Mail, texts: &[&str]) {
+    for text in texts {
+        assert!(mail.text.contains(text), "no {text:?} in {}", mail.text);
+        assert!(mail.html.contains(text), "no {text:?} in {}", mail.html);
+    }
+}
+
+#[tokio::test]
+async fn refunds_and_disputes_are_told_to_whom_they_concern() {
+    let world = World::start().await;
+    let (shop, id) = sold(&world).await;
+    let purchase = || id.parse().expect("it is an id");
+    let refund = |name: &str, total| Mail::Refunded { purchase: purchase(), refund: name.to_owned(), total };
+
+    let part = sent(&world, &refund("a", 1234)).await;
+    assert_eq!((part.to.as_slice(), part.subject.as_str()), ([shop.buyer.email.clone()].as_slice(), "Your refund: Flask Microservices"));
+    tells(&part, &["A part of what you paid", "12.34 USD", "50.00 USD", &id, &format!("http://localhost:3000/purchase.html?id={id}")]);
+    let whole = sent(&world, &refund("b", 5000)).await;
+    tells(&whole, &["in full", "no longer yours"]);
+
+    let dispute = "dp_1".to_owned();
+    let opened = sent(&world, &Mail::DisputeOpened { purchase: purchase(), dispute: dispute.clone() }).await;
+    assert_eq!(
+        (opened.to.as_slice(), opened.subject.as_str()),
+        ([shop.seller.email.clone()].as_slice(), "A payment is disputed: Flask Microservices")
+    );
+    tells(&opened, &["50.00 USD", &id, "Evidence"]);
+    let won = sent(&world, &Mail::DisputeClosed { purchase: purchase(), dispute: dispute.clone(), won: true }).await;
+    assert_eq!((won.to.as_slice(), won.subject.as_str()), ([shop.seller.email].as_slice(), "Dispute won: Flask Microservices"));
+    let lost = sent(&world, &Mail::DisputeClosed { purchase: purchase(), dispute: "dp_2".to_owned(), won: false }).await;
+    assert_eq!(lost.subject, "Dispute lost: Flask Microservices");
+}
+
+#[tokio::test]
+async fn a_seller_is_reminded_while_stripe_needs_something_and_not_after() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let user: shared::ids::UserId = shop.seller.id.parse().expect("it is an id");
+    let reminder = Mail::OnboardingUnfinished { user: user.clone(), account: shop.account.clone() };
+    let _changed = world.app.store.set_charges_enabled(&user, &shop.account, false).await.expect("the table is there");
+    let mail = sent(&world, &reminder).await;
+    assert_eq!((mail.to, mail.subject.as_str()), (vec![shop.seller.email], "Your Stripe account is not ready yet"));
+
+    // By the time that the mail is sent, another seller has finished.
+    let done = world.seller("done@example.com").await;
+    let account = world.link(&done).await;
+    world.pump().await;
+    world.mailbox().clear();
+    let reminder = Mail::OnboardingUnfinished { user: done.id.parse().expect("it is an id"), account };
+    world.app.store.ask(&reminder, world.app.clock.now()).await.expect("the table is there");
+    world.pump().await;
+    assert!(world.mailbox().mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_renewal_names_what_it_was_for() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let mail = Mail::RenewalFailed { user: person.id.parse().expect("an id"), invoice: "in_1".into(), title: "Tea & <b>cakes</b>".into() };
+    let mail = sent(&world, &mail).await;
+    assert_eq!(
+        (mail.to.as_slice(), mail.subject.as_str()),
+        (["a@example.com".to_owned()].as_slice(), "A renewal did not go through: Tea & <b>cakes</b>")
+    );
+    assert!(mail.html.contains("Tea &amp; &lt;b&gt;cakes&lt;/b&gt;") && !mail.html.contains("<b>"), "{}", mail.html);
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_a_mail_but_the_token_of_its_link() {
+    let world = World::start().await;
+    let (shop, _) = sold(&world).await;
+    world.app.clock.advance(Duration::minutes(2));
+    world.post("/password-resets", json!({"email": shop.buyer.email})).await.is_empty(202);
+    world.pump().await;
+    let mails = world.mailbox().mails();
+    assert!(mails.len() >= 3, "{mails:?}");
+    for mail in mails {
+        let all = format!("{}{}{}", mail.subject, mail.text, mail.html);
+        for secret in [shop.buyer.token.as_str(), shop.seller.token.as_str(), "sk_test", "whsec_", "pi_", "cus_", "acct_", "$argon2id$"] {
+            assert!(!all.contains(secret), "{secret} in {}", mail.subject);
+        }
+        if all.contains(".html#") {
+            assert_eq!(token_in(&mail).len(), 60, "a user's part and 256 bits");
+        }
+    }
+}
