@@ -19,12 +19,17 @@
 //! | `POST /_admin/payment_intents/{id}/authenticate` | `{"outcome":"succeed"\|"fail"}` |
 //! | `POST /_admin/checkout/sessions/{id}/pay` | `{"card":"pm_card_visa","email"}`; 402 where it is declined |
 //! | `POST /_admin/checkout/sessions/{id}/expire` | |
+//! | `POST /_admin/charges/{id}/dispute` | the cardholder disputes it: `{"reason":"fraudulent","amount"}` |
 //! | `POST /_admin/disputes/{id}/close` | `{"outcome":"won"\|"lost"}` |
+//! | `POST /_admin/refunds/{id}/fail` | the bank sends a refund back: `{"reason":"expired_or_canceled_card"}` |
+//! | `POST /_admin/refunds/{id}/succeed` | a pending refund arrives |
 //! | `POST /_admin/reset` | forgets everything but the endpoints it was started with |
 //!
 //! The kinds of fault: `delay {ms}` and `delay_after {ms}`; `status {status,code,message,should_retry}` before the work
 //! and `status_after {status,should_retry}` after it; `html_503`, `html {status}` and `raw {status,content_type,body}`;
 //! `drop_before` and `drop_after` close the connection; `no_answer {work}` leaves it open; `truncate` breaks off the body.
+
+mod objects;
 
 use std::sync::Arc;
 
@@ -33,15 +38,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::accounts::{self, New};
-use super::cards::TestCard;
-use super::checkout::{self, Payment};
 use super::context::Context;
-use super::disputes::{self, Outcome};
 use super::errors::ApiError;
 use super::faults::Fault;
 use super::form::Node;
-use super::payment_methods;
-use super::payments;
 use super::server::{Answer, Incomer, Server};
 use super::state::{Fields, Kind, Link, State};
 use super::webhooks::{self, Mode, WebhookEndpoint};
@@ -169,31 +169,7 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             accounts::deauthorize(&mut context(server, request, state, id), id);
             Ok(json!({ "stripe_user_id": id }))
         }
-        ("POST", ["payment_intents", id, "authenticate"]) => {
-            let outcome = read::<Authenticated>(request)?.outcome;
-            let account = state.owner_of(Kind::PaymentIntent, id).ok_or(Refusal::NotFound)?;
-            let mut ctx = context(server, request, state, &account);
-            payments::authenticate(&mut ctx, id, outcome == Answered::Succeed)?;
-            Ok(ctx.fetch(Kind::PaymentIntent, id, "intent")?)
-        }
-        ("POST", ["checkout", "sessions", id, what @ ("pay" | "expire")]) => {
-            let account = state.owner_of(Kind::CheckoutSession, id).ok_or(Refusal::NotFound)?;
-            let mut ctx = context(server, request, state, &account);
-            if *what == "pay" {
-                pay(&mut ctx, id, &read(request)?)?;
-            } else {
-                checkout::expire(&mut ctx, &[id], &super::params::Params::none())?;
-            }
-            Ok(ctx.fetch(Kind::CheckoutSession, id, "session")?)
-        }
-        ("POST", ["disputes", id, "close"]) => {
-            let outcome = match read::<Closed>(request)?.outcome {
-                Decided::Won => Outcome::Won,
-                Decided::Lost => Outcome::Lost,
-            };
-            let account = state.owner_of(Kind::Dispute, id).ok_or(Refusal::NotFound)?;
-            Ok(disputes::close(&mut context(server, request, state, &account), id, outcome)?)
-        }
+        ("POST", [kind, rest @ ..]) => objects::act(server, request, state, kind, rest),
         _ => Err(Refusal::NotFound),
     }
 }
@@ -216,40 +192,9 @@ struct Advance {
 }
 
 #[derive(Deserialize)]
-struct Authenticated {
-    outcome: Answered,
-}
-
-#[derive(Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-enum Answered {
-    Succeed,
-    Fail,
-}
-
-#[derive(Deserialize)]
-struct Closed {
-    outcome: Decided,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Decided {
-    Won,
-    Lost,
-}
-
-#[derive(Deserialize)]
 struct Delivering {
     event: String,
     endpoint: Option<usize>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Paying {
-    card: Option<String>,
-    email: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -322,19 +267,6 @@ fn events(state: &State, account: Option<&str>) -> Value {
     all.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     let all: Vec<Value> = all.into_iter().map(|(_, event)| event).collect();
     json!({ "events": all })
-}
-
-fn pay(ctx: &mut Context, id: &str, paying: &Paying) -> Result<(), Refusal> {
-    let name = paying.card.as_deref().unwrap_or("pm_card_visa");
-    let card = TestCard::of_id(name).or_else(|| TestCard::of_number(name)).ok_or_else(|| Refusal::Bad(format!("no such card: {name}")))?;
-    let payment = Payment {
-        card,
-        exp_month: 12,
-        exp_year: payment_methods::next_year(),
-        email: Some(paying.email.as_deref().unwrap_or("buyer@example.com")),
-    };
-    checkout::pay(ctx, id, &payment)?;
-    Ok(())
 }
 
 async fn deliver(server: &Server, request: &Incomer) -> Result<Value, Refusal> {

@@ -45,6 +45,8 @@ pub(crate) enum Aftermath {
     AvailableAtOnce,
     /// A refund is made, and fails a moment later.
     RefundFails,
+    /// A refund is pending, and arrives a moment later.
+    RefundPends,
 }
 
 /// A test card.
@@ -162,6 +164,7 @@ const CARDS: &[TestCard] = &[
     then("createDisputeProductNotReceived", "4000000000002685", Aftermath::Dispute("product_not_received")),
     then("bypassPending", "4000000000000077", Aftermath::AvailableAtOnce),
     then("refundFail", "4000000000005126", Aftermath::RefundFails),
+    then("pendingRefund", "4000000000007726", Aftermath::RefundPends),
 ];
 
 impl TestCard {

@@ -53,14 +53,53 @@ pub(crate) enum Outcome {
     Lost,
 }
 
-/// The cardholder disputes a charge: its amount and a fee are taken from the account that made it.
+/// Why a cardholder disputes a charge (<https://docs.stripe.com/disputes/categories>).
+const REASONS: [&str; 9] = [
+    "credit_not_processed",
+    "duplicate",
+    "fraudulent",
+    "general",
+    "noncompliant",
+    "product_not_received",
+    "product_unacceptable",
+    "subscription_canceled",
+    "unrecognized",
+];
+
+/// Opens a dispute because somebody wants one, of a part of the charge where they say so.
+///
+/// # Errors
+/// 400 for a charge that cannot be disputed, for that reason or for that much.
+pub(crate) fn open_at_will(ctx: &mut Context, charge: &str, reason: &str, amount: Option<i64>) -> Result<Value, ApiError> {
+    let object = ctx.fetch(Kind::Charge, charge, "charge")?;
+    let left = object.int("amount_captured") - object.int("amount_refunded");
+    let amount = amount.unwrap_or(left);
+    let paid_by_card = object["payment_method_details"].text("type") == "card" && object.text("status") == "succeeded";
+    if !paid_by_card || object.flag("disputed") || !(1..=left).contains(&amount) {
+        return Err(ApiError::invalid(format!("Charge {charge} has nothing of that amount to dispute.")));
+    }
+    if !REASONS.contains(&reason) {
+        return Err(ApiError::invalid(format!("Invalid reason: must be one of {}", REASONS.join(", "))));
+    }
+    let id = open_for(ctx, &object, reason, amount);
+    ctx.fetch(Kind::Dispute, &id, "dispute")
+}
+
+/// The cardholder disputes a charge.
 pub(crate) fn open(ctx: &mut Context, charge: &str, reason: &str) {
+    if let Some(object) = ctx.state.object(&ctx.account, Kind::Charge, charge).cloned() {
+        let amount = object.int("amount_captured") - object.int("amount_refunded");
+        open_for(ctx, &object, reason, amount);
+    }
+}
+
+/// Takes the amount and a fee from the account that made the charge: the dispute's id.
+fn open_for(ctx: &mut Context, object: &Value, reason: &str, amount: i64) -> String {
     let account = ctx.account.clone();
-    let Some(object) = ctx.state.object(&account, Kind::Charge, charge).cloned() else { return };
+    let charge = object.text("id");
     let id = new_id("dp");
     let now = ctx.now();
-    let amount = object.int("amount_captured") - object.int("amount_refunded");
-    let transaction = withdraw_or_reinstate(ctx, &id, &object, -amount);
+    let transaction = withdraw_or_reinstate(ctx, &id, object, -amount);
     let evidence: Map<String, Value> = EVIDENCE.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     let card = ctx.state.hidden(&account, Kind::Charge, charge, "card").and_then(Value::as_str);
     let brand = card.and_then(TestCard::of_name).map_or("visa", |card| card.brand);
@@ -97,6 +136,7 @@ pub(crate) fn open(ctx: &mut Context, charge: &str, reason: &str) {
     ctx.set(Kind::Charge, charge, json!({ "disputed": true }));
     ctx.emit("charge.dispute.created", Kind::Dispute, &id);
     ctx.emit("charge.dispute.funds_withdrawn", Kind::Dispute, &id);
+    id
 }
 
 /// Takes the disputed amount (negative) with the fee, or gives it back: the transaction.

@@ -16,18 +16,19 @@ use super::{checkout, ledger, refunds};
 pub(crate) enum Job {
     ExpireSession { at: i64, account: String, session: String },
     FailRefund { at: i64, account: String, refund: String },
+    SucceedRefund { at: i64, account: String, refund: String },
 }
 
 impl Job {
     fn at(&self) -> i64 {
         match self {
-            Self::ExpireSession { at, .. } | Self::FailRefund { at, .. } => *at,
+            Self::ExpireSession { at, .. } | Self::FailRefund { at, .. } | Self::SucceedRefund { at, .. } => *at,
         }
     }
 
     fn account(&self) -> &str {
         match self {
-            Self::ExpireSession { account, .. } | Self::FailRefund { account, .. } => account,
+            Self::ExpireSession { account, .. } | Self::FailRefund { account, .. } | Self::SucceedRefund { account, .. } => account,
         }
     }
 }
@@ -48,7 +49,8 @@ pub(crate) fn catch_up(state: &mut State) {
                     checkout::close(&mut ctx, session);
                 }
             }
-            Job::FailRefund { refund, .. } => refunds::fail(&mut ctx, refund),
+            Job::FailRefund { refund, .. } => refunds::fail(&mut ctx, refund, refunds::USUAL_FAILURE),
+            Job::SucceedRefund { refund, .. } => refunds::succeed(&mut ctx, refund),
         }
     }
 }

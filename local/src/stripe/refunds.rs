@@ -206,26 +206,58 @@ fn make(ctx: &mut Context, parts: &Parts, params: &Params) -> Result<String, Api
     let refunded = charge.int("amount_refunded") + parts.amount;
     let whole = refunded == charge.int("amount_captured");
     ctx.set(Kind::Charge, &charge_id, json!({ "amount_refunded": refunded, "refunded": whole }));
+    let card = ctx.state.hidden(&account, Kind::Charge, &charge_id, "card").and_then(Value::as_str);
+    let aftermath = card.and_then(TestCard::of_name).map_or(Aftermath::None, |card| card.aftermath);
+    let at = ctx.now() + 1;
+    if aftermath == Aftermath::RefundPends {
+        ctx.set(Kind::Refund, &id, json!({ "pending_reason": "processing", "status": "pending" }));
+        ctx.state.jobs.push(Job::SucceedRefund { at, account: account.clone(), refund: id.clone() });
+    }
     ctx.emit("refund.created", Kind::Refund, &id);
     ctx.emit("charge.refunded", Kind::Charge, &charge_id);
-    // The reference by which the cardholder's bank knows it.
+    if aftermath != Aftermath::RefundPends {
+        name_reference(ctx, &id);
+        changed(ctx, &id);
+    }
+    if aftermath == Aftermath::RefundFails {
+        ctx.state.jobs.push(Job::FailRefund { at, account, refund: id.clone() });
+    }
+    Ok(id)
+}
+
+/// The reference by which the cardholder's bank knows it.
+fn name_reference(ctx: &mut Context, id: &str) {
     ctx.set(
         Kind::Refund,
-        &id,
+        id,
         json!({ "destination_details": {
             "card": { "reference": "7000000000000000", "reference_status": "available",
                 "reference_type": "acquirer_reference_number", "type": "refund" },
             "type": "card",
         } }),
     );
-    ctx.emit("refund.updated", Kind::Refund, &id);
-    ctx.emit("charge.refund.updated", Kind::Refund, &id);
-    let card = ctx.state.hidden(&account, Kind::Charge, &charge_id, "card").and_then(Value::as_str);
-    if card.and_then(TestCard::of_name).is_some_and(|card| card.aftermath == Aftermath::RefundFails) {
-        let at = ctx.now() + 1;
-        ctx.state.jobs.push(Job::FailRefund { at, account, refund: id.clone() });
+}
+
+fn changed(ctx: &mut Context, id: &str) {
+    ctx.emit("refund.updated", Kind::Refund, id);
+    ctx.emit("charge.refund.updated", Kind::Refund, id);
+}
+
+/// A pending refund arrives at the cardholder's bank.
+pub(crate) fn succeed(ctx: &mut Context, id: &str) {
+    let account = ctx.account.clone();
+    let pending = ctx.state.object(&account, Kind::Refund, id).is_some_and(|refund| refund.text("status") == "pending");
+    if !pending {
+        return;
     }
-    Ok(id)
+    if let Some(row) = ctx.state.row_mut(&account, Kind::Refund, id)
+        && let Some(fields) = row.object.as_object_mut()
+    {
+        fields.remove("pending_reason");
+    }
+    ctx.set(Kind::Refund, id, json!({ "status": "succeeded" }));
+    name_reference(ctx, id);
+    changed(ctx, id);
 }
 
 /// The fee of a destination charge whose transfer stays where it is.
@@ -235,11 +267,14 @@ fn credit_destination(ctx: &mut Context, fee: &str, amount: i64, currency: &str)
     application_fees::credit(ctx, fee.text("account"), fee.text("charge"), amount, currency);
 }
 
+/// Why a refund fails unless somebody says otherwise.
+pub(crate) const USUAL_FAILURE: &str = "expired_or_canceled_card";
+
 /// A refund that the cardholder's bank sends back: the money returns to the account.
-pub(crate) fn fail(ctx: &mut Context, id: &str) {
+pub(crate) fn fail(ctx: &mut Context, id: &str, reason: &str) {
     let account = ctx.account.clone();
     let Some(refund) = ctx.state.object(&account, Kind::Refund, id).cloned() else { return };
-    if refund.text("status") != "succeeded" {
+    if !["pending", "succeeded"].contains(&refund.text("status")) {
         return;
     }
     let available_on = ctx.now();
@@ -263,7 +298,7 @@ pub(crate) fn fail(ctx: &mut Context, id: &str) {
         id,
         json!({
             "failure_balance_transaction": transaction,
-            "failure_reason": "expired_or_canceled_card",
+            "failure_reason": reason,
             "status": "failed",
         }),
     );
@@ -272,8 +307,7 @@ pub(crate) fn fail(ctx: &mut Context, id: &str) {
     let left = refunded - refund.int("amount");
     ctx.set(Kind::Charge, charge, json!({ "amount_refunded": left, "refunded": false }));
     ctx.emit("refund.failed", Kind::Refund, id);
-    ctx.emit("refund.updated", Kind::Refund, id);
-    ctx.emit("charge.refund.updated", Kind::Refund, id);
+    changed(ctx, id);
 }
 
 /// `GET /v1/refunds/{id}`

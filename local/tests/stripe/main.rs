@@ -9,6 +9,7 @@ mod faults;
 mod idempotency;
 mod lists;
 mod money;
+mod money_back;
 mod oauth;
 mod payments;
 mod persistence;

@@ -328,6 +328,9 @@ async fn money_back(stripe: &mut Stripe, seller: &str) {
         stripe.admin(&format!("disputes/{dispute}/close"), json!({ "outcome": outcome })).await;
         stripe.get(None, &format!("/v1/disputes/{dispute}?expand[]=charge")).await;
     }
+    let paid = stripe.pay(None, "pm_card_pendingRefund", &[]).await;
+    let pending = stripe.post(None, "/v1/refunds", &[("payment_intent", &id(&paid))]).await;
+    stripe.admin(&format!("refunds/{}/fail", id(&pending)), json!({ "reason": "lost_or_stolen_card" })).await;
     let direct = stripe.pay(Some(seller), "pm_card_refundFail", &[("application_fee_amount", "1000")]).await;
     stripe.post(Some(seller), "/v1/refunds", &[("payment_intent", &id(&direct)), ("refund_application_fee", "true")]).await;
 }
