@@ -49,8 +49,8 @@ async function problem(response) {
   });
 }
 
-async function once(method, path, { query, body, cache = 'default', timeout = TIMEOUT_MS } = {}) {
-  const headers = { accept: 'application/json' };
+async function once(method, path, { query, body, cache = 'default', timeout = TIMEOUT_MS, headers: more = {} } = {}) {
+  const headers = { accept: 'application/json', ...more };
   if (body !== undefined) headers['content-type'] = 'application/json';
   let response;
   let answer = null;
@@ -64,7 +64,7 @@ async function once(method, path, { query, body, cache = 'default', timeout = TI
       signal: AbortSignal.timeout(timeout),
     });
     if (!response.ok) throw await problem(response);
-    if (response.status !== 204) answer = await response.json();
+    if (![202, 204].includes(response.status)) answer = await response.json();
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (error.name === 'TimeoutError' || error.name === 'AbortError') throw new ApiError({ code: 'timeout' });
@@ -89,6 +89,7 @@ export const api = {
   /** A read is tried a second time where the first met an outage. */
   get: read,
   post: (path, body, options) => once('POST', path, { ...options, body }),
+  put: (path, body, options) => once('PUT', path, { ...options, body }),
   patch: (path, body, options) => once('PATCH', path, { ...options, body }),
   delete: (path, options) => once('DELETE', path, options),
 };

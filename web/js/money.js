@@ -60,21 +60,3 @@ export function parse(text, currency) {
   const amount = Number.parseInt(figures, 10);
   return amount === 0 ? { fault: 'The price must be more than nothing.' } : { amount };
 }
-
-/**
- * Sums by currency, since amounts of different currencies do not add up.
- *
- * @param {Array<object>} lines with `currency` and the named amounts
- * @param {string[]} names
- * @returns {Array<object>} one a currency: `currency`, `count` and each name's sum
- */
-export function totals(lines, names) {
-  const sums = new Map();
-  for (const line of lines) {
-    const sum = sums.get(line.currency) ?? { currency: line.currency, count: 0, ...Object.fromEntries(names.map((name) => [name, 0])) };
-    sum.count += 1;
-    for (const name of names) sum[name] += line[name];
-    sums.set(line.currency, sum);
-  }
-  return [...sums.values()].sort((one, other) => one.currency.localeCompare(other.currency));
-}

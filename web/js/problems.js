@@ -18,6 +18,16 @@ const SENTENCES = {
   bad_cursor: 'This list has moved on. Reload the page to see it from the start.',
   already_linked: 'A Stripe account is linked already. Disconnect it first.',
   account_taken: 'This Stripe account belongs to another seller here. Connect a different one.',
+  link_gone: 'The link was used already, or it has expired. Ask for a new one.',
+  still_connected: 'Disconnect your Stripe account at the seller desk first.',
+  already_refunded: 'All of it was given back already.',
+  refund_in_progress: 'Another refund of this sale is on its way. Look again in a moment.',
+  refund_refused: 'Stripe refused the refund. Look at the payment in your Stripe dashboard.',
+  refund_too_large: 'That is more than is left of the payment.',
+  purchase_disputed: 'The buyer’s bank disputes this payment: it is decided there, not by a refund.',
+  not_paid: 'This purchase was not paid.',
+  access_suspended: 'Your bank disputes the payment. The content comes back when that is decided for the payment.',
+  not_owned: 'The content is for those who bought the course.',
   confirmation_gone: 'This confirmation has expired. Start connecting again.',
 };
 

@@ -16,6 +16,9 @@ const editor = byId('editor');
 const form = byId('editor-form');
 const field = (name) => form.elements.namedItem(name);
 
+const contentEditor = byId('content-editor');
+const contentForm = byId('content-form');
+
 let list;
 /** The course in the editor; null is a new one. */
 let edited = null;
@@ -41,6 +44,8 @@ export function courses() {
   field('price').addEventListener('input', preview);
   field('currency').addEventListener('change', preview);
   onSubmit(form, save);
+  byId('content-cancel').addEventListener('click', () => contentEditor.close());
+  onSubmit(contentForm, saveContent);
 }
 
 function cells(course) {
@@ -53,7 +58,7 @@ function cells(course) {
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
     `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),
-    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course), () => sureToRemove(course))),
+    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act('Content', () => openContent(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course), () => sureToRemove(course))),
   ];
 }
 
@@ -157,4 +162,35 @@ async function save(values) {
   editor.close();
   say(outcome, notice('good', `“${course.title}” is saved.`));
   await list.reload();
+}
+
+/** Opens what the course's buyers read. */
+async function openContent(course) {
+  say(outcome, null);
+  edited = course;
+  try {
+    const { content } = await api.get(`/courses/${part(course.slug)}/content`, { cache: 'no-store' });
+    contentForm.elements.namedItem('content').value = content;
+  } catch (error) {
+    if (error.status === 401) goToLogin();
+    else say(outcome, problem(`The content of “${course.title}” could not be opened.`, error));
+    return;
+  }
+  byId('content-title').textContent = `Content of “${course.title}”`;
+  say(byId('content-outcome'), null);
+  contentEditor.showModal();
+}
+
+async function saveContent({ content }) {
+  const region = byId('content-outcome');
+  say(region, null);
+  try {
+    await api.put(`/courses/${part(edited.slug)}/content`, { content });
+  } catch (error) {
+    if (error.status === 401) goToLogin();
+    else say(region, problem('The content was not saved.', error));
+    return;
+  }
+  contentEditor.close();
+  say(outcome, notice('good', `The content of “${edited.title}” is saved.`, 'Whoever bought the course reads it from now on.'));
 }

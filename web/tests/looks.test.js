@@ -56,6 +56,9 @@ for (const [name, options] of Object.entries(LOOKS)) {
       ['course', courseAddress(FIXTURE.slug)],
       ['login', '/login.html?next=%2Faccount.html'],
       ['signup', '/signup.html'],
+      ['forgot', '/forgot.html'],
+      ['reset', '/reset.html#token'],
+      ['confirm', '/confirm.html#token'],
       ['404', '/404.html'],
       ['connect-denied', '/?connect=error&reason=access_denied'],
     ]) {
@@ -112,6 +115,14 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await page.getByRole('button', { name: /^Edit: / }).first().click();
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-editor', name);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Content: / }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'seller-content', name);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Refund: / }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'seller-refund', name);
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Disconnect' }).click();
     await page.getByRole('dialog').waitFor();

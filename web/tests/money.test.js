@@ -70,8 +70,3 @@ test('a price in the form is the price that was saved', async () => {
     assert.deepEqual(await call('parse', await call('toMajor', amount, currency), currency), { amount });
   }
 });
-
-test('totals never add one currency to another', async () => {
-  const lines = [{ currency: 'usd', net: 5 }, { currency: 'jpy', net: 7 }, { currency: 'usd', net: 11 }];
-  assert.deepEqual(await call('totals', lines, ['net']), [{ currency: 'jpy', count: 1, net: 7 }, { currency: 'usd', count: 2, net: 16 }]);
-});

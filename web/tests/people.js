@@ -13,6 +13,33 @@ export const FIXTURE = { slug: 'flask-microservices', price: '$50.00' };
 export const GOOD_CARD = '4242 4242 4242 4242';
 export const DECLINED_CARD = '4000 0000 0000 0002';
 
+/** Where the mails of the local stack stand. */
+const MAILBOX = (process.env.MAILBOX_URL ?? 'http://localhost:4566').replace(/\/$/, '');
+const MAIL_PATIENCE_MS = 30_000;
+
+/** Waits for a mail to an address whose subject begins so. */
+export async function mailTo(address, subject) {
+  for (const began = Date.now(); Date.now() - began < MAIL_PATIENCE_MS; ) {
+    const { items } = await (await fetch(`${MAILBOX}/mailbox.json`)).json();
+    const found = items.filter((mail) => mail.to.includes(address) && mail.subject.startsWith(subject));
+    if (found.length > 0) return found.at(-1);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`no mail “${subject}” to ${address}`);
+}
+
+/** How many mails an address has with a subject that begins so. */
+export async function mailsTo(address, subject) {
+  const { items } = await (await fetch(`${MAILBOX}/mailbox.json`)).json();
+  return items.filter((mail) => mail.to.includes(address) && mail.subject.startsWith(subject)).length;
+}
+
+/** The place on the storefront that a mail's first link leads to. */
+export function linkIn(mail) {
+  const url = new URL(/^https?:\/\/\S+$/m.exec(mail.text)[0]);
+  return `${url.pathname}${url.search}${url.hash}`;
+}
+
 /** An address that nobody has. */
 export const newEmail = (name) => `${name}-${randomUUID().slice(0, 12)}@example.com`;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { connect, courseAddress, dropCourse, logIn, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { connect, courseAddress, dropCourse, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
 
 test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
   const { page, email } = await newSeller();
@@ -27,15 +27,77 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   await page.locator('#stripe').getByText('acct_').waitFor();
   const row = page.getByRole('table', { name: 'My sales' }).getByRole('row').filter({ hasText: title });
   // Half of 1999, rounded down, is the platform's; the rest is the seller's.
-  assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3), ['$19.99', '$9.99', '–', '$10.00']);
+  assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3, 7), ['$19.99', '$9.99', '–', '$10.00']);
   const totals = page.locator('#totals dl');
   assert.equal(await totals.count(), 1);
   assert.match(await totals.innerText(), /Your part\s+\$10\.00[^]*\$19\.99 in 1 sale/);
+  await page.getByRole('img', { name: /^Your part in USD: .*\$10\.00/ }).waitFor();
   await page.goto('/account.html');
   await page.locator('#who').getByText(email).waitFor();
   assertQuiet(page);
   await dropCourse(page, slug);
   await page.context().close();
+});
+
+test('what a seller writes is read by who bought it, and a refund takes it back and is mailed', async () => {
+  const { page } = await newSeller();
+  await page.goto('/');
+  await connect(page);
+  const title = `Content and refund ${Date.now()}`;
+  const slug = await makeCourse(page, { title, price: '20.00' });
+  await page.getByRole('button', { name: `Content: ${title}` }).click();
+  const editor = page.getByRole('dialog');
+  await editor.getByLabel('What buyers read').fill('# Lesson one\n\nRead **this** and [that](https://example.com/).\n\n```\n<script>alert(1)</script>\n```\n\n[not this](javascript:alert(1))');
+  await editor.getByRole('button', { name: 'Save content' }).click();
+  await page.getByText('Whoever bought the course reads it from now on.').waitFor();
+
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await buyer.goto(courseAddress(slug));
+  await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
+  assert.equal(await buyer.locator('#content').count(), 0);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.getByRole('link', { name: 'Go to the course' }).click();
+  const content = buyer.locator('#content');
+  await content.getByRole('heading', { level: 3, name: 'Lesson one' }).waitFor();
+  assert.equal(await content.getByRole('link', { name: 'that' }).getAttribute('href'), 'https://example.com/');
+  assert.equal(await content.getByRole('link').count(), 1, 'a script is no link');
+  assert.equal(await content.locator('script').count(), 0);
+  assert.match(await content.locator('pre').innerText(), /<script>alert\(1\)<\/script>/);
+
+  await page.goto('/seller.html');
+  const row = page.getByRole('table', { name: 'My sales' }).getByRole('row').filter({ hasText: title });
+  await row.getByRole('button', { name: 'Refund' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.equal(await dialog.getByLabel('Amount').inputValue(), '20.00');
+  await dialog.getByLabel('Amount').fill('30');
+  await dialog.getByRole('button', { name: 'Give it back' }).click();
+  await dialog.getByRole('alert').getByText('At most $20.00 is left.').waitFor();
+  await dialog.getByLabel('Amount').fill('5');
+  await dialog.getByRole('button', { name: 'Give it back' }).click();
+  await page.getByText('$5.00 is on its way back to the buyer.').waitFor();
+  await row.getByText('Partly refunded').waitFor();
+  assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(5, 7), ['$5.00', '$7.50']);
+  assert.match((await mailTo(email, 'Your refund')).text, /Given back so far: 5\.00 USD/);
+  await buyer.reload();
+  await content.getByText('Read this and that.').waitFor();
+
+  await row.getByRole('button', { name: 'Refund' }).click();
+  assert.equal(await dialog.getByLabel('Amount').inputValue(), '15.00');
+  await dialog.getByRole('button', { name: 'Give it back' }).click();
+  await page.getByText('$15.00 is on its way back to the buyer.').waitFor();
+  await row.getByText('Refunded', { exact: true }).last().waitFor();
+  assert.equal(await row.getByRole('button', { name: 'Refund' }).count(), 0);
+  await buyer.reload();
+  await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
+  assert.equal(await buyer.locator('#content').count(), 0);
+  assertQuiet(page);
+  assertQuiet(buyer);
+  await dropCourse(page, slug);
+  await page.context().close();
+  await buyer.context().close();
 });
 
 test('a seller who says no on Stripe’s page is not linked, and can say yes later', async () => {

@@ -2,9 +2,9 @@ import { api } from '../api.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
-import { goToLogin, logOut, requiredSession, showNavigation } from '../session.js';
+import { goToLogin, logOut, markSignedOut, requiredSession, showNavigation } from '../session.js';
 import { statusLabel } from '../status.js';
-import { busy, button, byId, date, h, linkButton, notice, onSubmit, say, skeleton, table } from '../ui.js';
+import { busy, button, byId, confirmed, date, h, linkButton, notice, onSubmit, say, skeleton, table } from '../ui.js';
 
 const who = byId('who');
 
@@ -24,12 +24,14 @@ async function start() {
   }
   purchases();
   settings();
+  deletion();
 }
 
 function showUser(user) {
   const roles = ['Buyer', user.is_seller && 'Seller', user.is_staff && 'Staff'].filter(Boolean);
   const leave = button('Log out', () => busy(leave, () => logOut().catch((error) => who.append(problem('You are still logged in.', error)))));
   byId('username').value = user.email;
+  confirmation(user);
   who.replaceChildren(
     h(
       'div',
@@ -38,6 +40,27 @@ function showUser(user) {
       leave,
     ),
   );
+}
+
+/** Asks for the address to be confirmed, for as long as it is not. */
+function confirmation(user) {
+  const region = byId('confirmation');
+  if (user.email_confirmed) {
+    say(region, null);
+    return;
+  }
+  const send = button('Send the mail again', () => busy(send, ask));
+  say(region, notice('plain', 'Your e-mail address is not confirmed yet.', `A mail with a link went to ${user.email}. Press the link, so that your receipts reach you.`, [send]));
+
+  async function ask() {
+    try {
+      await api.post('/email-confirmations');
+      say(region, notice('good', 'The mail is on its way.', `It goes to ${user.email}, once a minute at most.`));
+    } catch (error) {
+      if (error.status === 401) goToLogin();
+      else say(region, problem('The mail was not sent.', error, { actions: [send] }));
+    }
+  }
 }
 
 function purchases() {
@@ -53,7 +76,7 @@ function purchases() {
     },
     row: (purchase) =>
       rows.row([
-        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}` }, purchase.course_title),
+        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}`, title: purchase.paid_at ? 'Receipt' : null }, purchase.course_title),
         date(purchase.created_at),
         statusLabel(purchase.status),
         format(purchase.amount, purchase.currency),
@@ -82,6 +105,29 @@ function settings() {
     });
   change('email-form', 'email-outcome', (user) => `Your e-mail is now ${user.email}.`);
   change('password-form', 'password-outcome', () => 'Your password is changed.');
+}
+
+function deletion() {
+  const form = byId('delete-form');
+  const region = byId('delete-outcome');
+  onSubmit(form, async (values) => {
+    say(region, null);
+    const sure = await confirmed({
+      title: 'Delete your account for good?',
+      text: 'It cannot be brought back, and neither can the courses in it.',
+      yes: 'Delete for good',
+    });
+    if (!sure) return;
+    try {
+      await api.delete('/users/me', { body: values });
+      markSignedOut();
+      window.location.assign('/?account=deleted');
+      await new Promise(() => {});
+    } catch (error) {
+      if (error.code === 'not_signed_in') goToLogin();
+      else say(region, wrongPassword(error) ? notice('bad', 'The current password is not right.', 'Nothing was deleted. Type it again.') : problem('Your account was not deleted.', error));
+    }
+  });
 }
 
 const wrongPassword = (error) => error.code === 'bad_credentials';

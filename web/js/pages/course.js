@@ -1,6 +1,7 @@
 import { api, part } from '../api.js';
 import { buy } from '../checkout.js';
 import { cover } from '../cover.js';
+import { markdown } from '../markdown.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
@@ -63,6 +64,22 @@ function show(course, user) {
         : h('p', { class: 'course-text muted' }, 'The seller has not described this course yet.'),
     ),
   );
+  if (course.owned || (user && user.id === course.seller.id)) content(course);
+}
+
+/** What those read who own the course, under its description. */
+async function content(course) {
+  const box = h('section', { class: 'content', id: 'content', 'aria-labelledby': 'content-title', 'aria-busy': 'true' }, h('h2', { id: 'content-title' }, 'Content'), skeleton(5));
+  root.querySelector('.course').append(box);
+  const fill = (...nodes) => box.replaceChildren(box.firstChild, ...nodes);
+  try {
+    const answer = await api.get(`/courses/${part(course.id)}/content`, { cache: 'no-store' });
+    fill(answer.content ? h('div', { class: 'markdown' }, markdown(answer.content)) : h('p', { class: 'muted' }, 'The seller has not put anything here yet.'));
+  } catch (error) {
+    fill(problem('We could not load the content.', error, error.isOutage ? { retry: load } : {}));
+  } finally {
+    box.removeAttribute('aria-busy');
+  }
 }
 
 /** What stands beside the description: the price and what this user can do. */
@@ -73,7 +90,8 @@ function offer(course, user) {
     return [
       h('p', { class: 'owned' }, 'You own this course.'),
       h('p', { class: 'muted' }, 'It stays with your account.'),
-      linkButton('My purchases', '/account.html#purchases', { class: 'button button-wide' }),
+      linkButton('Read it', '#content', { class: 'button button-main button-wide' }),
+      linkButton('My purchases', '/account.html#purchases', { class: 'button button-wide button-next' }),
       facts,
     ];
   }

@@ -59,6 +59,11 @@ function showOutcome() {
   const query = new URLSearchParams(window.location.search);
   const outcome = query.get('connect');
   const region = byId('outcome');
+  if (query.get('account') === 'deleted') {
+    window.history.replaceState(null, '', '/');
+    say(region, notice('good', 'Your account is deleted.', 'Thank you for having been here.'));
+    return;
+  }
   if (!outcome) return;
   if (outcome === 'confirm') {
     keepCode(query.get('code'));

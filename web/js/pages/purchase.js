@@ -127,7 +127,7 @@ function meaning(purchase) {
         actions: [onwards('Confirm the payment')],
       };
     case 'paid':
-      return { tone: 'good', title: 'Paid. The course is yours.', text: 'Thank you. You find it under your purchases from now on.', actions: [course('Go to the course', true)] };
+      return { tone: 'good', title: 'Paid. The course is yours.', text: 'Thank you. A receipt is on its way to your mailbox, and you find the course under your purchases from now on.', actions: [course('Go to the course', true)] };
     case 'failed':
       return { tone: 'bad', title: 'The payment did not go through.', text: `${why(purchase.failure)} Nothing was charged.`, actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
     case 'canceled':
@@ -163,7 +163,7 @@ function show(heard) {
   const { tone, title, text, actions } = meaning(purchase);
   setTitle(title.replace(/\.$/, ''));
   news.textContent = title;
-  root.replaceChildren(
+  root.replaceChildren(...[
     h(
       'div',
       { class: `card verdict verdict-${tone}`, id: 'verdict', 'data-status': purchase.status },
@@ -181,7 +181,20 @@ function show(heard) {
       fact(ownsCourse(purchase.status) && purchase.paid_at ? 'Paid' : 'Begun', date((ownsCourse(purchase.status) && purchase.paid_at) || purchase.created_at, true)),
       fact('Number', h('code', { class: 'breakable' }, purchase.id)),
     ),
-    h('p', {}, h('a', { href: '/account.html#purchases' }, 'All my purchases')),
+    refunds(purchase),
+    h('div', { class: 'actions' }, purchase.paid_at && button('Print the receipt', () => window.print()), linkButton('All my purchases', '/account.html#purchases')),
+  ].filter(Boolean));
+}
+
+/** What was given back, a line each. */
+function refunds({ refunds: all = [], currency }) {
+  const made = all.filter(({ status }) => status !== 'failed');
+  if (made.length === 0) return null;
+  return h(
+    'section',
+    { 'aria-labelledby': 'refunds-title' },
+    h('h2', { id: 'refunds-title' }, 'Given back'),
+    h('ul', { class: 'lines' }, made.map((refund) => h('li', {}, date(refund.created_at), h('span', {}, refund.status === 'pending' ? 'on its way' : 'done'), h('strong', {}, format(refund.amount, currency))))),
   );
 }
 

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+
+import { assertQuiet, newPage } from './browser.js';
+import { FIXTURE, PASSWORD, fixtureSellerIsConnected, linkIn, mailTo, mailsTo, newEmail, pay, purchaseIs, signUp, toCheckout } from './people.js';
+
+before(fixtureSellerIsConnected);
+
+test('a forgotten password is set anew by the mail’s link, once', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.context().clearCookies();
+  await page.goto('/login.html');
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByRole('button', { name: 'Send the mail' }).click();
+  await page.getByText('Look into your mailbox.').waitFor();
+  const link = linkIn(await mailTo(email, 'Set a new password'));
+
+  await page.goto(link);
+  await page.getByLabel('New password').fill('a fresh password');
+  assert.equal(page.url().includes('#'), false, 'the token stays in no history');
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await page.getByText('Your new password is set.').waitFor();
+  await page.locator('main').getByRole('link', { name: 'Log in' }).click();
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill('a fresh password');
+  await page.locator('main').getByRole('button', { name: 'Log in' }).click();
+  await page.getByText(`Welcome back, ${email}.`).waitFor();
+  assertQuiet(page);
+
+  await page.goto(link);
+  await page.getByLabel('New password').fill('yet another password');
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await page.getByRole('alert').getByText('The link was used already').waitFor();
+  await page.getByRole('link', { name: 'Ask for a new mail' }).waitFor();
+  assertQuiet(page, { except: [410] });
+  await page.context().close();
+});
+
+test('an address without an account is told the same, and gets no mail', async () => {
+  const page = await newPage();
+  await page.goto('/forgot.html');
+  const email = newEmail('nobody');
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByRole('button', { name: 'Send the mail' }).click();
+  await page.getByText('Look into your mailbox.').waitFor();
+  // A mail that is asked for afterwards has arrived: this one would have, too.
+  const other = await signUp(page);
+  await mailTo(other, 'Confirm your e-mail address');
+  assert.equal(await mailsTo(email, ''), 0);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('an address is confirmed by its mail, also in another browser', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.goto('/account.html');
+  await page.getByText('Your e-mail address is not confirmed yet.').waitFor();
+  const elsewhere = await newPage();
+  await elsewhere.goto(linkIn(await mailTo(email, 'Confirm your e-mail address')));
+  await elsewhere.getByRole('button', { name: 'Confirm the address' }).click();
+  await elsewhere.getByText('Your address is confirmed.').waitFor();
+  await page.reload();
+  await page.locator('#who').getByText(email).waitFor();
+  assert.equal(await page.getByText('is not confirmed yet').count(), 0);
+  assertQuiet(page);
+  assertQuiet(elsewhere);
+  await page.context().close();
+  await elsewhere.context().close();
+});
+
+test('pages that a mail leads to say so where there is no mail', async () => {
+  const page = await newPage();
+  for (const address of ['/reset.html', '/confirm.html']) {
+    await page.goto(address);
+    await page.getByText('This page is opened from a mail.').waitFor();
+    assert.equal(await page.locator('main').getByRole('button').count(), 0);
+  }
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a purchase brings a receipt to the buyer, one of them, and it leads back', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await toCheckout(page, FIXTURE.slug);
+  await pay(page);
+  await purchaseIs(page, 'paid');
+  const receipt = await mailTo(email, 'Your receipt');
+  assert.match(receipt.text, /Paid: 50\.00 USD/);
+  await mailTo('test@seller.com', 'You sold a course');
+  await page.goto(linkIn(receipt));
+  await page.getByText('You own this course.').waitFor();
+  assert.equal(await mailsTo(email, 'Your receipt'), 1);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('an account is deleted with the password only, and is gone', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.goto('/account.html');
+  const form = page.getByRole('form', { name: 'Delete my account' });
+  await form.getByLabel('Current password').fill('not the password');
+  await form.getByRole('button').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByRole('alert').getByText('The current password is not right.').waitFor();
+  await form.getByLabel('Current password').fill(PASSWORD);
+  await form.getByRole('button').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await form.getByRole('button').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByText('Your account is deleted.').waitFor();
+  await page.getByRole('link', { name: 'Log in' }).waitFor();
+  await page.goto('/login.html');
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.locator('main').getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('The e-mail or the password is not right.').waitFor();
+  // The address is free.
+  await signUp(page, email);
+  assertQuiet(page, { except: [401] });
+  await page.context().close();
+});
