@@ -79,6 +79,21 @@ test('capabilities are listed and read', async () => {
   assert.equal((await stripe.accounts.retrieveCapability(account, 'transfers')).status, 'active');
 });
 
+test('an account is onboarded and its dashboard opened', async () => {
+  const { id } = await stripe.accounts.create({ type: 'express', country: 'US', capabilities: { transfers: { requested: true } } });
+  const addresses = { refresh_url: 'http://localhost/again', return_url: 'http://localhost/back' };
+  const link = await stripe.accountLinks.create({ account: id, ...addresses, type: 'account_onboarding' });
+  assert.ok(link.expires_at > link.created);
+  await assert.rejects(stripe.accounts.createLoginLink(id), { type: 'StripeInvalidRequestError' });
+  await admin('POST', `accounts/${id}/requirements`, { verdict: 'complete' });
+  const again = await stripe.accounts.retrieve(id);
+  assert.deepEqual([again.capabilities.transfers, again.details_submitted], ['active', true]);
+  assert.match((await stripe.accounts.createLoginLink(id)).url, /^http/);
+  const asked = await stripe.accounts.updateCapability(id, 'card_payments', { requested: true });
+  assert.deepEqual([asked.id, asked.status], ['card_payments', 'inactive']);
+  assert.equal((await stripe.accounts.reject(id, { reason: 'fraud' })).requirements.disabled_reason, 'rejected.fraud');
+});
+
 test('accounts do not see each other', async () => {
   const [one, two] = [await connected(), await connected()];
   const customer = await stripe.customers.create({ email: 'a@example.com' }, { stripeAccount: one });

@@ -101,6 +101,24 @@ class Accounts(unittest.TestCase):
         self.assertEqual((listed["card_payments"], listed["transfers"]), ("active", "active"))
         self.assertEqual(stripe.Account.retrieve_capability(account, "transfers").status, "active")
 
+    def test_an_account_is_onboarded_and_its_dashboard_opened(self):
+        account = stripe.Account.create(type="express", country="US", capabilities={"transfers": {"requested": True}})
+        self.assertIn("external_account", account.requirements.currently_due)
+        link = stripe.AccountLink.create(
+            account=account.id, refresh_url="http://localhost/again", return_url="http://localhost/back", type="account_onboarding"
+        )
+        self.assertGreater(link.expires_at, link.created)
+        with self.assertRaises(stripe.InvalidRequestError):
+            stripe.Account.create_login_link(account.id)
+        admin("POST", f"accounts/{account.id}/requirements", {"verdict": "complete"})
+        again = stripe.Account.retrieve(account.id)
+        self.assertEqual((again.capabilities.transfers, again.details_submitted), ("active", True))
+        self.assertTrue(stripe.Account.create_login_link(account.id).url.startswith("http"))
+        asked = stripe.Account.modify_capability(account.id, "card_payments", requested=True)
+        self.assertEqual((asked.id, asked.status), ("card_payments", "inactive"))
+        rejected = stripe.Account.reject(account.id, reason="fraud")
+        self.assertEqual(rejected.requirements.disabled_reason, "rejected.fraud")
+
     def test_accounts_do_not_see_each_other(self):
         one, two = connected(), connected()
         customer = stripe.Customer.create(email="a@example.com", stripe_account=one)

@@ -1,12 +1,20 @@
 //! Accounts: the platform's own and those connected to it (<https://docs.stripe.com/api/accounts>).
 
+mod build;
+pub(crate) mod links;
+pub(crate) mod requirements;
+
 use serde_json::{Map, Value, json};
+
+use build::no_requirements;
+pub(crate) use build::{New, build, new_id, region};
+use requirements::Known;
 
 use super::context::Context;
 use super::errors::ApiError;
 use super::list;
 use super::params::Params;
-use super::state::{Fields, Kind, Link, State, random_text};
+use super::state::{Fields, Kind, Link, State};
 
 /// Parameters of `POST /v1/accounts`.
 pub(crate) const CREATE: &str = "account_token business_profile:any business_type capabilities:any company:any \
@@ -18,145 +26,6 @@ pub(crate) const CREATE: &str = "account_token business_profile:any business_typ
 pub(crate) const UPDATE: &str = "account_token business_profile:any business_type capabilities:any company:any \
     default_currency documents:any email external_account:any groups:any individual:any metadata:m settings:any \
     tos_acceptance:any";
-
-/// What a new account is like.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct New {
-    /// `standard` unless set.
-    pub(crate) kind: Option<String>,
-    pub(crate) email: Option<String>,
-    /// `US` unless set.
-    pub(crate) country: Option<String>,
-    pub(crate) name: Option<String>,
-    /// Capabilities and their status; card payments and transfers, active, unless set.
-    pub(crate) capabilities: Option<Map<String, Value>>,
-    /// True unless set.
-    pub(crate) charges_enabled: Option<bool>,
-    pub(crate) metadata: Option<Value>,
-}
-
-/// A new account's id.
-pub(crate) fn new_id() -> String {
-    format!("acct_1{}", random_text(15))
-}
-
-/// The account object.
-pub(crate) fn build(id: &str, new: &New, now: i64) -> Value {
-    let kind = new.kind.as_deref().unwrap_or("standard");
-    let country = new.country.as_deref().unwrap_or("US");
-    let enabled = new.charges_enabled.unwrap_or(true);
-    let capabilities = new.capabilities.clone().map_or_else(|| json!({ "card_payments": "active", "transfers": "active" }), Value::Object);
-    let controller = if kind == "standard" {
-        json!({ "type": "account" })
-    } else {
-        json!({
-            "type": "application",
-            "is_controller": true,
-            "fees": { "payer": if kind == "express" { "application_express" } else { "application_custom" } },
-            "losses": { "payments": "application" },
-            "requirement_collection": if kind == "express" { "stripe" } else { "application" },
-            "stripe_dashboard": { "type": if kind == "express" { "express" } else { "none" } },
-        })
-    };
-    let due: &[&str] = if enabled { &[] } else { &["external_account", "tos_acceptance.date", "tos_acceptance.ip"] };
-    let address = json!({
-        "city": null, "country": country, "line1": null, "line2": null, "postal_code": null, "state": null,
-    });
-    json!({
-        "id": id,
-        "object": "account",
-        "business_profile": {
-            "annual_revenue": null,
-            "estimated_worker_count": null,
-            "mcc": null,
-            "minority_owned_business_designation": null,
-            "name": new.name,
-            "product_description": null,
-            "support_address": address,
-            "support_email": null,
-            "support_phone": null,
-            "support_url": null,
-            "url": null,
-        },
-        "business_type": null,
-        "capabilities": capabilities,
-        "charges_enabled": enabled,
-        "controller": controller,
-        "country": country,
-        "created": now,
-        "default_currency": currency_of(country),
-        "details_submitted": enabled,
-        "email": new.email,
-        "external_accounts": {
-            "object": "list", "data": [], "has_more": false, "total_count": 0,
-            "url": format!("/v1/accounts/{id}/external_accounts"),
-        },
-        "future_requirements": requirements(&[], None),
-        "metadata": new.metadata.clone().unwrap_or_else(|| json!({})),
-        "payouts_enabled": enabled,
-        "requirements": requirements(due, if enabled { None } else { Some("requirements.past_due") }),
-        "settings": {
-            "bacs_debit_payments": { "display_name": null, "service_user_number": null },
-            "branding": { "icon": null, "logo": null, "primary_color": null, "secondary_color": null },
-            "card_issuing": { "tos_acceptance": { "date": null, "ip": null } },
-            "card_payments": {
-                "decline_on": { "avs_failure": false, "cvc_failure": false },
-                "statement_descriptor_prefix": null,
-                "statement_descriptor_prefix_kana": null,
-                "statement_descriptor_prefix_kanji": null,
-            },
-            "dashboard": { "display_name": new.name, "timezone": "Etc/UTC" },
-            "invoices": { "default_account_tax_ids": null, "hosted_payment_method_save": null },
-            "payments": {
-                "statement_descriptor": null,
-                "statement_descriptor_kana": null,
-                "statement_descriptor_kanji": null,
-            },
-            "payouts": {
-                "debit_negative_balances": true,
-                "schedule": { "delay_days": 2, "interval": "daily" },
-                "statement_descriptor": null,
-            },
-            "sepa_debit_payments": {},
-        },
-        "tos_acceptance": { "date": null, "ip": null, "user_agent": null },
-        "type": kind,
-    })
-}
-
-fn requirements(due: &[&str], disabled_reason: Option<&str>) -> Value {
-    json!({
-        "alternatives": [],
-        "current_deadline": null,
-        "currently_due": due,
-        "disabled_reason": disabled_reason,
-        "errors": [],
-        "eventually_due": due,
-        "past_due": due,
-        "pending_verification": [],
-    })
-}
-
-fn currency_of(country: &str) -> &'static str {
-    match country {
-        "GB" => "gbp",
-        "CA" => "cad",
-        "JP" => "jpy",
-        "AU" => "aud",
-        "CH" => "chf",
-        _ if region(country) == "EEA" => "eur",
-        _ => "usd",
-    }
-}
-
-/// The region within which funds cross borders without `on_behalf_of`.
-pub(crate) fn region(country: &str) -> &str {
-    const EUROPE: [&str; 31] = [
-        "AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GI", "GR", "HU", "IS", "IE", "IT", "LV", "LI", "LT", "LU", "MT",
-        "NL", "NO", "PL", "PT", "RO", "SK", "SI", "ES", "SE",
-    ];
-    if EUROPE.contains(&country) || country == "GB" || country == "CH" { "EEA" } else { country }
-}
 
 /// Adds an account that is not linked to the platform yet.
 pub(crate) fn add(state: &mut State, new: &New) -> String {
@@ -188,7 +57,7 @@ pub(crate) fn has_capability(account: &Value, name: &str) -> bool {
     account["capabilities"].text(name) == "active"
 }
 
-fn visible(ctx: &Context, id: &str) -> Result<Value, ApiError> {
+pub(crate) fn visible(ctx: &Context, id: &str) -> Result<Value, ApiError> {
     let linked = !ctx.is_connected() && ctx.state.link(id) != Link::None;
     if let Some(account) = ctx.state.account(id).filter(|_| id == ctx.account || linked) {
         return Ok(account.clone());
@@ -234,8 +103,10 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         Some("none") => Some("custom"),
         _ => None,
     });
-    let requested = params.json("capabilities");
-    let requested = requested.as_object().into_iter().flatten().filter(|(_, wish)| wish.text("requested") == "true");
+    if params.has("controller") && params.has("type") {
+        return Err(ApiError::invalid("You may not provide the `type` parameter and `controller` parameters simultaneously."));
+    }
+    check_terms(params, kind.unwrap_or("standard"))?;
     let id = add(
         ctx.state,
         &New {
@@ -243,35 +114,116 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
             email: params.text("email").map(str::to_owned),
             country: params.text("country").map(str::to_owned),
             name: params.json("business_profile").maybe("name").map(str::to_owned),
-            capabilities: Some(requested.map(|(name, _)| (name.clone(), "inactive".into())).collect()),
+            capabilities: Some(Map::new()),
             charges_enabled: Some(false),
             metadata: Some(params.metadata()),
         },
     );
     ctx.state.links.insert(id.clone(), Link::ReadWrite);
+    let mut known = Known::default();
+    // A Standard account gets these without being asked.
+    if kind.is_none_or(|kind| kind == "standard") {
+        known.requested.extend(["card_payments", "transfers"].map(str::to_owned));
+    }
+    known.keep(ctx.state, &id);
+    let fields = told(ctx, &id, params)?;
+    // Told of as it is, before anything happens to it.
+    requirements::review_silently(ctx, &id, fields);
     visible(ctx, &id)
 }
 
-/// `POST /v1/accounts/{id}`: what the stand-in keeps of it is the e-mail address, the name and the metadata.
+/// `POST /v1/accounts/{id}`
 pub(crate) fn update(ctx: &mut Context, path: &[&str], params: &Params) -> Result<Value, ApiError> {
     let before = visible(ctx, path[0])?;
-    let mut after = json!({ "metadata": params.merged_metadata(&before["metadata"]) });
-    if let Some(email) = params.text("email") {
-        after["email"] = email.into();
+    check_terms(params, before.text("type"))?;
+    let mut fields = told(ctx, path[0], params)?;
+    fields["metadata"] = params.merged_metadata(&before["metadata"]);
+    requirements::review(ctx, path[0], fields);
+    visible(ctx, path[0])
+}
+
+/// Only a platform that collects the requirements accepts Stripe's terms for its sellers.
+fn check_terms(params: &Params, kind: &str) -> Result<(), ApiError> {
+    if params.has("tos_acceptance") && kind != "custom" {
+        return Err(ApiError::invalid("You cannot accept the Terms of Service on behalf of Standard and Express connected accounts.")
+            .param("tos_acceptance"));
     }
-    if let Some(name) = params.json("business_profile").maybe("name") {
+    Ok(())
+}
+
+/// Keeps what parameters tell of an account: the fields that change by it.
+fn told(ctx: &mut Context, id: &str, params: &Params) -> Result<Value, ApiError> {
+    let before = ctx.state.account(id).cloned().unwrap_or_default();
+    let mut after = json!({});
+    for name in ["email", "business_type"] {
+        if params.has(name) {
+            after[name] = params.json(name);
+        }
+    }
+    let profile = params.json("business_profile");
+    if let Some(fields) = profile.as_object() {
         after["business_profile"] = before["business_profile"].clone();
-        after["business_profile"]["name"] = name.into();
+        for name in ["mcc", "name", "product_description", "support_email", "support_phone", "support_url", "url"] {
+            if let Some(value) = fields.get(name) {
+                after["business_profile"][name] = value.clone();
+            }
+        }
     }
-    let requested = params.json("capabilities");
+    let terms = params.json("tos_acceptance");
+    if terms.is_object() {
+        let date = terms.text("date").parse::<i64>().ok();
+        after["tos_acceptance"] = json!({ "date": date, "ip": terms["ip"], "user_agent": terms["user_agent"] });
+    }
+    if params.has("external_account") {
+        after["external_accounts"] = requirements::with_bank_account(&before, &params.json("external_account"));
+    }
     let mut capabilities = before["capabilities"].clone();
-    for (name, wish) in requested.as_object().into_iter().flatten() {
-        if wish.text("requested") == "true" && capabilities.get(name).is_none() {
-            capabilities[name] = "inactive".into();
+    let mut known = Known::of(ctx.state, id);
+    for (name, wish) in params.json("capabilities").as_object().into_iter().flatten() {
+        check_capability(name)?;
+        let wanted = wish.text("requested") == "true";
+        match &mut known {
+            Some(known) if wanted => drop(known.requested.insert(name.clone())),
+            Some(known) => drop(known.requested.remove(name)),
+            None => {}
+        }
+        if wanted && capabilities.get(name).is_none() {
+            capabilities[name.as_str()] = "inactive".into();
         }
     }
     after["capabilities"] = capabilities;
-    change(ctx, path[0], after);
+    if let Some(mut known) = known {
+        known.given.extend(requirements::given(params));
+        known.keep(ctx.state, id);
+    }
+    Ok(after)
+}
+
+fn check_capability(name: &str) -> Result<(), ApiError> {
+    if ["card_payments", "transfers", "link_payments", "legacy_payments", "us_bank_account_ach_payments"].contains(&name) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("Unrecognized capability: {name}")).param("capabilities"))
+}
+
+/// `POST /v1/accounts/{id}/reject`: the platform turns a seller away.
+pub(crate) fn reject(ctx: &mut Context, path: &[&str], params: &Params) -> Result<Value, ApiError> {
+    let account = visible(ctx, path[0])?;
+    let reason = params.required("reason")?.to_owned();
+    if let Some(mut known) = Known::of(ctx.state, path[0]) {
+        known.rejected = Some(reason);
+        known.keep(ctx.state, path[0]);
+        requirements::review(ctx, path[0], json!({}));
+        return visible(ctx, path[0]);
+    }
+    let mut requirements = account["requirements"].clone();
+    requirements["disabled_reason"] = format!("rejected.{reason}").into();
+    let inactive = account["capabilities"].as_object().into_iter().flatten();
+    let inactive: Map<String, Value> = inactive.map(|(name, _)| (name.clone(), "inactive".into())).collect();
+    let fields = json!({
+        "capabilities": inactive, "charges_enabled": false, "payouts_enabled": false, "requirements": requirements,
+    });
+    change(ctx, path[0], fields);
     visible(ctx, path[0])
 }
 
@@ -293,18 +245,38 @@ pub(crate) fn change(ctx: &mut Context, id: &str, fields: Value) {
 }
 
 fn capability_object(account: &Value, name: &str, status: &Value) -> Value {
-    let due = account["requirements"]["currently_due"].as_array().map(Vec::len).unwrap_or_default();
-    let missing: &[&str] = if due == 0 { &[] } else { &["external_account"] };
+    let mut requirements = no_requirements(&[], None);
+    for (name, value) in account["requirements"].as_object().into_iter().flatten() {
+        requirements[name.as_str()] = value.clone();
+    }
+    // A capability has words of its own.
+    requirements["disabled_reason"] = match account["requirements"].maybe("disabled_reason") {
+        _ if status == "active" => Value::Null,
+        Some("requirements.pending_verification") => "pending.review".into(),
+        Some(reason) if reason.starts_with("rejected.") => "rejected.other".into(),
+        Some(_) => "requirements.fields_needed".into(),
+        None => Value::Null,
+    };
     json!({
         "id": name,
         "object": "capability",
         "account": account["id"],
-        "future_requirements": requirements(&[], None),
+        "future_requirements": no_requirements(&[], None),
         "requested": true,
         "requested_at": account["created"],
-        "requirements": requirements(missing, None),
+        "requirements": requirements,
         "status": status,
     })
+}
+
+/// `POST /v1/accounts/{id}/capabilities/{capability}`
+pub(crate) fn update_capability(ctx: &mut Context, path: &[&str], params: &Params) -> Result<Value, ApiError> {
+    visible(ctx, path[0])?;
+    let mut wish = json!({ "capabilities": {} });
+    wish["capabilities"][path[1]] = json!({ "requested": params.is("requested").to_string() });
+    let fields = told(ctx, path[0], &Params::from_value(wish))?;
+    requirements::review(ctx, path[0], fields);
+    capability(ctx, path, params)
 }
 
 /// `GET /v1/accounts/{id}/capabilities`

@@ -7,7 +7,7 @@
 //! | `GET /_admin/requests?since=N` | the log of API requests after number N: `{"requests":[…],"last":N}` |
 //! | `DELETE /_admin/requests` | clears the log |
 //! | `GET`, `PUT /_admin/webhooks` | the endpoints: `{"endpoints":[{"url","secret","connect"}]}` |
-//! | `POST /_admin/webhooks/mode` | `{"hold","duplicate","drop_next","shuffle","delay_ms"}`; what is left out is off |
+//! | `POST /_admin/webhooks/mode` | `{"hold","duplicate","drop_next","shuffle","delay_ms","own_clock"}`; what is left out is off |
 //! | `POST /_admin/webhooks/deliver` | `{"event","endpoint"}` sends one event now, to an endpoint by place or to those it belongs to |
 //! | `POST /_admin/webhooks/flush` | lets held deliveries go and answers when each was tried once |
 //! | `GET /_admin/events?account=…` | events, newest first, with their deliveries |
@@ -15,6 +15,7 @@
 //! | `GET /_admin/books` | every account's balance and the sum of its transactions, and whether all agree |
 //! | `GET`, `POST /_admin/accounts` | all accounts; makes one: `{"type","email","country","name","capabilities","charges_enabled","connected","scope"}` |
 //! | `POST /_admin/accounts/{id}` | changes fields of an account as Stripe would, with events |
+//! | `POST /_admin/accounts/{id}/requirements` | `{"verdict":"complete"\|"pending"\|"failed","failure":{"requirement","code","reason"}}` gives what is missing; `{"demand":["individual.verification.document"],"seconds":86400}` asks for more by a time |
 //! | `POST /_admin/accounts/{id}/deauthorize` | the seller revokes the platform's access |
 //! | `POST /_admin/payment_intents/{id}/authenticate` | `{"outcome":"succeed"\|"fail"}` |
 //! | `POST /_admin/checkout/sessions/{id}/pay` | `{"card":"pm_card_visa","email"}`; 402 where it is declined |
@@ -160,6 +161,11 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             let fields: Value = read(request)?;
             state.account(id).ok_or(Refusal::NotFound)?;
             accounts::change(&mut context(server, request, state, id), id, fields);
+            state.account(id).cloned().ok_or(Refusal::NotFound)
+        }
+        ("POST", ["accounts", id, "requirements"]) => {
+            state.account(id).ok_or(Refusal::NotFound)?;
+            objects::judge(&mut context(server, request, state, id), id, read(request)?)?;
             state.account(id).cloned().ok_or(Refusal::NotFound)
         }
         ("POST", ["accounts", id, "deauthorize"]) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::requirements;
 use super::context::Context;
 use super::server::Server;
 use super::state::{Fields, Kind, State};
@@ -17,18 +18,25 @@ pub(crate) enum Job {
     ExpireSession { at: i64, account: String, session: String },
     FailRefund { at: i64, account: String, refund: String },
     SucceedRefund { at: i64, account: String, refund: String },
+    ReviewAccount { at: i64, account: String },
 }
 
 impl Job {
     fn at(&self) -> i64 {
         match self {
-            Self::ExpireSession { at, .. } | Self::FailRefund { at, .. } | Self::SucceedRefund { at, .. } => *at,
+            Self::ExpireSession { at, .. }
+            | Self::FailRefund { at, .. }
+            | Self::SucceedRefund { at, .. }
+            | Self::ReviewAccount { at, .. } => *at,
         }
     }
 
     fn account(&self) -> &str {
         match self {
-            Self::ExpireSession { account, .. } | Self::FailRefund { account, .. } | Self::SucceedRefund { account, .. } => account,
+            Self::ExpireSession { account, .. }
+            | Self::FailRefund { account, .. }
+            | Self::SucceedRefund { account, .. }
+            | Self::ReviewAccount { account, .. } => account,
         }
     }
 }
@@ -50,6 +58,7 @@ pub(crate) fn catch_up(state: &mut State) {
                 }
             }
             Job::FailRefund { refund, .. } => refunds::fail(&mut ctx, refund, refunds::USUAL_FAILURE),
+            Job::ReviewAccount { account, .. } => requirements::review(&mut ctx, account, serde_json::json!({})),
             Job::SucceedRefund { refund, .. } => refunds::succeed(&mut ctx, refund),
         }
     }

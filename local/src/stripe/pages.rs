@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::Value;
 use url::Url;
 
+use super::accounts::links;
 use super::cards::TestCard;
 use super::checkout::{self, Payment};
 use super::context::Context;
@@ -39,6 +40,13 @@ pub(crate) fn answer(server: &Server, request: &Incomer) -> Answer {
     match parts.as_slice() {
         ["c", "pay", session] => checkout_page(server, request, session),
         ["3ds", intent] => authentication_page(server, request, intent),
+        ["setup", ..] => {
+            let mut state = server.state();
+            super::jobs::catch_up(&mut state);
+            let platform = state.platform.clone();
+            links::onboarding(&mut context(server, request, &mut state, &platform), request)
+        }
+        ["express", _, _] => links::dashboard(&mut server.state(), request),
         ["receipts", charge] => Answer::html(200, page("Receipt", &format!("<p>Charge {}</p>", escape(charge)))),
         [""] => Answer::html(200, page("Stripe stand-in", "<p>It answers as Stripe's API under <code>/v1</code>.</p>")),
         _ => super::api::unknown_url(request),

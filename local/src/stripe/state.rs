@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::accounts::links::Door;
 use super::faults::Fault;
 use super::idempotency::Keys;
 use super::jobs::Job;
@@ -207,6 +208,9 @@ pub(crate) struct State {
     pub(crate) codes: BTreeMap<String, AuthorizationCode>,
     pub(crate) grants: BTreeMap<String, Grant>,
     pub(crate) outside: BTreeMap<String, Outside>,
+    /// Account and login links by their path.
+    #[serde(default)]
+    pub(crate) doors: BTreeMap<String, Door>,
     /// Balance transactions that are not yet available: account and id.
     pub(crate) unsettled: Vec<(String, String)>,
     /// What is to happen by itself.
@@ -236,6 +240,7 @@ impl State {
             codes: BTreeMap::new(),
             grants: BTreeMap::new(),
             outside: BTreeMap::new(),
+            doors: BTreeMap::new(),
             unsettled: Vec::new(),
             jobs: Vec::new(),
             event_count: 0,

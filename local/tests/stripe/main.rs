@@ -11,6 +11,7 @@ mod lists;
 mod money;
 mod money_back;
 mod oauth;
+mod onboarding;
 mod payments;
 mod persistence;
 mod receiver;

@@ -94,6 +94,7 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
     assert!(faults.is_empty(), "{faults:#?}");
     let kinds = [
         "account",
+        "account_link",
         "application",
         "application_fee",
         "balance",
@@ -108,6 +109,7 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "fee_refund",
         "item",
         "list",
+        "login_link",
         "payment_intent",
         "payment_method",
         "refund",
@@ -193,7 +195,17 @@ async fn accounts(stripe: &mut Stripe, seller: &str) {
         let form = [("type", kind), ("country", "US"), ("email", "a@example.com"), ("capabilities[transfers][requested]", "true")];
         let made = stripe.post(None, "/v1/accounts", &form).await;
         stripe.post(None, &format!("/v1/accounts/{}", id(&made)), &[("business_profile[name]", "Shop")]).await;
-        stripe.get(None, &format!("/v1/accounts/{}/capabilities", id(&made))).await;
+        let path = format!("/v1/accounts/{}", id(&made));
+        stripe.get(None, &format!("{path}/capabilities")).await;
+        for (name, verdict) in [("card_payments", "failed"), ("transfers", "complete")] {
+            stripe.post(None, &format!("{path}/capabilities/{name}"), &[("requested", "true")]).await;
+            stripe.admin(&format!("accounts/{}/requirements", id(&made)), json!({ "verdict": verdict })).await;
+            stripe.get(None, &path).await;
+        }
+        let back = [("return_url", "http://localhost/return"), ("refresh_url", "http://localhost/refresh"), ("type", "account_onboarding")];
+        stripe.post(None, "/v1/account_links", &[&[("account", id(&made).as_str())], &back[..]].concat()).await;
+        stripe.post(None, &format!("{path}/login_links"), &[]).await;
+        stripe.post(None, &format!("{path}/reject"), &[("reason", "terms_of_service")]).await;
     }
     stripe.get(None, &format!("/v1/accounts/{seller}/capabilities/transfers")).await;
 }

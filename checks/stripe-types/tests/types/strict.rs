@@ -26,6 +26,7 @@ impl Checked {
         let name = value["object"].as_str().unwrap_or_default().to_owned();
         let faults = match name.as_str() {
             "account" => read::<stripe_shared::Account>(value),
+            "account_link" => read::<stripe_connect::AccountLink>(value),
             "application" => read::<stripe_shared::Application>(value),
             "application_fee" => read::<stripe_shared::ApplicationFee>(value),
             "balance" => read::<stripe_core::Balance>(value),
@@ -49,6 +50,7 @@ impl Checked {
                 }
                 read::<List<Value>>(value)
             }
+            "login_link" => read::<stripe_connect::LoginLink>(value),
             "payment_intent" => read::<stripe_shared::PaymentIntent>(value),
             "payment_method" => read::<stripe_shared::PaymentMethod>(value),
             "refund" => read::<stripe_shared::Refund>(value),

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Refusal, context, read};
+use crate::stripe::accounts::requirements::{self, Failure, Known, Verdict};
 use crate::stripe::cards::TestCard;
 use crate::stripe::checkout::{self, Payment};
 use crate::stripe::context::Context;
@@ -58,6 +59,43 @@ struct Disputing {
 #[serde(default, deny_unknown_fields)]
 struct Failing {
     reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Judged {
+    verdict: Option<Verdicts>,
+    failure: Option<Failure>,
+    #[serde(default)]
+    demand: Vec<String>,
+    /// When what is demanded is past due, from now.
+    seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdicts {
+    Complete,
+    Pending,
+    Failed,
+}
+
+/// Stripe's verdict on an account that was made through the API, or its demand for more.
+pub(super) fn judge(ctx: &mut Context, account: &str, judged: Judged) -> Result<(), Refusal> {
+    if Known::of(ctx.state, account).is_none() {
+        return Err(Refusal::Bad(format!("{account} was not made through the API: set its fields instead")));
+    }
+    match judged.verdict {
+        Some(Verdicts::Complete) => requirements::fulfil(ctx, account, Verdict::Complete),
+        Some(Verdicts::Pending) => requirements::fulfil(ctx, account, Verdict::Pending),
+        Some(Verdicts::Failed) => requirements::fulfil(ctx, account, Verdict::Failed(judged.failure.unwrap_or_default())),
+        None => {}
+    }
+    if !judged.demand.is_empty() {
+        let deadline = judged.seconds.map(|seconds| ctx.now() + seconds);
+        requirements::demand(ctx, account, &judged.demand, deadline);
+    }
+    Ok(())
 }
 
 /// Does something to an object that exists, whichever account it belongs to.
