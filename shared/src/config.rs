@@ -36,6 +36,8 @@ pub struct Config {
     /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`), or the platform bears it
     /// (`platform`). Of a direct charge the seller bears it in any case.
     pub take_back_lost_disputes: bool,
+    /// `ORPHAN_POLICY`: what the reconciliation does with a payment that no purchase is known to have made.
+    pub orphan_policy: OrphanPolicy,
     /// `OAUTH_SCOPE`: `read_write` or `read_only`.
     pub oauth_scope: String,
     /// `DEFAULT_FEE_PERCENT`: the platform's part where a course names none.
@@ -44,6 +46,17 @@ pub struct Config {
     pub mail_from: String,
     /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
     pub stripe_timeout: Duration,
+}
+
+/// What becomes of a payment at Stripe without a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrphanPolicy {
+    /// It is put on record where its buyer and course exist, and given back otherwise.
+    Record,
+    /// It is given back.
+    Refund,
+    /// It is reported, and somebody decides.
+    Report,
 }
 
 /// A variable has a value that cannot be used.
@@ -81,6 +94,12 @@ impl Config {
             value if value == no => Ok(false),
             _ => Err(ConfigError { name, expected }),
         };
+        let orphan_policy = match text("ORPHAN_POLICY", "record").as_str() {
+            "record" => OrphanPolicy::Record,
+            "refund" => OrphanPolicy::Refund,
+            "report" => OrphanPolicy::Report,
+            _ => return Err(ConfigError { name: "ORPHAN_POLICY", expected: "record, refund or report" }),
+        };
         let oauth_scope = text("OAUTH_SCOPE", "read_write");
         if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
             return Err(ConfigError { name: "OAUTH_SCOPE", expected: "read_write or read_only" });
@@ -111,6 +130,7 @@ impl Config {
             charge_type,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
+            orphan_policy,
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::dynamo::Dynamo;
 use local::proxy::Proxy;
 use shared::app::App;
@@ -103,6 +104,25 @@ impl World {
             text += &format!("{:?}", page.expect("the table can be read").items());
         }
         text
+    }
+
+    /// Loses a purchase and all that names it, as a table does that is restored from a backup.
+    pub(crate) async fn forget_purchase(&self, id: &str) {
+        let table = &self.app.config.table_name;
+        let names = |item: &std::collections::HashMap<String, AttributeValue>, attribute: &str| {
+            item.get(attribute).and_then(|value| value.as_s().ok()).is_some_and(|value| value == id)
+        };
+        let mut pages = self.database.scan().table_name(table).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for mut item in page.expect("the table can be read").items.unwrap_or_default() {
+                if names(&item, "id") || names(&item, "purchase_id") {
+                    let delete = self.database.delete_item().table_name(table);
+                    let key = |name: &str, item: &mut std::collections::HashMap<String, AttributeValue>| item.remove(name).expect("a key");
+                    let (pk, sk) = (key("pk", &mut item), key("sk", &mut item));
+                    delete.key("pk", pk).key("sk", sk).send().await.expect("the table can be written");
+                }
+            }
+        }
     }
 
     /// The operations that DynamoDB was asked for since the last time, in order of arrival.

@@ -2,8 +2,12 @@
 
 mod charge;
 mod checkout;
+mod content;
 mod direct;
+mod disputes;
 mod faults;
 mod oauth;
+mod reconcile;
+mod refunds;
 mod tutorial;
 mod webhooks;

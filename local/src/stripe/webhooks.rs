@@ -48,6 +48,8 @@ pub(crate) struct Mode {
     pub(crate) shuffle: bool,
     /// How long after its cause a delivery goes out.
     pub(crate) delay_ms: u32,
+    /// Signatures carry the stand-in's time, which can be advanced, and not the machine's.
+    pub(crate) own_clock: bool,
 }
 
 /// Where a delivery stands.
@@ -220,10 +222,11 @@ async fn send_queued(server: Arc<Server>, id: u64) {
         let Some((account, event, url)) = state.outbox.get_mut(id).map(|d| (d.account.clone(), d.event.clone(), d.endpoint.clone())) else {
             return;
         };
-        endpoint_of(&state, &account, &url).zip(body_of(&state, &account, &event))
+        let time = signing_time(&state);
+        endpoint_of(&state, &account, &url).zip(body_of(&state, &account, &event)).map(|(endpoint, body)| (endpoint, body, time))
     };
     let attempt = match target {
-        Some((endpoint, body)) => Some(send(&server.client, &endpoint, body).await),
+        Some((endpoint, body, time)) => Some(send(&server.client, &endpoint, body, time).await),
         None => None,
     };
     let mut state = server.state();
@@ -261,13 +264,17 @@ fn body_of(state: &State, account: &str, event: &str) -> Option<String> {
     serde_json::to_string_pretty(state.object(account, Kind::Event, event)?).ok()
 }
 
-async fn send(client: &reqwest::Client, endpoint: &WebhookEndpoint, body: String) -> Attempt {
+fn signing_time(state: &State) -> i64 {
+    if state.outbox.mode.own_clock { state.now() } else { real_now() }
+}
+
+async fn send(client: &reqwest::Client, endpoint: &WebhookEndpoint, body: String, time: i64) -> Attempt {
     let sent = client
         .post(&endpoint.url)
         .timeout(TIMEOUT)
         .header("content-type", "application/json; charset=utf-8")
         .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-        .header("stripe-signature", signature(&endpoint.secret, real_now(), &body))
+        .header("stripe-signature", signature(&endpoint.secret, time, &body))
         .body(body)
         .send()
         .await;
@@ -285,21 +292,21 @@ async fn send(client: &reqwest::Client, endpoint: &WebhookEndpoint, body: String
 
 /// Sends one event again now, outside of the queue, to one endpoint by its place or to all that it belongs to.
 pub(crate) async fn deliver(server: &Server, event: &str, place: Option<usize>) -> Result<Vec<Attempt>, String> {
-    let targets: Vec<(WebhookEndpoint, String)> = {
+    let (time, targets): (i64, Vec<(WebhookEndpoint, String)>) = {
         let state = server.state();
         let account = state.owner_of(Kind::Event, event).ok_or_else(|| format!("no event {event}"))?;
         let connected = account != state.platform;
         let body = body_of(&state, &account, event).ok_or_else(|| format!("no event {event}"))?;
         let all = state.outbox.endpoints.iter().enumerate();
         let chosen = all.filter(|(n, endpoint)| place.map_or(endpoint.connect == connected, |place| place == *n));
-        chosen.map(|(_, endpoint)| (endpoint.clone(), body.clone())).collect()
+        (signing_time(&state), chosen.map(|(_, endpoint)| (endpoint.clone(), body.clone())).collect())
     };
     if targets.is_empty() {
         return Err("no such endpoint".to_owned());
     }
     let mut attempts = Vec::new();
     for (endpoint, body) in targets {
-        attempts.push(send(&server.client, &endpoint, body).await);
+        attempts.push(send(&server.client, &endpoint, body, time).await);
     }
     Ok(attempts)
 }

@@ -81,11 +81,24 @@ impl Purchase {
         self.disputes.iter().filter(|dispute| dispute.status.has_withdrawn()).map(|dispute| dispute.amount).sum()
     }
 
-    /// What the platform gave back of its fee.
+    /// What the platform gave back of its fee: what Stripe last said and, of what was given back since, its part.
     #[must_use]
     pub fn fee_refunded(&self) -> i64 {
-        // The fee stays given back where the bank sent the refund back.
-        self.refunds().filter(|refund| refund.stripe_id.is_some()).map(|refund| refund.fee_refunded).sum()
+        let made = self.refunded_with_fee();
+        let seen = self.fee_seen;
+        if made <= seen.refunded {
+            return seen.fee;
+        }
+        let fee = self.application_fee;
+        seen.fee + share(fee, made, self.amount) - share(fee, seen.refunded, self.amount)
+    }
+
+    /// What was given back with its part of the fee. The fee stays given back where the bank sent the refund back, except where the
+    /// platform keeps it by itself.
+    pub(super) fn refunded_with_fee(&self) -> i64 {
+        let keeps = self.charge_type == ChargeType::Separate;
+        let made = self.refunds().filter(|refund| refund.stripe_id.is_some() && refund.body.is_some());
+        made.filter(|refund| !(keeps && refund.state == MovementState::Failed)).map(|refund| refund.amount).sum()
     }
 
     /// What the seller's Stripe account has gained by the sale, before Stripe's own fee.

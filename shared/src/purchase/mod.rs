@@ -25,7 +25,7 @@ use time::{Duration, OffsetDateTime};
 pub use attempt::{Attempt, ChargeFacts, Failure, KEY_LIFETIME, Means, Observation, Payee};
 pub use books::{Sums, share};
 pub use dispute::{Dispute, DisputeStatus};
-pub use movement::{Movement, MovementKind, MovementState, Outcome, Reason};
+pub use movement::{FeeSeen, Movement, MovementKind, MovementState, Outcome, Reason};
 pub use plan::{MovementRequest, RefundFault, divide};
 pub use status::{Ownership, Status};
 
@@ -132,6 +132,9 @@ pub struct Purchase {
     /// The most that Stripe's charge was ever said to have given back.
     #[serde(default)]
     refunded_heard: i64,
+    /// What the platform had given back of its fee when Stripe last said so.
+    #[serde(default)]
+    fee_seen: FeeSeen,
     history: Vec<Transition>,
     /// How often the reconciliation has looked at it since it last went on.
     #[serde(default)]
@@ -197,6 +200,7 @@ impl Purchase {
             movements: Vec::new(),
             disputes: Vec::new(),
             refunded_heard: 0,
+            fee_seen: FeeSeen::default(),
             history: Vec::new(),
             checks: 0,
             rests_until: None,
@@ -415,8 +419,6 @@ impl Purchase {
 
     /// Takes in what Stripe says of a movement. One that is further on already stays where it is.
     pub fn observe_movement(&mut self, number: u32, outcome: &Outcome, cause: &str, at: OffsetDateTime) -> bool {
-        let fee_refunded_with = |other: &&Movement| other.number != number && other.stripe_id.is_some();
-        let others: i64 = self.refunds().filter(fee_refunded_with).map(|other| other.fee_refunded).sum();
         let Some(movement) = self.movements.iter_mut().find(|movement| movement.number == number) else { return false };
         let (before, kind) = (movement.state, movement.kind);
         let mut changed = false;
@@ -430,8 +432,8 @@ impl Purchase {
                     movement.transfer_reversed = reversed;
                     changed = true;
                 }
-                if let Some(refunded) = fee_refunded.filter(|refunded| refunded - others != movement.fee_refunded) {
-                    movement.fee_refunded = refunded - others;
+                if let Some(seen) = fee_refunded.filter(|seen| *seen > self.fee_seen) {
+                    self.fee_seen = seen;
                     changed = true;
                 }
                 if *state > movement.state {
@@ -627,6 +629,12 @@ impl Purchase {
         Some(self.rests_until.map_or(due, |rests_until| due.max(rests_until)))
     }
 
+    /// Whether a planned movement has waited long enough for whoever planned it.
+    #[must_use]
+    pub fn is_due(&self, number: u32, now: OffsetDateTime) -> bool {
+        self.movement(number).filter(|movement| movement.is_planned()).and_then(Movement::due_at).is_some_and(|due_at| due_at <= now)
+    }
+
     /// The account in `Stripe-Account` of all that concerns its charge; none is the platform's own.
     #[must_use]
     pub fn charged_account(&self) -> Option<&str> {
@@ -687,7 +695,7 @@ pub struct SeenRefund<'a> {
     /// What the seller's transfer gave back with it, where Stripe says.
     pub transfer_reversed: Option<i64>,
     /// What the platform has given back of its fee in all, where Stripe says.
-    pub fee_refunded: Option<i64>,
+    pub fee_refunded: Option<FeeSeen>,
 }
 
 /// A reversal as Stripe tells of it.

@@ -98,7 +98,7 @@ pub struct Movement {
     /// Of a refund: what the seller's transfer gave back with it, by Stripe's own doing.
     #[serde(default)]
     pub transfer_reversed: i64,
-    /// Of a refund: what the platform gave back of its fee with it.
+    /// Of a refund that was asked for here: the part of the platform's fee that belongs to it.
     #[serde(default)]
     pub fee_refunded: i64,
     /// Of a refund: what the client named its request, so that a repetition is known.
@@ -149,6 +149,15 @@ impl Movement {
     }
 }
 
+/// What the platform had given back of its fee at one moment. Of two, the one at which more was given back is the later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FeeSeen {
+    /// What the charge had given back by then.
+    pub refunded: i64,
+    /// What of the fee.
+    pub fee: i64,
+}
+
 /// What Stripe says of a movement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -162,7 +171,7 @@ pub enum Outcome {
         /// not say how much.
         transfer_reversed: Option<i64>,
         /// Of a refund: what the platform has given back of its fee in all, where Stripe says.
-        fee_refunded: Option<i64>,
+        fee_refunded: Option<FeeSeen>,
     },
     /// Stripe did nothing. A refund then ends; a transfer or its reversal is tried again later.
     Refused {

@@ -190,8 +190,7 @@ impl Purchase {
 
     /// What the platform gives back of its fee with the next refund of `amount`, so that the parts add up to the whole.
     fn fee_part(&self, amount: i64) -> i64 {
-        let ours = self.refunds().filter(|refund| refund.body.is_some() && refund.stripe_id.is_some());
-        let before: i64 = ours.map(|refund| refund.amount).sum();
+        let before = self.refunded_with_fee();
         let fee = self.application_fee;
         let part = share(fee, before + amount, self.amount) - share(fee, before, self.amount);
         part.min(fee - self.fee_refunded())

@@ -36,6 +36,7 @@ pub mod oauth;
 pub mod outbox;
 pub mod page;
 pub mod purchases;
+pub mod reconciliation;
 pub mod sessions;
 pub mod throttle;
 pub mod users;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::error::Body;
-use crate::purchase::{ChargeFacts, DisputeStatus, Failure, Means, MovementState, Observation, SeenDispute, SeenRefund, Status};
+use crate::purchase::{ChargeFacts, DisputeStatus, Failure, FeeSeen, Means, MovementState, Observation, SeenDispute, SeenRefund, Status};
 
 /// <https://docs.stripe.com/api/payment_intents/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -40,12 +40,20 @@ pub struct PaymentIntent {
     /// The platform's part.
     #[serde(default)]
     pub application_fee_amount: Option<i64>,
+    #[serde(default)]
+    transfer_data: Option<TransferData>,
     /// Whom it charged.
     #[serde(default)]
     pub customer: Option<String>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct TransferData {
+    #[serde(default)]
+    destination: Option<String>,
 }
 
 /// What the buyer must do: go to a page, where a `return_url` was given.
@@ -86,6 +94,18 @@ impl PaymentIntent {
         };
         let charge = if status == Status::Paid { self.charge() } else { None };
         Observation { payment_intent: Some(self.id.clone()), charge, failure, ..Observation::of(status) }
+    }
+
+    /// Of a destination charge: the account that gets the money.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        self.transfer_data.as_ref()?.destination.as_deref()
+    }
+
+    /// Whether all of it was given back, where its charge was expanded.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        matches!(&self.latest_charge, Some(Expandable::Object(charge)) if charge.amount_refunded >= self.amount)
     }
 
     /// What it says of its charge.
@@ -235,11 +255,24 @@ pub struct BalanceTransaction {
     /// When, in Unix seconds.
     #[serde(default)]
     pub created: i64,
-    /// `ch_…`, `re_…`, `dp_…`, …
     #[serde(default)]
-    pub source: Option<String>,
+    source: Option<Expandable<Source>>,
     #[serde(default)]
     fee_details: Vec<FeeDetail>,
+}
+
+/// What a balance transaction is about: a charge, a refund, a dispute, …
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Source {
+    /// `ch_…`, `re_…`, `dp_…`, …
+    #[serde(default)]
+    pub id: String,
+    /// Of a charge, a refund or a dispute.
+    #[serde(default)]
+    pub payment_intent: Option<String>,
+    /// Ours.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -251,6 +284,15 @@ struct FeeDetail {
 }
 
 impl BalanceTransaction {
+    /// What it is about, where that was expanded.
+    #[must_use]
+    pub fn source(&self) -> Option<&Source> {
+        match &self.source {
+            Some(Expandable::Object(source)) => Some(source),
+            _ => None,
+        }
+    }
+
     /// Stripe's own part of the fees: not the platform's.
     #[must_use]
     pub fn stripe_fee(&self) -> i64 {
@@ -322,10 +364,10 @@ impl Refund {
 
     /// What the platform has given back of its fee in all, where the charge's fee was expanded.
     #[must_use]
-    pub fn fee_refunded(&self) -> Option<i64> {
+    pub fn fee_refunded(&self) -> Option<FeeSeen> {
         match &self.charge {
             Some(Expandable::Object(charge)) => match &charge.application_fee {
-                Some(Expandable::Object(fee)) => Some(fee.amount_refunded),
+                Some(Expandable::Object(fee)) => Some(FeeSeen { refunded: charge.amount_refunded, fee: fee.amount_refunded }),
                 _ => None,
             },
             _ => None,

@@ -10,6 +10,7 @@ use charge::Charge;
 use lambda_http::Body;
 use local::stripe::{Options, StandIn};
 use oauth_callback::OAuthCallback;
+use reconcile::{Reconcile, Report};
 use refunds::Refunds;
 use serde_json::{Value, json};
 use shared::app::App;
@@ -28,6 +29,8 @@ pub(crate) struct Payments {
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
     pub(super) refunds: Refunds,
+    /// Runs when a test says so.
+    pub(crate) reconcile: Reconcile,
     pub(super) webhook: Webhook,
     stand_in: StandIn,
     endpoint: JoinHandle<()>,
@@ -61,7 +64,8 @@ impl Payments {
             authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
-            refunds: Refunds { app: app.clone(), stripe },
+            refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
+            reconcile: Reconcile { app: app.clone(), stripe },
             webhook,
             stand_in,
             endpoint,
@@ -72,7 +76,7 @@ impl Payments {
         ]});
         payments.admin(app, "PUT", "webhooks", &endpoints).await;
         // Events wait until a test lets them go, so that each test sees the state that it means.
-        payments.admin(app, "POST", "webhooks/mode", &json!({"hold": true})).await;
+        payments.admin(app, "POST", "webhooks/mode", &json!({"hold": true, "own_clock": true})).await;
         payments
     }
 
@@ -134,7 +138,19 @@ impl World {
     pub(crate) async fn deliver(&self) {
         self.admin("POST", "webhooks/flush", json!({})).await;
         // From here on they wait again.
-        self.admin("POST", "webhooks/mode", json!({"hold": true})).await;
+        self.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
+    }
+
+    /// One run of the reconciliation, with all the time it wants.
+    pub(crate) async fn reconcile(&self) -> Report {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
+        reconcile::run(&self.payments.reconcile, until).await.expect("the table is there")
+    }
+
+    /// Moves both clocks, ours and Stripe's.
+    pub(crate) async fn pass(&self, time: time::Duration) {
+        self.app.clock.advance(time);
+        self.admin("POST", "clock/advance", json!({"seconds": time.whole_seconds()})).await;
     }
 
     /// `METHOD path` of every request that the functions sent to Stripe since the last time.

@@ -137,9 +137,7 @@ async fn change_purchase(
             if changed || planned { store.write_outcome(&mut purchase, Some(&mark)).await? } else { store.mark_handled(&mark).await? };
         if written == Written::Yes {
             tracing::info!(event_id = event.id, kind = event.kind, purchase_id = %id, status = ?purchase.status(), changed, "event handled");
-            if changed || planned {
-                carry_out(webhook, &mut purchase, &cause).await;
-            }
+            carry_out(webhook, &mut purchase, &cause).await;
             return Ok(());
         }
     }

@@ -1,0 +1,286 @@
+//! Money that goes back: who may, how much, what moves with it, and what happens where it goes wrong.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Shop, World};
+
+async fn bought(world: &World) -> (Shop, String) {
+    // With funds that are there at once: payees can give back.
+    bought_with(world, "pm_card_bypassPending").await
+}
+
+async fn bought_with(world: &World, card: &str) -> (Shop, String) {
+    let shop = world.shop().await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, card).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    world.deliver().await;
+    let id = answer.json()["purchase"]["id"].as_str().expect("it has an id").to_owned();
+    world.asked_stripe().await;
+    world.operations();
+    (shop, id)
+}
+
+async fn refund(world: &World, token: &str, id: &str, body: Value) -> Answer {
+    world.post(format!("/purchases/{id}/refund"), body).bearer(token).await
+}
+
+async fn sales(world: &World, shop: &Shop) -> Value {
+    world.get("/sales").bearer(&shop.seller.token).await.json()
+}
+
+/// What an account's balance has moved by its charges, refunds and transfers, without Stripe's own fees.
+async fn held(world: &World, account: Option<&str>) -> i64 {
+    let list = world.stripe("/balance_transactions?limit=100", account).await;
+    let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
+    let stripe_fee = |one: &Value| -> i64 {
+        let fees = one["fee_details"].as_array().cloned().unwrap_or_default();
+        fees.iter().filter(|fee| fee["type"] != "application_fee").filter_map(|fee| fee["amount"].as_i64()).sum()
+    };
+    all.iter().map(|one| one["net"].as_i64().unwrap_or(0) + stripe_fee(one)).sum()
+}
+
+#[tokio::test]
+async fn a_refund_moves_everybodys_part_for_each_type_of_charge() {
+    for charge_type in ["direct", "destination", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = bought(&world).await;
+        let (platform, seller) = (held(&world, None).await, held(&world, Some(&shop.account)).await);
+        assert_eq!((platform, seller), (2500, 2500), "{charge_type}");
+
+        let answer = refund(&world, &shop.seller.token, &id, json!({"amount": 1001})).await;
+        assert_eq!(answer.status, 200, "{charge_type}: {}", answer.body);
+        let purchase = answer.json();
+        assert_eq!((&purchase["status"], &purchase["refunded"]), (&json!("partially_refunded"), &json!(1001)), "{charge_type}");
+        let made = &purchase["refunds"][0];
+        assert_eq!((&made["amount"], &made["status"], &made["application_fee_refunded"]), (&json!(1001), &json!("succeeded"), &json!(501)));
+        let reversed = match charge_type {
+            "direct" => 0,
+            "destination" => 1001,
+            _ => 500,
+        };
+        assert_eq!(made["transfer_reversed"], reversed, "{charge_type}");
+        assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (1999, 2000), "{charge_type}");
+
+        world.deliver().await;
+        let sale = sales(&world, &shop).await;
+        assert_eq!((&sale["items"][0]["net"], &sale["items"][0]["refunded"]), (&json!(2000), &json!(1001)), "{charge_type}");
+        assert_eq!((&sale["totals"][0]["net"], &sale["totals"][0]["refunded"]), (&json!(2000), &json!(1001)), "{charge_type}");
+        assert_eq!(sale["totals"][0]["application_fee"], 1999, "{charge_type}");
+
+        let rest = refund(&world, &shop.seller.token, &id, json!({})).await;
+        assert_eq!((rest.status, &rest.json()["status"]), (200, &json!("refunded")), "{charge_type}: {}", rest.body);
+        assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (0, 0), "{charge_type}");
+        world.deliver().await;
+        let sale = sales(&world, &shop).await;
+        assert_eq!((&sale["items"][0]["net"], &sale["totals"][0]["net"]), (&json!(0), &json!(0)), "{charge_type}");
+        assert_eq!(sale["items"][0]["application_fee_refunded"], 2500, "{charge_type}");
+        let once_more = refund(&world, &shop.seller.token, &id, json!({})).await;
+        once_more.is_problem(409, "already_refunded", "this purchase was given back in full already");
+        world.books().await;
+    }
+}
+
+#[tokio::test]
+async fn a_refund_is_three_trips_and_one_call() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 200);
+    let mut operations = world.operations();
+    operations[..2].sort();
+    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"], "the first two go side by side");
+    assert_eq!(world.asked_stripe().await, ["POST /v1/refunds"]);
+}
+
+#[tokio::test]
+async fn refunds_are_for_the_seller_and_staff() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    let (stranger, other) = (world.buyer("stranger@example.com").await, world.seller("other@example.com").await);
+    refund(&world, &shop.buyer.token, &id, json!({})).await.is_problem(403, "forbidden", "you may not do this");
+    for person in [&stranger, &other] {
+        refund(&world, &person.token, &id, json!({})).await.is_problem(404, "not_found", "there is no such purchase");
+    }
+    world.post(format!("/purchases/{id}/refund"), json!({})).await.is_problem(401, "not_signed_in", "log in first");
+    refund(&world, &shop.seller.token, "pur_x", json!({})).await.is_problem(404, "not_found", "there is no such purchase");
+    for amount in [json!(0), json!(-1)] {
+        let answer = refund(&world, &shop.seller.token, &id, json!({"amount": amount})).await;
+        answer.is_problem(422, "invalid_request", "amount must be at least 1 minor unit");
+    }
+    assert_eq!(refund(&world, &shop.seller.token, &id, json!({"amount": "all"})).await.status, 422);
+    let answer = refund(&world, &shop.seller.token, &id, json!({"amount": 5001})).await;
+    assert_eq!((answer.status, answer.text("code"), &answer.json()["left"]["amount"]), (422, "refund_too_large".into(), &json!(5000)));
+    assert!(world.asked_stripe().await.is_empty(), "nothing of this reaches Stripe");
+    let staff = world.staff("staff@example.com").await;
+    assert_eq!(refund(&world, &staff.token, &id, json!({"amount": 1})).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_was_not_paid_is_not_given_back() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa_chargeDeclined").await.status, 402);
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    let id = purchases["items"][0]["id"].as_str().expect("it is on record");
+    refund(&world, &shop.seller.token, id, json!({})).await.is_problem(409, "not_paid", "this purchase was not paid");
+}
+
+#[tokio::test]
+async fn any_number_of_refunds_at_once_never_give_back_more_than_was_paid() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    let asks = (0..8).map(|number| {
+        let (world, token, id) = (&world, &shop.seller.token, &id);
+        async move {
+            let amount = json!({"amount": 1000 + number});
+            world.post(format!("/purchases/{id}/refund"), amount).header("idempotency-key", format!("ask-{number}")).bearer(token).await
+        }
+    });
+    let answers = futures_util::future::join_all(asks).await;
+    for answer in &answers {
+        assert!([200, 409, 422, 503].contains(&answer.status), "{}: {}", answer.status, answer.body);
+    }
+    world.deliver().await;
+    let list = world.stripe("/refunds?limit=100", None).await;
+    let given: i64 = list["data"].as_array().expect("a list").iter().filter_map(|one| one["amount"].as_i64()).sum();
+    assert!((1000..=5000).contains(&given), "{given}");
+    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchase["refunded"], given);
+    let sale = sales(&world, &shop).await;
+    assert_eq!(sale["items"][0]["net"], held(&world, Some(&shop.account)).await);
+    world.books().await;
+}
+
+#[tokio::test]
+async fn a_double_click_is_one_refund() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    let ask = || {
+        let request = world.post(format!("/purchases/{id}/refund"), json!({"amount": 700})).bearer(&shop.seller.token);
+        request.header("idempotency-key", "click-1")
+    };
+    let (one, other) = tokio::join!(ask(), ask());
+    assert!(one.status == 200 || other.status == 200, "{} {}", one.body, other.body);
+    let later = ask().await;
+    assert_eq!((later.status, &later.json()["refunded"]), (200, &json!(700)));
+    let changed = world.post(format!("/purchases/{id}/refund"), json!({"amount": 800})).bearer(&shop.seller.token);
+    let changed = changed.header("idempotency-key", "click-1").await;
+    changed.is_problem(422, "invalid_request", "this Idempotency-Key was used for a refund of another amount");
+    assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
+    for fault in [json!({"kind": "drop_after"}), json!({"kind": "drop_before"}), json!({"kind": "html_503"}), json!({"kind": "no_answer"})]
+    {
+        let world = World::with(&[("STRIPE_TIMEOUT_MS", "500")]).await;
+        let (shop, id) = bought(&world).await;
+        let lasting = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": fault});
+        world.admin("POST", "faults", lasting).await;
+        let lost = refund(&world, &shop.seller.token, &id, json!({"amount": 1000})).await;
+        assert!([503, 504].contains(&lost.status), "{fault}: {}", lost.body);
+        world.admin("DELETE", "faults", json!({})).await;
+        let again = refund(&world, &shop.seller.token, &id, json!({"amount": 1000})).await;
+        assert_eq!((again.status, &again.json()["refunded"]), (200, &json!(1000)), "{fault}: {}", again.body);
+        let list = world.stripe("/refunds", None).await;
+        assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_refund_is_finished_by_the_reconciliation() {
+    let world = World::with(&[("CHARGE_TYPE", "separate")]).await;
+    let (shop, id) = bought(&world).await;
+    let lasting = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": {"kind": "drop_before"}});
+    world.admin("POST", "faults", lasting).await;
+    assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 503);
+    assert_eq!(world.reconcile().await.checked, 0, "whoever asked may still be at it");
+    world.pass(time::Duration::minutes(5)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchase["status"], "refunded");
+    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the seller's part came back with it");
+    assert_eq!(world.reconcile().await.checked, 0, "it is at rest");
+}
+
+#[tokio::test]
+async fn a_refund_that_the_bank_sends_back_is_none() {
+    for charge_type in ["destination", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = bought(&world).await;
+        assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 200);
+        world.deliver().await;
+        let refund = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("refunds/{refund}/fail"), json!({})).await;
+        world.deliver().await;
+        // What was taken back goes out again from money that is there by then.
+        world.pass(time::Duration::days(8)).await;
+        world.reconcile().await;
+        let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+        assert_eq!((&purchase["status"], &purchase["refunded"]), (&json!("paid"), &json!(0)), "{charge_type}");
+        assert_eq!(purchase["refunds"][0]["status"], "failed");
+        let sale = sales(&world, &shop).await;
+        assert_eq!(sale["items"][0]["net"], held(&world, Some(&shop.account)).await, "{charge_type}");
+        assert_eq!(sale["items"][0]["net"], 2500, "{charge_type}: the seller has theirs again");
+        world.books().await;
+    }
+}
+
+#[tokio::test]
+async fn refunds_made_in_stripes_dashboard_are_taken_in() {
+    for (charge_type, reverse) in [("destination", true), ("destination", false), ("direct", false)] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = bought(&world).await;
+        let account = (charge_type == "direct").then_some(shop.account.as_str());
+        let payment = world.succeeded(account).await.remove(0);
+        let mut form = vec![("payment_intent", payment["id"].as_str().expect("an id").to_owned()), ("amount", "1000".to_owned())];
+        if reverse {
+            form.push(("reverse_transfer", "true".to_owned()));
+            form.push(("refund_application_fee", "true".to_owned()));
+        }
+        let mut request = world.app.http.post(format!("{}/v1/refunds", world.app.config.stripe_api_base)).bearer_auth("sk_test_local");
+        if let Some(account) = account {
+            request = request.header("stripe-account", account);
+        }
+        assert_eq!(request.form(&form).send().await.expect("it runs").status().as_u16(), 200);
+        world.deliver().await;
+        let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+        assert_eq!((&purchase["refunded"], &purchase["refunds"][0]["amount"]), (&json!(1000), &json!(1000)), "{charge_type} {reverse}");
+        let sale = sales(&world, &shop).await;
+        assert_eq!(sale["items"][0]["net"], held(&world, Some(&shop.account)).await, "{charge_type} {reverse}");
+        let rest = refund(&world, &shop.seller.token, &id, json!({"amount": 4001})).await;
+        assert_eq!((rest.status, rest.text("code")), (422, "refund_too_large".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_stripe_refuses_moves_nothing_and_says_why() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    // Somebody was faster in the dashboard, and its events are on their way.
+    let payment = world.succeeded(None).await.remove(0);
+    let form = [("payment_intent", payment["id"].as_str().expect("an id"))];
+    let request = world.app.http.post(format!("{}/v1/refunds", world.app.config.stripe_api_base)).bearer_auth("sk_test_local");
+    assert_eq!(request.form(&form).send().await.expect("it runs").status().as_u16(), 200);
+    let answer = refund(&world, &shop.seller.token, &id, json!({})).await;
+    answer.is_problem(409, "refund_refused", "the payment provider refused the refund: charge_already_refunded");
+    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchase["status"], "refunded", "it was looked up");
+    world.deliver().await;
+    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+    assert_eq!((&purchase["status"], purchase["refunds"].as_array().map(Vec::len)), (&json!("refunded"), Some(1)));
+}
+
+#[tokio::test]
+async fn a_pending_refund_is_followed_to_its_end() {
+    let world = World::start().await;
+    let (shop, id) = bought_with(&world, "pm_card_pendingRefund").await;
+    let answer = refund(&world, &shop.seller.token, &id, json!({})).await;
+    assert_eq!((answer.status, &answer.json()["refunds"][0]["status"]), (200, &json!("pending")), "{}", answer.body);
+    let refund = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("refunds/{refund}/succeed"), json!({})).await;
+    // No event comes; a day later it is asked for.
+    world.pass(time::Duration::days(2)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchase["refunds"][0]["status"], "succeeded");
+}
