@@ -1,7 +1,7 @@
 //! Test data for the local stack: a buyer, a seller, a member of staff, and two courses.
 
 use shared::app::App;
-use shared::course::Course;
+use shared::course::{Content, Course};
 use shared::ids::{CourseId, UserId};
 use shared::money::{Currency, FeePercent, Price};
 use shared::password;
@@ -26,8 +26,8 @@ struct Fixture {
     is_staff: bool,
 }
 
-/// Slug, title, price in cents, description.
-const COURSES: [(&str, &str, i64, &str); 2] = [
+/// Slug, title, price in cents, description, and the first lesson.
+const COURSES: [(&str, &str, i64, &str, &str); 2] = [
     (
         "flask-microservices",
         "Microservices with Flask",
@@ -35,6 +35,9 @@ const COURSES: [(&str, &str, i64, &str); 2] = [
         "Split a web application into small services that are built, tested and deployed on their own.\n\n\
          You write four services in Python, put each into a container, let them talk over HTTP and a queue, and watch what \
          happens when one of them is slow. Bring some Flask and a terminal.",
+        "# One service\n\nStart with the smallest thing that can be deployed: one route, one test, one container.\n\n\
+         ```\n@app.get(\"/ping\")\ndef ping():\n    return {\"message\": \"pong\"}\n```\n\n\
+         ## What to watch\n\n- how long it takes to **start**\n- what it does when its database is *not there yet*\n- who restarts it",
     ),
     (
         "django-channels",
@@ -43,6 +46,9 @@ const COURSES: [(&str, &str, i64, &str); 2] = [
         "Push news to the browser the moment it happens.\n\n\
          From the first WebSocket to groups, presence and background workers: you build a taxi dispatcher whose drivers and \
          riders see each other move, and test it as thoroughly as any other Django application.",
+        "# The first WebSocket\n\nA WebSocket is one long request. The server may speak first.\n\n\
+         1. Accept the connection.\n2. Join a group.\n3. Answer what arrives.\n\n\
+         > A consumer is to a WebSocket what a view is to a request.",
     ),
 ];
 
@@ -59,10 +65,10 @@ pub async fn write(app: &App) -> Result<String, Failure> {
         }
     }
     let seller = seller.ok_or("the fixtures have no seller")?;
-    for (slug, title, cents, description) in COURSES {
+    for (slug, title, cents, description, lesson) in COURSES {
         let course = course(app, &seller, slug, title, cents, description)?;
-        match app.store.add_course(&course).await? {
-            Written::Yes | Written::No(_) => {}
+        if app.store.add_course(&course).await? == Written::Yes {
+            app.store.put_content(&course.id, &Content { markdown: lesson.to_owned(), updated_at: course.created_at }).await?;
         }
     }
     let emails = USERS.map(|fixture| fixture.email).join(", ");

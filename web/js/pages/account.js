@@ -64,7 +64,7 @@ function confirmation(user) {
 }
 
 function purchases() {
-  const columns = [{ title: 'Course' }, { title: 'Date' }, { title: 'Status' }, { title: 'Price', number: true }];
+  const columns = [{ title: 'Course' }, { title: 'Date' }, { title: 'Status' }, { title: 'Price', number: true }, { title: 'Receipt' }];
   let rows;
   pagedList({
     root: byId('purchase-list'),
@@ -76,10 +76,11 @@ function purchases() {
     },
     row: (purchase) =>
       rows.row([
-        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}`, title: purchase.paid_at ? 'Receipt' : null }, purchase.course_title),
+        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}` }, purchase.course_title),
         date(purchase.created_at),
         statusLabel(purchase.status),
         format(purchase.amount, purchase.currency),
+        purchase.paid_at ? h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}`, 'aria-label': `Receipt: ${purchase.course_title}` }, 'Receipt') : '–',
       ]),
     empty: () =>
       h('div', { class: 'empty' }, h('p', {}, 'You have not bought anything yet.'), linkButton('Browse the courses', '/', { class: 'button button-main' })),
