@@ -10,7 +10,7 @@ use shared::purchase::ChargeType;
 #[derive(Serialize)]
 struct ConfigView<'a> {
     publishable_key: &'a str,
-    charge_types: [ChargeType; 2],
+    charge_types: [ChargeType; 3],
     charge_type: ChargeType,
     currencies: [&'static str; Currency::ALL.len()],
     default_fee_percent: i64,
@@ -23,7 +23,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
     let config = &app.config;
     let view = ConfigView {
         publishable_key: &config.publishable_key,
-        charge_types: [ChargeType::Destination, ChargeType::Direct],
+        charge_types: [ChargeType::Destination, ChargeType::Direct, ChargeType::Separate],
         charge_type: config.charge_type,
         currencies: Currency::ALL.map(Currency::code),
         default_fee_percent: config.default_fee_percent.into(),

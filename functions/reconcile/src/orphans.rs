@@ -159,12 +159,8 @@ async fn record(
     let named = (payment.metadata.get("buyer_id"), payment.metadata.get("course_id"));
     let (Some(buyer), Some(course)) = named else { return Ok(false) };
     let (Ok(buyer), Ok(course)) = (buyer.parse::<UserId>(), course.parse::<CourseId>()) else { return Ok(false) };
-    let (found, buyer, slot) = tokio::join!(
-        store.course_by_slug(course.as_str(), None, reconcile.app.clock.now()),
-        store.user(&buyer),
-        store.slot(&buyer, &course)
-    );
-    let (Some(course), Some(buyer), slot) = (found?.0, buyer?, slot?) else { return Ok(false) };
+    let (found, buyer, slot) = tokio::join!(store.course(&course), store.user(&buyer), store.slot(&buyer, &course));
+    let (Some(course), Some(buyer), slot) = (found?, buyer?, slot?) else { return Ok(false) };
     let seller = store.user(&course.seller_id).await?;
     let linked = seller.and_then(|seller| seller.stripe).map(|link| link.account_id);
     let charge_type = match (account, payment.destination()) {

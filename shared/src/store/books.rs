@@ -52,16 +52,15 @@ pub struct Line {
     pub at: i64,
 }
 
-fn ledger_key(hour: i64, shard: u32) -> String {
-    format!("LEDGER#{hour}#{shard:02}")
+fn ledger_key(hour: i64, part: u32, line: impl Into<String>) -> Key {
+    Key::new(format!("LEDGER#{hour}#{part:02}"), line)
 }
 
-impl Line {
-    pub(super) fn item(&self, purchase: &Purchase) -> Result<Item, StoreError> {
-        let kind = serde_json::to_value(self.kind).unwrap_or_default();
-        let pk = ledger_key(self.at.div_euclid(3600), shard(purchase.id.as_str(), LEDGER_SHARDS));
-        to_item(&Key::new(pk, format!("{}#{}", kind.as_str().unwrap_or_default(), self.stripe_id)), self)
-    }
+pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
+    let kind = serde_json::to_value(line.kind).unwrap_or_default();
+    let part = shard(line.purchase_id.as_str(), LEDGER_SHARDS);
+    let key = ledger_key(line.at.div_euclid(3600), part, format!("{}#{}", kind.as_str().unwrap_or_default(), line.stripe_id));
+    to_item(&key, line)
 }
 
 /// The lines that news bring.
@@ -176,8 +175,9 @@ impl Store {
     pub async fn ledger(&self, hour: i64) -> Result<Vec<Line>, StoreError> {
         let mut lines = Vec::new();
         for part in 0..LEDGER_SHARDS {
+            let key = ledger_key(hour, part, "");
             let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
-            let mut pages = query.expression_attribute_values(":pk", string(ledger_key(hour, part))).into_paginator().send();
+            let mut pages = query.expression_attribute_values(":pk", string(key.pk)).into_paginator().send();
             while let Some(page) = pages.next().await {
                 for item in page.map_err(|error| StoreError::request("Query", &error))?.items.unwrap_or_default() {
                     lines.push(from_item(item)?);

@@ -98,6 +98,14 @@ impl Store {
         Ok((course, signed_in(found.get(&session), found.get(&user), now)?))
     }
 
+    /// A course, published, deleted or not.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn course(&self, id: &CourseId) -> Result<Option<Course>, StoreError> {
+        self.get(&course_key(id)).await
+    }
+
     /// Replaces what a course's buyers read.
     ///
     /// # Errors

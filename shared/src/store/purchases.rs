@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::books::ledger_lines;
+use super::books::{ledger_item, ledger_lines};
 use super::courses::course_key;
 use super::events::{EventMark, event_key};
 use super::outbox::Mail;
@@ -266,7 +266,7 @@ impl Store {
         }
         items.extend(self.add_to_totals(purchase, lacking));
         for line in ledger_lines(purchase, &news) {
-            items.push(self.put(line.item(purchase)?).always());
+            items.push(self.put(ledger_item(&line)?).always());
         }
         for mail in mails(purchase, &news) {
             items.push(self.ask_for(&mail, purchase.updated_at())?);

@@ -13,7 +13,7 @@ async fn frontends_learn_what_they_need_and_no_secret() {
         200,
         &json!({
             "publishable_key": "pk_test_local",
-            "charge_types": ["destination", "direct"],
+            "charge_types": ["destination", "direct", "separate"],
             "charge_type": "direct",
             "currencies": [
                 "aud", "brl", "cad", "chf", "czk", "dkk", "eur", "gbp", "hkd", "inr",

@@ -87,6 +87,7 @@ fn direct(body: &str) -> Reach {
         (".delete_item()", "DeleteItem"),
         ("ConditionCheck::builder()", "ConditionCheckItem"),
         ("List::Table { pk: ", "Query"),
+        ("key_condition_expression(\"pk = :pk", "Query"),
     ] {
         if body.contains(trace) {
             reach.on_table.insert(format!("dynamodb:{action}"));
@@ -96,9 +97,13 @@ fn direct(body: &str) -> Reach {
     if body.contains("List::Index { pk: ") || is_query_of_its_own {
         reach.on_index.insert("dynamodb:Query".to_owned());
     }
-    for trace in ["Key::new(format!(\"", "List::Table { pk: format!(\""] {
-        reach.keys.extend(body.split(trace).skip(1).map(|rest| format!("{}#*", rest.split('#').next().expect("there is a first part"))));
+    for trace in ["Key::new(format!(\"", "List::Table { pk: format!(\"", "string(format!(\"USER"] {
+        let first = |rest: &str| rest.split('#').next().expect("there is a first part").to_owned();
+        let named = |rest: &str| if trace.ends_with("USER") { "USER".to_owned() } else { first(rest) };
+        reach.keys.extend(body.split(trace).skip(1).map(|rest| format!("{}#*", named(rest))));
     }
+    // A key without a part of its own.
+    reach.keys.extend(body.split("Key::new(\"").skip(1).map(|rest| rest.split('"').next().expect("there is a first part").to_owned()));
     reach
 }
 
@@ -139,6 +144,10 @@ fn by_function() -> BTreeMap<String, Reach> {
                 calls(&code).into_iter().filter(|call| call.receiver == Some("store")).map(|call| call.name).collect();
             if code.contains("identity::user(") {
                 used.push("user_by_token");
+            }
+            // What the settlement does with the table, it does for its caller.
+            if code.contains("settlement::change(") || code.contains("settlement::carry_out(") {
+                used.extend(["purchase", "write_outcome"]);
             }
             is_told_by_events |= code.contains("EventMark {");
             for name in used {

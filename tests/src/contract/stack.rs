@@ -29,9 +29,9 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
     let stripe = text(template.at("/Globals/Function/Environment/Variables/STRIPE_TIMEOUT_MS")).parse::<i64>().expect("a number");
     for (folder, id) in template.functions() {
         let timeout = template.property(id, "Timeout").as_i64().expect("a number of seconds");
-        assert!(timeout < 30, "{folder} outlives the HTTP API's 30 seconds");
+        assert!(timeout < 30 || folder == "reconcile", "{folder} outlives the HTTP API's 30 seconds");
         assert!(template.property(id, "MemorySize").is_i64(), "{folder}");
-        if ["charge", "oauth-callback", "webhook"].contains(&folder) {
+        if ["charge", "oauth-callback", "reconcile", "refunds", "webhook"].contains(&folder) {
             assert!(timeout * 1000 > 3 * stripe, "{folder} can end in the middle of a call to Stripe");
         }
     }
@@ -186,10 +186,13 @@ fn the_operator_registers_the_events_that_are_handled() {
     let connect = named(row("ConnectWebhookUrl"));
 
     let dispatch = file("functions/webhook/src/events/mod.rs");
-    let dispatch = dispatch.split("fn dispatch").nth(1).and_then(|rest| rest.split("_ => {").next()).expect("the handlers are there");
+    let dispatch = dispatch.split("fn dispatch").nth(1).and_then(|rest| rest.split("kind => {").next()).expect("the handlers are there");
     let handled: BTreeSet<_> = dispatch.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(platform.union(&connect).cloned().collect::<BTreeSet<_>>(), handled);
-    assert!(connect.iter().all(|event| event.starts_with("account.")), "what happens to a purchase happens on either account");
+    assert!(
+        connect.iter().all(|event| event.starts_with("account.") || event.starts_with("capability.")),
+        "what happens to a purchase happens on either account"
+    );
 }
 
 #[test]
