@@ -17,7 +17,7 @@
 //! | `POST /_admin/accounts/{id}` | changes fields of an account as Stripe would, with events |
 //! | `POST /_admin/accounts/{id}/requirements` | `{"verdict":"complete"\|"pending"\|"failed","failure":{"requirement","code","reason"}}` gives what is missing; `{"demand":["individual.verification.document"],"seconds":86400}` asks for more by a time |
 //! | `POST /_admin/accounts/{id}/deauthorize` | the seller revokes the platform's access |
-//! | `POST /_admin/payment_intents/{id}/authenticate` | `{"outcome":"succeed"\|"fail"}` |
+//! | `POST /_admin/payment_intents/{id}/authenticate` | `{"outcome":"succeed"\|"fail"}`; `setup_intents` likewise |
 //! | `POST /_admin/checkout/sessions/{id}/pay` | `{"card":"pm_card_visa","email"}`; 402 where it is declined |
 //! | `POST /_admin/checkout/sessions/{id}/expire` | |
 //! | `POST /_admin/charges/{id}/dispute` | the cardholder disputes it: `{"reason":"fraudulent","amount"}` |

@@ -1,4 +1,4 @@
-//! Checkout Sessions with a hosted page, in payment mode: <https://docs.stripe.com/api/checkout/sessions>.
+//! Checkout Sessions with a hosted page: <https://docs.stripe.com/api/checkout/sessions>.
 
 mod new;
 
@@ -13,6 +13,7 @@ use super::params::Params;
 use super::payment_intents;
 use super::payment_methods::{self, New};
 use super::payments::{self, Try};
+use super::setup_intents;
 use super::state::{Fields, Kind};
 
 pub(crate) use new::{CREATE, create};
@@ -51,7 +52,7 @@ pub(crate) struct Payment<'a> {
     pub(crate) email: Option<&'a str>,
 }
 
-/// Pays a session of the account acted on: the PaymentIntent's id.
+/// Pays a session of the account acted on: the id of its PaymentIntent or SetupIntent.
 ///
 /// # Errors
 /// 400 for a session that is not open; 402 for a decline, after which it is still open.
@@ -72,7 +73,7 @@ pub(crate) fn pay(ctx: &mut Context, id: &str, payment: &Payment) -> Result<Stri
         "tax_ids": [],
     });
     ctx.set(Kind::CheckoutSession, id, json!({ "customer_details": details }));
-    let intent = match session.maybe("payment_intent") {
+    let intent = match session.maybe("payment_intent").or(session.maybe("setup_intent")) {
         Some(intent) => intent.to_owned(),
         None => {
             let data = ctx.state.hidden(&account, Kind::CheckoutSession, id, "intent").cloned().unwrap_or_default();
@@ -92,9 +93,14 @@ pub(crate) fn pay(ctx: &mut Context, id: &str, payment: &Payment) -> Result<Stri
         ctx,
         &New { exp_month: payment.exp_month, exp_year: payment.exp_year, billing, allow_redisplay: "limited", ..New::plain(payment.card) },
     );
-    ctx.set(Kind::PaymentIntent, &intent, json!({ "payment_method": method }));
-    ctx.state.hide(&account, Kind::PaymentIntent, &intent, "return_url", format!("{}/c/pay/{id}", ctx.origin).into());
-    payments::attempt(ctx, &intent, Try::default())?;
+    let kind = Kind::of_id(&intent).unwrap_or(Kind::PaymentIntent);
+    ctx.set(kind, &intent, json!({ "payment_method": method }));
+    ctx.state.hide(&account, kind, &intent, "return_url", format!("{}/c/pay/{id}", ctx.origin).into());
+    if kind == Kind::SetupIntent {
+        setup_intents::attempt(ctx, &intent, false)?;
+    } else {
+        payments::attempt(ctx, &intent, Try::default())?;
+    }
     Ok(intent)
 }
 
@@ -115,14 +121,38 @@ pub(crate) fn complete(ctx: &mut Context, intent: &str) {
     let Some(session) = ctx.state.object(&account, Kind::CheckoutSession, &id).cloned() else { return };
     let mut changes = json!({ "payment_status": "paid", "status": "complete", "url": null });
     if session.text("customer_creation") == "always" {
-        let details = &session["customer_details"];
-        let params = Params::from_value(json!({ "email": details["email"], "name": details["name"] }));
-        let customer = customers::make(ctx, &params);
+        let customer = customer_of_page(ctx, &session);
         ctx.set(Kind::PaymentIntent, intent, json!({ "customer": customer }));
         changes["customer"] = customer.into();
     }
     ctx.set(Kind::CheckoutSession, &id, changes);
     ctx.emit("checkout.session.completed", Kind::CheckoutSession, &id);
+}
+
+/// Ends the session of a SetupIntent that succeeded, if it has one.
+pub(crate) fn complete_setup(ctx: &mut Context, intent: &str) {
+    let account = ctx.account.clone();
+    let id = ctx.state.hidden(&account, Kind::SetupIntent, intent, "session").and_then(Value::as_str).map(str::to_owned);
+    let Some(id) = id else { return };
+    let Some(session) = ctx.state.object(&account, Kind::CheckoutSession, &id).cloned() else { return };
+    let mut changes = json!({ "status": "complete", "url": null });
+    if session.text("customer_creation") == "always" {
+        let customer = customer_of_page(ctx, &session);
+        let method = ctx.state.object(&account, Kind::SetupIntent, intent).map(|intent| intent.text("payment_method").to_owned());
+        // It was made for this page and belongs to nobody.
+        let _ = payment_methods::attach_to(ctx, &method.unwrap_or_default(), &customer);
+        ctx.set(Kind::SetupIntent, intent, json!({ "customer": customer }));
+        changes["customer"] = customer.into();
+    }
+    ctx.set(Kind::CheckoutSession, &id, changes);
+    ctx.emit("checkout.session.completed", Kind::CheckoutSession, &id);
+}
+
+/// The customer that the page's details make.
+fn customer_of_page(ctx: &mut Context, session: &Value) -> String {
+    let details = &session["customer_details"];
+    let params = Params::from_value(json!({ "email": details["email"], "name": details["name"] }));
+    customers::make(ctx, &params)
 }
 
 /// Ends an open session without a payment, and what was begun for it.
@@ -132,6 +162,9 @@ pub(crate) fn close(ctx: &mut Context, id: &str) {
     ctx.set(Kind::CheckoutSession, id, json!({ "status": "expired", "url": null }));
     if let Some(intent) = session.maybe("payment_intent") {
         payment_intents::cancel_intent(ctx, intent, Some("automatic"));
+    }
+    if let Some(intent) = session.maybe("setup_intent") {
+        setup_intents::cancel_intent(ctx, intent, None);
     }
     ctx.emit("checkout.session.expired", Kind::CheckoutSession, id);
 }

@@ -66,7 +66,6 @@ pub(crate) fn living(ctx: &Context, id: &str, param: &str) -> Result<Value, ApiE
 /// Makes a customer.
 pub(crate) fn make(ctx: &mut Context, params: &Params) -> String {
     let id = new_id("cus");
-    let default = params.object("invoice_settings").json("default_payment_method");
     let object = json!({
         "id": id,
         "object": "customer",
@@ -82,7 +81,7 @@ pub(crate) fn make(ctx: &mut Context, params: &Params) -> String {
         "invoice_prefix": params.text("invoice_prefix").map_or_else(|| random_text(8).to_uppercase(), str::to_owned),
         "invoice_settings": {
             "custom_fields": null,
-            "default_payment_method": default,
+            "default_payment_method": null,
             "footer": null,
             "rendering_options": null,
         },
@@ -107,11 +106,51 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     if let Some(card) = params.text("payment_method") {
         payment_methods::check_attach(ctx, card, "payment_method")?;
     }
+    let settings = params.object("invoice_settings");
+    let chosen = settings.text("default_payment_method");
+    if chosen.is_some() && chosen != params.text("payment_method") {
+        check_default(ctx, "", &settings)?;
+    }
     let id = make(ctx, params);
     if let Some(card) = params.text("payment_method") {
-        payment_methods::attach_to(ctx, card, &id)?;
+        let method = payment_methods::attach_to(ctx, card, &id)?;
+        if chosen.is_some() {
+            set_default(ctx, &id, method.into());
+        }
     }
     ctx.fetch(Kind::Customer, &id, "id")
+}
+
+/// The default of its invoices is one of the customer's own cards.
+fn check_default(ctx: &Context, customer: &str, settings: &Params) -> Result<(), ApiError> {
+    let Some(id) = settings.text("default_payment_method") else { return Ok(()) };
+    let method = ctx.fetch_param(Kind::PaymentMethod, id, "invoice_settings[default_payment_method]")?;
+    if method.maybe("customer") == Some(customer) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "The customer does not have a payment method with the ID {id}. The payment method must be attached to the customer."
+    ))
+    .code("resource_missing")
+    .param("invoice_settings[default_payment_method]"))
+}
+
+fn set_default(ctx: &mut Context, customer: &str, method: Value) {
+    let Ok(object) = ctx.fetch(Kind::Customer, customer, "id") else { return };
+    let mut settings = object["invoice_settings"].clone();
+    settings["default_payment_method"] = method;
+    ctx.set(Kind::Customer, customer, json!({ "invoice_settings": settings }));
+}
+
+/// A card that is detached is nobody's default.
+pub(crate) fn forget_card(ctx: &mut Context, customer: &str, card: &str) {
+    let default = ctx
+        .state
+        .object(&ctx.account, Kind::Customer, customer)
+        .is_some_and(|c| c["invoice_settings"].text("default_payment_method") == card);
+    if default {
+        set_default(ctx, customer, Value::Null);
+    }
 }
 
 /// `GET /v1/customers/{id}`: a deleted one is answered as such.
@@ -140,6 +179,7 @@ pub(crate) fn update(ctx: &mut Context, path: &[&str], params: &Params) -> Resul
     }
     let settings = params.object("invoice_settings");
     if settings.has("default_payment_method") {
+        check_default(ctx, path[0], &settings)?;
         after["invoice_settings"] = before["invoice_settings"].clone();
         after["invoice_settings"]["default_payment_method"] = settings.json("default_payment_method");
     }

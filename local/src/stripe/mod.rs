@@ -44,6 +44,7 @@ mod refunds;
 mod request_log;
 mod routes;
 mod server;
+mod setup_intents;
 mod state;
 mod tokens;
 mod transfers;

@@ -12,6 +12,7 @@ use super::form::Node;
 use super::money;
 use super::payments;
 use super::server::{Answer, Incomer, Server};
+use super::setup_intents;
 use super::state::{Fields, Kind};
 
 /// Text as it may stand in HTML.
@@ -84,6 +85,10 @@ fn checkout_page(server: &Server, request: &Incomer, id: &str) -> Answer {
 
 fn last_error(ctx: &Context, id: &str) -> Option<String> {
     let session = ctx.state.object(&ctx.account, Kind::CheckoutSession, id)?;
+    if let Some(intent) = session.maybe("setup_intent") {
+        let intent = ctx.state.object(&ctx.account, Kind::SetupIntent, intent)?;
+        return intent["last_setup_error"].maybe("message").map(str::to_owned);
+    }
     let intent = ctx.state.object(&ctx.account, Kind::PaymentIntent, session.maybe("payment_intent")?)?;
     intent["last_payment_error"].maybe("message").map(str::to_owned)
 }
@@ -107,7 +112,7 @@ fn pay(ctx: &mut Context, request: &Incomer, id: &str) -> Answer {
             show(ctx, id, Some(message))
         }
         Ok(intent) => {
-            let Some(object) = ctx.state.object(&ctx.account, Kind::PaymentIntent, &intent) else {
+            let Some(object) = ctx.state.object(&ctx.account, kind_of(&intent), &intent) else {
                 return show(ctx, id, None);
             };
             match object["next_action"]["redirect_to_url"].maybe("url") {
@@ -116,6 +121,11 @@ fn pay(ctx: &mut Context, request: &Incomer, id: &str) -> Answer {
             }
         }
     }
+}
+
+/// Of an id that is a PaymentIntent's or a SetupIntent's.
+fn kind_of(intent: &str) -> Kind {
+    if intent.starts_with("seti_") { Kind::SetupIntent } else { Kind::PaymentIntent }
 }
 
 /// `12 / 34`, `12/2034`
@@ -161,16 +171,21 @@ fn show(ctx: &Context, id: &str, message: Option<&str>) -> Answer {
     };
     let error = message.map(|text| format!("<p class=\"error\" role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
     let total = escape(&money::display(session.int("amount_total"), currency));
+    let (heading, button) = if session.text("mode") == "setup" {
+        ("<p>Save a card for later.</p>".to_owned(), "Save card".to_owned())
+    } else {
+        (format!("<ul>{items}</ul><p>Total: <strong>{total}</strong></p>"), format!("Pay {total}"))
+    };
     let year = (super::payment_methods::next_year() + 5) % 100;
     let body = format!(
-        "<ul>{items}</ul><p>Total: <strong>{total}</strong></p>{error}<form method=\"post\" action=\"/c/pay/{id}\">{email}\
+        "{heading}{error}<form method=\"post\" action=\"/c/pay/{id}\">{email}\
          <p><label for=\"card_number\">Card number</label> <input id=\"card_number\" name=\"card_number\" \
          inputmode=\"numeric\" autocomplete=\"cc-number\" value=\"4242 4242 4242 4242\" required></p>\
          <p><label for=\"card_expiry\">Expiry (MM / YY)</label> <input id=\"card_expiry\" name=\"card_expiry\" \
          autocomplete=\"cc-exp\" value=\"12 / {year:02}\" required></p>\
          <p><label for=\"card_cvc\">CVC</label> <input id=\"card_cvc\" name=\"card_cvc\" inputmode=\"numeric\" \
          autocomplete=\"cc-csc\" value=\"123\" required></p>\
-         <p><button type=\"submit\" name=\"action\" value=\"pay\">Pay {total}</button></p></form>{}",
+         <p><button type=\"submit\" name=\"action\" value=\"pay\">{button}</button></p></form>{}",
         cancel_link(session)
     );
     Answer::html(200, page("Checkout", &body))
@@ -183,8 +198,9 @@ fn cancel_link(session: &Value) -> String {
 fn authentication_page(server: &Server, request: &Incomer, id: &str) -> Answer {
     let mut state = server.state();
     let query = Node::parse(&[request.query.as_bytes()]).to_value();
-    let found = state.owner_of(Kind::PaymentIntent, id).and_then(|account| {
-        let intent = state.object(&account, Kind::PaymentIntent, id)?.clone();
+    let kind = kind_of(id);
+    let found = state.owner_of(kind, id).and_then(|account| {
+        let intent = state.object(&account, kind, id)?.clone();
         (intent.text("client_secret") == query.text("client_secret")).then_some((account, intent))
     });
     let Some((account, intent)) = found else {
@@ -199,18 +215,24 @@ fn authentication_page(server: &Server, request: &Incomer, id: &str) -> Answer {
         let outcome = form.text("outcome");
         if outcome == "succeed" || outcome == "fail" {
             // It was in `requires_action` a moment ago, under the same lock.
-            let _ = payments::authenticate(&mut ctx, id, outcome == "succeed");
+            let _ = match kind {
+                Kind::SetupIntent => setup_intents::authenticate(&mut ctx, id, outcome == "succeed"),
+                _ => payments::authenticate(&mut ctx, id, outcome == "succeed"),
+            };
             return leave(&ctx, id);
         }
     }
-    let amount = escape(&money::display(intent.int("amount"), intent.text("currency")));
+    let what = match kind {
+        Kind::SetupIntent => "that your card may be kept".to_owned(),
+        _ => format!("the payment of <strong>{}</strong>", escape(&money::display(intent.int("amount"), intent.text("currency")))),
+    };
     let action = format!("/3ds/{id}?client_secret={}", intent.text("client_secret"));
     Answer::html(
         200,
         page(
             "3-D Secure",
             &format!(
-                "<p>Your bank asks you to confirm the payment of <strong>{amount}</strong>.</p><form method=\"post\" action=\"{action}\">\
+                "<p>Your bank asks you to confirm {what}.</p><form method=\"post\" action=\"{action}\">\
                  <p><button type=\"submit\" name=\"outcome\" value=\"succeed\">Complete authentication</button> \
                  <button type=\"submit\" name=\"outcome\" value=\"fail\" class=\"plain\">Fail authentication</button></p>\
                  </form>"
@@ -221,16 +243,18 @@ fn authentication_page(server: &Server, request: &Incomer, id: &str) -> Answer {
 
 /// Back to where the payment was begun, with what became of it.
 fn leave(ctx: &Context, id: &str) -> Answer {
-    let intent = ctx.state.object(&ctx.account, Kind::PaymentIntent, id).cloned().unwrap_or_default();
+    let kind = kind_of(id);
+    let name = if kind == Kind::SetupIntent { "setup_intent" } else { "payment_intent" };
+    let intent = ctx.state.object(&ctx.account, kind, id).cloned().unwrap_or_default();
     let succeeded = ["succeeded", "requires_capture", "processing"].contains(&intent.text("status"));
     let status = if succeeded { "succeeded" } else { "failed" };
-    let return_url = ctx.state.hidden(&ctx.account, Kind::PaymentIntent, id, "return_url").and_then(Value::as_str);
+    let return_url = ctx.state.hidden(&ctx.account, kind, id, "return_url").and_then(Value::as_str);
     match return_url.and_then(|address| Url::parse(address).ok()) {
         Some(mut address) => {
             address
                 .query_pairs_mut()
-                .append_pair("payment_intent", id)
-                .append_pair("payment_intent_client_secret", intent.text("client_secret"))
+                .append_pair(name, id)
+                .append_pair(&format!("{name}_client_secret"), intent.text("client_secret"))
                 .append_pair("redirect_status", status);
             Answer::redirect(address.as_str())
         }

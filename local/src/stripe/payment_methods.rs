@@ -185,9 +185,13 @@ pub(crate) fn attach_to(ctx: &mut Context, id: &str, customer: &str) -> Result<S
 /// Takes it from its customer; it cannot be used again.
 pub(crate) fn detach_from(ctx: &mut Context, id: &str) {
     let account = ctx.account.clone();
-    let before = json!({ "customer": ctx.state.object(&account, Kind::PaymentMethod, id).map(|pm| pm["customer"].clone()) });
+    let customer = ctx.state.object(&account, Kind::PaymentMethod, id).map(|pm| pm["customer"].clone()).unwrap_or_default();
+    let before = json!({ "customer": customer });
     ctx.set(Kind::PaymentMethod, id, json!({ "customer": null }));
     set_mark(ctx, id, "spent");
+    if let Some(customer) = customer.as_str() {
+        customers::forget_card(ctx, customer, id);
+    }
     ctx.emit_change(&account, "payment_method.detached", Kind::PaymentMethod, id, &before);
 }
 

@@ -13,7 +13,7 @@ use super::errors::ApiError;
 use super::params::{Params, Schema};
 use super::{
     accounts, application_fees, balance, charges, checkout, customers, disputes, events, list, payment_intents, payment_methods, refunds,
-    tokens, transfers,
+    setup_intents, tokens, transfers,
 };
 
 /// An endpoint: the request's context, the parts of the path that vary, the parameters.
@@ -116,6 +116,12 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         browser(post("/v1/payment_intents/*/confirm", pi, payment_intents::confirm)),
         post("/v1/payment_intents/*/capture", payment_intents::CAPTURE, payment_intents::capture),
         post("/v1/payment_intents/*/cancel", payment_intents::CANCEL, payment_intents::cancel),
+        index("/v1/setup_intents", "attach_to_self:b created:range customer customer_account payment_method", setup_intents::index),
+        post("/v1/setup_intents", setup_intents::CREATE, setup_intents::create),
+        browser(get("/v1/setup_intents/*", "", setup_intents::retrieve)),
+        post("/v1/setup_intents/*", setup_intents::UPDATE, setup_intents::update),
+        browser(post("/v1/setup_intents/*/confirm", setup_intents::CONFIRM, setup_intents::confirm)),
+        post("/v1/setup_intents/*/cancel", "cancellation_reason:(abandoned|duplicate|requested_by_customer)", setup_intents::cancel),
         index("/v1/charges", "created:range customer payment_intent transfer_group", charges::index),
         get("/v1/charges/*", "", charges::retrieve),
         post("/v1/charges/*", charges::UPDATE, charges::update),

@@ -16,4 +16,5 @@ mod payments;
 mod persistence;
 mod receiver;
 mod requests;
+mod setup;
 mod webhooks;

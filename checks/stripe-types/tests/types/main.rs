@@ -74,6 +74,7 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
     let seller = id(&stripe.admin("accounts", json!({})).await);
     accounts(&mut stripe, &seller).await;
     let customer = customers_and_cards(&mut stripe, &seller).await;
+    cards_for_later(&mut stripe, &customer).await;
     payments(&mut stripe, &seller, &customer).await;
     checkout(&mut stripe, &seller, &customer).await;
     money_back(&mut stripe, &seller).await;
@@ -113,6 +114,7 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "payment_intent",
         "payment_method",
         "refund",
+        "setup_intent",
         "token",
         "transfer",
         "transfer_reversal",
@@ -152,6 +154,11 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "refund.created",
         "refund.failed",
         "refund.updated",
+        "setup_intent.canceled",
+        "setup_intent.created",
+        "setup_intent.requires_action",
+        "setup_intent.setup_failed",
+        "setup_intent.succeeded",
         "transfer.created",
         "transfer.reversed",
         "transfer.updated",
@@ -231,6 +238,23 @@ async fn customers_and_cards(stripe: &mut Stripe, seller: &str) -> String {
     stripe.post(Some(seller), "/v1/payment_methods", &clone).await;
     stripe.post(None, &format!("{path}/detach"), &[]).await;
     customer
+}
+
+async fn cards_for_later(stripe: &mut Stripe, customer: &str) {
+    let form = [("customer", customer), ("allowed_payment_method_types[]", "card"), ("confirm", "true")];
+    for card in ["pm_card_visa", "pm_card_chargeDeclined", "pm_card_threeDSecure2Required"] {
+        let made = stripe.post(None, "/v1/setup_intents", &[&[("payment_method", card)], &form[..]].concat()).await;
+        if made["status"] == "requires_action" {
+            let back = [("payment_method", card), ("return_url", "http://localhost:3000/")];
+            stripe.post(None, &format!("/v1/setup_intents/{}/confirm", id(&made)), &back).await;
+            stripe.post(None, &format!("/v1/setup_intents/{}/cancel", id(&made)), &[]).await;
+        }
+    }
+    stripe.get(None, "/v1/setup_intents?expand[]=data.payment_method").await;
+    let form = [("mode", "setup"), ("currency", "usd"), ("customer", customer), ("success_url", "http://localhost:3000/")];
+    let session = stripe.post(None, "/v1/checkout/sessions", &form).await;
+    stripe.admin(&format!("checkout/sessions/{}/pay", id(&session)), json!({})).await;
+    stripe.get(None, &format!("/v1/checkout/sessions/{}?expand[]=setup_intent", id(&session))).await;
 }
 
 async fn payments(stripe: &mut Stripe, seller: &str, customer: &str) {

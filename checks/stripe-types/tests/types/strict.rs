@@ -54,6 +54,7 @@ impl Checked {
             "payment_intent" => read::<stripe_shared::PaymentIntent>(value),
             "payment_method" => read::<stripe_shared::PaymentMethod>(value),
             "refund" => read::<stripe_shared::Refund>(value),
+            "setup_intent" => read::<stripe_shared::SetupIntent>(value),
             "token" => read::<stripe_core::Token>(value),
             "transfer" => read::<stripe_shared::Transfer>(value),
             "transfer_reversal" => read::<stripe_shared::TransferReversal>(value),

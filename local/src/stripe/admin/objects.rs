@@ -14,6 +14,7 @@ use crate::stripe::payment_methods;
 use crate::stripe::payments;
 use crate::stripe::refunds;
 use crate::stripe::server::{Incomer, Server};
+use crate::stripe::setup_intents;
 use crate::stripe::state::{Kind, State};
 
 #[derive(Deserialize)]
@@ -108,6 +109,13 @@ pub(super) fn act(server: &Server, request: &Incomer, state: &mut State, kind: &
             let mut ctx = context(server, request, state, &account);
             payments::authenticate(&mut ctx, id, outcome == Answered::Succeed)?;
             Ok(ctx.fetch(Kind::PaymentIntent, id, "intent")?)
+        }
+        ("setup_intents", [id, "authenticate"]) => {
+            let outcome = read::<Authenticated>(request)?.outcome;
+            let account = at(state, Kind::SetupIntent, id)?;
+            let mut ctx = context(server, request, state, &account);
+            setup_intents::authenticate(&mut ctx, id, outcome == Answered::Succeed)?;
+            Ok(ctx.fetch(Kind::SetupIntent, id, "intent")?)
         }
         ("checkout", ["sessions", id, what @ ("pay" | "expire")]) => {
             let account = at(state, Kind::CheckoutSession, id)?;

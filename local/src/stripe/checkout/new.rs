@@ -9,6 +9,7 @@ use crate::stripe::jobs::Job;
 use crate::stripe::money;
 use crate::stripe::params::Params;
 use crate::stripe::payment_intents;
+use crate::stripe::setup_intents;
 use crate::stripe::state::{Fields, Kind, new_id, random_text};
 
 /// Parameters of `POST /v1/checkout/sessions`.
@@ -104,12 +105,60 @@ fn line_item(ctx: &Context, given: &Params, place: usize) -> Result<Value, ApiEr
     }))
 }
 
+/// What a session sells: nothing in setup mode.
+struct Cart {
+    items: Vec<Value>,
+    currency: Option<String>,
+    total: Option<i64>,
+}
+
+fn cart(ctx: &Context, params: &Params, mode: &str) -> Result<Cart, ApiError> {
+    let given = params.objects("line_items");
+    if mode == "setup" {
+        if !given.is_empty() {
+            return Err(ApiError::invalid("You can not pass `line_items` in `setup` mode.").param("line_items"));
+        }
+        let currency = params.text("currency").map(|code| money::currency(code, "currency")).transpose()?;
+        if currency.is_none() && params.texts("payment_method_types").is_empty() {
+            return Err(ApiError::missing("currency"));
+        }
+        return Ok(Cart { items: Vec::new(), currency, total: None });
+    }
+    if given.is_empty() {
+        return Err(ApiError::missing("line_items"));
+    }
+    let items: Result<Vec<Value>, ApiError> = given.iter().enumerate().map(|(place, item)| line_item(ctx, item, place)).collect();
+    let items = items?;
+    let currency = items[0].text("currency").to_owned();
+    if items.iter().any(|item| item.text("currency") != currency) {
+        return Err(ApiError::invalid("All line items of a Checkout Session must have the same currency.").param("line_items"));
+    }
+    let total: i64 = items.iter().map(|item| item.int("amount_total")).fold(0, i64::saturating_add);
+    Ok(Cart { items, currency: Some(currency), total: Some(total) })
+}
+
+/// In setup mode the SetupIntent is there from the beginning.
+fn begin_setup(ctx: &mut Context, id: &str, params: &Params) -> Result<(), ApiError> {
+    let mut value = json!({ "payment_method_types": ["card"] });
+    let data = params.json("setup_intent_data");
+    for name in ["description", "metadata", "on_behalf_of"] {
+        if let Some(given) = data.get(name) {
+            value[name] = given.clone();
+        }
+    }
+    if params.has("customer") {
+        value["customer"] = params.json("customer");
+    }
+    let intent = setup_intents::make(ctx, &Params::from_value(value))?;
+    let account = ctx.account.clone();
+    ctx.state.hide(&account, Kind::SetupIntent, &intent, "session", id.into());
+    ctx.set(Kind::CheckoutSession, id, json!({ "setup_intent": intent }));
+    Ok(())
+}
+
 /// `POST /v1/checkout/sessions`
 pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
-    let mode = params.required("mode")?;
-    if mode != "payment" {
-        return Err(ApiError::invalid(format!("The stand-in has mode=payment only, not {mode}.")).param("mode"));
-    }
+    let mode = params.required("mode")?.to_owned();
     let hosted = params.text("ui_mode").is_none_or(|mode| mode.starts_with("hosted"));
     if !hosted {
         return Err(ApiError::invalid("The stand-in has hosted pages only.").param("ui_mode"));
@@ -122,17 +171,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
             return Err(ApiError::invalid("Not a valid URL").code("url_invalid").param(name));
         }
     }
-    let given = params.objects("line_items");
-    if given.is_empty() {
-        return Err(ApiError::missing("line_items"));
-    }
-    let items: Result<Vec<Value>, ApiError> = given.iter().enumerate().map(|(place, item)| line_item(ctx, item, place)).collect();
-    let items = items?;
-    let currency = items[0].text("currency").to_owned();
-    if items.iter().any(|item| item.text("currency") != currency) {
-        return Err(ApiError::invalid("All line items of a Checkout Session must have the same currency.").param("line_items"));
-    }
-    let total: i64 = items.iter().map(|item| item.int("amount_total")).fold(0, i64::saturating_add);
+    let Cart { items, currency, total } = cart(ctx, params, &mode)?;
     let customer = params.text("customer").map(str::to_owned);
     if customer.is_some() && params.has("customer_email") {
         return Err(ApiError::invalid("You may only specify one of these parameters: customer, customer_email."));
@@ -146,8 +185,15 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         )
         .param("expires_at"));
     }
+    for (name, only) in [("payment_intent_data", "payment"), ("setup_intent_data", "setup"), ("subscription_data", "subscription")] {
+        if params.has(name) && mode != only {
+            return Err(ApiError::invalid(format!("You can not pass `{name}` in `{mode}` mode.")).param(name));
+        }
+    }
     let data = params.object("payment_intent_data");
-    check_intent(ctx, &intent_params(total, &currency, customer.as_deref(), &data))?;
+    if let (Some(currency), Some(total), "payment") = (&currency, total, mode.as_str()) {
+        check_intent(ctx, &intent_params(total, currency, customer.as_deref(), &data))?;
+    }
     let id = format!("cs_test_a1{}", random_text(58));
     let details = match &customer {
         Some(customer) => {
@@ -185,35 +231,35 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         },
         "customer": customer,
         "customer_account": null,
-        "customer_creation": if customer.is_some() {
-            Value::Null
-        } else {
-            params.text("customer_creation").unwrap_or("if_required").into()
+        "customer_creation": match (&customer, mode.as_str()) {
+            (Some(_), _) => Value::Null,
+            (None, "subscription") => "always".into(),
+            (None, _) => params.text("customer_creation").unwrap_or("if_required").into(),
         },
         "customer_details": details,
         "customer_email": params.json("customer_email"),
         "discounts": [],
         "expires_at": expires_at,
         "invoice": null,
-        "invoice_creation": {
+        "invoice_creation": (mode == "payment").then(|| json!({
             "enabled": false,
             "invoice_data": {
                 "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null, "issuer": null,
                 "metadata": {}, "rendering_options": null,
             },
-        },
+        })),
         "livemode": false,
         "locale": params.json("locale"),
         "metadata": params.metadata(),
-        "mode": "payment",
+        "mode": mode,
         "origin_context": null,
         "payment_intent": null,
         "payment_link": null,
-        "payment_method_collection": "if_required",
+        "payment_method_collection": if mode == "payment" { "if_required" } else { "always" },
         "payment_method_configuration_details": null,
         "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
         "payment_method_types": if types.is_empty() { vec!["card".to_owned()] } else { types },
-        "payment_status": "unpaid",
+        "payment_status": if mode == "setup" { "no_payment_required" } else { "unpaid" },
         "permissions": null,
         "phone_number_collection": { "enabled": false },
         "recovered_from": null,
@@ -226,7 +272,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         "submit_type": params.json("submit_type"),
         "subscription": null,
         "success_url": success_url,
-        "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+        "total_details": total.map(|_| json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 })),
         "ui_mode": "hosted_page",
         "url": format!("{}/c/pay/{id}", ctx.origin),
         "wallet_options": null,
@@ -236,6 +282,9 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     hidden.insert("intent".into(), data.value().clone());
     let account = ctx.account.clone();
     ctx.state.insert(&account, Kind::CheckoutSession, object, hidden);
+    if mode == "setup" {
+        begin_setup(ctx, &id, params)?;
+    }
     ctx.state.jobs.push(Job::ExpireSession { at: expires_at, account, session: id.clone() });
     ctx.fetch(Kind::CheckoutSession, &id, "session")
 }
