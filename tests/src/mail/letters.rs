@@ -35,6 +35,62 @@ fn tells(mail: &local::aws::Mail, texts: &[&str]) {
     }
 }
 
+/// The subjects of the mails to an address, the oldest first.
+fn subjects(world: &World, address: &str) -> Vec<String> {
+    world.mails_to(address).into_iter().map(|mail| mail.subject).collect()
+}
+
+#[tokio::test]
+async fn a_purchase_is_one_receipt_and_one_notice_however_often_it_is_heard_of() {
+    let world = World::start().await;
+    let (shop, id) = sold(&world).await;
+    // Stripe's events tell the same once more, and so does the buyer who asks again.
+    world.deliver().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 409);
+    world.pump().await;
+    world.sweep().await;
+    assert_eq!(subjects(&world, &shop.buyer.email), ["Confirm your e-mail address", "Your receipt: Flask Microservices"]);
+    assert_eq!(subjects(&world, &shop.seller.email), ["Confirm your e-mail address", "You sold a course: Flask Microservices"]);
+
+    let receipt = world.mails_to(&shop.buyer.email).remove(1);
+    tells(&receipt, &["Flask Microservices", "50.00 USD", &id, "http://localhost:3000/course.html?slug=flask-microservices"]);
+    assert!(!receipt.text.contains("25.00"), "the platform's part is nothing to the buyer");
+    let notice = world.mails_to(&shop.seller.email).remove(1);
+    tells(&notice, &["50.00 USD", "25.00 USD", &id, "http://localhost:3000/seller.html"]);
+    assert!(!notice.text.contains(&shop.buyer.email), "who bought it is not told");
+}
+
+#[tokio::test]
+async fn each_refund_is_mailed_once() {
+    let world = World::start().await;
+    let (shop, id) = sold(&world).await;
+    world.pump().await;
+    world.mailbox().clear();
+    let refund = |amount: i64| world.post(format!("/purchases/{id}/refund"), json!({ "amount": amount })).bearer(&shop.seller.token);
+    for amount in [1000, 500] {
+        assert_eq!(refund(amount).await.status, 200);
+        world.deliver().await;
+        world.pump().await;
+        world.sweep().await;
+    }
+    let mails = world.mails_to(&shop.buyer.email);
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    tells(&mails[0], &["10.00 USD"]);
+    tells(&mails[1], &["15.00 USD"]);
+}
+
+#[tokio::test]
+async fn a_declined_card_is_mailed_to_nobody() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.pump().await;
+    world.mailbox().clear();
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa_chargeDeclined").await.status, 402);
+    world.deliver().await;
+    world.pump().await;
+    assert!(world.mailbox().mails().is_empty());
+}
+
 #[tokio::test]
 async fn refunds_and_disputes_are_told_to_whom_they_concern() {
     let world = World::start().await;
