@@ -89,6 +89,7 @@ async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
         is_staff: fixture.is_staff,
         created_at: app.clock.now(),
         stripe: None,
+        terms: None,
         customers: Default::default(),
     };
     match app.store.add_user(&user, &email, None).await? {
@@ -106,6 +107,7 @@ fn course(app: &App, seller: &UserId, slug: &str, title: &str, cents: i64, descr
         description: description.to_owned(),
         price: Price { amount: cents, currency: Currency::Usd },
         fee_percent: FeePercent::try_from(50)?,
+        payees: Vec::new(),
         seller_id: seller.clone(),
         published: true,
         created_at: now,

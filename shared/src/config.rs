@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::money::FeePercent;
+use crate::money::{FeePercent, PerCurrency};
 use crate::purchase::ChargeType;
 
 /// Stripe's API version: that of async-stripe's request types.
@@ -44,6 +44,10 @@ pub struct Config {
     pub default_fee_percent: FeePercent,
     /// `MAIL_FROM`: the address that mails are sent from; SES has verified it.
     pub mail_from: String,
+    /// `FEE_FIXED`: added to the percentage of each sale, by currency: `usd:30,eur:25`.
+    pub fee_fixed: PerCurrency,
+    /// `FEE_MINIMUM`: the least that the platform keeps of a sale, by currency.
+    pub fee_minimum: PerCurrency,
     /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
     pub stripe_timeout: Duration,
 }
@@ -109,6 +113,9 @@ impl Config {
             .ok()
             .and_then(|percent: i64| FeePercent::try_from(percent).ok())
             .ok_or(ConfigError { name: "DEFAULT_FEE_PERCENT", expected: "a whole number from 0 to 99" })?;
+        let per_currency = |name: &'static str| {
+            text(name, "").parse().map_err(|()| ConfigError { name, expected: "amounts by currency, such as usd:30,eur:25" })
+        };
         let stripe_timeout = text("STRIPE_TIMEOUT_MS", "10000")
             .parse()
             .map(Duration::from_millis)
@@ -133,6 +140,8 @@ impl Config {
             orphan_policy,
             oauth_scope,
             default_fee_percent,
+            fee_fixed: per_currency("FEE_FIXED")?,
+            fee_minimum: per_currency("FEE_MINIMUM")?,
             mail_from: text("MAIL_FROM", ""),
             stripe_timeout,
         })

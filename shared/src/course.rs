@@ -23,6 +23,9 @@ pub struct Course {
     pub fee_percent: FeePercent,
     /// Whose course it is.
     pub seller_id: UserId,
+    /// Who shares what is left of a sale after the fee; where it is empty, the seller gets all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payees: Vec<Share>,
     /// Whether it stands in the catalogue and is sold.
     pub published: bool,
     /// When it was made.
@@ -36,6 +39,38 @@ pub struct Course {
     /// A deleted course leaves the catalogue and frees its slug, and stays for those who bought it and for the books.
     #[serde(default)]
     pub deleted: bool,
+}
+
+/// One payee's share of a sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Who: a seller.
+    pub seller: UserId,
+    /// In whole percents of what is left after the platform's fee; those of a course add up to 100.
+    pub share: u8,
+}
+
+/// The most payees of a course.
+pub const PAYEES_MAX: usize = 10;
+
+/// What is wrong with a course's shares, or nothing.
+#[must_use]
+pub fn fault_of_shares(shares: &[Share]) -> Option<&'static str> {
+    let mut sellers: Vec<&str> = shares.iter().map(|share| share.seller.as_str()).collect();
+    sellers.sort_unstable();
+    sellers.dedup();
+    let sum: u32 = shares.iter().map(|share| u32::from(share.share)).sum();
+    if shares.is_empty() {
+        None
+    } else if shares.len() > PAYEES_MAX {
+        Some("payees: a course has at most 10")
+    } else if sellers.len() != shares.len() {
+        Some("payees: each seller stands there once")
+    } else if sum != 100 || shares.iter().any(|share| share.share == 0) {
+        Some("payees: the shares must be whole percents above 0 that add up to 100")
+    } else {
+        None
+    }
 }
 
 /// What a course's buyers read. Apart from the course, which lists and pages carry around.

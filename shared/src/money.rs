@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The smallest amounts and the currencies without minor units are Stripe's:
 /// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>, <https://docs.stripe.com/currencies#zero-decimal>.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Currency {
@@ -158,6 +158,59 @@ impl FeePercent {
     }
 }
 
+/// An amount for each of some currencies, in the minor unit: `usd:30,eur:25`. A currency that is not named has 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerCurrency(std::collections::BTreeMap<Currency, i64>);
+
+impl PerCurrency {
+    /// What it says of a currency.
+    #[must_use]
+    pub fn of(&self, currency: Currency) -> i64 {
+        self.0.get(&currency).copied().unwrap_or(0)
+    }
+
+    /// Whether every amount is one that can be part of a price.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.0.values().all(|amount| (0..=MAXIMUM).contains(amount))
+    }
+}
+
+impl std::str::FromStr for PerCurrency {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let pair = |pair: &str| {
+            let (code, amount) = pair.trim().split_once(':')?;
+            let currency = serde_json::from_value(code.into()).ok()?;
+            Some((currency, amount.parse().ok()?))
+        };
+        let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+        let all: Option<_> = pairs.map(pair).collect();
+        all.map(Self).filter(Self::is_sound).ok_or(())
+    }
+}
+
+/// What the platform keeps of a sale: a percentage, a fixed part, and never less than a minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// Of the amount.
+    pub percent: FeePercent,
+    /// Added to it, in the minor unit.
+    pub fixed: i64,
+    /// The least, in the minor unit.
+    pub minimum: i64,
+}
+
+impl Fee {
+    /// The platform's part of `amount`: the percentage rounded down, the fixed part added, at least the minimum, and at
+    /// most all but one unit, for Stripe wants the fee below the amount. The same for every type of charge.
+    #[must_use]
+    pub fn of(self, amount: i64) -> i64 {
+        (self.percent.of(amount) + self.fixed).max(self.minimum).clamp(0, (amount - 1).max(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +221,26 @@ mod tests {
             let percent = FeePercent::try_from(percent).expect("a percentage");
             assert_eq!(percent.of(amount), fee);
             assert!(percent.of(amount) < amount);
+        }
+    }
+
+    #[test]
+    fn a_fee_has_a_fixed_part_a_minimum_and_leaves_the_seller_something() {
+        let fee = |percent, fixed, minimum| Fee { percent: FeePercent::try_from(percent).expect("a percentage"), fixed, minimum };
+        assert_eq!(fee(10, 30, 0).of(5000), 530);
+        assert_eq!(fee(0, 0, 100).of(5000), 100);
+        assert_eq!(fee(99, 500, 0).of(1000), 999);
+        assert_eq!(fee(0, 0, 100).of(50), 49);
+        assert_eq!(fee(33, 0, 0).of(101), 33);
+    }
+
+    #[test]
+    fn amounts_by_currency_are_read() {
+        let amounts: PerCurrency = "usd:30, jpy:50".parse().expect("it is sound");
+        assert_eq!((amounts.of(Currency::Usd), amounts.of(Currency::Jpy), amounts.of(Currency::Eur)), (30, 50, 0));
+        assert_eq!("".parse(), Ok(PerCurrency::default()));
+        for text in ["usd", "usd:x", "xxx:1", "usd:-1"] {
+            assert_eq!(text.parse::<PerCurrency>(), Err(()), "{text}");
         }
     }
 

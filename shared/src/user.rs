@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::config::Config;
 use crate::ids::UserId;
+use crate::money::{Currency, Fee, FeePercent, PerCurrency};
+use crate::purchase::ChargeType;
 
 /// A user as stored. What it prints of itself is its id: the rest is nobody's business in a log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,6 +32,9 @@ pub struct User {
     /// The linked Stripe account. It stays where the user is no longer a seller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe: Option<StripeLink>,
+    /// What the staff has agreed with this seller, where that differs from the platform's own terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<SellerTerms>,
     /// The user's customer at Stripe for each account that charged them: the platform's own under [`PLATFORM`], a
     /// connected account's under its id. Customers are never looked up by listing.
     #[serde(default)]
@@ -38,6 +44,42 @@ pub struct User {
 impl std::fmt::Debug for User {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_tuple("User").field(&self.id).finish()
+    }
+}
+
+/// Terms of one seller's own; what is not given is as everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerTerms {
+    /// On whose account their sales are charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge_type: Option<ChargeType>,
+    /// The platform's percentage, before what their courses say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_percent: Option<FeePercent>,
+    /// The fixed part of the fee, by currency, in the minor unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_fixed: Option<PerCurrency>,
+    /// The least fee, by currency, in the minor unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_minimum: Option<PerCurrency>,
+}
+
+impl User {
+    /// The fee of this seller's sales in a currency, of a course with a percentage of its own.
+    #[must_use]
+    pub fn fee(&self, config: &Config, of_course: FeePercent, currency: Currency) -> Fee {
+        let terms = self.terms.clone().unwrap_or_default();
+        Fee {
+            percent: terms.fee_percent.unwrap_or(of_course),
+            fixed: terms.fee_fixed.as_ref().unwrap_or(&config.fee_fixed).of(currency),
+            minimum: terms.fee_minimum.as_ref().unwrap_or(&config.fee_minimum).of(currency),
+        }
+    }
+
+    /// On whose account this seller's sales are charged.
+    #[must_use]
+    pub fn charge_type(&self, config: &Config) -> ChargeType {
+        self.terms.as_ref().and_then(|terms| terms.charge_type).unwrap_or(config.charge_type)
     }
 }
 

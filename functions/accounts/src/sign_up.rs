@@ -36,6 +36,7 @@ pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Er
         is_staff: false,
         created_at: app.clock.now(),
         stripe: None,
+        terms: None,
         customers: Default::default(),
     };
     let token = Token::generate(&user.id, &app.entropy);

@@ -6,7 +6,7 @@ use shared::error::Error;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::ids::UserId;
-use shared::user::User;
+use shared::user::{SellerTerms, User};
 
 /// The longest search text, in characters.
 const SEARCH_MAX: usize = 254;
@@ -34,23 +34,38 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
 struct Roles {
     is_seller: Option<bool>,
     is_staff: Option<bool>,
+    /// `null` takes a seller's own terms away.
+    #[serde(default, deserialize_with = "given")]
+    terms: Option<Option<SellerTerms>>,
 }
 
-/// `PATCH /admin/users/{id}`: makes and unmakes sellers and members of staff; nothing that is theirs is touched. Two
-/// trips to DynamoDB: who asks, and the change.
+/// Tells a `null` from nothing at all.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<SellerTerms>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// `PATCH /admin/users/{id}`: makes and unmakes sellers and members of staff, and agrees on a seller's own terms; nothing that is theirs is touched. Two
+/// trips to DynamoDB: who asks, and the change; one more for terms.
 ///
 /// Nobody takes the staff's role from themselves (422), so that the last member cannot lock everybody out.
 pub(crate) async fn change_roles(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let staff = member_of_staff(app, request).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
     let roles: Roles = request::json(request)?;
-    if roles.is_seller.is_none() && roles.is_staff.is_none() {
-        return Err(Error::InvalidRequest("give is_seller or is_staff, or both".to_owned()));
+    if roles.is_seller.is_none() && roles.is_staff.is_none() && roles.terms.is_none() {
+        return Err(Error::InvalidRequest("give is_seller, is_staff or terms".to_owned()));
+    }
+    let amounts = roles.terms.iter().flatten().flat_map(|terms| [&terms.fee_fixed, &terms.fee_minimum]).flatten();
+    if amounts.into_iter().any(|amounts| !amounts.is_sound()) {
+        return Err(Error::InvalidRequest("terms: amounts must lie between 0 and 99999999 minor units".to_owned()));
     }
     if id == staff.id && roles.is_staff == Some(false) {
         return Err(Error::InvalidRequest("is_staff: another member of staff must take this role from you".to_owned()));
     }
 
-    let user = app.store.set_roles(&id, roles.is_seller, roles.is_staff).await?.ok_or(Error::NotFound("user"))?;
+    let mut user = app.store.set_roles(&id, roles.is_seller, roles.is_staff).await?.ok_or(Error::NotFound("user"))?;
+    if let Some(terms) = roles.terms {
+        user = app.store.set_terms(&id, terms.as_ref()).await?.ok_or(Error::NotFound("user"))?;
+    }
     Ok(response::json(200, &UserView::from(&user)))
 }

@@ -1,10 +1,11 @@
 //! Beginning an attempt: the request is written down, exactly, before it is sent.
 
+use shared::course::Share;
 use shared::entropy::digest;
 use shared::error::Error;
 use shared::http::Response;
 use shared::ids::PurchaseId;
-use shared::purchase::{Attempt, ChargeType, Means, Payee, Purchase, Status, Terms};
+use shared::purchase::{Attempt, ChargeType, Means, Payee, Purchase, Status, Terms, divide};
 use shared::store::Written;
 use shared::store::purchases::Slot;
 use shared::stripe::error::StripeError;
@@ -31,10 +32,16 @@ pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slo
     let mut purchase = if previous.paid_attempt().is_some() { purchase(charge, order)? } else { previous };
     let link = seller_link(order)?;
     purchase.seller_account.clone_from(&link.account_id);
-    purchase.charge_type = charge.app.config.charge_type;
+    purchase.charge_type = charge_type(charge, order)?;
     purchase.currency = order.course.price.currency;
     purchase.course_title.clone_from(&order.course.title);
     attempt(charge, order, purchase, Some(slot)).await
+}
+
+/// Several payees can only be paid by transfers of their own.
+fn charge_type(charge: &Charge, order: &Order) -> Result<ChargeType, Error> {
+    let seller = order.seller.as_ref().ok_or(Error::SellerNotConnected)?;
+    Ok(if order.course.payees.is_empty() { seller.charge_type(&charge.app.config) } else { ChargeType::Separate })
 }
 
 fn seller_link(order: &Order) -> Result<&StripeLink, Error> {
@@ -52,7 +59,7 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
         buyer_id: order.buyer.id.clone(),
         seller_id: course.seller_id.clone(),
         seller_account: seller_link(order)?.account_id.clone(),
-        charge_type: app.config.charge_type,
+        charge_type: charge_type(charge, order)?,
         currency: course.price.currency,
         at: now,
     }))
@@ -90,14 +97,8 @@ async fn send(
     let number = purchase.attempts().last().map_or(1, |attempt| attempt.number + 1);
     let price = order.course.price;
     let return_url = format!("{}/purchase.html?id={}", app.config.storefront_url, purchase.id);
-    let sale = Sale {
-        purchase,
-        attempt: number,
-        amount: price.amount,
-        application_fee: order.course.fee_percent.of(price.amount),
-        customer,
-        return_url: &return_url,
-    };
+    let sale =
+        Sale { purchase, attempt: number, amount: price.amount, application_fee: fee(charge, order)?, customer, return_url: &return_url };
     let (means, request) = match payment_method {
         Some(payment_method) => (Means::PaymentIntent, sale.payment_intent(payment_method)),
         None => {
@@ -115,7 +116,7 @@ async fn send(
         payment_method: payment_method.map(str::to_owned),
         amount: sale.amount,
         application_fee: sale.application_fee,
-        payees: payees(purchase, sale.amount - sale.application_fee),
+        payees: payees(purchase, order, sale.amount - sale.application_fee)?,
         started_at: now,
         leased_until: now + LEASE,
         payment_intent: None,
@@ -132,10 +133,28 @@ async fn send(
     outcome::settle(charge, purchase, result, &order.cause).await
 }
 
-/// Who gets what the platform does not keep, where it transfers it itself.
-fn payees(purchase: &Purchase, rest: i64) -> Vec<Payee> {
-    let seller = || Payee { user_id: purchase.seller_id.clone(), account: purchase.seller_account.clone(), amount: rest };
-    if purchase.charge_type == ChargeType::Separate { vec![seller()] } else { Vec::new() }
+fn fee(charge: &Charge, order: &Order) -> Result<i64, Error> {
+    let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
+    Ok(seller.fee(&charge.app.config, order.course.fee_percent, price.currency).of(price.amount))
+}
+
+/// Who gets what the platform does not keep, where it transfers it itself: no unit is left over, and none is made.
+fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, Error> {
+    if purchase.charge_type != ChargeType::Separate {
+        return Ok(Vec::new());
+    }
+    let shares = &order.course.payees;
+    if shares.is_empty() {
+        return Ok(vec![Payee { user_id: purchase.seller_id.clone(), account: purchase.seller_account.clone(), amount: rest }]);
+    }
+    // Weights of a hundredth of the rest each, so that none is capped.
+    let weights: Vec<i64> = shares.iter().map(|share| rest * i64::from(share.share)).collect();
+    let one = |(share, amount): (&Share, i64)| {
+        let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.chargeable_account());
+        let account = payee.ok_or(Error::SellerNotConnected)?.account_id.clone();
+        Ok(Payee { user_id: share.seller.clone(), account, amount })
+    };
+    shares.iter().zip(divide(rest, &weights)).map(one).collect()
 }
 
 /// The buyer's customer on the account: remembered, or made now. The idempotency key makes two first purchases at

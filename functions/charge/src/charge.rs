@@ -38,6 +38,8 @@ pub struct Order {
     pub course: Course,
     /// From whom; none where the seller is gone.
     pub seller: Option<User>,
+    /// Who shares it, where the course has payees.
+    pub payees: Vec<User>,
     /// How.
     pub payment: Payment,
     /// For the purchase's history.
@@ -47,7 +49,8 @@ pub struct Order {
 /// Sells a course.
 ///
 /// With a known customer and a payment method: three DynamoDB trips (read, intent, outcome) and one Stripe call. A
-/// first purchase on an account makes the customer first, and a legacy token its payment method: a call each.
+/// first purchase on an account makes the customer first, and a legacy token its payment method: a call each. A course with
+/// several payees is one trip more.
 ///
 /// # Errors
 /// See `POST /courses/charge` in `openapi.yaml`. Whatever was begun is on record, and the same request finds it.
@@ -75,8 +78,10 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
         return Err(Error::PriceChanged { amount: course.price.amount, currency: course.price.currency.code() });
     }
 
+    let ids: Vec<_> = course.payees.iter().map(|share| share.seller.clone()).collect();
+    let payees = if ids.is_empty() { Vec::new() } else { app.store.users_by_id(&ids).await? };
     let cause = format!("request:{}", request_id(request));
-    let order = Order { buyer, course, seller: read.seller, payment, cause };
+    let order = Order { buyer, course, seller: read.seller, payees, payment, cause };
     match read.slot {
         None => begin::first(charge, &order).await,
         Some(slot) => resume::resume(charge, &order, &slot).await,

@@ -18,7 +18,9 @@ const TRIES: u32 = 5;
 pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (seller, course) = seller_and_course(app, request, slug).await?;
     let fields: Fields = request::json(request)?;
-    let course = replace(app, request, slug, own(seller, course)?, |course| fields.apply(course)).await?;
+    let course = own(seller, course)?;
+    fields.check_payees(app).await?;
+    let course = replace(app, request, slug, course, |course| fields.apply(course)).await?;
     Ok(response::json(200, &CourseView::new(course, None)))
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::app::App;
 use shared::config::STRIPE_API_VERSION;
 use shared::http::{Request, Response, response};
-use shared::money::Currency;
+use shared::money::{Currency, PerCurrency};
 use shared::purchase::ChargeType;
 
 #[derive(Serialize)]
@@ -14,6 +14,8 @@ struct ConfigView<'a> {
     charge_type: ChargeType,
     currencies: [&'static str; Currency::ALL.len()],
     default_fee_percent: i64,
+    fee_fixed: &'a PerCurrency,
+    fee_minimum: &'a PerCurrency,
     livemode: bool,
     api_version: &'static str,
 }
@@ -27,6 +29,8 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
         charge_type: config.charge_type,
         currencies: Currency::ALL.map(Currency::code),
         default_fee_percent: config.default_fee_percent.into(),
+        fee_fixed: &config.fee_fixed,
+        fee_minimum: &config.fee_minimum,
         livemode: config.livemode(),
         api_version: STRIPE_API_VERSION,
     };

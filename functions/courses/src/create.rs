@@ -33,6 +33,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
         description: String::new(),
         price,
         fee_percent: app.config.default_fee_percent,
+        payees: Vec::new(),
         seller_id: seller.id,
         published: true,
         created_at: now,
@@ -41,6 +42,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
         deleted: false,
     };
     fields.apply(&mut course)?;
+    fields.check_payees(app).await?;
 
     if fields.slug()?.is_some() {
         match app.store.add_course(&course).await? {

@@ -1,8 +1,10 @@
 //! What a seller may write into a course.
 
 use serde::Deserialize;
-use shared::course::{Course, check_slug};
+use shared::app::App;
+use shared::course::{Course, Share, check_slug, fault_of_shares};
 use shared::error::Error;
+use shared::ids::UserId;
 use shared::money::{FeePercent, Price};
 
 /// In characters.
@@ -17,6 +19,7 @@ pub(crate) struct Fields {
     slug: Option<String>,
     price: Option<Price>,
     fee_percent: Option<FeePercent>,
+    payees: Option<Vec<Share>>,
     published: Option<bool>,
 }
 
@@ -77,7 +80,29 @@ impl Fields {
             course.price = price;
         }
         course.fee_percent = self.fee_percent.unwrap_or(course.fee_percent);
+        if let Some(payees) = &self.payees {
+            if let Some(fault) = fault_of_shares(payees) {
+                return Err(Error::InvalidRequest(fault.to_owned()));
+            }
+            course.payees.clone_from(payees);
+        }
         course.published = self.published.unwrap_or(course.published);
         Ok(())
+    }
+
+    /// That every payee is a seller. One trip to DynamoDB, where payees are given.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], and where DynamoDB fails.
+    pub(crate) async fn check_payees(&self, app: &App) -> Result<(), Error> {
+        let ids: Vec<UserId> = self.payees.iter().flatten().map(|share| share.seller.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let users = app.store.users_by_id(&ids).await?;
+        match ids.iter().find(|id| !users.iter().any(|user| user.id == **id && user.is_seller)) {
+            Some(id) => Err(Error::InvalidRequest(format!("payees: {id} is no seller"))),
+            None => Ok(()),
+        }
     }
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::course::Course;
+use crate::course::{Course, Share};
 use crate::ids::UserId;
 use crate::money::Price;
 use crate::purchase::{ChargeType, Dispute, DisputeStatus, Failure, MovementKind, MovementState, Purchase, Reason, Status, Sums};
-use crate::user::{AccountType, User};
+use crate::user::{AccountType, SellerTerms, User};
 
 /// RFC 3339 in UTC.
 ///
@@ -28,6 +28,8 @@ pub struct UserView {
     is_seller: bool,
     is_staff: bool,
     created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<SellerTerms>,
     stripe: StripeView,
 }
 
@@ -51,6 +53,7 @@ impl From<&User> for UserView {
             is_seller: user.is_seller,
             is_staff: user.is_staff,
             created_at: written(user.created_at),
+            terms: user.terms.clone(),
             stripe: StripeView {
                 connected: link.is_some(),
                 account_id: link.map(|link| link.account_id.clone()),
@@ -73,6 +76,8 @@ pub struct CourseView {
     price: Price,
     fee_percent: i64,
     seller: SellerView,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    payees: Vec<Share>,
     published: bool,
     created_at: String,
     updated_at: String,
@@ -97,6 +102,7 @@ impl CourseView {
             price: course.price,
             fee_percent: course.fee_percent.into(),
             seller: SellerView { id: course.seller_id.to_string() },
+            payees: course.payees,
             published: course.published,
             created_at: written(course.created_at),
             updated_at: written(course.updated_at),

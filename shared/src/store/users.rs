@@ -1,5 +1,7 @@
 //! Users and the uniqueness of their e-mail addresses.
 
+use std::collections::HashMap;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
@@ -11,7 +13,7 @@ use super::page::{List, Page, Paged};
 use super::sessions::Token;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
 use crate::ids::UserId;
-use crate::user::{Email, User};
+use crate::user::{Email, SellerTerms, User};
 
 pub(super) fn profile(id: &UserId) -> Key {
     Key::new(format!("USER#{id}"), "PROFILE")
@@ -190,6 +192,28 @@ impl Store {
         self.set_profile(id, &format!("SET {}", sets.join(", ")), &values).await
     }
 
+    /// Users by their ids, in any order; those that do not exist are left out. One trip.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.get_all(ids.iter().map(profile)).await?.into_values().map(from_item).collect()
+    }
+
+    /// Sets a seller's own terms, or takes them away; none where there is no such user.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn set_terms(&self, id: &UserId, terms: Option<&SellerTerms>) -> Result<Option<User>, StoreError> {
+        match terms {
+            Some(terms) => {
+                let value = AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(terms)?);
+                self.set_profile(id, "SET terms = :terms", &[(":terms", value)]).await
+            }
+            None => self.set_profile(id, "REMOVE terms", &[]).await,
+        }
+    }
+
     async fn set_profile(&self, id: &UserId, expression: &str, values: &[(&str, AttributeValue)]) -> Result<Option<User>, StoreError> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let result = self
@@ -199,7 +223,7 @@ impl Store {
             .set_key(Some(profile(id).attributes()))
             .update_expression(expression)
             .condition_expression("attribute_exists(pk)")
-            .set_expression_attribute_values(Some(values))
+            .set_expression_attribute_values(Some(values).filter(|values: &HashMap<_, _>| !values.is_empty()))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await;

@@ -20,6 +20,8 @@ async fn frontends_learn_what_they_need_and_no_secret() {
                 "jpy", "krw", "mxn", "nok", "nzd", "pln", "sek", "sgd", "usd", "vnd",
             ],
             "default_fee_percent": 12,
+            "fee_fixed": {},
+            "fee_minimum": {},
             "livemode": false,
             "api_version": "2026-09-30.endive",
         }),

@@ -109,7 +109,7 @@ async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() 
     }
     assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
     for (body, detail) in [
-        (json!({}), "give is_seller or is_staff, or both"),
+        (json!({}), "give is_seller, is_staff or terms"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
