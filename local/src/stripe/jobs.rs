@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::requirements;
+use super::billing::cycle;
 use super::context::Context;
 use super::server::Server;
 use super::state::{Fields, Kind, State};
@@ -62,6 +63,7 @@ pub(crate) fn catch_up(state: &mut State) {
             Job::SucceedRefund { refund, .. } => refunds::succeed(&mut ctx, refund),
         }
     }
+    cycle::catch_up(state);
 }
 
 /// Catches up a few times a second, for as long as the server lives.

@@ -1,8 +1,8 @@
 //! A Stripe that runs on this machine: stateful, with Connect, OAuth, hosted pages and webhooks.
 //!
 //! It answers as `api.stripe.com`, `connect.stripe.com` and `checkout.stripe.com` do, for what a marketplace calls.
-//! Tests steer it through `/_admin/` (see [`admin`]). What it does not have: payouts, subscriptions, other payment
-//! methods than cards, currency conversion.
+//! Tests steer it through `/_admin/` (see [`admin`]). What it does not have: other payment methods
+//! than cards, taxes, discounts, metered prices, currency conversion.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ mod api;
 mod application_fees;
 mod auth;
 mod balance;
+mod billing;
 mod cards;
 mod charges;
 mod checkout;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::application_fees;
+use super::billing::invoices;
 use super::cards::{Aftermath, Authentication, Decline, TestCard, Verdict};
 use super::charges;
 use super::checkout;
@@ -24,6 +25,25 @@ pub(crate) struct Try {
     pub(crate) off_session: bool,
     /// Refuse instead of asking for authentication.
     pub(crate) error_on_action: bool,
+}
+
+/// The error that a payment with this PaymentMethod would end in, if any.
+pub(crate) fn foresee(ctx: &Context, method: &str) -> Option<ApiError> {
+    let card = payment_methods::card(ctx, method)?;
+    let asks = match card.authentication {
+        Authentication::Never => false,
+        Authentication::Always => true,
+        Authentication::UnlessSetUp => !payment_methods::is_set_up(ctx, method),
+    };
+    match card.verdict {
+        _ if asks => Some(ApiError::card(
+            "subscription_payment_intent_requires_action",
+            None,
+            "Payment for this subscription requires additional user action before it can be completed successfully.",
+        )),
+        Verdict::Decline(decline) => Some(decline.error()),
+        Verdict::Approve => None,
+    }
 }
 
 /// Tries to pay a PaymentIntent that has a PaymentMethod.
@@ -82,6 +102,7 @@ fn ask_for_authentication(ctx: &mut Context, id: &str, intent: &Value) {
     };
     ctx.set(Kind::PaymentIntent, id, json!({ "status": "requires_action", "next_action": action, "last_payment_error": null }));
     ctx.emit("payment_intent.requires_action", Kind::PaymentIntent, id);
+    invoices::action_required(ctx, id);
 }
 
 /// The charge of an attempt, whether it succeeds or not.
@@ -164,6 +185,7 @@ pub(crate) fn fail(ctx: &mut Context, id: &str, error: ApiError) -> ApiError {
         }),
     );
     ctx.emit("payment_intent.payment_failed", Kind::PaymentIntent, id);
+    invoices::payment_failed(ctx, id);
     let intent = ctx.state.object(&account, Kind::PaymentIntent, id).cloned().unwrap_or_default();
     error.with("payment_intent", intent)
 }
@@ -300,6 +322,7 @@ pub(crate) fn collect(ctx: &mut Context, id: &str, charge: &str, amount: i64, ev
     ctx.emit(event, Kind::Charge, charge);
     ctx.emit("payment_intent.succeeded", Kind::PaymentIntent, id);
     checkout::complete(ctx, id);
+    invoices::payment_succeeded(ctx, id);
     if let Aftermath::Dispute(reason) = aftermath {
         disputes::open(ctx, charge, reason);
     }

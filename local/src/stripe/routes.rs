@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use hyper::Method;
 use serde_json::Value;
 
+use super::billing::{changes, clocks, invoice_endpoints, prices, products, subscriptions};
 use super::context::Context;
 use super::errors::ApiError;
 use super::params::{Params, Schema};
@@ -62,8 +63,8 @@ fn post(pattern: &'static str, params: &str, handler: Handler) -> Route {
     route(Method::POST, pattern, &format!("expand[] {params}"), handler)
 }
 
-fn delete(pattern: &'static str, handler: Handler) -> Route {
-    route(Method::DELETE, pattern, "", handler)
+fn delete(pattern: &'static str, params: &str, handler: Handler) -> Route {
+    route(Method::DELETE, pattern, &format!("expand[] {params}"), handler)
 }
 
 fn route(method: Method, pattern: &'static str, params: &str, handler: Handler) -> Route {
@@ -98,7 +99,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         post("/v1/customers", customers::CREATE, customers::create),
         get("/v1/customers/*", "", customers::retrieve),
         post("/v1/customers/*", customers::UPDATE, customers::update),
-        delete("/v1/customers/*", customers::delete),
+        delete("/v1/customers/*", "", customers::delete),
         index("/v1/customers/*/payment_methods", "allow_redisplay type", customers::payment_methods),
         get("/v1/customers/*/payment_methods/*", "", customers::payment_method),
         browser(post("/v1/tokens", tokens::CREATE, tokens::create)),
@@ -151,6 +152,43 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         post("/v1/checkout/sessions/*", "metadata:m", checkout::update),
         post("/v1/checkout/sessions/*/expire", "", checkout::expire),
         index("/v1/checkout/sessions/*/line_items", "", checkout::line_items),
+        index("/v1/products", "active:b created:range ids[] shippable:b type url", products::index),
+        post("/v1/products", products::CREATE, products::create),
+        get("/v1/products/*", "", products::retrieve),
+        post("/v1/products/*", products::UPDATE, products::update),
+        index(
+            "/v1/prices",
+            "active:b created:range currency lookup_keys[] product recurring{interval meter usage_type} type:(one_time|recurring)",
+            prices::index,
+        ),
+        post("/v1/prices", prices::CREATE, prices::create),
+        get("/v1/prices/*", "", prices::retrieve),
+        post("/v1/prices/*", prices::UPDATE, prices::update),
+        index("/v1/subscriptions", subscriptions::LIST, subscriptions::index),
+        post("/v1/subscriptions", subscriptions::CREATE, subscriptions::create),
+        get("/v1/subscriptions/*", "", subscriptions::retrieve),
+        post("/v1/subscriptions/*", changes::UPDATE, changes::update),
+        delete("/v1/subscriptions/*", subscriptions::CANCEL, subscriptions::cancel),
+        index("/v1/invoices", invoice_endpoints::LIST, invoice_endpoints::index),
+        post("/v1/invoices/create_preview", changes::PREVIEW, changes::preview),
+        get("/v1/invoices/*", "", invoice_endpoints::retrieve),
+        post("/v1/invoices/*", "auto_advance:b description metadata:m", invoice_endpoints::update),
+        index("/v1/invoices/*/lines", "", invoice_endpoints::lines),
+        post("/v1/invoices/*/finalize", "auto_advance:b", invoice_endpoints::finalize),
+        post("/v1/invoices/*/pay", invoice_endpoints::PAY, invoice_endpoints::pay),
+        post("/v1/invoices/*/void", "", invoice_endpoints::void),
+        post("/v1/invoices/*/mark_uncollectible", "", invoice_endpoints::mark_uncollectible),
+        index(
+            "/v1/invoice_payments",
+            "created:range invoice payment{payment_intent payment_record type} status:(canceled|open|paid)",
+            invoice_endpoints::payments,
+        ),
+        get("/v1/invoice_payments/*", "", invoice_endpoints::payment),
+        index("/v1/test_helpers/test_clocks", "", clocks::index),
+        post("/v1/test_helpers/test_clocks", "frozen_time:i name", clocks::create),
+        get("/v1/test_helpers/test_clocks/*", "", clocks::retrieve),
+        post("/v1/test_helpers/test_clocks/*/advance", "frozen_time:i", clocks::advance),
+        delete("/v1/test_helpers/test_clocks/*", "", clocks::delete),
         index("/v1/events", "created:range delivery_success:b type types[]", events::index),
         get("/v1/events/*", "", events::retrieve),
     ]

@@ -3,7 +3,7 @@
 //! Objects are kept as the JSON that Stripe would answer, beside a `hidden` part that only the stand-in reads (a card's
 //! behaviour, a session's cart). Everything here is serialised as it stands when a state file is set.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -36,6 +36,12 @@ pub(crate) enum Kind {
     Refund,
     Dispute,
     CheckoutSession,
+    Product,
+    Price,
+    Subscription,
+    Invoice,
+    InvoicePayment,
+    TestClock,
     BalanceTransaction,
     Event,
 }
@@ -59,6 +65,12 @@ impl Kind {
             "re" | "pyr" => Self::Refund,
             "dp" => Self::Dispute,
             "cs" => Self::CheckoutSession,
+            "prod" => Self::Product,
+            "price" => Self::Price,
+            "sub" => Self::Subscription,
+            "in" => Self::Invoice,
+            "inpay" => Self::InvoicePayment,
+            "clock" => Self::TestClock,
             "txn" => Self::BalanceTransaction,
             "evt" => Self::Event,
             _ => return None,
@@ -82,6 +94,12 @@ impl Kind {
             Self::Refund => "refund",
             Self::Dispute => "dispute",
             Self::CheckoutSession => "checkout.session",
+            Self::Product => "product",
+            Self::Price => "price",
+            Self::Subscription => "subscription",
+            Self::Invoice => "invoice",
+            Self::InvoicePayment => "invoice payment",
+            Self::TestClock => "test clock",
             Self::BalanceTransaction => "balance transaction",
             Self::Event => "event",
         }
@@ -143,6 +161,12 @@ impl Table {
     fn insert(&mut self, row: Row) {
         self.index.insert(row.object.text("id").to_owned(), self.rows.len());
         self.rows.push(row);
+    }
+
+    fn remove(&mut self, id: &str) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.retain(|row| row.object.text("id") != id);
+        *self = Self::from(rows);
     }
 }
 
@@ -216,6 +240,9 @@ pub(crate) struct State {
     pub(crate) doors: BTreeMap<String, Door>,
     /// Balance transactions that are not yet available: account and id.
     pub(crate) unsettled: Vec<(String, String)>,
+    /// The subscriptions that have not ended: account and id.
+    #[serde(default)]
+    pub(crate) live: BTreeSet<(String, String)>,
     /// What is to happen by itself.
     pub(crate) jobs: Vec<Job>,
     /// How many events there have been.
@@ -245,6 +272,7 @@ impl State {
             outside: BTreeMap::new(),
             doors: BTreeMap::new(),
             unsettled: Vec::new(),
+            live: BTreeSet::new(),
             jobs: Vec::new(),
             event_count: 0,
             outbox: Outbox::default(),
@@ -307,6 +335,13 @@ impl State {
     /// Stores an object; its `id` is its key.
     pub(crate) fn insert(&mut self, account: &str, kind: Kind, object: Value, hidden: Object) {
         self.store_mut(account).tables.entry(kind).or_default().insert(Row { object, hidden });
+    }
+
+    /// Takes an object away as if it had never been.
+    pub(crate) fn remove(&mut self, account: &str, kind: Kind, id: &str) {
+        if let Some(table) = self.store_mut(account).tables.get_mut(&kind) {
+            table.remove(id);
+        }
     }
 
     /// Sets fields of a stored object; a missing object is left missing.

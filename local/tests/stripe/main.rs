@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod authentication;
+mod billing;
 mod checkout;
 mod client;
 mod faults;
