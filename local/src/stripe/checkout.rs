@@ -1,6 +1,7 @@
 //! Checkout Sessions with a hosted page: <https://docs.stripe.com/api/checkout/sessions>.
 
 mod new;
+pub(crate) mod subscribe;
 
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ pub(crate) struct Payment<'a> {
     pub(crate) email: Option<&'a str>,
 }
 
-/// Pays a session of the account acted on: the id of its PaymentIntent or SetupIntent.
+/// Pays a session of the account acted on: the id of its PaymentIntent or SetupIntent, empty where nothing was due.
 ///
 /// # Errors
 /// 400 for a session that is not open; 402 for a decline, after which it is still open.
@@ -73,6 +74,17 @@ pub(crate) fn pay(ctx: &mut Context, id: &str, payment: &Payment) -> Result<Stri
         "tax_ids": [],
     });
     ctx.set(Kind::CheckoutSession, id, json!({ "customer_details": details }));
+    let mut billing = details["address"].clone();
+    billing = json!({
+        "address": billing.take(), "email": details["email"], "name": details["name"], "phone": null, "tax_id": null,
+    });
+    let method = payment_methods::make(
+        ctx,
+        &New { exp_month: payment.exp_month, exp_year: payment.exp_year, billing, allow_redisplay: "limited", ..New::plain(payment.card) },
+    );
+    if session.text("mode") == "subscription" {
+        return subscribe::pay(ctx, id, &method);
+    }
     let intent = match session.maybe("payment_intent").or(session.maybe("setup_intent")) {
         Some(intent) => intent.to_owned(),
         None => {
@@ -85,14 +97,6 @@ pub(crate) fn pay(ctx: &mut Context, id: &str, payment: &Payment) -> Result<Stri
             intent
         }
     };
-    let mut billing = details["address"].clone();
-    billing = json!({
-        "address": billing.take(), "email": details["email"], "name": details["name"], "phone": null, "tax_id": null,
-    });
-    let method = payment_methods::make(
-        ctx,
-        &New { exp_month: payment.exp_month, exp_year: payment.exp_year, billing, allow_redisplay: "limited", ..New::plain(payment.card) },
-    );
     let kind = Kind::of_id(&intent).unwrap_or(Kind::PaymentIntent);
     ctx.set(kind, &intent, json!({ "payment_method": method }));
     ctx.state.hide(&account, kind, &intent, "return_url", format!("{}/c/pay/{id}", ctx.origin).into());
@@ -128,9 +132,6 @@ pub(crate) fn complete(ctx: &mut Context, intent: &str) {
     ctx.set(Kind::CheckoutSession, &id, changes);
     ctx.emit("checkout.session.completed", Kind::CheckoutSession, &id);
 }
-
-/// Ends the session of a subscription that was paid for, if it has one.
-pub(crate) fn complete_subscription(_ctx: &mut Context, _subscription: &str) {}
 
 /// Ends the session of a SetupIntent that succeeded, if it has one.
 pub(crate) fn complete_setup(ctx: &mut Context, intent: &str) {
@@ -169,6 +170,7 @@ pub(crate) fn close(ctx: &mut Context, id: &str) {
     if let Some(intent) = session.maybe("setup_intent") {
         setup_intents::cancel_intent(ctx, intent, None);
     }
+    subscribe::abandon(ctx, id);
     ctx.emit("checkout.session.expired", Kind::CheckoutSession, id);
 }
 
@@ -204,10 +206,12 @@ pub(crate) fn line_items(ctx: &mut Context, path: &[&str], params: &Params) -> R
 /// `GET /v1/checkout/sessions`
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     let email = params.object("customer_details").text("email").map(str::to_owned);
-    let elsewhere = params.has("subscription") || params.has("payment_link");
+    let elsewhere = params.has("payment_link");
     list::page(ctx, Kind::CheckoutSession, params, "/v1/checkout/sessions", |row| {
         !elsewhere
-            && ["customer", "payment_intent", "status"].iter().all(|name| params.text(name).is_none_or(|wanted| row.text(name) == wanted))
+            && ["customer", "payment_intent", "status", "subscription"]
+                .iter()
+                .all(|name| params.text(name).is_none_or(|wanted| row.text(name) == wanted))
             && email.as_deref().is_none_or(|email| row["customer_details"].text("email") == email)
     })
 }

@@ -48,10 +48,28 @@ pub(crate) fn answer(server: &Server, request: &Incomer) -> Answer {
             links::onboarding(&mut context(server, request, &mut state, &platform), request)
         }
         ["express", _, _] => links::dashboard(&mut server.state(), request),
+        ["i", invoice, ..] => invoice_page(server, invoice),
         ["receipts", charge] => Answer::html(200, page("Receipt", &format!("<p>Charge {}</p>", escape(charge)))),
         [""] => Answer::html(200, page("Stripe stand-in", "<p>It answers as Stripe's API under <code>/v1</code>.</p>")),
         _ => super::api::unknown_url(request),
     }
+}
+
+/// A hosted invoice: where its buyer is to authenticate, on to that.
+fn invoice_page(server: &Server, id: &str) -> Answer {
+    let state = server.state();
+    let invoice = state.owner_of(Kind::Invoice, id).and_then(|account| Some((state.object(&account, Kind::Invoice, id)?, account)));
+    let Some((invoice, account)) = invoice else {
+        return Answer::html(404, page("Not found", "<p class=\"error\">There is no such invoice.</p>"));
+    };
+    let intent = state.hidden(&account, Kind::Invoice, id, "intent").and_then(Value::as_str);
+    let intent = intent.and_then(|intent| state.object(&account, Kind::PaymentIntent, intent));
+    if let Some(intent) = intent.filter(|intent| intent.text("status") == "requires_action") {
+        return Answer::redirect(&format!("/3ds/{}?client_secret={}", intent.text("id"), intent.text("client_secret")));
+    }
+    let due = money::display(invoice.int("amount_due"), invoice.text("currency"));
+    let text = format!("<p>{}: {}, {}</p>", escape(invoice.text("number")), escape(&due), escape(invoice.text("status")));
+    Answer::html(200, page("Invoice", &text))
 }
 
 /// The context of a page: nobody is authenticated, the account is the object's.
@@ -85,6 +103,9 @@ fn checkout_page(server: &Server, request: &Incomer, id: &str) -> Answer {
 
 fn last_error(ctx: &Context, id: &str) -> Option<String> {
     let session = ctx.state.object(&ctx.account, Kind::CheckoutSession, id)?;
+    if session.text("mode") == "subscription" {
+        return checkout::subscribe::last_error(ctx, id);
+    }
     if let Some(intent) = session.maybe("setup_intent") {
         let intent = ctx.state.object(&ctx.account, Kind::SetupIntent, intent)?;
         return intent["last_setup_error"].maybe("message").map(str::to_owned);
@@ -174,7 +195,8 @@ fn show(ctx: &Context, id: &str, message: Option<&str>) -> Answer {
     let (heading, button) = if session.text("mode") == "setup" {
         ("<p>Save a card for later.</p>".to_owned(), "Save card".to_owned())
     } else {
-        (format!("<ul>{items}</ul><p>Total: <strong>{total}</strong></p>"), format!("Pay {total}"))
+        let verb = if session.text("mode") == "subscription" { "Subscribe for" } else { "Pay" };
+        (format!("<ul>{items}</ul><p>Total: <strong>{total}</strong></p>"), format!("{verb} {total}"))
     };
     let year = (super::payment_methods::next_year() + 5) % 100;
     let body = format!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Stripe, id};
+use crate::client::{Answer, Stripe, form_body, id, location, parameter, send};
 
 const DAY: i64 = 24 * 60 * 60;
 /// 2027-01-31T12:00:00Z
@@ -410,4 +410,79 @@ async fn clocks_go_with_their_customers() {
     assert_eq!(shop.stripe.get(&path).await.error(), (404, "resource_missing"));
     assert_eq!(shop.get(&format!("/v1/customers/{}", shop.customer)).await["deleted"], true);
     assert_eq!(shop.subscription(id(&made)).await["status"], "canceled");
+}
+
+#[tokio::test]
+async fn a_card_that_authenticates_at_checkout_begins_a_subscription_and_pays_its_renewals() {
+    let shop = Shop::platform("pm_card_visa").await;
+    let seller = shop.stripe.account().await;
+    let form = [
+        ("mode", "subscription"),
+        ("customer", shop.customer.as_str()),
+        ("line_items[0][price]", &shop.monthly),
+        ("line_items[0][quantity]", "1"),
+        ("subscription_data[metadata][membership]", "m1"),
+        ("subscription_data[application_fee_percent]", "20"),
+        ("subscription_data[transfer_data][destination]", &seller),
+        ("success_url", "http://localhost:3000/?s={CHECKOUT_SESSION_ID}"),
+    ];
+    let session = shop.post("/v1/checkout/sessions", &form).await.ok();
+    assert_eq!(
+        (&session["mode"], &session["amount_total"], &session["subscription"]),
+        (&json!("subscription"), &json!(1000), &Value::Null)
+    );
+    let page = session["url"].as_str().unwrap();
+    let pay = async |number| send(form_body(shop.stripe.http.post(page), &[("card_number", number), ("action", "pay")])).await;
+    let before = shop.count().await;
+    assert!(pay("4000000000000341").await.body.as_str().unwrap().contains("declined"));
+    let bank = location(&pay("4000002500003155").await);
+    let back = location(&send(form_body(shop.stripe.http.post(bank), &[("outcome", "succeed")])).await);
+    let end = location(&send(shop.stripe.http.get(back)).await);
+    assert_eq!(parameter(&end, "s").as_deref(), session["id"].as_str());
+    let done = shop.get(&format!("/v1/checkout/sessions/{}?expand[]=subscription&expand[]=invoice", id(&session))).await;
+    assert_eq!((&done["status"], &done["payment_status"], &done["payment_intent"]), (&json!("complete"), &json!("paid"), &Value::Null));
+    let subscription = &done["subscription"];
+    assert_eq!((&subscription["status"], &subscription["metadata"]["membership"]), (&json!("active"), &json!("m1")));
+    assert_eq!((&done["invoice"]["status"], &done["invoice"]["attempt_count"]), (&json!("paid"), &json!(2)));
+    let events = shop.events(before).await;
+    assert_eq!(events.iter().filter(|kind| *kind == "customer.subscription.created").count(), 1);
+    assert!(shop.stripe.event_types(None).await.ends_with(&["checkout.session.completed".to_owned()]));
+    // The card was set up with the first payment.
+    shop.advance(START + 28 * DAY + 3600).await;
+    assert_eq!(shop.subscription(id(subscription)).await["latest_invoice"]["status"], "paid");
+    assert_eq!(balance(&shop.stripe, Some(&seller)).await, 2 * 800);
+
+    // A session that nobody pays leaves nothing that runs, and a price has its mode.
+    let other = shop.post("/v1/checkout/sessions", &form).await.ok();
+    let page = other["url"].as_str().unwrap();
+    send(form_body(shop.stripe.http.post(page), &[("card_number", "4000000000000341"), ("action", "pay")])).await;
+    shop.post(&format!("/v1/checkout/sessions/{}/expire", id(&other)), &[]).await.ok();
+    let all = shop.get("/v1/subscriptions?status=incomplete_expired").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 1);
+    let wrong = [&[("mode", "payment")], &form[1..4], &form[7..]].concat();
+    assert_eq!(shop.post("/v1/checkout/sessions", &wrong).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_stranger_who_subscribes_at_checkout_becomes_a_customer_and_may_try_first() {
+    let shop = Shop::platform("pm_card_visa").await;
+    let form = [
+        ("mode", "subscription"),
+        ("customer_email", "new@example.com"),
+        ("line_items[0][price_data][currency]", "usd"),
+        ("line_items[0][price_data][unit_amount]", "700"),
+        ("line_items[0][price_data][recurring][interval]", "year"),
+        ("line_items[0][price_data][product_data][name]", "Everything"),
+        ("line_items[0][quantity]", "1"),
+        ("subscription_data[trial_period_days]", "7"),
+        ("success_url", "http://localhost:3000/"),
+    ];
+    let session = shop.post("/v1/checkout/sessions", &form).await.ok();
+    let paid = shop.stripe.admin("POST", &format!("checkout/sessions/{}/pay", id(&session)), json!({})).await.ok();
+    assert_eq!((&paid["status"], &paid["payment_status"]), (&json!("complete"), &json!("no_payment_required")));
+    let subscription = shop.get(&format!("/v1/subscriptions/{}?expand[]=customer", paid["subscription"].as_str().unwrap())).await;
+    assert_eq!((&subscription["status"], &subscription["customer"]["email"]), (&json!("trialing"), &json!("new@example.com")));
+    shop.stripe.admin("POST", "clock/advance", json!({ "seconds": 7 * DAY + 3601 })).await.ok();
+    let renewed = shop.subscription(id(&subscription)).await;
+    assert_eq!((&renewed["status"], &renewed["latest_invoice"]["amount_paid"]), (&json!("active"), &json!(700)));
 }

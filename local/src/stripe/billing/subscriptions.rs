@@ -362,7 +362,7 @@ pub(crate) fn invoice_paid(ctx: &mut Context, invoice: &Value) {
         fields["default_payment_method"] = method.unwrap_or_default();
     }
     change(ctx, &id, fields);
-    checkout::complete_subscription(ctx, &id);
+    checkout::subscribe::complete(ctx, &id);
 }
 
 /// An invoice was not paid: a renewal makes the subscription past due, and the last try ends it.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::intent_params;
+use crate::stripe::billing::{prices, subscriptions};
 use crate::stripe::context::Context;
 use crate::stripe::errors::ApiError;
 use crate::stripe::jobs::Job;
@@ -29,7 +30,10 @@ pub(crate) const CREATE: &str = "adaptive_pricing{enabled:b} after_expiration:an
     payment_method_configuration payment_method_data{allow_redisplay} payment_method_options:any payment_method_types[] \
     permissions:any phone_number_collection{enabled:b} redirect_on_completion return_url \
     saved_payment_method_options:any setup_intent_data:any shipping_address_collection:any shipping_options:any \
-    submit_type subscription_data:any success_url tax_id_collection:any \
+    submit_type subscription_data{application_fee_percent billing_cycle_anchor:i \
+    billing_mode:any default_tax_rates[] description invoice_settings:any metadata:m on_behalf_of pending_invoice_item_interval:any \
+    proration_behavior:(create_prorations|none) transfer_data{amount_percent destination} trial_end:i \
+    trial_period_days:i trial_settings:any} success_url tax_id_collection:any \
     ui_mode:(hosted|hosted_page|embedded|embedded_page|custom|elements|form) wallet_options:any";
 
 /// A session lives for a day unless it says otherwise, at least half an hour.
@@ -37,11 +41,10 @@ const LONGEST: i64 = 24 * 60 * 60;
 const SHORTEST: i64 = 30 * 60;
 
 /// What a session sells, in the state's hidden part.
-fn line_item(ctx: &Context, given: &Params, place: usize) -> Result<Value, ApiError> {
+fn line_item(ctx: &mut Context, given: &Params, place: usize, mode: &str) -> Result<Value, ApiError> {
     let at = |name: &str| format!("line_items[{place}][{name}]");
-    if given.has("price") {
-        let price = given.text("price").unwrap_or_default();
-        return Err(ApiError::invalid(format!("No such price: '{price}'")).code("resource_missing").param(&at("price")));
+    if given.has("price") || mode == "subscription" {
+        return priced_item(ctx, given, place, mode);
     }
     let price = given.object("price_data");
     if !given.has("price_data") {
@@ -105,6 +108,47 @@ fn line_item(ctx: &Context, given: &Params, place: usize) -> Result<Value, ApiEr
     }))
 }
 
+/// An item of a price that is kept: one that exists, or one that is made for a subscription.
+fn priced_item(ctx: &mut Context, given: &Params, place: usize, mode: &str) -> Result<Value, ApiError> {
+    let at = |name: &str| format!("line_items[{place}][{name}]");
+    let price = prices::of_item(ctx, given, &format!("line_items[{place}]"))?;
+    match (mode, price.text("type")) {
+        ("subscription", "one_time") => {
+            return Err(ApiError::invalid("You must provide at least one recurring price in `subscription` mode when using prices.")
+                .param(&at("price")));
+        }
+        ("payment", "recurring") => {
+            return Err(ApiError::invalid(
+                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use \
+                 only one-time prices.",
+            )
+            .param(&at("price")));
+        }
+        _ => {}
+    }
+    let quantity = given.int("quantity").ok_or_else(|| ApiError::missing(&at("quantity")))?;
+    if quantity < 1 {
+        let error = ApiError::invalid("This value must be greater than or equal to 1.");
+        return Err(error.code("parameter_invalid_integer").param(&at("quantity")));
+    }
+    let total = price.int("unit_amount").saturating_mul(quantity);
+    let product = ctx.state.object(&ctx.account, Kind::Product, price.text("product"));
+    Ok(json!({
+        "id": new_id("li"),
+        "object": "item",
+        "adjustable_quantity": null,
+        "amount_discount": 0,
+        "amount_subtotal": total,
+        "amount_tax": 0,
+        "amount_total": total,
+        "currency": price["currency"],
+        "description": product.map(|product| product["name"].clone()),
+        "metadata": given.metadata(),
+        "price": price,
+        "quantity": quantity,
+    }))
+}
+
 /// What a session sells: nothing in setup mode.
 struct Cart {
     items: Vec<Value>,
@@ -112,7 +156,7 @@ struct Cart {
     total: Option<i64>,
 }
 
-fn cart(ctx: &Context, params: &Params, mode: &str) -> Result<Cart, ApiError> {
+fn cart(ctx: &mut Context, params: &Params, mode: &str) -> Result<Cart, ApiError> {
     let given = params.objects("line_items");
     if mode == "setup" {
         if !given.is_empty() {
@@ -127,7 +171,7 @@ fn cart(ctx: &Context, params: &Params, mode: &str) -> Result<Cart, ApiError> {
     if given.is_empty() {
         return Err(ApiError::missing("line_items"));
     }
-    let items: Result<Vec<Value>, ApiError> = given.iter().enumerate().map(|(place, item)| line_item(ctx, item, place)).collect();
+    let items: Result<Vec<Value>, ApiError> = given.iter().enumerate().map(|(place, item)| line_item(ctx, item, place, mode)).collect();
     let items = items?;
     let currency = items[0].text("currency").to_owned();
     if items.iter().any(|item| item.text("currency") != currency) {
@@ -191,6 +235,8 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         }
     }
     let data = params.object("payment_intent_data");
+    let subscription = params.object("subscription_data");
+    subscriptions::money_flow(ctx, &subscription)?;
     if let (Some(currency), Some(total), "payment") = (&currency, total, mode.as_str()) {
         check_intent(ctx, &intent_params(total, currency, customer.as_deref(), &data))?;
     }
@@ -280,6 +326,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let mut hidden = Map::new();
     hidden.insert("items".into(), items.into());
     hidden.insert("intent".into(), data.value().clone());
+    hidden.insert("subscription_data".into(), subscription.value().clone());
     let account = ctx.account.clone();
     ctx.state.insert(&account, Kind::CheckoutSession, object, hidden);
     if mode == "setup" {
