@@ -236,18 +236,19 @@ async fn give_back(
         report.differences += 1;
         return Ok(());
     }
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    let mut form: Vec<(&str, &str)> = Vec::new();
     if paid {
-        form.append_pair("payment_intent", &payment.id).append_pair("metadata[orphan]", id.as_str());
+        form.extend([("payment_intent", payment.id.as_str()), ("metadata[orphan]", id.as_str())]);
         if payment.application_fee_amount.is_some() {
-            form.append_pair("refund_application_fee", "true");
+            form.push(("refund_application_fee", "true"));
         }
         if payment.destination().is_some() {
-            form.append_pair("reverse_transfer", "true");
+            form.push(("reverse_transfer", "true"));
         }
     }
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let path = if paid { "/refunds".to_owned() } else { format!("/payment_intents/{}/cancel", payment.id) };
-    let (body, key) = (form.finish(), format!("{}:orphan:{}:{paid}", account.unwrap_or(PLATFORM), payment.id));
+    let key = format!("{}:orphan:{}:{paid}", account.unwrap_or(PLATFORM), payment.id);
     match reconcile.stripe.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
         Ok(_) => report.returned += 1,
         // It moved on meanwhile: the next run sees how.
