@@ -106,6 +106,7 @@ impl Stack {
             is_staff: false,
             created_at: self.app.clock.now(),
             stripe: None,
+            terms: None,
             customers: Default::default(),
         };
         match self.app.store.add_user(&user, &Email::parse(email)?, None).await? {
@@ -132,6 +133,7 @@ impl Stack {
             price: Price { amount: 5000, currency: Currency::Usd },
             fee_percent: FeePercent::try_from(50)?,
             seller_id: self.seller.id.clone(),
+            payees: Vec::new(),
             published: true,
             created_at: now,
             updated_at: now,
