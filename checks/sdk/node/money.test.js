@@ -86,3 +86,14 @@ test('a dispute is conceded', async () => {
   const lost = await held();
   assert.deepEqual([(await stripe.disputes.close(dispute.id)).status, await held()], ['lost', lost]);
 });
+
+test('a payout is made, marked and canceled', async () => {
+  const stripeAccount = await connected();
+  await pay({ payment_method: 'pm_card_bypassPending' }, { stripeAccount });
+  const { id, status } = await stripe.payouts.create({ amount: 1000, currency: 'usd' }, { stripeAccount });
+  assert.equal(status, 'pending');
+  await stripe.payouts.update(id, { metadata: { week: '1' } }, { stripeAccount });
+  assert.equal((await stripe.payouts.retrieve(id, {}, { stripeAccount })).metadata.week, '1');
+  assert.deepEqual(ids((await stripe.payouts.list({}, { stripeAccount })).data), [id]);
+  assert.equal((await stripe.payouts.cancel(id, {}, { stripeAccount })).status, 'canceled');
+});

@@ -108,3 +108,17 @@ class Money(unittest.TestCase):
         dispute = stripe.Dispute.list(payment_intent=payment.id).data[0]
         lost = held()
         self.assertEqual((stripe.Dispute.close(dispute.id).status, held()), ("lost", lost))
+
+    def test_payouts(self):
+        account = connected()
+        pay(method="pm_card_bypassPending", stripe_account=account)
+        payout = stripe.Payout.create(amount=1000, currency="usd", stripe_account=account)
+        self.assertEqual((payout.status, stripe.Payout.retrieve(payout.id, stripe_account=account).amount), ("pending", 1000))
+        stripe.Payout.modify(payout.id, metadata={"week": "1"}, stripe_account=account)
+        self.assertEqual([one.metadata["week"] for one in stripe.Payout.list(stripe_account=account)], ["1"])
+        before = net(account)
+        self.assertEqual(stripe.Payout.cancel(payout.id, stripe_account=account).status, "canceled")
+        self.assertEqual(net(account), before + 1000)
+        with self.assertRaises(stripe.InvalidRequestError) as caught:
+            stripe.Payout.create(amount=100_000, currency="usd", stripe_account=account)
+        self.assertEqual(caught.exception.code, "balance_insufficient")

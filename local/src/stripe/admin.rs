@@ -16,6 +16,8 @@
 //! | `GET`, `POST /_admin/accounts` | all accounts; makes one: `{"type","email","country","name","capabilities","charges_enabled","connected","scope"}` |
 //! | `POST /_admin/accounts/{id}` | changes fields of an account as Stripe would, with events |
 //! | `POST /_admin/accounts/{id}/requirements` | `{"verdict":"complete"\|"pending"\|"failed","failure":{"requirement","code","reason"}}` gives what is missing; `{"demand":["individual.verification.document"],"seconds":86400}` asks for more by a time |
+//! | `POST /_admin/accounts/{id}/payout` | pays out all that is available, as the account's schedule would |
+//! | `POST /_admin/payouts/{id}/fail`, `/arrive` | the bank sends a payout back: `{"reason":"account_closed"}`; the bank has it |
 //! | `POST /_admin/accounts/{id}/deauthorize` | the seller revokes the platform's access |
 //! | `POST /_admin/payment_intents/{id}/authenticate` | `{"outcome":"succeed"\|"fail"}`; `setup_intents` likewise |
 //! | `POST /_admin/checkout/sessions/{id}/pay` | `{"card":"pm_card_visa","email"}`; 402 where it is declined |
@@ -46,7 +48,7 @@ use super::form::Node;
 use super::server::{Answer, Incomer, Server};
 use super::state::{Fields, Kind, Link, State};
 use super::webhooks::{self, Mode, WebhookEndpoint};
-use super::{jobs, ledger};
+use super::{jobs, ledger, payouts};
 
 /// Why an admin request is refused.
 enum Refusal {
@@ -167,6 +169,11 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             state.account(id).ok_or(Refusal::NotFound)?;
             objects::judge(&mut context(server, request, state, id), id, read(request)?)?;
             state.account(id).cloned().ok_or(Refusal::NotFound)
+        }
+        ("POST", ["accounts", id, "payout"]) => {
+            state.account(id).ok_or(Refusal::NotFound)?;
+            let made = payouts::run_schedule(&mut context(server, request, state, id))?;
+            Ok(json!({ "payouts": made }))
         }
         ("POST", ["accounts", id, "deauthorize"]) => {
             if state.link(id) == Link::None {

@@ -36,13 +36,16 @@ pub(crate) fn retrieve_transaction(ctx: &mut Context, path: &[&str], _: &Params)
     ctx.fetch(Kind::BalanceTransaction, path[0], "id")
 }
 
-/// `GET /v1/balance_transactions`. There are no payouts in the stand-in: a list by payout is empty.
+/// `GET /v1/balance_transactions`. By payout: what an automatic one paid out, and itself.
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     let wanted = |name: &str| params.text(name).map(str::to_owned);
     let (currency, source, kind) = (wanted("currency"), wanted("source"), wanted("type"));
-    let by_payout = params.has("payout");
+    let payout = wanted("payout");
+    let rows = ctx.state.rows(&ctx.account, Kind::BalanceTransaction).iter();
+    let paid_out = rows.filter(|row| payout.is_some() && row.hidden.get("payout").and_then(Value::as_str) == payout.as_deref());
+    let paid_out: std::collections::BTreeSet<String> = paid_out.map(|row| row.object.text("id").to_owned()).collect();
     list::page(ctx, Kind::BalanceTransaction, params, "/v1/balance_transactions", |row| {
-        !by_payout
+        (payout.is_none() || paid_out.contains(row.text("id")))
             && currency.as_deref().is_none_or(|currency| row["currency"] == currency)
             && source.as_deref().is_none_or(|source| row["source"] == source)
             && kind.as_deref().is_none_or(|kind| row["type"] == kind)

@@ -12,6 +12,7 @@ pub(crate) mod invoices;
 pub(crate) mod lines;
 pub(crate) mod prices;
 pub(crate) mod products;
+pub(crate) mod subscription_endpoints;
 pub(crate) mod subscriptions;
 
 use super::context::Context;

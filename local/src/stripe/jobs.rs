@@ -10,7 +10,7 @@ use super::billing::cycle;
 use super::context::Context;
 use super::server::Server;
 use super::state::{Fields, Kind, State};
-use super::{checkout, ledger, refunds};
+use super::{checkout, ledger, payouts, refunds};
 
 /// Something that is to happen at a time, in epoch seconds of the stand-in's clock.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +20,7 @@ pub(crate) enum Job {
     FailRefund { at: i64, account: String, refund: String },
     SucceedRefund { at: i64, account: String, refund: String },
     ReviewAccount { at: i64, account: String },
+    PayOut { at: i64, account: String, payout: String },
 }
 
 impl Job {
@@ -28,7 +29,8 @@ impl Job {
             Self::ExpireSession { at, .. }
             | Self::FailRefund { at, .. }
             | Self::SucceedRefund { at, .. }
-            | Self::ReviewAccount { at, .. } => *at,
+            | Self::ReviewAccount { at, .. }
+            | Self::PayOut { at, .. } => *at,
         }
     }
 
@@ -37,7 +39,8 @@ impl Job {
             Self::ExpireSession { account, .. }
             | Self::FailRefund { account, .. }
             | Self::SucceedRefund { account, .. }
-            | Self::ReviewAccount { account, .. } => account,
+            | Self::ReviewAccount { account, .. }
+            | Self::PayOut { account, .. } => account,
         }
     }
 }
@@ -59,6 +62,7 @@ pub(crate) fn catch_up(state: &mut State) {
                 }
             }
             Job::FailRefund { refund, .. } => refunds::fail(&mut ctx, refund, refunds::USUAL_FAILURE),
+            Job::PayOut { payout, .. } => payouts::arrive(&mut ctx, payout),
             Job::ReviewAccount { account, .. } => requirements::review(&mut ctx, account, serde_json::json!({})),
             Job::SucceedRefund { refund, .. } => refunds::succeed(&mut ctx, refund),
         }

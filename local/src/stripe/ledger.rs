@@ -16,6 +16,8 @@ pub(crate) const SETTLEMENT: i64 = 2 * 24 * 60 * 60;
 pub(crate) enum Counterparty {
     /// The card's holder.
     Cardholder,
+    /// The account's bank.
+    Bank,
     /// Another account, which has a transaction of its own.
     Account,
 }
@@ -106,6 +108,9 @@ pub(crate) fn post(ctx: &mut Context, account: &str, posting: &Posting) -> Strin
     if posting.counterparty == Counterparty::Cardholder {
         outside.cardholders += posting.amount;
     }
+    if posting.counterparty == Counterparty::Bank {
+        outside.banks -= posting.amount;
+    }
     for fee in &posting.fees {
         if let Fee::Stripe(amount) = fee {
             outside.stripe += amount;
@@ -182,8 +187,8 @@ pub(crate) fn books(state: &State) -> Value {
     let mut outside = json!({});
     for (currency, total) in totals {
         let sides = state.outside.get(&currency).copied().unwrap_or_default();
-        balanced &= total == sides.cardholders - sides.stripe;
-        outside[currency.as_str()] = json!({ "cardholders": sides.cardholders, "stripe": sides.stripe });
+        balanced &= total == sides.cardholders - sides.stripe - sides.banks;
+        outside[currency.as_str()] = json!({ "banks": sides.banks, "cardholders": sides.cardholders, "stripe": sides.stripe });
     }
     json!({ "balanced": balanced, "accounts": accounts, "outside": outside })
 }

@@ -40,6 +40,7 @@ mod params;
 mod payment_intents;
 mod payment_methods;
 mod payments;
+mod payouts;
 mod persistence;
 mod refunds;
 mod request_log;

@@ -8,13 +8,13 @@ use std::sync::LazyLock;
 use hyper::Method;
 use serde_json::Value;
 
-use super::billing::{changes, clocks, invoice_endpoints, prices, products, subscriptions};
+use super::billing::{changes, clocks, invoice_endpoints, prices, products, subscription_endpoints, subscriptions};
 use super::context::Context;
 use super::errors::ApiError;
 use super::params::{Params, Schema};
 use super::{
-    accounts, application_fees, balance, charges, checkout, customers, disputes, events, list, payment_intents, payment_methods, refunds,
-    setup_intents, tokens, transfers,
+    accounts, application_fees, balance, charges, checkout, customers, disputes, events, list, payment_intents, payment_methods, payouts,
+    refunds, setup_intents, tokens, transfers,
 };
 
 /// An endpoint: the request's context, the parts of the path that vary, the parameters.
@@ -84,6 +84,11 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         get("/v1/balance", "", balance::retrieve),
         index("/v1/balance_transactions", "created:range currency payout source type", balance::index),
         get("/v1/balance_transactions/*", "", balance::retrieve_transaction),
+        index("/v1/payouts", "arrival_date:range created:range destination status", payouts::index),
+        post("/v1/payouts", payouts::CREATE, payouts::create),
+        get("/v1/payouts/*", "", payouts::retrieve),
+        post("/v1/payouts/*", "metadata:m", payouts::update),
+        post("/v1/payouts/*/cancel", "", payouts::cancel),
         get("/v1/account", "", accounts::retrieve_own),
         index("/v1/accounts", "created:range", accounts::index),
         post("/v1/accounts", accounts::CREATE, accounts::create),
@@ -164,11 +169,11 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         post("/v1/prices", prices::CREATE, prices::create),
         get("/v1/prices/*", "", prices::retrieve),
         post("/v1/prices/*", prices::UPDATE, prices::update),
-        index("/v1/subscriptions", subscriptions::LIST, subscriptions::index),
+        index("/v1/subscriptions", subscription_endpoints::LIST, subscription_endpoints::index),
         post("/v1/subscriptions", subscriptions::CREATE, subscriptions::create),
-        get("/v1/subscriptions/*", "", subscriptions::retrieve),
+        get("/v1/subscriptions/*", "", subscription_endpoints::retrieve),
         post("/v1/subscriptions/*", changes::UPDATE, changes::update),
-        delete("/v1/subscriptions/*", subscriptions::CANCEL, subscriptions::cancel),
+        delete("/v1/subscriptions/*", subscription_endpoints::CANCEL, subscription_endpoints::cancel),
         index("/v1/invoices", invoice_endpoints::LIST, invoice_endpoints::index),
         post("/v1/invoices/create_preview", changes::PREVIEW, changes::preview),
         get("/v1/invoices/*", "", invoice_endpoints::retrieve),

@@ -3,7 +3,10 @@
 //! Objects are kept as the JSON that Stripe would answer, beside a `hidden` part that only the stand-in reads (a card's
 //! behaviour, a session's cart). Everything here is serialised as it stands when a state file is set.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod kind;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -15,96 +18,11 @@ use super::jobs::Job;
 use super::request_log::RequestLog;
 use super::webhooks::Outbox;
 
+pub(crate) use kind::Kind;
+use table::Table;
+
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
-
-/// The kinds of object that an account holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    Account,
-    Customer,
-    Token,
-    PaymentMethod,
-    PaymentIntent,
-    SetupIntent,
-    Charge,
-    ApplicationFee,
-    FeeRefund,
-    Transfer,
-    TransferReversal,
-    Refund,
-    Dispute,
-    CheckoutSession,
-    Product,
-    Price,
-    Subscription,
-    Invoice,
-    InvoicePayment,
-    TestClock,
-    BalanceTransaction,
-    Event,
-}
-
-impl Kind {
-    /// The kind that an id's prefix names.
-    pub(crate) fn of_id(id: &str) -> Option<Self> {
-        let (prefix, _) = id.split_once('_')?;
-        Some(match prefix {
-            "acct" => Self::Account,
-            "cus" => Self::Customer,
-            "tok" => Self::Token,
-            "pm" => Self::PaymentMethod,
-            "pi" => Self::PaymentIntent,
-            "seti" => Self::SetupIntent,
-            "ch" | "py" => Self::Charge,
-            "fee" => Self::ApplicationFee,
-            "fr" => Self::FeeRefund,
-            "tr" => Self::Transfer,
-            "trr" => Self::TransferReversal,
-            "re" | "pyr" => Self::Refund,
-            "dp" => Self::Dispute,
-            "cs" => Self::CheckoutSession,
-            "prod" => Self::Product,
-            "price" => Self::Price,
-            "sub" => Self::Subscription,
-            "in" => Self::Invoice,
-            "inpay" => Self::InvoicePayment,
-            "clock" => Self::TestClock,
-            "txn" => Self::BalanceTransaction,
-            "evt" => Self::Event,
-            _ => return None,
-        })
-    }
-
-    /// What Stripe's `resource_missing` message calls the kind.
-    pub(crate) fn noun(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Customer => "customer",
-            Self::Token => "token",
-            Self::PaymentMethod => "PaymentMethod",
-            Self::PaymentIntent => "payment_intent",
-            Self::SetupIntent => "setupintent",
-            Self::Charge => "charge",
-            Self::ApplicationFee => "application fee",
-            Self::FeeRefund => "fee refund",
-            Self::Transfer => "transfer",
-            Self::TransferReversal => "transfer reversal",
-            Self::Refund => "refund",
-            Self::Dispute => "dispute",
-            Self::CheckoutSession => "checkout.session",
-            Self::Product => "product",
-            Self::Price => "price",
-            Self::Subscription => "subscription",
-            Self::Invoice => "invoice",
-            Self::InvoicePayment => "invoice payment",
-            Self::TestClock => "test clock",
-            Self::BalanceTransaction => "balance transaction",
-            Self::Event => "event",
-        }
-    }
-}
 
 /// One stored object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,60 +32,6 @@ pub(crate) struct Row {
     /// What only the stand-in knows.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) hidden: Object,
-}
-
-/// The objects of one kind in one account, oldest first.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Row>", into = "Vec<Row>")]
-pub(crate) struct Table {
-    rows: Vec<Row>,
-    index: HashMap<String, usize>,
-}
-
-impl Clone for Table {
-    fn clone(&self) -> Self {
-        Self::from(self.rows.clone())
-    }
-}
-
-impl From<Vec<Row>> for Table {
-    fn from(rows: Vec<Row>) -> Self {
-        let index = rows.iter().enumerate().map(|(n, row)| (row.object.text("id").to_owned(), n)).collect();
-        Self { rows, index }
-    }
-}
-
-impl From<Table> for Vec<Row> {
-    fn from(table: Table) -> Self {
-        table.rows
-    }
-}
-
-impl Table {
-    /// Every row, oldest first.
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
-    /// The row of that id.
-    pub(crate) fn get(&self, id: &str) -> Option<&Row> {
-        self.index.get(id).map(|&n| &self.rows[n])
-    }
-
-    fn get_mut(&mut self, id: &str) -> Option<&mut Row> {
-        self.index.get(id).map(|&n| &mut self.rows[n])
-    }
-
-    fn insert(&mut self, row: Row) {
-        self.index.insert(row.object.text("id").to_owned(), self.rows.len());
-        self.rows.push(row);
-    }
-
-    fn remove(&mut self, id: &str) {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.retain(|row| row.object.text("id") != id);
-        *self = Self::from(rows);
-    }
 }
 
 /// Money of one currency in an account, in minor units.
@@ -202,6 +66,9 @@ pub(crate) struct Outside {
     pub(crate) cardholders: i64,
     /// Kept by Stripe as fees.
     pub(crate) stripe: i64,
+    /// Paid out to banks.
+    #[serde(default)]
+    pub(crate) banks: i64,
 }
 
 /// An authorisation code that was handed to a redirect.

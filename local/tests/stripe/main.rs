@@ -14,6 +14,7 @@ mod money_back;
 mod oauth;
 mod onboarding;
 mod payments;
+mod payouts;
 mod persistence;
 mod receiver;
 mod requests;

@@ -44,7 +44,7 @@ async fn a_direct_charge_is_the_sellers_and_pays_the_platform_its_fee() {
     assert_eq!(transaction["net"], 5000 - 2500 - 175);
     let books = stripe.books().await;
     assert_eq!(amounts(&books, &seller), 2325);
-    assert_eq!(books["outside"]["usd"], json!({ "cardholders": 5000, "stripe": 175 }));
+    assert_eq!(books["outside"]["usd"], json!({ "banks": 0, "cardholders": 5000, "stripe": 175 }));
     let fees = stripe.get("/v1/application_fees").await.ok();
     assert_eq!(fees["data"][0]["amount"], 2500);
     assert_eq!(fees["data"][0]["charge"], intent["latest_charge"]["id"]);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod billing;
 mod strict;
 
 use local::stripe::{Options, StandIn, start};
@@ -78,6 +79,8 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
     payments(&mut stripe, &seller, &customer).await;
     checkout(&mut stripe, &seller, &customer).await;
     money_back(&mut stripe, &seller).await;
+    payouts(&mut stripe, &seller).await;
+    billing::all(&mut stripe, &seller).await;
     stripe.admin(&format!("accounts/{seller}"), json!({ "charges_enabled": false, "capabilities": { "transfers": "inactive" } })).await;
     stripe.admin("clock/advance", json!({ "seconds": 3 * 24 * 60 * 60 })).await;
     lists(&mut stripe, &seller).await;
@@ -108,13 +111,21 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "error",
         "event",
         "fee_refund",
+        "invoice",
+        "invoice_payment",
         "item",
+        "line_item",
         "list",
         "login_link",
         "payment_intent",
         "payment_method",
+        "payout",
+        "price",
+        "product",
         "refund",
         "setup_intent",
+        "subscription",
+        "test_helpers.test_clock",
         "token",
         "transfer",
         "transfer_reversal",
@@ -141,7 +152,22 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "checkout.session.expired",
         "customer.created",
         "customer.deleted",
+        "customer.subscription.created",
+        "customer.subscription.deleted",
+        "customer.subscription.trial_will_end",
+        "customer.subscription.updated",
         "customer.updated",
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.marked_uncollectible",
+        "invoice.paid",
+        "invoice.payment_action_required",
+        "invoice.payment_failed",
+        "invoice.payment_succeeded",
+        "invoice.upcoming",
+        "invoice.updated",
+        "invoice.voided",
+        "invoice_payment.paid",
         "payment_intent.amount_capturable_updated",
         "payment_intent.canceled",
         "payment_intent.created",
@@ -151,6 +177,15 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "payment_method.attached",
         "payment_method.detached",
         "payment_method.updated",
+        "payout.canceled",
+        "payout.created",
+        "payout.failed",
+        "payout.paid",
+        "payout.updated",
+        "price.created",
+        "price.updated",
+        "product.created",
+        "product.updated",
         "refund.created",
         "refund.failed",
         "refund.updated",
@@ -159,6 +194,10 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
         "setup_intent.requires_action",
         "setup_intent.setup_failed",
         "setup_intent.succeeded",
+        "test_helpers.test_clock.advancing",
+        "test_helpers.test_clock.created",
+        "test_helpers.test_clock.deleted",
+        "test_helpers.test_clock.ready",
         "transfer.created",
         "transfer.reversed",
         "transfer.updated",
@@ -369,6 +408,23 @@ async fn money_back(stripe: &mut Stripe, seller: &str) {
     stripe.admin(&format!("refunds/{}/fail", id(&pending)), json!({ "reason": "lost_or_stolen_card" })).await;
     let direct = stripe.pay(Some(seller), "pm_card_refundFail", &[("application_fee_amount", "1000")]).await;
     stripe.post(Some(seller), "/v1/refunds", &[("payment_intent", &id(&direct)), ("refund_application_fee", "true")]).await;
+}
+
+async fn payouts(stripe: &mut Stripe, seller: &str) {
+    for end in ["cancel", "arrive", "fail"] {
+        stripe.pay(Some(seller), "pm_card_bypassPending", &[]).await;
+        let made = stripe.post(Some(seller), "/v1/payouts", &[("amount", "100"), ("currency", "usd")]).await;
+        let path = format!("/v1/payouts/{}", id(&made));
+        stripe.post(Some(seller), &path, &[("metadata[a]", "b")]).await;
+        if end == "cancel" {
+            stripe.post(Some(seller), &format!("{path}/cancel"), &[]).await;
+        } else {
+            stripe.admin(&format!("payouts/{}/{end}", id(&made)), json!({})).await;
+        }
+        stripe.get(Some(seller), &format!("{path}?expand[]=balance_transaction")).await;
+    }
+    stripe.admin(&format!("accounts/{seller}/payout"), json!({})).await;
+    stripe.get(Some(seller), "/v1/payouts").await;
 }
 
 async fn lists(stripe: &mut Stripe, seller: &str) {

@@ -43,7 +43,10 @@ impl Checked {
                 read::<stripe_shared::Event>(value)
             }
             "fee_refund" => read::<stripe_shared::ApplicationFeeRefund>(value),
+            "invoice" => read::<stripe_shared::Invoice>(value),
+            "invoice_payment" => read::<stripe_shared::InvoicePayment>(value),
             "item" => read::<stripe_shared::CheckoutSessionItem>(value),
+            "line_item" => read::<stripe_shared::InvoiceLineItem>(value),
             "list" => {
                 for item in value["data"].as_array().into_iter().flatten() {
                     self.answer(item);
@@ -53,8 +56,14 @@ impl Checked {
             "login_link" => read::<stripe_connect::LoginLink>(value),
             "payment_intent" => read::<stripe_shared::PaymentIntent>(value),
             "payment_method" => read::<stripe_shared::PaymentMethod>(value),
+            "payout" => read::<stripe_shared::Payout>(value),
+            "price" => read::<stripe_shared::Price>(value),
+            "product" => read::<stripe_shared::Product>(value),
             "refund" => read::<stripe_shared::Refund>(value),
             "setup_intent" => read::<stripe_shared::SetupIntent>(value),
+            "subscription" => read::<stripe_shared::Subscription>(value),
+            "test_helpers.test_clock" if value["deleted"] == true => read::<stripe_shared::DeletedTestHelpersTestClock>(value),
+            "test_helpers.test_clock" => read::<stripe_shared::TestHelpersTestClock>(value),
             "token" => read::<stripe_core::Token>(value),
             "transfer" => read::<stripe_shared::Transfer>(value),
             "transfer_reversal" => read::<stripe_shared::TransferReversal>(value),

@@ -12,6 +12,7 @@ use crate::stripe::disputes::{self, Outcome};
 use crate::stripe::params::Params;
 use crate::stripe::payment_methods;
 use crate::stripe::payments;
+use crate::stripe::payouts;
 use crate::stripe::refunds;
 use crate::stripe::server::{Incomer, Server};
 use crate::stripe::setup_intents;
@@ -152,6 +153,16 @@ pub(super) fn act(server: &Server, request: &Incomer, state: &mut State, kind: &
                 refunds::succeed(&mut ctx, id);
             }
             Ok(ctx.fetch(Kind::Refund, id, "id")?)
+        }
+        ("payouts", [id, what @ ("fail" | "arrive")]) => {
+            let account = at(state, Kind::Payout, id)?;
+            let reason = read::<Failing>(request)?.reason;
+            let mut ctx = context(server, request, state, &account);
+            if *what == "fail" {
+                return Ok(payouts::fail(&mut ctx, id, reason.as_deref().unwrap_or("account_closed"))?);
+            }
+            payouts::arrive(&mut ctx, id);
+            Ok(ctx.fetch(Kind::Payout, id, "payout")?)
         }
         _ => Err(Refusal::NotFound),
     }
