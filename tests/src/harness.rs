@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::dynamo::Dynamo;
@@ -44,12 +45,17 @@ const SETTINGS: [(&str, &str); 7] = [
 /// How long DynamoDB may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the functions wait before they ask DynamoDB or Stripe again.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Everything that one test has to itself. Its servers stop when it is dropped.
 pub(crate) struct World {
     /// What the functions are made with.
     pub(crate) app: App,
     /// Before DynamoDB: counts what the functions ask of it, and breaks what it is told to.
     pub(crate) proxy: Proxy,
+    /// The same before Stripe.
+    pub(crate) stripe_proxy: Proxy,
     /// Stripe, and the functions that talk to it.
     pub(crate) payments: Payments,
     /// The function that sends mails, and where they arrive.
@@ -72,7 +78,8 @@ impl World {
         let dynamo = Dynamo::memory().await.expect("a port is free");
         let proxy = local::proxy::start(dynamo.url()).await.expect("a port is free");
         let stand_in = stripe::stand_in().await;
-        let address = stand_in.url();
+        let stripe_proxy = local::proxy::start(stand_in.url()).await.expect("a port is free");
+        let address = stripe_proxy.url();
         let config = Config::from_lookup(|name| {
             let stripe = [("STRIPE_API_BASE", address.as_str()), ("STRIPE_CONNECT_BASE", address.as_str()), ("STRIPE_TIMEOUT_MS", "2000")];
             let mut all = settings.iter().copied().chain(SETTINGS).chain(stripe);
@@ -82,13 +89,14 @@ impl World {
         let mut app = App::new(config, Clock::shifted(), Entropy::system(), Some(proxy.url()));
         // A machine that is busy with thirty requests at once is no DynamoDB that does not answer.
         let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
-        app.aws = app.aws.to_builder().timeout_config(patience).build();
+        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
+        app.aws = app.aws.to_builder().timeout_config(patience).retry_config(retries).build();
         app.store = Store::new(shared::aws::dynamodb(&app.aws, Some(proxy.url())), &app.config.table_name);
         let database = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
         operator::table::create(&database, &app.config.table_name).await.expect("the table can be made");
         let payments = Payments::start(&app, stand_in).await;
         let post_office = mail::Post::start(&app, &dynamo).await;
-        Self { app, proxy, payments, post_office, database, _dynamo: dynamo }
+        Self { app, proxy, stripe_proxy, payments, post_office, database, _dynamo: dynamo }
     }
 
     /// DynamoDB itself, past the proxy.

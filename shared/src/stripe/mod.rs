@@ -26,6 +26,9 @@ pub use crate::config::STRIPE_API_VERSION as API_VERSION;
 /// How often a request is sent before its failure is told.
 const TRIES: u32 = 3;
 
+/// The first pause between two tries; the next is four times as long.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Stripe, for one platform.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -34,6 +37,7 @@ pub struct Gateway {
     connect_base: String,
     keys: Arc<StripeKeys>,
     timeout: Duration,
+    pause: Duration,
     deadline: Option<Instant>,
 }
 
@@ -60,6 +64,7 @@ impl Gateway {
             connect_base: app.config.stripe_connect_base.clone(),
             keys: Arc::new(keys),
             timeout: app.config.stripe_timeout,
+            pause: PAUSE,
             deadline: None,
         }
     }
@@ -79,6 +84,12 @@ impl Gateway {
     #[must_use]
     pub fn within(&self, time: Duration) -> Self {
         Self { deadline: Some(Instant::now() + time), ..self.clone() }
+    }
+
+    /// The same, with another pause between two tries: tests that break every call have no time to wait.
+    #[must_use]
+    pub fn pausing(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 
     /// For how long one try may take now.
@@ -159,7 +170,7 @@ impl Gateway {
         let give_up = self.deadline.map_or(give_up, |deadline| deadline.min(give_up));
         for attempt in 1.. {
             let (result, again) = self.once(make()).await;
-            let wait = Duration::from_millis(u64::from(100 * attempt * attempt) + jitter());
+            let wait = self.pause * attempt * attempt + self.pause * jitter() / 100;
             if !again || attempt == TRIES || Instant::now() + wait >= give_up {
                 return result;
             }
@@ -208,7 +219,7 @@ impl Gateway {
     }
 }
 
-/// Up to 100 ms, so that those who failed together do not come back together.
-fn jitter() -> u64 {
-    u64::from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos()) % 100)
+/// Up to a hundred percent, so that those who failed together do not come back together.
+fn jitter() -> u32 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos()) % 100
 }

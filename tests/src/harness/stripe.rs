@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use webhook::Webhook;
 
 use super::event::{Payload, Sent, request};
-use super::{Answer, Person, World};
+use super::{Answer, PAUSE, Person, World};
 
 /// The functions that talk to Stripe, and the Stripe that they talk to.
 pub(crate) struct Payments {
@@ -56,7 +56,7 @@ impl Payments {
             webhook_secrets: vec!["whsec_old".into(), "whsec_local".into()],
             connect_webhook_secrets: vec!["whsec_local_connect".into()],
         };
-        let stripe = Gateway::new(app, keys);
+        let stripe = Gateway::new(app, keys).pausing(PAUSE);
         let token_keys = TokenKeys { current: "k1".into(), keys: HashMap::from([("k1".into(), app.entropy.bytes())]) };
         let webhook = Webhook { app: app.clone(), stripe: stripe.clone() };
         let (endpoint, url) = endpoint(webhook.clone()).await;
