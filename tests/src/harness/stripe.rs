@@ -157,6 +157,7 @@ impl World {
     pub(crate) async fn asked_stripe(&self) -> Vec<String> {
         let log = self.admin("GET", "requests", json!({})).await;
         self.admin("DELETE", "requests", json!({})).await;
+        self.stripe_proxy.clear();
         let requests = log["requests"].as_array().expect("it is a list").clone();
         requests.iter().map(|one| format!("{} {}", one["method"].as_str().unwrap_or("?"), one["path"].as_str().unwrap_or("?"))).collect()
     }
