@@ -36,6 +36,7 @@ enum Kind {
     Authorize,
     UnknownState,
     Link,
+    Onboarding,
     PaymentSucceeded,
     Purchases,
 }
@@ -50,7 +51,7 @@ const CHARGE: Limits = Limits { size: 7_000_000, zipped: 3_200_000, stripe: 1, d
 const OTHERS: Limits = Limits { size: 6_500_000, zipped: 3_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 9] = [
+pub(crate) const FUNCTIONS: [Workload; 10] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -88,6 +89,13 @@ pub(crate) const FUNCTIONS: [Workload; 9] = [
         limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
         kind: Kind::Link,
     },
+    Workload {
+        function: "onboarding",
+        title: "POST …/onboarding (makes)",
+        status: 200,
+        limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
+        kind: Kind::Onboarding,
+    },
     Workload { function: "webhook", title: "payment_intent.succeeded", status: 200, limits: OTHERS, kind: Kind::PaymentSucceeded },
     Workload { function: "purchases", title: "GET /purchases (20)", status: 200, limits: OTHERS, kind: Kind::Purchases },
 ];
@@ -114,6 +122,11 @@ impl Workload {
                 Ok(callback(query, &stack.session(&seller).await?, &stack.app.entropy.secret()))
             }
             Kind::Link => link(stack).await,
+            Kind::Onboarding => {
+                let seller = stack.new_seller("onboarding@example.com").await?;
+                let event = Event::new("POST", "/users/me/stripe/onboarding").cookie(stack.session(&seller).await?);
+                Ok(event.header("origin", STOREFRONT).body(json!({"type": "express"}).to_string()))
+            }
             Kind::PaymentSucceeded => payment_succeeded(stack).await,
             Kind::Purchases => Ok(Event::new("GET", "/purchases").cookie(stack.session(&stack.buyer).await?)),
         }
@@ -135,7 +148,7 @@ async fn link(stack: &Stack) -> Result<Event, Failure> {
     let app = &stack.app;
     let seller = stack.new_seller("link@example.com").await?;
     let (state, browser) = (app.entropy.secret(), app.entropy.secret());
-    let kept = State { user_id: seller.id.clone(), browser: digest(&browser), with_session: true };
+    let kept = State { user_id: seller.id.clone(), browser: digest(&browser), with_session: true, express: false };
     app.store.keep(&state, kept, app.clock.now()).await?;
 
     let redirect_uri = format!("{PUBLIC_API}/users/oauth/callback");

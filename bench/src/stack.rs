@@ -20,7 +20,7 @@ use shared::money::{Currency, FeePercent, Price};
 use shared::store::Written;
 use shared::store::links::{Linked, SealedTokens};
 use shared::store::sessions::Token;
-use shared::user::{AccountType, Email, StripeLink, User};
+use shared::user::{AccountState, AccountType, Email, StripeLink, User};
 
 use crate::Failure;
 use crate::exchange::Exchange;
@@ -82,10 +82,11 @@ impl Stack {
         let link = StripeLink {
             account_id: account["id"].as_str().ok_or("the account has no id")?.to_owned(),
             account_type: AccountType::Standard,
-            charges_enabled: true,
+            made_by_platform: false,
             scope: "read_write".to_owned(),
             livemode: false,
             linked_at: self.app.clock.now(),
+            state: AccountState { charges_enabled: true, ..AccountState::default() },
         };
         // No function that is measured opens them.
         let tokens = SealedTokens { key_id: "k1".to_owned(), sealed: String::new() };

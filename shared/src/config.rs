@@ -31,6 +31,8 @@ pub struct Config {
     pub storefront_url: String,
     /// `CHARGE_TYPE`: `destination`, `direct` or `separate`.
     pub charge_type: ChargeType,
+    /// `PLATFORM_COUNTRY`: where the platform's own Stripe account is, upper-case ISO 3166.
+    pub platform_country: String,
     /// `DISPUTED_ACCESS`: whether a course may be read (`keep`) or not (`suspend`) while a bank decides about its payment.
     pub disputed_access: bool,
     /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`), or the platform bears it
@@ -50,6 +52,13 @@ pub struct Config {
     pub fee_minimum: PerCurrency,
     /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
     pub stripe_timeout: Duration,
+}
+
+/// Whether a text has the form of a country's code in ISO 3166-1, as Stripe takes it. Which countries there are accounts
+/// in, Stripe knows.
+#[must_use]
+pub fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// What becomes of a payment at Stripe without a purchase.
@@ -104,6 +113,10 @@ impl Config {
             "report" => OrphanPolicy::Report,
             _ => return Err(ConfigError { name: "ORPHAN_POLICY", expected: "record, refund or report" }),
         };
+        let platform_country = text("PLATFORM_COUNTRY", "US");
+        if !is_country(&platform_country) {
+            return Err(ConfigError { name: "PLATFORM_COUNTRY", expected: "two upper-case letters, such as US" });
+        }
         let oauth_scope = text("OAUTH_SCOPE", "read_write");
         if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
             return Err(ConfigError { name: "OAUTH_SCOPE", expected: "read_write or read_only" });
@@ -135,6 +148,7 @@ impl Config {
             public_api_url: address("PUBLIC_API_URL", "http://localhost:9000"),
             storefront_url: address("STOREFRONT_URL", "http://localhost:3000"),
             charge_type,
+            platform_country,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
             orphan_policy,

@@ -73,6 +73,12 @@ pub enum Error {
     /// The seller cannot be paid.
     #[error("the seller of this course cannot be paid at the moment")]
     SellerNotConnected,
+    /// The seller's account cannot be charged this way.
+    #[error("the seller of this course cannot be paid at the moment: their Stripe account lacks the capability {capability}")]
+    SellerCapabilityMissing {
+        /// `card_payments` or `transfers`
+        capability: &'static str,
+    },
     /// Another request is making the same purchase.
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
@@ -140,6 +146,18 @@ pub enum Error {
     /// The Stripe account is linked by another seller.
     #[error("this Stripe account is linked by another seller")]
     AccountTaken,
+    /// The seller has another Stripe account than the one that was asked for.
+    #[error("another Stripe account is connected already; disconnect it first")]
+    AlreadyConnected,
+    /// The seller has no Stripe account.
+    #[error("connect a Stripe account first")]
+    NotConnected,
+    /// Only Express accounts have an Express Dashboard.
+    #[error("this account has no Express Dashboard; its owner signs in at Stripe")]
+    NoExpressDashboard,
+    /// Stripe lets nobody into the Dashboard of an account whose owner has told nothing yet.
+    #[error("finish the set-up of your Stripe account first")]
+    OnboardingUnfinished,
     /// The webhook's signature does not verify.
     #[error("the signature does not verify")]
     BadSignature,
@@ -173,6 +191,7 @@ impl Error {
             Self::AlreadyOwned => "already_owned",
             Self::PriceChanged { .. } => "price_changed",
             Self::SellerNotConnected => "seller_not_connected",
+            Self::SellerCapabilityMissing { .. } => "seller_capability_missing",
             Self::PurchaseInProgress => "purchase_in_progress",
             Self::NotPaid => "not_paid",
             Self::AlreadyRefunded => "already_refunded",
@@ -192,6 +211,10 @@ impl Error {
             Self::StillConnected => "still_connected",
             Self::AlreadyLinked => "already_linked",
             Self::AccountTaken => "account_taken",
+            Self::AlreadyConnected => "already_connected",
+            Self::NotConnected => "not_connected",
+            Self::NoExpressDashboard => "no_express_dashboard",
+            Self::OnboardingUnfinished => "onboarding_unfinished",
             Self::BadSignature => "bad_signature",
             Self::Internal(_) => "internal",
         }

@@ -1,5 +1,7 @@
 //! Users: buyers, who may also be sellers or staff.
 
+mod account;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::config::Config;
 use crate::ids::UserId;
 use crate::money::{Currency, Fee, FeePercent, PerCurrency};
 use crate::purchase::ChargeType;
+
+pub use account::{AccountState, AccountType, Capabilities, Capability, CapabilityStatus, Requirements, Unable};
 
 /// A user as stored. What it prints of itself is its id: the rest is nobody's business in a log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -91,32 +95,29 @@ pub const PLATFORM: &str = "platform";
 pub struct StripeLink {
     /// `acct_…`
     pub account_id: String,
-    /// How the account was connected.
+    /// What kind of account it is.
     pub account_type: AccountType,
-    /// Whether Stripe lets the account be charged for, as last heard.
-    pub charges_enabled: bool,
-    /// What the seller granted: `read_write` or `read_only`. Only `read_write` can be charged for.
+    /// Whether the platform made it. Otherwise its owner granted access to it through OAuth.
+    #[serde(default)]
+    pub made_by_platform: bool,
+    /// What the seller granted: `read_write`, `express` or `read_only`. With `read_only` nothing can be charged.
     pub scope: String,
     /// Whether the link was made in live mode.
     pub livemode: bool,
     /// When the link was made.
     #[serde(with = "time::serde::rfc3339")]
     pub linked_at: OffsetDateTime,
-}
-
-/// Stripe's kinds of connected account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AccountType {
-    /// A Stripe account of the seller's own, linked through OAuth.
-    Standard,
+    /// How the account stands at Stripe, as last heard.
+    #[serde(flatten)]
+    pub state: AccountState,
 }
 
 impl User {
-    /// The account on which a sale of this seller's can be charged, if there is one.
+    /// The account that the platform may act for, if there is one. What it can do is another question, see
+    /// [`StripeLink::check`].
     #[must_use]
-    pub fn chargeable_account(&self) -> Option<&StripeLink> {
-        self.stripe.as_ref().filter(|link| self.is_seller && link.charges_enabled && link.scope == "read_write")
+    pub fn connected_account(&self) -> Option<&StripeLink> {
+        self.stripe.as_ref().filter(|link| self.is_seller && link.scope != "read_only")
     }
 }
 

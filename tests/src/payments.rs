@@ -7,6 +7,7 @@ mod direct;
 mod disputes;
 mod faults;
 mod oauth;
+mod onboarding;
 mod payees;
 mod reconcile;
 mod refunds;

@@ -11,7 +11,7 @@ use shared::store::purchases::Slot;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Identified;
 use shared::stripe::requests::{self, Sale};
-use shared::user::{PLATFORM, StripeLink};
+use shared::user::{PLATFORM, StripeLink, Unable};
 use time::Duration;
 
 use crate::Charge;
@@ -30,8 +30,7 @@ pub async fn first(charge: &Charge, order: &Order) -> Result<Response, Error> {
 /// The next attempt of a purchase that came to nothing, or a new purchase after one that was given or taken back.
 pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
     let mut purchase = if previous.paid_attempt().is_some() { purchase(charge, order)? } else { previous };
-    let link = seller_link(order)?;
-    purchase.seller_account.clone_from(&link.account_id);
+    purchase.seller_account.clone_from(&seller_link(charge, order)?.account_id);
     purchase.charge_type = charge_type(charge, order)?;
     purchase.currency = order.course.price.currency;
     purchase.course_title.clone_from(&order.course.title);
@@ -44,8 +43,14 @@ fn charge_type(charge: &Charge, order: &Order) -> Result<ChargeType, Error> {
     Ok(if order.course.payees.is_empty() { seller.charge_type(&charge.app.config) } else { ChargeType::Separate })
 }
 
-fn seller_link(order: &Order) -> Result<&StripeLink, Error> {
-    order.seller.as_ref().and_then(|seller| seller.chargeable_account()).ok_or(Error::SellerNotConnected)
+/// The seller's account, where it can be charged the way that the sale will be.
+fn seller_link<'a>(charge: &Charge, order: &'a Order) -> Result<&'a StripeLink, Error> {
+    let link = order.seller.as_ref().and_then(|seller| seller.connected_account()).ok_or(Error::SellerNotConnected)?;
+    match link.check(charge_type(charge, order)?, &charge.app.config.platform_country) {
+        Ok(()) => Ok(link),
+        Err(Unable::Disabled) => Err(Error::SellerNotConnected),
+        Err(Unable::Lacks(capability)) => Err(Error::SellerCapabilityMissing { capability: capability.as_str() }),
+    }
 }
 
 fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
@@ -58,7 +63,7 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
         course_slug: course.slug.clone(),
         buyer_id: order.buyer.id.clone(),
         seller_id: course.seller_id.clone(),
-        seller_account: seller_link(order)?.account_id.clone(),
+        seller_account: seller_link(charge, order)?.account_id.clone(),
         charge_type: charge_type(charge, order)?,
         currency: course.price.currency,
         at: now,
@@ -97,8 +102,15 @@ async fn send(
     let number = purchase.attempts().last().map_or(1, |attempt| attempt.number + 1);
     let price = order.course.price;
     let return_url = format!("{}/purchase.html?id={}", app.config.storefront_url, purchase.id);
-    let sale =
-        Sale { purchase, attempt: number, amount: price.amount, application_fee: fee(charge, order)?, customer, return_url: &return_url };
+    let sale = Sale {
+        purchase,
+        attempt: number,
+        amount: price.amount,
+        application_fee: fee(charge, order)?,
+        customer,
+        on_behalf_of: seller_link(charge, order)?.on_behalf_of(purchase.charge_type, &app.config.platform_country),
+        return_url: &return_url,
+    };
     let (means, request) = match payment_method {
         Some(payment_method) => (Means::PaymentIntent, sale.payment_intent(payment_method)),
         None => {
@@ -138,7 +150,9 @@ fn fee(charge: &Charge, order: &Order) -> Result<i64, Error> {
     Ok(seller.fee(&charge.app.config, order.course.fee_percent, price.currency).of(price.amount))
 }
 
-/// Who gets what the platform does not keep, where it transfers it itself: no unit is left over, and none is made.
+/// Who gets what the platform does not keep, where it transfers it itself: no unit is left over, and none is made. A payee
+/// whose account can be sent nothing at the moment waits for their part, and holds up nobody; one without an account
+/// has nowhere to wait.
 fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, Error> {
     if purchase.charge_type != ChargeType::Separate {
         return Ok(Vec::new());
@@ -150,7 +164,7 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     // Weights of a hundredth of the rest each, so that none is capped.
     let weights: Vec<i64> = shares.iter().map(|share| rest * i64::from(share.share)).collect();
     let one = |(share, amount): (&Share, i64)| {
-        let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.chargeable_account());
+        let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.connected_account());
         let account = payee.ok_or(Error::SellerNotConnected)?.account_id.clone();
         Ok(Payee { user_id: share.seller.clone(), account, amount })
     };

@@ -33,8 +33,8 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         }
         Mail::OnboardingUnfinished { user, account } => {
             let seller = notify.app.store.user(user).await?;
-            let unfinished =
-                seller.filter(|seller| seller.stripe.as_ref().is_some_and(|link| link.account_id == *account && !link.charges_enabled));
+            let unfinished = seller
+                .filter(|seller| seller.stripe.as_ref().is_some_and(|link| link.account_id == *account && !link.state.charges_enabled));
             unfinished.map(|seller| letters::onboarding(shop, &seller.email))
         }
         Mail::RenewalFailed { user, title, .. } => {

@@ -11,10 +11,9 @@ use shared::http::{Request, Response, identity, problem, request, request_id, re
 use shared::seal::seal;
 use shared::store::links::{Linked, SealedTokens};
 use shared::store::oauth::{ParkedLink, State, Taken};
-use shared::stripe::error::StripeError;
 use shared::stripe::oauth::TokenError;
-use shared::stripe::objects::{Account, OAuthToken};
-use shared::user::{AccountType, StripeLink, User};
+use shared::stripe::objects::OAuthToken;
+use shared::user::{AccountState, AccountType, StripeLink, User};
 
 use crate::OAuthCallback;
 
@@ -168,13 +167,15 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
         TokenError::Refused(_) => Reason::StripeError,
         TokenError::Failed | TokenError::Timeout => Reason::StripeUnavailable,
     })?;
+    let (account_type, account_state) = account(oauth, &token.stripe_user_id, kept.express).await;
     let link = StripeLink {
-        charges_enabled: charges_enabled(oauth, &token.stripe_user_id).await,
         account_id: token.stripe_user_id.clone(),
-        account_type: AccountType::Standard,
+        account_type,
+        made_by_platform: false,
         scope: token.scope.clone(),
         livemode: token.livemode,
         linked_at: now,
+        state: account_state,
     };
     let tokens = sealed(oauth, &kept, &token);
 
@@ -236,11 +237,15 @@ fn check_user(user: &User) -> Result<(), Reason> {
     }
 }
 
-/// Whether Stripe lets the account be charged for. Where Stripe does not say, the first charge will, and
-/// `account.updated` keeps it current.
-async fn charges_enabled(oauth: &OAuthCallback, account: &str) -> bool {
-    let answer: Result<Account, StripeError> = oauth.stripe.account(account).await;
-    answer.ok().and_then(|account| account.charges_enabled).unwrap_or(true)
+/// What kind of account it is, and how it stands. Where Stripe does not say, it is what was asked for, the first charge
+/// will tell the rest, and `account.updated` keeps it current.
+async fn account(oauth: &OAuthCallback, account: &str, express: bool) -> (AccountType, AccountState) {
+    let asked_at = oauth.app.clock.now();
+    let asked_for = if express { AccountType::Express } else { AccountType::Standard };
+    match oauth.stripe.account(account).await {
+        Ok(account) => (account.account_type().unwrap_or(asked_for), account.state(asked_at)),
+        Err(_) => (asked_for, AccountState { charges_enabled: true, ..AccountState::default() }),
+    }
 }
 
 fn sealed(oauth: &OAuthCallback, state: &State, token: &OAuthToken) -> SealedTokens {

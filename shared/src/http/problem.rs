@@ -28,6 +28,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::AlreadyOwned => (409, "Already owned"),
         Error::PriceChanged { .. } => (409, "Price changed"),
         Error::SellerNotConnected => (409, "Seller not connected"),
+        Error::SellerCapabilityMissing { .. } => (409, "Seller's account lacks a capability"),
         Error::PurchaseInProgress => (409, "Purchase in progress"),
         Error::NotPaid => (409, "Not paid"),
         Error::AlreadyRefunded => (409, "Already refunded"),
@@ -36,6 +37,10 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::PurchaseDisputed => (409, "Purchase disputed"),
         Error::AlreadyLinked => (409, "Already linked"),
         Error::AccountTaken => (409, "Stripe account taken"),
+        Error::AlreadyConnected => (409, "Already connected"),
+        Error::NotConnected => (409, "Not connected"),
+        Error::NoExpressDashboard => (409, "No Express Dashboard"),
+        Error::OnboardingUnfinished => (409, "Onboarding unfinished"),
         Error::StillConnected => (409, "Stripe account still connected"),
         Error::ConfirmationGone => (410, "Confirmation gone"),
         Error::LinkGone => (410, "Link gone"),
@@ -71,6 +76,7 @@ pub fn response(error: &Error, request_id: &str) -> Response {
             body["decline_code"] = json!(decline_code.as_deref().unwrap_or(reason));
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
+        Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::Throttled { retry_after } => builder = builder.header(RETRY_AFTER, *retry_after),
         Error::PurchaseInProgress | Error::RefundInProgress | Error::PaymentProviderUnavailable(_) | Error::PaymentProviderTimeout(_) => {

@@ -58,7 +58,7 @@ impl From<&User> for UserView {
                 connected: link.is_some(),
                 account_id: link.map(|link| link.account_id.clone()),
                 account_type: link.map(|link| link.account_type),
-                charges_enabled: link.is_some_and(|link| link.charges_enabled),
+                charges_enabled: link.is_some_and(|link| link.state.charges_enabled),
                 scope: link.map(|link| link.scope.clone()),
                 livemode: link.map(|link| link.livemode),
             },

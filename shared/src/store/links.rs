@@ -3,10 +3,11 @@
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
+use super::made_accounts::MadeAccount;
 use super::users::profile;
 use super::{Key, Store, StoreError, Written, string, to_item};
 use crate::ids::UserId;
-use crate::user::StripeLink;
+use crate::user::{AccountState, StripeLink};
 
 fn account_key(account: &str) -> Key {
     Key::new(format!("ACCOUNT#{account}"), "ACCOUNT")
@@ -41,12 +42,38 @@ pub enum Linked {
     AccountTaken,
 }
 
+fn linked(written: Written) -> Linked {
+    match written {
+        Written::Yes => Linked::Yes,
+        Written::No(1) => Linked::AccountTaken,
+        Written::No(_) => Linked::UserRefused,
+    }
+}
+
 impl Store {
     /// Links an account to a seller: both, or nothing. Linking the same account again renews its tokens.
     ///
     /// # Errors
     /// Where DynamoDB fails.
     pub async fn link(&self, user: &UserId, link: &StripeLink, tokens: &SealedTokens) -> Result<Linked, StoreError> {
+        let mut items = self.linking(user, link)?;
+        items.push(self.put(to_item(&tokens_key(user), tokens)?).always());
+        Ok(linked(self.transact(items).await?))
+    }
+
+    /// Links an account that the platform made, and notes that it did, unless another was begun since. Such an account has
+    /// no tokens.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn link_made(&self, user: &UserId, link: &StripeLink, made: &MadeAccount) -> Result<Linked, StoreError> {
+        let mut items = self.linking(user, link)?;
+        items.push(self.note_made(user, made)?);
+        Ok(linked(self.transact(items).await?))
+    }
+
+    /// The parts of a transaction that every linking has: the user's and the account's.
+    fn linking(&self, user: &UserId, link: &StripeLink) -> Result<Vec<TransactWriteItem>, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(user).attributes()))
@@ -64,16 +91,7 @@ impl Store {
             .expression_attribute_values(":user", string(user.as_str()))
             .build()
             .expect("a table and an item are given");
-        let items = vec![
-            TransactWriteItem::builder().update(update).build(),
-            TransactWriteItem::builder().put(owner).build(),
-            self.put(to_item(&tokens_key(user), tokens)?).always(),
-        ];
-        Ok(match self.transact(items).await? {
-            Written::Yes => Linked::Yes,
-            Written::No(0) => Linked::UserRefused,
-            Written::No(_) => Linked::AccountTaken,
-        })
+        Ok(vec![TransactWriteItem::builder().update(update).build(), TransactWriteItem::builder().put(owner).build()])
     }
 
     /// Forgets the link to `account` and its tokens: the account is free to be linked again, by anybody. What was
@@ -95,20 +113,26 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Notes whether Stripe lets a linked account be charged for.
+    /// Notes how a linked account stands at Stripe, unless something newer is noted already.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the user has no such link any more.
-    pub async fn set_charges_enabled(&self, user: &UserId, account: &str, enabled: bool) -> Result<Written, StoreError> {
-        let update = Update::builder()
+    /// Where DynamoDB fails. [`Written::No`] where the user has no such link any more, or more is known of it.
+    pub async fn set_account_state(&self, user: &UserId, account: &str, state: &AccountState) -> Result<Written, StoreError> {
+        let mut update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(user).attributes()))
-            .update_expression("SET stripe.charges_enabled = :enabled")
-            .condition_expression("stripe.account_id = :account")
-            .expression_attribute_values(":account", string(account))
-            .expression_attribute_values(":enabled", super::AttributeValue::Bool(enabled))
-            .build()
-            .expect("a table, a key and an expression are given");
+            .condition_expression(
+                "stripe.account_id = :account AND (attribute_not_exists(stripe.asked_at) OR stripe.asked_at <= :asked_at)",
+            )
+            .expression_attribute_values(":account", string(account));
+        let fields: super::Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(state)?;
+        let mut parts = Vec::new();
+        for (name, value) in fields {
+            parts.push(format!("stripe.{name} = :{name}"));
+            update = update.expression_attribute_values(format!(":{name}"), value);
+        }
+        let update = update.update_expression(format!("SET {}", parts.join(", ")));
+        let update = update.build().expect("a table, a key and an expression are given");
         self.transact(vec![TransactWriteItem::builder().update(update).build()]).await
     }
 

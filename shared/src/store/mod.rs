@@ -8,6 +8,7 @@
 //! | session | `USER#<user>` | `SESSION#<hash>` | |
 //! | token that travels by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>` | |
 //! | sealed tokens | `USER#<user>` | `STRIPE` | |
+//! | account that the platform made for a seller | `USER#<user>` | `MADE#<type>` | |
 //! | course | `USER#<seller>` | `COURSE#<course>` | `COURSES`, newest last; only where published |
 //! | what a course's buyers read | `USER#<seller>` | `CONTENT#<course>` | |
 //! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; only where ever paid |
@@ -31,6 +32,7 @@ pub mod books;
 pub mod courses;
 pub mod events;
 pub mod links;
+pub mod made_accounts;
 pub mod mailed;
 pub mod oauth;
 pub mod outbox;

@@ -29,6 +29,9 @@ pub struct State {
     /// Whether the browser that started had the user's session. Where it had none, the link waits for the user to
     /// confirm it.
     pub with_session: bool,
+    /// Whether an Express account is asked for rather than a Standard one.
+    #[serde(default)]
+    pub express: bool,
 }
 
 impl Secret for State {
@@ -41,6 +44,9 @@ impl Secret for State {
 pub struct Ticket {
     /// Who asked for it.
     pub user_id: UserId,
+    /// Whether for an Express account.
+    #[serde(default)]
+    pub express: bool,
 }
 
 impl Secret for Ticket {

@@ -1,6 +1,7 @@
 //! The Stripe gateway: typed requests, our one HTTP client, lenient answers, and every failure told apart by what it
 //! says about the outcome.
 
+pub mod accounts;
 pub mod error;
 pub mod find;
 pub mod movements;

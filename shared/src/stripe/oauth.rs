@@ -1,11 +1,10 @@
 //! Stripe's OAuth for Connect. async-stripe has none. <https://docs.stripe.com/connect/oauth-reference>
 
 use serde::Deserialize;
-use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::Gateway;
 use super::error::StripeError;
-use super::objects::{Account, OAuthToken};
+use super::objects::OAuthToken;
 
 /// Why Stripe gave no tokens for a code.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +40,21 @@ impl Gateway {
         format!("{}/oauth/authorize?{query}", self.connect_base)
     }
 
+    /// Where a seller's browser goes to get an Express account, or to grant access to the one that they have.
+    /// <https://docs.stripe.com/connect/oauth-express-accounts>
+    #[must_use]
+    pub fn authorize_express_url(&self, redirect_uri: &str, state: &str) -> String {
+        let query = serde_urlencoded::to_string([
+            ("client_id", self.keys.client_id.as_str()),
+            ("redirect_uri", redirect_uri),
+            ("state", state),
+            ("suggested_capabilities[]", "card_payments"),
+            ("suggested_capabilities[]", "transfers"),
+        ])
+        .expect("pairs of texts can be written as a query");
+        format!("{}/express/oauth/authorize?{query}", self.connect_base)
+    }
+
     /// Trades a code for tokens: one request, never repeated, since a code that is used twice revokes what it gave.
     ///
     /// # Errors
@@ -54,15 +68,6 @@ impl Gateway {
             Ok(refusal) if status < 500 => Err(TokenError::Refused(refusal.error)),
             _ => Err(TokenError::Failed),
         }
-    }
-
-    /// A connected account. <https://docs.stripe.com/api/accounts/retrieve>
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn account(&self, id: &str) -> Result<Account, StripeError> {
-        let request = RequestBuilder::new(StripeMethod::Get, format!("/accounts/{id}"));
-        self.send(&request, None, None).await
     }
 
     /// Gives up the platform's access to an account. An account that has gone by itself is gone all the same.

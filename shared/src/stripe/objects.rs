@@ -179,16 +179,6 @@ pub struct Identified {
     pub id: String,
 }
 
-/// <https://docs.stripe.com/api/accounts/object>
-#[derive(Clone, Debug, Deserialize)]
-pub struct Account {
-    /// `acct_…`
-    pub id: String,
-    /// Whether it can be charged for.
-    #[serde(default)]
-    pub charges_enabled: Option<bool>,
-}
-
 /// <https://docs.stripe.com/api/charges/object>
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Charge {

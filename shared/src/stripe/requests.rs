@@ -33,6 +33,8 @@ pub struct Sale<'a> {
     pub application_fee: i64,
     /// Whom to charge, on the account that is charged.
     pub customer: &'a str,
+    /// The settlement merchant of a charge on the platform, where that is not the platform.
+    pub on_behalf_of: Option<&'a str>,
     /// Where the buyer comes back to.
     pub return_url: &'a str,
 }
@@ -88,6 +90,9 @@ impl Sale<'_> {
         if let Some(destination) = self.destination() {
             request = request.transfer_data(CreatePaymentIntentTransferData::new(destination));
         }
+        if let Some(account) = self.on_behalf_of {
+            request = request.on_behalf_of(account);
+        }
         if let Some(transfer_group) = self.transfer_group() {
             request = request.transfer_group(transfer_group);
         }
@@ -105,6 +110,7 @@ impl Sale<'_> {
         item.quantity = Some(1);
         let mut payment = CreateCheckoutSessionPaymentIntentData::new();
         payment.application_fee_amount = self.fee();
+        payment.on_behalf_of = self.on_behalf_of.map(str::to_owned);
         payment.metadata = Some(self.metadata());
         payment.transfer_group = self.transfer_group().map(str::to_owned);
         payment.transfer_data = self.destination().map(CreateCheckoutSessionPaymentIntentDataTransferData::new);

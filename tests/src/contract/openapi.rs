@@ -76,9 +76,16 @@ fn the_objects_are_described_as_they_are_sent() {
         "stripe": { "account_id": "acct_1", "account_type": "standard", "charges_enabled": true, "scope": "read_write", "livemode": false, "linked_at": at },
     });
     let user: shared::user::User = serde_json::from_value(user).expect("it is a user");
+    let link = user.stripe.as_ref().expect("there is a link");
     let user = serde_json::to_value(UserView::from(&user)).expect("it is JSON");
     assert_described(&document, "StripeLink", &user["stripe"]);
     assert_described(&document, "User", &user);
+    let account = serde_json::to_value(onboarding::view::AccountView::from(link)).expect("it is JSON");
+    assert_described(&document, "StripeAccount", &account);
+    for (name, part) in entries(&account).filter(|(_, part)| part.is_object()) {
+        let described = &document["components"]["schemas"]["StripeAccount"]["properties"][name]["properties"];
+        assert_eq!(entries(part).map(|(name, _)| name).collect::<Vec<_>>(), entries(described).map(|(name, _)| name).collect::<Vec<_>>());
+    }
     for owned in [None, Some(true)] {
         assert_described(&document, "Course", &serde_json::to_value(CourseView::new(course.clone(), owned)).expect("it is JSON"));
     }

@@ -33,6 +33,7 @@ fn every_error() -> Vec<Error> {
         Error::AlreadyOwned,
         Error::PriceChanged { amount: 5000, currency: "usd" },
         Error::SellerNotConnected,
+        Error::SellerCapabilityMissing { capability: "transfers" },
         Error::PurchaseInProgress,
         Error::NotPaid,
         Error::AlreadyRefunded,
@@ -52,6 +53,10 @@ fn every_error() -> Vec<Error> {
         Error::StillConnected,
         Error::AlreadyLinked,
         Error::AccountTaken,
+        Error::AlreadyConnected,
+        Error::NotConnected,
+        Error::NoExpressDashboard,
+        Error::OnboardingUnfinished,
         Error::BadSignature,
         Error::Internal(cause()),
     ];

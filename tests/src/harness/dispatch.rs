@@ -12,6 +12,7 @@ pub(super) async fn dispatch(world: &World, function: &str, request: Request) ->
         "charge" => charge::handle(&world.payments.charge, request).await,
         "courses" => courses::handle(&world.app, request).await,
         "oauth-callback" => oauth_callback::handle(&world.payments.oauth, request).await,
+        "onboarding" => onboarding::handle(&world.payments.onboarding, request).await,
         "purchases" => purchases::handle(&world.app, request).await,
         "refunds" => refunds::handle(&world.payments.refunds, request).await,
         "webhook" => webhook::handle(&world.payments.webhook, request).await,

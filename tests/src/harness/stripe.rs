@@ -10,6 +10,7 @@ use charge::Charge;
 use lambda_http::Body;
 use local::stripe::{Options, StandIn};
 use oauth_callback::OAuthCallback;
+use onboarding::Onboarding;
 use reconcile::{Reconcile, Report};
 use refunds::Refunds;
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ pub(crate) struct Payments {
     /// Also opens what it sealed.
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
+    pub(super) onboarding: Onboarding,
     pub(super) refunds: Refunds,
     /// Runs when a test says so.
     pub(crate) reconcile: Reconcile,
@@ -64,6 +66,7 @@ impl Payments {
             authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
+            onboarding: Onboarding { app: app.clone(), stripe: stripe.clone() },
             refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
             reconcile: Reconcile { app: app.clone(), stripe },
             webhook,
@@ -211,6 +214,28 @@ impl World {
         assert_eq!(answer.header("location"), Some("http://localhost:3000/?connect=success"), "{}", answer.body);
         let me = self.get("/users/me").bearer(&seller.token).await.json();
         me["stripe"]["account_id"].as_str().expect("it is linked").to_owned()
+    }
+
+    /// Opens an Account Link and sends its page as the seller would; answers where the browser is sent.
+    pub(crate) async fn onboard(&self, url: &str, decision: &str) -> String {
+        let opened = self.app.http.get(url).send().await.expect("the link is there");
+        let location = opened.headers().get("location").and_then(|location| location.to_str().ok()).expect("it leads on").to_owned();
+        if !location.contains("/setup/page/") {
+            return location;
+        }
+        let page = self.app.http.get(&location).send().await.expect("the page is there");
+        let html = page.text().await.expect("it is text");
+        Form::read(&html, &location).submit(&self.app.http, ("decision", decision)).await
+    }
+
+    /// Has the platform make a seller an account that can do everything.
+    pub(crate) async fn made_account(&self, seller: &Person, kind: &str, country: &str) -> String {
+        let asked = json!({"type": kind, "country": country});
+        let answer = self.post("/users/me/stripe/onboarding", asked).bearer(&seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.onboard(&answer.text("url"), "submit").await;
+        self.deliver().await;
+        answer.text("account_id")
     }
 
     /// Has a seller offer a course.

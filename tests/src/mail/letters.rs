@@ -123,7 +123,8 @@ async fn a_seller_is_reminded_while_stripe_needs_something_and_not_after() {
     let shop = world.shop().await;
     let user: shared::ids::UserId = shop.seller.id.parse().expect("it is an id");
     let reminder = Mail::OnboardingUnfinished { user: user.clone(), account: shop.account.clone() };
-    let _changed = world.app.store.set_charges_enabled(&user, &shop.account, false).await.expect("the table is there");
+    world.admin("POST", &format!("accounts/{}", shop.account), json!({"charges_enabled": false})).await;
+    world.deliver().await;
     let mail = sent(&world, &reminder).await;
     assert_eq!((mail.to, mail.subject.as_str()), (vec![shop.seller.email], "Your Stripe account is not ready yet"));
 

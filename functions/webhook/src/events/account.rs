@@ -8,18 +8,20 @@ use time::{Duration, OffsetDateTime};
 
 use crate::Webhook;
 
-/// A linked account can, or can no longer, be charged for. Such events overtake each other, so Stripe is asked how
-/// it stands now. <https://docs.stripe.com/api/events/types#event_types-account.updated>
+/// A linked account can do more, or less, or is asked for more. Such events overtake each other, so Stripe is asked how
+/// it stands now, and an older answer never replaces a newer one: two DynamoDB trips and a Stripe call.
+/// <https://docs.stripe.com/api/events/types#event_types-account.updated>
 ///
 /// # Errors
 /// Where the event must come again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let (Some(account), store) = (&event.account, &webhook.app.store) else { return Ok(()) };
     let Some(user) = store.owner_of_account(account).await? else { return Ok(()) };
+    let asked_at = webhook.app.clock.now();
     match webhook.stripe.account(account).await {
         Ok(current) => {
-            let enabled = current.charges_enabled.unwrap_or(true);
-            let _link_is_gone = store.set_charges_enabled(&user, account, enabled).await?;
+            let state = current.state(asked_at);
+            let _gone_or_newer = store.set_account_state(&user, account, &state).await?;
         }
         // Another event says so, and does more.
         Err(StripeError::AccountRevoked) => {}

@@ -1,0 +1,44 @@
+//! `GET /users/me/stripe/balance`: what a seller's account holds, and what is on its way to a bank.
+
+use serde::Deserialize;
+use shared::error::Error;
+use shared::http::{Request, Response, identity, response};
+use shared::stripe::error::StripeError;
+use shared::stripe::objects::List;
+
+use crate::view::{BalanceView, Money, PayoutView};
+use crate::{Onboarding, link_of};
+
+/// How many payouts are shown, the newest first.
+const PAYOUTS: usize = 10;
+
+/// <https://docs.stripe.com/api/balance/balance_object>
+#[derive(Deserialize)]
+struct Balance {
+    #[serde(default)]
+    available: Vec<Money>,
+    #[serde(default)]
+    pending: Vec<Money>,
+}
+
+/// One DynamoDB trip, then two Stripe calls side by side.
+///
+/// # Errors
+/// [`Error::NotConnected`] without an account, or where the platform's access to it is gone.
+pub async fn balance(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
+    let user = identity::user(request, &onboarding.app).await?;
+    let account = Some(link_of(&user)?.account_id.as_str());
+    let payouts = format!("/payouts?limit={PAYOUTS}");
+    let (balance, payouts) =
+        tokio::join!(onboarding.stripe.get::<Balance>("/balance", account), onboarding.stripe.get::<List<PayoutView>>(&payouts, account));
+    let balance = balance.map_err(gone)?;
+    let payouts = payouts.map_err(gone)?.data;
+    Ok(response::json(200, &BalanceView { available: balance.available, pending: balance.pending, payouts }))
+}
+
+fn gone(error: StripeError) -> Error {
+    match error {
+        StripeError::AccountRevoked => Error::NotConnected,
+        error => error.into(),
+    }
+}

@@ -1,0 +1,29 @@
+//! `POST /users/me/stripe/dashboard`: the way into the Express Dashboard.
+
+use shared::error::Error;
+use shared::http::{Request, Response, identity, response};
+use shared::stripe::error::StripeError;
+use shared::user::AccountType;
+
+use crate::{Onboarding, link_of, view};
+
+/// One DynamoDB trip and one Stripe call. The address opens once; each request gets a new one, for the account's owner
+/// only.
+///
+/// # Errors
+/// [`Error::NoExpressDashboard`] for accounts of another type, [`Error::OnboardingUnfinished`] before its owner has been
+/// through the form.
+pub async fn dashboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
+    let app = &onboarding.app;
+    let user = identity::user(request, app).await?;
+    let link = link_of(&user)?;
+    if link.account_type != AccountType::Express {
+        return Err(Error::NoExpressDashboard);
+    }
+    match onboarding.stripe.login_link(&link.account_id, &app.entropy.secret()).await {
+        Ok(address) => Ok(response::json(200, &view::AddressView { url: address.url, expires_at: None, account_id: None })),
+        Err(StripeError::Refused { .. }) => Err(Error::OnboardingUnfinished),
+        Err(StripeError::AccountRevoked) => Err(Error::NotConnected),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Making an account once, however often and by however many at a time it is asked for.
+//!
+//! The request is written down before Stripe gets it, under an idempotency key of the user, the type and a generation.
+//! Who finds it written sends the same request again: Stripe answers with the same account.
+
+use shared::error::Error;
+use shared::store::Written;
+use shared::store::links::Linked;
+use shared::store::made_accounts::{MadeAccount, MakingState};
+use shared::stripe::accounts::{self, Account, Made};
+use shared::stripe::error::StripeError;
+use shared::user::{AccountType, StripeLink, User};
+use time::OffsetDateTime;
+
+use crate::Onboarding;
+
+/// How often a record that others write as well is read again.
+const TRIES: usize = 8;
+
+/// The seller's account of this type, linked: the one that was made before, or a new one in this country, or in the
+/// platform's where none is given.
+///
+/// # Errors
+/// Where Stripe refuses or its answer stays unknown: the next request goes on from there.
+pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
+    let app = &onboarding.app;
+    for _ in 0..TRIES {
+        let asked_at = app.clock.now();
+        let seen = app.store.made_account(&user.id, account_type).await?;
+        let (mut record, made) = match seen {
+            Some(record) if goes_on(&record, country) => {
+                let made = found_or_made(onboarding, user, &record, asked_at).await;
+                (record, made)
+            }
+            before => {
+                let mut record = next(user, account_type, country.unwrap_or(&app.config.platform_country), before.as_ref(), asked_at);
+                if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
+                    continue;
+                }
+                let made = onboarding.stripe.make_account(&user.id, &record, asked_at).await;
+                (record, made)
+            }
+        };
+        match made {
+            Ok(Made::Yes(account)) => return link(onboarding, user, record, &account, asked_at).await,
+            // The next round begins another generation.
+            Ok(Made::Never) => {
+                record.state = MakingState::Refused;
+                let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
+            }
+            Err(error) => return Err(refusal(onboarding, user, record, error).await?),
+        }
+    }
+    Err(Error::Internal(format!("the account of {} changes too fast to be made", user.id)))
+}
+
+/// Whether a record is what is asked for. What Stripe may have made is seen through before anything else is begun; what
+/// it has made stays the seller's, unless an account in another country is asked for.
+fn goes_on(record: &MadeAccount, country: Option<&str>) -> bool {
+    match record.state {
+        MakingState::Asked => true,
+        MakingState::Made { .. } => country.is_none_or(|country| country == record.country),
+        MakingState::Refused => false,
+    }
+}
+
+fn next(user: &User, account_type: AccountType, country: &str, before: Option<&MadeAccount>, now: OffsetDateTime) -> MadeAccount {
+    let generation = before.map_or(1, |before| before.generation + 1);
+    let (body, idempotency_key) = accounts::creation(&user.id, &user.email, account_type, country, generation);
+    MadeAccount {
+        account_type,
+        country: country.to_owned(),
+        generation,
+        body,
+        idempotency_key,
+        started_at: now,
+        state: MakingState::Asked,
+        version: before.map_or(0, |before| before.version),
+    }
+}
+
+async fn found_or_made(onboarding: &Onboarding, user: &User, record: &MadeAccount, now: OffsetDateTime) -> Result<Made, StripeError> {
+    let MakingState::Made { account_id } = &record.state else {
+        return onboarding.stripe.make_account(&user.id, record, now).await;
+    };
+    match onboarding.stripe.account(account_id).await {
+        Ok(account) => Ok(Made::Yes(Box::new(account))),
+        // Its owner, or Stripe, has ended it for the platform.
+        Err(StripeError::AccountRevoked) => Ok(Made::Never),
+        Err(error) => Err(error),
+    }
+}
+
+async fn link(
+    onboarding: &Onboarding,
+    user: &User,
+    mut record: MadeAccount,
+    account: &Account,
+    asked_at: OffsetDateTime,
+) -> Result<StripeLink, Error> {
+    let app = &onboarding.app;
+    let link = StripeLink {
+        account_id: account.id.clone(),
+        account_type: record.account_type,
+        made_by_platform: true,
+        scope: "read_write".to_owned(),
+        livemode: onboarding.stripe.livemode(),
+        linked_at: app.clock.now(),
+        state: account.state(asked_at),
+    };
+    record.state = MakingState::Made { account_id: account.id.clone() };
+    record.version += 1;
+    match app.store.link_made(&user.id, &link, &record).await? {
+        Linked::Yes => {
+            tracing::info!(user_id = %user.id, account = account.id, kind = record.account_type.as_str(), "an account was made or found, and linked");
+            Ok(link)
+        }
+        Linked::AccountTaken => Err(Error::AccountTaken),
+        // Another account was linked at this moment, or the user is no seller any more. What was made is on record.
+        Linked::UserRefused => Err(Error::AlreadyConnected),
+    }
+}
+
+/// Stripe did nothing: the next request begins anew. Where it is not known whether it did, the record stays as it is.
+async fn refusal(onboarding: &Onboarding, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
+    let StripeError::Refused { param, message, .. } = &error else { return Ok(error.into()) };
+    tracing::warn!(user_id = %user.id, country = record.country, param, message, "Stripe refused to make an account");
+    if record.state == MakingState::Asked {
+        record.state = MakingState::Refused;
+        let _by_another = onboarding.app.store.write_made_account(&user.id, &mut record).await?;
+    }
+    Ok(match param.as_deref() {
+        Some("country") => Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country)),
+        _ => error.into(),
+    })
+}

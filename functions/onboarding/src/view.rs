@@ -1,0 +1,154 @@
+//! A seller's account as its owner sees it.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use shared::http::view::written;
+use shared::user::{AccountType, CapabilityStatus, StripeLink};
+use time::OffsetDateTime;
+
+/// The answer of `GET /users/me/stripe`: what is known, where there is an account.
+#[derive(Debug, Serialize)]
+pub struct AccountView {
+    connected: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    account: Option<ConnectedView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConnectedView {
+    account_id: String,
+    account_type: AccountType,
+    made_by_platform: bool,
+    country: Option<String>,
+    charges_enabled: bool,
+    payouts_enabled: bool,
+    details_submitted: bool,
+    capabilities: CapabilitiesView,
+    requirements: RequirementsView,
+    scope: String,
+    livemode: bool,
+    linked_at: String,
+}
+
+/// Null where Stripe has not told yet.
+#[derive(Debug, Serialize)]
+struct CapabilitiesView {
+    card_payments: Option<CapabilityStatus>,
+    transfers: Option<CapabilityStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct RequirementsView {
+    currently_due: Vec<String>,
+    past_due: Vec<String>,
+    eventually_due: Vec<String>,
+    pending_verification: Vec<String>,
+    disabled_reason: Option<String>,
+    current_deadline: Option<String>,
+}
+
+impl AccountView {
+    /// Of a seller who has no account.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { connected: false, account: None }
+    }
+}
+
+impl From<&StripeLink> for AccountView {
+    fn from(link: &StripeLink) -> Self {
+        let state = link.state.clone();
+        let wanted = state.requirements;
+        let account = ConnectedView {
+            account_id: link.account_id.clone(),
+            account_type: link.account_type,
+            made_by_platform: link.made_by_platform,
+            country: state.country,
+            charges_enabled: state.charges_enabled,
+            payouts_enabled: state.payouts_enabled,
+            details_submitted: state.details_submitted,
+            capabilities: CapabilitiesView {
+                card_payments: state.capabilities.map(|all| all.card_payments),
+                transfers: state.capabilities.map(|all| all.transfers),
+            },
+            requirements: RequirementsView {
+                currently_due: wanted.currently_due,
+                past_due: wanted.past_due,
+                eventually_due: wanted.eventually_due,
+                pending_verification: wanted.pending_verification,
+                disabled_reason: wanted.disabled_reason,
+                current_deadline: wanted.current_deadline.and_then(at),
+            },
+            scope: link.scope.clone(),
+            livemode: link.livemode,
+            linked_at: written(link.linked_at),
+        };
+        Self { connected: true, account: Some(account) }
+    }
+}
+
+/// An address at Stripe that opens once.
+#[derive(Serialize)]
+pub struct AddressView {
+    /// For the account's owner only.
+    pub url: String,
+    /// Until when it opens, where Stripe says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// `acct_…`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+}
+
+/// An amount, as Stripe writes it and as we do: in the minor unit, with a lower-case ISO 4217 currency.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Money {
+    /// In the minor unit; below zero where the account owes it.
+    #[serde(default)]
+    pub amount: i64,
+    /// Lower-case ISO 4217.
+    #[serde(default)]
+    pub currency: String,
+}
+
+/// What an account holds.
+#[derive(Debug, Serialize)]
+pub struct BalanceView {
+    /// What can be paid out.
+    pub available: Vec<Money>,
+    /// What cannot yet.
+    pub pending: Vec<Money>,
+    /// The newest payouts.
+    pub payouts: Vec<PayoutView>,
+}
+
+/// Money on its way to a bank. <https://docs.stripe.com/api/payouts/object>
+#[derive(Debug, Deserialize, Serialize)]
+pub struct PayoutView {
+    /// `po_…`
+    #[serde(default)]
+    pub id: String,
+    /// The amount.
+    #[serde(flatten)]
+    pub money: Money,
+    /// `paid`, `pending`, `in_transit`, `canceled` or `failed`
+    #[serde(default)]
+    pub status: String,
+    /// When the bank has it.
+    #[serde(default, deserialize_with = "unix")]
+    pub arrival_date: Option<String>,
+    /// When it left.
+    #[serde(default, rename(deserialize = "created"), deserialize_with = "unix")]
+    pub created_at: Option<String>,
+    /// Why the bank sent it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+}
+
+fn unix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<i64>::deserialize(deserializer)?.and_then(at))
+}
+
+/// Unix seconds as we write times.
+fn at(seconds: i64) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp(seconds).ok().map(written)
+}

@@ -1,0 +1,363 @@
+//! Accounts that the platform makes: each once, and used for what its own state says.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Answer, Person, World, assert_shape};
+
+const CARD: &str = "pm_card_visa";
+
+async fn ask(world: &World, seller: &Person, body: Value) -> Answer {
+    world.post("/users/me/stripe/onboarding", body).bearer(&seller.token).await
+}
+
+async fn stands(world: &World, seller: &Person) -> Value {
+    let answer = world.get("/users/me/stripe").bearer(&seller.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()
+}
+
+/// The accounts at Stripe, by id.
+async fn accounts(world: &World) -> Vec<Value> {
+    world.stripe("/accounts?limit=100", None).await["data"].as_array().expect("it is a list").clone()
+}
+
+async fn account_of(world: &World, seller: &Person, kind: &str) -> String {
+    let answer = ask(world, seller, json!({"type": kind})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.text("account_id")
+}
+
+#[tokio::test]
+async fn an_account_sells_once_its_own_state_says_so() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    let course = course["id"].as_str().expect("an id");
+    assert_eq!(stands(&world, &seller).await, json!({"connected": false}));
+    world.asked_stripe().await;
+    world.operations();
+
+    let answer = ask(&world, &seller, json!({"type": "express"})).await;
+    let [url, account] = ["url", "account_id"].map(|name| answer.text(name));
+    assert_shape(&answer.json(), &json!({"url": "[any]", "expires_at": "[time]", "account_id": account}));
+    assert_eq!(world.asked_stripe().await, ["POST /v1/accounts", "POST /v1/account_links"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"]);
+    let due = stands(&world, &seller).await;
+    assert_shape(
+        &due,
+        &json!({
+            "connected": true, "account_id": account, "account_type": "express", "made_by_platform": true, "country": "US",
+            "charges_enabled": false, "payouts_enabled": false, "details_submitted": false,
+            "capabilities": {"card_payments": "inactive", "transfers": "inactive"},
+            "requirements": {
+                "currently_due": "[any]", "past_due": "[any]", "eventually_due": "[any]", "pending_verification": [],
+                "disabled_reason": "requirements.past_due", "current_deadline": null,
+            },
+            "scope": "read_write", "livemode": false, "linked_at": "[time]",
+        }),
+    );
+    assert!(due["requirements"]["currently_due"].as_array().is_some_and(|due| due.contains(&json!("external_account"))));
+
+    let refused = async || {
+        let answer = world.buy(&buyer, course, CARD).await;
+        let detail = "the seller of this course cannot be paid at the moment: their Stripe account lacks the capability transfers";
+        assert_eq!((answer.status, answer.text("code").as_str()), (409, "seller_capability_missing"), "{}", answer.body);
+        assert_eq!((answer.text("detail").as_str(), answer.text("capability").as_str()), (detail, "transfers"));
+    };
+    refused().await;
+    // Coming back proves nothing.
+    assert_eq!(world.onboard(&url, "later").await, "http://localhost:3000/seller.html?onboarding=return");
+    stands(&world, &seller).await;
+    refused().await;
+    assert!(world.succeeded(None).await.is_empty());
+
+    // A used link leads to where a new one is asked for.
+    assert_eq!(world.onboard(&url, "submit").await, "http://localhost:3000/seller.html?onboarding=refresh");
+    let again = ask(&world, &seller, json!({"type": "express", "country": "US"})).await;
+    assert_eq!(again.text("account_id"), account);
+    world.onboard(&again.text("url"), "submit").await;
+    world.deliver().await;
+    world.asked_stripe().await;
+    let settled = stands(&world, &seller).await;
+    assert_eq!(
+        (&settled["charges_enabled"], &settled["payouts_enabled"], &settled["details_submitted"]),
+        (&json!(true), &json!(true), &json!(true))
+    );
+    assert_eq!(settled["capabilities"], json!({"card_payments": "active", "transfers": "active"}));
+    assert!(world.asked_stripe().await.is_empty(), "its events have told");
+    let sold = world.buy(&buyer, course, CARD).await;
+    assert_eq!(sold.status, 201, "{}", sold.body);
+    assert_eq!(world.succeeded(None).await[0]["transfer_data"]["destination"], json!(account));
+}
+
+#[tokio::test]
+async fn while_something_is_missing_stripe_is_asked_each_time() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let url = ask(&world, &seller, json!({"type": "express"})).await.text("url");
+    world.onboard(&url, "submit").await;
+    world.asked_stripe().await;
+    world.operations();
+    // No event has come.
+    assert_eq!(stands(&world, &seller).await["charges_enabled"], true);
+    let asked = world.asked_stripe().await;
+    assert!(asked.len() == 1 && asked[0].starts_with("GET /v1/accounts/acct_"), "{asked:?}");
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    stands(&world, &seller).await;
+    assert!(world.asked_stripe().await.is_empty());
+    assert_eq!(world.operations(), ["BatchGetItem"]);
+
+    // Stripe wants more, and says so.
+    let account = stands(&world, &seller).await["account_id"].as_str().expect("an id").to_owned();
+    let demand = json!({"demand": ["individual.verification.document"], "seconds": 3600});
+    world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+    world.deliver().await;
+    world.fault("GET", "/v1/accounts", json!({"kind": "status", "status": 400, "message": "no"})).await;
+    let asked = stands(&world, &seller).await;
+    assert_eq!(asked["requirements"]["currently_due"], json!(["individual.verification.document"]), "what was heard, where Stripe fails");
+    assert!(asked["requirements"]["current_deadline"].is_string());
+    assert_eq!(asked["charges_enabled"], true);
+    world.pass(Duration::hours(2)).await;
+    assert_eq!(stands(&world, &seller).await["charges_enabled"], false);
+}
+
+#[tokio::test]
+async fn an_older_answer_does_not_replace_a_newer_one() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = account_of(&world, &seller, "express").await;
+    let user = seller.id.parse().expect("an id");
+    let link = world.app.store.user(&user).await.expect("it is read").and_then(|user| user.stripe).expect("it is linked");
+    let mut newer = link.state.clone();
+    (newer.charges_enabled, newer.asked_at) = (true, newer.asked_at + 5);
+    let set = async |state| world.app.store.set_account_state(&user, &account, state).await.expect("it is written");
+    assert_eq!(set(&newer).await, shared::store::Written::Yes);
+    assert_ne!(set(&link.state).await, shared::store::Written::Yes);
+    let me = world.get("/users/me").bearer(&seller.token).await.json();
+    assert_eq!(me["stripe"]["charges_enabled"], true);
+}
+
+#[tokio::test]
+async fn however_often_and_at_once_it_is_asked_one_account_is_made() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let answers = join_all((0..8).map(|_| ask(&world, &seller, json!({"type": "custom"})))).await;
+    let made = accounts(&world).await;
+    assert_eq!(made.len(), 1, "{made:?}");
+    for answer in &answers {
+        // Who met the first one at Stripe is told to come again.
+        assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.body);
+        if answer.status == 200 {
+            assert_eq!(json!(answer.text("account_id")), made[0]["id"]);
+        }
+    }
+    assert!(answers.iter().any(|answer| answer.status == 200));
+    assert_eq!(made[0]["metadata"], json!({"user_id": seller.id, "generation": "1"}));
+    assert_eq!(json!(account_of(&world, &seller, "custom").await), made[0]["id"]);
+}
+
+#[tokio::test]
+async fn an_account_whose_answer_was_lost_is_found() {
+    let lost = [json!({"kind": "drop_after"}), json!({"kind": "status_after", "status": 500}), json!({"kind": "truncate"})];
+    for (wait, fault) in [0, 30].into_iter().flat_map(|hours| lost.iter().map(move |fault| (hours, fault))) {
+        let world = World::start().await;
+        let seller = world.seller("seller@example.com").await;
+        let faults: Vec<Value> =
+            (0..3).map(|_| json!({"match": {"method": "POST", "path": "/v1/accounts", "exact": true}, "fault": fault})).collect();
+        world.admin("POST", "faults", json!(faults)).await;
+        let first = ask(&world, &seller, json!({"type": "express"})).await;
+        world.admin("DELETE", "faults", json!({})).await;
+        if first.status != 200 {
+            assert_eq!(stands(&world, &seller).await, json!({"connected": false}), "{fault}");
+        }
+        world.pass(Duration::hours(wait)).await;
+        let account = world.log_in(&seller).await;
+        let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&account).await;
+        assert_eq!(answer.status, 200, "{fault} {}", answer.body);
+        let made = accounts(&world).await;
+        assert_eq!((made.len(), &made[0]["id"]), (1, &json!(answer.text("account_id"))), "{fault} after {wait} hours");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_never_made_is_begun_anew() {
+    for fault in [json!({"kind": "status", "status": 500}), json!({"kind": "status", "status": 400, "code": "country_unsupported"})] {
+        let world = World::start().await;
+        let seller = world.seller("seller@example.com").await;
+        world.fault("POST", "/v1/accounts", fault.clone()).await;
+        let first = ask(&world, &seller, json!({"type": "express", "country": "FR"})).await;
+        if first.status != 200 {
+            first.is_problem(
+                502,
+                "payment_provider_error",
+                "the payment provider could not carry this out; nothing was charged twice, and it is safe to try again",
+            );
+            assert!(accounts(&world).await.is_empty());
+        }
+        let answer = ask(&world, &seller, json!({"type": "express", "country": "DE"})).await;
+        let made = accounts(&world).await;
+        assert_eq!(made.len(), 1);
+        // What Stripe may have made is seen through; what it refused is not.
+        let (status, country) = if first.status == 200 { (409, "FR") } else { (200, "DE") };
+        assert_eq!(
+            (answer.status, &made[0]["country"], &made[0]["metadata"]["generation"]),
+            (status, &json!(country), &json!("2")),
+            "{fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_have_an_account_is_told_so() {
+    let world = World::start().await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let nobody = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).await;
+    nobody.is_problem(401, "not_signed_in", "log in first");
+    let no_seller = "only sellers may do this; ask the staff to make you one";
+    ask(&world, &buyer, json!({"type": "express"})).await.is_problem(403, "not_a_seller", no_seller);
+    for path in ["/users/me/stripe", "/users/me/stripe/balance"] {
+        world.get(path).bearer(&buyer.token).await.is_problem(403, "not_a_seller", no_seller);
+    }
+    let seller = world.seller("seller@example.com").await;
+    for country in ["us", "USA", "U1", ""] {
+        let answer = ask(&world, &seller, json!({"type": "express", "country": country})).await;
+        answer.is_problem(422, "invalid_request", "country must be two upper-case letters, such as US");
+    }
+    assert_eq!(ask(&world, &seller, json!({"type": "premium"})).await.status, 422);
+    let foreign = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).cookie(&seller.token);
+    assert_eq!(foreign.origin("https://elsewhere.example").await.text("code"), "foreign_origin");
+    assert!(accounts(&world).await.is_empty());
+
+    for (path, method) in [("/users/me/stripe/dashboard", "POST"), ("/users/me/stripe/balance", "GET")] {
+        world.call(method, path).bearer(&seller.token).await.is_problem(409, "not_connected", "connect a Stripe account first");
+    }
+    let taken = "another Stripe account is connected already; disconnect it first";
+    account_of(&world, &seller, "express").await;
+    ask(&world, &seller, json!({"type": "custom"})).await.is_problem(409, "already_connected", taken);
+    ask(&world, &seller, json!({"type": "express", "country": "DE"})).await.is_problem(409, "already_connected", taken);
+    // What its owner linked through OAuth, its owner completes at Stripe.
+    let other = world.seller("other@example.com").await;
+    world.link(&other).await;
+    for kind in ["standard", "express"] {
+        ask(&world, &other, json!({"type": kind})).await.is_problem(409, "already_connected", taken);
+    }
+    assert_eq!(accounts(&world).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_unlinked_account_comes_back_and_its_sales_can_be_refunded_meanwhile() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    let course = course["id"].as_str().expect("an id");
+    let buyer = world.buyer("buyer@example.com").await;
+    let sold = world.buy(&buyer, course, CARD).await.json();
+    let purchase = sold["purchase"]["id"].as_str().unwrap_or_else(|| panic!("{sold}"));
+
+    world.asked_stripe().await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    assert!(world.asked_stripe().await.is_empty(), "nobody else's access is given up");
+    assert_eq!(stands(&world, &seller).await, json!({"connected": false}));
+    let other = world.buyer("other@example.com").await;
+    assert_eq!(world.buy(&other, course, CARD).await.text("code"), "seller_not_connected");
+    let refund = world.post(format!("/purchases/{purchase}/refund"), json!({"amount": 1000})).bearer(&seller.token).await;
+    assert_eq!((refund.status, &refund.json()["refunded"]), (200, &json!(1000)), "{}", refund.body);
+
+    assert_eq!(account_of(&world, &seller, "express").await, account);
+    assert_eq!(world.buy(&other, course, CARD).await.status, 201);
+    assert_eq!(accounts(&world).await.len(), 1);
+    // In another country it is another account, and so it is where the old one is gone at Stripe.
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    let abroad = ask(&world, &seller, json!({"type": "express", "country": "DE"})).await.text("account_id");
+    assert_ne!(abroad, account);
+    world.admin("POST", &format!("accounts/{abroad}/deauthorize"), json!({})).await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    let third = account_of(&world, &seller, "express").await;
+    assert!(third != account && third != abroad);
+    world.books().await;
+}
+
+#[tokio::test]
+async fn an_account_of_one_seller_is_no_other_sellers() {
+    let world = World::start().await;
+    let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let account = account_of(&world, &seller, "standard").await;
+    let (mine, theirs) = (seller.id.parse().expect("an id"), other.id.parse().expect("an id"));
+    let link = world.app.store.user(&mine).await.expect("it is read").and_then(|user| user.stripe).expect("it is linked");
+    let tokens = shared::store::links::SealedTokens { key_id: "k1".into(), sealed: String::new() };
+    let linked = world.app.store.link(&theirs, &link, &tokens).await.expect("the table is there");
+    assert_eq!((linked, link.account_id), (shared::store::links::Linked::AccountTaken, account));
+    assert_eq!(stands(&world, &other).await, json!({"connected": false}));
+}
+
+#[tokio::test]
+async fn the_express_dashboard_opens_once_for_its_owner() {
+    let world = World::start().await;
+    let open = async |seller: &Person| world.post("/users/me/stripe/dashboard", json!({})).bearer(&seller.token).await;
+    let seller = world.seller("seller@example.com").await;
+    let url = ask(&world, &seller, json!({"type": "express"})).await.text("url");
+    open(&seller).await.is_problem(409, "onboarding_unfinished", "finish the set-up of your Stripe account first");
+    world.onboard(&url, "submit").await;
+    world.asked_stripe().await;
+    world.operations();
+    let (first, second) = (open(&seller).await, open(&seller).await);
+    assert_eq!((first.status, second.status), (200, 200), "{}", first.body);
+    assert_ne!(first.text("url"), second.text("url"));
+    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
+    assert_eq!(world.asked_stripe().await.len(), 2);
+    for status in [200, 404] {
+        assert_eq!(world.app.http.get(first.text("url")).send().await.expect("the page is there").status().as_u16(), status);
+    }
+    for kind in ["custom", "standard"] {
+        let other = world.seller(&format!("{kind}@example.com")).await;
+        world.made_account(&other, kind, "US").await;
+        let detail = "this account has no Express Dashboard; its owner signs in at Stripe";
+        open(&other).await.is_problem(409, "no_express_dashboard", detail);
+    }
+}
+
+#[tokio::test]
+async fn a_custom_account_can_be_looked_over_once_nothing_is_due() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.made_account(&seller, "custom", "US").await;
+    world.asked_stripe().await;
+    assert_eq!(ask(&world, &seller, json!({"type": "custom"})).await.status, 200);
+    let log = world.admin("GET", "requests", json!({})).await;
+    let sent = &log["requests"].as_array().and_then(|all| all.last()).expect("a request")["params"];
+    assert_eq!((&sent["type"], &sent["collection_options"]["fields"]), (&json!("account_update"), &json!("eventually_due")), "{log}");
+}
+
+#[tokio::test]
+async fn a_seller_sees_balance_and_payouts() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    let buyer = world.buyer("buyer@example.com").await;
+    assert_eq!(world.buy(&buyer, course["id"].as_str().expect("an id"), "pm_card_bypassPending").await.status, 201);
+    let read = async || world.get("/users/me/stripe/balance").bearer(&seller.token).await.json();
+    assert_eq!(
+        read().await,
+        json!({"available": [{"amount": 2000, "currency": "usd"}], "pending": [{"amount": 0, "currency": "usd"}], "payouts": []})
+    );
+    let made = world.admin("POST", &format!("accounts/{account}/payout"), json!({})).await;
+    world.asked_stripe().await;
+    let paid = read().await;
+    assert_eq!(world.asked_stripe().await.len(), 2);
+    assert_eq!((&paid["available"][0]["amount"], &paid["pending"][0]["amount"]), (&json!(0), &json!(0)));
+    let payout =
+        json!({"id": "[any]", "amount": 2000, "currency": "usd", "status": "pending", "arrival_date": "[time]", "created_at": "[time]"});
+    assert_shape(&paid["payouts"], &json!([payout]));
+    let id = paid["payouts"][0]["id"].as_str().expect("an id");
+    assert!(made.to_string().contains(id), "{made}");
+    world.admin("POST", &format!("payouts/{id}/fail"), json!({"reason": "account_closed"})).await;
+    assert_eq!(read().await["payouts"][0]["failure_code"], "account_closed");
+    // Without access there is nothing to see.
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    assert_eq!(world.get("/users/me/stripe/balance").bearer(&seller.token).await.text("code"), "not_connected");
+}
