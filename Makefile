@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check build deploy staff ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check build deploy storefront staff ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -44,6 +44,10 @@ build: ## build the functions for a release (ARCH=arm64 or x86_64)
 deploy: ## build with SAM and deploy, asking for the parameters; docs/operations.md has the rest
 	sam build
 	sam deploy --guided
+	@scripts/upload-storefront
+
+storefront: ## upload web/ to a stack that hosts it (STACK=…, or the one in samconfig.toml)
+	@scripts/upload-storefront $(STACK)
 
 staff: ## make a signed-up user the first member of staff: TABLE_NAME=… make staff EMAIL=…
 	@cargo run --quiet --package operator -- staff $(EMAIL)

@@ -14,15 +14,34 @@ use tower_http::services::{ServeDir, ServeFile};
 
 use crate::net::{self, Server};
 
-/// What every page is sent with. Nothing inline, nothing from elsewhere.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+/// What everything is sent with. The deployed site's CloudFront sends the same, but for the last.
+const HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=()"),
     // An edit shows at the next load.
     (header::CACHE_CONTROL, "no-store"),
+];
+
+const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// What pages are sent with as well. Nothing inline, nothing from elsewhere.
+const STRICT: [(HeaderName, &str); 3] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=()"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The page that loads Stripe.js, and what it is sent with instead: Stripe.js frames Stripe's fields and a bank's page.
+/// <https://docs.stripe.com/security/guide#content-security-policy>
+const PAYMENT_PAGE: &str = "/pay.html";
+const WITH_STRIPE_JS: [(HeaderName, &str); 2] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; script-src 'self' https://js.stripe.com https://*.js.stripe.com; \
+         frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; connect-src 'self' https://api.stripe.com; \
+         img-src 'self' https://*.stripe.com; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=(self \"https://js.stripe.com\")"),
 ];
 
 /// What lies in the folder and is not part of the site.
@@ -60,12 +79,13 @@ impl Web {
 
 /// Hides what is not part of the site, and adds the headers.
 async fn site(request: Request, next: Next) -> Response {
+    let of_page: &[_] = if request.uri().path() == PAYMENT_PAGE { &WITH_STRIPE_JS } else { &STRICT };
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
     let mut response = match first.starts_with('.') || NOT_SERVED.contains(&first) {
         true => StatusCode::NOT_FOUND.into_response(),
         false => next.run(request).await,
     };
-    for (name, value) in HEADERS {
+    for (name, value) in HEADERS.iter().chain(of_page) {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response

@@ -1,5 +1,6 @@
 //! Settings, from the environment.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::money::{FeePercent, PerCurrency};
@@ -50,6 +51,8 @@ pub struct Config {
     pub fee_fixed: PerCurrency,
     /// `FEE_MINIMUM`: the least that the platform keeps of a sale, by currency.
     pub fee_minimum: PerCurrency,
+    /// `ORIGIN_SECRET`: what CloudFront shows to the API, see [`OriginSecret`].
+    pub origin_secret: OriginSecret,
     /// `STRIPE_TIMEOUT_MS`: how long one request to Stripe may take.
     pub stripe_timeout: Duration,
 }
@@ -59,6 +62,26 @@ pub struct Config {
 #[must_use]
 pub fn is_country(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// What our CloudFront, and nobody else, sends along with a request. It is never printed.
+#[derive(Clone, Default)]
+pub struct OriginSecret(String);
+
+impl OriginSecret {
+    /// Whether a request that showed this came through our CloudFront; never where there is none.
+    #[must_use]
+    pub fn is(&self, shown: &[u8]) -> bool {
+        let digest = |text: &[u8]| ring::digest::digest(&ring::digest::SHA256, text);
+        // Digests, so that the time of comparing says nothing about the secret.
+        !self.0.is_empty() && digest(self.0.as_bytes()).as_ref() == digest(shown).as_ref()
+    }
+}
+
+impl fmt::Debug for OriginSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OriginSecret")
+    }
 }
 
 /// What becomes of a payment at Stripe without a purchase.
@@ -157,6 +180,7 @@ impl Config {
             fee_fixed: per_currency("FEE_FIXED")?,
             fee_minimum: per_currency("FEE_MINIMUM")?,
             mail_from: text("MAIL_FROM", ""),
+            origin_secret: OriginSecret(text("ORIGIN_SECRET", "")),
             stripe_timeout,
         })
     }

@@ -8,6 +8,7 @@ mod roles;
 mod routes;
 mod settings;
 mod stack;
+mod storefront;
 mod template;
 
 use std::collections::BTreeSet;

@@ -9,14 +9,31 @@ import { problem } from './problems.js';
 /** Stripe is asked on the way; its slowest answer is worth waiting for. */
 const TIMEOUT_MS = 35_000;
 
-const purchasePage = (id) => `/purchase.html?id=${encodeURIComponent(id)}`;
+/** Where a purchase shows how it stands. */
+export const purchasePage = (id) => `/purchase.html?id=${encodeURIComponent(id)}`;
 
 /** Leaves for a page of Stripe's. */
-function leaveFor(text) {
+export function leaveFor(text) {
   const url = new URL(text);
   // A scheme such as javascript: would run as this site.
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new Error('the payment page has no web address');
   window.location.assign(url.href);
+}
+
+/**
+ * Sends the one request that buys.
+ *
+ * @param {{course_id: string, expected_amount?: number, payment_method?: string}} body
+ * @returns {Promise<object>} as POST /courses/charge answers; never ends where the session has
+ */
+export async function charge(body) {
+  try {
+    return await api.post('/courses/charge', body, { timeout: TIMEOUT_MS });
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    goToLogin();
+    return new Promise(() => {});
+  }
 }
 
 /**
@@ -29,16 +46,12 @@ function leaveFor(text) {
  */
 export async function buy(courseId, expected) {
   try {
-    const answer = await api.post('/courses/charge', { course_id: courseId, expected_amount: expected }, { timeout: TIMEOUT_MS });
+    const answer = await charge({ course_id: courseId, expected_amount: expected });
     const url = answer.checkout_url ?? answer.next_action_url;
     if (url) leaveFor(url);
     else window.location.assign(purchasePage(answer.purchase.id));
     return new Promise(() => {});
   } catch (error) {
-    if (error.status === 401) {
-      goToLogin();
-      return new Promise(() => {});
-    }
     const box = refusal(error);
     box.dataset.code = error.code ?? '';
     return box;
@@ -47,7 +60,8 @@ export async function buy(courseId, expected) {
 
 const purchases = () => linkButton('My purchases', '/account.html#purchases');
 
-function refusal(error) {
+/** Why a purchase did not go on, as a notice. */
+export function refusal(error) {
   switch (error.code) {
     case 'already_owned':
       return notice('good', 'You own this course already.', 'It was not charged again.', [purchases()]);

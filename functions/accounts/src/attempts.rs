@@ -36,7 +36,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`Error::Throttled`], and where DynamoDB fails.
     pub(crate) async fn begin(app: &'a App, request: &Request, email_key: &str) -> Result<Self, Error> {
-        let address = Some(identity::address(request)).filter(|address| !address.is_empty());
+        let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
         let attempt = Self {
             app,
             account: format!("account {email_key}"),

@@ -31,7 +31,7 @@ pub(crate) async fn ask(app: &App, request: &Request) -> Result<Response, Error>
     let email = Email::parse(&body.email).map_err(|fault| Error::InvalidRequest(fault.to_owned()))?;
 
     let now = app.clock.now();
-    let (account, client) = (format!("reset account {}", email.key()), format!("reset client {}", identity::address(request)));
+    let (account, client) = (format!("reset account {}", email.key()), format!("reset client {}", identity::address(request, &app.config)));
     let (account, client) = tokio::join!(app.store.begin_try(&account, PER_ACCOUNT, now), app.store.begin_try(&client, PER_CLIENT, now));
     if (account?, client?) == (Try::Counted, Try::Counted) {
         app.store.ask(&Mail::password_reset(&email, now), now).await?;

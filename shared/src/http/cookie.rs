@@ -1,6 +1,6 @@
 //! Cookies: the session's, and the one that binds an OAuth round trip to its browser.
 
-use lambda_http::http::header::COOKIE;
+use lambda_http::http::header::{AUTHORIZATION, COOKIE};
 
 use super::Request;
 use crate::config::Config;
@@ -12,6 +12,14 @@ pub enum Cookie {
     Session,
     /// The browser's half of an OAuth `state`.
     OAuth,
+}
+
+/// Whether a request comes with what could be a session, good or not.
+#[must_use]
+pub fn names_a_session(request: &Request) -> bool {
+    let cookies = request.headers().get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
+    let mut names = cookies.flat_map(|header| header.split(';')).filter_map(|pair| Some(pair.trim().split_once('=')?.0));
+    request.headers().contains_key(AUTHORIZATION) || names.any(|name| matches!(name, "session" | "__Host-session"))
 }
 
 impl Cookie {

@@ -1,8 +1,10 @@
 //! Who asks, and from where.
 
+use std::net::IpAddr;
+
 use lambda_http::RequestExt as _;
-use lambda_http::http::Method;
 use lambda_http::http::header::{AUTHORIZATION, ORIGIN};
+use lambda_http::http::{HeaderValue, Method};
 use lambda_http::request::RequestContext;
 
 use super::Request;
@@ -81,9 +83,17 @@ fn is_allowed(origin: &str, config: &Config) -> bool {
         || url::Url::parse(&config.storefront_url).is_ok_and(|storefront| storefront.origin().ascii_serialization() == origin)
 }
 
-/// The client's address as API Gateway saw it; headers that a client can write do not count.
+/// The client's address as API Gateway saw it, or as CloudFront did where the request shows that it came through ours;
+/// headers that a client can write do not count.
 #[must_use]
-pub fn address(request: &Request) -> String {
+pub fn address(request: &Request, config: &Config) -> String {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    if header("x-origin-secret").is_some_and(|shown| config.origin_secret.is(shown)) {
+        let viewer = header("x-viewer-address").and_then(|viewer| std::str::from_utf8(viewer).ok()?.parse::<IpAddr>().ok());
+        if let Some(viewer) = viewer {
+            return viewer.to_string();
+        }
+    }
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone().unwrap_or_default(),
         _ => String::new(),

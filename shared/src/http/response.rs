@@ -5,8 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SET_COOKIE};
 use serde::Serialize;
 
+use super::cookie::names_a_session;
 use super::{Body, Request, Response};
 use crate::store::page::Paged;
+
+/// How long CloudFront may answer in our place; browsers ask each time.
+const PUBLIC: &str = "public, max-age=0, s-maxage=60, stale-while-revalidate=60";
 
 fn encode<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("views have string keys and no fallible parts")
@@ -23,8 +27,8 @@ pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
         .expect("the headers are sound")
 }
 
-/// A public answer in JSON that browsers and CloudFront may keep for a minute, with an `ETag`; 304 without a body
-/// where the client has it already.
+/// A public answer in JSON that CloudFront may keep for a minute, with an `ETag`; 304 without a body where the client has
+/// it already. What is answered to somebody with a session is kept by their own browser at most, and asked for again.
 #[must_use]
 pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
     let body = encode(value);
@@ -37,7 +41,7 @@ pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
         .any(|one| matches!(one.trim().trim_start_matches("W/"), found if found == tag || found == "*"));
     let builder = lambda_http::Response::builder()
         .header(ETAG, tag)
-        .header(CACHE_CONTROL, "public, max-age=0, s-maxage=60, stale-while-revalidate=60")
+        .header(CACHE_CONTROL, if names_a_session(request) { "private, no-cache" } else { PUBLIC })
         .header("vary", "Authorization, Cookie");
     let response = if unchanged {
         builder.status(304).body(Body::Empty)

@@ -143,6 +143,46 @@ async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
     world.log_in(&person).await;
 }
 
+/// What CloudFront sends along, and who it says has asked.
+fn through_cloudfront<'a>(call: Call<'a>, secret: &str, viewer: &str) -> Call<'a> {
+    call.from("192.0.2.1").header("x-origin-secret", secret).header("x-viewer-address", viewer)
+}
+
+#[tokio::test]
+async fn behind_our_cloudfront_the_viewers_address_counts_and_what_others_claim_does_not() {
+    let world = World::with(&[("ORIGIN_SECRET", "what only CloudFront knows")]).await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    for ten in 0..10 {
+        let attempt = |one| {
+            let call = log_in(&world, &format!("nobody{ten}{one}@example.com"), "wrong password");
+            through_cloudfront(call, "what only CloudFront knows", "2001:db8::7")
+        };
+        let answers = join_all((0..10).map(|one| attempt(one).into_future())).await;
+        assert!(answers.iter().all(|answer| answer.status == 401));
+    }
+    let good = || log_in(&world, &person.email, PASSWORD);
+    assert_throttled(&through_cloudfront(good(), "what only CloudFront knows", "2001:db8::7").await);
+    // Another viewer at the same edge, and whoever is not at an edge, are not held up.
+    assert_eq!(through_cloudfront(good(), "what only CloudFront knows", "2001:db8::8").await.status, 200);
+    assert_eq!(through_cloudfront(good(), "a guess", "2001:db8::7").await.status, 200);
+    assert_eq!(through_cloudfront(good(), "", "2001:db8::7").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_cloudfront_nobody_chooses_the_address_that_counts() {
+    let world = World::start().await;
+    world.to_next_window();
+    for ten in 0..10 {
+        let attempt = |one| {
+            let call = log_in(&world, &format!("nobody{ten}{one}@example.com"), "wrong password");
+            through_cloudfront(call, "", &format!("198.51.100.{ten}{one}"))
+        };
+        join_all((0..10).map(|one| attempt(one).into_future())).await;
+    }
+    assert_throttled(&log_in(&world, "b@example.com", PASSWORD).from("192.0.2.1").await);
+}
+
 async fn status_of(world: &World, token: &str) -> u16 {
     world.get("/users/me").bearer(token).await.status
 }

@@ -5,6 +5,7 @@ import { markdown } from '../markdown.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
+import { publishableKey } from '../stripe-js.js';
 import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
@@ -64,7 +65,15 @@ function show(course, user) {
         : h('p', { class: 'course-text muted' }, 'The seller has not described this course yet.'),
     ),
   );
+  byCardHere();
   if (course.owned || (user && user.id === course.seller.id)) content(course);
+}
+
+/** Offers the card's fields on a page of this site, where Stripe.js can work. */
+async function byCardHere() {
+  const buy = byId('buy');
+  if (!buy || !(await publishableKey().catch(() => null)) || !buy.isConnected) return;
+  buy.after(linkButton('Pay by card here', `/pay.html?slug=${encodeURIComponent(slug)}`, { class: 'button button-wide button-next' }));
 }
 
 /** What those read who own the course, under its description. */

@@ -1,0 +1,184 @@
+//! The storefront behind CloudFront: what is private stays so, what may be kept is keyed by all that changes it, and pages
+//! are sent with what the local stack sends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use shared::config::Config;
+use shared::http::cookie::Cookie;
+
+use super::template::{Template, got, referred};
+use super::{list, root, strings, text};
+
+/// CloudFront's own policies, by the ids that its documentation gives.
+const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+const ALL_VIEWER_EXCEPT_HOST_HEADER: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
+
+fn distribution(template: &Template) -> &Value {
+    template.property("Distribution", "DistributionConfig")
+}
+
+/// The behaviors by their patterns, the default one by `*`.
+fn behaviors(template: &Template) -> BTreeMap<&str, &Value> {
+    let config = distribution(template);
+    let mut behaviors: BTreeMap<_, _> =
+        list(&config["CacheBehaviors"]).iter().map(|behavior| (text(&behavior["PathPattern"]), behavior)).collect();
+    behaviors.insert("*", &config["DefaultCacheBehavior"]);
+    behaviors
+}
+
+#[test]
+fn all_of_it_is_there_by_one_parameter() {
+    let template = Template::read();
+    let kinds = ["AWS::CloudFront::", "AWS::S3::"];
+    let resources = super::entries(template.at("/Resources"));
+    let parts: BTreeSet<_> = resources
+        .filter(|(id, resource)| kinds.iter().any(|kind| text(&resource["Type"]).starts_with(kind)) || *id == "OriginSecret")
+        .inspect(|(id, resource)| assert_eq!(resource["Condition"], "HasStorefront", "{id}"))
+        .collect::<BTreeMap<_, _>>()
+        .into_keys()
+        .collect();
+    assert!(parts.contains("Distribution") && parts.contains("StorefrontBucket"));
+    assert_eq!(template.at("/Conditions/HasStorefront"), &json!({ "Fn::Equals": [{ "Ref": "Storefront" }, "true"] }));
+}
+
+#[test]
+fn the_bucket_is_read_by_our_cloudfront_and_by_nobody_else() {
+    let template = Template::read();
+    let blocks = super::entries(template.property("StorefrontBucket", "PublicAccessBlockConfiguration")).collect::<Vec<_>>();
+    assert!(blocks.len() == 4 && blocks.iter().all(|(_, blocked)| **blocked == true));
+    let statements = list(template.at("/Resources/StorefrontBucketPolicy/Properties/PolicyDocument/Statement"));
+    let allowed: Vec<_> = statements.iter().filter(|statement| statement["Effect"] == "Allow").collect();
+    let [only] = allowed.as_slice() else { panic!("{} statements allow something", allowed.len()) };
+    assert_eq!(only["Principal"], json!({ "Service": "cloudfront.amazonaws.com" }));
+    assert_eq!(only["Action"], "s3:GetObject");
+    assert!(text(&only["Condition"]["StringEquals"]["AWS:SourceArn"]["Fn::Sub"]).ends_with(":distribution/${Distribution}"));
+
+    let pages = &distribution(&template)["Origins"][0];
+    assert_eq!(got(&pages["DomainName"], "RegionalDomainName"), "StorefrontBucket");
+    let access = template.property(got(&pages["OriginAccessControlId"], "Id"), "OriginAccessControlConfig");
+    assert_eq!((&access["SigningBehavior"], &access["OriginAccessControlOriginType"]), (&json!("always"), &json!("s3")));
+}
+
+#[test]
+fn what_is_kept_is_keyed_by_who_asks_and_all_else_is_not_kept() {
+    let template = Template::read();
+    for (pattern, behavior) in behaviors(&template) {
+        let origin = if pattern.starts_with("/api/") { "api" } else { "pages" };
+        assert_eq!(behavior["TargetOriginId"], origin, "{pattern}");
+        assert_ne!(behavior["ViewerProtocolPolicy"], "allow-all", "{pattern}");
+        let function = got(&behavior["FunctionAssociations"][0]["FunctionARN"], "FunctionARN");
+        assert_eq!(function, if origin == "api" { "ApiPathFunction" } else { "PagesFunction" }, "{pattern}");
+        if origin == "pages" {
+            continue;
+        }
+        assert_eq!(behavior["OriginRequestPolicyId"], ALL_VIEWER_EXCEPT_HOST_HEADER, "{pattern}");
+        match pattern {
+            "/api/courses*" | "/api/config" => assert_eq!(referred(&behavior["CachePolicyId"]), "PublicReadsCache", "{pattern}"),
+            _ => assert_eq!(behavior["CachePolicyId"], CACHING_DISABLED, "{pattern}"),
+        }
+    }
+    // Anything of the API that no other behavior names comes last among those of the API, and is not kept.
+    assert!(behaviors(&template).contains_key("/api/*"));
+    let order: Vec<_> = list(&distribution(&template)["CacheBehaviors"]).iter().map(|behavior| text(&behavior["PathPattern"])).collect();
+    let place = |pattern: &str| order.iter().position(|found| *found == pattern).expect("it is there");
+    assert!(place("/api/courses*") < place("/api/*") && place("/api/config") < place("/api/*"));
+
+    let policy = template.property("PublicReadsCache", "CachePolicyConfig");
+    assert_eq!((&policy["MinTTL"], &policy["DefaultTTL"]), (&json!(0), &json!(0)), "the API alone says what is kept");
+    let key = &policy["ParametersInCacheKeyAndForwardedToOrigin"];
+    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "all" }));
+    assert!(strings(&key["HeadersConfig"]["Headers"]).contains("Authorization"));
+    let config = Config::from_lookup(|name| (name == "PUBLIC_API_URL").then(|| "https://shop.example/api".to_owned()));
+    let cookie = Cookie::Session.set("token", 60, &config.expect("the settings are sound"));
+    assert_eq!(strings(&key["CookiesConfig"]["Cookies"]), BTreeSet::from([cookie.split_once('=').expect("a name").0]));
+}
+
+#[test]
+fn the_apis_errors_reach_the_browser_as_they_are() {
+    let template = Template::read();
+    for response in list(&distribution(&template)["CustomErrorResponses"]) {
+        assert_eq!(response["ErrorCachingMinTTL"], 0, "{response}");
+        assert!(response.get("ResponsePagePath").is_none() && response.get("ResponseCode").is_none(), "{response}");
+    }
+}
+
+#[test]
+fn cloudfront_shows_the_api_what_the_throttle_knows_it_by() {
+    let template = Template::read();
+    let api = &distribution(&template)["Origins"][1];
+    let shown = &list(&api["OriginCustomHeaders"])[0];
+    assert_eq!(shown["HeaderName"], "x-origin-secret");
+    let secret = json!({ "Fn::Sub": "{{resolve:secretsmanager:${OriginSecret}}}" });
+    assert_eq!(shown["HeaderValue"], secret);
+    for (folder, id) in template.functions() {
+        let known = template.environment(id).get("ORIGIN_SECRET").copied();
+        let expected = json!({ "Fn::If": ["HasStorefront", secret, ""] });
+        assert_eq!(known, (folder == "accounts").then_some(&expected), "{folder}");
+    }
+    assert!(template.property("OriginSecret", "GenerateSecretString").is_object());
+    // A payment is not sent a second time by somebody in between.
+    assert_eq!(api["ConnectionAttempts"], 1);
+}
+
+#[test]
+fn where_the_storefront_is_hosted_everything_is_under_its_origin() {
+    let template = Template::read();
+    let environment = template.at("/Globals/Function/Environment/Variables");
+    let hosted = |value: &Value, suffix: &str| {
+        assert_eq!(
+            value,
+            &json!({ "Fn::If": ["HasStorefrontDomain", { "Fn::Sub": format!("https://${{StorefrontDomain}}{suffix}") },
+                                                       { "Fn::Sub": format!("https://${{Distribution.DomainName}}{suffix}") }] })
+        );
+    };
+    let storefront = list(&environment["STOREFRONT_URL"]["Fn::If"]);
+    assert_eq!(storefront[0], "HasStorefront");
+    hosted(&storefront[1], "");
+    assert_eq!(template.at("/Outputs/StorefrontUrl/Value"), &environment["STOREFRONT_URL"]);
+    let api = list(&environment["PUBLIC_API_URL"]["Fn::If"][2]["Fn::If"]);
+    assert_eq!(api[0], "HasStorefront");
+    hosted(&api[1], "/api");
+}
+
+/// The headers that a policy adds, as they are sent.
+fn sent(template: &Template, policy: &str) -> BTreeMap<String, String> {
+    let config = template.property(policy, "ResponseHeadersPolicyConfig");
+    let security = &config["SecurityHeadersConfig"];
+    assert_eq!(security["ContentTypeOptions"], json!({ "Override": true }));
+    assert_eq!(security["FrameOptions"]["FrameOption"], "DENY");
+    assert!(security["StrictTransportSecurity"]["AccessControlMaxAgeSec"].as_i64() >= Some(31_536_000));
+    let mut headers = BTreeMap::from([
+        ("content-security-policy".to_owned(), text(&security["ContentSecurityPolicy"]["ContentSecurityPolicy"]).to_owned()),
+        ("referrer-policy".to_owned(), text(&security["ReferrerPolicy"]["ReferrerPolicy"]).to_owned()),
+        ("x-content-type-options".to_owned(), "nosniff".to_owned()),
+    ]);
+    for item in list(&config["CustomHeadersConfig"]["Items"]) {
+        headers.insert(text(&item["Header"]).to_owned(), text(&item["Value"]).to_owned());
+    }
+    headers
+}
+
+#[tokio::test]
+async fn pages_are_sent_with_the_same_headers_on_a_laptop_and_deployed() {
+    let template = Template::read();
+    let _installed_already = rustls::crypto::ring::default_provider().install_default();
+    let web = local::web::start(0, &root().join("web"), "http://127.0.0.1:9").await.expect("a port is free");
+    let client = reqwest::Client::new();
+    let policies: BTreeMap<_, _> = behaviors(&template)
+        .into_iter()
+        .filter(|(_, behavior)| behavior["TargetOriginId"] == "pages")
+        .map(|(pattern, behavior)| (if pattern == "*" { "/" } else { pattern }, referred(&behavior["ResponseHeadersPolicyId"])))
+        .collect();
+    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), ["/", "/pay.html"]);
+    for (path, policy) in policies {
+        let answer = client.get(format!("{}{path}", web.url())).send().await.expect("it answers");
+        assert_eq!(answer.status(), 200, "{path}");
+        for (name, value) in sent(&template, policy) {
+            assert_eq!(answer.headers().get(&name).and_then(|value| value.to_str().ok()), Some(value.as_str()), "{path}: {name}");
+        }
+        let opener = answer.headers().get("cross-origin-opener-policy").is_some();
+        assert_eq!(opener, sent(&template, policy).contains_key("cross-origin-opener-policy"), "{path}");
+    }
+    web.shutdown().await;
+}

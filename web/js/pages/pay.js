@@ -1,0 +1,101 @@
+import { api, part } from '../api.js';
+import { charge, leaveFor, purchasePage, refusal } from '../checkout.js';
+import { format } from '../money.js';
+import { problem } from '../problems.js';
+import { requiredSession, showNavigation } from '../session.js';
+import { publishableKey, stripeJs } from '../stripe-js.js';
+import { byId, h, linkButton, notice, onSubmit, say, setTitle, skeleton } from '../ui.js';
+
+const slug = new URLSearchParams(window.location.search).get('slug') ?? '';
+const courseAddress = `/course.html?slug=${encodeURIComponent(slug)}`;
+const outcome = byId('outcome');
+const order = byId('order');
+const form = byId('form');
+
+byId('back').href = courseAddress;
+showNavigation();
+order.append(skeleton(2));
+start();
+
+async function start() {
+  try {
+    await requiredSession();
+    const [course, key] = await Promise.all([api.get(`/courses/${part(slug)}`, { cache: 'no-store' }), publishableKey()]);
+    const toCourse = [linkButton('Back to the course', courseAddress, { class: 'button button-main' })];
+    if (course.owned) say(outcome, notice('good', 'You own this course already.', '', toCourse));
+    else if (!key) say(outcome, notice('plain', 'Cards are not taken on this page.', 'Pay on Stripe’s own page instead, from the course.', toCourse));
+    else await offer(course, key);
+    if (form.hidden) order.replaceChildren();
+  } catch (error) {
+    order.replaceChildren();
+    say(outcome, error.status === 404 ? notice('bad', 'This course is not for sale.', '', [linkButton('All courses', '/')]) : problem('The card’s fields could not be loaded.', error, { retry: () => window.location.reload() }));
+  } finally {
+    order.removeAttribute('aria-busy');
+  }
+}
+
+/** The fields are Stripe's, in a frame of Stripe's: they take the page's colours by name, not by style sheet. */
+function appearance() {
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return {
+    theme: 'stripe',
+    variables: {
+      colorPrimary: colour('--accent'),
+      colorBackground: colour('--surface'),
+      colorText: colour('--ink'),
+      colorTextSecondary: colour('--muted'),
+      colorDanger: colour('--bad'),
+      borderRadius: '8px',
+    },
+  };
+}
+
+async function offer(course, key) {
+  const { amount, currency } = course.price;
+  const makeStripe = await stripeJs();
+  const stripe = makeStripe(key);
+  // The payment is made by the API, with the method that the fields give: https://docs.stripe.com/payments/accept-a-payment-deferred
+  const elements = stripe.elements({ mode: 'payment', amount, currency, paymentMethodCreation: 'manual', paymentMethodTypes: ['card'], appearance: appearance() });
+  setTitle(`Pay for ${course.title}`);
+  order.replaceChildren(h('p', { class: 'lead' }, course.title), h('p', { class: 'price price-large' }, format(amount, currency)));
+  byId('pay').textContent = `Pay ${format(amount, currency)}`;
+  form.hidden = false;
+  elements.create('payment').mount('#payment-element');
+  onSubmit(form, () => pay({ stripe, elements, makeStripe, key, course }));
+}
+
+/** Takes the card, has the API charge it, and does what the bank asks for. */
+async function pay({ stripe, elements, makeStripe, key, course }) {
+  say(outcome, null);
+  try {
+    const { error: incomplete } = await elements.submit();
+    // Stripe's fields say themselves what is missing in them.
+    if (incomplete) return;
+    const { paymentMethod, error: refused } = await stripe.createPaymentMethod({ elements });
+    if (refused) {
+      say(outcome, notice('bad', 'The card was not taken.', refused.message ?? 'Check what you typed, or use another card.'));
+      return;
+    }
+    const answer = await charge({ course_id: course.id, expected_amount: course.price.amount, payment_method: paymentMethod.id });
+    if (answer.purchase.status === 'requires_action') await authenticate(answer, { stripe, makeStripe, key });
+    window.location.assign(purchasePage(answer.purchase.id));
+    await new Promise(() => {});
+  } catch (error) {
+    say(outcome, error.code ? refusal(error) : problem('The payment could not be started.', error));
+    outcome.scrollIntoView({ block: 'nearest' });
+  }
+}
+
+/** The buyer's bank asks, in a frame over this page, or on a page of its own. What came of it, the purchase's page finds out. */
+async function authenticate(answer, { stripe, makeStripe, key }) {
+  if (!answer.client_secret) {
+    if (answer.next_action_url) {
+      leaveFor(answer.next_action_url);
+      await new Promise(() => {});
+    }
+    return;
+  }
+  // The payment is on the seller's account where the charge is a direct one.
+  const at = answer.stripe_account ? makeStripe(key, { stripeAccount: answer.stripe_account }) : stripe;
+  await at.handleNextAction({ clientSecret: answer.client_secret });
+}

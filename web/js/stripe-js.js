@@ -1,0 +1,31 @@
+/** Stripe.js, from Stripe's own address and only where it can work. https://docs.stripe.com/js */
+
+import { api } from './api.js';
+
+const ADDRESS = 'https://js.stripe.com/clover/stripe.js';
+/** Keys of the real Stripe are longer than those of a stand-in. */
+const KEY = /^pk_(test|live)_[A-Za-z0-9]{20,}$/;
+
+let settings;
+
+/** The publishable key of the real Stripe, or null where there is none. One request a page. */
+export async function publishableKey() {
+  settings ??= api.get('/config');
+  const { publishable_key: key } = await settings;
+  return KEY.test(key) ? key : null;
+}
+
+/**
+ * Loads Stripe.js. Only the payment page's Content-Security-Policy lets it in.
+ *
+ * @returns {Promise<(key: string, options?: {stripeAccount?: string}) => object>} what makes a Stripe object
+ */
+export function stripeJs() {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = ADDRESS;
+    script.onload = () => (globalThis.Stripe ? resolve(globalThis.Stripe) : reject(new Error('Stripe.js did not start')));
+    script.onerror = () => reject(new Error('Stripe.js could not be loaded'));
+    document.head.append(script);
+  });
+}

@@ -1,0 +1,96 @@
+/** CloudFront's functions, as they stand in template.yaml, and the upload: what is served when deployed is what lies here. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const WEB = join(ROOT, 'web');
+
+/** The handler of a CloudFront function of the template. */
+function handlerOf(name) {
+  const lines = readFileSync(join(ROOT, 'template.yaml'), 'utf8').split('\n');
+  const begin = lines.indexOf('      FunctionCode: |', lines.indexOf(`  ${name}:`)) + 1;
+  const end = lines.findIndex((line, at) => at >= begin && line !== '' && !line.startsWith('        '));
+  const code = lines.slice(begin, end).map((line) => line.slice(8)).join('\n');
+  assert.ok(code.length < 10_240, 'CloudFront takes 10 KB');
+  return runInNewContext(`${code}\nhandler`);
+}
+
+const request = (uri, headers = {}) => ({ viewer: { ip: '203.0.113.9' }, request: { method: 'GET', uri, headers, querystring: {} } });
+
+/** Every file of the site, by its address. */
+function files(folder = WEB, prefix = '/') {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (prefix === '/' && ['tests', 'README.md'].includes(entry.name)) return [];
+    return entry.isDirectory() ? files(join(folder, entry.name), `${prefix}${entry.name}/`) : [`${prefix}${entry.name}`];
+  });
+}
+
+test('every file of the site has an address, and what is none gets a page that says so', () => {
+  const handler = handlerOf('PagesFunction');
+  const all = files();
+  assert.ok(all.length > 30);
+  for (const address of all.filter((one) => one !== '/404.html')) assert.equal(handler(request(address)).uri, address);
+  assert.equal(handler(request('/')).uri, '/index.html');
+  for (const address of ['/courses', '/nothing.html', '/tests/browser.js', '/README.md', '/js/', '/js/pages/../api.js', '/index.html/', '/JS/api.js', '/404.html']) {
+    const answer = handler(request(address));
+    assert.equal(answer.statusCode, 404, address);
+    assert.match(answer.body.data, /There is no page here\./);
+  }
+});
+
+test('the prefix is taken off once, and who asks is told by CloudFront alone', () => {
+  const handler = handlerOf('ApiPathFunction');
+  for (const [address, path] of [['/api/courses', '/courses'], ['/api/courses/a', '/courses/a'], ['/api/api/x', '/api/x'], ['/api', '/'], ['/api/', '/'], ['/apiary', '/apiary']]) {
+    assert.equal(handler(request(address)).uri, path);
+  }
+  const forged = handler(request('/api/sessions', { 'x-viewer-address': { value: '198.51.100.1' } }));
+  assert.equal(forged.headers['x-viewer-address'].value, '203.0.113.9');
+});
+
+/** Runs the upload with an `aws` that writes down what it is asked. */
+function upload(outputs) {
+  const folder = mkdtempSync(join(tmpdir(), 'upload-'));
+  try {
+    const aws = `#!/usr/bin/env node
+const fs = require('node:fs');
+const asked = process.argv.slice(2);
+fs.appendFileSync(${JSON.stringify(join(folder, 'log'))}, JSON.stringify(asked) + '\\n');
+const key = /OutputKey=='(\\w+)'/.exec(asked.join(' '))?.[1];
+if (key) console.log(${JSON.stringify(outputs)}[key] ?? 'None');
+`;
+    writeFileSync(join(folder, 'aws'), aws);
+    chmodSync(join(folder, 'aws'), 0o755);
+    const said = execFileSync(join(ROOT, 'scripts/upload-storefront'), ['shop'], { env: { ...process.env, PATH: `${folder}:${process.env.PATH}` }, encoding: 'utf8' });
+    return { said, asked: readFileSync(join(folder, 'log'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('an upload brings pages after what they load, and has CloudFront forget its copies at the end', () => {
+  const { said, asked } = upload({ StorefrontBucket: 'bucket', DistributionId: 'E1', StorefrontUrl: 'https://shop.example' });
+  assert.match(said, /https:\/\/shop\.example/);
+  const done = asked.filter(([service]) => service !== 'cloudformation');
+  assert.deepEqual(done.map(([service, verb]) => `${service} ${verb}`), ['s3 sync', 's3 sync', 's3 sync', 'cloudfront create-invalidation']);
+  const [modules, pages, rest] = done;
+  assert.ok(modules.includes('js/*') && !modules.includes('*.html') && pages.includes('*.html'));
+  assert.ok(rest.includes('--delete') && !modules.includes('--delete') && !pages.includes('--delete'));
+  for (const sync of [modules, pages, rest]) {
+    assert.deepEqual(sync.slice(2, 4), ['web', 's3://bucket']);
+    // The last word on what stays here: later filters win.
+    assert.deepEqual(sync.slice(-4), ['--exclude', 'tests/*', '--exclude', 'README.md']);
+  }
+});
+
+test('a stack that hosts no storefront gets nothing', () => {
+  const { said, asked } = upload({});
+  assert.match(said, /nothing to upload/);
+  assert.ok(asked.every(([service]) => service === 'cloudformation'));
+});
