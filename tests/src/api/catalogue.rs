@@ -174,3 +174,16 @@ async fn what_a_client_has_already_is_not_sent_again() {
     assert_eq!(changed.status, 200);
     assert_ne!(changed.header("etag"), Some(tag.as_str()));
 }
+
+#[tokio::test]
+async fn what_is_answered_to_somebody_with_a_session_is_kept_by_no_cache_that_is_shared() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    for path in ["/courses", "/config"] {
+        for call in [world.get(path).bearer(&person.token), world.get(path).cookie(&person.token), world.get(path).bearer("no session")] {
+            assert_eq!(call.await.header("cache-control"), Some("private, no-cache"), "{path}");
+        }
+        let others = world.get(path).header("cookie", "signed_in=1; not_the_session=2").await;
+        assert!(others.header("cache-control").is_some_and(|value| value.starts_with("public")), "{path}");
+    }
+}
