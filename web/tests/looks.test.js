@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
@@ -128,6 +128,20 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-disconnect', name);
     await page.keyboard.press('Escape');
+    assertQuiet(page);
+    await page.context().close();
+  });
+
+  test(`a seller desk without a finished account, ${name}`, async () => {
+    const { page } = await newSeller({ ...options, reducedMotion: 'reduce' });
+    await page.goto('/seller.html');
+    const open = page.getByRole('button', { name: 'Set up a new account' });
+    await open.waitFor();
+    await look(page, 'seller-new', name);
+    await open.click();
+    await page.locator('[name=decision][value=later]').click();
+    await page.getByText('Something is still missing.').waitFor();
+    await look(page, 'seller-unfinished', name);
     assertQuiet(page);
     await page.context().close();
   });

@@ -1,0 +1,43 @@
+/** What Stripe still wants to know of an account, in people's words. https://docs.stripe.com/connect/required-verification-information */
+
+const WORDS = [
+  [/(^|\.)external_account/, 'A bank account for your payouts'],
+  [/(^|\.)tos_acceptance/, 'Your agreement to Stripe’s terms'],
+  [/^business_type/, 'Whether you sell as a person or as a company'],
+  [/^business_profile\.(mcc|product_description)/, 'What you sell'],
+  [/^business_profile\.url/, 'Your website'],
+  [/^business_profile|^settings\.payments\.statement_descriptor/, 'How buyers know your business'],
+  [/verification\.(additional_)?document/, 'A picture of an identity document'],
+  [/proof_of_liveness/, 'A picture of you'],
+  [/\.dob(\.|$)/, 'A date of birth'],
+  [/(ssn_last_4|id_number|tax_id|vat_id|registration_number)/, 'A tax or identity number'],
+  [/\.address/, 'An address'],
+  [/\.(email|phone)$/, 'How to reach you: e-mail and phone'],
+  [/\.(first_name|last_name|name|full_name_aliases)/, 'A name'],
+  [/^(representative|owners|directors|executives|person_)/, 'The people behind the company'],
+  [/^documents?\./, 'A document about your business'],
+];
+const OTHER = 'A few more details';
+
+/**
+ * @param {string[]} names Stripe's own, such as `individual.dob.day`
+ * @returns {string[]} a line for each thing, in the order in which they first come
+ */
+export function inWords(names) {
+  return [...new Set(names.map((name) => WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER))];
+}
+
+const REASONS = {
+  'requirements.past_due': 'Stripe waits for details that are overdue.',
+  'requirements.pending_verification': 'Stripe is checking what you gave it.',
+  under_review: 'Stripe is looking at the account.',
+  listed: 'Stripe is comparing the account with a list of persons that it may not serve.',
+  platform_paused: 'The platform has paused this account. Ask its staff.',
+};
+
+/** @returns {string} why an account does not work, or nothing */
+export function disabled(reason) {
+  if (!reason) return '';
+  if (REASONS[reason]) return REASONS[reason];
+  return reason.startsWith('rejected.') ? 'Stripe has turned this account away. Ask Stripe’s support.' : 'Stripe has stopped this account for now.';
+}

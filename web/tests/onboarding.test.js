@@ -1,0 +1,71 @@
+/** An account that a seller opens here: unfinished, finished, its dashboard, its balance and payouts. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertQuiet, newPage, newTab } from './browser.js';
+import { dropCourse, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+
+const PLACE = '/seller.html';
+const decide = (page, decision) => page.locator(`[name=decision][value=${decision}]`).click();
+/** Stripe leads back, and the page takes its marker out of the address. */
+const isBack = (page) => page.waitForURL((url) => url.pathname === PLACE && url.search === '');
+
+test('a new account is left half-way, says what is missing, is finished, and is paid', async () => {
+  const { page } = await newSeller();
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await decide(page, 'later');
+  await isBack(page);
+  await page.getByText('Something is still missing.').waitFor();
+  await page.getByText('Connected, cannot be paid yet').waitFor();
+  const wanted = page.locator('.wanted');
+  await wanted.getByText('A bank account for your payouts').waitFor();
+  const lines = await wanted.getByRole('listitem').allInnerTexts();
+  assert.equal(new Set(lines).size, lines.length, 'each thing is named once');
+  assert.equal(lines.some((line) => /[._]/.test(line)), false, 'none by Stripe’s own name for it');
+  assert.equal(await page.getByRole('button', { name: 'Open your Stripe dashboard' }).count(), 0);
+
+  await page.getByRole('button', { name: 'Finish at Stripe' }).click();
+  await decide(page, 'submit');
+  await isBack(page);
+  await page.getByText('Your Stripe account is set up.').waitFor();
+  assert.equal(await wanted.count(), 0);
+  await page.getByText('Nothing was paid out to your bank yet.').waitFor();
+
+  const slug = await makeCourse(page, { title: `From a new account ${Date.now()}`, price: '30.00' });
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await page.reload();
+  // Half of it is the platform's.
+  await page.locator('#money').getByText('$15.00').waitFor();
+
+  await page.getByRole('button', { name: 'Open your Stripe dashboard' }).click();
+  await page.getByRole('heading', { name: 'Express Dashboard' }).waitFor();
+  await page.goBack();
+  await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+  assertQuiet(page);
+  assertQuiet(buyer);
+  await dropCourse(page, slug);
+  await page.context().close();
+  await buyer.context().close();
+});
+
+test('an address at Stripe that is too old is replaced by a new one', async () => {
+  const { page } = await newSeller();
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await decide(page, 'later');
+  await isBack(page);
+  const tab = await newTab(page);
+  await tab.goto(`${PLACE}?onboarding=refresh`);
+  await decide(tab, 'submit');
+  await isBack(tab);
+  await tab.getByText('Your Stripe account is set up.').waitFor();
+  assertQuiet(tab);
+  assertQuiet(page);
+  await page.context().close();
+});
