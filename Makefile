@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check build deploy storefront staff ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse build deploy storefront staff ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -37,6 +37,9 @@ bench: ## measure size, cold start and cost of a request
 
 bench-check: ## check sizes and numbers of calls against their limits
 	@cargo run --quiet --profile bench-runner --package bench -- --check
+
+rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete
+	@scripts/rehearse/run $(REHEARSE)
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)

@@ -1,0 +1,226 @@
+"""The rehearsal of a deployment: template.yaml, deployed by SAM to an emulator of AWS on this machine that enforces IAM.
+
+    rehearse [--debug]
+
+A seller connects and a buyer buys over the deployed API, thirty times at once; a permission is taken away and is
+missed; the stack is updated and keeps its data; it is deleted and leaves what it must. What the emulator cannot show
+(see docs/operations.md) the rules over the template hold. The functions are built as scripts/build-release does, and
+packed by SAM; with --debug they are debug builds, which are made sooner.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import boto3
+from botocore.exceptions import ClientError
+
+import emulator
+import journey
+import template
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STACK = "rehearsal"
+began = time.monotonic()
+
+
+def say(text):
+    print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
+
+
+def run(*command):
+    subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, env=os.environ | {"SAM_CLI_TELEMETRY": "0"})
+
+
+def cargo(*arguments):
+    run("cargo", *arguments)
+
+
+def target():
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, check=True, capture_output=True)
+    return pathlib.Path(json.loads(metadata.stdout)["target_directory"])
+
+
+def built(folder, source, debug):
+    """The folder with a function's bootstrap, as Lambda takes it, for each folder with its source."""
+    functions = template.functions(source)
+    if debug:
+        cargo("build", "--quiet")
+        for code in functions.values():
+            (folder / code).mkdir(parents=True)
+            shutil.copy2(target() / "debug" / pathlib.Path(code).name, folder / code / "bootstrap")
+        return {code: folder / code for code in functions.values()}
+    # SAM builds each function by a command of its own, which finds the work of this one done.
+    run(str(ROOT / "scripts" / "build-release"), "x86_64")
+    run("sam", "build", "--build-dir", str(folder), "--parameter-overrides", "Architecture=x86_64")
+    return {code: folder / name for name, code in functions.items()}
+
+
+class Deployment:
+    """The stack and the clients to look at it with."""
+
+    def __init__(self, endpoint, folder, stripe_url):
+        self.endpoint, self.folder, self.stripe_url = endpoint, folder, stripe_url
+        self.environment = os.environ | {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": emulator.REGION,
+            "AWS_DEFAULT_REGION": emulator.REGION,
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        self.client("s3").create_bucket(Bucket="rehearsal-artifacts")
+
+    def client(self, service):
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=emulator.REGION, **keys)
+
+    def deploy(self, text, **parameters):
+        file = self.folder / "template.yaml"
+        file.write_text(text)
+        values = {
+            "StorefrontUrl": journey.STOREFRONT,
+            "AllowedOrigins": journey.STOREFRONT,
+            "StripePublishableKey": "pk_test_local",
+            "StripeApiBase": self.stripe_url,
+            "StripeConnectBase": self.stripe_url,
+            "MailFrom": "courses@example.com",
+            "MailIdentity": "example.com",
+            "Architecture": "x86_64",
+            "DeletionProtection": "false",
+            "WebhookReservedConcurrency": "5",
+        } | parameters
+        command = ["sam", "deploy", "--template-file", str(file), "--stack-name", STACK, "--s3-bucket", "rehearsal-artifacts"]
+        command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--region", emulator.REGION]
+        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in values.items())]
+        done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder)
+        (self.folder / "deploy.log").write_text(done.stdout + done.stderr)
+        if done.returncode:
+            raise SystemExit(f"sam deploy failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def operator(self, table, *arguments):
+        environment = self.environment | {"TABLE_NAME": table, "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint}
+        program = target() / "debug" / "operator"
+        subprocess.run([str(program), *arguments], env=environment, check=True, stdin=subprocess.DEVNULL)
+
+    def logged(self, function, text):
+        """Whether a function's log has this text."""
+        logs = self.client("logs")
+        for group in logs.describe_log_groups()["logGroups"]:
+            if not group["logGroupName"].endswith(function):
+                continue
+            events = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
+            if any(text in event["message"] for event in events):
+                return True
+        return False
+
+
+def rehearse(arguments, folder):
+    source = (ROOT / "template.yaml").read_text()
+    cargo("build", "--quiet", "--package", "local", "--example", "stripe")
+    cargo("build", "--quiet", "--package", "operator")
+    code = built(folder / "code", source, arguments.debug)
+    text = template.for_rehearsal(source, code)
+    say("everything is built")
+
+    with contextlib.ExitStack() as stack:
+        endpoint = stack.enter_context(emulator.emulator(folder))
+        say(f"the emulator answers at {endpoint}, with IAM enforced, and listens nowhere else")
+        stripe_port = emulator.free_port()
+        stripe_url = f"http://127.0.0.1:{stripe_port}"
+        deployment = Deployment(endpoint, folder, stripe_url)
+        outputs = deployment.deploy(text)
+        api = outputs["ApiUrl"]
+        say(f"deployed: {api}")
+
+        api_id = api.split("//")[1].split(".")[0]
+        routes = deployment.client("apigatewayv2").get_routes(ApiId=api_id, MaxResults="500")["Items"]
+        assert {route["RouteKey"] for route in routes} == template.routes(source), "not every route is deployed"
+        functions = deployment.client("lambda").list_functions(MaxItems=100)["Functions"]
+        assert len(functions) == len(code)
+        say(f"{len(functions)} functions, {len(routes)} routes")
+
+        program = target() / "debug" / "examples" / "stripe"
+        webhooks = f"{endpoint}/_aws/execute-api/{api_id}/$default"
+        stack.enter_context(emulator.stripe(program, stripe_port, api, webhooks, folder))
+        keys = {"secret_key": "sk_test_local", "client_id": "ca_local"}
+        keys |= {"webhook_secrets": ["whsec_local"], "connect_webhook_secrets": ["whsec_local_connect"]}
+        deployment.client("secretsmanager").put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(keys))
+        # The emulator's CloudFormation leaves out what a generated secret is asked to exclude; its Secrets Manager does not.
+        stem, key, password = template.generated_secret(source, "TokenKeysSecret")
+        generated = deployment.client("secretsmanager").get_random_password(**password)["RandomPassword"]
+        token_keys = json.dumps(json.loads(stem) | {key: generated})
+        deployment.client("secretsmanager").put_secret_value(SecretId=outputs["TokenKeysSecretArn"], SecretString=token_keys)
+        deployment.operator(outputs["TableName"], "fixtures")
+
+        seller, buyer = journey.log_in(api, "test@seller.com"), journey.log_in(api, "test@buyer.com")
+        journey.connect(seller)
+        say("the seller is connected")
+        course = buyer.json(200, "GET", "/courses")["items"][0]
+        purchase, tally = journey.buy_at_once(buyer, course, 30)
+        say(f"thirty purchases at once: {tally}")
+        assert len(journey.charged(stripe_url, purchase)) == 1, "the buyer was charged more than once"
+        state = buyer.json(200, "GET", f"/purchases/{purchase}")["status"]
+        assert state == "paid", state
+        emulator.wait_for("Stripe's event in the log of webhook", 20, lambda: deployment.logged("webhook", "payment_intent.succeeded"))
+        say("one charge, one purchase, paid; Stripe's event has arrived")
+        sale = seller.json(200, "GET", "/sales")["items"][0]
+        assert sale["purchase_id"] == purchase and sale["net"] + sale["application_fee"] == sale["amount"], sale
+
+        deployment.deploy(template.without_lists(text))
+        answer, body = seller.send("GET", "/sales")
+        assert answer.status == 500, f"{answer.status} without the permission: {body[:300]}"
+        emulator.wait_for("AccessDenied in the log of purchases", 20, lambda: deployment.logged("purchases", "AccessDenied"))
+        say("a permission less: GET /sales is answered 500, and the log says AccessDenied")
+
+        deployment.deploy(text, DefaultFeePercent="30")
+        assert seller.json(200, "GET", "/sales")["items"][0] == sale
+        assert buyer.json(200, "GET", f"/purchases/{purchase}")["status"] == "paid"
+        say("updated: the permission is back, and so is what was sold before")
+
+        cloudformation = deployment.client("cloudformation")
+        cloudformation.delete_stack(StackName=STACK)
+        emulator.wait_for("the stack's end", 120, lambda: gone(cloudformation))
+        assert not deployment.client("lambda").list_functions()["Functions"]
+        items = deployment.client("dynamodb").scan(TableName=outputs["TableName"], Select="COUNT")["Count"]
+        assert items > 0
+        deployment.client("secretsmanager").get_secret_value(SecretId=outputs["StripeSecretArn"])
+        say(f"deleted; the table is still there, with {items} items, and so are the secrets")
+
+
+def gone(cloudformation):
+    try:
+        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+    except ClientError:
+        return True
+    if status == "DELETE_FAILED":
+        raise SystemExit("the stack cannot be deleted")
+    return status == "DELETE_COMPLETE"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--debug", action="store_true", help="take debug builds of the functions, which are made sooner")
+    arguments = parser.parse_args()
+    folder = target() / "rehearsal"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        rehearse(arguments, folder)
+    except BaseException:
+        print(f"The logs are in {folder}.", file=sys.stderr)
+        raise
+    # The binaries are large, and the logs of a success say nothing.
+    shutil.rmtree(folder)
+    say("the deployment is rehearsed")
+
+
+main()
