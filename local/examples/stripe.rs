@@ -12,9 +12,8 @@ use local::stripe::{Options, WebhookEndpoint, start};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let webhook = |variable, secret: &str, connect| {
-        env::var(variable).ok().map(|url| WebhookEndpoint { url, secret: secret.to_owned(), connect })
-    };
+    let webhook =
+        |variable, secret: &str, connect| env::var(variable).ok().map(|url| WebhookEndpoint { url, secret: secret.to_owned(), connect });
     let stand_in = start(Options {
         port: env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(0),
         redirect_uris: env::var("REDIRECT_URI").into_iter().collect(),

@@ -40,6 +40,35 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
 }
 
 #[test]
+fn the_api_is_throttled_and_stripes_events_can_have_places_of_their_own() {
+    let template = Template::read();
+    let limits = template.property("DefaultStage", "DefaultRouteSettings");
+    for (name, parameter) in [("ThrottlingRateLimit", "ThrottlingRate"), ("ThrottlingBurstLimit", "ThrottlingBurst")] {
+        assert_eq!(limits[name], json!({ "Ref": parameter }));
+        assert!(template.parameter_default(parameter).and_then(serde_json::Value::as_u64).is_some_and(|limit| limit > 0), "{parameter}");
+    }
+    assert_eq!(
+        template.property("WebhookFunction", "ReservedConcurrentExecutions"),
+        &json!({ "Fn::If": ["HasWebhookReservation", { "Ref": "WebhookReservedConcurrency" }, { "Ref": "AWS::NoValue" }] })
+    );
+}
+
+#[test]
+fn two_stages_stand_side_by_side() {
+    // A name that is written out belongs to one stack alone.
+    const NAMES: [&str; 8] = ["TableName", "FunctionName", "RoleName", "BucketName", "QueueName", "TopicName", "AlarmName", "LogGroupName"];
+    let template = Template::read();
+    let mut seen = 0;
+    for (id, resource) in super::entries(template.at("/Resources")) {
+        for name in NAMES.iter().filter_map(|name| resource["Properties"].get(*name)) {
+            seen += 1;
+            assert!(name.get("Ref").is_some() || name.to_string().contains("${AWS::StackName}"), "{id} is called {name} in every stack");
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn every_log_has_an_end() {
     let template = Template::read();
     let mut groups: BTreeSet<_> = template.resources("AWS::Logs::LogGroup").into_keys().collect();
