@@ -6,6 +6,7 @@ mod content;
 mod direct;
 mod disputes;
 mod faults;
+mod liability;
 mod oauth;
 mod onboarding;
 mod payees;

@@ -1,0 +1,223 @@
+//! Every type of account with every type of charge and every kind of card, against the table in `docs/charge-types.md`,
+//! which was written by hand from Stripe's documentation.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Person, World};
+
+const AMOUNT: i64 = 5000;
+
+/// A row of the table: an account, a charge, whose each thing is, and the balances of platform and seller.
+#[derive(Clone, Debug)]
+struct Row {
+    account: String,
+    charge: String,
+    customer_of: String,
+    charge_on: String,
+    refund_from: String,
+    sold: (i64, i64),
+    part_back: (i64, i64),
+    all_back: (i64, i64),
+}
+
+fn table() -> Vec<Row> {
+    let document = include_str!("../../../docs/charge-types.md");
+    let section = document.split("### In numbers").nth(1).expect("the section is there");
+    let lines = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1).take_while(|line| line.starts_with('|'));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [account, charge, customer_of, charge_on, refund_from] = std::array::from_fn(|place| cells[place].to_owned());
+        let pair = |place: usize| (cells[place].parse().expect("a number"), cells[place + 1].parse().expect("a number"));
+        Row { account, charge, customer_of, charge_on, refund_from, sold: pair(5), part_back: pair(7), all_back: pair(9) }
+    };
+    lines.map(row).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Card {
+    New,
+    Saved,
+    ThreeDSecure,
+    Declined,
+    NoFunds,
+}
+
+const CARDS: [Card; 5] = [Card::New, Card::Saved, Card::ThreeDSecure, Card::Declined, Card::NoFunds];
+
+/// What it takes to play a row.
+struct Stage {
+    world: World,
+    seller: Person,
+    account: String,
+    buyer: Person,
+    course_id: String,
+}
+
+impl Stage {
+    async fn set(row: &Row) -> Self {
+        let world = World::with(&[("CHARGE_TYPE", &row.charge)]).await;
+        let seller = world.seller("seller@example.com").await;
+        // A Standard account is usually the seller's own.
+        let account =
+            if row.account == "standard" { world.link(&seller).await } else { world.made_account(&seller, &row.account, "US").await };
+        let stripes = world.stripe(&format!("/accounts/{account}"), None).await;
+        assert_eq!(stripes["type"], json!(row.account));
+        let course = world.course(&seller, "Django", AMOUNT, "usd", 50).await;
+        let buyer = world.buyer("buyer@example.com").await;
+        let course_id = course["id"].as_str().expect("an id").to_owned();
+        Self { world, seller, account, buyer, course_id }
+    }
+
+    fn on(&self, whose: &str) -> Option<&str> {
+        match whose {
+            "platform" => None,
+            "seller" => Some(&self.account),
+            other => panic!("the table has no {other}"),
+        }
+    }
+
+    /// The platform's and the seller's balance; with what is outside they always come to zero.
+    async fn balances(&self) -> (i64, i64) {
+        let books = self.world.books().await;
+        let mut all: Vec<(String, i64)> = Vec::new();
+        for (id, currencies) in books["accounts"].as_object().expect("accounts") {
+            all.push((id.clone(), currencies["usd"]["balance"].as_i64().unwrap_or(0)));
+        }
+        let of = |test: &dyn Fn(&str) -> bool| all.iter().filter(|(id, _)| test(id)).map(|(_, balance)| balance).sum::<i64>();
+        (of(&|id| id != self.account), of(&|id| id == self.account))
+    }
+
+    /// A card that the buyer's customer on the platform has.
+    async fn saved_card(&self) -> String {
+        let url = |path: &str| format!("{}/v1{path}", self.world.app.config.stripe_api_base);
+        let post = async |path: &str, form: &[(&str, &str)]| -> Value {
+            let request = self.world.app.http.post(url(path)).bearer_auth("sk_test_local").form(form);
+            let text = request.send().await.expect("it runs").text().await.expect("text");
+            serde_json::from_str(&text).expect("JSON")
+        };
+        let customer = post("/customers", &[("email", &self.buyer.email)]).await;
+        let made = post("/payment_methods", &[("type", "card"), ("card[token]", "tok_visa")]).await;
+        let [customer, card] = [&customer, &made].map(|made| made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned());
+        let attached = post(&format!("/payment_methods/{card}/attach"), &[("customer", &customer)]).await;
+        assert_eq!(attached["customer"], json!(customer));
+        let buyer = self.buyer.id.parse().expect("an id");
+        self.world.app.store.keep_customer(&buyer, shared::user::PLATFORM, &customer).await.expect("the table is there");
+        card
+    }
+
+    /// Buys with that card, and has the buyer authenticate where that is asked for; the purchase's id, where it was paid.
+    async fn sell(&self, row: &Row, card: Card) -> Option<String> {
+        let method = match card {
+            Card::New => "pm_card_visa".to_owned(),
+            Card::Saved => self.saved_card().await,
+            Card::ThreeDSecure => "pm_card_threeDSecure2Required".to_owned(),
+            Card::Declined => "pm_card_visa_chargeDeclined".to_owned(),
+            Card::NoFunds => "pm_card_visa_chargeDeclinedInsufficientFunds".to_owned(),
+        };
+        let answer = self.world.buy(&self.buyer, &self.course_id, &method).await;
+        let body = answer.json();
+        match card {
+            Card::Declined | Card::NoFunds => {
+                let code = if card == Card::Declined { "generic_decline" } else { "insufficient_funds" };
+                assert_eq!((answer.status, body["code"].as_str(), body["decline_code"].as_str()), (402, Some("card_declined"), Some(code)));
+                self.world.deliver().await;
+                return None;
+            }
+            Card::ThreeDSecure => {
+                assert_eq!((answer.status, &body["purchase"]["status"]), (201, &json!("requires_action")), "{}", answer.body);
+                assert_eq!(self.balances().await, (0, 0), "nothing before the buyer has authenticated");
+                let on_account = body.get("stripe_account").and_then(Value::as_str);
+                assert_eq!(on_account, self.on(&row.charge_on));
+                let id = body["client_secret"].as_str().and_then(|secret| secret.split("_secret_").next()).expect("an id");
+                self.world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
+            }
+            Card::New | Card::Saved => assert_eq!(answer.status, 201, "{}", answer.body),
+        }
+        self.world.deliver().await;
+        let id = body["purchase"]["id"].as_str().expect("an id").to_owned();
+        let purchase = self.world.get(format!("/purchases/{id}")).bearer(&self.buyer.token).await.json();
+        assert_eq!((&purchase["status"], &purchase["charge_type"]), (&json!("paid"), &json!(row.charge)));
+        Some(id)
+    }
+
+    /// Whose customer paid, and who holds the charge.
+    async fn check_charge(&self, row: &Row) {
+        let other = if row.charge_on == "platform" { "seller" } else { "platform" };
+        assert!(self.world.succeeded(self.on(other)).await.is_empty(), "{row:?}");
+        let charges = self.world.succeeded(self.on(&row.charge_on)).await;
+        assert_eq!((charges.len(), &charges[0]["amount"]), (1, &json!(AMOUNT)), "{row:?}");
+        let customer = charges[0]["customer"].as_str().expect("a customer");
+        let found = self.world.stripe(&format!("/customers/{customer}"), self.on(&row.customer_of)).await;
+        assert_eq!((&found["id"], &found["email"]), (&json!(customer), &json!(self.buyer.email)), "{row:?}");
+        // A card that the buyer keeps on the platform stays there; the seller gets a copy.
+        assert!(charges[0].get("on_behalf_of").is_none_or(Value::is_null));
+    }
+
+    /// Gives back, and says how much of it left whose balance as a refund.
+    async fn refund(&self, id: &str, amount: Option<i64>) {
+        let body = amount.map_or_else(|| json!({}), |amount| json!({"amount": amount}));
+        let answer = self.world.post(format!("/purchases/{id}/refund"), body).bearer(&self.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.world.deliver().await;
+    }
+
+    /// What cards got back out of the balances of the platform and of the seller.
+    async fn refunded_from(&self, whose: &str) -> i64 {
+        let list = self.world.stripe("/balance_transactions?limit=100&type=refund", self.on(whose)).await;
+        list["data"].as_array().expect("a list").iter().map(|one| -one["amount"].as_i64().expect("an amount")).sum()
+    }
+}
+
+async fn play(row: &Row, card: Card) {
+    let stage = Stage::set(row).await;
+    let Some(id) = stage.sell(row, card).await else {
+        assert_eq!(stage.balances().await, (0, 0), "{row:?} {card:?}");
+        assert!(stage.world.succeeded(stage.on(&row.charge_on)).await.is_empty());
+        return;
+    };
+    assert_eq!(stage.balances().await, row.sold, "{row:?} {card:?}: sold");
+    stage.check_charge(row).await;
+    // Payees can give back what has settled.
+    stage.world.pass(Duration::days(3)).await;
+    stage.refund(&id, Some(2000)).await;
+    assert_eq!(stage.balances().await, row.part_back, "{row:?} {card:?}: a part back");
+    let other = if row.refund_from == "platform" { "seller" } else { "platform" };
+    assert_eq!((stage.refunded_from(&row.refund_from).await, stage.refunded_from(other).await), (2000, 0), "{row:?}");
+    stage.refund(&id, None).await;
+    assert_eq!(stage.balances().await, row.all_back, "{row:?} {card:?}: the rest back");
+
+    // All of it at once.
+    let stage = Stage::set(row).await;
+    let id = stage.sell(row, card).await.expect("it was paid before");
+    stage.world.pass(Duration::days(3)).await;
+    stage.refund(&id, None).await;
+    assert_eq!(stage.balances().await, row.all_back, "{row:?} {card:?}: all back");
+    assert_eq!(stage.refunded_from(&row.refund_from).await, AMOUNT, "{row:?}");
+}
+
+async fn play_all(account: &str) {
+    let rows: Vec<Row> = table().into_iter().filter(|row| row.account == account).collect();
+    let charges: Vec<&str> = rows.iter().map(|row| row.charge.as_str()).collect();
+    assert_eq!(charges, ["direct", "destination", "separate"]);
+    for row in &rows {
+        for card in CARDS {
+            play(row, card).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn standard_accounts_are_charged_for_as_the_table_says() {
+    play_all("standard").await;
+}
+
+#[tokio::test]
+async fn express_accounts_are_charged_for_as_the_table_says() {
+    play_all("express").await;
+}
+
+#[tokio::test]
+async fn custom_accounts_are_charged_for_as_the_table_says() {
+    play_all("custom").await;
+}
