@@ -1,9 +1,10 @@
 //! What an operator does to the table: makes it for the local stack, fills it with test data, appoints the first member
-//! of staff. Each says in a sentence what it did.
+//! of staff, renews sellers' tokens. Each says in a sentence what it did.
 
 pub mod fixtures;
 pub mod staff;
 pub mod table;
+pub mod tokens;
 
 /// Why nothing was done, as a sentence for the operator.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

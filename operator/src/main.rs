@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
-use operator::{Failure, fixtures, is_local, staff, table};
+use operator::tokens::Work;
+use operator::{Failure, fixtures, is_local, staff, table, tokens};
 use shared::app::App;
+use shared::secrets::token_keys;
+use shared::stripe::Gateway;
 
 const USAGE: &str = "usage: operator table          makes the table, at a local endpoint only
        operator fixtures       writes test users and courses, at a local endpoint only
-       operator staff EMAIL    makes the user with this e-mail address a member of staff";
+       operator staff EMAIL    makes the user with this e-mail address a member of staff
+       operator tokens renew [EMAIL]   has Stripe issue new OAuth tokens, for a seller or for all, and seals them
+       operator tokens seal [EMAIL]    seals the OAuth tokens with the current key, where another sealed them";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -34,7 +39,7 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                                                  and gets no test users"
                 .into())
         }
-        ["staff", _] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
+        ["staff", _] | ["tokens", ..] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
             Err("put AWS credentials into the environment: eval \"$(aws configure export-credentials --format env)\"".into())
         }
         ["table"] => {
@@ -43,6 +48,18 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
         }
         ["fixtures"] => fixtures::write(&App::from_env()?).await,
         ["staff", email] => staff::appoint(&App::from_env()?, email).await,
+        ["tokens", work, email @ ..] if email.len() < 2 => {
+            let work = match *work {
+                "renew" => Work::Renew,
+                "seal" => Work::Seal,
+                _ => return Err(USAGE.into()),
+            };
+            let app = App::from_env()?;
+            let secrets = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
+            let stripe = Gateway::from_env(&app).await?;
+            let keys = token_keys(&secrets, &app.config.token_keys_secret_arn).await?;
+            Ok(tokens::run(&app, &stripe, &keys, work, email.first().copied()).await?.to_string())
+        }
         _ => Err(USAGE.into()),
     }
 }

@@ -12,5 +12,6 @@ mod onboarding;
 mod payees;
 mod reconcile;
 mod refunds;
+mod tokens;
 mod tutorial;
 mod webhooks;

@@ -3,7 +3,6 @@
 //! All that can be known without Stripe is checked first, so that a wrong turn spends no code. The state is taken,
 //! which only one of any number of requests can, and then Stripe is asked, once.
 
-use serde_json::json;
 use shared::entropy::digest;
 use shared::error::Error;
 use shared::http::cookie::Cookie;
@@ -249,12 +248,5 @@ async fn account(oauth: &OAuthCallback, account: &str, express: bool) -> (Accoun
 }
 
 fn sealed(oauth: &OAuthCallback, state: &State, token: &OAuthToken) -> SealedTokens {
-    let text = json!({
-        "access_token": token.access_token,
-        "refresh_token": token.refresh_token,
-        "stripe_publishable_key": token.stripe_publishable_key,
-        "scope": token.scope,
-        "livemode": token.livemode,
-    });
-    seal(&oauth.token_keys, &state.user_id, &text.to_string(), &oauth.app.entropy)
+    seal(&oauth.token_keys, &state.user_id, &token.to_be_sealed(), &oauth.app.entropy)
 }

@@ -8,6 +8,7 @@ use shared::ids::PurchaseId;
 use shared::purchase::{MovementKind, MovementState, Purchase, RefundFault};
 use shared::settlement;
 use shared::store::Written;
+use shared::stripe::error::StripeError;
 use shared::stripe::objects::Charge;
 use shared::user::User;
 
@@ -132,7 +133,11 @@ async fn learn_refunded(refunds: &Refunds, purchase: &mut Purchase, cause: &str)
     let charge = purchase.paid_attempt().and_then(|paid| paid.charge.as_ref()).map(|charge| charge.id.clone());
     let Some(charge) = charge else { return Ok(()) };
     let account = purchase.charged_account().map(str::to_owned);
-    let current: Charge = refunds.stripe.get(&format!("/charges/{charge}"), account.as_deref()).await?;
+    let current: Charge = match refunds.stripe.get(&format!("/charges/{charge}"), account.as_deref()).await {
+        // The seller has taken the access away: it is out of reach, and so is what became of it.
+        Err(StripeError::AccountRevoked) => return Ok(()),
+        answer => answer?,
+    };
     settlement::change(&refunds.app, purchase, cause, |purchase, now| purchase.observe_refunded(current.amount_refunded, cause, now))
         .await?;
     Ok(())

@@ -151,4 +151,19 @@ impl Store {
     pub async fn sealed_tokens(&self, user: &UserId) -> Result<Option<SealedTokens>, StoreError> {
         self.get(&tokens_key(user)).await
     }
+
+    /// Puts other tokens in the place of those that were read, unless they were replaced or taken away since.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn replace_tokens(&self, user: &UserId, seen: &SealedTokens, tokens: &SealedTokens) -> Result<Written, StoreError> {
+        let put = aws_sdk_dynamodb::types::Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(&tokens_key(user), tokens)?))
+            .condition_expression("sealed = :sealed")
+            .expression_attribute_values(":sealed", string(&seen.sealed))
+            .build()
+            .expect("a table and an item are given");
+        self.transact(vec![TransactWriteItem::builder().put(put).build()]).await
+    }
 }

@@ -1,6 +1,7 @@
 //! Stripe's OAuth for Connect. async-stripe has none. <https://docs.stripe.com/connect/oauth-reference>
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Gateway;
 use super::error::StripeError;
@@ -23,6 +24,21 @@ pub enum TokenError {
 #[derive(Deserialize)]
 struct Refusal {
     error: String,
+}
+
+impl OAuthToken {
+    /// What is stored of it, once it is sealed.
+    #[must_use]
+    pub fn to_be_sealed(&self) -> String {
+        let text = json!({
+            "access_token": self.access_token,
+            "refresh_token": self.refresh_token,
+            "stripe_publishable_key": self.stripe_publishable_key,
+            "scope": self.scope,
+            "livemode": self.livemode,
+        });
+        text.to_string()
+    }
 }
 
 impl Gateway {
@@ -60,7 +76,20 @@ impl Gateway {
     /// # Errors
     /// See [`TokenError`].
     pub async fn trade_code(&self, code: &str) -> Result<OAuthToken, TokenError> {
-        let (status, body) = self.connect_post("/oauth/token", &[("grant_type", "authorization_code"), ("code", code)]).await?;
+        self.tokens(&[("grant_type", "authorization_code"), ("code", code)]).await
+    }
+
+    /// A new access token for a refresh token, which stays good: where the answer is lost, it can be asked again.
+    /// <https://docs.stripe.com/connect/oauth-reference#post-token-request>
+    ///
+    /// # Errors
+    /// See [`TokenError`]; `invalid_grant` where the seller has taken the access away.
+    pub async fn refresh_token(&self, refresh_token: &str) -> Result<OAuthToken, TokenError> {
+        self.tokens(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+
+    async fn tokens(&self, form: &[(&str, &str)]) -> Result<OAuthToken, TokenError> {
+        let (status, body) = self.connect_post("/oauth/token", form).await?;
         if status == 200 {
             return serde_json::from_slice(&body).map_err(|_| TokenError::Failed);
         }

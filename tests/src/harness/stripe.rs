@@ -193,6 +193,11 @@ impl World {
     /// Goes through Stripe's consent page as a browser does, from `GET /users/authorize` on; answers the callback's
     /// address, with its query, and the cookie that the browser brings there.
     pub(crate) async fn consent(&self, authorize: Answer, decision: &str) -> Consent {
+        self.consent_for(authorize, decision, None).await
+    }
+
+    /// The same for an account that is there already.
+    async fn consent_for(&self, authorize: Answer, decision: &str, account: Option<&str>) -> Consent {
         assert_eq!(authorize.status, 302, "{}", authorize.body);
         let location = authorize.header("location").expect("it sends on").to_owned();
         let cookie = authorize.headers.get("set-cookie").and_then(|cookie| cookie.to_str().ok()).expect("it binds the browser");
@@ -200,7 +205,10 @@ impl World {
         let page = self.app.http.get(&location).send().await.expect("the page is there");
         assert_eq!(page.status().as_u16(), 200);
         let html = page.text().await.expect("it is text");
-        let form = Form::read(&html, &location);
+        let mut form = Form::read(&html, &location);
+        if let (Some(account), Some(field)) = (account, form.fields.iter_mut().find(|(name, _)| name == "account")) {
+            account.clone_into(&mut field.1);
+        }
         let callback = form.submit(&self.app.http, ("decision", decision)).await;
         let path = callback.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{callback} is not ours"));
         Consent { path: path.to_owned(), cookie }
@@ -208,8 +216,13 @@ impl World {
 
     /// Has a seller link a Stripe account, all the way.
     pub(crate) async fn link(&self, seller: &Person) -> String {
-        let authorize = self.get("/users/authorize").cookie(&seller.token).await;
-        let consent = self.consent(authorize, "allow").await;
+        self.link_by(seller, "/users/authorize", None).await
+    }
+
+    /// Has a seller link an account by that address of ours: one that is there already, or else a new one.
+    pub(crate) async fn link_by(&self, seller: &Person, authorize: &str, account: Option<&str>) -> String {
+        let authorize = self.get(authorize).cookie(&seller.token).await;
+        let consent = self.consent_for(authorize, "allow", account).await;
         let answer = self.get(consent.path.as_str()).header("cookie", format!("session={}; {}", seller.token, consent.cookie)).await;
         assert_eq!(answer.header("location"), Some("http://localhost:3000/?connect=success"), "{}", answer.body);
         let me = self.get("/users/me").bearer(&seller.token).await.json();

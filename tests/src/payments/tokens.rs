@@ -1,0 +1,202 @@
+//! The life of a link: Express accounts through OAuth, tokens that are renewed, access that is taken away and comes back.
+
+use operator::tokens::{self, Report, Work};
+use serde_json::{Value, json};
+use shared::seal::open;
+use shared::store::links::SealedTokens;
+
+use crate::harness::{Answer, Person, Shop, World};
+
+const CARD: &str = "pm_card_visa";
+const NOT_CONNECTED: &str = "the seller of this course cannot be paid at the moment";
+
+#[tokio::test]
+async fn an_express_account_comes_by_oauth_and_sells() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let answer = world.get("/users/authorize?type=express").cookie(&seller.token).await;
+    let location = answer.header("location").expect("it sends on").to_owned();
+    assert!(location.starts_with(&format!("{}/express/oauth/authorize?client_id=ca_local&", world.app.config.stripe_connect_base)));
+    let account = world.link_by(&seller, "/users/authorize?type=express", None).await;
+    let me = world.get("/users/me").bearer(&seller.token).await.json();
+    assert_eq!(
+        me["stripe"],
+        json!({"connected": true, "account_id": account, "account_type": "express", "charges_enabled": true, "scope": "express", "livemode": false})
+    );
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    let buyer = world.buyer("buyer@example.com").await;
+    assert_eq!(world.buy(&buyer, course["id"].as_str().expect("an id"), CARD).await.status, 201);
+    // It was not made here, but Stripe gives its owner Account Links and the Dashboard all the same.
+    for path in ["/users/me/stripe/onboarding", "/users/me/stripe/dashboard"] {
+        let answer = world.post(path, json!({"type": "express"})).bearer(&seller.token).await;
+        assert_eq!(answer.status, 200, "{path} {}", answer.body);
+    }
+    // Its access can be given up.
+    world.asked_stripe().await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    assert_eq!(world.asked_stripe().await, ["POST /oauth/deauthorize"]);
+}
+
+#[tokio::test]
+async fn a_frontend_elsewhere_asks_for_express_as_well() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let ticket = world.post("/users/authorize?type=express", json!({})).bearer(&seller.token).await.text("url");
+    let path = ticket.strip_prefix("http://localhost:9000").expect("it is ours").to_owned();
+    let answer = world.get(path).await;
+    assert!(answer.header("location").is_some_and(|location| location.contains("/express/oauth/authorize?")), "{:?}", answer.headers);
+    let wrong = world.get("/users/authorize?type=custom").cookie(&seller.token).await;
+    wrong.is_problem(422, "invalid_request", "type must be standard or express");
+    let signed_out = world.get("/users/authorize?type=express").header("accept", "text/html").await;
+    assert_eq!(signed_out.header("location"), Some("http://localhost:3000/login.html?next=authorize-express"));
+}
+
+/// A shop that has sold one course.
+async fn sold(world: &World) -> (Shop, String) {
+    let shop = world.shop().await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_bypassPending").await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    world.deliver().await;
+    let id = answer.json()["purchase"]["id"].as_str().expect("an id").to_owned();
+    (shop, id)
+}
+
+async fn refund(world: &World, seller: &Person, id: &str, amount: i64) -> Answer {
+    world.post(format!("/purchases/{id}/refund"), json!({"amount": amount})).bearer(&seller.token).await
+}
+
+async fn balance(world: &World, account: &str) -> i64 {
+    world.books().await["accounts"][account]["usd"]["balance"].as_i64().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_seller_who_took_the_access_away_gets_it_back_with_all_that_was() {
+    for charge_type in ["direct", "destination", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = sold(&world).await;
+        world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+        world.deliver().await;
+        let other = world.buyer("other@example.com").await;
+        world.buy(&other, &shop.course_id, CARD).await.is_problem(409, "seller_not_connected", NOT_CONNECTED);
+        // What was bought can be read, by its buyer and by its seller.
+        let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+        assert_eq!(purchase["status"], "paid", "{charge_type}");
+        let sales = world.get("/sales").bearer(&shop.seller.token).await.json();
+        assert_eq!((&sales["items"][0]["purchase_id"], &sales["items"][0]["status"]), (&json!(id), &json!("paid")));
+        assert_eq!(world.get("/courses/flask-microservices").await.status, 200);
+
+        let back = refund(&world, &shop.seller, &id, 1000).await;
+        if charge_type == "direct" {
+            back.is_problem(409, "refund_refused", "the payment provider refused the refund: account_invalid");
+        } else {
+            assert_eq!((back.status, &back.json()["refunded"]), (200, &json!(1000)), "{charge_type} {}", back.body);
+        }
+        let before = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json()["refunded"].as_i64().expect("an amount");
+
+        assert_eq!(world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await, shop.account);
+        assert_eq!(world.buy(&other, &shop.course_id, CARD).await.status, 201);
+        let back = refund(&world, &shop.seller, &id, 500).await;
+        assert_eq!((back.status, &back.json()["refunded"]), (200, &json!(before + 500)), "{charge_type} {}", back.body);
+        world.books().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_linked() {
+    for charge_type in ["direct", "destination", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = sold(&world).await;
+        // The old account is not the link any more; the platform still reaches it.
+        let seller = shop.seller.id.parse().expect("an id");
+        let unlinked = world.app.store.unlink(&seller, &shop.account).await.expect("the table is there");
+        assert_eq!(unlinked, shared::store::Written::Yes);
+        let second = world.link(&shop.seller).await;
+        assert_ne!(second, shop.account);
+        let other = world.buyer("other@example.com").await;
+        assert_eq!(world.buy(&other, &shop.course_id, CARD).await.status, 201);
+        world.deliver().await;
+        let (old, new) = (balance(&world, &shop.account).await, balance(&world, &second).await);
+        assert!(old > 0 && new > 0, "{charge_type}");
+
+        let back = refund(&world, &shop.seller, &id, 2000).await;
+        assert_eq!((back.status, &back.json()["refunded"]), (200, &json!(2000)), "{charge_type} {}", back.body);
+        world.deliver().await;
+        assert_eq!(balance(&world, &shop.account).await, old - 1000, "{charge_type}: half of it was the fee");
+        assert_eq!(balance(&world, &second).await, new, "{charge_type}: the new account has nothing to do with it");
+    }
+}
+
+async fn stored(world: &World, person: &Person) -> (SealedTokens, Value) {
+    let user = person.id.parse().expect("an id");
+    let sealed = world.app.store.sealed_tokens(&user).await.expect("it is read").expect("there are tokens");
+    let text = open(&world.payments.oauth.token_keys, &user, &sealed).expect("they open");
+    (sealed, serde_json::from_str(&text).expect("it is JSON"))
+}
+
+async fn work(world: &World, work: Work, email: Option<&str>) -> Report {
+    let oauth = &world.payments.oauth;
+    tokens::run(&world.app, &oauth.stripe, &oauth.token_keys, work, email).await.expect("the table is there")
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_and_stay_sealed() {
+    let world = World::start().await;
+    let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let account = world.link(&seller).await;
+    world.link(&other).await;
+    // Who has none is passed over.
+    let made = world.seller("made@example.com").await;
+    world.made_account(&made, "express", "US").await;
+    let (before, old) = stored(&world, &seller).await;
+
+    let report = work(&world, Work::Renew, Some(&seller.email)).await;
+    assert_eq!(report, Report { done: 1, ..Report::default() });
+    let (after, new) = stored(&world, &seller).await;
+    assert_ne!((&before.sealed, &old["access_token"]), (&after.sealed, &new["access_token"]));
+    assert_eq!((&old["refresh_token"], &old["scope"]), (&new["refresh_token"], &new["scope"]));
+    let everything = world.stored().await;
+    for token in ["access_token", "refresh_token"] {
+        assert!(!everything.contains(new[token].as_str().expect("a token")), "{token}");
+    }
+    // The new token is the account's.
+    let url = format!("{}/v1/account", world.app.config.stripe_api_base);
+    let own = world.app.http.get(url).bearer_auth(new["access_token"].as_str().expect("a token")).send().await.expect("it runs");
+    assert!(own.text().await.expect("text").contains(&account));
+
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    assert_eq!(work(&world, Work::Renew, None).await, Report { done: 1, gone: vec![seller.email.clone()], failed: vec![] });
+    world.fault("POST", "/oauth/token", json!({"kind": "html_503"})).await;
+    let report = work(&world, Work::Renew, Some(&other.email)).await;
+    assert_eq!(report, Report { failed: vec![other.email.clone()], ..Report::default() });
+    assert_eq!(report.to_string(), "0 done; failed, run it again: other@example.com");
+    assert!(
+        tokens::run(&world.app, &world.payments.oauth.stripe, &world.payments.oauth.token_keys, Work::Renew, Some("no@example.com"))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_sealed_anew_before_a_key_goes() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.link(&seller).await;
+    let (_, old) = stored(&world, &seller).await;
+    world.asked_stripe().await;
+    let mut keys = world.payments.oauth.token_keys.clone();
+    keys.keys.insert("k2".into(), world.app.entropy.bytes());
+    keys.current = "k2".into();
+    let seal =
+        async |keys| tokens::run(&world.app, &world.payments.oauth.stripe, keys, Work::Seal, None).await.expect("the table is there");
+    assert_eq!((seal(&keys).await.done, seal(&keys).await.done), (1, 0));
+    keys.keys.remove("k1");
+    let user = seller.id.parse().expect("an id");
+    let sealed = world.app.store.sealed_tokens(&user).await.expect("it is read").expect("there are tokens");
+    let text = open(&keys, &user, &sealed).expect("the old key is not needed");
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), old);
+    assert!(world.asked_stripe().await.is_empty());
+    // A link that is ended meanwhile does not come back.
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    let again = world.app.store.replace_tokens(&user, &sealed, &sealed).await.expect("the table is there");
+    assert_ne!(again, shared::store::Written::Yes);
+}
