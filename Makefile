@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse build deploy storefront staff ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse build deploy storefront staff tokens ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -54,6 +54,9 @@ storefront: ## upload web/ to a stack that hosts it (STACK=…, or the one in sa
 
 staff: ## make a signed-up user the first member of staff: TABLE_NAME=… make staff EMAIL=…
 	@cargo run --quiet --package operator -- staff $(EMAIL)
+
+tokens: ## renew sellers' OAuth tokens or seal them with the current key: WORK=renew or seal, EMAIL=… for one
+	@cargo run --quiet --package operator -- tokens $(WORK) $(EMAIL)
 
 ci: ## run what CI runs
 	@.ci/run
