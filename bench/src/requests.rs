@@ -37,6 +37,7 @@ enum Kind {
     UnknownState,
     Link,
     Onboarding,
+    SaveCard,
     PaymentSucceeded,
     Purchases,
 }
@@ -51,7 +52,7 @@ const CHARGE: Limits = Limits { size: 7_000_000, zipped: 3_200_000, stripe: 1, d
 const OTHERS: Limits = Limits { size: 6_500_000, zipped: 3_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 10] = [
+pub(crate) const FUNCTIONS: [Workload; 11] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -96,6 +97,13 @@ pub(crate) const FUNCTIONS: [Workload; 10] = [
         limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
         kind: Kind::Onboarding,
     },
+    Workload {
+        function: "payment-methods",
+        title: "POST …/payment-methods",
+        status: 201,
+        limits: Limits { stripe: 3, dynamodb_trips: 3, ..OTHERS },
+        kind: Kind::SaveCard,
+    },
     Workload { function: "webhook", title: "payment_intent.succeeded", status: 200, limits: OTHERS, kind: Kind::PaymentSucceeded },
     Workload { function: "purchases", title: "GET /purchases (20)", status: 200, limits: OTHERS, kind: Kind::Purchases },
 ];
@@ -126,6 +134,10 @@ impl Workload {
                 let seller = stack.new_seller("onboarding@example.com").await?;
                 let event = Event::new("POST", "/users/me/stripe/onboarding").cookie(stack.session(&seller).await?);
                 Ok(event.header("origin", STOREFRONT).body(json!({"type": "express"}).to_string()))
+            }
+            Kind::SaveCard => {
+                let event = Event::new("POST", "/users/me/payment-methods").cookie(stack.session(&stack.buyer).await?);
+                Ok(event.header("origin", STOREFRONT).body(json!({"payment_method": "pm_card_visa"}).to_string()))
             }
             Kind::PaymentSucceeded => payment_succeeded(stack).await,
             Kind::Purchases => Ok(Event::new("GET", "/purchases").cookie(stack.session(&stack.buyer).await?)),

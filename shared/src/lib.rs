@@ -4,9 +4,12 @@
 
 pub mod app;
 pub mod aws;
+pub mod card;
 pub mod clock;
 pub mod config;
 pub mod course;
+#[cfg(feature = "stripe")]
+pub mod customers;
 pub mod entropy;
 pub mod error;
 pub mod http;

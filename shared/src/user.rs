@@ -43,6 +43,9 @@ pub struct User {
     /// connected account's under its id. Customers are never looked up by listing.
     #[serde(default)]
     pub customers: BTreeMap<String, String>,
+    /// Counts what was asked of Stripe about the saved cards, for idempotency keys. The cards themselves only Stripe has.
+    #[serde(default)]
+    pub card_changes: u64,
 }
 
 impl std::fmt::Debug for User {

@@ -1,5 +1,6 @@
 //! Buying, linking and hearing from Stripe: across the functions, against a Stripe that behaves.
 
+mod cards;
 mod charge;
 mod checkout;
 mod content;

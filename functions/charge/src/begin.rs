@@ -1,6 +1,7 @@
 //! Beginning an attempt: the request is written down, exactly, before it is sent.
 
 use shared::course::Share;
+use shared::customers;
 use shared::entropy::digest;
 use shared::error::Error;
 use shared::http::Response;
@@ -72,19 +73,33 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
 
 async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
     let account = purchase.charged_account().map(str::to_owned);
-    let customer = customer(charge, order, account.as_deref()).await?;
-    let payment_method = payment_method(charge, order, account.as_deref(), slot).await?;
-    let heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
+    let mut customer = customers::find_or_make(&charge.stripe, &order.buyer, account.as_deref()).await?;
+    let named = payment_method(charge, order, account.as_deref(), slot).await?;
+    let kept = match (&account, &named) {
+        (Some(account), Some(named)) => kept_by_platform(charge, order, account, named, slot).await?,
+        _ => None,
+    };
+    let mut payment_method = kept.clone().or_else(|| named.clone());
+    let mut heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
 
-    // A payment method that the connected account does not know may be one of the platform's.
-    let unknown = purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == outcome::PAYMENT_METHOD_REFUSED);
-    if let (true, Some(account), Some(payment_method)) = (unknown, &account, &payment_method) {
-        let cloned = clone_to(charge, order, account, payment_method, &purchase).await?;
+    // Somebody deleted the customer at Stripe. The cards went with it, and a new one is made.
+    if failed_with(&purchase, outcome::CUSTOMER_GONE) {
+        customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, account.as_deref(), &customer).await?;
         let slot = Slot::of(&purchase);
-        let heard = send(charge, order, &mut purchase, Some(&slot), &customer, Some(&cloned)).await?;
-        return answer(&purchase, heard);
+        heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
+    }
+    // A payment method that the connected account does not know may be one of the platform's.
+    if let (true, Some(account), Some(named), None) = (failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED), &account, &named, &kept) {
+        let key = format!("{}:clone", purchase.attempt().idempotency_key);
+        payment_method = Some(clone_to(charge, account, named, None, &key).await?);
+        let slot = Slot::of(&purchase);
+        heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     answer(&purchase, heard)
+}
+
+fn failed_with(purchase: &Purchase, code: &str) -> bool {
+    purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == code)
 }
 
 /// Writes the intent, asks Stripe, and records the outcome: two DynamoDB trips and one Stripe call.
@@ -109,6 +124,7 @@ async fn send(
         application_fee: fee(charge, order)?,
         customer,
         on_behalf_of: seller_link(charge, order)?.on_behalf_of(purchase.charge_type, &app.config.platform_country),
+        save_card: order.save_card,
         return_url: &return_url,
     };
     let (means, request) = match payment_method {
@@ -171,19 +187,6 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     shares.iter().zip(divide(rest, &weights)).map(one).collect()
 }
 
-/// The buyer's customer on the account: remembered, or made now. The idempotency key makes two first purchases at
-/// the same moment share one.
-async fn customer(charge: &Charge, order: &Order, account: Option<&str>) -> Result<String, Error> {
-    let buyer = &order.buyer;
-    let place = account.unwrap_or(PLATFORM);
-    if let Some(customer) = buyer.customers.get(place) {
-        return Ok(customer.clone());
-    }
-    let key = format!("{place}:customer:{}:{}", buyer.id, digest(&buyer.email));
-    let customer: Identified = charge.stripe.send(&requests::customer(&buyer.email, buyer.id.as_str()), account, Some(&key)).await?;
-    Ok(customer.id)
-}
-
 /// The payment method to charge; none for hosted Checkout. A token of the same try gives the same payment method,
 /// so that a repetition does not find the token spent.
 async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, slot: Option<&Slot>) -> Result<Option<String>, Error> {
@@ -192,22 +195,49 @@ async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, s
         Payment::Method(method) => return Ok(Some(method.clone())),
         Payment::Token(token) => token,
     };
+    // A card that is to be kept is the platform's.
+    let account = account.filter(|_| !order.save_card);
     let (place, seen) = (account.unwrap_or(PLATFORM), slot.map_or(0, |slot| slot.version));
     let key = format!("{place}:token:{}:{seen}:{}", order.buyer.id, digest(&format!("{}{token}", order.course.id)));
     let made: Result<Identified, _> = charge.stripe.send(&requests::payment_method_from_token(token), account, Some(&key)).await;
     made.map(|made| Some(made.id)).map_err(method_error)
 }
 
-/// Clones a payment method of the platform's to a connected account, by way of the buyer's customer on the platform.
-async fn clone_to(charge: &Charge, order: &Order, account: &str, payment_method: &str, purchase: &Purchase) -> Result<String, Error> {
-    let customer = customer(charge, order, None).await?;
-    charge.app.store.keep_customer(&order.buyer.id, PLATFORM, &customer).await?;
-    let key = format!("{PLATFORM}:attach:{customer}:{payment_method}");
-    let attached: Result<Identified, _> = charge.stripe.send(&requests::attach(payment_method, &customer), None, Some(&key)).await;
-    let attached = attached.map_err(method_error)?;
-    let key = format!("{}:clone", purchase.attempt().idempotency_key);
+/// For a direct charge: the clone of a card that the buyer keeps with the platform, or wants kept there from now on.
+async fn kept_by_platform(
+    charge: &Charge,
+    order: &Order,
+    account: &str,
+    named: &str,
+    slot: Option<&Slot>,
+) -> Result<Option<String>, Error> {
+    let seen = slot.map_or(0, |slot| slot.version);
+    let key = |what: &str, place: &str| format!("{place}:{what}:{}:{}:{seen}:{named}", order.buyer.id, order.course.id);
+    if order.save_card {
+        let mut customer = customers::on_platform(&charge.app, &charge.stripe, &order.buyer).await?;
+        let mut attached = attach(charge, named, &customer, &key("attach", PLATFORM)).await;
+        if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
+            customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, None, &customer).await?;
+            attached = attach(charge, named, &customer, &key("attach-again", PLATFORM)).await;
+        }
+        let attached = attached.map_err(method_error)?;
+        return clone_to(charge, account, &attached.id, Some(&customer), &key("clone", account)).await.map(Some);
+    }
+    let Some(customer) = order.buyer.customers.get(PLATFORM) else { return Ok(None) };
+    if !matches!(order.payment, Payment::Method(_)) || !charge.stripe.is_saved(customer, named).await? {
+        return Ok(None);
+    }
+    clone_to(charge, account, named, Some(customer), &key("clone", account)).await.map(Some)
+}
+
+async fn attach(charge: &Charge, payment_method: &str, customer: &str, key: &str) -> Result<Identified, StripeError> {
+    charge.stripe.send(&requests::attach(payment_method, customer), None, Some(key)).await
+}
+
+/// Clones a payment method of the platform's to a connected account. One that no customer keeps is used up by it.
+async fn clone_to(charge: &Charge, account: &str, payment_method: &str, customer: Option<&str>, key: &str) -> Result<String, Error> {
     let cloned: Result<Identified, _> =
-        charge.stripe.send(&requests::clone_payment_method(&attached.id, &customer), Some(account), Some(&key)).await;
+        charge.stripe.send(&requests::clone_payment_method(payment_method, customer), Some(account), Some(key)).await;
     cloned.map(|cloned| cloned.id).map_err(method_error)
 }
 

@@ -16,6 +16,8 @@ struct Body {
     payment_method: Option<String>,
     #[serde(default)]
     expected_amount: Option<i64>,
+    #[serde(default)]
+    save_card: bool,
 }
 
 /// How the buyer wants to pay.
@@ -42,6 +44,8 @@ pub struct Order {
     pub payees: Vec<User>,
     /// How.
     pub payment: Payment,
+    /// Whether the buyer wants the card kept for later.
+    pub save_card: bool,
     /// For the purchase's history.
     pub cause: String,
 }
@@ -50,7 +54,9 @@ pub struct Order {
 ///
 /// With a known customer and a payment method: three DynamoDB trips (read, intent, outcome) and one Stripe call. A
 /// first purchase on an account makes the customer first, and a legacy token its payment method: a call each. A course with
-/// several payees is one trip more.
+/// several payees is one trip more. For a direct charge a buyer who is the platform's customer costs a call, which asks whether the card is
+/// a saved one, and a saved one a second, which clones it; to save one costs the same, and a call and a trip more for who is no
+/// customer of the platform's yet.
 ///
 /// # Errors
 /// See `POST /courses/charge` in `openapi.yaml`. Whatever was begun is on record, and the same request finds it.
@@ -81,7 +87,7 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
     let ids: Vec<_> = course.payees.iter().map(|share| share.seller.clone()).collect();
     let payees = if ids.is_empty() { Vec::new() } else { app.store.users_by_id(&ids).await? };
     let cause = format!("request:{}", request_id(request));
-    let order = Order { buyer, course, seller: read.seller, payees, payment, cause };
+    let order = Order { buyer, course, seller: read.seller, payees, payment, save_card: body.save_card, cause };
     match read.slot {
         None => begin::first(charge, &order).await,
         Some(slot) => resume::resume(charge, &order, &slot).await,

@@ -15,6 +15,9 @@ use crate::charge::Order;
 /// [`Failure::code`] where Stripe refused the payment method itself.
 pub const PAYMENT_METHOD_REFUSED: &str = "payment_method";
 
+/// [`Failure::code`] where Stripe has the customer no more.
+pub const CUSTOMER_GONE: &str = "customer";
+
 /// How often a record that others write as well is read again.
 const TRIES: usize = 5;
 

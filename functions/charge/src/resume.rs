@@ -2,7 +2,7 @@
 
 use shared::error::Error;
 use shared::http::Response;
-use shared::purchase::{Attempt, Means, Purchase, Status};
+use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status};
 use shared::store::Written;
 use shared::store::purchases::Slot;
 use shared::stripe::error::StripeError;
@@ -42,7 +42,9 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
         Status::Failed if was_lost && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
         Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase).await,
         Status::Pending if purchase.attempt().means == Means::Checkout => {
-            let same = order.payment == Payment::Checkout && purchase.attempt().amount == order.course.price.amount;
+            let attempt = purchase.attempt();
+            let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
+            let same = order.payment == Payment::Checkout && attempt.amount == order.course.price.amount && same_consent;
             if same && browser.checkout_url.is_some() { answer(&purchase, browser) } else { withdraw(charge, order, purchase).await }
         }
         Status::Pending => Err(Error::PurchaseInProgress),

@@ -80,19 +80,22 @@ pub fn parameter(request: &Request, name: &str) -> Result<Option<String>, Error>
     if values.next().is_some() { Err(Error::InvalidRequest(format!("{name} is given twice"))) } else { Ok(first) }
 }
 
+/// How much of a list is asked for: `?limit` (1 to 100, default 20).
+///
+/// # Errors
+/// [`Error::InvalidRequest`] for a limit out of range.
+pub fn limit(request: &Request) -> Result<i32, Error> {
+    let Some(text) = parameter(request, "limit")? else { return Ok(20) };
+    let limit = text.parse().ok().filter(|limit| (1..=100).contains(limit));
+    limit.ok_or_else(|| Error::InvalidRequest("limit must be a whole number from 1 to 100".to_owned()))
+}
+
 /// Which page of a list is asked for: `?limit` (1 to 100, default 20) and `?cursor`.
 ///
 /// # Errors
 /// [`Error::InvalidRequest`] for a limit out of range, [`Error::BadCursor`].
 pub fn page(request: &Request) -> Result<Page, Error> {
-    let limit = match parameter(request, "limit")? {
-        None => 20,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=100).contains(limit))
-            .ok_or_else(|| Error::InvalidRequest("limit must be a whole number from 1 to 100".to_owned()))?,
-    };
+    let limit = limit(request)?;
     let after = parameter(request, "cursor")?.map(|text| Cursor::decode(&text).ok_or(Error::BadCursor)).transpose()?;
     Ok(Page { limit, after })
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::card::Card;
 use crate::course::{Course, Share};
 use crate::ids::UserId;
 use crate::money::Price;
@@ -214,6 +215,32 @@ impl From<&Dispute> for DisputeView {
             amount: dispute.amount,
             reason: dispute.reason.clone(),
             opened_at: written(dispute.opened_at),
+        }
+    }
+}
+
+/// `payment_method`
+#[derive(Debug, Serialize)]
+pub struct PaymentMethodView {
+    id: String,
+    brand: String,
+    last4: String,
+    exp_month: i64,
+    exp_year: i64,
+    is_default: bool,
+    created_at: String,
+}
+
+impl From<&Card> for PaymentMethodView {
+    fn from(card: &Card) -> Self {
+        Self {
+            id: card.id.clone(),
+            brand: card.brand.clone(),
+            last4: card.last4.clone(),
+            exp_month: card.exp_month,
+            exp_year: card.exp_year,
+            is_default: card.is_default,
+            created_at: written(card.created_at),
         }
     }
 }

@@ -59,6 +59,14 @@ pub struct Attempt {
     pub failure: Option<Failure>,
 }
 
+impl Attempt {
+    /// Whether the request asks to keep the card, for which it has the buyer's consent.
+    #[must_use]
+    pub fn keeps_card(&self) -> bool {
+        self.body.contains("setup_future_usage")
+    }
+}
+
 /// One who is paid from a sale by a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payee {

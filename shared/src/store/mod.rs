@@ -29,6 +29,7 @@
 //! `DUE#<part>`, by when. A purchase stands in it only until it is at rest.
 
 pub mod books;
+pub mod cards;
 pub mod courses;
 pub mod events;
 pub mod links;

@@ -239,27 +239,4 @@ impl Store {
             Err(error) => Err(StoreError::request("UpdateItem", &error)),
         }
     }
-
-    /// Remembers the user's customer on an account, unless one is remembered already.
-    ///
-    /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn keep_customer(&self, id: &UserId, account: &str, customer: &str) -> Result<(), StoreError> {
-        let _user_is_gone = self.transact(vec![self.remember_customer(id, account, customer)]).await?;
-        Ok(())
-    }
-
-    /// Remembers the user's customer on an account, unless one is remembered already. Part of a transaction.
-    pub(super) fn remember_customer(&self, id: &UserId, account: &str, customer: &str) -> TransactWriteItem {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(profile(id).attributes()))
-            .update_expression("SET customers.#account = if_not_exists(customers.#account, :customer)")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#account", account)
-            .expression_attribute_values(":customer", string(customer))
-            .build()
-            .expect("a table, a key and an expression are given");
-        TransactWriteItem::builder().update(update).build()
-    }
 }

@@ -100,6 +100,12 @@ impl StripeError {
         }
     }
 
+    /// Whether Stripe does not have the object that a parameter names.
+    #[must_use]
+    pub fn is_missing(&self, name: &str) -> bool {
+        matches!(self, Self::Refused { code, param, .. } if code == "resource_missing" && param.as_deref() == Some(name))
+    }
+
     /// Whether Stripe may have done something that we have not heard of.
     #[must_use]
     pub fn outcome_is_unknown(&self) -> bool {

@@ -83,8 +83,14 @@ impl Gateway {
             })),
             Err(StripeError::Refused { code, param, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
-                // The parameter tells the buyer's mistakes (`payment_method`) from the platform's.
-                let code = param.filter(|param| param == "payment_method").unwrap_or(code);
+                // The parameter tells the buyer's mistakes (`payment_method`) from the platform's. A card that was used up or
+                // taken away is told by the message alone.
+                let is_spent = message.contains("may not be used again");
+                let code = if is_spent {
+                    "payment_method".to_owned()
+                } else {
+                    param.filter(|param| matches!(param.as_str(), "payment_method" | "customer")).unwrap_or(code)
+                };
                 Ok(Heard::ended(Observation::refused(&code)))
             }
             Err(StripeError::AccountRevoked) => Ok(Heard::ended(Observation::refused("account_invalid"))),

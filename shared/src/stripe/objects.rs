@@ -63,6 +63,14 @@ pub struct NextAction {
     redirect_to_url: Option<RedirectToUrl>,
 }
 
+impl NextAction {
+    /// The page.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        self.redirect_to_url.as_ref()?.url.clone()
+    }
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 struct RedirectToUrl {
     #[serde(default)]
@@ -73,7 +81,7 @@ impl PaymentIntent {
     /// Where the buyer authenticates.
     #[must_use]
     pub fn next_action_url(&self) -> Option<String> {
-        self.next_action.as_ref()?.redirect_to_url.as_ref()?.url.clone()
+        self.next_action.as_ref()?.url()
     }
 
     /// What it says of the attempt that made it. In hosted Checkout the buyer may try again and again until the
@@ -142,7 +150,7 @@ pub struct CheckoutSession {
 /// An id, or the object itself where it was expanded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Expandable<T> {
+pub(super) enum Expandable<T> {
     Id(String),
     Object(Box<T>),
 }

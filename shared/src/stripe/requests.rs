@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use stripe_checkout::CheckoutSessionMode;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
-    CreateCheckoutSessionPaymentIntentDataTransferData, ProductData,
+    CreateCheckoutSessionPaymentIntentDataSetupFutureUsage, CreateCheckoutSessionPaymentIntentDataTransferData, ProductData,
 };
 use stripe_client_core::{RequestBuilder, StripeRequest as _};
 use stripe_core::customer::CreateCustomer;
@@ -35,6 +35,8 @@ pub struct Sale<'a> {
     pub customer: &'a str,
     /// The settlement merchant of a charge on the platform, where that is not the platform.
     pub on_behalf_of: Option<&'a str>,
+    /// Whether the buyer wants the card kept. Only the platform keeps cards: a direct charge says nothing of it.
+    pub save_card: bool,
     /// Where the buyer comes back to.
     pub return_url: &'a str,
 }
@@ -67,6 +69,10 @@ impl Sale<'_> {
         (self.purchase.charge_type == ChargeType::Separate).then_some(self.purchase.id.as_str())
     }
 
+    fn keeps_card(&self) -> bool {
+        self.save_card && self.purchase.charge_type != ChargeType::Direct
+    }
+
     fn currency(&self) -> stripe_types::Currency {
         currency(self.purchase.currency)
     }
@@ -84,6 +90,9 @@ impl Sale<'_> {
             .metadata(self.metadata())
             .payment_method(payment_method)
             .return_url(self.return_url);
+        if self.keeps_card() {
+            request = request.setup_future_usage(stripe_core::PaymentIntentSetupFutureUsage::OffSession);
+        }
         if let Some(fee) = self.fee() {
             request = request.application_fee_amount(fee);
         }
@@ -112,6 +121,7 @@ impl Sale<'_> {
         payment.application_fee_amount = self.fee();
         payment.on_behalf_of = self.on_behalf_of.map(str::to_owned);
         payment.metadata = Some(self.metadata());
+        payment.setup_future_usage = self.keeps_card().then_some(CreateCheckoutSessionPaymentIntentDataSetupFutureUsage::OffSession);
         payment.transfer_group = self.transfer_group().map(str::to_owned);
         payment.transfer_data = self.destination().map(CreateCheckoutSessionPaymentIntentDataTransferData::new);
         CreateCheckoutSession::new()
@@ -153,9 +163,10 @@ pub fn attach(payment_method: &str, customer: &str) -> RequestBuilder {
     AttachPaymentMethod::new(payment_method).customer(customer).build()
 }
 
-/// Clones a platform customer's payment method to the connected account under which this is sent.
+/// Clones a payment method of the platform's, which a customer keeps or nobody does, to the connected account under which this is sent.
 /// <https://docs.stripe.com/connect/direct-charges-multiple-accounts>
 #[must_use]
-pub fn clone_payment_method(payment_method: &str, customer: &str) -> RequestBuilder {
-    CreatePaymentMethod::new().customer(customer).payment_method(payment_method).build()
+pub fn clone_payment_method(payment_method: &str, customer: Option<&str>) -> RequestBuilder {
+    let request = CreatePaymentMethod::new().payment_method(payment_method);
+    customer.map_or_else(|| request.clone().build(), |customer| request.clone().customer(customer).build())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oauth_callback::callback::Reason;
 use serde_json::{Value, json};
-use shared::http::view::{CourseView, PurchaseView, SaleView, UserView};
+use shared::http::view::{CourseView, PaymentMethodView, PurchaseView, SaleView, UserView};
 use shared::money::Currency;
 use shared::purchase::{ChargeType, Purchase};
 
@@ -89,6 +89,16 @@ fn the_objects_are_described_as_they_are_sent() {
     for owned in [None, Some(true)] {
         assert_described(&document, "Course", &serde_json::to_value(CourseView::new(course.clone(), owned)).expect("it is JSON"));
     }
+    let card = shared::card::Card {
+        id: "pm_1".to_owned(),
+        brand: "visa".to_owned(),
+        last4: "4242".to_owned(),
+        exp_month: 12,
+        exp_year: 2030,
+        is_default: true,
+        created_at: time::OffsetDateTime::UNIX_EPOCH,
+    };
+    assert_described(&document, "PaymentMethod", &serde_json::to_value(PaymentMethodView::from(&card)).expect("it is JSON"));
     for status in ["failed", "paid"] {
         let purchase = purchase(status);
         let sent = serde_json::to_value(PurchaseView::from(&purchase)).expect("it is JSON");

@@ -149,6 +149,11 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("settlement::change(") || code.contains("settlement::carry_out(") {
                 used.extend(["purchase", "write_outcome"]);
             }
+            for (name, called) in [("on_platform", "keep_customer"), ("replace", "replace_customer")] {
+                if code.contains(&format!("customers::{name}(")) {
+                    used.push(called);
+                }
+            }
             is_told_by_events |= code.contains("EventMark {");
             for name in used {
                 let at = methods.get(name).unwrap_or_else(|| panic!("{}: the store has no {name}", path.display()));

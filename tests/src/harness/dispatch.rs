@@ -13,6 +13,7 @@ pub(super) async fn dispatch(world: &World, function: &str, request: Request) ->
         "courses" => courses::handle(&world.app, request).await,
         "oauth-callback" => oauth_callback::handle(&world.payments.oauth, request).await,
         "onboarding" => onboarding::handle(&world.payments.onboarding, request).await,
+        "payment-methods" => payment_methods::handle(&world.payments.payment_methods, request).await,
         "purchases" => purchases::handle(&world.app, request).await,
         "refunds" => refunds::handle(&world.payments.refunds, request).await,
         "webhook" => webhook::handle(&world.payments.webhook, request).await,

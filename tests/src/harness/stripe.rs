@@ -11,6 +11,7 @@ use lambda_http::Body;
 use local::stripe::{Options, StandIn};
 use oauth_callback::OAuthCallback;
 use onboarding::Onboarding;
+use payment_methods::PaymentMethods;
 use reconcile::{Reconcile, Report};
 use refunds::Refunds;
 use serde_json::{Value, json};
@@ -30,6 +31,7 @@ pub(crate) struct Payments {
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
     pub(super) onboarding: Onboarding,
+    pub(super) payment_methods: PaymentMethods,
     pub(super) refunds: Refunds,
     /// Runs when a test says so.
     pub(crate) reconcile: Reconcile,
@@ -67,6 +69,7 @@ impl Payments {
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
             onboarding: Onboarding { app: app.clone(), stripe: stripe.clone() },
+            payment_methods: PaymentMethods { app: app.clone(), stripe: stripe.clone() },
             refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
             reconcile: Reconcile { app: app.clone(), stripe },
             webhook,

@@ -1,0 +1,83 @@
+//! Saving a card for later.
+
+use serde::{Deserialize, Serialize};
+use shared::customers;
+use shared::error::Error;
+use shared::http::view::PaymentMethodView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::stripe::cards::{Saved, Saver, is_payment_method};
+use shared::stripe::error::StripeError;
+use shared::user::User;
+
+use crate::PaymentMethods;
+
+#[derive(Default, Deserialize)]
+struct Body {
+    payment_method: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_method: Option<PaymentMethodView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkout_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_action_url: Option<String>,
+}
+
+/// `POST /users/me/payment-methods`: keeps a card for later, which the request is the user's consent to.
+///
+/// Two trips to DynamoDB and one call to Stripe: a SetupIntent, or without a payment method the hosted page that asks for one.
+/// The first card becomes the default with a second call. Who has no customer yet gets one first: a call and a trip.
+pub(crate) async fn save(this: &PaymentMethods, request: &Request) -> Result<Response, Error> {
+    let user = identity::user(request, &this.app).await?;
+    let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
+    let payment_method = body.payment_method.as_deref();
+    if payment_method.is_some_and(|id| !is_payment_method(id)) {
+        return Err(Error::InvalidRequest("payment_method must be a Stripe payment method (pm_…)".to_owned()));
+    }
+
+    let customer = customers::on_platform(&this.app, &this.stripe, &user).await?;
+    let answer = match keep(this, &user, &customer, payment_method).await {
+        Err(error) if error.is_missing("customer") => {
+            let customer = customers::replace(&this.app, &this.stripe, &user, None, &customer).await?;
+            keep(this, &user, &customer, payment_method).await
+        }
+        other => other,
+    };
+    // Stripe has answered, with a card, a decline or a page: the next request is another one. An answer that was lost is asked for
+    // again under the same key.
+    if !answer.as_ref().is_err_and(StripeError::outcome_is_unknown) {
+        this.app.store.count_card_change(&user.id).await?;
+    }
+    let answer = answer.map_err(refused)?;
+    Ok(response::json(201, &answer))
+}
+
+async fn keep(this: &PaymentMethods, user: &User, customer: &str, payment_method: Option<&str>) -> Result<Answer, StripeError> {
+    let page = format!("{}/account.html", this.app.config.storefront_url);
+    let return_url = format!("{page}?card=saved");
+    let saver = Saver { customer, buyer_id: user.id.as_str(), changes: user.card_changes, return_url: &return_url };
+    let Some(payment_method) = payment_method else {
+        let session = this.stripe.save_card_at_checkout(&saver, &format!("{page}?card=canceled")).await?;
+        return Ok(Answer { checkout_url: session.url, ..Answer::default() });
+    };
+    match this.stripe.save_card(&saver, payment_method).await? {
+        Saved::Yes(card) => Ok(Answer { payment_method: Some(PaymentMethodView::from(&*card)), ..Answer::default() }),
+        Saved::Authenticate { client_secret, url } => Ok(Answer { client_secret, next_action_url: url, ..Answer::default() }),
+        Saved::Unsettled => Err(StripeError::Unreadable),
+    }
+}
+
+/// What is wrong with a payment method is its owner's to mend, and nobody else's to know.
+fn refused(error: StripeError) -> Error {
+    match error {
+        StripeError::Refused { status: 400 | 404, .. } => {
+            Error::PaymentMethodRefused("Stripe does not know it, or it cannot be used again".to_owned())
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,55 @@
+//! A buyer's customers at Stripe: one on the platform, which keeps the cards and pays any seller, and one on each account that
+//! charged the buyer directly.
+//!
+//! Which customer it is, the user's record says; nobody looks it up by listing. Who comes first makes it, under an idempotency
+//! key that all who come at the same moment share, and the record keeps the first that was written. Somebody may delete a customer at
+//! Stripe; the next one is then made under a key that names the one that is gone.
+//! <https://docs.stripe.com/api/customers>
+
+use crate::app::App;
+use crate::entropy::digest;
+use crate::error::Error;
+use crate::stripe::objects::Identified;
+use crate::stripe::{Gateway, requests};
+use crate::user::{PLATFORM, User};
+
+/// The buyer's customer on an account, or on the platform: remembered, or made now. Who made it must see that it is remembered.
+///
+/// # Errors
+/// Where Stripe fails.
+pub async fn find_or_make(stripe: &Gateway, buyer: &User, account: Option<&str>) -> Result<String, Error> {
+    match buyer.customers.get(account.unwrap_or(PLATFORM)) {
+        Some(customer) => Ok(customer.clone()),
+        None => make(stripe, buyer, account, None).await,
+    }
+}
+
+/// The buyer's one customer on the platform. Where there is none yet: a call to Stripe and a trip to DynamoDB, after which
+/// it is remembered.
+///
+/// # Errors
+/// Where Stripe or DynamoDB fails, or the user is gone.
+pub async fn on_platform(app: &App, stripe: &Gateway, buyer: &User) -> Result<String, Error> {
+    if let Some(customer) = buyer.customers.get(PLATFORM) {
+        return Ok(customer.clone());
+    }
+    let made = make(stripe, buyer, None, None).await?;
+    app.store.keep_customer(&buyer.id, PLATFORM, &made).await?.ok_or(Error::NotSignedIn)
+}
+
+/// The customer in place of one that Stripe does not have any more: made now, or by who found that out first.
+///
+/// # Errors
+/// Where Stripe or DynamoDB fails, or the user is gone.
+pub async fn replace(app: &App, stripe: &Gateway, buyer: &User, account: Option<&str>, gone: &str) -> Result<String, Error> {
+    let made = make(stripe, buyer, account, Some(gone)).await?;
+    tracing::warn!(user_id = %buyer.id, account, gone, "the customer was deleted at Stripe, and is made anew");
+    app.store.replace_customer(&buyer.id, account.unwrap_or(PLATFORM), gone, &made).await?.ok_or(Error::NotSignedIn)
+}
+
+async fn make(stripe: &Gateway, buyer: &User, account: Option<&str>, gone: Option<&str>) -> Result<String, Error> {
+    let after = gone.map(|gone| format!(":after:{gone}")).unwrap_or_default();
+    let key = format!("{}:customer:{}:{}{after}", account.unwrap_or(PLATFORM), buyer.id, digest(&buyer.email));
+    let made: Identified = stripe.send(&requests::customer(&buyer.email, buyer.id.as_str()), account, Some(&key)).await?;
+    Ok(made.id)
+}

@@ -1,0 +1,289 @@
+//! Cards that the platform's customers keep: <https://docs.stripe.com/payments/save-and-reuse>.
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use url::form_urlencoded::Serializer;
+
+use super::error::StripeError;
+use super::objects::{CheckoutSession, Expandable, Identified, List, NextAction};
+use super::{Gateway, Post};
+use crate::card::Card;
+use crate::user::PLATFORM;
+
+/// Whether a text has the form of a payment method's id.
+#[must_use]
+pub fn is_payment_method(text: &str) -> bool {
+    let sound = text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    sound && text.split_once('_').is_some_and(|(kind, rest)| matches!(kind, "pm" | "card" | "src") && !rest.is_empty())
+}
+
+/// <https://docs.stripe.com/api/payment_methods/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct PaymentMethod {
+    /// `pm_…`
+    pub id: String,
+    /// In Unix seconds.
+    #[serde(default)]
+    created: i64,
+    #[serde(default)]
+    card: Option<CardDetails>,
+    #[serde(default)]
+    customer: Option<Expandable<Customer>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct CardDetails {
+    #[serde(default)]
+    brand: String,
+    #[serde(default)]
+    last4: String,
+    #[serde(default)]
+    exp_month: i64,
+    #[serde(default)]
+    exp_year: i64,
+}
+
+impl PaymentMethod {
+    /// As its owner sees it. Whether it is the default, its customer knows, where that was expanded.
+    #[must_use]
+    pub fn card(&self) -> Card {
+        let is_default = match &self.customer {
+            Some(Expandable::Object(customer)) => customer.default_card() == Some(&self.id),
+            _ => false,
+        };
+        let card = self.card.clone().unwrap_or_default();
+        Card {
+            id: self.id.clone(),
+            brand: card.brand,
+            last4: card.last4,
+            exp_month: card.exp_month,
+            exp_year: card.exp_year,
+            is_default,
+            created_at: OffsetDateTime::from_unix_timestamp(self.created).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        }
+    }
+}
+
+/// <https://docs.stripe.com/api/customers/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Customer {
+    /// `cus_…`
+    pub id: String,
+    #[serde(default)]
+    invoice_settings: InvoiceSettings,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct InvoiceSettings {
+    #[serde(default)]
+    default_payment_method: Option<Expandable<PaymentMethod>>,
+}
+
+impl Customer {
+    /// The payment method that is charged where no other is named.
+    #[must_use]
+    pub fn default_card(&self) -> Option<&String> {
+        match self.invoice_settings.default_payment_method.as_ref()? {
+            Expandable::Id(id) => Some(id),
+            Expandable::Object(method) => Some(&method.id),
+        }
+    }
+}
+
+/// <https://docs.stripe.com/api/setup_intents/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+struct SetupIntent {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    client_secret: Option<String>,
+    #[serde(default)]
+    next_action: Option<NextAction>,
+    #[serde(default)]
+    payment_method: Option<Expandable<PaymentMethod>>,
+    #[serde(default)]
+    customer: Option<Expandable<Customer>>,
+}
+
+/// What became of a card that was to be saved.
+#[derive(Debug)]
+pub enum Saved {
+    /// It is kept.
+    Yes(Box<Card>),
+    /// Its holder must authenticate first. For the browser only: never stored, never logged.
+    Authenticate {
+        /// For Stripe.js.
+        client_secret: Option<String>,
+        /// The page without Stripe.js.
+        url: Option<String>,
+    },
+    /// Neither, or not yet: its events tell.
+    Unsettled,
+}
+
+/// Who saves a card.
+#[derive(Clone, Copy, Debug)]
+pub struct Saver<'a> {
+    /// `cus_…` on the platform.
+    pub customer: &'a str,
+    /// The user's id, for the metadata.
+    pub buyer_id: &'a str,
+    /// Counts what was asked before: a number in the key.
+    pub changes: u64,
+    /// Where the browser comes back to.
+    pub return_url: &'a str,
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+impl Gateway {
+    /// A page of a customer's cards, the newest first: one call. None where `after` is none of them.
+    /// <https://docs.stripe.com/api/payment_methods/customer_list>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn saved_cards(&self, customer: &str, limit: i32, after: Option<&str>) -> Result<Option<List<Card>>, StripeError> {
+        let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+        let path = format!("/customers/{customer}/payment_methods?type=card&limit={limit}&expand[]=data.customer{after}");
+        match self.get::<List<PaymentMethod>>(&path, None).await {
+            Ok(page) => Ok(Some(List { data: page.data.iter().map(PaymentMethod::card).collect(), has_more: page.has_more })),
+            Err(error) if error.is_missing("starting_after") => Ok(None),
+            // A customer that was deleted keeps no cards.
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(Some(List::default())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a customer of the platform's keeps this card. <https://docs.stripe.com/api/payment_methods/customer>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn is_saved(&self, customer: &str, card: &str) -> Result<bool, StripeError> {
+        match self.get::<Identified>(&format!("/customers/{customer}/payment_methods/{card}"), None).await {
+            Ok(_) => Ok(true),
+            Err(StripeError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A customer of the platform's. <https://docs.stripe.com/api/customers/retrieve>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn customer(&self, id: &str) -> Result<Customer, StripeError> {
+        self.get(&format!("/customers/{id}"), None).await
+    }
+
+    /// Makes a card its customer's default: the card, or none where it is not that customer's.
+    /// <https://docs.stripe.com/api/customers/update>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn set_default_card(&self, customer: &str, card: &str, change: &str) -> Result<Option<Card>, StripeError> {
+        const DEFAULT: &str = "invoice_settings[default_payment_method]";
+        let body = form(&[(DEFAULT, card), ("expand[]", "invoice_settings.default_payment_method")]);
+        let (path, key) = (format!("/customers/{customer}"), format!("{PLATFORM}:default:{customer}:{change}"));
+        match self.post::<Customer>(&Post { path: &path, body: &body, account: None, key: &key }).await {
+            Ok(customer) => match customer.invoice_settings.default_payment_method {
+                Some(Expandable::Object(method)) => Ok(Some(Card { is_default: true, ..method.card() })),
+                _ => Err(StripeError::Unreadable),
+            },
+            Err(StripeError::Refused { code, param, .. }) if code == "resource_missing" || param.as_deref() == Some(DEFAULT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a card from its customer, for ever. Says whether it was that customer's.
+    /// <https://docs.stripe.com/api/payment_methods/detach>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn detach_card(&self, customer: &str, card: &str) -> Result<bool, StripeError> {
+        // Stripe detaches whatever card of the platform's it is told to: whose it is, it must be asked.
+        if !self.is_saved(customer, card).await? {
+            return Ok(false);
+        }
+        let (path, key) = (format!("/payment_methods/{card}/detach"), format!("{PLATFORM}:detach:{card}"));
+        match self.post::<Identified>(&Post { path: &path, body: "", account: None, key: &key }).await {
+            Ok(_) => Ok(true),
+            Err(StripeError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Saves a payment method for later use with a SetupIntent. The buyer's first card becomes the default with a second
+    /// call. <https://docs.stripe.com/api/setup_intents/create>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn save_card(&self, saver: &Saver<'_>, payment_method: &str) -> Result<Saved, StripeError> {
+        let body = form(&[
+            ("allowed_payment_method_types[0]", "card"),
+            ("confirm", "true"),
+            ("customer", saver.customer),
+            ("expand[0]", "customer"),
+            ("expand[1]", "payment_method"),
+            ("metadata[buyer_id]", saver.buyer_id),
+            ("payment_method", payment_method),
+            ("return_url", saver.return_url),
+            ("usage", "off_session"),
+        ]);
+        let key = format!("{PLATFORM}:setup:{}:{}:{payment_method}", saver.customer, saver.changes);
+        let made: SetupIntent = self.post(&Post { path: "/setup_intents", body: &body, account: None, key: &key }).await?;
+        match (made.status.as_str(), made.payment_method, made.customer) {
+            ("succeeded", Some(Expandable::Object(method)), customer) => {
+                let customer = match customer {
+                    Some(Expandable::Object(customer)) => *customer,
+                    _ => self.customer(saver.customer).await?,
+                };
+                let is_default = match customer.default_card() {
+                    Some(default) => *default == method.id,
+                    None => self.set_default_card(&customer.id, &method.id, &format!("first:{}", method.id)).await?.is_some(),
+                };
+                Ok(Saved::Yes(Box::new(Card { is_default, ..method.card() })))
+            }
+            ("requires_action", ..) => {
+                let url = made.next_action.as_ref().and_then(NextAction::url);
+                Ok(Saved::Authenticate { client_secret: made.client_secret, url })
+            }
+            _ => Ok(Saved::Unsettled),
+        }
+    }
+
+    /// A hosted Checkout that saves a card and takes no money. <https://docs.stripe.com/payments/checkout/save-and-reuse>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn save_card_at_checkout(&self, saver: &Saver<'_>, cancel_url: &str) -> Result<CheckoutSession, StripeError> {
+        let body = form(&[
+            ("allowed_payment_method_types[0]", "card"),
+            ("cancel_url", cancel_url),
+            // No money is taken: Stripe asks for it to choose among payment methods.
+            ("currency", "usd"),
+            ("customer", saver.customer),
+            ("metadata[buyer_id]", saver.buyer_id),
+            ("mode", "setup"),
+            ("setup_intent_data[metadata][buyer_id]", saver.buyer_id),
+            ("success_url", saver.return_url),
+        ]);
+        let key = format!("{PLATFORM}:setup:{}:{}:checkout", saver.customer, saver.changes);
+        self.post(&Post { path: "/checkout/sessions", body: &body, account: None, key: &key }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_could_lead_elsewhere_are_none() {
+        for text in ["pm_1", "card_1", "src_1", "pm_card_visa"] {
+            assert!(is_payment_method(text), "{text}");
+        }
+        for text in ["", "pm_", "pm", "tok_visa", "cus_1", "pm_1/detach", "pm_1?a", "pm_../x", &format!("pm_{}", "1".repeat(300))] {
+            assert!(!is_payment_method(text), "{text}");
+        }
+    }
+}
