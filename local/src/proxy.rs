@@ -168,6 +168,12 @@ async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
             send(&shared, head, body).await?;
             Err(io::Error::other("the answer is lost"))
         }
+        Some(Kind::HoldAnswer(gate)) => {
+            let answer = send(&shared, head, body).await;
+            gate.wait().await;
+            answer
+        }
+        Some(Kind::Answer { status, body }) => answers::plain(status, body),
         Some(Kind::Drop) => Err(io::Error::other("the connection is dropped")),
         Some(Kind::InternalServerError) => Ok(answers::internal_server_error()),
         Some(Kind::Throttle) => Ok(answers::throttled()),

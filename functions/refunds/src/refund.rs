@@ -70,7 +70,7 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
         MovementState::Failed => {
             let code = refund.failure.clone().unwrap_or_else(|| "failed".to_owned());
             learn_refunded(refunds, &mut purchase, &wanted.cause).await?;
-            return Err(if code == "rate_limit" { Error::PaymentProviderUnavailable(code) } else { Error::RefundRefused(code) });
+            return Err(Error::RefundRefused(code));
         }
         // What has not come back from payees yet is planned, and comes.
         MovementState::Pending | MovementState::Done => {}

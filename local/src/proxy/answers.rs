@@ -1,6 +1,8 @@
-//! DynamoDB's answers to a failed request.
+//! DynamoDB's answers to a failed request, and others in a test's own words.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
+
+use std::io;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -61,6 +63,13 @@ pub(super) fn transaction_conflict(operation: &str, request: &Value) -> Response
             "CancellationReasons": reasons
         }),
     )
+}
+
+/// Any status and body; an error where there is no such status.
+pub(super) fn plain(status: u16, body: String) -> io::Result<Response<Full<Bytes>>> {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;
+    Ok(answer)
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {

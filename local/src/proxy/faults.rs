@@ -29,6 +29,15 @@ pub enum Kind {
     Delay(Duration),
     /// The request waits until the test opens the gate.
     Hold(Gate),
+    /// The work is done, and its answer waits until the test opens the gate.
+    HoldAnswer(Gate),
+    /// This status and body, nothing done.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The body, JSON or not.
+        body: String,
+    },
     /// 500 `InternalServerError`, nothing done.
     InternalServerError,
     /// 400 `ProvisionedThroughputExceededException`, nothing done.

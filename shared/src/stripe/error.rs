@@ -106,6 +106,12 @@ impl StripeError {
         matches!(self, Self::Refused { code, param, .. } if code == "resource_missing" && param.as_deref() == Some(name))
     }
 
+    /// Whether Stripe did not look at the request at all (429, 401): that says nothing of an earlier sending under its key.
+    #[must_use]
+    pub fn is_turned_away(&self) -> bool {
+        matches!(self, Self::RateLimited | Self::Refused { status: 401, .. })
+    }
+
     /// Whether Stripe may have done something that we have not heard of.
     #[must_use]
     pub fn outcome_is_unknown(&self) -> bool {

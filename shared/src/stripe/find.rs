@@ -61,11 +61,22 @@ const PAYMENT_INTENTS: &str = "/payment_intents";
 const CHECKOUT_SESSIONS: &str = "/checkout/sessions";
 
 impl Gateway {
-    /// Sends an attempt's recorded request, for the first time or again. A refusal is an answer: the attempt ends.
+    /// Sends an attempt's recorded request for the first time. A refusal is an answer: the attempt ends.
     ///
     /// # Errors
     /// Where the outcome stays unknown.
     pub async fn send_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+        match self.send_again(purchase, attempt).await {
+            // Nothing was sent before, so nothing was done.
+            Err(StripeError::RateLimited) => Ok(Heard::ended(Observation::refused("rate_limit"))),
+            Err(StripeError::Refused { code, .. }) => Ok(Heard::ended(Observation::refused(&code))),
+            other => other,
+        }
+    }
+
+    /// Sends an attempt's recorded request, for the first time or again. Where Stripe turns it away unseen, what came of an
+    /// earlier sending stays open.
+    async fn send_again(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
         let path = match attempt.means {
             Means::PaymentIntent => PAYMENT_INTENTS,
             Means::Checkout => CHECKOUT_SESSIONS,
@@ -76,6 +87,10 @@ impl Gateway {
             Means::Checkout => self.post(&post).await.map(|made| Heard::of_session(&made)),
         };
         match result {
+            Err(error) if error.is_turned_away() => {
+                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, %error, "Stripe turned a payment request away");
+                Err(error)
+            }
             Err(StripeError::Declined { code, decline_code, payment_intent }) => Ok(Heard::ended(Observation {
                 payment_intent: payment_intent.map(|payment_intent| payment_intent.id),
                 failure: Some(Failure { code, decline_code, declined: true }),
@@ -94,8 +109,6 @@ impl Gateway {
                 Ok(Heard::ended(Observation::refused(&code)))
             }
             Err(StripeError::AccountRevoked) => Ok(Heard::ended(Observation::refused("account_invalid"))),
-            // Stripe did nothing, and will do nothing under this key for now.
-            Err(StripeError::RateLimited) => Ok(Heard::ended(Observation::refused("rate_limit"))),
             // The key has stored a failure. Whether anything was made, the list of payments knows.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_attempt(purchase, attempt).await,
             other => other,
@@ -120,7 +133,7 @@ impl Gateway {
             return Ok(Heard::of_payment_intent(&payment_intent, attempt.means));
         }
         if now - attempt.started_at < KEY_LIFETIME {
-            self.send_attempt(purchase, attempt).await
+            self.send_again(purchase, attempt).await
         } else {
             self.list_attempt(purchase, attempt).await
         }

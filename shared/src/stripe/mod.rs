@@ -170,12 +170,18 @@ impl Gateway {
     async fn repeat<T: DeserializeOwned>(&self, make: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
         let give_up = Instant::now() + 2 * self.timeout;
         let give_up = self.deadline.map_or(give_up, |deadline| deadline.min(give_up));
+        let mut lost = None;
         for attempt in 1.. {
             let (result, again) = self.once(make()).await;
             let wait = self.pause * attempt * attempt + self.pause * jitter() / 100;
             if !again || attempt == TRIES || Instant::now() + wait >= give_up {
-                return result;
+                return match (result, lost) {
+                    // Turned away now, while an earlier try may have arrived: what came of that one is not known.
+                    (Err(error), Some(earlier)) if error.is_turned_away() => Err(earlier),
+                    (result, _) => result,
+                };
             }
+            lost = result.err().filter(StripeError::outcome_is_unknown).or(lost);
             tokio::time::sleep(wait).await;
         }
         unreachable!("the loop returns")

@@ -62,13 +62,14 @@ impl Gateway {
             MovementKind::Transfer | MovementKind::Reversal => self.post::<Made>(&post).await.map(|made| made.outcome()),
         };
         match result {
+            // It may have been sent before: it keeps its key.
+            Err(error) if error.is_turned_away() => Err(error),
             Err(StripeError::Refused { code, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase.id, movement = movement.number, code, message, "Stripe refused to move money");
                 Ok(Outcome::Refused { code })
             }
             Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
             Err(StripeError::AccountRevoked) => Ok(Outcome::Refused { code: "account_invalid".to_owned() }),
-            Err(StripeError::RateLimited) => Ok(Outcome::Refused { code: "rate_limit".to_owned() }),
             // The key has stored a failure. Whether anything was made, the lists know.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_movement(purchase, movement, request).await,
             other => other,

@@ -1,5 +1,6 @@
 //! What networks and Stripe do to a charge on a bad day. Whatever it is, one purchase is one charge.
 
+use local::proxy::{Fault, Kind};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -37,6 +38,37 @@ async fn a_single_fault_is_ridden_out_under_the_same_key() {
         world.fault("POST", PAYMENTS, fault.clone()).await;
         let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
         assert_eq!(answer.status, 201, "{fault}: {}", answer.body);
+        one_charge(&world, &shop).await;
+    }
+}
+
+/// Has Stripe turn away with `status` what it is asked after `skip` more calls.
+fn turned_away(world: &World, skip: usize, status: u16) {
+    let body = json!({"error": {"type": "invalid_request_error", "code": "any", "message": "Turned away."}}).to_string();
+    world.stripe_proxy.inject(Fault { operation: None, skip, times: usize::MAX, kind: Kind::Answer { status, body } });
+}
+
+#[tokio::test]
+async fn being_turned_away_says_nothing_of_a_charge_whose_answer_was_lost() {
+    for status in [429, 401] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        // The customer comes first.
+        world.stripe_proxy.clear();
+        world.stripe_proxy.inject(Fault { operation: None, skip: 1, times: 1, kind: Kind::LoseAnswer });
+        turned_away(&world, 2, status);
+        let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!(answer.status, 503, "{status}: {}", answer.body);
+        // Neither does being turned away the next time that it is looked for.
+        world.stripe_proxy.clear();
+        turned_away(&world, 0, status);
+        world.pass(Duration::seconds(40)).await;
+        let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert!([502, 503].contains(&again.status), "{status}: {}", again.body);
+        world.stripe_proxy.clear();
+        world.pass(Duration::seconds(40)).await;
+        let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!(again.status, 201, "{status}: {}", again.body);
         one_charge(&world, &shop).await;
     }
 }
