@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse build deploy storefront staff tokens ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate build deploy storefront staff tokens ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -40,6 +40,9 @@ bench-check: ## check sizes and numbers of calls against their limits
 
 rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete
 	@scripts/rehearse/run $(REHEARSE)
+
+simulate: ## buy, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
+	SEED=$(SEED) PURCHASES=$(PURCHASES) cargo test --profile simulation --package tests simulation -- --ignored --nocapture
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)

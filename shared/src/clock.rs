@@ -12,6 +12,8 @@ pub enum Clock {
     System,
     /// The machine's clock moved forward by so many seconds. For tests only.
     Shifted(Arc<AtomicI64>),
+    /// A clock that stands still until it is moved, in milliseconds of Unix time. For tests only.
+    Held(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -21,10 +23,22 @@ impl Clock {
         Self::Shifted(Arc::new(AtomicI64::new(0)))
     }
 
+    /// A clock that shows the same time until a test moves it.
+    #[must_use]
+    pub fn held(at: OffsetDateTime) -> Self {
+        Self::Held(Arc::new(AtomicI64::new(at.unix_timestamp() * 1000)))
+    }
+
     /// Moves a test's clock forward; the machine's own stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Self::Shifted(seconds) = self {
-            seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+        match self {
+            Self::System => {}
+            Self::Shifted(seconds) => {
+                seconds.fetch_add(by.whole_seconds(), Ordering::SeqCst);
+            }
+            Self::Held(milliseconds) => {
+                milliseconds.fetch_add(by.whole_seconds() * 1000, Ordering::SeqCst);
+            }
         }
     }
 
@@ -36,6 +50,7 @@ impl Clock {
         match self {
             Self::System => now,
             Self::Shifted(seconds) => now + Duration::seconds(seconds.load(Ordering::SeqCst)),
+            Self::Held(milliseconds) => OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(milliseconds.load(Ordering::SeqCst)),
         }
     }
 }

@@ -19,11 +19,13 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::dynamo::Dynamo;
 use local::proxy::Proxy;
+use serde_json::json;
 use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::entropy::Entropy;
 use shared::store::Store;
+use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
 pub(crate) use mail::token_in;
@@ -73,6 +75,18 @@ impl World {
 
     /// With some environment variables of the functions set otherwise.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::build(settings, Clock::shifted(), Entropy::system()).await
+    }
+
+    /// The same in which nothing is left to chance: the same bytes for the same seed, and time that only [`World::pass`] lets
+    /// pass, here and at Stripe.
+    pub(crate) async fn seeded(settings: &[(&str, &str)], seed: u64, now: OffsetDateTime) -> Self {
+        let world = Self::build(settings, Clock::held(now), Entropy::seeded(seed)).await;
+        world.admin("POST", "clock/hold", json!({"at": now.unix_timestamp()})).await;
+        world
+    }
+
+    async fn build(settings: &[(&str, &str)], clock: Clock, entropy: Entropy) -> Self {
         // Cargo unifies features: in this binary the stand-in's own HTTP client has TLS, and asks for a provider.
         let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let dynamo = Dynamo::memory().await.expect("a port is free");
@@ -86,7 +100,7 @@ impl World {
             all.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
         });
         let config = config.expect("the settings are sound");
-        let mut app = App::new(config, Clock::shifted(), Entropy::system(), Some(proxy.url()));
+        let mut app = App::new(config, clock, entropy, Some(proxy.url()));
         // A machine that is busy with thirty requests at once is no DynamoDB that does not answer.
         let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
         let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);

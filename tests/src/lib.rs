@@ -10,3 +10,5 @@ mod harness;
 mod mail;
 #[cfg(test)]
 mod payments;
+#[cfg(test)]
+mod simulation;

@@ -10,8 +10,9 @@
 //! | `POST /_admin/webhooks/mode` | `{"hold","duplicate","drop_next","shuffle","delay_ms","own_clock"}`; what is left out is off |
 //! | `POST /_admin/webhooks/deliver` | `{"event","endpoint"}` sends one event now, to an endpoint by place or to those it belongs to |
 //! | `POST /_admin/webhooks/flush` | lets held deliveries go and answers when each was tried once |
-//! | `GET /_admin/events?account=…` | events, newest first, with their deliveries |
+//! | `GET /_admin/events?account=…&since=N` | events after number N, newest first, with their deliveries: `{"events":[…],"last":N}` |
 //! | `POST /_admin/clock/advance` | `{"seconds"}` |
+//! | `POST /_admin/clock/hold` | `{"at"}`, in epoch seconds: from now on time passes only by `advance` |
 //! | `GET /_admin/books` | every account's balance and the sum of its transactions, and whether all agree |
 //! | `GET`, `POST /_admin/accounts` | all accounts; makes one: `{"type","email","country","name","capabilities","charges_enabled","connected","scope"}` |
 //! | `POST /_admin/accounts/{id}` | changes fields of an account as Stripe would, with events |
@@ -46,7 +47,7 @@ use super::errors::ApiError;
 use super::faults::Fault;
 use super::form::Node;
 use super::server::{Answer, Incomer, Server};
-use super::state::{Fields, Kind, Link, State};
+use super::state::{Fields, Kind, Link, Row, State};
 use super::webhooks::{self, Mode, WebhookEndpoint};
 use super::{jobs, ledger, payouts};
 
@@ -136,7 +137,12 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             state.outbox.set_mode(read::<Mode>(request)?);
             Ok(json!({ "mode": state.outbox.mode }))
         }
-        ("GET", ["events"]) => Ok(events(state, query.maybe("account"))),
+        ("GET", ["events"]) => Ok(events(state, query.maybe("account"), query.text("since").parse().unwrap_or(0))),
+        ("POST", ["clock", "hold"]) => {
+            (state.held_at, state.clock_offset) = (Some(read::<Held>(request)?.at), 0);
+            jobs::catch_up(state);
+            Ok(json!({ "now": state.now() }))
+        }
         ("POST", ["clock", "advance"]) => {
             state.clock_offset += read::<Advance>(request)?.seconds;
             jobs::catch_up(state);
@@ -205,6 +211,11 @@ struct Advance {
 }
 
 #[derive(Deserialize)]
+struct Held {
+    at: i64,
+}
+
+#[derive(Deserialize)]
 struct Delivering {
     event: String,
     endpoint: Option<usize>,
@@ -253,13 +264,15 @@ fn make_account(state: &mut State, new: NewAccount) -> Result<String, Refusal> {
     Ok(id)
 }
 
-fn events(state: &State, account: Option<&str>) -> Value {
+fn events(state: &State, account: Option<&str>, since: u64) -> Value {
     let mut all = Vec::new();
     for id in state.account_ids() {
         if account.is_some_and(|wanted| wanted != id) {
             continue;
         }
-        for row in state.rows(&id, Kind::Event) {
+        // They are stored in their order, so that the new ones are the last.
+        let place = |row: &Row| row.hidden.get("place").and_then(Value::as_u64).unwrap_or(0);
+        for row in state.rows(&id, Kind::Event).iter().rev().take_while(|row| place(row) > since) {
             let deliveries: Vec<Value> = state
                 .outbox
                 .of_event(row.object.text("id"))
@@ -273,13 +286,12 @@ fn events(state: &State, account: Option<&str>) -> Value {
                 .collect();
             let mut event = row.object.clone();
             event["deliveries"] = deliveries.into();
-            let place = row.hidden.get("place").and_then(Value::as_u64);
-            all.push((place, event));
+            all.push((place(row), event));
         }
     }
     all.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     let all: Vec<Value> = all.into_iter().map(|(_, event)| event).collect();
-    json!({ "events": all })
+    json!({ "events": all, "last": state.event_count })
 }
 
 async fn deliver(server: &Server, request: &Incomer) -> Result<Value, Refusal> {

@@ -95,8 +95,11 @@ pub(crate) struct Grant {
 pub(crate) struct State {
     /// The id of the platform's own account.
     pub(crate) platform: String,
-    /// Seconds that the clock is ahead of the machine's.
+    /// Seconds that the clock is ahead of the machine's, or of the time at which it is held.
     pub(crate) clock_offset: i64,
+    /// The time that the clock stands still at, but for the offset, in epoch seconds.
+    #[serde(skip)]
+    pub(crate) held_at: Option<i64>,
     stores: BTreeMap<String, Store>,
     pub(crate) links: BTreeMap<String, Link>,
     pub(crate) codes: BTreeMap<String, AuthorizationCode>,
@@ -132,6 +135,7 @@ impl State {
         let mut state = Self {
             platform: platform.clone(),
             clock_offset: 0,
+            held_at: None,
             stores: BTreeMap::new(),
             links: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -159,7 +163,7 @@ impl State {
 
     /// The stand-in's time, in epoch seconds.
     pub(crate) fn now(&self) -> i64 {
-        real_now() + self.clock_offset
+        self.held_at.unwrap_or_else(real_now) + self.clock_offset
     }
 
     /// The ids of all accounts that hold anything, the platform's included.

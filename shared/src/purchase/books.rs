@@ -90,7 +90,8 @@ impl Purchase {
             return seen.fee;
         }
         let fee = self.application_fee;
-        seen.fee + share(fee, made, self.amount) - share(fee, seen.refunded, self.amount)
+        // With a refund that the bank sent back, more than the amount may have been given back; of the fee never more than there is.
+        (seen.fee + share(fee, made, self.amount) - share(fee, seen.refunded, self.amount)).min(fee)
     }
 
     /// What was given back with its part of the fee. The fee stays given back where the bank sent the refund back, except where the

@@ -218,6 +218,21 @@ fn a_refund_that_fails_gives_everybody_theirs_again() {
 }
 
 #[test]
+fn of_the_fee_no_more_is_given_back_than_there_is() {
+    for charge_type in [ChargeType::Direct, ChargeType::Destination] {
+        let mut purchase = paid(charge_type);
+        let seller = purchase.seller_id.clone();
+        for (state, again) in [(MovementState::Failed, "re_1"), (MovementState::Done, "re_2")] {
+            let number = purchase.plan_refund(None, &seller, None, "request:2", AT).expect("it is left");
+            let all = Some(FeeSeen { refunded: 5000, fee: 2500 });
+            let made = Outcome::Made { id: again.into(), state, transfer_reversed: None, fee_refunded: all };
+            assert!(purchase.observe_movement(number, &made, "request:2", AT));
+        }
+        assert_eq!((purchase.refunded(), purchase.fee_refunded()), (5000, 2500), "{charge_type:?}");
+    }
+}
+
+#[test]
 fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again() {
     let dispute = |status| SeenDispute { id: "dp_1", amount: 5000, status, reason: "fraudulent" };
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {

@@ -1,0 +1,106 @@
+//! That money is never wrong, shown by chance: whole markets in which everything goes wrong that can, thousands of purchases
+//! long. When it has all come to rest, our books are Stripe's to the cent.
+//!
+//! All that is decided is decided by a seed, time is a number, and one thing is done after the other, but for the races
+//! that are meant; so that a market that fails fails again, but where a race ends otherwise: `make simulate SEED=… PURCHASES=1`.
+
+mod audit;
+mod faults;
+mod market;
+mod post;
+mod recovery;
+mod steps;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use market::{Diary, Market};
+
+/// How many purchases `make simulate` makes where no number is given.
+const A_FEW: usize = 300;
+
+/// The first market's seed, where none is given.
+const SEED: u64 = 1;
+
+/// How many markets are open at the same time: a market mostly waits, for the clients' pauses between two tries.
+const AT_ONCE: usize = 12;
+
+/// What the last steps were, of a market that failed.
+const LAST: usize = 60;
+
+fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
+    match std::env::var(name) {
+        Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|_| panic!("{name} must be a number")),
+        _ => default,
+    }
+}
+
+/// What became of one market.
+struct Course {
+    purchases: usize,
+    paid: usize,
+    steps: usize,
+}
+
+/// One market from its opening to its audit.
+async fn run(seed: u64, diary: Diary) -> Course {
+    let mut market = Market::open(seed, diary).await;
+    let mut steps = 0;
+    while !market.to_buy.is_empty() {
+        market.step().await;
+        steps += 1;
+    }
+    let purchases = market.recover().await;
+    market.audit(&purchases).await;
+    Course { purchases: purchases.len(), paid: purchases.iter().filter(|one| one.paid_attempt().is_some()).count(), steps }
+}
+
+/// `SEED` and `PURCHASES` in the environment say which markets, and how many; a market is never cut short.
+#[test]
+#[ignore = "it takes minutes; `make simulate` runs it"]
+fn whatever_goes_wrong_the_books_are_stripes() {
+    let (seed, wanted) = (number("SEED", SEED), number("PURCHASES", A_FEW));
+    let (began, next) = (Instant::now(), AtomicU64::new(0));
+    let (done, failed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(wanted.div_ceil(market::PURCHASES)) {
+            scope.spawn(|| {
+                loop {
+                    let made: usize = done.lock().expect("no panic").iter().map(|market: &Course| market.purchases).sum();
+                    if made >= wanted || !failed.lock().expect("no panic").is_empty() {
+                        return;
+                    }
+                    let seed = seed + next.fetch_add(1, Ordering::SeqCst);
+                    let diary = Diary::default();
+                    let written = Arc::clone(&diary);
+                    // A thread and a runtime of its own: the stand-in's ids are drawn in the order of the steps.
+                    let course = catch_unwind(AssertUnwindSafe(|| {
+                        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                        runtime.block_on(run(seed, diary))
+                    }));
+                    match course {
+                        Ok(course) => done.lock().expect("no panic").push(course),
+                        Err(_) => {
+                            let diary = written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                            let from = diary.len().saturating_sub(LAST);
+                            eprintln!("The last of {} entries of seed {seed}:\n{}", diary.len(), diary[from..].join("\n"));
+                            failed.lock().expect("no panic").push(seed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no panic");
+    let again: Vec<String> = failed.iter().map(|seed| format!("make simulate SEED={seed} PURCHASES=1")).collect();
+    assert!(failed.is_empty(), "repeat it: {}", again.join(" or "));
+    let done = done.into_inner().expect("no panic");
+    let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
+    let (purchases, paid, steps) = (sum(|one| one.purchases), sum(|one| one.paid), sum(|one| one.steps));
+    let markets = done.len();
+    println!("{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, in {:.1?}", began.elapsed());
+    assert!(purchases >= wanted, "{purchases} purchases are fewer than {wanted}");
+    assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
+}

@@ -1,0 +1,290 @@
+//! Our books against Stripe's, once everything has come to rest: purchase by purchase, and account by account.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+use shared::purchase::{ChargeType, DisputeStatus, MovementKind, MovementState, Purchase};
+
+use super::market::Market;
+use crate::harness::World;
+
+/// What Stripe has, by its own lists.
+struct Stripe {
+    /// With the account; empty is the platform.
+    payments: Vec<(String, Value)>,
+    charges: HashMap<String, Value>,
+    refunds: Vec<Value>,
+    disputes: Vec<Value>,
+    transfers: Vec<Value>,
+    fees: HashMap<String, Value>,
+    /// By account and currency: what an account has and what Stripe kept of it.
+    balances: BTreeMap<(String, String), i64>,
+}
+
+fn whole(value: &Value) -> i64 {
+    value.as_i64().unwrap_or(0)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+async fn list(world: &World, path: &str, account: Option<&str>) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = world.stripe(&format!("{path}?limit=100{after}"), account).await;
+        all.extend(page["data"].as_array().unwrap_or_else(|| panic!("{path}: {page}")).clone());
+        if page["has_more"] != true {
+            return all;
+        }
+        after = format!("&starting_after={}", all.last().map(|last| text(&last["id"])).unwrap_or_default());
+    }
+}
+
+impl Stripe {
+    async fn read(market: &Market) -> Self {
+        let world = &market.world;
+        let mut stripe = Self {
+            payments: Vec::new(),
+            charges: HashMap::new(),
+            refunds: Vec::new(),
+            disputes: Vec::new(),
+            transfers: list(world, "/transfers", None).await,
+            fees: HashMap::new(),
+            balances: BTreeMap::new(),
+        };
+        for fee in list(world, "/application_fees", None).await {
+            stripe.fees.insert(text(&fee["id"]).to_owned(), fee);
+        }
+        for account in std::iter::once(None).chain(market.sellers.iter().map(|seller| Some(seller.account.as_str()))) {
+            let name = account.unwrap_or_default().to_owned();
+            stripe.payments.extend(list(world, "/payment_intents", account).await.into_iter().map(|payment| (name.clone(), payment)));
+            for charge in list(world, "/charges", account).await {
+                stripe.charges.insert(text(&charge["id"]).to_owned(), charge);
+            }
+            stripe.refunds.extend(list(world, "/refunds", account).await);
+            stripe.disputes.extend(list(world, "/disputes", account).await);
+            for transaction in list(world, "/balance_transactions", account).await {
+                let details = transaction["fee_details"].as_array().expect("a list");
+                let stripes: i64 = details.iter().filter(|fee| fee["type"] == "stripe_fee").map(|fee| whole(&fee["amount"])).sum();
+                let of = (name.clone(), text(&transaction["currency"]).to_owned());
+                *stripe.balances.entry(of).or_default() += whole(&transaction["net"]) + stripes;
+            }
+        }
+        stripe
+    }
+
+    /// What a payee's account has of the transfers of a group.
+    fn transferred(&self, group: &str, account: Option<&str>) -> i64 {
+        let theirs = self.transfers.iter().filter(|transfer| text(&transfer["transfer_group"]) == group);
+        let theirs = theirs.filter(|transfer| account.is_none_or(|account| text(&transfer["destination"]) == account));
+        theirs.map(|transfer| whole(&transfer["amount"]) - whole(&transfer["amount_reversed"])).sum()
+    }
+}
+
+impl Market {
+    /// Holds everything against everything.
+    pub(super) async fn audit(&self, purchases: &[Purchase]) {
+        let stripe = Stripe::read(self).await;
+        let known: BTreeSet<&str> = purchases.iter().map(|purchase| purchase.id.as_str()).collect();
+        for (_, payment) in &stripe.payments {
+            if let Some(id) = payment["metadata"]["purchase_id"].as_str() {
+                assert!(known.contains(id), "{} is a payment without a purchase", payment["id"]);
+            }
+        }
+        let mut ours = self.elsewhere.clone();
+        for purchase in purchases {
+            check(&stripe, purchase);
+            for (account, amount) in shares(purchase) {
+                *ours.entry((account, purchase.currency.code().to_owned())).or_default() += amount;
+            }
+        }
+        ours.retain(|_, amount| *amount != 0);
+        let mut theirs = stripe.balances.clone();
+        theirs.retain(|_, amount| *amount != 0);
+        assert_eq!(ours, theirs, "our books and Stripe's, by account and currency");
+
+        // All accounts together have what came from outside, and that is what buyers paid and did not get back.
+        let books = self.world.books().await;
+        let mut outside: BTreeMap<&str, i64> = BTreeMap::new();
+        for ((_, currency), amount) in &self.elsewhere {
+            *outside.entry(currency.as_str()).or_default() += amount;
+        }
+        for purchase in purchases.iter().filter(|purchase| purchase.paid_attempt().is_some()) {
+            *outside.entry(purchase.currency.code()).or_default() += purchase.amount() - purchase.refunded() - purchase.disputed();
+        }
+        for (currency, amount) in outside {
+            assert_eq!(whole(&books["outside"][currency]["cardholders"]), amount, "what cardholders paid in {currency}");
+        }
+        self.check_access(purchases).await;
+        self.check_sales(purchases).await;
+    }
+
+    /// Who has paid reads, and nobody else.
+    async fn check_access(&self, purchases: &[Purchase]) {
+        for buyer in &self.buyers {
+            for course in &self.courses {
+                let theirs = purchases.iter().filter(|one| one.buyer_id.as_str() == buyer.id && one.course_id.as_str() == course.id);
+                let paid = theirs.filter(|one| is_owned(one, true)).collect::<Vec<_>>();
+                // Who was given all of it back has bought again, perhaps, before the bank sent the refund back.
+                let once = paid.iter().filter(|one| !has_failed_refund(one)).count();
+                assert!(once <= 1, "{} has paid twice for {}: {paid:#?}", buyer.email, course.slug);
+                let reads = paid.iter().any(|one| is_owned(one, self.reads_while_disputed));
+                let answer = self.world.get(format!("/courses/{}/content", course.id)).bearer(&buyer.token).await;
+                assert_eq!(answer.status, if reads { 200 } else { 403 }, "{} reads {}: {paid:#?}", buyer.email, course.slug);
+            }
+        }
+    }
+
+    /// The lines of `/sales` are the sales, and the totals are their sums.
+    async fn check_sales(&self, purchases: &[Purchase]) {
+        for seller in &self.sellers {
+            let lines = self.pages("/sales", &seller.person).await;
+            let sold = purchases.iter().filter(|one| one.seller_id.as_str() == seller.person.id && one.paid_attempt().is_some());
+            assert_eq!(lines.len(), sold.count(), "{}", seller.person.email);
+            let mut sums: BTreeMap<&str, BTreeMap<&str, i64>> = BTreeMap::new();
+            for line in &lines {
+                let of = sums.entry(text(&line["currency"])).or_default();
+                let kept = whole(&line["application_fee"]) - whole(&line["application_fee_refunded"]);
+                for (name, amount) in [
+                    ("sales", 1),
+                    ("gross", whole(&line["amount"])),
+                    ("application_fee", kept),
+                    ("refunded", whole(&line["refunded"])),
+                    ("disputed", whole(&line["disputed"])),
+                    ("net", whole(&line["net"])),
+                    ("stripe_fee", whole(&line["stripe_fee"])),
+                ] {
+                    *of.entry(name).or_default() += amount;
+                }
+            }
+            let answer = self.world.get("/sales").bearer(&seller.person.token).await.json();
+            for totals in answer["totals"].as_array().expect("a list") {
+                let Some(sums) = sums.remove(text(&totals["currency"])) else {
+                    assert_eq!(totals["gross"], 0, "{totals}");
+                    continue;
+                };
+                for (name, sum) in sums {
+                    assert_eq!(whole(&totals[name]), sum, "{}: the total of {name}: {totals}", seller.person.email);
+                }
+            }
+            assert!(sums.is_empty(), "{} has no totals of {sums:?}", seller.person.email);
+        }
+    }
+}
+
+/// Whether something that was given back has come back.
+fn has_failed_refund(purchase: &Purchase) -> bool {
+    purchase.movements().iter().any(|one| one.kind == MovementKind::Refund && one.state == MovementState::Failed)
+}
+
+/// Whether it was paid, and neither given back nor taken back.
+fn is_owned(purchase: &Purchase, while_disputed: bool) -> bool {
+    let any = |test: fn(DisputeStatus) -> bool| purchase.disputes().iter().any(|dispute| test(dispute.status));
+    purchase.paid_attempt().is_some()
+        && purchase.refunded() < purchase.amount()
+        && !any(|status| status == DisputeStatus::Lost)
+        && (while_disputed || !any(DisputeStatus::is_open))
+}
+
+/// One purchase against what Stripe has of it.
+fn check(stripe: &Stripe, purchase: &Purchase) {
+    let id = purchase.id.as_str();
+    let whose = |message: &str| format!("{message}: {purchase:#?}");
+    let payments: Vec<&(String, Value)> = stripe.payments.iter().filter(|(_, payment)| payment["metadata"]["purchase_id"] == id).collect();
+    for (account, payment) in &payments {
+        let attempt = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_deref() == payment["id"].as_str());
+        let attempt = attempt.unwrap_or_else(|| panic!("{}", whose(&format!("{} is no attempt's", payment["id"]))));
+        assert_eq!(attempt.account.as_deref().unwrap_or_default(), account, "{}", whose("the account that was charged"));
+    }
+    let taken: Vec<&(String, Value)> = payments.into_iter().filter(|(_, payment)| payment["status"] == "succeeded").collect();
+    for step in purchase.history() {
+        assert!(["request:", "event:", "reconcile:"].iter().any(|kind| step.cause.starts_with(kind)), "{}", whose("a step without cause"));
+    }
+    let Some(paid) = purchase.paid_attempt() else {
+        assert!(taken.is_empty(), "{}", whose("Stripe has money for it"));
+        return;
+    };
+    assert_eq!(taken.len(), 1, "{}", whose("one purchase is one charge"));
+    let (_, payment) = taken[0];
+    assert_eq!(paid.payment_intent.as_deref(), payment["id"].as_str(), "{}", whose("the payment"));
+    assert_eq!(
+        (purchase.amount(), purchase.currency.code()),
+        (whole(&payment["amount"]), text(&payment["currency"])),
+        "{}",
+        whose("the amount")
+    );
+    let charge = &stripe.charges[text(&payment["latest_charge"])];
+    assert_eq!(purchase.refunded(), whole(&charge["amount_refunded"]), "{}", whose("what was given back"));
+
+    let refunds: Vec<&Value> = stripe.refunds.iter().filter(|refund| refund["payment_intent"] == payment["id"]).collect();
+    let movement = |id: &Value| purchase.movements().iter().find(|movement| movement.stripe_id.as_deref() == id.as_str());
+    for refund in &refunds {
+        let state = if refund["status"] == "failed" { MovementState::Failed } else { MovementState::Done };
+        let known = movement(&refund["id"]).map(|one| (one.kind, one.amount, one.state));
+        assert_eq!(known, Some((MovementKind::Refund, whole(&refund["amount"]), state)), "{}", whose("a refund"));
+    }
+    let made = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.stripe_id.is_some()).count();
+    assert_eq!(made, refunds.len(), "{}", whose("refunds"));
+
+    let disputes: BTreeMap<&str, (i64, Value)> = stripe
+        .disputes
+        .iter()
+        .filter(|dispute| dispute["payment_intent"] == payment["id"])
+        .map(|dispute| (text(&dispute["id"]), (whole(&dispute["amount"]), dispute["status"].clone())))
+        .collect();
+    let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
+    assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
+
+    // Who has what of it, at Stripe.
+    let fee = charge["application_fee"].as_str().map(|id| &stripe.fees[id]);
+    let (fee_taken, fee_back) = fee.map_or((0, 0), |fee| (whole(&fee["amount"]), whole(&fee["amount_refunded"])));
+    let seller = purchase.seller_account.as_str();
+    match purchase.charge_type {
+        ChargeType::Direct => {
+            assert_eq!((purchase.application_fee(), purchase.fee_refunded()), (fee_taken, fee_back), "{}", whose("the fee"));
+            let kept = purchase.amount() - purchase.refunded() - purchase.disputed() - fee_taken + fee_back;
+            assert_eq!(purchase.net(), kept, "{}", whose("the seller's part"));
+        }
+        ChargeType::Destination => {
+            assert_eq!((purchase.application_fee(), purchase.fee_refunded()), (fee_taken, fee_back), "{}", whose("the fee"));
+            let of_charge = stripe.transferred(text(&charge["transfer_group"]), Some(seller));
+            let of_ours = stripe.transferred(id, Some(seller));
+            assert_eq!(purchase.net(), of_charge + of_ours - fee_taken + fee_back, "{}", whose("the seller's part"));
+        }
+        ChargeType::Separate => {
+            assert_eq!(fee_taken, 0, "{}", whose("a fee that Stripe collects"));
+            for (account, amount) in shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()) {
+                assert_eq!(amount, stripe.transferred(id, Some(&account)), "{}", whose(&format!("{account}'s part")));
+            }
+            let parts: i64 = paid.payees.iter().map(|payee| payee.amount).sum();
+            assert_eq!(parts + purchase.application_fee(), purchase.amount(), "{}", whose("fee and parts"));
+        }
+    }
+}
+
+/// What each account has of a purchase, by our record; the platform's has no name.
+fn shares(purchase: &Purchase) -> BTreeMap<String, i64> {
+    let mut shares: BTreeMap<String, i64> = BTreeMap::new();
+    if purchase.paid_attempt().is_none() {
+        return shares;
+    }
+    if purchase.charge_type == ChargeType::Separate {
+        for movement in purchase.movements().iter().filter(|one| one.state == MovementState::Done) {
+            let share = movement.payee_account.clone().map(|account| shares.entry(account).or_default());
+            match (movement.kind, share) {
+                (MovementKind::Transfer, Some(share)) => *share += movement.amount,
+                (MovementKind::Reversal, Some(share)) => *share -= movement.amount,
+                _ => {}
+            }
+        }
+    } else {
+        shares.insert(purchase.seller_account.clone(), purchase.net());
+    }
+    let platform = match purchase.charge_type {
+        ChargeType::Direct => purchase.application_fee() - purchase.fee_refunded(),
+        _ => purchase.amount() - purchase.refunded() - purchase.disputed() - shares.values().sum::<i64>(),
+    };
+    shares.insert(String::new(), platform);
+    shares
+}

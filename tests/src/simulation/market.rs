@@ -1,0 +1,218 @@
+//! Who sells what to whom, and what is known of it from outside.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+use shared::money::Currency;
+use time::OffsetDateTime;
+
+use super::post::Post;
+use crate::harness::{Person, World};
+
+/// When every simulation begins: 2033-05-18 03:33:20 UTC. DynamoDB deletes by the time of the machine, so it must not be past.
+const BEGINNING: i64 = 2_000_000_000;
+
+const BUYERS: usize = 14;
+const COURSES: usize = 12;
+
+/// What is tried at one market: each buyer buys each course. Not all of it becomes a purchase.
+pub(super) const PURCHASES: usize = BUYERS * COURSES;
+
+/// What happened, for whoever looks into a failure.
+pub(super) type Diary = Arc<Mutex<Vec<String>>>;
+
+/// A market of its own.
+pub(super) struct Market {
+    pub(super) world: World,
+    /// All that is decided is decided by it.
+    pub(super) chance: Rng,
+    pub(super) staff: Person,
+    pub(super) sellers: Vec<Seller>,
+    pub(super) buyers: Vec<Person>,
+    pub(super) courses: Vec<Course>,
+    /// Buyer and course: who has not tried to buy what yet.
+    pub(super) to_buy: Vec<(usize, usize)>,
+    /// Whether a course can be read while its payment is disputed.
+    pub(super) reads_while_disputed: bool,
+    pub(super) post: Post,
+    pub(super) known: Known,
+    /// What other programs charged on these accounts: by account and currency.
+    pub(super) elsewhere: BTreeMap<(String, String), i64>,
+    pub(super) diary: Diary,
+}
+
+pub(super) struct Seller {
+    pub(super) person: Person,
+    pub(super) account: String,
+    pub(super) is_connected: bool,
+}
+
+pub(super) struct Course {
+    pub(super) id: String,
+    pub(super) slug: String,
+    pub(super) seller: usize,
+    pub(super) currency: Currency,
+}
+
+/// What Stripe has, as far as its events and our answers tell.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// `cs_…`
+    pub(super) sessions: Vec<String>,
+    /// `pi_…` that wait for their buyers.
+    pub(super) authentications: Vec<String>,
+    pub(super) payments: Vec<Payment>,
+    /// `re_…`
+    pub(super) refunds: Vec<String>,
+    /// `dp_…` with its account, none for the platform's.
+    pub(super) disputes: Vec<(String, Option<String>)>,
+}
+
+/// One that took money.
+#[derive(Clone, Debug)]
+pub(super) struct Payment {
+    pub(super) charge: String,
+    /// The connected account that was charged.
+    pub(super) account: Option<String>,
+    pub(super) amount: i64,
+    pub(super) purchase: String,
+    pub(super) course: String,
+    pub(super) has_fee: bool,
+    pub(super) has_transfer: bool,
+}
+
+impl Market {
+    /// Opens a market: its policies, its people and its courses are drawn by the seed.
+    pub(super) async fn open(seed: u64, diary: Diary) -> Self {
+        // The stand-in draws its ids from this thread's generator, and lives on it.
+        fastrand::seed(seed);
+        let mut chance = Rng::with_seed(seed);
+        let mut either = |one: &'static str, other: &'static str| if chance.bool() { one } else { other };
+        let reads_while_disputed = either("keep", "suspend");
+        let settings = [
+            ("CHARGE_TYPE", either("destination", "direct")),
+            ("LOST_DISPUTES", either("seller", "platform")),
+            ("DISPUTED_ACCESS", reads_while_disputed),
+            ("FEE_FIXED", either("", "usd:30,eur:25,jpy:40")),
+            ("FEE_MINIMUM", either("", "usd:100,gbp:80")),
+        ];
+        let beginning = OffsetDateTime::from_unix_timestamp(BEGINNING).expect("it is a time");
+        let world = World::seeded(&settings, seed, beginning).await;
+        let mut market = Self {
+            staff: world.staff("staff@example.com").await,
+            world,
+            chance,
+            sellers: Vec::new(),
+            buyers: Vec::new(),
+            courses: Vec::new(),
+            to_buy: Vec::new(),
+            reads_while_disputed: reads_while_disputed == "keep",
+            post: Post::default(),
+            known: Known::default(),
+            elsewhere: BTreeMap::new(),
+            diary,
+        };
+        market.note(format!("{settings:?}"));
+        for (number, charge_type) in [Some("direct"), Some("destination"), Some("separate"), None].into_iter().enumerate() {
+            market.add_seller(number, charge_type).await;
+        }
+        for number in 0..COURSES {
+            market.add_course(number).await;
+        }
+        for number in 0..BUYERS {
+            let buyer = market.world.buyer(&format!("buyer{number}@example.com")).await;
+            market.buyers.push(buyer);
+        }
+        market.to_buy = (0..BUYERS).flat_map(|buyer| (0..COURSES).map(move |course| (buyer, course))).collect();
+        market.chance.shuffle(&mut market.to_buy);
+        market
+    }
+
+    async fn add_seller(&mut self, number: usize, charge_type: Option<&str>) {
+        let person = self.world.seller(&format!("seller{number}@example.com")).await;
+        let account = self.world.link(&person).await;
+        if let Some(charge_type) = charge_type {
+            self.agree(&person, json!({"charge_type": charge_type})).await;
+        }
+        self.sellers.push(Seller { person, account, is_connected: true });
+    }
+
+    /// Gives a seller terms of their own.
+    pub(super) async fn agree(&self, seller: &Person, terms: Value) {
+        let answer = self.world.patch(format!("/admin/users/{}", seller.id), json!({"terms": terms})).bearer(&self.staff.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    async fn add_course(&mut self, number: usize) {
+        let seller = number % self.sellers.len();
+        let currency = [Currency::Usd, Currency::Usd, Currency::Eur, Currency::Gbp, Currency::Jpy][self.chance.usize(..5)];
+        let amount = self.price(currency);
+        let fee_percent = [0, 1, 10, 33, 50, 99][self.chance.usize(..6)];
+        let course =
+            self.world.course(&self.sellers[seller].person, &format!("Course {number}"), amount, currency.code(), fee_percent).await;
+        let text = |name: &str| course[name].as_str().expect("it is there").to_owned();
+        let (id, slug) = (text("id"), text("slug"));
+        // Every fourth is shared by three sellers, with an odd cent.
+        if number % 4 == 3 {
+            let shares: Vec<Value> =
+                (0..3).zip([51, 32, 17]).map(|(payee, share)| json!({"seller": self.sellers[payee].person.id, "share": share})).collect();
+            let answer = self.world.patch(format!("/courses/{slug}"), json!({"payees": shares})).bearer(&self.sellers[seller].person.token);
+            assert_eq!(answer.await.status, 200);
+        }
+        self.courses.push(Course { id, slug, seller, currency });
+    }
+
+    /// Any price that Stripe charges, the smallest among them.
+    pub(super) fn price(&mut self, currency: Currency) -> i64 {
+        if self.chance.u32(..6) == 0 { currency.minimum() } else { self.chance.i64(currency.minimum()..30_000) }
+    }
+
+    /// One with a chance of `of`; of the newest twice as likely.
+    pub(super) fn pick<T: Clone>(chance: &mut Rng, all: &[T]) -> Option<T> {
+        let newest = all.len().saturating_sub(12);
+        let from = if chance.bool() { newest } else { 0 };
+        (!all.is_empty()).then(|| all[chance.usize(from..all.len())].clone())
+    }
+
+    /// Writes into the diary.
+    pub(super) fn note(&self, what: String) {
+        self.diary.lock().expect("nobody panics with it").push(format!("{} {what}", self.world.app.clock.now().unix_timestamp()));
+    }
+
+    /// Hears what happened at Stripe.
+    pub(super) async fn listen(&mut self) {
+        for event in self.post.collect(&self.world).await {
+            let object = &event["data"]["object"];
+            let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+            let account = event["account"].as_str().map(str::to_owned);
+            match event["type"].as_str().unwrap_or_default() {
+                "payment_intent.requires_action" => self.known.authentications.push(text("id")),
+                "charge.dispute.created" => self.known.disputes.push((text("id"), account)),
+                "refund.created" if object["payment_intent"].is_string() => self.known.refunds.push(text("id")),
+                "charge.succeeded" if object["metadata"]["purchase_id"].is_string() => self.known.payments.push(Payment {
+                    charge: text("id"),
+                    account,
+                    amount: object["amount"].as_i64().unwrap_or(0),
+                    purchase: object["metadata"]["purchase_id"].as_str().unwrap_or_default().to_owned(),
+                    course: object["metadata"]["course_id"].as_str().unwrap_or_default().to_owned(),
+                    has_fee: object["application_fee"].is_string() || object["application_fee_amount"].as_i64() > Some(0),
+                    has_transfer: object["transfer"].is_string(),
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// The seller of a payment's course.
+    pub(super) fn seller_of(&self, payment: &Payment) -> &Seller {
+        let course = self.courses.iter().find(|course| course.id == payment.course).expect("a course of this market");
+        &self.sellers[course.seller]
+    }
+
+    /// Whether Stripe lets the platform at what an account has.
+    pub(super) fn is_within_reach(&self, account: Option<&str>) -> bool {
+        account.is_none_or(|account| self.sellers.iter().any(|seller| seller.account == account && seller.is_connected))
+    }
+}

@@ -1,0 +1,113 @@
+//! When nothing goes wrong any more: Stripe delivers what waits, the reconciliation runs, and everything comes to rest.
+
+use serde_json::Value;
+use shared::ids::PurchaseId;
+use shared::purchase::{MovementState, Purchase};
+use time::Duration;
+
+use super::market::Market;
+use super::steps::post;
+use crate::harness::Person;
+
+/// Eight days: the longest that anything waits is a refusal's twelve hours, and a pending refund's day.
+const ROUNDS: usize = 32;
+
+/// What an account has beside: more than any reversal takes back.
+const FUNDS: i64 = 50_000_000;
+
+impl Market {
+    /// Gives everybody the time, the events and the funds that they lack, until nothing is open. Answers the purchases.
+    pub(super) async fn recover(&mut self) -> Vec<Purchase> {
+        self.note("from here on nothing goes wrong".to_owned());
+        for place in 0..self.sellers.len() {
+            if !self.sellers[place].is_connected {
+                self.link_again(place).await;
+            }
+        }
+        self.add_funds().await;
+        let mut left = Vec::new();
+        for round in 0..ROUNDS {
+            self.deliver_all().await;
+            self.world.pass(Duration::hours(6)).await;
+            self.deliver_all().await;
+            let report = self.world.reconcile().await;
+            self.note(format!("round {round}: {report:?}"));
+            assert_eq!((report.differences, report.recorded, report.returned), (0, 0, 0), "round {round}: {report:?}");
+            self.listen().await;
+            let purchases = self.purchases().await;
+            left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
+            // Two quiet rounds more, in which the last hours' books are compared.
+            if left.is_empty() && self.post.waiting.is_empty() && report.checked == 0 && round > 4 {
+                return purchases;
+            }
+        }
+        panic!("{} purchases do not come to rest: {:#?}; {:?} wait", left.len(), left.first(), self.post.waiting.len());
+    }
+
+    /// Each account's owner sells something else as well, and the platform has funds of its own: so that what is to be taken back
+    /// or given again can be.
+    async fn add_funds(&mut self) {
+        let accounts = self.sellers.iter().map(|seller| Some(seller.account.clone())).chain([None]).collect::<Vec<_>>();
+        for account in accounts {
+            for currency in ["usd", "eur", "gbp", "jpy"] {
+                let form = [
+                    ("amount", FUNDS.to_string()),
+                    ("currency", currency.to_owned()),
+                    ("payment_method", "pm_card_bypassPending".to_owned()),
+                    ("payment_method_types[]", "card".to_owned()),
+                    ("confirm", "true".to_owned()),
+                ];
+                let made = post(&self.world, "/payment_intents", account.as_deref(), &form).await;
+                assert_eq!(made["status"], "succeeded", "{made}");
+                *self.elsewhere.entry((account.clone().unwrap_or_default(), currency.to_owned())).or_default() += FUNDS;
+            }
+        }
+    }
+
+    async fn deliver_all(&mut self) {
+        self.listen().await;
+        while !self.post.waiting.is_empty() {
+            let mut letters = std::mem::take(&mut self.post.waiting);
+            self.chance.shuffle(&mut letters);
+            for letter in letters {
+                for _ in 0..=self.chance.u32(..8) / 7 {
+                    let answer = letter.deliver(&self.world).await;
+                    assert_eq!(answer.status, 200, "{}: {}", letter.kind, answer.body);
+                }
+            }
+            self.listen().await;
+        }
+    }
+
+    /// All purchases, as their buyers see that they have them.
+    async fn purchases(&self) -> Vec<Purchase> {
+        let mut all = Vec::new();
+        for buyer in &self.buyers {
+            for line in self.pages("/purchases", buyer).await {
+                let id: PurchaseId = line["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+                all.push(self.world.app.store.purchase(&id).await.expect("the table").expect("it is listed"));
+            }
+        }
+        all
+    }
+
+    /// All items of a list of the API.
+    pub(super) async fn pages(&self, path: &str, reader: &Person) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let answer = self.world.get(format!("{path}?limit=100{cursor}")).bearer(&reader.token).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let page = answer.json();
+            all.extend(page["items"].as_array().expect("a list").clone());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+}
+
+fn is_at_rest(purchase: &Purchase) -> bool {
+    let moves = purchase.movements().iter().any(|movement| matches!(movement.state, MovementState::Planned | MovementState::Pending));
+    !purchase.status().is_open() && !moves && !purchase.lacks_facts()
+}

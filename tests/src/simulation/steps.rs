@@ -1,0 +1,359 @@
+//! What buyers, sellers, staff, banks and time do.
+
+use fastrand::Rng;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::faults::Fault;
+use super::market::{Market, Payment};
+use crate::harness::{Answer, World};
+
+const GOOD_CARDS: [&str; 6] =
+    ["pm_card_visa", "pm_card_visa", "pm_card_mastercard", "pm_card_bypassPending", "pm_card_pendingRefund", "tok_visa"];
+const BAD_CARDS: [&str; 5] = [
+    "pm_card_visa_chargeDeclined",
+    "pm_card_visa_chargeDeclinedInsufficientFunds",
+    "pm_card_visa_chargeDeclinedExpiredCard",
+    "pm_card_refundFail",
+    "pm_card_createDispute",
+];
+const AUTHENTICATED_CARDS: [&str; 3] =
+    ["pm_card_threeDSecure2Required", "pm_card_threeDSecureRequired", "pm_card_threeDSecureRequiredChargeDeclined"];
+
+fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
+    all[chance.usize(..all.len())]
+}
+
+impl Market {
+    /// Something happens, and then some events arrive.
+    pub(super) async fn step(&mut self) {
+        match self.chance.u32(..100) {
+            ..40 => self.buy().await,
+            40..48 => self.go_through_checkout().await,
+            48..56 => self.authenticate().await,
+            56..64 => self.refund().await,
+            64..68 => self.refund_in_the_dashboard().await,
+            68..71 => self.dispute().await,
+            71..75 => self.decide_a_dispute().await,
+            75..76 => self.send_a_refund_back().await,
+            76..88 => self.pass().await,
+            88..92 => self.reconcile().await,
+            92..94 => self.disconnect_or_link().await,
+            94..96 => self.change_a_price().await,
+            96..97 => self.change_terms().await,
+            _ => self.look().await,
+        }
+        self.listen().await;
+        let letters = [0, 0, 1, 2, 4, 8][self.chance.usize(..6)];
+        for _ in 0..letters {
+            self.deliver_one().await;
+        }
+    }
+
+    async fn buy(&mut self) {
+        // Somebody new, or somebody who has tried before.
+        let again = self.chance.u32(..4) == 0 || self.to_buy.is_empty();
+        let (buyer, course) = match self.to_buy.pop() {
+            Some(pair) if !again => pair,
+            left => {
+                self.to_buy.extend(left);
+                (self.chance.usize(..self.buyers.len()), self.chance.usize(..self.courses.len()))
+            }
+        };
+        let card = match self.chance.u32(..20) {
+            ..4 => None,
+            4..7 => Some(one_of(&mut self.chance, &AUTHENTICATED_CARDS)),
+            7..10 => Some(one_of(&mut self.chance, &BAD_CARDS)),
+            _ => Some(one_of(&mut self.chance, &GOOD_CARDS)),
+        };
+        let clicks = [1, 1, 1, 1, 1, 2, 2, 3][self.chance.usize(..8)];
+        let fault = Fault::any(&mut self.chance);
+        let mut body = json!({"course_id": self.courses[course].id});
+        body["payment_method"] = card.into();
+        let token = &self.buyers[buyer].token;
+        let click = |_| self.world.post("/courses/charge", body.clone()).bearer(token).into_future();
+        let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
+        self.note(format!("buyer {buyer} buys course {course} with {card:?}, {clicks} clicks, {fault:?}: {}", told(answers.as_deref())));
+        // Stripe refuses to pay an account that has taken its access away, before its event has told us.
+        let everyone_is_connected = self.sellers.iter().all(|seller| seller.is_connected);
+        for answer in answers.into_iter().flatten() {
+            if answer.status != 502 || everyone_is_connected {
+                self.check(&answer, &fault);
+            }
+            if answer.status == 201
+                && let Some(url) = answer.json()["checkout_url"].as_str()
+            {
+                let session = url.rsplit('/').next().unwrap_or_default().to_owned();
+                if !self.known.sessions.contains(&session) {
+                    self.known.sessions.push(session);
+                }
+            }
+        }
+    }
+
+    /// No 5xx where nothing went wrong.
+    fn check(&self, answer: &Answer, fault: &Fault) {
+        assert!(answer.status < 500 || !fault.is_none(), "{} {}", answer.status, answer.body);
+    }
+
+    async fn go_through_checkout(&mut self) {
+        let Some(session) = Self::pick(&mut self.chance, &self.known.sessions) else { return };
+        let (what, body) = match self.chance.u32(..8) {
+            0 => ("expire", json!({})),
+            1 => ("pay", json!({"card": "pm_card_visa_chargeDeclined"})),
+            _ => ("pay", json!({"card": one_of(&mut self.chance, &GOOD_CARDS)})),
+        };
+        let answer = attempt(&self.world, &format!("checkout/sessions/{session}/{what}"), &body).await;
+        self.note(format!("{session}: {what} {body}: {answer}"));
+    }
+
+    async fn authenticate(&mut self) {
+        let Some(payment) = Self::pick(&mut self.chance, &self.known.authentications) else { return };
+        let outcome = if self.chance.u32(..4) == 0 { "fail" } else { "succeed" };
+        let answer = attempt(&self.world, &format!("payment_intents/{payment}/authenticate"), &json!({"outcome": outcome})).await;
+        self.note(format!("{payment}: {outcome}: {answer}"));
+    }
+
+    async fn refund(&mut self) {
+        let Some(payment) = Self::pick(&mut self.chance, &self.known.payments) else { return };
+        let part = self.part(&payment);
+        let body = part.map_or_else(|| json!({}), |amount| json!({"amount": amount}));
+        let clicks = [1, 1, 1, 2][self.chance.usize(..4)];
+        let key = self.chance.bool().then(|| format!("refund-{}", self.chance.u32(..)));
+        let by_staff = self.chance.u32(..5) == 0;
+        let fault = Fault::any(&mut self.chance);
+        let token = if by_staff { &self.staff.token } else { &self.seller_of(&payment).person.token };
+        let click = |_| {
+            let call = self.world.post(format!("/purchases/{}/refund", payment.purchase), body.clone()).bearer(token);
+            match &key {
+                Some(key) => call.header("idempotency-key", key.clone()),
+                None => call,
+            }
+            .into_future()
+        };
+        let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
+        self.note(format!("refund {} of {}, {clicks} clicks, {fault:?}: {}", body, payment.purchase, told(answers.as_deref())));
+        for answer in answers.iter().flatten() {
+            // 502 is also what Stripe's refusal is told as: it has given the money back already, say.
+            assert!(answer.status < 500 || answer.status == 502 || !fault.is_none(), "{} {}", answer.status, answer.body);
+        }
+    }
+
+    /// A part of a payment, more than all of it, or all that is left.
+    fn part(&mut self, payment: &Payment) -> Option<i64> {
+        match self.chance.u32(..8) {
+            ..3 => None,
+            3 => Some(payment.amount),
+            4 => Some(payment.amount + 1),
+            5 => Some(1),
+            _ => Some(self.chance.i64(1..=payment.amount)),
+        }
+    }
+
+    async fn refund_in_the_dashboard(&mut self) {
+        let Some(payment) = Self::pick(&mut self.chance, &self.known.payments) else { return };
+        if !self.is_within_reach(payment.account.as_deref()) {
+            return;
+        }
+        let mut form = vec![("charge", payment.charge.clone())];
+        form.extend(self.part(&payment).map(|amount| ("amount", amount.to_string())));
+        if payment.has_fee && self.chance.bool() {
+            form.push(("refund_application_fee", "true".to_owned()));
+        }
+        if payment.has_transfer && self.chance.bool() {
+            form.push(("reverse_transfer", "true".to_owned()));
+        }
+        let answer = post(&self.world, "/refunds", payment.account.as_deref(), &form).await;
+        self.note(format!("dashboard: refund {form:?}: {}", short(&answer)));
+    }
+
+    async fn dispute(&mut self) {
+        let Some(payment) = Self::pick(&mut self.chance, &self.known.payments) else { return };
+        if !self.is_within_reach(payment.account.as_deref()) {
+            return;
+        }
+        let body = if self.chance.u32(..3) == 0 { json!({"amount": self.chance.i64(1..=payment.amount)}) } else { json!({}) };
+        let answer = attempt(&self.world, &format!("charges/{}/dispute", payment.charge), &body).await;
+        self.note(format!("dispute {body} of {} of {}: {answer}", payment.charge, payment.purchase));
+    }
+
+    async fn decide_a_dispute(&mut self) {
+        let Some((dispute, account)) = Self::pick(&mut self.chance, &self.known.disputes) else { return };
+        if !self.is_within_reach(account.as_deref()) {
+            return;
+        }
+        let outcome = if self.chance.bool() { "won" } else { "lost" };
+        let answer = attempt(&self.world, &format!("disputes/{dispute}/close"), &json!({"outcome": outcome})).await;
+        self.note(format!("{dispute} is {outcome}: {answer}"));
+    }
+
+    async fn send_a_refund_back(&mut self) {
+        let Some(refund) = Self::pick(&mut self.chance, &self.known.refunds) else { return };
+        let answer = attempt(&self.world, &format!("refunds/{refund}/fail"), &json!({})).await;
+        self.note(format!("{refund} comes back: {answer}"));
+    }
+
+    async fn pass(&mut self) {
+        let time = match self.chance.u32(..20) {
+            ..10 => Duration::seconds(self.chance.i64(1..60)),
+            10..17 => Duration::minutes(self.chance.i64(1..30)),
+            17..19 => Duration::hours(self.chance.i64(1..6)),
+            _ => Duration::hours(self.chance.i64(20..30)),
+        };
+        self.world.pass(time).await;
+        self.note(format!("{time} pass"));
+    }
+
+    async fn reconcile(&mut self) {
+        let runs = [1, 1, 2][self.chance.usize(..3)];
+        let fault = Fault::any(&mut self.chance);
+        let run = |_| async {
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
+            reconcile::run(&self.world.payments.reconcile, until).await
+        };
+        let reports = fault.strike(&self.world, join_all((0..runs).map(run))).await;
+        self.note(format!("{runs} reconciliations, {fault:?}: {reports:?}"));
+        for report in reports.into_iter().flatten() {
+            match report {
+                Ok(report) => assert_eq!((report.recorded, report.returned), (0, 0), "nothing is lost here: {report:?}"),
+                Err(error) => assert!(!fault.is_none(), "{error}"),
+            }
+        }
+    }
+
+    async fn disconnect_or_link(&mut self) {
+        let place = self.chance.usize(..self.sellers.len());
+        let (person, account) = (self.sellers[place].person.clone(), self.sellers[place].account.clone());
+        if !self.sellers[place].is_connected {
+            self.link_again(place).await;
+            return;
+        }
+        // Here, or in Stripe's dashboard.
+        if self.chance.bool() {
+            let fault = Fault::any(&mut self.chance);
+            let answer = fault.strike(&self.world, self.world.delete("/users/me/stripe").bearer(&person.token).into_future()).await;
+            self.note(format!("seller {place} disconnects, {fault:?}: {}", told(answer.as_ref().map(std::slice::from_ref))));
+            if answer.as_ref().is_some_and(|answer| answer.status == 204) {
+                self.sellers[place].is_connected = false;
+                return;
+            }
+        }
+        // Where it is not known how that ended, the dashboard does it.
+        let answer = attempt(&self.world, &format!("accounts/{account}/deauthorize"), &json!({})).await;
+        self.note(format!("seller {place} takes the platform's access away: {answer}"));
+        self.sellers[place].is_connected = false;
+    }
+
+    /// Links the account that a seller had.
+    pub(super) async fn link_again(&mut self, place: usize) {
+        let person = self.sellers[place].person.clone();
+        // What Stripe had to say of the old link arrives first, or after it, by chance: it must not undo the new one.
+        let account = self.world.link_by(&person, "/users/authorize", Some(&self.sellers[place].account)).await;
+        assert_eq!(account, self.sellers[place].account);
+        self.sellers[place].is_connected = true;
+        self.note(format!("seller {place} links {account} again"));
+    }
+
+    async fn change_a_price(&mut self) {
+        let place = self.chance.usize(..self.courses.len());
+        let currency = self.courses[place].currency;
+        let price = json!({"amount": self.price(currency), "currency": currency.code()});
+        let (slug, seller) = (self.courses[place].slug.clone(), self.courses[place].seller);
+        let answer = self.world.patch(format!("/courses/{slug}"), json!({"price": price})).bearer(&self.sellers[seller].person.token).await;
+        self.note(format!("course {place} costs {price}: {}", answer.status));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    async fn change_terms(&mut self) {
+        let place = self.chance.usize(..self.sellers.len());
+        let charge_type = one_of(&mut self.chance, &["direct", "destination", "separate"]);
+        let terms = json!({"charge_type": charge_type, "fee_percent": self.chance.u32(..100), "fee_minimum": {"usd": 75}});
+        self.note(format!("seller {place} gets {terms}"));
+        self.agree(&self.sellers[place].person.clone(), terms).await;
+    }
+
+    /// Somebody reads a course, which must be paid for then.
+    async fn look(&mut self) {
+        let (buyer, course) = (self.chance.usize(..self.buyers.len()), self.chance.usize(..self.courses.len()));
+        let (buyer, course) = (&self.buyers[buyer], &self.courses[course]);
+        let answer = self.world.get(format!("/courses/{}/content", course.id)).bearer(&buyer.token).await;
+        if answer.status != 200 {
+            assert_eq!(answer.status, 403, "{}", answer.body);
+            return;
+        }
+        let taken = self.known.payments.iter().filter(|payment| payment.course == course.id);
+        let mut theirs = Vec::new();
+        for payment in taken {
+            let id = payment.purchase.parse().expect("an id");
+            let purchase = self.world.app.store.purchase(&id).await.expect("the table").expect("it is there");
+            if purchase.buyer_id.as_str() == buyer.id {
+                theirs.push(payment.charge.clone());
+            }
+        }
+        assert!(!theirs.is_empty(), "{} reads {} and has not paid for it", buyer.email, course.slug);
+    }
+
+    /// One event arrives, or one that did arrives again, or two at the same time.
+    pub(super) async fn deliver_one(&mut self) {
+        let again = self.chance.u32(..10) == 0;
+        let letters = if again { &self.post.delivered } else { &self.post.waiting };
+        if letters.is_empty() {
+            return;
+        }
+        let place = self.chance.usize(..letters.len());
+        let letter = letters[place].clone();
+        let copies = if self.chance.u32(..8) == 0 { 2 } else { 1 };
+        let fault = Fault::any(&mut self.chance);
+        let answers = fault.strike(&self.world, join_all((0..copies).map(|_| letter.deliver(&self.world)))).await;
+        self.note(format!("{} arrives {copies} times, {fault:?}: {}", letter.kind, told(answers.as_deref())));
+        for answer in answers.iter().flatten() {
+            self.check(answer, &fault);
+        }
+        let acknowledged = answers.iter().flatten().any(|answer| answer.status == 200);
+        if acknowledged && !again {
+            let letter = self.post.waiting.swap_remove(place);
+            self.post.delivered.push(letter);
+            // A few are enough to come again.
+            if self.post.delivered.len() > 100 {
+                self.post.delivered.remove(0);
+            }
+        }
+    }
+}
+
+fn told(answers: Option<&[Answer]>) -> String {
+    match answers {
+        Some(answers) => {
+            answers.iter().map(|answer| format!("{} {}", answer.status, short_text(&answer.body))).collect::<Vec<_>>().join(" | ")
+        }
+        None => "killed".to_owned(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    short_text(&value.to_string())
+}
+
+fn short_text(text: &str) -> String {
+    text.chars().take(160).collect()
+}
+
+/// Has the stand-in do something that it may refuse: a session that has expired is not paid.
+async fn attempt(world: &World, path: &str, body: &Value) -> String {
+    let url = format!("{}/_admin/{path}", world.stripe_proxy.url());
+    let request = world.app.http.post(url).header("content-type", "application/json").body(body.to_string());
+    let answer = request.send().await.expect("the stand-in runs");
+    assert!(answer.status().as_u16() < 500, "{}", answer.status());
+    answer.status().to_string()
+}
+
+/// Asks Stripe's API for something as the dashboard does.
+pub(super) async fn post(world: &World, path: &str, account: Option<&str>, form: &[(&str, String)]) -> Value {
+    let mut request = world.app.http.post(format!("{}/v1{path}", world.stripe_proxy.url())).bearer_auth("sk_test_local");
+    if let Some(account) = account {
+        request = request.header("stripe-account", account);
+    }
+    let answer = request.form(form).send().await.expect("the stand-in runs").text().await.expect("it is text");
+    serde_json::from_str(&answer).expect("it is JSON")
+}
