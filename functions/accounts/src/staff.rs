@@ -6,20 +6,15 @@ use shared::error::Error;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::ids::UserId;
-use shared::user::{SellerTerms, User};
+use shared::user::SellerTerms;
 
 /// The longest search text, in characters.
 const SEARCH_MAX: usize = 254;
 
-async fn member_of_staff(app: &App, request: &Request) -> Result<User, Error> {
-    let user = identity::user(request, app).await?;
-    if user.is_staff { Ok(user) } else { Err(Error::Forbidden) }
-}
-
 /// `GET /admin/users`: all users, the newest first; `?q=` finds a part of the e-mail address. Two trips to DynamoDB:
 /// who asks, and the page.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
-    member_of_staff(app, request).await?;
+    identity::staff(request, app).await?;
     let page = request::page(request)?;
     let part = request::parameter(request, "q")?.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
     if part.as_ref().is_some_and(|part| part.chars().count() > SEARCH_MAX) {
@@ -49,7 +44,7 @@ fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Opt
 ///
 /// Nobody takes the staff's role from themselves (422), so that the last member cannot lock everybody out.
 pub(crate) async fn change_roles(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
-    let staff = member_of_staff(app, request).await?;
+    let staff = identity::staff(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
     let roles: Roles = request::json(request)?;
     if roles.is_seller.is_none() && roles.is_staff.is_none() && roles.terms.is_none() {

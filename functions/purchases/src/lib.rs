@@ -1,7 +1,8 @@
-//! Reading purchases: what a buyer bought, and what a seller sold.
+//! Reading purchases: what a buyer bought, what a seller sold, and both for the staff.
 
 mod bought;
 mod sold;
+mod staff;
 
 use lambda_http::http::Method;
 use shared::app::App;
@@ -20,7 +21,9 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["purchases"]) => bought::list(app, request).await,
         (&Method::GET, ["purchases", id]) => bought::show(app, request, id).await,
         (&Method::GET, ["sales"]) => sold::list(app, request).await,
-        (_, ["purchases"] | ["purchases", _] | ["sales"]) => Err(Error::MethodNotAllowed),
+        (&Method::GET, ["admin", "users", id, "purchases"]) => staff::bought(app, request, id).await,
+        (&Method::GET, ["admin", "users", id, "sales"]) => staff::sold(app, request, id).await,
+        (_, ["purchases"] | ["purchases", _] | ["sales"] | ["admin", "users", _, "purchases" | "sales"]) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }
 }

@@ -59,6 +59,15 @@ pub async fn user(request: &Request, app: &App) -> Result<User, Error> {
     app.store.user_by_token(&presented.token, app.clock.now()).await?.ok_or(Error::NotSignedIn)
 }
 
+/// The signed-in member of staff: one DynamoDB trip.
+///
+/// # Errors
+/// [`Error::Forbidden`] for anybody else, and what [`user`] says.
+pub async fn staff(request: &Request, app: &App) -> Result<User, Error> {
+    let user = user(request, app).await?;
+    if user.is_staff { Ok(user) } else { Err(Error::Forbidden) }
+}
+
 /// Refuses a write that a page of another site makes with the browser's cookie.
 ///
 /// Browsers name the page's origin on every write that crosses origins. A request without one comes from no page,

@@ -1,4 +1,4 @@
-//! `/admin/users`
+//! `/admin/users`, and what each of them bought and sold
 
 use serde_json::json;
 
@@ -114,5 +114,83 @@ async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() 
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
         answer.is_problem(422, "invalid_request", detail);
+    }
+}
+
+#[tokio::test]
+async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    for number in 0..3 {
+        let course = world.course(&shop.seller, &format!("Course {number}"), 1000 + number, "usd", 10).await;
+        let answer = world.buy(&shop.buyer, course["id"].as_str().expect("it has an id"), "pm_card_visa").await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        world.app.clock.advance(time::Duration::seconds(1));
+    }
+    for (list, person) in [("purchases", &shop.buyer), ("sales", &shop.seller)] {
+        let theirs = world.get(format!("/{list}")).bearer(&person.token).await.json();
+        assert_eq!(theirs["items"].as_array().map(Vec::len), Some(3), "{list}");
+        let path = format!("/admin/users/{}/{list}", person.id);
+        world.operations();
+        let whole = world.get(path.clone()).bearer(&staff.token).await;
+        whole.is(200, &theirs);
+        assert_eq!(whole.header("cache-control"), Some("private, no-store"), "{list}");
+        let mut operations = world.operations();
+        operations.sort();
+        let expected = if list == "sales" { vec!["BatchGetItem", "Query", "Query"] } else { vec!["BatchGetItem", "Query"] };
+        assert_eq!(operations, expected, "{list}");
+
+        let first = world.get(format!("{path}?limit=2")).bearer(&staff.token).await;
+        assert_eq!(first.json()["items"], json!(theirs["items"].as_array().expect("a list")[..2]), "{list}");
+        let cursor = first.text("next_cursor");
+        let rest = world.get(format!("{path}?limit=2&cursor={cursor}")).bearer(&staff.token).await.json();
+        assert_eq!((&rest["items"], &rest["next_cursor"]), (&json!([theirs["items"][2]]), &json!(null)), "{list}");
+        // A cursor of one user's list leads into no other's.
+        let others = world.get(format!("/admin/users/{}/{list}?cursor={cursor}", staff.id)).bearer(&staff.token).await;
+        others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    }
+
+    world.roles(&shop.seller, Some(false), None).await;
+    let sales = world.get(format!("/admin/users/{}/sales", shop.seller.id)).bearer(&staff.token).await.json();
+    assert_eq!((&sales["totals"][0]["sales"], &sales["totals"][0]["gross"]), (&json!(3), &json!(3003)), "what they sold stays");
+}
+
+#[tokio::test]
+async fn what_an_erased_user_bought_the_staff_still_sees() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    let path = format!("/admin/users/{}/purchases", shop.buyer.id);
+    let before = world.get(path.clone()).bearer(&staff.token).await;
+    assert_eq!(before.json()["items"].as_array().map(Vec::len), Some(1));
+    let erased = world.delete("/users/me").bearer(&shop.buyer.token).await;
+    erased.is_empty(204);
+    world.get(path).bearer(&staff.token).await.is(200, &before.json());
+}
+
+#[tokio::test]
+async fn what_others_bought_and_sold_is_for_the_staff_alone() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    for list in ["purchases", "sales"] {
+        for id in [shop.buyer.id.as_str(), shop.seller.id.as_str(), "nobody"] {
+            let path = format!("/admin/users/{id}/{list}");
+            for person in [&shop.buyer, &shop.seller] {
+                world.get(path.clone()).bearer(&person.token).await.is_problem(403, "forbidden", "you may not do this");
+            }
+            world.get(path).await.is_problem(401, "not_signed_in", "log in first");
+        }
+        for id in ["nobody", "%00", "me", &shop.course_id] {
+            let answer = world.get(format!("/admin/users/{id}/{list}")).bearer(&staff.token).await;
+            answer.is_problem(404, "not_found", "there is no such user");
+        }
+        let unknown = world.get(format!("/admin/users/usr_0000000000000000/{list}")).bearer(&staff.token).await;
+        assert_eq!((unknown.status, &unknown.json()["items"]), (200, &json!([])), "{list}");
+        let long = world.get(format!("/admin/users/{}/{list}?limit=101", shop.buyer.id)).bearer(&staff.token).await;
+        long.is_problem(422, "invalid_request", "limit must be a whole number from 1 to 100");
     }
 }
