@@ -70,6 +70,16 @@ impl Dynamo {
         &self.database.0
     }
 
+    /// Writes many items at once, in DynamoDB's JSON (`{"pk":{"S":"…"},…}`), past the API and the stream.
+    ///
+    /// # Errors
+    /// Where the table is not there, or an item is none of it. Nothing is written then.
+    pub fn import(&self, table: &str, items: Vec<serde_json::Value>) -> io::Result<()> {
+        let items = items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+        self.database().import_items(table, items, dynoxide::ImportOptions::default()).map_err(io::Error::other)?;
+        Ok(())
+    }
+
     /// What is written to a table from now on; none where the table, or its stream, is not there.
     pub fn stream(&self, table: &str) -> Option<stream::Stream> {
         stream::Stream::latest(self.database(), table)

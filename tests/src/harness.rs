@@ -64,7 +64,7 @@ pub(crate) struct World {
     post_office: mail::Post,
     /// DynamoDB itself, past the proxy.
     database: Client,
-    _dynamo: Dynamo,
+    dynamo: Dynamo,
 }
 
 impl World {
@@ -110,12 +110,17 @@ impl World {
         operator::table::create(&database, &app.config.table_name).await.expect("the table can be made");
         let payments = Payments::start(&app, stand_in).await;
         let post_office = mail::Post::start(&app, &dynamo).await;
-        Self { app, proxy, stripe_proxy, payments, post_office, database, _dynamo: dynamo }
+        Self { app, proxy, stripe_proxy, payments, post_office, database, dynamo }
     }
 
     /// DynamoDB itself, past the proxy.
     pub(crate) fn database(&self) -> &Client {
         &self.database
+    }
+
+    /// Writes many items at once, in DynamoDB's JSON, past the functions.
+    pub(crate) fn import(&self, items: Vec<serde_json::Value>) {
+        self.dynamo.import(&self.app.config.table_name, items).expect("they are items of the table");
     }
 
     /// Everything that is stored, as text, for what must not be in it.

@@ -94,6 +94,72 @@ async fn only_published_courses_are_listed() {
     assert_eq!(titles(&world.get("/courses").await), ["Hidden", "Public"]);
 }
 
+/// Copies of a course's item: each newer than the one before, and a hundred of them a seller.
+fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
+    let text = |name: &str| original[name]["S"].as_str().unwrap_or_else(|| panic!("{original} has no {name}"));
+    let (seller, own) = text("id").strip_prefix("crs_").and_then(|parts| parts.split_once('_')).expect("it has two parts");
+    let place: usize = text("gsi1sk").split_once('#').and_then(|(place, _)| place.parse().ok()).expect("nanoseconds");
+    let copy = |number: usize| {
+        let seller = format!("{}{:03}", &seller[..seller.len() - 3], number / 100);
+        let id = format!("crs_{seller}_{}{number:05}", &own[..own.len() - 5]);
+        let mut item = original.clone();
+        for (name, value) in [
+            ("pk", format!("USER#usr_{seller}")),
+            ("sk", format!("COURSE#{id}")),
+            ("gsi1sk", format!("{:020}#{id}", place + number + 1)),
+            ("seller_id", format!("usr_{seller}")),
+            ("slug", format!("copy-{number:05}")),
+            ("title", format!("Copy {number:05}")),
+            ("id", id),
+        ] {
+            assert!(item[name].is_object(), "{name} is no attribute of a course");
+            item[name] = json!({"S": value});
+        }
+        item
+    };
+    numbers.map(copy).collect()
+}
+
+#[tokio::test]
+async fn a_page_costs_its_courses_and_not_the_catalogue() {
+    const FEW: usize = 50;
+    const MANY: usize = 10_000;
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.proxy.clear();
+    add(&world, &seller, "Copy", &"Read by nobody. ".repeat(20)).await;
+    let calls = world.proxy.calls();
+    let writes = calls.iter().flat_map(|call| call.body["TransactItems"].as_array().into_iter().flatten());
+    let mut items = writes.map(|write| &write["Put"]["Item"]);
+    let course = items.find(|item| item["gsi1pk"]["S"] == "COURSES").expect("it is listed");
+    let query = |call: &local::proxy::Call| (call.operation.clone(), call.body.clone());
+
+    world.import(copies(course, 0..FEW));
+    world.proxy.clear();
+    let few = world.get("/courses").await;
+    let calls_of_few: Vec<_> = world.proxy.calls().iter().map(query).collect();
+    world.import(copies(course, FEW..MANY));
+    world.proxy.clear();
+    let many = world.get("/courses").await;
+    let calls_of_many: Vec<_> = world.proxy.calls().iter().map(query).collect();
+
+    let newest = |count: usize| -> Vec<String> { (count - 20..count).rev().map(|number| format!("Copy {number:05}")).collect() };
+    assert_eq!((titles(&few), titles(&many)), (newest(FEW), newest(MANY)));
+    assert_eq!(calls_of_many, calls_of_few);
+    assert_eq!(calls_of_many.len(), 1);
+    assert_eq!(calls_of_many[0].1["Limit"], 21, "DynamoDB reads the page, and one to know whether there is more");
+    assert_eq!(many.body.len(), few.body.len());
+
+    // And so does the next one.
+    let path = format!("/courses?cursor={}", many.text("next_cursor"));
+    world.proxy.clear();
+    let next = world.get(path).await;
+    assert_eq!(titles(&next), newest(MANY - 20));
+    let calls = world.proxy.calls();
+    assert_eq!((calls.len(), &calls[0].body["Limit"]), (1, &json!(21)));
+    assert_eq!(next.body.len(), many.body.len());
+}
+
 #[tokio::test]
 async fn a_search_finds_all_its_words_in_title_and_description() {
     let world = World::start().await;
