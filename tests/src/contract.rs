@@ -1,6 +1,7 @@
 //! What must agree without anything that compiles them together: template.yaml, openapi.yaml, the local router in
 //! Cargo.toml, and what the functions read from their environment and answer.
 
+mod alarms;
 mod openapi;
 mod problems;
 mod reach;

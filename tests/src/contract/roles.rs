@@ -7,6 +7,10 @@ use serde_json::Value;
 use super::template::{Template, got};
 use super::{all_strings, list, text};
 
+/// What Lambda needs to send traces. X-Ray has no resources that it could be narrowed to.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>
+const TRACE: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+
 fn actions(statement: &Value) -> Vec<&str> {
     match &statement["Action"] {
         Value::String(one) => vec![one],
@@ -42,14 +46,18 @@ fn no_role_has_a_wildcard_or_a_policy_from_elsewhere() {
             assert!(actions(statement).iter().all(|action| !action.contains('*')), "{folder}: {statement}");
             let mut resources = Vec::new();
             all_strings(&statement["Resource"], &mut resources);
-            assert!(!resources.is_empty() && resources.iter().all(|resource| !resource.contains('*')), "{folder}: {statement}");
+            if actions(statement) == TRACE {
+                assert_eq!(statement["Resource"], "*", "{folder}: X-Ray takes no other");
+            } else {
+                assert!(!resources.is_empty() && resources.iter().all(|resource| !resource.contains('*')), "{folder}: {statement}");
+            }
             assert!(statement.get("NotAction").is_none() && statement.get("NotResource").is_none(), "{folder}: {statement}");
         }
     }
 }
 
 #[test]
-fn roles_grant_the_table_its_index_the_log_secrets_and_mail_and_nothing_else() {
+fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_nothing_else() {
     let template = Template::read();
     for (folder, id) in template.functions() {
         let mut may_log = false;
@@ -62,16 +70,18 @@ fn roles_grant_the_table_its_index_the_log_secrets_and_mail_and_nothing_else() {
                     may_log = true;
                 }
                 ["secretsmanager:GetSecretValue"] => {}
+                trace if trace == TRACE => {}
                 ["ses:SendEmail"] => {
                     let identity = text(&resource["Fn::Sub"]);
                     assert!(identity.ends_with(":identity/${MailIdentity}"), "{folder} sends as {identity}");
                 }
                 ["sqs:SendMessage"] => {
                     let queue = got(resource, "Arn");
-                    let mappings = template.resources("AWS::Lambda::EventSourceMapping");
-                    let mapping = mappings.values().find(|mapping| mapping["Properties"]["FunctionName"]["Ref"] == id);
-                    let mapping = mapping.unwrap_or_else(|| panic!("{folder} reads no stream"));
-                    assert_eq!(got(&mapping["Properties"]["DestinationConfig"]["OnFailure"]["Destination"], "Arn"), queue, "{folder}");
+                    let streams = template.resources("AWS::Lambda::EventSourceMapping").into_values();
+                    let mut ways = streams.chain(template.resources("AWS::Lambda::EventInvokeConfig").into_values());
+                    let way = ways.find(|way| way["Properties"]["FunctionName"]["Ref"] == id);
+                    let way = way.unwrap_or_else(|| panic!("{folder} has nothing that fails to a queue"));
+                    assert_eq!(got(&way["Properties"]["DestinationConfig"]["OnFailure"]["Destination"], "Arn"), queue, "{folder}");
                 }
                 ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"] => {
                     assert_eq!(got(resource, "StreamArn"), "Table", "{folder}");

@@ -24,6 +24,18 @@ fn functions_are_rust_binaries_on_the_present_runtime() {
 }
 
 #[test]
+fn every_function_is_traced() {
+    let template = Template::read();
+    assert_eq!(template.at("/Globals/Function/Tracing"), "Active");
+    for (folder, id) in template.functions() {
+        assert_eq!(template.at(&format!("/Resources/{id}/Properties")).get("Tracing"), None, "{folder} has its own");
+        let rights: Vec<_> = template.statements(id).into_iter().filter(|right| right.to_string().contains("xray:")).collect();
+        assert_eq!(rights.len(), 1, "{folder} cannot send what it traced");
+        assert_eq!(rights[0]["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]), "{folder}");
+    }
+}
+
+#[test]
 fn functions_give_up_before_the_api_does_and_stripe_before_them() {
     let template = Template::read();
     let stripe = text(template.at("/Globals/Function/Environment/Variables/STRIPE_TIMEOUT_MS")).parse::<i64>().expect("a number");
@@ -165,39 +177,6 @@ fn the_keys_that_seal_tokens_are_generated_as_the_functions_read_them() {
         let mut secret: serde_json::Value = serde_json::from_str(text(&generate["SecretStringTemplate"])).expect("it is JSON");
         secret[text(&generate["GenerateStringKey"])] = letter.to_string().repeat(length).into();
         assert!(shared::secrets::TokenKeys::parse(&secret.to_string()).is_ok(), "{letter}");
-    }
-}
-
-#[test]
-fn every_alarm_reaches_somebody_and_names_a_section_of_the_runbook() {
-    let template = Template::read();
-    let runbook = file("docs/operations.md");
-    let anchors: BTreeSet<_> = runbook
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"))
-        .collect();
-    let alarms = template.resources("AWS::CloudWatch::Alarm");
-    assert!(!alarms.is_empty());
-    for (id, alarm) in alarms {
-        let properties = &alarm["Properties"];
-        assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{id}");
-        let (_, anchor) = text(&properties["AlarmDescription"]["Fn::Sub"])
-            .split_once("${RunbookUrl}#")
-            .unwrap_or_else(|| panic!("{id} names no section"));
-        assert!(anchors.contains(anchor), "{id}: docs/operations.md has no section {anchor}");
-    }
-    for metric in ["Errors", "Throttles"] {
-        let watched: Vec<_> = template
-            .functions()
-            .into_values()
-            .filter(|id| {
-                template.at("/Resources").to_string().contains(&format!(
-                    "\"Dimensions\":[{{\"Name\":\"FunctionName\",\"Value\":{{\"Ref\":\"{id}\"}}}}],\"MetricName\":\"{metric}\""
-                ))
-            })
-            .collect();
-        assert_eq!(watched.len(), template.functions().len(), "{metric} of some function is not watched");
     }
 }
 
