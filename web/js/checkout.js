@@ -3,7 +3,7 @@
 import { api } from './api.js';
 import { goToLogin } from './session.js';
 import { format } from './money.js';
-import { linkButton, notice } from './ui.js';
+import { button, linkButton, notice } from './ui.js';
 import { problem } from './problems.js';
 
 /** Stripe is asked on the way; its slowest answer is worth waiting for. */
@@ -23,7 +23,7 @@ export function leaveFor(text) {
 /**
  * Sends the one request that buys.
  *
- * @param {{course_id: string, expected_amount?: number, payment_method?: string}} body
+ * @param {{course_id: string, expected_amount?: number, payment_method?: string, save_card?: boolean}} body
  * @returns {Promise<object>} as POST /courses/charge answers; never ends where the session has
  */
 export async function charge(body) {
@@ -41,13 +41,16 @@ export async function charge(body) {
  *
  * @param {string} courseId
  * @param {number} [expected] the price that the buyer has seen, in the minor unit
+ * @param {{card?: string, keepCard?: boolean}} [how] with a saved card (its `pm_…`), or by Stripe's page, which keeps the card
+ *   where the buyer said so
  * @returns {Promise<Element>} a notice where it does not go on, with the error's code in its data set. Never ends where
  *   the browser leaves, so that nothing can be pressed a second time meanwhile.
  */
-export async function buy(courseId, expected) {
+export async function buy(courseId, expected, { card, keepCard } = {}) {
   try {
-    const answer = await charge({ course_id: courseId, expected_amount: expected });
+    const answer = await charge({ course_id: courseId, expected_amount: expected, payment_method: card, save_card: keepCard || undefined });
     const url = answer.checkout_url ?? answer.next_action_url;
+    if (keepCard && answer.checkout_url && answer.purchase.charge_type === 'direct') return cannotKeep(answer.checkout_url);
     if (url) leaveFor(url);
     else window.location.assign(purchasePage(answer.purchase.id));
     return new Promise(() => {});
@@ -56,6 +59,12 @@ export async function buy(courseId, expected) {
     box.dataset.code = error.code ?? '';
     return box;
   }
+}
+
+/** Whoever wanted the card kept hears that it will not be, before the card is typed. */
+function cannotKeep(url) {
+  const onwards = button('Go to the payment page', () => leaveFor(url), { class: 'button button-main' });
+  return notice('plain', 'Your card cannot be kept with this purchase.', 'This seller takes the payment on an account of their own. You can pay all the same, or save a card in your account first.', [onwards]);
 }
 
 const purchases = () => linkButton('My purchases', '/account.html#purchases');
@@ -78,6 +87,8 @@ export function refusal(error) {
       return notice('plain', 'You are buying this course in another window.', 'Finish there, or wait a few seconds and try again. You cannot be charged twice.', [purchases()]);
     case 'card_declined':
       return notice('bad', 'The card was declined.', 'Nothing was charged. Try again with another card, or ask your bank.');
+    case 'payment_method_refused':
+      return notice('bad', 'This card cannot be used.', 'Nothing was charged. Choose another card, or pay on Stripe’s page.');
     case 'not_found':
       return notice('bad', 'This course is not for sale any more.', 'Nothing was charged.', [linkButton('All courses', '/')]);
     default:

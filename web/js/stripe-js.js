@@ -8,10 +8,15 @@ const KEY = /^pk_(test|live)_[A-Za-z0-9]{20,}$/;
 
 let settings;
 
-/** The publishable key of the real Stripe, or null where there is none. One request a page. */
-export async function publishableKey() {
+/** What the platform says of itself. One request a page. */
+export function platform() {
   settings ??= api.get('/config');
-  const { publishable_key: key } = await settings;
+  return settings;
+}
+
+/** The publishable key of the real Stripe, or null where there is none. */
+export async function publishableKey() {
+  const { publishable_key: key } = await platform();
   return KEY.test(key) ? key : null;
 }
 

@@ -91,6 +91,37 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await page.context().close();
   });
 
+  test(`saved cards, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await signUp(page);
+    await page.goto('/account.html');
+    await page.getByText('You have no saved cards.').waitFor();
+    await look(page, 'cards-none', name);
+    await page.getByRole('button', { name: 'Add a card' }).click();
+    await pay(page);
+    await page.getByText('Your Visa ending in 4242 is saved.').waitFor();
+    await look(page, 'cards-saved', name);
+    await page.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'cards-remove', name);
+    await page.keyboard.press('Escape');
+    await page.goto(courseAddress(FIXTURE.slug));
+    await page.getByRole('button', { name: `Pay ${FIXTURE.price} now` }).waitFor();
+    await look(page, 'course-saved-card', name);
+    const card = { id: 'pm_1', brand: 'visa', last4: '4242', exp_month: 1, exp_year: 2020, is_default: true, created_at: '2019-11-01T08:00:00Z' };
+    await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill({ json: { items: [card, { ...card, id: 'pm_2', brand: 'amex', last4: '0005', exp_year: 2090, is_default: false }], next_cursor: null } }));
+    await page.goto('/account.html');
+    await page.getByText('Expired').waitFor();
+    await look(page, 'cards-expired', name);
+    assertQuiet(page);
+    await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill({ status: 502, contentType: 'application/problem+json', json: { code: 'payment_provider_error', status: 502, detail: 'out', request_id: 'the-request' } }));
+    await page.goto('/account.html');
+    await page.getByText('We could not load the saved cards.').waitFor();
+    await look(page, 'cards-outage', name);
+    assertQuiet(page, { except: [502] });
+    await page.context().close();
+  });
+
   test(`a purchase's other states, ${name}`, async () => {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await logIn(page, buyer);

@@ -1,3 +1,4 @@
+import { savedCards } from '../account-cards.js';
 import { api } from '../api.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
@@ -18,11 +19,13 @@ async function start() {
   } catch (error) {
     who.replaceChildren(problem('We could not load your account.', error, { retry: () => window.location.reload() }));
     byId('purchase-list').removeAttribute('aria-busy');
+    byId('card-list').removeAttribute('aria-busy');
     return;
   } finally {
     who.removeAttribute('aria-busy');
   }
   purchases();
+  savedCards();
   settings();
   deletion();
 }

@@ -1,17 +1,21 @@
 import { api, part } from '../api.js';
 import { buy } from '../checkout.js';
+import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
 import { cover } from '../cover.js';
 import { markdown } from '../markdown.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
-import { publishableKey } from '../stripe-js.js';
+import { platform, publishableKey } from '../stripe-js.js';
 import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
 const slug = query.get('slug') ?? '';
 const root = byId('course');
 const outcome = byId('outcome');
+
+/** Whether a purchase is being made, in whichever way: the two ways to pay never run at the same time. */
+let paying = false;
 
 showNavigation();
 root.append(skeleton(6));
@@ -21,19 +25,22 @@ if (query.get('checkout') === 'canceled') {
 load();
 // The browser may bring this page back as it was before the payment page.
 window.addEventListener('pageshow', (event) => {
-  if (event.persisted) load();
+  if (!event.persisted) return;
+  paying = false;
+  load();
 });
 
 async function load() {
   root.setAttribute('aria-busy', 'true');
   try {
     if (!slug) throw Object.assign(new Error('no slug'), { status: 404 });
-    const [course, user] = await Promise.all([
+    const [course, user, config] = await Promise.all([
       // A kept copy may name an old price, and a visitor's says nothing about what somebody who has logged in owns.
       api.get(`/courses/${part(slug)}`, { cache: maybeSignedIn() ? 'no-store' : 'no-cache' }),
       session().catch(() => undefined),
+      maybeSignedIn() ? platform().catch(() => null) : null,
     ]);
-    show(course, user);
+    show(course, user, config);
   } catch (error) {
     root.replaceChildren(error.status === 404 ? absent() : problem('We could not load this course.', error, { retry: load }));
   } finally {
@@ -51,7 +58,7 @@ function absent() {
   );
 }
 
-function show(course, user) {
+function show(course, user, config) {
   setTitle(course.title);
   root.replaceChildren(
     h(
@@ -59,13 +66,14 @@ function show(course, user) {
       { class: 'course' },
       h('div', { class: 'course-cover' }, cover(course.slug, 12, 3)),
       h('h1', {}, course.title),
-      h('section', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user)),
+      h('section', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user, config)),
       course.description
         ? h('div', { class: 'course-text prose' }, course.description)
         : h('p', { class: 'course-text muted' }, 'The seller has not described this course yet.'),
     ),
   );
   byCardHere();
+  bySavedCard(course, user);
   if (course.owned || (user && user.id === course.seller.id)) content(course);
 }
 
@@ -74,6 +82,15 @@ async function byCardHere() {
   const buy = byId('buy');
   if (!buy || !(await publishableKey().catch(() => null)) || !buy.isConnected) return;
   buy.after(linkButton('Pay by card here', `/pay.html?slug=${encodeURIComponent(slug)}`, { class: 'button button-wide button-next' }));
+}
+
+/** Offers the buyer's saved cards, below what stands there already: nothing moves under a finger. */
+async function bySavedCard(course, user) {
+  const hint = byId('buy-hint');
+  if (!user || !byId('buy')) return;
+  const cards = await usableCards();
+  if (cards.length === 0 || !hint.isConnected) return;
+  hint.after(savedCardForm(cards, format(course.price.amount, course.price.currency), (card) => purchase(course, { card })));
 }
 
 /** What those read who own the course, under its description. */
@@ -92,7 +109,7 @@ async function content(course) {
 }
 
 /** What stands beside the description: the price and what this user can do. */
-function offer(course, user) {
+function offer(course, user, config) {
   const price = format(course.price.amount, course.price.currency);
   const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Listed since'), h('dd', {}, date(course.created_at)));
   if (course.owned) {
@@ -115,19 +132,24 @@ function offer(course, user) {
   const signedOut = user === null;
   const action = signedOut
     ? linkButton('Log in to buy', loginAddress(`/course.html?slug=${encodeURIComponent(slug)}`), { class: 'button button-main button-wide' })
-    : button('Buy this course', () => busy(action, () => purchase(course)), { class: 'button button-main button-wide', id: 'buy' });
+    : button('Buy this course', () => busy(action, () => purchase(course, { keepCard: byId('keep-card')?.checked })), { class: 'button button-main button-wide', id: 'buy' });
   return [
     h('p', { class: 'price price-large' }, price),
+    // A direct charge's page cannot keep a card. A seller's own terms may differ from the platform's: buying says so then.
+    !signedOut && config && config.charge_type !== 'direct' && keepCard(),
     action,
-    h('p', { class: 'muted small' }, signedOut ? 'You come straight back here.' : 'You pay on Stripe’s page and come back here.'),
+    h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You come straight back here.' : 'You pay on Stripe’s page and come back here.'),
     facts,
   ];
 }
 
-async function purchase(course) {
+async function purchase(course, how) {
+  if (paying) return;
+  paying = true;
   say(outcome, null);
-  const box = await buy(course.id, course.price.amount);
+  const box = await buy(course.id, course.price.amount, how);
+  paying = false;
   say(outcome, box);
   outcome.scrollIntoView({ block: 'nearest' });
-  if (['already_owned', 'price_changed', 'not_found'].includes(box.dataset.code)) await load();
+  if (['already_owned', 'price_changed', 'not_found', 'payment_method_refused'].includes(box.dataset.code)) await load();
 }

@@ -1,0 +1,275 @@
+/** Cards that are kept: saved on Stripe's page, paid with in one step, chosen and removed. */
+
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+
+import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
+import {
+  FIXTURE, GOOD_CARD, STAFF, cardField, connect, courseAddress, dropCourse, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp,
+} from './people.js';
+
+const MASTERCARD = '5555 5555 5555 4444';
+/** Saved without a fault, and declined when it is charged. */
+const DECLINED_LATER = '4000 0000 0000 0341';
+/** Its bank asks each time. */
+const ASKS_ALWAYS = '4000 0027 6000 3184';
+
+let TITLE;
+before(async () => {
+  await fixtureSellerIsConnected();
+  ({ title: TITLE } = await (await fetch(`${STOREFRONT}/api/courses/${FIXTURE.slug}`)).json());
+});
+
+const cardRow = (page, name) => page.getByRole('table', { name: 'Saved cards' }).getByRole('row').filter({ hasText: name });
+const payNow = (page) => page.getByRole('button', { name: `Pay ${FIXTURE.price} now` });
+
+/** A new buyer's account page. */
+async function newBuyer() {
+  const page = await newPage();
+  await signUp(page);
+  await page.goto('/account.html');
+  return page;
+}
+
+/** Saves a card by the account page and Stripe's, and ends on the account page. */
+async function saveCard(page, number, name) {
+  await page.goto('/account.html');
+  await page.locator('#card-list:not([aria-busy])').waitFor();
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await pay(page, number);
+  await page.getByText(`Your ${name} is saved.`).waitFor();
+}
+
+function countCharges(page) {
+  const count = { charges: 0 };
+  page.on('request', (request) => {
+    if (request.url().endsWith('/courses/charge')) count.charges += 1;
+  });
+  return count;
+}
+
+test('a card is saved on Stripe’s page, and pays with one request without another page', async () => {
+  const page = await newBuyer();
+  await page.getByText('You have no saved cards.').waitFor();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  assert.equal(new URL(page.url()).search, '');
+  await cardRow(page, 'Visa ending in 4242').getByText(/^12\/20\d\d$/).waitFor();
+  const count = countCharges(page);
+  await page.goto(courseAddress(FIXTURE.slug));
+  assert.match(await page.getByLabel('Card', { exact: true }).locator('option').innerText(), /^Visa 4242, 12\/\d\d$/);
+  await payNow(page).dblclick();
+  await purchaseIs(page, 'paid');
+  assert.equal(count.charges, 1);
+  assert.equal(await purchasesOf(page, TITLE), 1);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the default is chosen, stands first when paying, and a card is removed for good, once that is confirmed', async () => {
+  const page = await newBuyer();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  await saveCard(page, MASTERCARD, 'Mastercard ending in 4444');
+  const visa = cardRow(page, 'Visa ending in 4242');
+  await page.getByRole('button', { name: 'Make default: Visa ending in 4242' }).click();
+  await page.getByText('Visa ending in 4242 is your default card.').waitFor();
+  await visa.getByText('Default', { exact: true }).waitFor();
+  assert.equal(await visa.getByRole('button', { name: /^Make default/ }).count(), 0);
+  await page.goto(courseAddress(FIXTURE.slug));
+  const options = page.getByLabel('Card', { exact: true }).locator('option');
+  await options.first().waitFor({ state: 'attached' });
+  assert.deepEqual((await options.allInnerTexts()).map((text) => text.split(',')[0]), ['Visa 4242', 'Mastercard 4444']);
+
+  await page.goto('/account.html');
+  await page.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Keep card' }).click();
+  await visa.waitFor();
+  await page.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove card' }).click();
+  await page.getByText('The Visa ending in 4242 is removed.').waitFor();
+  await page.locator('#card-list:not([aria-busy])').waitFor();
+  assert.equal(await visa.count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'cards');
+  await page.reload();
+  await cardRow(page, 'Mastercard ending in 4444').waitFor();
+  assert.equal(await visa.count(), 0);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the two ways to pay never run at the same time', async () => {
+  const page = await newBuyer();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  const count = countCharges(page);
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route('**/api/courses/charge', async (route) => {
+    await released;
+    await route.continue();
+  });
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).click();
+  await page.getByRole('button', { name: 'Buy this course' }).click();
+  release();
+  await purchaseIs(page, 'paid');
+  assert.equal(count.charges, 1);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a saved card that is declined charges nothing, and the next way to pay does, once', async () => {
+  const page = await newBuyer();
+  await saveCard(page, DECLINED_LATER, 'Visa ending in 0341');
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).click();
+  await page.getByRole('alert').getByText('The card was declined.').waitFor();
+  await page.getByRole('button', { name: 'Buy this course' }).click();
+  await pay(page);
+  await purchaseIs(page, 'paid');
+  assert.equal(await purchasesOf(page, TITLE), 1);
+  assertQuiet(page, { except: [402] });
+  await page.context().close();
+});
+
+test('a bank that asks is visited when the card is saved and when it pays', async () => {
+  const page = await newBuyer();
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await pay(page, ASKS_ALWAYS);
+  await page.getByRole('button', { name: 'Complete authentication' }).click();
+  await page.getByText('Your Visa ending in 3184 is saved.').waitFor();
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).click();
+  await page.getByRole('button', { name: 'Complete authentication' }).click();
+  await purchaseIs(page, 'paid');
+  assert.equal(await purchasesOf(page, TITLE), 1);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the address proves nothing, and who leaves Stripe’s page has saved nothing', async () => {
+  const page = await newBuyer();
+  await page.goto('/account.html?card=saved');
+  await page.getByText('You are back from Stripe’s page.').waitFor();
+  await page.getByText('You have no saved cards.').waitFor();
+  assert.equal(await page.getByText(/ is saved\./).count(), 0);
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await cardField(page).waitFor();
+  await page.goBack();
+  // As the page was, or anew: it can be pressed again.
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await cardField(page).waitFor();
+  await page.getByRole('link').last().click();
+  await page.getByText('You left Stripe’s page.').waitFor();
+  await page.getByText('You have no saved cards.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('Checkout keeps a card where the buyer says so, and not otherwise', async () => {
+  for (const keep of [true, false]) {
+    const page = await newPage();
+    await signUp(page);
+    await page.goto(courseAddress(FIXTURE.slug));
+    const box = page.getByLabel('Keep my card for later');
+    assert.equal(await box.isChecked(), false);
+    if (keep) await box.check();
+    await page.getByRole('button', { name: 'Buy this course' }).click();
+    await pay(page, MASTERCARD);
+    await purchaseIs(page, 'paid');
+    await page.goto('/account.html');
+    if (keep) await cardRow(page, 'Mastercard ending in 4444').waitFor();
+    else await page.getByText('You have no saved cards.').waitFor();
+    assertQuiet(page);
+    await page.context().close();
+  }
+});
+
+test('where a seller’s charges are direct, the buyer hears before Checkout that the card is not kept; a saved one pays', async () => {
+  const { page: seller } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const slug = await makeCourse(seller, { title: `Direct ${Date.now()}`, price: '50.00' });
+  const { id } = await (await seller.request.get('/api/users/me')).json();
+  const staff = await newPage();
+  await logIn(staff, STAFF);
+  const changed = await staff.request.patch(`/api/admin/users/${id}`, { data: { terms: { charge_type: 'direct' } }, headers: { origin: STOREFRONT } });
+  assert.equal(changed.status(), 200);
+  await staff.context().close();
+
+  const page = await newBuyer();
+  await page.goto(courseAddress(slug));
+  await page.getByLabel('Keep my card for later').check();
+  await page.getByRole('button', { name: 'Buy this course' }).click();
+  await page.getByText('Your card cannot be kept with this purchase.').waitFor();
+  await page.getByRole('button', { name: 'Go to the payment page' }).click();
+  await cardField(page).waitFor();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  await page.goto(courseAddress(slug));
+  await payNow(page).click();
+  await purchaseIs(page, 'paid');
+  assertQuiet(page);
+  await dropCourse(seller, slug);
+  await seller.context().close();
+  await page.context().close();
+});
+
+test('with direct charges on the platform no box promises to keep a card', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.route('**/api/config', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), charge_type: 'direct' } });
+  });
+  await page.goto(courseAddress(FIXTURE.slug));
+  await page.getByRole('button', { name: 'Buy this course' }).waitFor();
+  assert.equal(await page.getByLabel('Keep my card for later').count(), 0);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a card that was removed elsewhere is said to be gone, on both pages', async () => {
+  const page = await newBuyer();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).waitFor();
+  const { items } = await (await page.request.get('/api/users/me/payment-methods')).json();
+  const account = await newTab(page);
+  await account.goto('/account.html');
+  await cardRow(account, 'Visa ending in 4242').waitFor();
+  const removed = await page.request.delete(`/api/users/me/payment-methods/${items[0].id}`, { headers: { origin: STOREFRONT } });
+  assert.equal(removed.status(), 204);
+  await payNow(page).click();
+  await page.getByRole('alert').getByText('This card cannot be used.').waitFor();
+  await payNow(page).waitFor({ state: 'detached' });
+  await account.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
+  await account.getByRole('dialog').getByRole('button', { name: 'Remove card' }).click();
+  await account.getByText('This card is not saved any more.').waitFor();
+  await account.getByText('You have no saved cards.').waitFor();
+  assertQuiet(page, { except: [422] });
+  assertQuiet(account, { except: [404] });
+  await page.context().close();
+});
+
+test('an outage of the cards is said on the account page, where it can be tried again, and leaves Checkout to the course page', async () => {
+  const page = await newBuyer();
+  const outage = { status: 502, contentType: 'application/problem+json', json: { code: 'payment_provider_error', status: 502, detail: 'out', request_id: 'the-request' } };
+  await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill(outage));
+  await page.goto('/account.html');
+  const alert = page.locator('#card-list').getByRole('alert');
+  await alert.getByText('We could not load the saved cards.').waitFor();
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await page.getByRole('alert').getByText('Nothing was saved, and it is safe to try again.').waitFor();
+  // A read is tried twice before it is given up.
+  let reads = 0;
+  const given = page.waitForResponse((response) => response.url().includes('/payment-methods') && (reads += 1) === 2);
+  await page.goto(courseAddress(FIXTURE.slug));
+  await given;
+  await page.getByRole('button', { name: 'Buy this course' }).waitFor();
+  assert.equal(await payNow(page).count(), 0);
+  await page.goto('/account.html');
+  await alert.waitFor();
+  await page.unroute('**/api/users/me/payment-methods*');
+  await alert.getByRole('button', { name: 'Try again' }).click();
+  await page.getByText('You have no saved cards.').waitFor();
+  assertQuiet(page, { except: [502] });
+  await page.context().close();
+});
