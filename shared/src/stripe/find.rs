@@ -2,7 +2,8 @@
 //!
 //! 1. Where the PaymentIntent or the Checkout Session is known, it is read.
 //! 2. Where it is not, and Stripe still remembers the idempotency key, the recorded request is sent again: Stripe
-//!    answers what it answered first, or carries it out now, once.
+//!    answers what it answered first, or carries it out now, once. What was open in that answer may have ended since:
+//!    it is read.
 //! 3. Where the key tells nothing (it is older, or replays a 500), the customer's payments since then are listed and
 //!    the purchase and attempt looked for in their metadata. Search would be easier, and is up to an hour behind.
 
@@ -120,23 +121,40 @@ impl Gateway {
     /// # Errors
     /// Where the outcome stays unknown.
     pub async fn find_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        if let Some(heard) = self.read_attempt(attempt, attempt.checkout_session.as_deref(), attempt.payment_intent.as_deref()).await? {
+            return Ok(heard);
+        }
+        if now - attempt.started_at >= KEY_LIFETIME {
+            return self.list_attempt(purchase, attempt).await;
+        }
+        let heard = self.send_again(purchase, attempt).await?;
+        let observed = &heard.observation;
+        if !observed.status.is_open() {
+            return Ok(heard);
+        }
+        let read = self.read_attempt(attempt, observed.checkout_session.as_deref(), observed.payment_intent.as_deref()).await?;
+        Ok(read.unwrap_or(heard))
+    }
+
+    /// What became of an attempt whose Checkout Session or PaymentIntent is known: a call; none where neither is.
+    async fn read_attempt(
+        &self,
+        attempt: &Attempt,
+        checkout_session: Option<&str>,
+        payment_intent: Option<&str>,
+    ) -> Result<Option<Heard>, StripeError> {
         let account = attempt.account.as_deref();
-        if let (Means::Checkout, Some(id)) = (attempt.means, &attempt.checkout_session) {
-            let session: CheckoutSession = self
-                .send(&RetrieveCheckoutSession::new(id.as_str()).expand(vec![SESSION_CHARGE.to_owned()]).build(), account, None)
-                .await?;
-            return Ok(Heard::of_session(&session));
+        if let (Means::Checkout, Some(id)) = (attempt.means, checkout_session) {
+            let session: CheckoutSession =
+                self.send(&RetrieveCheckoutSession::new(id).expand(vec![SESSION_CHARGE.to_owned()]).build(), account, None).await?;
+            return Ok(Some(Heard::of_session(&session)));
         }
-        if let Some(id) = &attempt.payment_intent {
+        if let Some(id) = payment_intent {
             let payment_intent: PaymentIntent =
-                self.send(&RetrievePaymentIntent::new(id.as_str()).expand(vec![CHARGE_FACTS.to_owned()]).build(), account, None).await?;
-            return Ok(Heard::of_payment_intent(&payment_intent, attempt.means));
+                self.send(&RetrievePaymentIntent::new(id).expand(vec![CHARGE_FACTS.to_owned()]).build(), account, None).await?;
+            return Ok(Some(Heard::of_payment_intent(&payment_intent, attempt.means)));
         }
-        if now - attempt.started_at < KEY_LIFETIME {
-            self.send_again(purchase, attempt).await
-        } else {
-            self.list_attempt(purchase, attempt).await
-        }
+        Ok(None)
     }
 
     /// Takes an attempt back, so that it can never be paid: cancels its PaymentIntent, or expires its Checkout.
