@@ -90,7 +90,8 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     }
     // A payment method that the connected account does not know may be one of the platform's.
     if let (true, Some(account), Some(named), None) = (failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED), &account, &named, &kept) {
-        let key = format!("{}:clone", purchase.attempt().idempotency_key);
+        // Cloning uses the card up, so that every attempt with it needs the same clone.
+        let key = format!("{account}:clone:{}:{}", purchase.id, digest(named));
         payment_method = Some(clone_to(charge, account, named, None, &key).await?);
         let slot = Slot::of(&purchase);
         heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
