@@ -121,6 +121,36 @@ async fn any_order_and_number_of_events_ends_paid() {
 }
 
 #[tokio::test]
+async fn a_checkout_that_is_complete_and_not_paid_gives_nothing_away() {
+    for (kind, paid, ends) in [("async_payment_succeeded", "paid", "paid"), ("async_payment_failed", "unpaid", "failed")] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        let asked = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+        assert_eq!(asked.status, 201, "{}", asked.body);
+        let mut session = world.stripe("/checkout/sessions", None).await["data"][0].clone();
+        let content = format!("/courses/{}/content", shop.course_id);
+
+        // The buyer is back from the page, and the bank takes days.
+        session["status"] = "complete".into();
+        session["payment_status"] = "unpaid".into();
+        session["payment_intent"] = "pi_delayed".into();
+        let completed = event("evt_completed", "checkout.session.completed", None, &session);
+        assert_eq!(send(&world, PLATFORM, &completed).await.status, 200);
+        assert_eq!(status(&world, &shop).await, "pending");
+        assert_eq!(world.get(content.as_str()).bearer(&shop.buyer.token).await.status, 403);
+
+        session["payment_status"] = paid.into();
+        let ended = event("evt_ended", &format!("checkout.session.{kind}"), None, &session);
+        assert_eq!(send(&world, PLATFORM, &ended).await.status, 200);
+        // A repetition of what came first changes nothing.
+        assert_eq!(send(&world, PLATFORM, &completed).await.status, 200);
+        assert_eq!(status(&world, &shop).await, ends);
+        let access = if ends == "paid" { 200 } else { 403 };
+        assert_eq!(world.get(content.as_str()).bearer(&shop.buyer.token).await.status, access, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_costs_two_trips_and_a_repeated_one_is_read_only() {
     let world = World::start().await;
     let shop = world.shop().await;
