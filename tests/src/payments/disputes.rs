@@ -155,3 +155,35 @@ async fn a_dispute_is_two_trips() {
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
     assert!(world.asked_stripe().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_dispute_that_is_heard_of_before_its_payment_is_not_lost() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
+    let deaf = json!({"match": {"method": "POST", "path": "/v1/payment_intents"}, "times": 3, "fault": {"kind": "drop_after"}});
+    world.admin("POST", "faults", deaf).await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_bypassPending").await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    let payments = world.succeeded(None).await;
+    let charge = payments[0]["latest_charge"].as_str().expect("it was paid");
+    world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+
+    let event = world.event("charge.dispute.created", |dispute| dispute["charge"] == charge).await.expect("it happened");
+    world.asked_stripe().await;
+    assert_eq!(world.tell(&event).await.status, 200);
+    let payment = payments[0]["id"].as_str().expect("an id");
+    assert_eq!(world.asked_stripe().await, [format!("GET /v1/payment_intents/{payment}")], "whose payment it is");
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    assert_eq!((purchases["items"][0]["status"].as_str(), &purchases["items"][0]["amount"]), (Some("disputed"), &payments[0]["amount"]));
+
+    // What is known is not asked for, and what is no purchase's is none of our business.
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert!(world.asked_stripe().await.is_empty());
+    let mut foreign = event.clone();
+    (foreign["id"], foreign["data"]["object"]["payment_intent"]) = ("evt_foreign".into(), "pi_foreign".into());
+    assert_eq!(world.tell(&foreign).await.status, 200);
+    world.deliver().await;
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchases["items"][0]["status"], "disputed");
+}

@@ -21,6 +21,8 @@ use shared::settlement;
 use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::store::purchases::OfPayment;
+use shared::stripe::objects::PaymentIntent;
+use shared::stripe::requests::CHARGE_FACTS;
 use shared::stripe::webhook::Event;
 use time::OffsetDateTime;
 
@@ -101,7 +103,8 @@ impl Subject {
 }
 
 /// Lets an event change its purchase: one read, then one transaction with the event's mark. Two DynamoDB trips; a third where
-/// the event names a PaymentIntent that was not known to be paid.
+/// the event names a PaymentIntent that was not known to be paid, and a call to Stripe where it was not known at all: the event
+/// may have overtaken all else that tells of the payment, and does not come again.
 ///
 /// `change` says whether the event changed anything; it runs again on what others wrote in the meantime. What follows
 /// from the change is planned in the same transaction and carried out after it: transfers and reversals, a call to Stripe
@@ -115,7 +118,7 @@ async fn change_purchase(
     let (app, store) = (&webhook.app, &webhook.app.store);
     let cause = format!("event:{}", event.id);
     for _ in 0..TRIES {
-        let (purchase, handled) = read(webhook, event, &subject).await?;
+        let (purchase, handled, unheard) = read(webhook, event, &subject).await?;
         if handled {
             return Ok(());
         }
@@ -131,7 +134,8 @@ async fn change_purchase(
         }
         let now = app.clock.now();
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
-        let changed = change(&mut purchase, &cause, now);
+        let heard = unheard.is_some_and(|payment_intent| payment_intent::observe(&mut purchase, &payment_intent, &cause, now));
+        let changed = change(&mut purchase, &cause, now) || heard;
         let planned = purchase.plan(app.config.take_back_lost_disputes, &cause, now);
         let written =
             if changed || planned { store.write_outcome(&mut purchase, Some(&mark)).await? } else { store.mark_handled(&mark).await? };
@@ -144,18 +148,35 @@ async fn change_purchase(
     Err(Error::Internal(format!("the purchase of the event {} changes too fast", event.id)))
 }
 
-async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<(Option<Purchase>, bool), Error> {
+/// The event's purchase, whether the event was handled already, and the payment that names the purchase, where only Stripe
+/// knew it.
+async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<(Option<Purchase>, bool, Option<PaymentIntent>), Error> {
     let store = &webhook.app.store;
-    let id = match subject {
-        Subject::Nothing => return Ok((None, false)),
-        Subject::Purchase(id) => id.clone(),
+    let (id, unheard) = match subject {
+        Subject::Nothing => return Ok((None, false, None)),
+        Subject::Purchase(id) => (id.clone(), None),
         Subject::Payment(payment_intent) => match store.payment_for_event(payment_intent, &event.id).await? {
-            (Some(OfPayment::Known(id)), false) => id,
-            (Some(OfPayment::Paid(purchase)), handled) => return Ok((Some(*purchase), handled)),
-            (_, handled) => return Ok((None, handled)),
+            (_, true) => return Ok((None, true, None)),
+            (Some(OfPayment::Known(id)), _) => (id, None),
+            (Some(OfPayment::Paid(purchase)), _) => return Ok((Some(*purchase), false, None)),
+            (None, _) => {
+                let Some(found) = ask(webhook, event, payment_intent).await? else { return Ok((None, false, None)) };
+                let Subject::Purchase(id) = Subject::of(&found.metadata, None) else { return Ok((None, false, None)) };
+                (id, Some(found))
+            }
         },
     };
-    Ok(store.purchase_for_event(&id, &event.id).await?)
+    let (purchase, handled) = store.purchase_for_event(&id, &event.id).await?;
+    Ok((purchase, handled, unheard))
+}
+
+/// The payment as Stripe has it; none where it has none.
+async fn ask(webhook: &Webhook, event: &Event, payment_intent: &str) -> Result<Option<PaymentIntent>, Error> {
+    let path = format!("/payment_intents/{payment_intent}?expand[]={CHARGE_FACTS}");
+    match webhook.stripe.get(&path, event.account.as_deref()).await {
+        Err(error) if error.is_missing("intent") => Ok(None),
+        other => Ok(Some(other?)),
+    }
 }
 
 /// Refunds are left to the request that asked for them, and to the reconciliation.
