@@ -4,6 +4,7 @@
 mod client;
 mod dispatch;
 mod event;
+mod events;
 mod mail;
 mod people;
 mod router;
@@ -28,6 +29,7 @@ use shared::store::Store;
 use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
+pub(crate) use events::{CONNECT, PLATFORM, sign};
 pub(crate) use mail::token_in;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use shape::assert_shape;

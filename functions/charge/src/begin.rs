@@ -99,7 +99,8 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     answer(&purchase, heard)
 }
 
-fn failed_with(purchase: &Purchase, code: &str) -> bool {
+/// Whether the latest attempt came to nothing for that reason.
+pub fn failed_with(purchase: &Purchase, code: &str) -> bool {
     purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == code)
 }
 

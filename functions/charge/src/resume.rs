@@ -9,7 +9,7 @@ use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
 
 use crate::Charge;
-use crate::begin::{LEASE, next};
+use crate::begin::{LEASE, failed_with, next};
 use crate::charge::{Order, Payment};
 use crate::outcome::{self, ForTheBrowser, answer};
 
@@ -38,8 +38,10 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
         charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
     };
     let browser = record(charge, &mut purchase, found, order).await?;
+    // A card that the connected account does not know may be one of the platform's: the next attempt tries that.
+    let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
     match purchase.status() {
-        Status::Failed if was_lost && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
+        Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
         Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase).await,
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();

@@ -1,23 +1,11 @@
 //! `POST /webhooks/stripe` and `/webhooks/stripe/connect`.
 
-use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Shop, World};
+use crate::harness::{Answer, CONNECT, PLATFORM, Shop, World, sign};
 
-const PLATFORM: (&str, &str) = ("/webhooks/stripe", "whsec_local");
-const CONNECT: (&str, &str) = ("/webhooks/stripe/connect", "whsec_local_connect");
-
-fn sign(secret: &str, at: i64, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = hmac::sign(&key, format!("{at}.{body}").as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={at},v1={hex},v0=00")
-}
-
-async fn send(world: &World, (path, secret): (&str, &str), body: &str) -> Answer {
-    let at = world.app.clock.now().unix_timestamp();
-    world.call("POST", path).text(body).header("stripe-signature", sign(secret, at, body)).await
+async fn send(world: &World, endpoint: (&str, &str), body: &str) -> Answer {
+    world.send_event(endpoint, body).await
 }
 
 fn event(id: &str, kind: &str, account: Option<&str>, object: &Value) -> String {
