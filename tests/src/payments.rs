@@ -7,6 +7,7 @@ mod content;
 mod direct;
 mod disputes;
 mod faults;
+mod findings;
 mod liability;
 mod oauth;
 mod onboarding;

@@ -36,6 +36,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
         (&Method::PUT, ["email-confirmations"]) => email_confirmation::confirm(app, request).await,
         (&Method::GET, ["admin", "users"]) => staff::list(app, request).await,
+        (&Method::GET, ["admin", "users", id]) => staff::show(app, request, id).await,
         (&Method::PATCH, ["admin", "users", id]) => staff::change_roles(app, request, id).await,
         (_, ["users" | "sessions" | "password-resets" | "email-confirmations"] | ["sessions", "current"])
         | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _]) => Err(Error::MethodNotAllowed),

@@ -25,6 +25,20 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     Ok(response::json(200, &response::list(users, |user| UserView::from(&user))))
 }
 
+/// `GET /admin/users/{id}`: one user. One trip to DynamoDB: who asks and the user are read side by side.
+pub(crate) async fn show(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
+    identity::required(request, &app.config)?;
+    let Ok(id) = id.parse::<UserId>() else {
+        identity::staff(request, app).await?;
+        return Err(Error::NotFound("user"));
+    };
+
+    let (staff, user) = tokio::join!(identity::staff(request, app), app.store.user(&id));
+    staff?;
+    let user = user?.ok_or(Error::NotFound("user"))?;
+    Ok(response::json(200, &UserView::from(&user)))
+}
+
 #[derive(Deserialize)]
 struct Roles {
     is_seller: Option<bool>,

@@ -1,4 +1,4 @@
-//! Reading purchases: what a buyer bought, what a seller sold, and both for the staff.
+//! Reading purchases: what a buyer bought, what a seller sold, and both for the staff, with what the reconciliation found.
 
 mod bought;
 mod sold;
@@ -23,7 +23,10 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["sales"]) => sold::list(app, request).await,
         (&Method::GET, ["admin", "users", id, "purchases"]) => staff::bought(app, request, id).await,
         (&Method::GET, ["admin", "users", id, "sales"]) => staff::sold(app, request, id).await,
-        (_, ["purchases"] | ["purchases", _] | ["sales"] | ["admin", "users", _, "purchases" | "sales"]) => Err(Error::MethodNotAllowed),
+        (&Method::GET, ["admin", "findings"]) => staff::findings(app, request).await,
+        (_, ["purchases"] | ["purchases", _] | ["sales"] | ["admin", "users", _, "purchases" | "sales"] | ["admin", "findings"]) => {
+            Err(Error::MethodNotAllowed)
+        }
         _ => Err(Error::NotFound("address")),
     }
 }

@@ -1,10 +1,11 @@
-//! `/admin/users/{id}/purchases` and `/admin/users/{id}/sales`: what somebody asks the staff about.
+//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales` and `/admin/findings`: what somebody asks the staff about, and what
+//! nobody had to.
 //!
 //! Nobody is looked up by the id: an erased user has no profile, but what they bought and sold is still there.
 
 use shared::app::App;
 use shared::error::Error;
-use shared::http::view::PurchaseView;
+use shared::http::view::{FindingView, PurchaseView};
 use shared::http::{Request, Response, identity, request, response};
 use shared::ids::UserId;
 
@@ -33,6 +34,16 @@ pub(crate) async fn sold(app: &App, request: &Request, id: &str) -> Result<Respo
         tokio::join!(identity::staff(request, app), app.store.sales_of(&seller, &page), app.store.totals_of(&seller));
     staff?;
     Ok(sold::answer(sales?, totals?))
+}
+
+/// `GET /admin/findings`: what the reconciliation found, the newest first. One trip to DynamoDB, as for [`bought`].
+pub(crate) async fn findings(app: &App, request: &Request) -> Result<Response, Error> {
+    identity::required(request, &app.config)?;
+    let page = request::page(request)?;
+
+    let (staff, findings) = tokio::join!(identity::staff(request, app), app.store.findings(&page));
+    staff?;
+    Ok(response::json(200, &response::list(findings?, FindingView::from)))
 }
 
 /// To others than the staff the id makes no difference.

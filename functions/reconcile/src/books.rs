@@ -13,6 +13,7 @@ use shared::purchase::{ChargeFacts, DisputeStatus, MovementState, Observation, P
 use shared::settlement;
 use shared::store::Store;
 use shared::store::books::{Line, LineKind};
+use shared::store::findings::Found;
 use shared::store::purchases::OfPayment;
 use shared::store::reconciliation::Progress;
 use shared::stripe::error::StripeError;
@@ -43,6 +44,10 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             day.ours += ours;
             day.stripe += stripe;
         }
+        // Before the hour counts as compared, or a run that ends here would have found nothing. Two runs find the same.
+        for found in &hour.differences {
+            reconcile.app.store.keep_finding(found, reconcile.app.clock.now()).await?;
+        }
         progress.books_hour += 1;
         let day_is_over = progress.books_hour % 24 == 0;
         let day = progress.day.clone();
@@ -54,7 +59,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             return Ok(());
         }
         report.hours += 1;
-        report.differences += hour.differences;
+        report.differences += u32::try_from(hour.differences.len()).unwrap_or(u32::MAX);
         if day_is_over {
             for (currency, sums) in day {
                 let difference = sums.ours - sums.stripe;
@@ -78,7 +83,7 @@ type Name = (LineKind, String);
 
 #[derive(Default)]
 struct Hour {
-    differences: u32,
+    differences: Vec<Found>,
     /// By currency: ours, Stripe's.
     sums: BTreeMap<String, (i64, i64)>,
 }
@@ -118,7 +123,16 @@ impl Hour {
             let ours = purchase.and_then(|purchase| recorded(purchase, name));
             compared.add(&entry.currency, ours.unwrap_or(0), entry.amount);
             if ours != Some(entry.amount) {
-                compared.differ(name, ours, Some(entry.amount), &entry.payment_intent);
+                let found = Found::BooksDifference {
+                    line: name.0,
+                    stripe_id: name.1.clone(),
+                    account: entry.account.clone(),
+                    purchase_id: purchase.map(|purchase| purchase.id.clone()),
+                    currency: entry.currency.clone(),
+                    ours,
+                    stripe: Some(entry.amount),
+                };
+                compared.differ(found, &entry.payment_intent);
             }
             if let Some(purchase) = purchase.filter(|purchase| name.0 == LineKind::Charge && purchase.stripe_fee().is_none()) {
                 learn_fee(reconcile, purchase, entry).await?;
@@ -129,7 +143,16 @@ impl Hour {
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
                 compared.add(&line.currency, line.amount, stripe.unwrap_or(0));
-                compared.differ(&name, Some(line.amount), stripe, line.purchase_id.as_str());
+                let found = Found::BooksDifference {
+                    line: line.kind,
+                    stripe_id: line.stripe_id.clone(),
+                    account: line.account.clone(),
+                    purchase_id: Some(line.purchase_id.clone()),
+                    currency: line.currency.clone(),
+                    ours: Some(line.amount),
+                    stripe,
+                };
+                compared.differ(found, line.purchase_id.as_str());
             }
         }
         Ok(compared)
@@ -141,9 +164,11 @@ impl Hour {
         sums.1 += stripe;
     }
 
-    fn differ(&mut self, name: &Name, ours: Option<i64>, stripe: Option<i64>, whose: &str) {
-        self.differences += 1;
-        tracing::error!(kind = ?name.0, stripe_id = name.1, ours, stripe, whose, "the books differ");
+    fn differ(&mut self, found: Found, whose: &str) {
+        if let Found::BooksDifference { line, stripe_id, ours, stripe, .. } = &found {
+            tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
+        }
+        self.differences.push(found);
     }
 }
 

@@ -13,6 +13,7 @@ use shared::ids::{CourseId, PurchaseId, UserId};
 use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status, Terms};
 use shared::settlement;
 use shared::store::Written;
+use shared::store::findings::Found;
 use shared::store::reconciliation::Progress;
 use shared::stripe::Post;
 use shared::stripe::error::StripeError;
@@ -142,9 +143,22 @@ async fn adopt(reconcile: &Reconcile, account: Option<&str>, payment: &PaymentIn
     } else if app.config.orphan_policy == OrphanPolicy::Record && record(reconcile, &id, account, payment, &cause).await? {
         report.recorded += 1;
         tracing::warn!(purchase_id = %id, payment_intent = payment.id, "a payment was put on record that was not");
+        let found = off_record(&id, account, payment);
+        app.store.keep_finding(&found, app.clock.now()).await?;
+        app.store.settle_finding(&found, app.clock.now()).await?;
         return Ok(());
     }
     give_back(reconcile, &id, account, payment, report).await
+}
+
+fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -> Found {
+    Found::PaymentOffRecord {
+        payment_intent: payment.id.clone(),
+        account: account.map(str::to_owned),
+        purchase_id: id.clone(),
+        currency: payment.currency.clone(),
+        amount: payment.amount,
+    }
 }
 
 /// Writes the purchase that the payment tells of. Says whether it could be.
@@ -227,12 +241,15 @@ async fn give_back(
     payment: &PaymentIntent,
     report: &mut Report,
 ) -> Result<(), Error> {
+    let (app, found) = (&reconcile.app, off_record(id, account, payment));
     let paid = payment.status == "succeeded";
     if payment.status == "canceled" || (paid && payment.is_refunded()) {
-        return Ok(());
+        // The run that gave it back may not have come to say so.
+        return Ok(app.store.settle_finding(&found, app.clock.now()).await?);
     }
     tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
-    if reconcile.app.config.orphan_policy == OrphanPolicy::Report {
+    app.store.keep_finding(&found, app.clock.now()).await?;
+    if app.config.orphan_policy == OrphanPolicy::Report {
         report.differences += 1;
         return Ok(());
     }
@@ -250,7 +267,10 @@ async fn give_back(
     let path = if paid { "/refunds".to_owned() } else { format!("/payment_intents/{}/cancel", payment.id) };
     let key = format!("{}:orphan:{}:{paid}", account.unwrap_or(PLATFORM), payment.id);
     match reconcile.stripe.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
-        Ok(_) => report.returned += 1,
+        Ok(_) => {
+            report.returned += 1;
+            app.store.settle_finding(&found, app.clock.now()).await?;
+        }
         // It moved on meanwhile: the next run sees how.
         Err(StripeError::Refused { code, .. }) => {
             tracing::warn!(payment_intent = payment.id, code, "the payment could not be given back");

@@ -6,6 +6,7 @@ use shared::error::Error;
 use shared::ids::PurchaseId;
 use shared::purchase::{MovementKind, MovementState, PATIENCE, Purchase, Status};
 use shared::settlement;
+use shared::store::findings::Found;
 use shared::store::purchases::DUE_SHARDS;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Refund;
@@ -31,7 +32,11 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
                 // One that cannot be mended must not keep the others from it.
-                Err(error) => tracing::warn!(purchase_id = %id, %error, "the purchase is left to the next run"),
+                Err(error) => {
+                    tracing::warn!(purchase_id = %id, %error, "the purchase is left to the next run");
+                    let found = Found::RepairFailed { purchase_id: id, reason: error.code().to_owned() };
+                    reconcile.app.store.keep_finding(&found, reconcile.app.clock.now()).await?;
+                }
             }
         }
     }
@@ -50,7 +55,7 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
         return Ok(false);
     }
     let cause = format!("reconcile:{}", now.unix_timestamp());
-    let before = stand(&purchase);
+    let (before, was_checked) = (stand(&purchase), purchase.was_checked());
     let worked = work(reconcile, &mut purchase, &cause).await;
     // Later each time, so that what cannot go on does not stand in the way of what can.
     settlement::change(app, &mut purchase, &cause, |purchase, now| {
@@ -62,6 +67,10 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
     })
     .await?;
     worked?;
+    if was_checked {
+        // What kept it back the last time does no more.
+        app.store.settle_finding(&Found::RepairFailed { purchase_id: id.clone(), reason: String::new() }, now).await?;
+    }
     let went_on = stand(&purchase) != before;
     if went_on {
         tracing::info!(purchase_id = %id, status = ?purchase.status(), "the purchase was brought on");

@@ -6,9 +6,11 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::card::Card;
 use crate::course::{Course, Share};
-use crate::ids::UserId;
+use crate::ids::{PurchaseId, UserId};
 use crate::money::Price;
 use crate::purchase::{ChargeType, Dispute, DisputeStatus, Failure, MovementKind, MovementState, Purchase, Reason, Status, Sums};
+use crate::store::books::LineKind;
+use crate::store::findings::{Finding, Found};
 use crate::user::{AccountType, SellerTerms, User};
 
 /// RFC 3339 in UTC.
@@ -303,5 +305,91 @@ impl From<&Purchase> for SaleView {
             created_at: written(purchase.created_at),
             paid_at: purchase.paid_at().map(written),
         }
+    }
+}
+
+/// `finding`
+#[derive(Debug, Serialize)]
+pub struct FindingView {
+    id: String,
+    kind: &'static str,
+    message: String,
+    purchase_id: Option<PurchaseId>,
+    buyer_id: Option<UserId>,
+    account: Option<String>,
+    stripe_id: Option<String>,
+    currency: Option<String>,
+    amount: Option<i64>,
+    ours: Option<i64>,
+    stripe: Option<i64>,
+    reason: Option<String>,
+    found_at: String,
+    last_found_at: String,
+    settled_at: Option<String>,
+}
+
+impl From<Finding> for FindingView {
+    fn from(finding: Finding) -> Self {
+        let view = Self {
+            id: finding.found.id(),
+            kind: "",
+            message: String::new(),
+            purchase_id: None,
+            buyer_id: None,
+            account: None,
+            stripe_id: None,
+            currency: None,
+            amount: None,
+            ours: None,
+            stripe: None,
+            reason: None,
+            found_at: written(finding.found_at),
+            last_found_at: written(finding.last_found_at),
+            settled_at: finding.settled_at.map(written),
+        };
+        let of = |purchase_id: Option<PurchaseId>| Self { buyer_id: purchase_id.as_ref().map(PurchaseId::buyer), purchase_id, ..view };
+        match finding.found {
+            Found::BooksDifference { line, stripe_id, account, purchase_id, currency, ours, stripe } => Self {
+                kind: "books_difference",
+                message: difference(line, ours, stripe),
+                account,
+                stripe_id: Some(stripe_id),
+                currency: Some(currency),
+                amount: Some(ours.unwrap_or(0) - stripe.unwrap_or(0)),
+                ours,
+                stripe,
+                ..of(purchase_id)
+            },
+            Found::PaymentOffRecord { payment_intent, account, purchase_id, currency, amount } => Self {
+                kind: "payment_off_record",
+                message: "a payment at Stripe belongs to no purchase on record".to_owned(),
+                account,
+                stripe_id: Some(payment_intent),
+                currency: Some(currency),
+                amount: Some(amount),
+                ..of(Some(purchase_id))
+            },
+            Found::RepairFailed { purchase_id, reason } => Self {
+                kind: "repair_failed",
+                message: "a purchase that waits for something could not be brought on".to_owned(),
+                reason: Some(reason),
+                ..of(Some(purchase_id))
+            },
+        }
+    }
+}
+
+fn difference(line: LineKind, ours: Option<i64>, stripe: Option<i64>) -> String {
+    let what = match line {
+        LineKind::Charge => "a charge",
+        LineKind::Refund => "a refund",
+        LineKind::RefundFailure => "a refund that came back",
+        LineKind::Dispute => "what a dispute took",
+        LineKind::DisputeReversal => "what a dispute gave back",
+    };
+    match (ours, stripe) {
+        (None, _) => format!("{what} at Stripe is not in our books"),
+        (_, None) => format!("{what} in our books is not at Stripe"),
+        _ => format!("{what} has another amount in our books than at Stripe"),
     }
 }

@@ -367,6 +367,12 @@ impl Purchase {
         self.checks += 1;
     }
 
+    /// Whether the reconciliation has looked at it since it last went on.
+    #[must_use]
+    pub fn was_checked(&self) -> bool {
+        self.checks > 0
+    }
+
     /// When somebody has to look at it who does not wait for a request or an event; none where all is at rest.
     #[must_use]
     pub fn due_at(&self) -> Option<OffsetDateTime> {

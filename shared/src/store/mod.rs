@@ -23,6 +23,7 @@
 //! | failed log-ins | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
 //! | webhook event | `EVENT#<evt>` | `EVENT` | |
 //! | where the reconciliation stands | `RECONCILE` | `RECONCILE` | |
+//! | what the reconciliation found | `FINDING#<digest>` | `FINDING` | `FINDINGS`, by the time it was found |
 //! | mail that was asked for | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by the time it is due; only where waiting |
 //!
 //! A second index, `gsi2`, has the keys of the purchases that somebody must look at who waits for no request:
@@ -32,6 +33,7 @@ pub mod books;
 pub mod cards;
 pub mod courses;
 pub mod events;
+pub mod findings;
 pub mod links;
 pub mod made_accounts;
 pub mod mailed;

@@ -74,6 +74,28 @@ async fn a_change_of_role_holds_at_once_in_open_sessions() {
 }
 
 #[tokio::test]
+async fn staff_see_one_user_as_they_see_themselves() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let person = world.buyer("a@example.com").await;
+    let path = format!("/admin/users/{}", person.id);
+    let me = world.get("/users/me").bearer(&person.token).await.json();
+    world.operations();
+    world.get(path.clone()).bearer(&staff.token).await.is(200, &me);
+    let mut operations = world.operations();
+    operations.sort();
+    assert_eq!(operations, ["BatchGetItem", "GetItem"]);
+
+    world.get(path.clone()).bearer(&person.token).await.is_problem(403, "forbidden", "you may not do this");
+    world.get("/admin/users/nobody").bearer(&person.token).await.is_problem(403, "forbidden", "you may not do this");
+    world.get(path.clone()).await.is_problem(401, "not_signed_in", "log in first");
+    world.delete("/users/me").bearer(&person.token).await.is_empty(204);
+    for path in [path.as_str(), "/admin/users/usr_0000000000000000", "/admin/users/nobody", "/admin/users/%00"] {
+        world.get(path).bearer(&staff.token).await.is_problem(404, "not_found", "there is no such user");
+    }
+}
+
+#[tokio::test]
 async fn others_neither_see_nor_change_users() {
     let world = World::start().await;
     let (buyer, seller) = (world.buyer("a@example.com").await, world.seller("b@example.com").await);
