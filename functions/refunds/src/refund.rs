@@ -5,7 +5,7 @@ use shared::error::Error;
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, request_id, response};
 use shared::ids::PurchaseId;
-use shared::purchase::{MovementKind, MovementState, Purchase, RefundFault};
+use shared::purchase::{MovementKind, MovementState, Outcome, Purchase, RefundFault};
 use shared::settlement;
 use shared::store::Written;
 use shared::stripe::error::StripeError;
@@ -62,8 +62,14 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
     }
     let wanted = Wanted { by, amount: body.amount, client_key: client_key(request)?, cause: format!("request:{}", request_id(request)) };
 
-    let number = plan(refunds, &mut purchase, &wanted).await?;
+    let Planned { number, is_new } = plan(refunds, &mut purchase, &wanted).await?;
     let carried_out = carry_out(refunds, &mut purchase, number, &wanted.cause).await;
+    // The seller took the access away. Sent for the first time, nothing was done; what came of an earlier sending stays open.
+    if is_new && matches!(carried_out, Err(Error::SellerNotConnected)) {
+        let refused = Outcome::Refused { code: "account_invalid".to_owned() };
+        let cause = &wanted.cause;
+        settlement::change(app, &mut purchase, cause, |purchase, now| purchase.observe_movement(number, &refused, cause, now)).await?;
+    }
     let refund = purchase.movement(number).ok_or_else(|| Error::Internal(format!("refund {number} of {id} is gone")))?;
     match refund.state {
         MovementState::Planned => carried_out?,
@@ -78,8 +84,15 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
     Ok(response::json(200, &PurchaseView::from(&purchase)))
 }
 
-/// Writes the refund down, or finds the one that this request is a repetition of. Answers its number.
-async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<u32, Error> {
+/// The refund that is asked for.
+struct Planned {
+    number: u32,
+    /// Whether this request wrote it down. Another's may have been sent.
+    is_new: bool,
+}
+
+/// Writes the refund down, or finds the one that this request is a repetition of.
+async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<Planned, Error> {
     let app = &refunds.app;
     for _ in 0..TRIES {
         let refund_of = |purchase: &Purchase, test: &dyn Fn(&shared::purchase::Movement) -> bool| {
@@ -92,12 +105,12 @@ async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Re
             if wanted.amount.is_some_and(|wanted| wanted != amount) {
                 return Err(Error::InvalidRequest("this Idempotency-Key was used for a refund of another amount".to_owned()));
             }
-            return Ok(number);
+            return Ok(Planned { number, is_new: false });
         }
         if let Some((number, amount)) = refund_of(purchase, &|refund| refund.is_planned()) {
             let is_repetition = wanted.client_key.is_none() && wanted.amount.is_none_or(|wanted| wanted == amount);
             if is_repetition {
-                return Ok(number);
+                return Ok(Planned { number, is_new: false });
             }
             carry_out(refunds, purchase, number, &wanted.cause).await?;
             if purchase.movement(number).is_some_and(shared::purchase::Movement::is_planned) {
@@ -113,7 +126,7 @@ async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Re
             RefundFault::TooMuch { left } => Error::RefundTooLarge { left, currency: purchase.currency.code() },
         })?;
         match app.store.write_outcome(purchase, None).await? {
-            Written::Yes => return Ok(number),
+            Written::Yes => return Ok(Planned { number, is_new: true }),
             Written::No(_) => *purchase = app.store.purchase(&purchase.id).await?.ok_or(Error::NotFound("purchase"))?,
         }
     }

@@ -106,10 +106,11 @@ impl StripeError {
         matches!(self, Self::Refused { code, param, .. } if code == "resource_missing" && param.as_deref() == Some(name))
     }
 
-    /// Whether Stripe did not look at the request at all (429, 401): that says nothing of an earlier sending under its key.
+    /// Whether Stripe did not look at the request at all (429, 401, 403 of an account that took its access away): that says
+    /// nothing of an earlier sending under its key.
     #[must_use]
     pub fn is_turned_away(&self) -> bool {
-        matches!(self, Self::RateLimited | Self::Refused { status: 401, .. })
+        matches!(self, Self::RateLimited | Self::AccountRevoked | Self::Refused { status: 401, .. })
     }
 
     /// Whether Stripe may have done something that we have not heard of.

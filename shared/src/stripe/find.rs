@@ -70,6 +70,7 @@ impl Gateway {
         match self.send_again(purchase, attempt).await {
             // Nothing was sent before, so nothing was done.
             Err(StripeError::RateLimited) => Ok(Heard::ended(Observation::refused("rate_limit"))),
+            Err(StripeError::AccountRevoked) => Ok(Heard::ended(Observation::refused("account_invalid"))),
             Err(StripeError::Refused { code, .. }) => Ok(Heard::ended(Observation::refused(&code))),
             other => other,
         }
@@ -109,7 +110,6 @@ impl Gateway {
                 };
                 Ok(Heard::ended(Observation::refused(&code)))
             }
-            Err(StripeError::AccountRevoked) => Ok(Heard::ended(Observation::refused("account_invalid"))),
             // The key has stored a failure. Whether anything was made, the list of payments knows.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_attempt(purchase, attempt).await,
             other => other,

@@ -69,7 +69,6 @@ impl Gateway {
                 Ok(Outcome::Refused { code })
             }
             Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
-            Err(StripeError::AccountRevoked) => Ok(Outcome::Refused { code: "account_invalid".to_owned() }),
             // The key has stored a failure. Whether anything was made, the lists know.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_movement(purchase, movement, request).await,
             other => other,

@@ -101,6 +101,52 @@ async fn a_seller_who_took_the_access_away_gets_it_back_with_all_that_was() {
     }
 }
 
+/// Has Stripe do the work of each POST to `path`, and nobody hear of it; then the seller takes the access away.
+async fn lost_and_revoked(world: &World, account: &str, path: &str, ask: impl AsyncFn() -> Answer) {
+    let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_after"}});
+    world.admin("POST", "faults", fault).await;
+    assert_eq!(ask().await.status, 503);
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    // That is all that is told.
+    let event = world.event("account.application.deauthorized", |_| true).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    for minutes in [1, 20, 60 * 30] {
+        world.pass(time::Duration::minutes(minutes)).await;
+        ask().await.is_problem(409, "seller_not_connected", NOT_CONNECTED);
+        world.reconcile().await;
+    }
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_does_not_end_because_the_access_is_gone() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    let ask = async || world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    lost_and_revoked(&world, &shop.account, "/v1/payment_intents", ask).await;
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    assert_eq!(purchases["items"][0]["status"], "pending", "{purchases}");
+
+    // Nobody told meanwhile; once the account can be asked again, it is.
+    world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await;
+    let answer = ask().await;
+    assert_eq!((answer.status, &answer.json()["purchase"]["attempts"]), (201, &json!(1)), "{}", answer.body);
+    assert_eq!(answer.json()["purchase"]["status"], "paid");
+    assert_eq!(world.succeeded(Some(&shop.account)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_does_not_end_because_the_access_is_gone() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let (shop, id) = sold(&world).await;
+    let ask = async || refund(&world, &shop.seller, &id, 1000).await;
+    lost_and_revoked(&world, &shop.account, "/v1/refunds", ask).await;
+    world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await;
+    let back = ask().await;
+    assert_eq!((back.status, &back.json()["refunded"]), (200, &json!(1000)), "{}", back.body);
+    let refunds = world.stripe("/refunds", Some(&shop.account)).await;
+    assert_eq!(refunds["data"].as_array().map(Vec::len), Some(1), "{refunds}");
+}
+
 #[tokio::test]
 async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_linked() {
     for charge_type in ["direct", "destination", "separate"] {
