@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate build deploy storefront staff tokens ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate matrix build deploy storefront staff tokens ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -43,6 +43,9 @@ rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, u
 
 simulate: ## buy, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
 	SEED=$(SEED) PURCHASES=$(PURCHASES) cargo test --profile simulation --package tests simulation -- --ignored --nocapture
+
+matrix: ## break every call in every way, and look at the money (MATRIX_ONLY=Refund)
+	cargo test --profile simulation --package tests matrix -- --ignored --nocapture
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)

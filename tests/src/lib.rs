@@ -11,4 +11,6 @@ mod mail;
 #[cfg(test)]
 mod payments;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod simulation;

@@ -1,0 +1,10 @@
+//! That money is never wrong, shown by breaking things: at every call that the functions make, in every way.
+
+mod engine;
+mod faults;
+mod invariants;
+mod links;
+mod mails;
+mod matrix;
+mod sale;
+mod scenarios;

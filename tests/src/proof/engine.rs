@@ -1,0 +1,97 @@
+//! The engine of the fault matrix: a scenario is played once to see which calls it makes, and then once for each of its
+//! calls and each way in which that call can fail. A new call in the code is a new row here, by itself.
+
+use std::fmt::Debug;
+
+use super::faults::{Break, Callee, How};
+use crate::harness::World;
+
+/// Something that somebody does, again and again, each time with people and courses of its own.
+pub(super) trait Scenario: Send + Sync + 'static {
+    /// What one play is about.
+    type Play: Debug + Send + Sync;
+
+    fn name(&self) -> String;
+
+    fn world(&self) -> &World;
+
+    /// Whether each play must have come to its end before the next begins: where what is done is not one play's alone.
+    fn is_alone(&self) -> bool {
+        false
+    }
+
+    /// All that comes before.
+    fn prepare(&mut self) -> impl Future<Output = Self::Play> + Send;
+
+    /// The request, the event or the run itself. It may fail, and it may be dropped in the middle.
+    fn act(&self, play: &Self::Play) -> impl Future<Output = ()> + Send;
+
+    /// What brings things right again, whatever happened: the client asks again, Stripe tells again, the schedules run.
+    fn recover(&self, plays: &[Self::Play]) -> impl Future<Output = ()> + Send;
+
+    /// What must hold then.
+    fn check(&self, play: &Self::Play, case: &str) -> impl Future<Output = ()> + Send;
+
+    /// What must hold of all plays together.
+    fn check_all(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Plays with a call broken, or with none.
+async fn play<S: Scenario>(scenario: &mut S, broken: Option<(Callee, usize, Break)>) -> S::Play {
+    let play = scenario.prepare().await;
+    let clear = |scenario: &S| Callee::ALL.map(|callee| callee.proxy(scenario.world()).clear());
+    clear(scenario);
+    match broken {
+        None => scenario.act(&play).await,
+        Some((callee, index, kind)) => {
+            let gate = kind.inject(callee, scenario.world(), index);
+            // The request goes with its process.
+            tokio::select! {
+                () = scenario.act(&play) => {}
+                () = gate.reached() => {}
+            }
+            clear(scenario);
+        }
+    }
+    play
+}
+
+/// All cases of a scenario: how many.
+pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
+    let sound = play(&mut scenario, None).await;
+    let calls = Callee::ALL.map(|callee| (callee, callee.proxy(scenario.world()).operations()));
+    scenario.recover(std::slice::from_ref(&sound)).await;
+    scenario.check(&sound, &format!("{}, nothing broken", scenario.name())).await;
+
+    let mut cases = 0;
+    for (callee, operations) in calls {
+        for (index, operation) in operations.iter().enumerate() {
+            let (mut plays, mut names) = (Vec::new(), Vec::new());
+            for kind in callee.breaks(how) {
+                let place = format!("{callee:?} call {} of {}, {operation}", index + 1, operations.len());
+                let case = format!("{}: {kind:?} at {place}", scenario.name());
+                println!("{case}");
+                plays.push(play(&mut scenario, Some((callee, index, *kind))).await);
+                names.push(case);
+                if scenario.is_alone() {
+                    settle(&scenario, &plays, &names).await;
+                    (plays, names) = (Vec::new(), Vec::new());
+                }
+                cases += 1;
+            }
+            settle(&scenario, &plays, &names).await;
+        }
+    }
+    scenario.check_all().await;
+    cases
+}
+
+async fn settle<S: Scenario>(scenario: &S, plays: &[S::Play], names: &[String]) {
+    if plays.is_empty() {
+        return;
+    }
+    scenario.recover(plays).await;
+    for (play, case) in plays.iter().zip(names) {
+        scenario.check(play, case).await;
+    }
+}

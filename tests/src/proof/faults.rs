@@ -1,0 +1,144 @@
+//! The ways in which one call can go wrong.
+
+use local::proxy::{Fault, Gate, Kind, Proxy};
+
+use crate::harness::World;
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callee {
+    DynamoDb,
+    Stripe,
+}
+
+impl Callee {
+    pub(super) const ALL: [Self; 2] = [Self::DynamoDb, Self::Stripe];
+
+    pub(super) fn proxy(self, world: &World) -> &Proxy {
+        match self {
+            Self::DynamoDb => &world.proxy,
+            Self::Stripe => &world.stripe_proxy,
+        }
+    }
+
+    /// How its calls are broken.
+    pub(super) fn breaks(self, how: How) -> &'static [Break] {
+        match (self, how) {
+            (Self::DynamoDb, How::Every) => &OF_DYNAMODB,
+            (Self::DynamoDb, How::Few) => &OF_DYNAMODB[..FEW],
+            (Self::DynamoDb, How::Late) => &[],
+            (Self::Stripe, How::Every) => &OF_STRIPE,
+            (Self::Stripe, How::Few) => &OF_STRIPE[..FEW],
+            (Self::Stripe, How::Late) => &[Break::Timeout],
+        }
+    }
+}
+
+/// In how many ways each call is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// In those that no repetition of the SDK's or of ours hides.
+    Few,
+    /// In all but one.
+    Every,
+    /// By letting it take longer than anybody waits: in a world of its own, where nobody waits long.
+    Late,
+}
+
+impl How {
+    /// `STRIPE_TIMEOUT_MS`. A busy machine must not be taken for a Stripe that does not answer.
+    pub(super) fn patience(self) -> &'static str {
+        if self == Self::Late { "2000" } else { "20000" }
+    }
+}
+
+/// The first of each list.
+const FEW: usize = 3;
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Break {
+    /// Everything is done from it on, and no answer arrives.
+    Deaf,
+    /// The process dies before the call arrives.
+    KilledBefore,
+    /// The process dies after the call was carried out.
+    KilledAfter,
+    /// It is carried out, its answer is lost, and all that follows is turned away as too much.
+    LostThenThrottled,
+    /// Its connection breaks before anything is done, once.
+    DropOnce,
+    /// Its answer is lost, once.
+    LoseOnce,
+    /// Nothing gets through from it on.
+    Outage,
+    /// 500 from it on, nothing done.
+    Errors,
+    /// It is turned away as too much, once.
+    ThrottleOnce,
+    /// It and all that follows is turned away as too much.
+    Throttle,
+    /// It is carried out, and its answer takes longer than anybody waits.
+    Timeout,
+    /// Another transaction is at the same item, once.
+    Conflict,
+}
+
+const OF_DYNAMODB: [Break; 10] = [
+    Break::Deaf,
+    Break::KilledBefore,
+    Break::KilledAfter,
+    Break::DropOnce,
+    Break::LoseOnce,
+    Break::Outage,
+    Break::Errors,
+    Break::ThrottleOnce,
+    Break::Throttle,
+    Break::Conflict,
+];
+
+const OF_STRIPE: [Break; 10] = [
+    Break::LostThenThrottled,
+    Break::KilledBefore,
+    Break::KilledAfter,
+    Break::Deaf,
+    Break::DropOnce,
+    Break::LoseOnce,
+    Break::Outage,
+    Break::Errors,
+    Break::ThrottleOnce,
+    Break::Throttle,
+];
+
+impl Break {
+    /// Breaks the call with this place. Where the process dies, the answered gate says when.
+    pub(super) fn inject(self, callee: Callee, world: &World, index: usize) -> Gate {
+        let proxy = callee.proxy(world);
+        let gate = Gate::new();
+        let inject = |kind: Kind, skip: usize, times: usize| proxy.inject(Fault { operation: None, skip, times, kind });
+        let throttle = || match callee {
+            Callee::DynamoDb => Kind::Throttle,
+            Callee::Stripe => Kind::Answer { status: 429, body: RATE_LIMIT.to_owned() },
+        };
+        match self {
+            Self::Deaf => inject(Kind::LoseAnswer, index, usize::MAX),
+            Self::KilledBefore => inject(Kind::Hold(gate.clone()), index, 1),
+            Self::KilledAfter => inject(Kind::HoldAnswer(gate.clone()), index, 1),
+            Self::LostThenThrottled => {
+                inject(Kind::LoseAnswer, index, 1);
+                inject(throttle(), index + 1, usize::MAX);
+            }
+            Self::DropOnce => inject(Kind::Drop, index, 1),
+            Self::LoseOnce => inject(Kind::LoseAnswer, index, 1),
+            Self::Outage => inject(Kind::Drop, index, usize::MAX),
+            Self::Errors => inject(Kind::InternalServerError, index, usize::MAX),
+            Self::ThrottleOnce => inject(throttle(), index, 1),
+            Self::Throttle => inject(throttle(), index, usize::MAX),
+            Self::Timeout => inject(Kind::HoldAnswer(Gate::new()), index, usize::MAX),
+            Self::Conflict => inject(Kind::TransactionConflict, index, 1),
+        }
+        gate
+    }
+}
+
+const RATE_LIMIT: &str = r#"{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Too many requests."}}"#;
