@@ -9,7 +9,7 @@ mod ses;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 pub use ses::{Mail, Mailbox, Outage};
 
 use crate::net::{self, Server};
+use secrets::{Refusal, Secrets};
 
 /// The running stand-ins.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct AwsStandIn {
 pub async fn start(port: u16, secrets: HashMap<String, String>) -> io::Result<AwsStandIn> {
     let mailbox = Arc::new(Mailbox::default());
     let ses = Router::new().route("/v2/email/outbound-emails", post(send_email)).with_state(Arc::clone(&mailbox));
-    let app = Router::new().route("/", get(front_page).post(json_service)).with_state(Arc::new(secrets));
+    let app = Router::new().route("/", get(front_page).post(json_service)).with_state(Arc::new(Mutex::new(Secrets::new(secrets))));
     let app = app.merge(ses).merge(mailbox::routes(Arc::clone(&mailbox)));
     let server = Server::axum(net::listen(port)?, app)?;
     Ok(AwsStandIn { server, mailbox })
@@ -60,20 +61,29 @@ impl AwsStandIn {
     }
 }
 
-type Secrets = Arc<HashMap<String, String>>;
+type Shared = Arc<Mutex<Secrets>>;
 
 /// A service that speaks AWS JSON: one path, the operation in a header.
-async fn json_service(State(secrets): State<Secrets>, headers: HeaderMap, body: Bytes) -> Response {
+async fn json_service(State(secrets): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return failure("SerializationException", "The body is not JSON.");
     };
     match target {
-        "secretsmanager.GetSecretValue" => match secrets::get_secret_value(&secrets, &request) {
-            Ok(value) => answer(StatusCode::OK, &value),
-            Err(secrets::Missing) => failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
-        },
+        "secretsmanager.GetSecretValue" => told(lock(&secrets).get(&request)),
+        "secretsmanager.PutSecretValue" => told(lock(&secrets).put(&request)),
         _ => failure("UnknownOperationException", &format!("The local stack does not have {target:?}.")),
+    }
+}
+
+fn lock(secrets: &Shared) -> MutexGuard<'_, Secrets> {
+    secrets.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn told(done: Result<Value, Refusal>) -> Response {
+    match done {
+        Ok(value) => answer(StatusCode::OK, &value),
+        Err(Refusal { kind, message }) => failure(kind, message),
     }
 }
 
@@ -89,14 +99,13 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
 }
 
-async fn front_page(State(secrets): State<Secrets>) -> Html<String> {
-    let mut names: Vec<&str> = secrets.keys().map(String::as_str).collect();
-    names.sort_unstable();
+async fn front_page(State(secrets): State<Shared>) -> Html<String> {
+    let names = lock(&secrets).names();
     let names: String = names.iter().map(|name| format!("<li><code>{name}</code></li>")).collect();
     Html(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Local AWS</title>\
          <h1>Local AWS</h1><p>Stand-ins for the AWS services that the functions use, apart from DynamoDB.</p>\
          <h2>SES</h2><p>What was sent stands in the <a href=/mailbox>mailbox</a>.</p>\
-         <h2>Secrets Manager</h2><p><code>GetSecretValue</code> of:</p><ul>{names}</ul></html>"
+         <h2>Secrets Manager</h2><p><code>GetSecretValue</code> and <code>PutSecretValue</code> of:</p><ul>{names}</ul></html>"
     ))
 }

@@ -10,6 +10,7 @@
 //! | `POST /_admin/webhooks/mode` | `{"hold","duplicate","drop_next","shuffle","delay_ms","own_clock"}`; what is left out is off |
 //! | `POST /_admin/webhooks/deliver` | `{"event","endpoint"}` sends one event now, to an endpoint by place or to those it belongs to |
 //! | `POST /_admin/webhooks/flush` | lets held deliveries go and answers when each was tried once |
+//! | `POST /_admin/keys` | `{"make":"sk_test_…","expire":"sk_test_…"}`: rolls the platform's secret key |
 //! | `GET /_admin/events?account=…&since=N` | events after number N, newest first, with their deliveries: `{"events":[…],"last":N}` |
 //! | `POST /_admin/clock/advance` | `{"seconds"}` |
 //! | `POST /_admin/clock/hold` | `{"at"}`, in epoch seconds: from now on time passes only by `advance` |
@@ -27,7 +28,7 @@
 //! | `POST /_admin/disputes/{id}/close` | `{"outcome":"won"\|"lost"}` |
 //! | `POST /_admin/refunds/{id}/fail` | the bank sends a refund back: `{"reason":"expired_or_canceled_card"}` |
 //! | `POST /_admin/refunds/{id}/succeed` | a pending refund arrives |
-//! | `POST /_admin/reset` | forgets everything but the endpoints it was started with |
+//! | `POST /_admin/reset` | forgets everything but the endpoints and the key it was started with |
 //!
 //! The kinds of fault: `delay {ms}` and `delay_after {ms}`; `status {status,code,message,should_retry}` before the work
 //! and `status_after {status,should_retry}` after it; `html_503`, `html {status}` and `raw {status,content_type,body}`;
@@ -137,6 +138,12 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             state.outbox.set_mode(read::<Mode>(request)?);
             Ok(json!({ "mode": state.outbox.mode }))
         }
+        ("POST", ["keys"]) => {
+            let Rolled { make, expire } = read(request)?;
+            state.rolled_keys.extend(make.map(|key| (key, true)));
+            state.rolled_keys.extend(expire.map(|key| (key, false)));
+            Ok(json!({}))
+        }
         ("GET", ["events"]) => Ok(events(state, query.maybe("account"), query.text("since").parse().unwrap_or(0))),
         ("POST", ["clock", "hold"]) => {
             (state.held_at, state.clock_offset) = (Some(read::<Held>(request)?.at), 0);
@@ -198,6 +205,13 @@ fn context<'a>(server: &Server, request: &Incomer, state: &'a mut State, account
     ctx.origin = request.origin(server);
     ctx.client_id = server.options.client_id.clone();
     ctx
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rolled {
+    make: Option<String>,
+    expire: Option<String>,
 }
 
 #[derive(Deserialize)]

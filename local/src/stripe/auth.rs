@@ -57,7 +57,7 @@ pub(crate) fn authenticate(
              auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     })?;
-    let (own, power) = if key == options.secret_key {
+    let (own, power) = if is_secret_key(options, state, key)? {
         (state.platform.clone(), Power::Secret)
     } else if key == options.publishable_key {
         (state.platform.clone(), Power::Publishable)
@@ -82,6 +82,18 @@ pub(crate) fn authenticate(
         Link::None => Err(no_access(key, account)),
         Link::ReadOnly if write => Err(read_only(account)),
         Link::ReadOnly | Link::ReadWrite => Ok(Caller { account: account.to_owned(), power }),
+    }
+}
+
+/// Whether it is one of the platform's secret keys.
+///
+/// # Errors
+/// 401 where it was one and has expired.
+pub(crate) fn is_secret_key(options: &Options, state: &State, key: &str) -> Result<bool, ApiError> {
+    match state.rolled_keys.get(key) {
+        Some(true) => Ok(true),
+        Some(false) => Err(unauthorized(&format!("Expired API Key provided: {}", masked(key))).code("api_key_expired")),
+        None => Ok(key == options.secret_key),
     }
 }
 

@@ -7,6 +7,7 @@ use super::errors::ApiError;
 use super::list;
 use super::params::Params;
 use super::state::{Kind, Link, new_id};
+use super::webhooks;
 
 /// The API version that events are rendered in: the one that the project's Stripe crates are pinned to.
 pub(crate) const API_VERSION: &str = "2026-09-30.endive";
@@ -44,7 +45,7 @@ impl Context<'_> {
         let connected = account != self.state.platform;
         let visible = !connected || self.state.link(account) != Link::None || event == "account.application.deauthorized";
         let id = new_id("evt");
-        let endpoints = if visible { self.state.outbox.endpoints_for(connected) } else { Vec::new() };
+        let endpoints = if visible { webhooks::endpoints_for(self.state, connected, event) } else { Vec::new() };
         let mut data = json!({ "object": object });
         if !before.is_null() {
             data["previous_attributes"] = before;

@@ -50,6 +50,7 @@ mod setup_intents;
 mod state;
 mod tokens;
 mod transfers;
+mod webhook_endpoints;
 mod webhooks;
 
 pub use webhooks::WebhookEndpoint;

@@ -160,7 +160,7 @@ pub(crate) fn call(server: &Server, request: &Incomer, tree: &Node) -> Answer {
     let (header_key, _) = auth::sent_key(request);
     let key = header_key.or_else(|| form.maybe("client_secret").map(str::to_owned));
     match key {
-        Some(key) if key == server.options.secret_key => {}
+        Some(key) if matches!(auth::is_secret_key(&server.options, &server.state(), &key), Ok(true)) => {}
         Some(_) => return refuse(401, "invalid_client", "Invalid API Key provided."),
         None if in_query => return refuse(401, "invalid_client", "The client_secret must be in the body, not in the query."),
         None => {

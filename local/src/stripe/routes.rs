@@ -14,7 +14,7 @@ use super::errors::ApiError;
 use super::params::{Params, Schema};
 use super::{
     accounts, application_fees, balance, charges, checkout, customers, disputes, events, list, payment_intents, payment_methods, payouts,
-    refunds, setup_intents, tokens, transfers,
+    refunds, setup_intents, tokens, transfers, webhook_endpoints,
 };
 
 /// An endpoint: the request's context, the parts of the path that vary, the parameters.
@@ -196,5 +196,10 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         delete("/v1/test_helpers/test_clocks/*", "", clocks::delete),
         index("/v1/events", "created:range delivery_success:b type types[]", events::index),
         get("/v1/events/*", "", events::retrieve),
+        index("/v1/webhook_endpoints", "", webhook_endpoints::index),
+        post("/v1/webhook_endpoints", webhook_endpoints::CREATE, webhook_endpoints::create),
+        get("/v1/webhook_endpoints/*", "", webhook_endpoints::retrieve),
+        post("/v1/webhook_endpoints/*", webhook_endpoints::UPDATE, webhook_endpoints::update),
+        delete("/v1/webhook_endpoints/*", "", webhook_endpoints::delete),
     ]
 });

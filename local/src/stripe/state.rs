@@ -97,6 +97,9 @@ pub(crate) struct State {
     pub(crate) platform: String,
     /// Seconds that the clock is ahead of the machine's, or of the time at which it is held.
     pub(crate) clock_offset: i64,
+    /// The platform's secret keys that were made or rolled since the stand-in was started, and whether each still holds.
+    #[serde(skip)]
+    pub(crate) rolled_keys: BTreeMap<String, bool>,
     /// The time that the clock stands still at, but for the offset, in epoch seconds.
     #[serde(skip)]
     pub(crate) held_at: Option<i64>,
@@ -135,6 +138,7 @@ impl State {
         let mut state = Self {
             platform: platform.clone(),
             clock_offset: 0,
+            rolled_keys: BTreeMap::new(),
             held_at: None,
             stores: BTreeMap::new(),
             links: BTreeMap::new(),

@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use super::server::Server;
 use super::state::{Fields, Kind, State, real_now, real_now_ms};
+use super::webhook_endpoints;
 
 /// A place that events are sent to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,9 @@ pub(crate) struct Delivery {
     #[serde(rename = "type")]
     kind: String,
     pub(crate) endpoint: String,
+    /// The id of an endpoint that the API made.
+    #[serde(default)]
+    made: Option<String>,
     pub(crate) status: Status,
     next_at_ms: i64,
     pub(crate) attempts: Vec<Attempt>,
@@ -107,14 +111,9 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// The addresses of the endpoints of that kind.
-    pub(crate) fn endpoints_for(&self, connect: bool) -> Vec<String> {
-        self.endpoints.iter().filter(|e| e.connect == connect).map(|e| e.url.clone()).collect()
-    }
-
     /// Queues an event for each of these endpoints.
-    pub(crate) fn queue(&mut self, account: &str, event: &str, kind: &str, endpoints: &[String]) {
-        for endpoint in endpoints {
+    pub(crate) fn queue(&mut self, account: &str, event: &str, kind: &str, endpoints: &[Destination]) {
+        for Destination { url, made } in endpoints {
             let dropped = self.mode.drop_next > 0;
             if dropped {
                 self.mode.drop_next -= 1;
@@ -127,7 +126,8 @@ impl Outbox {
                     account: account.to_owned(),
                     event: event.to_owned(),
                     kind: kind.to_owned(),
-                    endpoint: endpoint.clone(),
+                    endpoint: url.clone(),
+                    made: made.clone(),
                     status: match (dropped, self.mode.hold) {
                         (true, _) => Status::Dropped,
                         (false, true) => Status::Held,
@@ -190,6 +190,21 @@ impl Outbox {
     }
 }
 
+/// Where an event is to go: an address, and the endpoint's id where the API made it.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    url: String,
+    made: Option<String>,
+}
+
+/// The endpoints that get such an event: those that the stand-in was started with get all.
+pub(crate) fn endpoints_for(state: &State, connect: bool, event: &str) -> Vec<Destination> {
+    let set = state.outbox.endpoints.iter().filter(|endpoint| endpoint.connect == connect);
+    let set = set.map(|endpoint| Destination { url: endpoint.url.clone(), made: None });
+    let made = webhook_endpoints::wanting(state, connect, event).into_iter();
+    set.chain(made.map(|(id, url)| Destination { url, made: Some(id) })).collect()
+}
+
 /// `t=<unix>,v1=<hex of HMAC-SHA256(secret, "<t>.<body>")>`
 pub(crate) fn signature(secret: &str, time: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| unreachable!("any length is a key"));
@@ -219,11 +234,9 @@ pub(crate) async fn run(server: Arc<Server>) {
 async fn send_queued(server: Arc<Server>, id: u64) {
     let target = {
         let mut state = server.state();
-        let Some((account, event, url)) = state.outbox.get_mut(id).map(|d| (d.account.clone(), d.event.clone(), d.endpoint.clone())) else {
-            return;
-        };
+        let Some(delivery) = state.outbox.get_mut(id).map(|delivery| delivery.clone()) else { return };
         let time = signing_time(&state);
-        endpoint_of(&state, &account, &url).zip(body_of(&state, &account, &event)).map(|(endpoint, body)| (endpoint, body, time))
+        target_of(&state, &delivery).map(|(endpoint, body)| (endpoint, body, time))
     };
     let attempt = match target {
         Some((endpoint, body, time)) => Some(send(&server.client, &endpoint, body, time).await),
@@ -253,15 +266,26 @@ async fn send_queued(server: Arc<Server>, id: u64) {
     }
 }
 
-/// The endpoint of a delivery as it is set now.
-fn endpoint_of(state: &State, account: &str, url: &str) -> Option<WebhookEndpoint> {
-    let connect = account != state.platform;
-    state.outbox.endpoints.iter().find(|endpoint| endpoint.url == url && endpoint.connect == connect).cloned()
+/// The endpoint of a delivery as it is set now, and what it is sent.
+fn target_of(state: &State, delivery: &Delivery) -> Option<(WebhookEndpoint, String)> {
+    let (endpoint, version) = match &delivery.made {
+        Some(id) => webhook_endpoints::target(state, id)?,
+        None => {
+            let connect = delivery.account != state.platform;
+            let mut set = state.outbox.endpoints.iter();
+            (set.find(|endpoint| endpoint.url == delivery.endpoint && endpoint.connect == connect)?.clone(), None)
+        }
+    };
+    Some((endpoint, body_of(state, &delivery.account, &delivery.event, version)?))
 }
 
-/// An event as it is sent.
-fn body_of(state: &State, account: &str, event: &str) -> Option<String> {
-    serde_json::to_string_pretty(state.object(account, Kind::Event, event)?).ok()
+/// An event as it is sent; its objects are always of the one version that the stand-in knows.
+fn body_of(state: &State, account: &str, event: &str, version: Option<String>) -> Option<String> {
+    let mut event = state.object(account, Kind::Event, event)?.clone();
+    if let Some(version) = version {
+        event["api_version"] = version.into();
+    }
+    serde_json::to_string_pretty(&event).ok()
 }
 
 fn signing_time(state: &State) -> i64 {
@@ -296,7 +320,7 @@ pub(crate) async fn deliver(server: &Server, event: &str, place: Option<usize>) 
         let state = server.state();
         let account = state.owner_of(Kind::Event, event).ok_or_else(|| format!("no event {event}"))?;
         let connected = account != state.platform;
-        let body = body_of(&state, &account, event).ok_or_else(|| format!("no event {event}"))?;
+        let body = body_of(&state, &account, event, None).ok_or_else(|| format!("no event {event}"))?;
         let all = state.outbox.endpoints.iter().enumerate();
         let chosen = all.filter(|(n, endpoint)| place.map_or(endpoint.connect == connected, |place| place == *n));
         (signing_time(&state), chosen.map(|(_, endpoint)| (endpoint.clone(), body.clone())).collect())

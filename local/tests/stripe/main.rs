@@ -19,4 +19,5 @@ mod persistence;
 mod receiver;
 mod requests;
 mod setup;
+mod webhook_endpoints;
 mod webhooks;

@@ -10,7 +10,7 @@ use crate::client::{Stripe, id};
 use crate::receiver::{Received, Receiver};
 
 /// Checks a signature as the documentation says.
-fn is_signed_with(received: &Received, secret: &str) -> bool {
+pub fn is_signed_with(received: &Received, secret: &str) -> bool {
     let parts: Vec<(&str, &str)> = received.signature.split(',').filter_map(|part| part.split_once('=')).collect();
     let part = |name: &str| parts.iter().find(|(n, _)| *n == name).unwrap().1;
     let age = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - part("t").parse::<u64>().unwrap();

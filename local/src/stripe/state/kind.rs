@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Payout,
     BalanceTransaction,
     Event,
+    WebhookEndpoint,
 }
 
 impl Kind {
@@ -59,6 +60,7 @@ impl Kind {
             "po" => Self::Payout,
             "txn" => Self::BalanceTransaction,
             "evt" => Self::Event,
+            "we" => Self::WebhookEndpoint,
             _ => return None,
         })
     }
@@ -89,6 +91,7 @@ impl Kind {
             Self::Payout => "payout",
             Self::BalanceTransaction => "balance transaction",
             Self::Event => "event",
+            Self::WebhookEndpoint => "webhook endpoint",
         }
     }
 }
