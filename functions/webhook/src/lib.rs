@@ -12,6 +12,7 @@ use shared::app::App;
 use shared::error::Error;
 use shared::http::{Request, Response, answer, request, response};
 use shared::metrics::{self, Unit};
+use shared::secrets::StripeKeys;
 use shared::stripe::Gateway;
 use shared::stripe::signature;
 use shared::stripe::webhook::Event;
@@ -48,11 +49,10 @@ pub async fn handle(webhook: &Webhook, request: Request) -> Response {
 }
 
 async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error> {
-    let keys = webhook.stripe.keys();
     let segments = request::segments(request);
-    let secrets = match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["webhooks", "stripe"] => &keys.webhook_secrets,
-        ["webhooks", "stripe", "connect"] => &keys.connect_webhook_secrets,
+    let secrets: fn(&StripeKeys) -> &[String] = match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["webhooks", "stripe"] => |keys| &keys.webhook_secrets,
+        ["webhooks", "stripe", "connect"] => |keys| &keys.connect_webhook_secrets,
         _ => return Err(Error::NotFound("address")),
     };
     if request.method() != lambda_http::http::Method::POST {
@@ -61,7 +61,7 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     // The raw bytes are what was signed.
     let body = request::bytes(request)?;
     let header = request.headers().get("stripe-signature").and_then(|header| header.to_str().ok()).unwrap_or_default();
-    if !signature::verify(body, header, secrets, webhook.app.clock.now()) {
+    if !is_signed(webhook, body, header, secrets).await {
         return Err(Error::BadSignature);
     }
     let event: Event = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(error.to_string()))?;
@@ -76,4 +76,12 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
         tracing::info!(event_id = event.id, kind = event.kind, livemode = event.livemode, "the event is of the other mode");
     }
     Ok(response::json(200, &Received { received: true }))
+}
+
+/// Whether one of the endpoint's secrets signed it: one that we know, or one that was added since we read them.
+async fn is_signed(webhook: &Webhook, body: &[u8], header: &str, secrets: fn(&StripeKeys) -> &[String]) -> bool {
+    let now = webhook.app.clock.now();
+    let signed_by = |keys: &StripeKeys| signature::verify(body, header, secrets(keys), now);
+    let keys = webhook.stripe.keys().await;
+    signed_by(&keys) || webhook.stripe.keys_after(&keys).await.is_some_and(|newer| signed_by(&newer))
 }

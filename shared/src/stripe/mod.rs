@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod cards;
 pub mod error;
 pub mod find;
+mod keys;
 pub mod movements;
 pub mod oauth;
 pub mod objects;
@@ -19,9 +20,10 @@ use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::app::App;
+use crate::aws;
 use crate::secrets::{SecretError, StripeKeys};
-use crate::{aws, secrets};
 use error::StripeError;
+use keys::Keys;
 
 pub use crate::config::STRIPE_API_VERSION as API_VERSION;
 
@@ -37,7 +39,7 @@ pub struct Gateway {
     http: reqwest::Client,
     api_base: String,
     connect_base: String,
-    keys: Arc<StripeKeys>,
+    keys: Arc<Keys>,
     timeout: Duration,
     pause: Duration,
     deadline: Option<Instant>,
@@ -57,9 +59,13 @@ pub struct Post<'a> {
 }
 
 impl Gateway {
-    /// With keys that are at hand.
+    /// With keys that are at hand and stay.
     #[must_use]
     pub fn new(app: &App, keys: StripeKeys) -> Self {
+        Self::with(app, Keys::fixed(keys, app.clock.clone()))
+    }
+
+    fn with(app: &App, keys: Keys) -> Self {
         Self {
             http: app.http.clone(),
             api_base: app.config.stripe_api_base.clone(),
@@ -76,9 +82,16 @@ impl Gateway {
     /// # Errors
     /// Where the secret cannot be had.
     pub async fn from_env(app: &App) -> Result<Self, SecretError> {
-        let client = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
-        let keys = secrets::stripe_keys(&client, &app.config.stripe_secret_arn).await?;
-        Ok(Self::new(app, keys))
+        Self::from_secret(app, aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"))).await
+    }
+
+    /// The same, with a client of one's own.
+    ///
+    /// # Errors
+    /// Where the secret cannot be had.
+    pub async fn from_secret(app: &App, client: aws_sdk_secretsmanager::Client) -> Result<Self, SecretError> {
+        let keys = Keys::read(client, app.config.stripe_secret_arn.clone(), app.clock.clone()).await?;
+        Ok(Self::with(app, keys))
     }
 
     /// The same, for one request of ours that must be answered within `time`, whatever Stripe does: the function's own
@@ -100,16 +113,21 @@ impl Gateway {
         left.map_or(self.timeout, |left| left.min(self.timeout))
     }
 
-    /// The platform's keys.
-    #[must_use]
-    pub fn keys(&self) -> &StripeKeys {
-        &self.keys
+    /// The platform's keys as they are now, give or take some minutes.
+    pub async fn keys(&self) -> Arc<StripeKeys> {
+        self.keys.current().await
+    }
+
+    /// Keys that were read after those whose secrets did not make a signature; none where they were read a moment ago.
+    pub async fn keys_after(&self, tried: &Arc<StripeKeys>) -> Option<Arc<StripeKeys>> {
+        self.keys.newer_than(tried).await
     }
 
     /// Whether the platform's key is one of live mode.
     #[must_use]
     pub fn livemode(&self) -> bool {
-        self.keys.secret_key.starts_with("sk_live_") || self.keys.secret_key.starts_with("rk_live_")
+        let key = &self.keys.last().secret_key;
+        key.starts_with("sk_live_") || key.starts_with("rk_live_")
     }
 
     /// Sends a typed request that reads, or whose POST is named by `key`.
@@ -140,7 +158,7 @@ impl Gateway {
     /// # Errors
     /// See [`StripeError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
-        self.repeat(|| self.headers(self.http.get(format!("{}/v1{path}", self.api_base)), account)).await
+        self.repeat(|key| headers(self.http.get(format!("{}/v1{path}", self.api_base)), key, account)).await
     }
 
     /// Sends a POST under its idempotency key, again where its outcome is not known and Stripe may still tell.
@@ -149,8 +167,8 @@ impl Gateway {
     /// See [`StripeError`].
     pub async fn post<T: DeserializeOwned>(&self, post: &Post<'_>) -> Result<T, StripeError> {
         let url = format!("{}/v1{}", self.api_base, post.path);
-        self.repeat(|| {
-            self.headers(self.http.post(&url), post.account)
+        self.repeat(|key| {
+            headers(self.http.post(&url), key, post.account)
                 .header("idempotency-key", post.key)
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(post.body.to_owned())
@@ -158,21 +176,21 @@ impl Gateway {
         .await
     }
 
-    fn headers(&self, request: reqwest::RequestBuilder, account: Option<&str>) -> reqwest::RequestBuilder {
-        let request = request.bearer_auth(&self.keys.secret_key).header("stripe-version", API_VERSION);
-        match account {
-            Some(account) => request.header("stripe-account", account),
-            None => request,
-        }
-    }
-
-    /// Tries up to three times within twice one request's time, waiting longer each time.
-    async fn repeat<T: DeserializeOwned>(&self, make: impl Fn() -> reqwest::RequestBuilder) -> Result<T, StripeError> {
+    /// Tries up to three times within twice one request's time, waiting longer each time; and once more with the new key
+    /// where Stripe no longer takes the old one. `make` is given the secret key.
+    async fn repeat<T: DeserializeOwned>(&self, make: impl Fn(&str) -> reqwest::RequestBuilder) -> Result<T, StripeError> {
+        let mut keys = self.keys.current().await;
         let give_up = Instant::now() + 2 * self.timeout;
         let give_up = self.deadline.map_or(give_up, |deadline| deadline.min(give_up));
         let mut lost = None;
         for attempt in 1.. {
-            let (result, again) = self.once(make()).await;
+            let (mut result, mut again) = self.once(make(&keys.secret_key)).await;
+            if matches!(result, Err(StripeError::Refused { status: 401, .. }))
+                && let Some(rolled) = self.keys.instead_of(&keys).await
+            {
+                keys = rolled;
+                (result, again) = self.once(make(&keys.secret_key)).await;
+            }
             let wait = self.pause * attempt * attempt + self.pause * jitter() / 100;
             if !again || attempt == TRIES || Instant::now() + wait >= give_up {
                 return match (result, lost) {
@@ -224,6 +242,14 @@ impl Gateway {
             _ => !replayed && matches!(status, 409 | 429 | 500..=599),
         };
         (Err(error), again)
+    }
+}
+
+fn headers(request: reqwest::RequestBuilder, key: &str, account: Option<&str>) -> reqwest::RequestBuilder {
+    let request = request.bearer_auth(key).header("stripe-version", API_VERSION);
+    match account {
+        Some(account) => request.header("stripe-account", account),
+        None => request,
     }
 }
 

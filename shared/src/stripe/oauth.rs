@@ -48,7 +48,7 @@ impl Gateway {
         let query = serde_urlencoded::to_string([
             ("response_type", "code"),
             ("scope", scope),
-            ("client_id", &self.keys.client_id),
+            ("client_id", &self.keys.last().client_id),
             ("redirect_uri", redirect_uri),
             ("state", state),
         ])
@@ -61,7 +61,7 @@ impl Gateway {
     #[must_use]
     pub fn authorize_express_url(&self, redirect_uri: &str, state: &str) -> String {
         let query = serde_urlencoded::to_string([
-            ("client_id", self.keys.client_id.as_str()),
+            ("client_id", self.keys.last().client_id.as_str()),
             ("redirect_uri", redirect_uri),
             ("state", state),
             ("suggested_capabilities[]", "card_payments"),
@@ -104,7 +104,8 @@ impl Gateway {
     /// # Errors
     /// Where Stripe fails or is out of reach.
     pub async fn deauthorize(&self, account: &str) -> Result<(), StripeError> {
-        let form = [("client_id", self.keys.client_id.as_str()), ("stripe_user_id", account)];
+        let keys = self.keys.current().await;
+        let form = [("client_id", keys.client_id.as_str()), ("stripe_user_id", account)];
         let (status, body) = self.connect_post("/oauth/deauthorize", &form).await.map_err(|error| match error {
             TokenError::Timeout => StripeError::NoAnswer { timeout: true },
             _ => StripeError::NoAnswer { timeout: false },
@@ -113,10 +114,22 @@ impl Gateway {
         if status == 200 || (status < 500 && gone) { Ok(()) } else { Err(StripeError::from_answer(status, false, &body)) }
     }
 
+    /// One request; one more with the new key where Stripe no longer takes the old one, for then it looked at nothing else.
     async fn connect_post(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), TokenError> {
+        let keys = self.keys.current().await;
+        let answer = self.connect_once(path, form, &keys.secret_key).await?;
+        if answer.0 == 401
+            && let Some(rolled) = self.keys.instead_of(&keys).await
+        {
+            return self.connect_once(path, form, &rolled.secret_key).await;
+        }
+        Ok(answer)
+    }
+
+    async fn connect_once(&self, path: &str, form: &[(&str, &str)], key: &str) -> Result<(u16, Vec<u8>), TokenError> {
         let failed = |error: &reqwest::Error| if error.is_timeout() { TokenError::Timeout } else { TokenError::Failed };
         // The key travels in a header, never in an address.
-        let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(&self.keys.secret_key);
+        let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(key);
         let answer = request.form(form).timeout(self.timeout).send().await.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();
         tracing::info!(path, status, "asked Stripe Connect");
