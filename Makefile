@@ -35,7 +35,7 @@ lint: ## check the format, and the code and its documentation for warnings
 bench: ## measure size, cold start and cost of a request
 	@cargo run --quiet --profile bench-runner --package bench -- $(FUNCTIONS)
 
-bench-check: ## check sizes and numbers of calls against their limits
+bench-check: ## check sizes, instructions and numbers of calls against their limits
 	@cargo run --quiet --profile bench-runner --package bench -- --check
 
 rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete

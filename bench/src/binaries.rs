@@ -1,5 +1,6 @@
-//! Release binaries: built one by one, and their sizes.
+//! Release binaries, as they are deployed, and their sizes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ const ZIP_FRAME: u64 = 30 + 46 + 22 + 2 * "bootstrap".len() as u64;
 /// A built function.
 #[derive(Clone, Debug)]
 pub(crate) struct Binary {
+    /// The package's.
+    pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
     /// In bytes, stripped.
     pub(crate) size: u64,
@@ -25,16 +28,19 @@ pub(crate) struct Binary {
     pub(crate) zipped: u64,
 }
 
-/// Builds a package by itself. Cargo unifies features over all packages that one command builds, and what the local
-/// stack needs must not get into a function.
-pub(crate) fn build(package: &str) -> Result<Binary, Failure> {
-    let status = cargo().args(["build", "--release", "--package", package]).status()?;
-    if !status.success() {
-        return Err(format!("{package} does not build").into());
+/// Builds packages as they are deployed, all by one script, which says why none of them gets a feature of another's.
+pub(crate) fn build(packages: &BTreeSet<&'static str>) -> Result<BTreeMap<&'static str, Binary>, Failure> {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/build-release");
+    if !Command::new(script).arg(architecture).args(packages).status()?.success() {
+        return Err("not everything builds".into());
     }
-    let path = target_directory()?.join("release").join(package);
-    let zipped = zipped(&path)?;
-    Ok(Binary { size: fs::metadata(&path)?.len(), zipped, path })
+    let folder = target_directory()?.join("lambda");
+    let built = packages.iter().map(|package| {
+        let path = folder.join(package).join("bootstrap");
+        Ok((*package, Binary { name: package, size: fs::metadata(&path)?.len(), zipped: zipped(&path)?, path }))
+    });
+    built.collect()
 }
 
 /// Cargo, as the one that runs the benchmark, in the workspace.

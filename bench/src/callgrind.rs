@@ -23,8 +23,6 @@ pub(crate) struct Instructions {
     pub(crate) first_poll: u64,
     /// Until it has answered that and polls for the next.
     pub(crate) first_answer: u64,
-    /// From one event to the next, once it is warm.
-    pub(crate) warm: u64,
 }
 
 /// Whether Valgrind is there.
@@ -32,12 +30,14 @@ pub(crate) fn available() -> bool {
     Command::new(COMMAND[0]).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Counts. Every figure is that of a process of its own, for Callgrind tells when a process ends.
-pub(crate) async fn count(subject: &Subject) -> Result<Instructions, Failure> {
-    let first_poll = after(subject, 0).await?;
-    let first_answer = after(subject, 1).await?;
-    let warm = (after(subject, WARM_UP + REQUESTS).await? - after(subject, WARM_UP).await?) / REQUESTS;
-    Ok(Instructions { first_poll, first_answer, warm })
+/// Counts a start. Every figure is that of a process of its own, for Callgrind tells when a process ends.
+pub(crate) async fn start(subject: &Subject) -> Result<Instructions, Failure> {
+    Ok(Instructions { first_poll: after(subject, 0).await?, first_answer: after(subject, 1).await? })
+}
+
+/// Instructions from one event to the next, once the function is warm.
+pub(crate) async fn warm(subject: &Subject) -> Result<u64, Failure> {
+    Ok((after(subject, WARM_UP + REQUESTS).await? - after(subject, WARM_UP).await?) / REQUESTS)
 }
 
 /// Instructions from the start of a process until it polls again after so many requests.

@@ -1,6 +1,7 @@
 //! What a function may weigh, and how often it may call: figures that are the same in every run.
 
 use crate::binaries::Binary;
+use crate::callgrind::Instructions;
 use crate::stack::Calls;
 
 /// The most of each.
@@ -10,6 +11,11 @@ pub(crate) struct Limits {
     pub(crate) size: u64,
     /// Its archive, in bytes.
     pub(crate) zipped: u64,
+    /// Instructions until it polls for its first event, where Valgrind is there to count them. They are those of an
+    /// x86_64 machine.
+    pub(crate) init: u64,
+    /// Instructions until it has answered its first event.
+    pub(crate) answer: u64,
     /// Calls of Stripe's API in one request.
     pub(crate) stripe: usize,
     /// DynamoDB calls in one request that wait for one another.
@@ -18,12 +24,27 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// For what is measured only to compare with.
-    pub(crate) const NONE: Self = Self { size: u64::MAX, zipped: u64::MAX, stripe: usize::MAX, dynamodb_trips: usize::MAX };
+    pub(crate) const NONE: Self =
+        Self { size: u64::MAX, zipped: u64::MAX, init: u64::MAX, answer: u64::MAX, stripe: usize::MAX, dynamodb_trips: usize::MAX };
 
     /// A sentence for each limit that is exceeded.
-    pub(crate) fn exceeded(&self, what: &str, binary: &Binary, calls: Calls) -> Vec<String> {
+    pub(crate) fn exceeded(&self, what: &str, binary: &Binary, calls: Calls, counted: Option<Instructions>) -> Vec<String> {
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let mut exceeded = Vec::new();
+        if let Some(counted) = counted {
+            for (until, count, limit) in
+                [("first poll", counted.first_poll, self.init), ("first answer", counted.first_answer, self.answer)]
+            {
+                if count > limit {
+                    let millions = |count: u64| count as f64 / 1e6;
+                    exceeded.push(format!(
+                        "{what}: {:.2} million instructions to its {until}, of at most {:.2}",
+                        millions(count),
+                        millions(limit)
+                    ));
+                }
+            }
+        }
         if binary.size > self.size {
             exceeded.push(format!("{what}: the binary has {:.2} MB, of at most {:.2}", megabytes(binary.size), megabytes(self.size)));
         }

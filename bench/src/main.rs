@@ -1,6 +1,7 @@
 //! The benchmark: every function beside a Lambda that answers at once, in one table.
 //!
-//! `bench` builds and measures; `bench --check` builds, and fails where a size or a number of calls is over its limit.
+//! `bench` builds and measures; `bench --check` builds, and fails where a size, a number of instructions or a number of
+//! calls is over its limit.
 //! Times are never checked: they are the machine's as much as the function's. See `docs/performance.md`.
 
 mod binaries;
@@ -16,7 +17,9 @@ mod requests;
 mod runtime_api;
 mod server;
 mod stack;
+mod throughput;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -31,7 +34,7 @@ use stack::Stack;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: bench [--check] [FUNCTION...]
-       --check      only sizes and numbers of calls; fails where one is over its limit
+       --check      only sizes, instructions and calls; fails where one is over its limit
        FUNCTION     only these";
 
 /// What was asked for.
@@ -81,26 +84,25 @@ async fn run() -> Result<Vec<String>, Failure> {
         let rehearsed = bench.rehearse(workload).await?;
         if arguments.check {
             let what = format!("{} {}", workload.function, workload.title);
-            exceeded.extend(workload.limits.exceeded(&what, bench.binary(workload)?, rehearsed.calls));
-            bench.rows.push(Row::counted(workload, bench.binary(workload)?, rehearsed.calls));
+            let counted = if bench.valgrind { Some(callgrind::start(&rehearsed.subject).await?) } else { None };
+            exceeded.extend(workload.limits.exceeded(&what, bench.binary(workload)?, rehearsed.calls, counted));
+            bench.rows.push(Row::counted(workload, bench.binary(workload)?, rehearsed.calls, counted));
         } else {
             eprintln!("measuring {} {} …", workload.function, workload.title);
             bench.measure(workload, &rehearsed).await?;
         }
     }
     println!("{}", report::table(&bench.rows));
+    if !arguments.check && arguments.functions.is_empty() {
+        println!("\n{}", throughput::table(&bench.stack, &bench.binaries["charge"]).await?);
+    }
     Ok(exceeded)
 }
 
 /// Builds all that is needed. The purchases that other requests are about are made by `charge`.
 fn build(workloads: &[Workload]) -> Result<BTreeMap<&'static str, Binary>, Failure> {
-    let mut binaries = BTreeMap::new();
-    for package in [FLOOR.function, LEAN.function, "charge"].into_iter().chain(workloads.iter().map(|workload| workload.function)) {
-        if !binaries.contains_key(package) {
-            binaries.insert(package, binaries::build(package)?);
-        }
-    }
-    Ok(binaries)
+    let packages = [FLOOR.function, LEAN.function, "charge"].into_iter().chain(workloads.iter().map(|workload| workload.function));
+    binaries::build(&packages.collect())
 }
 
 /// Everything that runs.
@@ -110,6 +112,8 @@ struct Bench {
     floor: Rehearsed,
     lean: Rehearsed,
     rows: Vec<Row>,
+    /// The floor's peak of memory, in bytes: the first that is measured.
+    floor_memory: OnceCell<u64>,
     valgrind: bool,
 }
 
@@ -119,7 +123,7 @@ impl Bench {
         rehearsal::buy_courses(&stack, &binaries["charge"]).await?;
         let floor = rehearsal::rehearse(&stack, &FLOOR, &binaries[FLOOR.function]).await?;
         let lean = rehearsal::rehearse(&stack, &LEAN, &binaries[LEAN.function]).await?;
-        Ok(Self { binaries, stack, floor, lean, rows: Vec::new(), valgrind: callgrind::available() })
+        Ok(Self { binaries, stack, floor, lean, rows: Vec::new(), floor_memory: OnceCell::new(), valgrind: callgrind::available() })
     }
 
     fn binary(&self, workload: &Workload) -> Result<&Binary, Failure> {
@@ -152,8 +156,13 @@ impl Bench {
         let subject: &Subject = &rehearsed.subject;
         let [floor, start] = measure::starts(&self.floor.subject, subject).await?;
         let [lean, warm] = measure::warm(&self.lean.subject, subject).await?;
-        let instructions = if self.valgrind { Some(callgrind::count(subject).await?) } else { None };
+        let (counted, instructions) = match self.valgrind {
+            true => (Some(callgrind::start(subject).await?), Some(callgrind::warm(subject).await?)),
+            false => (None, None),
+        };
         rehearsed.backend.check()?;
-        Ok(Row::measured(workload, self.binary(workload)?, rehearsed.calls, report::Figures { floor, start, lean, warm, instructions }))
+        let floor_memory = *self.floor_memory.get_or_init(|| warm.peak_memory);
+        let figures = report::Figures { floor, start, lean, warm, floor_memory, instructions };
+        Ok(Row::measured(workload, self.binary(workload)?, rehearsed.calls, counted, figures))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failure;
+use crate::binaries::Binary;
 use crate::runtime_api::{Answer, RuntimeApi, Step};
 
 /// The function's variables, without those that Lambda sets for every function.
@@ -19,6 +20,8 @@ pub(crate) type Environment = BTreeMap<&'static str, String>;
 /// How to start a function.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
+    /// The function's name.
+    pub(crate) name: &'static str,
     /// The release binary.
     pub(crate) program: PathBuf,
     /// Its own variables.
@@ -44,9 +47,9 @@ pub(crate) struct Process {
 
 impl Launch {
     /// The binary by itself.
-    pub(crate) fn new(program: &Path, environment: Environment) -> Self {
-        let (program, under) = (program.to_owned(), Vec::new());
-        Self { program, environment, under, log: None, patience: Duration::from_secs(10) }
+    pub(crate) fn new(binary: &Binary, environment: Environment) -> Self {
+        let (program, under) = (binary.path.clone(), Vec::new());
+        Self { name: binary.name, program, environment, under, log: None, patience: Duration::from_secs(10) }
     }
 
     /// Starts the process; an event that is given here is there before its first poll.
@@ -55,7 +58,7 @@ impl Launch {
         if let Some(event) = event {
             api.give(event);
         }
-        let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.name.to_owned();
         let mut command = match self.under.split_first() {
             Some((runner, arguments)) => {
                 let mut command = Command::new(runner);

@@ -36,7 +36,7 @@ pub(crate) async fn rehearse(stack: &Stack, workload: &Workload, binary: &Binary
     subject.check(&answer.body).map_err(|failure| format!("{} {}: {failure}", workload.function, workload.title))?;
     let calls = backend.counted();
 
-    subject.launch = Launch::new(&binary.path, backend.playing());
+    subject.launch = Launch::new(binary, backend.playing());
     Ok(Rehearsed { subject, calls, backend })
 }
 
@@ -61,8 +61,7 @@ pub(crate) async fn buy_courses(stack: &Stack, charge: &Binary) -> Result<(), Fa
 fn rehearsing(backend: &Backend, binary: &Binary) -> Result<Launch, Failure> {
     let folder = target_directory()?.join("bench");
     std::fs::create_dir_all(&folder)?;
-    let name = binary.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut launch = Launch::new(&binary.path, backend.rehearsing());
-    launch.log = Some(folder.join(format!("{name}.log")));
+    let mut launch = Launch::new(binary, backend.rehearsing());
+    launch.log = Some(folder.join(format!("{}.log", binary.name)));
     Ok(launch)
 }

@@ -17,15 +17,17 @@ pub(crate) struct Figures {
     /// The lean function, working in turn with it.
     pub(crate) lean: Warm,
     pub(crate) warm: Warm,
-    /// Where Valgrind is there.
-    pub(crate) instructions: Option<Instructions>,
+    /// The floor's peak of memory, in bytes.
+    pub(crate) floor_memory: u64,
+    /// Those of a warm request, where Valgrind is there.
+    pub(crate) instructions: Option<u64>,
 }
 
 /// A line of the table.
 #[derive(Debug)]
 pub(crate) struct Row(Vec<String>);
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "function",
     "request",
     "binary MB",
@@ -33,24 +35,26 @@ const COLUMNS: [&str; 19] = [
     "Stripe calls",
     "DynamoDB calls",
     "in a row",
+    "to poll Minstr",
+    "to answer Minstr",
     "start to poll ms",
     "to answer ms",
     "× floor",
     "CPU ms",
-    "to poll Minstr",
-    "to answer Minstr",
     "warm p50 µs",
     "p99 µs",
     "CPU µs",
     "× f3",
     "kinstr",
     "peak MB",
+    "× floor",
 ];
 
 impl Row {
     /// What needs no clock.
-    pub(crate) fn counted(workload: &Workload, binary: &Binary, calls: Calls) -> Self {
+    pub(crate) fn counted(workload: &Workload, binary: &Binary, calls: Calls, counted: Option<Instructions>) -> Self {
         let megabytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1e6);
+        let millions = |count: Option<u64>| count.map_or("–".to_owned(), |count| format!("{:.2}", count as f64 / 1e6));
         Self(vec![
             workload.function.to_owned(),
             workload.title.to_owned(),
@@ -59,30 +63,30 @@ impl Row {
             calls.stripe.to_string(),
             calls.dynamodb.to_string(),
             calls.dynamodb_trips.to_string(),
+            millions(counted.map(|counted| counted.first_poll)),
+            millions(counted.map(|counted| counted.first_answer)),
         ])
     }
 
     /// All of it.
-    pub(crate) fn measured(workload: &Workload, binary: &Binary, calls: Calls, figures: Figures) -> Self {
-        let Figures { floor, start, lean, warm, instructions } = figures;
+    pub(crate) fn measured(workload: &Workload, binary: &Binary, calls: Calls, counted: Option<Instructions>, figures: Figures) -> Self {
+        let Figures { floor, start, lean, warm, floor_memory, instructions } = figures;
         let milliseconds = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
         let microseconds = |time: Duration| format!("{:.0}", time.as_secs_f64() * 1e6);
         let ratio = |one: Duration, other: Duration| format!("{:.2}", one.as_secs_f64() / other.as_secs_f64());
-        let millions = |count: Option<u64>| count.map_or("–".to_owned(), |count| format!("{:.2}", count as f64 / 1e6));
-        let mut row = Self::counted(workload, binary, calls);
+        let mut row = Self::counted(workload, binary, calls, counted);
         row.0.extend([
             milliseconds(start.first_poll),
             milliseconds(start.first_answer),
             ratio(start.first_answer, floor.first_answer),
             milliseconds(start.cpu),
-            millions(instructions.map(|counted| counted.first_poll)),
-            millions(instructions.map(|counted| counted.first_answer)),
             microseconds(warm.median),
             microseconds(warm.p99),
             microseconds(warm.cpu),
             ratio(warm.cpu, lean.cpu),
-            instructions.map_or("–".to_owned(), |counted| format!("{:.0}", counted.warm as f64 / 1e3)),
+            instructions.map_or("–".to_owned(), |count| format!("{:.0}", count as f64 / 1e3)),
             format!("{:.1}", warm.peak_memory as f64 / 1e6),
+            format!("{:.2}", warm.peak_memory as f64 / floor_memory as f64),
         ]);
         row
     }

@@ -160,6 +160,11 @@ impl Stack {
         self.stripe.url()
     }
 
+    /// A function's variables where it calls the stand-ins themselves.
+    pub(crate) fn environment(&self) -> Environment {
+        environment(&self.dynamo.url(), &self.stripe.url(), &self.aws.url())
+    }
+
     /// Ways to the stand-ins for one function.
     pub(crate) async fn backend(&self) -> Result<Backend, Failure> {
         Ok(Backend {

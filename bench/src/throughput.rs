@@ -1,0 +1,79 @@
+//! How many purchases a second many instances of `charge` make together, against the stand-ins: what a purchase costs
+//! all who take part in it, on one machine, and that nothing in its path waits for another purchase.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::Failure;
+use crate::binaries::Binary;
+use crate::process::{Launch, Process};
+use crate::requests::purchase;
+use crate::stack::Stack;
+
+/// How many instances there are, one request at a time each, as Lambda has it.
+const AT_ONCE: [usize; 3] = [1, 16, 64];
+
+/// Purchases that are measured for each, and before it by each instance.
+const PURCHASES: usize = 640;
+const WARM_UP: usize = 2;
+
+/// A line for each number of instances, in Markdown.
+pub(crate) async fn table(stack: &Stack, charge: &Binary) -> Result<String, Failure> {
+    let mut lines = vec!["| purchases at once | a second | p50 ms | p99 ms |".to_owned(), "| --: | --: | --: | --: |".to_owned()];
+    for at_once in AT_ONCE {
+        eprintln!("measuring {at_once} purchases at once …");
+        let (latencies, time) = measure(stack, charge, at_once).await?;
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        let rate = latencies.len() as f64 / time.as_secs_f64();
+        let (median, p99) = (latencies[latencies.len() / 2], latencies[latencies.len() * 99 / 100]);
+        lines.push(format!("| {at_once} | {rate:.0} | {:.1} | {:.1} |", milliseconds(median), milliseconds(p99)));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// How long each purchase took, the shortest first, and how long all of them.
+async fn measure(stack: &Stack, charge: &Binary, at_once: usize) -> Result<(Vec<Duration>, Duration), Failure> {
+    let session = stack.session(&stack.buyer).await?;
+    let mut instances = Vec::new();
+    for instance in 0..at_once {
+        let mut events = Vec::new();
+        for number in 0..WARM_UP + PURCHASES / at_once {
+            let course = stack.new_course(&format!("throughput-{at_once}-{instance}-{number}")).await?;
+            events.push(purchase(course.as_str(), &session).to_bytes());
+        }
+        let mut process = Launch::new(charge, stack.environment()).start(None).await?;
+        process.polled().await?;
+        for event in events.drain(..WARM_UP) {
+            buy(&mut process, event).await?;
+        }
+        instances.push((process, events));
+    }
+    let begun = Instant::now();
+    let work = instances.into_iter().map(|(mut process, events)| async move {
+        let mut latencies = Vec::new();
+        for event in events {
+            latencies.push(buy(&mut process, event).await?);
+        }
+        Ok::<_, Failure>(latencies)
+    });
+    let tasks: Vec<_> = work.map(tokio::spawn).collect();
+    let mut latencies = Vec::new();
+    for task in tasks {
+        latencies.extend(task.await??);
+    }
+    let time = begun.elapsed();
+    latencies.sort_unstable();
+    Ok((latencies, time))
+}
+
+/// One purchase, which must succeed.
+async fn buy(process: &mut Process, event: Bytes) -> Result<Duration, Failure> {
+    process.give(event);
+    let answer = process.answered().await?;
+    process.polled().await?;
+    if !answer.body.starts_with(b"{\"statusCode\":201") {
+        return Err(format!("a purchase failed: {}", String::from_utf8_lossy(&answer.body)).into());
+    }
+    Ok(answer.at - answer.handed)
+}
