@@ -1,5 +1,5 @@
-//! Secrets, from Secrets Manager, read once when a function starts. None of them is ever shown: their types print
-//! nothing.
+//! Secrets, from Secrets Manager, read when a function starts; Stripe's keys also later (see `stripe::keys`). None of them
+//! is ever shown: their types print nothing.
 
 use std::collections::HashMap;
 use std::fmt;

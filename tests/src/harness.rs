@@ -8,6 +8,7 @@ mod events;
 mod mail;
 mod people;
 mod router;
+mod secrets;
 mod shape;
 mod stripe;
 
@@ -32,6 +33,7 @@ pub(crate) use client::{Answer, Call};
 pub(crate) use events::{CONNECT, PLATFORM, sign};
 pub(crate) use mail::token_in;
 pub(crate) use people::{PASSWORD, Person};
+pub(crate) use secrets::Secret;
 pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
@@ -78,6 +80,14 @@ impl World {
     /// With some environment variables of the functions set otherwise.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         Self::build(settings, Clock::shifted(), Entropy::system()).await
+    }
+
+    /// With the functions reading Stripe's keys from a secret, which can be rotated.
+    pub(crate) async fn with_secret(value: &serde_json::Value) -> (Self, Secret) {
+        let mut world = Self::start().await;
+        let secret = Secret::start(&world.app, value).await;
+        world.payments.read_keys_from(&secret).await;
+        (world, secret)
     }
 
     /// The same in which nothing is left to chance: the same bytes for the same seed, and time that only [`World::pass`] lets

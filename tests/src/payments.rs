@@ -14,6 +14,7 @@ mod onboarding;
 mod payees;
 mod reconcile;
 mod refunds;
+mod rotation;
 mod tokens;
 mod tutorial;
 mod webhooks;

@@ -21,8 +21,7 @@ pub(super) struct Refusal {
     pub(super) message: &'static str,
 }
 
-const MISSING: Refusal =
-    Refusal { kind: "ResourceNotFoundException", message: "Secrets Manager can't find the specified secret." };
+const MISSING: Refusal = Refusal { kind: "ResourceNotFoundException", message: "Secrets Manager can't find the specified secret." };
 
 /// All secrets by name, with their versions, the newest last.
 #[derive(Debug)]

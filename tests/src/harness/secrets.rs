@@ -1,0 +1,61 @@
+//! Stripe's keys in a Secrets Manager, from which the functions read them and where a test rotates them.
+
+use std::collections::HashMap;
+
+use local::aws::AwsStandIn;
+use local::proxy::Proxy;
+use serde_json::Value;
+use shared::app::App;
+use shared::stripe::Gateway;
+
+use super::PAUSE;
+
+const READ: &str = "GetSecretValue";
+
+/// The secret of the keys, and a count of who reads it.
+pub(crate) struct Secret {
+    name: String,
+    proxy: Proxy,
+    app: App,
+    stand_in: AwsStandIn,
+}
+
+impl Secret {
+    /// A Secrets Manager of its own with that value.
+    pub(crate) async fn start(app: &App, value: &Value) -> Self {
+        let name = app.config.stripe_secret_arn.clone();
+        let secrets = HashMap::from([(name.clone(), value.to_string())]);
+        let stand_in = local::aws::start(0, secrets).await.expect("a port is free");
+        let proxy = local::proxy::start(stand_in.url()).await.expect("a port is free");
+        Self { name, proxy, app: app.clone(), stand_in }
+    }
+
+    /// What the functions and the operator read it with.
+    pub(crate) fn endpoint(&self) -> String {
+        self.proxy.url()
+    }
+
+    /// The functions' gateway, made as `main.rs` makes it.
+    pub(crate) async fn gateway(&self) -> Gateway {
+        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
+        Gateway::from_secret(&self.app, client).await.expect("the secret is there").pausing(PAUSE)
+    }
+
+    /// Writes a new version, as an operator does.
+    pub(crate) async fn put(&self, value: &Value) {
+        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
+        client.put_secret_value().secret_id(&self.name).secret_string(value.to_string()).send().await.expect("it is written");
+    }
+
+    /// How often it was read since the last time.
+    pub(crate) fn reads(&self) -> usize {
+        let reads = self.proxy.operations().iter().filter(|operation| *operation == READ).count();
+        self.proxy.clear();
+        reads
+    }
+
+    /// What stands between the functions and Secrets Manager.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+}

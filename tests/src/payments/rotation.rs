@@ -1,0 +1,144 @@
+//! Keys that are rotated while functions run: nothing is deployed, started anew or lost.
+
+use futures_util::future::join_all;
+use local::proxy::{Fault, Gate, Kind};
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{CONNECT, PLATFORM, World};
+
+const OLD: &str = "sk_test_local";
+const NEW: &str = "sk_test_rolled";
+const CARD: &str = "pm_card_visa";
+const CHARGE: &str = "POST /v1/payment_intents";
+
+fn keys(secret_key: &str, webhook_secrets: &[&str]) -> Value {
+    json!({
+        "secret_key": secret_key,
+        "client_id": "ca_local",
+        "webhook_secrets": webhook_secrets,
+        "connect_webhook_secrets": [CONNECT.1],
+    })
+}
+
+/// An event that asks for nothing.
+fn event(id: &str) -> String {
+    json!({"id": id, "type": "some.thing", "livemode": false, "data": {"object": {}}}).to_string()
+}
+
+async fn succeeded(world: &World) -> usize {
+    let events = world.admin("GET", "events", json!({})).await;
+    let all = events["events"].as_array().expect("it is a list").iter();
+    all.filter(|event| event["type"] == "payment_intent.succeeded").count()
+}
+
+#[tokio::test]
+async fn a_secret_key_is_rolled_under_purchases_that_are_on_their_way() {
+    let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
+    let shop = world.shop().await;
+    let mut buyers = vec![shop.buyer.clone()];
+    for number in 1..6 {
+        buyers.push(world.buyer(&format!("buyer{number}@example.com")).await);
+    }
+    secret.reads();
+    let gate = Gate::new();
+    world.stripe_proxy.inject(Fault::next(CHARGE, Kind::Hold(gate.clone())).times(buyers.len()));
+    let purchases = join_all(buyers.iter().map(|buyer| world.buy(buyer, &shop.course_id, CARD)));
+    let rotation = async {
+        for _ in &buyers {
+            gate.reached().await;
+        }
+        // Every one of them has left with the old key, which is of no use by the time it arrives.
+        world.admin("POST", "keys", json!({"make": NEW})).await;
+        secret.put(&keys(NEW, &[PLATFORM.1])).await;
+        world.admin("POST", "keys", json!({"expire": OLD})).await;
+        for _ in &buyers {
+            gate.open();
+        }
+    };
+    let (answers, ()) = tokio::join!(purchases, rotation);
+    for answer in answers {
+        assert_eq!((answer.status, answer.json()["purchase"]["status"].as_str()), (201, Some("paid")), "{}", answer.body);
+    }
+    assert_eq!(succeeded(&world).await, buyers.len(), "each was charged once");
+    assert!((1..=buyers.len()).contains(&secret.reads()));
+
+    // Afterwards the new key is known, and not asked for again.
+    let later = world.buyer("later@example.com").await;
+    assert_eq!(world.buy(&later, &shop.course_id, CARD).await.status, 201);
+    assert_eq!(secret.reads(), 0);
+    // Other functions find out by themselves, the one that trades a code for tokens included: it spends none.
+    let seller = world.seller("seller2@example.com").await;
+    world.link(&seller).await;
+    let refund = world.get("/sales").bearer(&shop.seller.token).await.json()["items"][0]["purchase_id"].clone();
+    let path = format!("/purchases/{}/refund", refund.as_str().expect("an id"));
+    assert_eq!(world.post(path, json!({})).bearer(&shop.seller.token).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_ends_before_the_new_one_is_written_holds_purchases_up_and_loses_none() {
+    let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
+    let shop = world.shop().await;
+    world.admin("POST", "keys", json!({"make": NEW, "expire": OLD})).await;
+    for _ in 0..2 {
+        let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!((answer.status, answer.text("code")), (502, "payment_provider_error".to_owned()), "{}", answer.body);
+    }
+    secret.put(&keys(NEW, &[PLATFORM.1])).await;
+    world.pass(Duration::minutes(1)).await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((answer.status, answer.json()["purchase"]["status"].as_str()), (201, Some("paid")), "{}", answer.body);
+    assert_eq!(succeeded(&world).await, 1);
+}
+
+#[tokio::test]
+async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
+    let (world, secret) = World::with_secret(&keys(OLD, &["whsec_1"])).await;
+    let (path, _) = PLATFORM;
+    secret.reads();
+    assert_eq!(world.send_event((path, "whsec_1"), &event("evt_1")).await.status, 200);
+    assert_eq!(secret.reads(), 0);
+
+    // Rolled at Stripe and written here; the function has read the secret long ago.
+    secret.put(&keys(OLD, &["whsec_2", "whsec_1"])).await;
+    world.app.clock.advance(Duration::seconds(11));
+    for (id, signed_with) in [("evt_2", "whsec_2"), ("evt_3", "whsec_1"), ("evt_4", "whsec_2")] {
+        assert_eq!(world.send_event((path, signed_with), &event(id)).await.status, 200, "{signed_with}");
+    }
+    assert_eq!(secret.reads(), 1, "at the first signature that it did not know");
+
+    // Taken out again: within five minutes nobody believes it any more, without a signature that fails before.
+    secret.put(&keys(OLD, &["whsec_2"])).await;
+    world.app.clock.advance(Duration::minutes(5));
+    let answer = world.send_event((path, "whsec_1"), &event("evt_5")).await;
+    answer.is_problem(400, "bad_signature", "the signature does not verify");
+    assert_eq!(world.send_event((path, "whsec_2"), &event("evt_6")).await.status, 200);
+    assert_eq!(secret.reads(), 1);
+}
+
+#[tokio::test]
+async fn who_sends_bad_signatures_does_not_have_the_secret_read_each_time() {
+    let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
+    world.app.clock.advance(Duration::seconds(11));
+    secret.reads();
+    for number in 0..20 {
+        let answer = world.send_event((PLATFORM.0, "whsec_guessed"), &event(&format!("evt_{number}"))).await;
+        assert_eq!(answer.status, 400);
+    }
+    assert_eq!(secret.reads(), 1);
+    world.app.clock.advance(Duration::seconds(11));
+    assert_eq!(world.send_event((PLATFORM.0, "whsec_guessed"), &event("evt_last")).await.status, 400);
+    assert_eq!(secret.reads(), 1);
+}
+
+#[tokio::test]
+async fn where_the_secret_cannot_be_read_again_the_keys_at_hand_go_on() {
+    let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
+    let shop = world.shop().await;
+    secret.reads();
+    secret.proxy().inject(Fault::always(Kind::Answer { status: 400, body: r#"{"__type":"AccessDeniedException"}"#.to_owned() }));
+    world.app.clock.advance(Duration::minutes(6));
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
+    assert_eq!(world.send_event(PLATFORM, &event("evt_1")).await.status, 200);
+    assert_eq!(secret.reads(), 2, "once by each function");
+}
