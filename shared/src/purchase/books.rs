@@ -169,6 +169,13 @@ impl Purchase {
         transfer.amount - taken
     }
 
+    /// What is left of the transfer that Stripe made with a destination charge, with what is planned to be taken back taken off.
+    pub(super) fn left_of_own_transfer(&self) -> i64 {
+        let by_refunds: i64 = self.refunds().map(|refund| refund.transfer_reversed).sum();
+        let reversals = self.movements.iter().filter(|one| one.kind == MovementKind::Reversal && one.state != MovementState::Failed);
+        self.amount - by_refunds - reversals.filter(|reversal| reversal.of.is_none()).map(|reversal| reversal.amount).sum::<i64>()
+    }
+
     /// What was taken back from payees for one reason.
     pub(super) fn taken_back(&self, reason: &Reason) -> impl Iterator<Item = &Movement> {
         self.movements.iter().filter(move |movement| movement.kind == MovementKind::Reversal && movement.reason == *reason)

@@ -15,6 +15,7 @@ mod books;
 mod dispute;
 mod movement;
 mod observe;
+mod payees;
 mod plan;
 mod status;
 #[cfg(test)]

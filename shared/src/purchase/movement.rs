@@ -35,7 +35,7 @@ pub enum MovementState {
     Failed,
 }
 
-/// Why money moves. At most one movement of a kind and party has the same reason.
+/// Why money moves. At most one transfer to a payee, and one reversal of a transfer, has the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type", content = "of")]
 pub enum Reason {

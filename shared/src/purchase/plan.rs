@@ -118,29 +118,23 @@ impl Purchase {
         }
         for refund in self.refunds().cloned().collect::<Vec<_>>() {
             let reason = Reason::Refund(refund.number);
-            if refund.is_under_way() {
-                self.take(&reason, refund.amount - refund.fee_refunded, self.charge_type == ChargeType::Separate, at);
+            if refund.is_under_way() && self.charge_type == ChargeType::Separate {
+                self.take(&reason, refund.amount - refund.fee_refunded, at);
             } else if refund.state == MovementState::Failed && refund.stripe_id.is_some() {
-                let back = Reason::FailedRefund(refund.number);
-                given_up |= self.restore(&reason, &back, at);
-                let whole = refund.transfer_reversed - refund.fee_refunded;
-                if self.charge_type == ChargeType::Destination && whole > 0 && !self.has(&back, None) {
-                    let payee = Payee { user_id: self.seller_id.clone(), account: self.seller_account.clone(), amount: whole };
-                    self.draft_transfer(back, payee, None, at);
-                }
+                let by_stripe =
+                    if self.charge_type == ChargeType::Destination { refund.transfer_reversed - refund.fee_refunded } else { 0 };
+                given_up |= self.restore(&reason, &Reason::FailedRefund(refund.number), by_stripe, at);
             }
         }
         for dispute in self.disputes.clone() {
             let reason = Reason::LostDispute(dispute.id.clone());
             match dispute.status {
-                DisputeStatus::Lost if take_back => {
-                    let part = self.sellers_part(dispute.amount);
-                    self.take(&reason, part, self.charge_type != ChargeType::Direct, at);
-                }
-                DisputeStatus::Won => given_up |= self.restore(&reason, &Reason::WonDispute(dispute.id.clone()), at),
+                DisputeStatus::Lost if take_back => self.take(&reason, self.payees_part(dispute.amount), at),
+                DisputeStatus::Won => given_up |= self.restore(&reason, &Reason::WonDispute(dispute.id.clone()), 0, at),
                 _ => {}
             }
         }
+        self.take_surplus(at);
         let planned = self.movements[before..].iter().map(|movement| movement.number.to_string()).collect::<Vec<_>>();
         if !planned.is_empty() {
             self.enter_status(cause, at, format!("movements planned: {}", planned.join(", ")));
@@ -196,57 +190,7 @@ impl Purchase {
         part.min(fee - self.fee_refunded())
     }
 
-    /// What payees got of `amount` of what the buyer has not got back.
-    fn sellers_part(&self, amount: i64) -> i64 {
-        let (held, fee) = (self.amount - self.refunded(), self.application_fee - self.fee_refunded());
-        if amount >= held { held - fee } else { amount - share(fee, amount, held) }
-    }
-
-    /// Takes `whole` back from the payees in proportion to what each still has, once for each reason.
-    fn take(&mut self, reason: &Reason, whole: i64, applies: bool, at: OffsetDateTime) {
-        if !applies || whole <= 0 || self.taken_back(reason).next().is_some() {
-            return;
-        }
-        if self.charge_type == ChargeType::Destination {
-            let payee = Payee { user_id: self.seller_id.clone(), account: self.seller_account.clone(), amount: whole };
-            self.draft_reversal(reason.clone(), payee, None, at);
-            return;
-        }
-        let transfers: Vec<Movement> = self.movements.iter().filter(|one| one.reason == Reason::Sale).cloned().collect();
-        let left: Vec<i64> = transfers.iter().map(|transfer| self.left_of(transfer)).collect();
-        for (transfer, amount) in transfers.iter().zip(divide(whole, &left)) {
-            if let (true, Some(user_id), Some(account)) = (amount > 0, transfer.payee.clone(), transfer.payee_account.clone()) {
-                self.draft_reversal(reason.clone(), Payee { user_id, account, amount }, Some(transfer.number), at);
-            }
-        }
-    }
-
-    /// Gives payees again what was taken from them for `taken`. What Stripe has not heard of is given up instead; what
-    /// it may have heard of is waited for.
-    fn restore(&mut self, taken: &Reason, reason: &Reason, at: OffsetDateTime) -> bool {
-        let mut given_up = false;
-        for reversal in self.taken_back(taken).cloned().collect::<Vec<_>>() {
-            match (reversal.state, reversal.payee.clone(), reversal.payee_account.clone()) {
-                (MovementState::Planned, ..) if !reversal.may_be_at_stripe() || self.request(reversal.number).is_none() => {
-                    if let Some(one) = self.movements.iter_mut().find(|one| one.number == reversal.number) {
-                        one.state = MovementState::Failed;
-                        given_up = true;
-                    }
-                }
-                (MovementState::Done, Some(user_id), Some(account)) if !self.has(reason, Some(&account)) => {
-                    self.draft_transfer(reason.clone(), Payee { user_id, account, amount: reversal.amount }, None, at);
-                }
-                _ => {}
-            }
-        }
-        given_up
-    }
-
-    fn has(&self, reason: &Reason, account: Option<&str>) -> bool {
-        self.movements.iter().any(|one| one.reason == *reason && (account.is_none() || one.payee_account.as_deref() == account))
-    }
-
-    fn draft_transfer(&mut self, reason: Reason, payee: Payee, charge: Option<String>, at: OffsetDateTime) {
+    pub(super) fn draft_transfer(&mut self, reason: Reason, payee: Payee, charge: Option<String>, at: OffsetDateTime) {
         let mut form = vec![
             ("amount", payee.amount.to_string()),
             ("currency", self.currency.code().to_owned()),
@@ -259,7 +203,7 @@ impl Purchase {
         self.draft(Draft { amount, payee: Some(payee), form, ..Draft::of(MovementKind::Transfer, reason) }, at);
     }
 
-    fn draft_reversal(&mut self, reason: Reason, payee: Payee, of: Option<u32>, at: OffsetDateTime) {
+    pub(super) fn draft_reversal(&mut self, reason: Reason, payee: Payee, of: Option<u32>, at: OffsetDateTime) {
         let form = vec![("amount", payee.amount.to_string())];
         let amount = payee.amount;
         self.draft(Draft { amount, payee: Some(payee), of, form, ..Draft::of(MovementKind::Reversal, reason) }, at);

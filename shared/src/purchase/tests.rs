@@ -77,7 +77,7 @@ fn settle(purchase: &mut Purchase) {
         let Some(number) = next else { return };
         let kind = purchase.movement(number).expect("it is there").kind;
         let reversed = (kind == MovementKind::Refund && purchase.charge_type == ChargeType::Destination)
-            .then(|| purchase.movement(number).expect("it is there").amount);
+            .then(|| purchase.movement(number).expect("it is there").amount.min(purchase.left_of_own_transfer()));
         let made =
             Outcome::Made { id: format!("obj_{number}"), state: MovementState::Done, transfer_reversed: reversed, fee_refunded: None };
         assert!(purchase.observe_movement(number, &made, "settle", AT));
@@ -214,6 +214,91 @@ fn a_refund_that_fails_gives_everybody_theirs_again() {
         assert_eq!((purchase.status(), purchase.refunded(), purchase.ownership()), (Status::Paid, 0, Ownership::Owned), "{charge_type:?}");
         let expected = if charge_type == ChargeType::Direct { before + 2500 } else { before };
         assert_eq!(purchase.net(), expected, "{charge_type:?}: a direct charge's fee stays given back");
+    }
+}
+
+/// Refunds a part, or all that is left, and carries it out.
+fn refund(purchase: &mut Purchase, amount: Option<i64>) -> u32 {
+    let seller = purchase.seller_id.clone();
+    let number = purchase.plan_refund(amount, &seller, None, "request:2", AT).expect("it is left");
+    settle(purchase);
+    number
+}
+
+/// Has the bank send a refund back, with nothing carried out yet.
+fn send_back(purchase: &mut Purchase, number: u32) {
+    let (id, amount) =
+        purchase.movement(number).map(|refund| (refund.stripe_id.clone().expect("it was made"), refund.amount)).expect("it is there");
+    let failed = SeenRefund { id: &id, amount, state: MovementState::Failed, transfer_reversed: None, fee_refunded: None };
+    assert!(purchase.observe_refund(&failed, Some(number), "event:1", AT));
+    purchase.plan(true, "event:1", AT);
+}
+
+#[test]
+fn a_seller_keeps_nothing_of_what_is_refunded_in_the_end() {
+    for charge_type in [ChargeType::Destination, ChargeType::Separate] {
+        for parts in [vec![None], vec![Some(2000), None], vec![Some(1), Some(4998), None]] {
+            let mut purchase = paid(charge_type);
+            settle(&mut purchase);
+            let before = purchase.net();
+            let whole = refund(&mut purchase, None);
+            send_back(&mut purchase, whole);
+            settle(&mut purchase);
+            assert_eq!(purchase.net(), before, "{charge_type:?}");
+            let mut given_back = 0;
+            for part in parts.iter().copied() {
+                given_back += part.unwrap_or(5000 - given_back);
+                refund(&mut purchase, part);
+                let rest = before - share(before, given_back, 5000);
+                assert!((purchase.net() - rest).abs() <= 1, "{charge_type:?}: {} of {rest} after {given_back}", purchase.net());
+            }
+            assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?} {parts:?}");
+            let moved = purchase.movements().len();
+            settle(&mut purchase);
+            assert_eq!(purchase.movements().len(), moved, "nothing moves twice");
+        }
+    }
+}
+
+#[test]
+fn what_a_seller_is_given_again_too_late_is_taken_back() {
+    for charge_type in [ChargeType::Destination, ChargeType::Separate] {
+        let mut purchase = paid(charge_type);
+        settle(&mut purchase);
+        let half = refund(&mut purchase, Some(2500));
+        send_back(&mut purchase, half);
+        // The platform's balance is empty.
+        for number in purchase.movements().iter().filter(|one| one.is_planned()).map(|one| one.number).collect::<Vec<_>>() {
+            purchase.observe_movement(number, &Outcome::Refused { code: "balance_insufficient".into() }, "event:1", AT);
+        }
+        let seller = purchase.seller_id.clone();
+        let number = purchase.plan_refund(None, &seller, None, "request:3", AT).expect("it is left");
+        let reversed = (charge_type == ChargeType::Destination).then_some(2500);
+        let made = Outcome::Made { id: "re_2".into(), state: MovementState::Done, transfer_reversed: reversed, fee_refunded: None };
+        purchase.observe_movement(number, &made, "request:3", AT);
+        settle(&mut purchase);
+        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}");
+    }
+}
+
+#[test]
+fn disputes_and_refunds_take_what_was_given_again_too() {
+    let dispute = |status| SeenDispute { id: "dp_1", amount: 5000, status, reason: "fraudulent" };
+    for charge_type in [ChargeType::Destination, ChargeType::Separate] {
+        let mut purchase = paid(charge_type);
+        settle(&mut purchase);
+        let before = purchase.net();
+        let half = refund(&mut purchase, Some(2500));
+        send_back(&mut purchase, half);
+        settle(&mut purchase);
+        assert!(purchase.observe_dispute(&dispute(DisputeStatus::Lost), "event:2", AT));
+        settle(&mut purchase);
+        assert_eq!(purchase.net(), 0, "{charge_type:?}: lost");
+        assert!(purchase.observe_dispute(&dispute(DisputeStatus::Won), "event:3", AT));
+        settle(&mut purchase);
+        assert_eq!(purchase.net(), before, "{charge_type:?}: won");
+        refund(&mut purchase, None);
+        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}: given back");
     }
 }
 

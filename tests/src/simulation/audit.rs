@@ -236,6 +236,15 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
     assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
 
+    // What was asked for here takes everybody's part with it; in the dashboard it is the platform that decides.
+    let live = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.is_under_way());
+    if purchase.charge_type != ChargeType::Direct
+        && live.map(|refund| if refund.body.is_some() { refund.amount } else { 0 }).sum::<i64>() == purchase.amount()
+    {
+        let theirs: i64 = shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()).map(|(_, amount)| amount).sum();
+        assert_eq!(theirs, 0, "{}", whose("payees keep something of what was given back"));
+    }
+
     // Who has what of it, at Stripe.
     let fee = charge["application_fee"].as_str().map(|id| &stripe.fees[id]);
     let (fee_taken, fee_back) = fee.map_or((0, 0), |fee| (whole(&fee["amount"]), whole(&fee["amount_refunded"])));

@@ -53,6 +53,8 @@ pub(super) struct Course {
     pub(super) id: String,
     pub(super) slug: String,
     pub(super) seller: usize,
+    /// Who has a share in it, the seller among them.
+    pub(super) payees: Vec<usize>,
     pub(super) currency: Currency,
 }
 
@@ -154,14 +156,16 @@ impl Market {
             self.world.course(&self.sellers[seller].person, &format!("Course {number}"), amount, currency.code(), fee_percent).await;
         let text = |name: &str| course[name].as_str().expect("it is there").to_owned();
         let (id, slug) = (text("id"), text("slug"));
+        let mut payees = vec![seller];
         // Every fourth is shared by three sellers, with an odd cent.
         if number % 4 == 3 {
             let shares: Vec<Value> =
                 (0..3).zip([51, 32, 17]).map(|(payee, share)| json!({"seller": self.sellers[payee].person.id, "share": share})).collect();
             let answer = self.world.patch(format!("/courses/{slug}"), json!({"payees": shares})).bearer(&self.sellers[seller].person.token);
             assert_eq!(answer.await.status, 200);
+            payees.extend(0..3);
         }
-        self.courses.push(Course { id, slug, seller, currency });
+        self.courses.push(Course { id, slug, seller, payees, currency });
     }
 
     /// Any price that Stripe charges, the smallest among them.

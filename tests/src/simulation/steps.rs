@@ -76,7 +76,7 @@ impl Market {
         let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
         self.note(format!("buyer {buyer} buys course {course} with {card:?}, {clicks} clicks, {fault:?}: {}", told(answers.as_deref())));
         // Stripe refuses to pay an account that has taken its access away, before its event has told us.
-        let everyone_is_connected = self.sellers.iter().all(|seller| seller.is_connected);
+        let everyone_is_connected = self.courses[course].payees.iter().all(|&payee| self.sellers[payee].is_connected);
         for answer in answers.into_iter().flatten() {
             if answer.status != 502 || everyone_is_connected {
                 self.check(&answer, &fault);
