@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate matrix build deploy storefront staff tokens ci
+.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -54,6 +54,9 @@ deploy: ## build with SAM and deploy, asking for the parameters; docs/operations
 	sam build
 	sam deploy --guided
 	@scripts/upload-storefront
+
+stripe-setup: ## register a stack's webhook endpoints at Stripe (STACK=…, or the one in samconfig.toml)
+	@scripts/stripe-setup $(STACK)
 
 storefront: ## upload web/ to a stack that hosts it (STACK=…, or the one in samconfig.toml)
 	@scripts/upload-storefront $(STACK)

@@ -1,6 +1,7 @@
 //! What an operator does to the table: makes it for the local stack, fills it with test data, appoints the first member
-//! of staff, renews sellers' tokens. Each says in a sentence what it did.
+//! of staff, renews sellers' tokens; and to Stripe: registers the webhook endpoints. Each says in a sentence what it did.
 
+pub mod endpoints;
 pub mod fixtures;
 pub mod staff;
 pub mod table;

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use operator::endpoints::Secret;
 use operator::tokens::Work;
-use operator::{Failure, fixtures, is_local, staff, table, tokens};
+use operator::{Failure, endpoints, fixtures, is_local, staff, table, tokens};
 use shared::app::App;
 use shared::secrets::token_keys;
 use shared::stripe::Gateway;
@@ -12,7 +13,9 @@ const USAGE: &str = "usage: operator table          makes the table, at a local 
        operator fixtures       writes test users and courses, at a local endpoint only
        operator staff EMAIL    makes the user with this e-mail address a member of staff
        operator tokens renew [EMAIL]   has Stripe issue new OAuth tokens, for a seller or for all, and seals them
-       operator tokens seal [EMAIL]    seals the OAuth tokens with the current key, where another sealed them";
+       operator tokens seal [EMAIL]    seals the OAuth tokens with the current key, where another sealed them
+       operator stripe-setup   registers the webhook endpoints below PUBLIC_API_URL at Stripe, asking with the key
+                               STRIPE_SETUP_KEY where it is set, and keeps their signing secrets in the secret";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -39,7 +42,7 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                                                  and gets no test users"
                 .into())
         }
-        ["staff", _] | ["tokens", ..] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
+        ["staff", _] | ["tokens", ..] | ["stripe-setup"] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
             Err("put AWS credentials into the environment: eval \"$(aws configure export-credentials --format env)\"".into())
         }
         ["table"] => {
@@ -59,6 +62,12 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
             let stripe = Gateway::from_env(&app).await?;
             let keys = token_keys(&secrets, &app.config.token_keys_secret_arn).await?;
             Ok(tokens::run(&app, &stripe, &keys, work, email.first().copied()).await?.to_string())
+        }
+        ["stripe-setup"] => {
+            let app = App::from_env()?;
+            let client = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
+            let key = std::env::var("STRIPE_SETUP_KEY").ok().filter(|key| !key.is_empty());
+            endpoints::set_up(&app, &Secret { client, name: app.config.stripe_secret_arn.clone() }, key).await
         }
         _ => Err(USAGE.into()),
     }

@@ -2,6 +2,7 @@
 //! Cargo.toml, and what the functions read from their environment and answer.
 
 mod alarms;
+mod events;
 mod openapi;
 mod problems;
 mod reach;

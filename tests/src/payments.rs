@@ -6,6 +6,7 @@ mod checkout;
 mod content;
 mod direct;
 mod disputes;
+mod endpoints;
 mod faults;
 mod findings;
 mod liability;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::template::{Template, referred};
-use super::{file, text};
+use super::text;
 
 #[test]
 fn functions_are_rust_binaries_on_the_present_runtime() {
@@ -178,29 +178,6 @@ fn the_keys_that_seal_tokens_are_generated_as_the_functions_read_them() {
         secret[text(&generate["GenerateStringKey"])] = letter.to_string().repeat(length).into();
         assert!(shared::secrets::TokenKeys::parse(&secret.to_string()).is_ok(), "{letter}");
     }
-}
-
-#[test]
-fn the_operator_registers_the_events_that_are_handled() {
-    let runbook = file("docs/operations.md");
-    let named = |line: &str| -> BTreeSet<String> {
-        line.split('`').skip(1).step_by(2).filter(|name| name.contains('.')).map(str::to_owned).collect()
-    };
-    let row = |output: &str| {
-        runbook.lines().find(|line| line.trim_start().starts_with(&format!("| `{output}` |"))).expect("the endpoint is there")
-    };
-    let platform = named(row("WebhookUrl"));
-    assert!(row("ConnectWebhookUrl").contains("the same, and"));
-    let connect = named(row("ConnectWebhookUrl"));
-
-    let dispatch = file("functions/webhook/src/events/mod.rs");
-    let dispatch = dispatch.split("fn dispatch").nth(1).and_then(|rest| rest.split("kind => {").next()).expect("the handlers are there");
-    let handled: BTreeSet<_> = dispatch.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-    assert_eq!(platform.union(&connect).cloned().collect::<BTreeSet<_>>(), handled);
-    assert!(
-        connect.iter().all(|event| event.starts_with("account.") || event.starts_with("capability.")),
-        "what happens to a purchase happens on either account"
-    );
 }
 
 #[test]

@@ -47,6 +47,13 @@ impl Secret {
         client.put_secret_value().secret_id(&self.name).secret_string(value.to_string()).send().await.expect("it is written");
     }
 
+    /// The version that is there now.
+    pub(crate) async fn value(&self) -> Value {
+        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
+        let answer = client.get_secret_value().secret_id(&self.name).send().await.expect("it is there");
+        serde_json::from_str(answer.secret_string().expect("it is text")).expect("it is JSON")
+    }
+
     /// How often it was read since the last time.
     pub(crate) fn reads(&self) -> usize {
         let reads = self.proxy.operations().iter().filter(|operation| *operation == READ).count();

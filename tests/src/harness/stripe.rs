@@ -88,7 +88,7 @@ impl Payments {
 
     /// From now on every function has keys of its own from a secret, as processes have; but webhooks that the stand-in sends
     /// by itself still reach one with the usual keys.
-    pub(super) async fn read_keys_from(&mut self, secret: &super::Secret) {
+    pub(crate) async fn read_keys_from(&mut self, secret: &super::Secret) {
         self.authorize.stripe = secret.gateway().await;
         self.oauth.stripe = secret.gateway().await;
         self.charge.stripe = secret.gateway().await;

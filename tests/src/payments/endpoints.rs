@@ -1,0 +1,236 @@
+//! `make stripe-setup`: both webhook endpoints at Stripe, and their signing secrets in Secrets Manager.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use local::proxy::{Fault, Kind};
+use operator::endpoints::{self, CONNECT_EVENTS, EVENTS};
+use serde_json::{Value, json};
+
+use crate::harness::{PLATFORM, Secret, World, sign};
+
+const MAKE: &str = "POST /v1/webhook_endpoints";
+const WRITE: &str = "PutSecretValue";
+
+/// The secret as the stack makes it, with the key that the operator wrote.
+fn empty() -> Value {
+    json!({"secret_key": "sk_test_local", "client_id": "ca_local", "webhook_secrets": [], "connect_webhook_secrets": [], "note": "mine"})
+}
+
+async fn try_set_up(world: &World, secret: &Secret, key: Option<&str>) -> Result<Vec<String>, String> {
+    let client = shared::aws::secrets_manager(&world.app.aws, Some(secret.endpoint()));
+    let secret = endpoints::Secret { client, name: world.app.config.stripe_secret_arn.clone() };
+    let done = endpoints::set_up(&world.app, &secret, key.map(str::to_owned)).await;
+    let text = done.as_ref().map_or_else(ToString::to_string, Clone::clone);
+    assert!(!text.contains("whsec_") && !text.contains("sk_test_local"), "{text}");
+    done.map(|text| text.lines().map(str::to_owned).collect()).map_err(|error| error.to_string())
+}
+
+async fn set_up(world: &World, secret: &Secret) -> Vec<String> {
+    try_set_up(world, secret, None).await.expect("both can be registered")
+}
+
+/// The endpoints at Stripe, the oldest first.
+async fn registered(world: &World) -> Vec<Value> {
+    let listed = world.stripe("/webhook_endpoints?limit=100", None).await;
+    let mut all = listed["data"].as_array().expect("it is a list").clone();
+    all.reverse();
+    all
+}
+
+async fn make_by_hand(world: &World, version: &str, mark: &str) -> Value {
+    let url = format!("{}/v1/webhook_endpoints", world.app.config.stripe_api_base);
+    let body = format!("url=http://localhost:9000/webhooks/stripe&enabled_events[]=charge.refunded&api_version={version}{mark}");
+    let request = world.app.http.post(url).bearer_auth("sk_test_local").header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body(body).send().await.expect("the stand-in runs").text().await.expect("it is text");
+    serde_json::from_str(&answer).expect("it is JSON")
+}
+
+async fn change_by_hand(world: &World, endpoint: &Value, body: &'static str) {
+    let url = format!("{}/v1/webhook_endpoints/{}", world.app.config.stripe_api_base, endpoint["id"].as_str().expect("an id"));
+    let request = world.app.http.post(url).bearer_auth("sk_test_local").header("content-type", "application/x-www-form-urlencoded");
+    request.body(body).send().await.expect("the stand-in runs").error_for_status().expect("it is changed");
+}
+
+fn sorted(events: &Value) -> Vec<&str> {
+    let mut events: Vec<&str> = events.as_array().expect("it is a list").iter().filter_map(Value::as_str).collect();
+    events.sort_unstable();
+    events
+}
+
+/// Keeps what it is sent.
+async fn receiver() -> (String, Arc<Mutex<Vec<(String, String, String)>>>) {
+    type Received = Arc<Mutex<Vec<(String, String, String)>>>;
+    async fn receive(State(received): State<Received>, request: Request) {
+        let (head, body) = request.into_parts();
+        let signature = head.headers["stripe-signature"].to_str().expect("it is text").to_owned();
+        let body = axum::body::to_bytes(body, 1 << 20).await.expect("the body arrives");
+        let body = String::from_utf8(body.to_vec()).expect("it is text");
+        received.lock().expect("nobody panicked").push((head.uri.path().to_owned(), signature, body));
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let received = Received::default();
+    let router = Router::new().fallback(receive).with_state(Arc::clone(&received));
+    tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+    (url, received)
+}
+
+#[tokio::test]
+async fn both_endpoints_are_registered_once_and_what_they_send_is_believed() {
+    let (mut world, secret) = World::with_secret(&empty()).await;
+    let (url, received) = receiver().await;
+    world.app.config.public_api_url.clone_from(&url);
+    assert_eq!(set_up(&world, &secret).await.len(), 2);
+    let endpoints = registered(&world).await;
+    let facts: Vec<_> = endpoints.iter().map(|one| (one["url"].as_str(), &one["application"], &one["api_version"])).collect();
+    let version = json!("2026-09-30.endive");
+    assert_eq!(
+        facts,
+        [
+            (Some(format!("{url}/webhooks/stripe").as_str()), &json!(null), &version),
+            (Some(format!("{url}/webhooks/stripe/connect").as_str()), &json!("ca_local"), &version),
+        ]
+    );
+    let mut both = EVENTS.to_vec();
+    assert_eq!(sorted(&endpoints[0]["enabled_events"]), both);
+    both.extend(CONNECT_EVENTS);
+    both.sort_unstable();
+    assert_eq!(sorted(&endpoints[1]["enabled_events"]), both);
+
+    // What else stands in the secret stays.
+    let kept = secret.value().await;
+    assert_eq!((&kept["secret_key"], &kept["note"]), (&json!("sk_test_local"), &json!("mine")));
+    assert_eq!(sorted(&kept["webhook_endpoints"]), sorted(&json!([endpoints[0]["id"], endpoints[1]["id"]])));
+
+    // Again: nothing to do, at Stripe or in the secret.
+    world.asked_stripe().await;
+    secret.proxy().clear();
+    let lines = set_up(&world, &secret).await;
+    assert!(lines.iter().all(|line| line.ends_with("is as it must be")), "{lines:?}");
+    assert_eq!(world.asked_stripe().await, ["GET /v1/webhook_endpoints"]);
+    assert_eq!(secret.proxy().operations(), ["GetSecretValue"]);
+
+    // The functions take what Stripe signs with the new secrets, each at its own address alone.
+    world.payments.read_keys_from(&secret).await;
+    let shop = world.shop().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.deliver().await;
+    let received = received.lock().expect("nobody panicked").clone();
+    let kinds: Vec<Value> = received.iter().map(|(_, _, body)| serde_json::from_str(body).expect("it is JSON")).collect();
+    assert!(kinds.iter().any(|event| event["type"] == "payment_intent.succeeded"), "{kinds:?}");
+    for (path, signature, body) in received {
+        let elsewhere = if path.ends_with("/connect") { "/webhooks/stripe" } else { "/webhooks/stripe/connect" };
+        assert_eq!(world.call("POST", &path).text(&body).header("stripe-signature", &signature).await.status, 200, "{path} {body}");
+        assert_eq!(world.call("POST", elsewhere).text(&body).header("stripe-signature", &signature).await.status, 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_was_not_written_down_is_replaced() {
+    let (world, secret) = World::with_secret(&empty()).await;
+    secret.proxy().inject(Fault::next(WRITE, Kind::InternalServerError).times(3));
+    assert_eq!(try_set_up(&world, &secret, None).await, Err("the secret cannot be written".to_owned()));
+    let lost = registered(&world).await;
+    assert_eq!(lost.len(), 1);
+    let lines = set_up(&world, &secret).await;
+    assert!(lines.iter().any(|line| line.ends_with("is disabled, for its signing secret was lost")), "{lines:?}");
+    let endpoints = registered(&world).await;
+    let enabled: Vec<bool> = endpoints.iter().map(|one| one["status"] == "enabled").collect();
+    assert_eq!((&endpoints[0]["id"], enabled), (&lost[0]["id"], vec![false, true, true]));
+    set_up(&world, &secret).await;
+    assert_eq!(registered(&world).await.len(), 3);
+}
+
+#[tokio::test]
+async fn two_at_once_and_an_answer_that_is_lost_make_one_endpoint_each() {
+    let (world, secret) = World::with_secret(&empty()).await;
+    world.stripe_proxy.inject(Fault::next(MAKE, Kind::LoseAnswer));
+    let (one, other) = tokio::join!(set_up(&world, &secret), set_up(&world, &secret));
+    assert_eq!((one.len(), other.len()), (2, 2));
+    let endpoints = registered(&world).await;
+    assert_eq!(endpoints.len(), 2, "{endpoints:?}");
+    let kept = secret.value().await;
+    assert_eq!((sorted(&kept["webhook_secrets"]).len(), sorted(&kept["connect_webhook_secrets"]).len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_somebody_changed_is_changed_back_and_what_was_deleted_is_made_again() {
+    let (world, secret) = World::with_secret(&empty()).await;
+    set_up(&world, &secret).await;
+    let [platform, connect] = registered(&world).await.try_into().expect("there are two");
+    // Twice: an answer that Stripe remembers must not stand for the second change.
+    for _ in 0..2 {
+        change_by_hand(&world, &platform, "disabled=true").await;
+        change_by_hand(&world, &connect, "enabled_events[]=account.updated").await;
+        let lines = set_up(&world, &secret).await;
+        assert!(
+            lines[0].ends_with("is enabled for 22 types of event") && lines[1].ends_with("is enabled for 25 types of event"),
+            "{lines:?}"
+        );
+        let now = registered(&world).await;
+        assert_eq!((&now[0]["status"], sorted(&now[1]["enabled_events"]).len()), (&json!("enabled"), 25));
+    }
+    let url = format!("{}/v1/webhook_endpoints/{}", world.app.config.stripe_api_base, platform["id"].as_str().expect("an id"));
+    world.app.http.delete(url).bearer_auth("sk_test_local").send().await.expect("it runs").error_for_status().expect("it is deleted");
+    set_up(&world, &secret).await;
+    let now = registered(&world).await;
+    let mut urls: Vec<_> = now.iter().filter_map(|one| one["url"].as_str()).collect();
+    urls.sort_unstable();
+    assert_eq!(urls, ["http://localhost:9000/webhooks/stripe", "http://localhost:9000/webhooks/stripe/connect"]);
+    assert!(now.iter().all(|one| one["id"] != platform["id"]));
+    assert_eq!(sorted(&secret.value().await["webhook_secrets"]).len(), 2, "the older one stays until somebody takes it out");
+}
+
+#[tokio::test]
+async fn an_endpoint_of_another_version_gets_one_beside_it() {
+    let (world, secret) = World::with_secret(&empty()).await;
+    let old = make_by_hand(&world, "2025-03-31.basil", "").await;
+    let mut value = empty();
+    value["webhook_secrets"] = json!([old["secret"]]);
+    secret.put(&value).await;
+    let lines = set_up(&world, &secret).await;
+    let id = old["id"].as_str().expect("an id");
+    assert!(lines.iter().any(|line| line.starts_with(id) && line.contains("sends 2025-03-31.basil as well")), "{lines:?}");
+    let secrets = secret.value().await["webhook_secrets"].clone();
+    assert_eq!((sorted(&secrets).len(), &secrets[1]), (2, &old["secret"]));
+    // Both are believed: nothing is lost while one takes the other's place.
+    world.app.clock.advance(time::Duration::minutes(6));
+    for signing in secrets.as_array().expect("it is a list") {
+        let body = json!({"id": "evt_1", "type": "some.thing", "livemode": false, "data": {"object": {}}}).to_string();
+        let signature = sign(signing.as_str().expect("it is text"), world.app.clock.now().unix_timestamp(), &body);
+        assert_eq!(world.call("POST", PLATFORM.0).text(&body).header("stripe-signature", signature).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn one_made_by_hand_is_taken_over_where_its_secret_is_there() {
+    let (world, secret) = World::with_secret(&empty()).await;
+    let own = make_by_hand(&world, "2026-09-30.endive", "").await;
+    let error = try_set_up(&world, &secret, None).await.expect_err("nobody can check what it sends");
+    let id = own["id"].as_str().expect("an id");
+    assert!(error.starts_with(id) && error.contains("its signing secret is not in webhook_secrets"), "{error}");
+    assert_eq!(registered(&world).await.len(), 1, "nothing is made beside it");
+
+    let mut value = empty();
+    value["webhook_secrets"] = json!([own["secret"]]);
+    secret.put(&value).await;
+    set_up(&world, &secret).await;
+    let now = registered(&world).await;
+    assert_eq!((now.len(), &now[0]["id"], sorted(&now[0]["enabled_events"]).len()), (2, &own["id"], 22));
+    assert_eq!(secret.value().await["webhook_secrets"], json!([own["secret"]]));
+}
+
+#[tokio::test]
+async fn it_asks_with_a_key_of_its_own_and_says_why_it_cannot() {
+    let mut value = empty();
+    value["secret_key"] = json!("");
+    let (world, secret) = World::with_secret(&value).await;
+    assert_eq!(try_set_up(&world, &secret, None).await, Err("the secret has no secret_key yet".to_owned()));
+    let refused = try_set_up(&world, &secret, Some("sk_test_unknown")).await.expect_err("Stripe does not know it");
+    assert!(refused.starts_with("refused with 401"), "{refused}");
+    assert_eq!(try_set_up(&world, &secret, Some("sk_test_local")).await.map(|lines| lines.len()), Ok(2));
+    assert_eq!(secret.value().await["secret_key"], "", "the key that it asked with is not kept");
+}
