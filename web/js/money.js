@@ -43,9 +43,10 @@ export function format(amount, currency) {
 /**
  * Reads a price that somebody typed.
  *
+ * @param {{orNothing?: boolean}} [options] whether it may be nothing at all, as a fee may
  * @returns {{amount: number} | {fault: string}} the minor units, or a sentence about what to type instead
  */
-export function parse(text, currency) {
+export function parse(text, currency, { orNothing = false } = {}) {
   const digits = fractionDigits(currency);
   const code = currency.toUpperCase();
   const example = digits === 0 ? '5000' : `49.${'5'.padEnd(digits, '0')}`;
@@ -58,5 +59,5 @@ export function parse(text, currency) {
   const figures = (whole + decimals.padEnd(digits, '0')).replace(/^0+(?=\d)/, '');
   if (figures.length > String(MAXIMUM).length) return { fault: `The highest price is ${format(MAXIMUM, currency)}.` };
   const amount = Number.parseInt(figures, 10);
-  return amount === 0 ? { fault: 'The price must be more than nothing.' } : { amount };
+  return amount === 0 && !orNothing ? { fault: 'The price must be more than nothing.' } : { amount };
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
@@ -17,6 +17,14 @@ const LOOKS = {
   narrow: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
   'narrow-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
 };
+
+/** What the reconciliation may find. */
+const finding = { purchase_id: 'pur_7h3k9m2p5r8t1v4x_01k0a2b3c4d5e6f7g8', buyer_id: 'usr_7h3k9m2p5r8t1v4x', account: null, stripe_id: null, currency: null, amount: null, ours: null, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
+const FINDINGS = [
+  { ...finding, id: 'fnd_1', kind: 'books_difference', message: 'a charge has another amount in our books than at Stripe', account: 'acct_1SellerOfCourses', stripe_id: 'pi_3NcXAmple0fALongerId', currency: 'usd', amount: -1000, ours: 4000, stripe: 5000 },
+  { ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase that waits for something could not be brought on', reason: 'payment_provider_unavailable', last_found_at: '2026-11-01T09:15:00Z' },
+  { ...finding, id: 'fnd_3', kind: 'payment_off_record', message: 'a payment at Stripe belongs to no purchase on record', stripe_id: 'pi_3NcYetAnother', currency: 'usd', amount: 5000, settled_at: '2026-11-01T08:00:01Z' },
+];
 
 let buyer;
 let bought;
@@ -182,7 +190,23 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await logIn(page, STAFF);
     await page.goto('/staff.html');
     await page.getByRole('table', { name: 'Users' }).waitFor();
+    await page.getByText('Nothing was found').waitFor();
     await look(page, 'staff', name);
+    await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: { items: FINDINGS, next_cursor: null } }));
+    await page.reload();
+    await page.getByRole('table', { name: 'Findings' }).waitFor();
+    await look(page, 'staff-findings', name);
+    await toUser(page, SELLER);
+    await page.getByRole('table', { name: 'Sales' }).waitFor();
+    await page.getByText('Nothing was bought.').waitFor();
+    for (const title of ['Fixed part of each fee', 'Least fee of a sale']) {
+      await page.getByRole('group', { name: title }).getByLabel('This seller’s own').check();
+    }
+    await look(page, 'staff-user', name);
+    await toUser(page, buyer);
+    await page.getByRole('button', { name: /^Refund: / }).click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'staff-refund', name);
     assertQuiet(page);
     await page.context().close();
   });

@@ -64,13 +64,25 @@ export async function logIn(page, email, { at = '/login.html' } = {}) {
   await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
 }
 
+/** Searches for a user at the staff desk. */
+export async function findUser(page, email) {
+  await page.goto('/staff.html');
+  await page.getByLabel('Search e-mail addresses').fill(email);
+  await page.getByRole('button', { name: 'Search' }).click();
+}
+
+/** Goes to a user's page by the staff desk. */
+export async function toUser(page, email) {
+  await findUser(page, email);
+  await page.getByRole('link', { name: email, exact: true }).click();
+  await page.getByRole('heading', { level: 1, name: email }).waitFor();
+}
+
 /** Makes a user a seller, as the staff. */
 export async function makeSeller(email) {
   const page = await newPage();
   await logIn(page, STAFF);
-  await page.goto('/staff.html');
-  await page.getByLabel('Search e-mail addresses').fill(email);
-  await page.getByRole('button', { name: 'Search' }).click();
+  await findUser(page, email);
   await page.getByRole('button', { name: `Make seller: ${email}` }).click();
   await page.getByText(`${email} is now a seller.`).waitFor();
   await page.context().close();

@@ -1,8 +1,8 @@
 import { problem } from '../problems.js';
-import { requiredSession, showNavigation } from '../session.js';
+import { MINE, sales } from '../sales.js';
 import { courses } from '../seller-courses.js';
-import { sales } from '../seller-sales.js';
 import { stripe } from '../seller-stripe.js';
+import { requiredSession, showNavigation } from '../session.js';
 import { byId, linkButton, notice, say } from '../ui.js';
 
 const outcome = byId('outcome');
@@ -21,7 +21,7 @@ async function start() {
     byId('desk').hidden = false;
     stripe(user);
     courses();
-    sales();
+    sales('/sales', MINE);
   } catch (error) {
     say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
   }

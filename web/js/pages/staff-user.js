@@ -1,0 +1,123 @@
+import { api, part } from '../api.js';
+import { pagedList } from '../list.js';
+import { format } from '../money.js';
+import { problem } from '../problems.js';
+import { refundButton } from '../refund.js';
+import { roleLabels, sellerButton } from '../roles.js';
+import { THEIRS, sales } from '../sales.js';
+import { goToLogin, requiredSession, showNavigation } from '../session.js';
+import { terms } from '../staff-terms.js';
+import { statusLabel } from '../status.js';
+import { byId, date, h, linkButton, notice, say, setTitle, skeleton, table } from '../ui.js';
+
+const id = new URLSearchParams(window.location.search).get('id') ?? '';
+const address = `/admin/users/${part(id)}`;
+const outcome = byId('outcome');
+const who = byId('who');
+const PURCHASES = [
+  { title: 'Course' },
+  { title: 'Date' },
+  { title: 'Status' },
+  { title: 'Price', number: true },
+  { title: 'Platform fee', number: true },
+  { title: 'Refunded', number: true },
+  { title: 'Actions' },
+];
+
+showNavigation();
+start();
+
+async function start() {
+  try {
+    const staff = await requiredSession();
+    if (!staff.is_staff) {
+      say(outcome, notice('plain', 'This desk is for the staff.', `You are logged in as ${staff.email}.`, [linkButton('All courses', '/')]));
+      return;
+    }
+    if (!id) {
+      say(outcome, notice('plain', 'Which user?', 'Choose one at the staff desk.', [linkButton('Staff desk', '/staff.html')]));
+      return;
+    }
+    byId('desk').hidden = false;
+    user();
+    money();
+  } catch (error) {
+    say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+  }
+}
+
+async function user() {
+  who.setAttribute('aria-busy', 'true');
+  who.replaceChildren(skeleton(2));
+  try {
+    show(await api.get(address, { cache: 'no-store' }));
+  } catch (error) {
+    if (error.status === 401) goToLogin();
+    else if (error.status === 404) who.replaceChildren(notice('plain', 'This user has no account any more.', ['What they bought and sold stays on record, under the id ', h('code', { class: 'breakable' }, id), '.']));
+    else who.replaceChildren(problem('We could not load this user.', error, { retry: user }));
+  } finally {
+    who.removeAttribute('aria-busy');
+  }
+}
+
+function show(user) {
+  byId('name').textContent = user.email;
+  setTitle(user.email);
+  const { stripe } = user;
+  const change = sellerButton(user, {
+    outcome,
+    changed: (now) => {
+      show(now);
+      who.querySelector('button').focus();
+    },
+  });
+  who.replaceChildren(
+    h(
+      'div',
+      { class: 'card who' },
+      h(
+        'div',
+        {},
+        h('p', { class: 'who-stripe' }, roleLabels(user)),
+        h('p', { class: 'muted' }, 'Since ', date(user.created_at), user.email_confirmed ? ', e-mail confirmed' : ', e-mail not confirmed'),
+        h('p', { class: 'muted' }, stripe.connected ? ['Stripe account ', h('code', { class: 'breakable' }, stripe.account_id), stripe.charges_enabled ? '' : ', which cannot be paid yet'] : 'No Stripe account'),
+      ),
+      change,
+    ),
+  );
+  terms(user, show);
+}
+
+/** What the user bought and sold. */
+function money() {
+  let rows;
+  const bought = pagedList({
+    root: byId('purchase-list'),
+    name: 'purchases',
+    load: (cursor) => api.get(`${address}/purchases`, { query: { limit: 20, cursor }, cache: 'no-store' }),
+    frame: () => {
+      rows = table('Purchases', PURCHASES);
+      return rows;
+    },
+    row: (purchase) => {
+      const sum = (amount) => format(amount, purchase.currency);
+      return rows.row([
+        h('a', { href: `/course.html?slug=${encodeURIComponent(purchase.course_slug)}` }, purchase.course_title),
+        date(purchase.created_at),
+        statusLabel(purchase.status),
+        sum(purchase.amount),
+        sum(purchase.application_fee),
+        purchase.refunded ? sum(purchase.refunded) : '–',
+        refundButton({ ...purchase, title: purchase.course_title }, { part: THEIRS.inText, done }),
+      ]);
+    },
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'Nothing was bought.')),
+    failed: (error) => error.status === 401 && (goToLogin(), true),
+  });
+  sales(`${address}/sales`, THEIRS);
+
+  async function done(text) {
+    say(byId('purchases-outcome'), notice('good', text));
+    await bought.reload();
+  }
+}

@@ -1,0 +1,56 @@
+/** What the reconciliation found, for the staff. */
+
+import { api } from './api.js';
+import { pagedList } from './list.js';
+import { format } from './money.js';
+import { userAddress } from './roles.js';
+import { goToLogin } from './session.js';
+import { byId, date, h, table } from './ui.js';
+
+const COLUMNS = [{ title: 'Found' }, { title: 'What' }, { title: 'State' }, { title: 'Amount', number: true }, { title: 'Whose' }];
+
+/** Shows the findings. */
+export function findings() {
+  let rows;
+  pagedList({
+    root: byId('finding-list'),
+    name: 'findings',
+    load: (cursor) => api.get('/admin/findings', { query: { limit: 10, cursor }, cache: 'no-store' }),
+    frame: () => {
+      rows = table('Findings', COLUMNS);
+      return rows;
+    },
+    row: (finding) =>
+      rows.row([
+        date(finding.found_at, true),
+        h('div', {}, sentence(finding.message), details(finding)),
+        finding.settled_at ? h('span', { class: 'label label-good' }, 'Mended') : h('span', { class: 'label label-bad' }, 'To be looked at'),
+        amount(finding),
+        finding.buyer_id ? h('a', { href: userAddress(finding.buyer_id), 'aria-label': `Buyer of ${finding.purchase_id}` }, 'Buyer') : '–',
+      ]),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'Nothing was found: what was bought here is what was paid at Stripe.')),
+    failed: (error) => error.status === 401 && (goToLogin(), true),
+  });
+}
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+/** What to look up, and where. */
+function details(finding) {
+  const again = finding.last_found_at !== finding.found_at && ['Last found ', date(finding.last_found_at, true)];
+  const facts = [
+    finding.reason && h('code', {}, finding.reason),
+    finding.stripe_id && h('code', {}, finding.stripe_id),
+    finding.account && ['on ', h('code', {}, finding.account)],
+    finding.purchase_id && h('code', {}, finding.purchase_id),
+    again,
+  ].filter(Boolean);
+  return h('div', { class: 'finding' }, facts.map((fact) => h('span', { class: 'breakable' }, fact)));
+}
+
+function amount({ kind, amount: sum, ours, stripe, currency }) {
+  if (sum === null) return '–';
+  const money = (value) => (value === null ? 'nothing' : format(value, currency));
+  if (kind !== 'books_difference') return money(sum);
+  return h('div', {}, h('strong', {}, money(sum)), h('div', { class: 'small muted' }, `here ${money(ours)}, at Stripe ${money(stripe)}`));
+}

@@ -1,0 +1,155 @@
+/** The staff desk: terms, what somebody bought and sold, refunds, and what the reconciliation found. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertQuiet, newPage } from './browser.js';
+import { FIXTURE, STAFF, connect, courseAddress, dropCourse, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+
+/** The staff, at a user's page. */
+async function atUser(email) {
+  const page = await newPage();
+  await logIn(page, STAFF);
+  await toUser(page, email);
+  return page;
+}
+
+test('terms that the staff agrees on hold at the next sale, and go again', async () => {
+  const { page: seller, email } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const title = `Terms ${Date.now()}`;
+  const slug = await makeCourse(seller, { title, price: '20.00' });
+
+  const staff = await atUser(email);
+  const form = staff.locator('#terms-form');
+  await form.getByLabel('Charge type').selectOption('direct');
+  await form.getByLabel('Platform’s fee in percent').fill('10');
+  const fixed = form.getByRole('group', { name: 'Fixed part of each fee' });
+  await fixed.getByLabel('This seller’s own').check();
+  await fixed.getByLabel('Amount').fill('0.305');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await form.getByRole('alert').getByText('USD has at most 2 decimals').waitFor();
+  await fixed.getByLabel('Amount').fill('0.30');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await staff.getByText('The terms are saved.').waitFor();
+  await staff.reload();
+  await form.getByRole('button', { name: 'Back to the platform’s terms' }).waitFor();
+  assert.equal(await form.getByLabel('Charge type').inputValue(), 'direct');
+  assert.equal(await form.getByLabel('Platform’s fee in percent').inputValue(), '10');
+  assert.equal(await fixed.getByLabel('Amount').inputValue(), '0.30');
+  assert.equal(await form.getByRole('group', { name: 'Least fee of a sale' }).getByLabel('This seller’s own').isChecked(), false);
+
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.context().close();
+
+  await staff.reload();
+  const sale = staff.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });
+  await sale.waitFor();
+  // A tenth of 2000 and 30.
+  assert.deepEqual((await sale.getByRole('cell').allInnerTexts()).slice(3, 7), ['$20.00', '$2.30', '–', '$17.70']);
+  await staff.getByText('Own terms').waitFor();
+  await form.getByRole('button', { name: 'Back to the platform’s terms' }).click();
+  await staff.getByText('The platform’s terms hold for this seller.').waitFor();
+  await staff.reload();
+  await form.getByLabel('Charge type').locator('option').first().waitFor({ state: 'attached' });
+  assert.equal(await form.getByLabel('Charge type').inputValue(), '');
+  assert.equal(await form.getByRole('button', { name: 'Back to the platform’s terms' }).isVisible(), false);
+  assert.equal(await fixed.getByLabel('This seller’s own').isChecked(), false);
+  assertQuiet(staff);
+  await staff.context().close();
+  await dropCourse(seller, slug);
+  await seller.context().close();
+});
+
+test('the staff sees what somebody bought and gives it back', async () => {
+  await fixtureSellerIsConnected();
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await toCheckout(buyer, FIXTURE.slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+
+  const staff = await atUser(email);
+  await staff.getByText('Nothing was sold.').waitFor();
+  assert.equal(await staff.locator('#terms').isVisible(), false, 'there is nothing to agree on with a buyer');
+  const row = staff.getByRole('table', { name: 'Purchases' }).getByRole('row').filter({ hasText: FIXTURE.price });
+  await row.getByRole('button', { name: /^Refund: / }).click();
+  const dialog = staff.getByRole('dialog');
+  await dialog.getByText('the seller’s part and the platform’s fee go back').waitFor();
+  await dialog.getByLabel('Amount').fill('20');
+  await dialog.getByRole('button', { name: 'Give it back' }).click();
+  await staff.getByText('$20.00 is on its way back to the buyer.').waitFor();
+  await row.getByText('Partly refunded').waitFor();
+  await row.getByRole('button', { name: /^Refund: / }).click();
+  assert.equal(await dialog.getByLabel('Amount').inputValue(), '30.00');
+  await dialog.getByRole('button', { name: 'Give it back' }).click();
+  await row.getByText('Refunded', { exact: true }).waitFor();
+  assert.equal(await row.getByRole('button').count(), 0);
+  assertQuiet(staff);
+
+  await buyer.goto(courseAddress(FIXTURE.slug));
+  await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
+  await buyer.context().close();
+  await staff.context().close();
+});
+
+test('of a user who has gone the staff sees the purchases, and of an id that is none nothing', async () => {
+  const page = await newPage();
+  await logIn(page, STAFF);
+  await page.goto('/staff-user.html?id=usr_0000000000000000');
+  await page.getByText('This user has no account any more.').waitFor();
+  await page.getByText('Nothing was bought.').waitFor();
+  await page.getByText('Nothing was sold.').waitFor();
+  await page.goto('/staff-user.html');
+  await page.getByText('Which user?').waitFor();
+  assertQuiet(page, { except: [404] });
+  await page.context().close();
+});
+
+test('others do not see a user’s page', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.goto('/staff-user.html?id=usr_0000000000000000');
+  await page.getByText('This desk is for the staff.').waitFor();
+  assert.equal(await page.locator('#desk').isVisible(), false);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('findings say what was found, whose it is and whether it is mended, and an outage is said to be one', async () => {
+  const page = await newPage();
+  await logIn(page, STAFF);
+  const finding = { id: 'fnd_1', kind: 'books_difference', message: 'a refund in our books is not at Stripe', purchase_id: 'pur_1', buyer_id: 'usr_0000000000000000', account: 'acct_1', stripe_id: 're_1', currency: 'jpy', amount: -500, ours: -500, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
+  const pages = [
+    { items: [finding], next_cursor: 'more' },
+    { items: [{ ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase could not be brought on', reason: 'payment_provider_timeout', currency: null, amount: null, ours: null, stripe_id: null, settled_at: '2026-11-02T08:00:00Z' }], next_cursor: null },
+  ];
+  await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: pages[route.request().url().includes('cursor=more') ? 1 : 0] }));
+  await page.goto('/staff.html');
+  const rows = page.getByRole('table', { name: 'Findings' }).getByRole('row');
+  await rows.nth(1).waitFor();
+  const first = await rows.nth(1).getByRole('cell').allInnerTexts();
+  assert.match(first[1], /^A refund in our books is not at Stripe\.\s+re_1\s*on acct_1\s*pur_1$/);
+  assert.deepEqual([first[2], first[3]], ['To be looked at', '-¥500\nhere -¥500, at Stripe nothing']);
+  await page.getByRole('button', { name: 'Show more findings' }).click();
+  await rows.nth(2).waitFor();
+  const second = await rows.nth(2).getByRole('cell').allInnerTexts();
+  assert.match(second[1], /payment_provider_timeout/);
+  assert.deepEqual([second[2], second[3]], ['Mended', '–']);
+  assertQuiet(page);
+
+  await page.unroute('**/api/admin/findings*');
+  await page.route('**/api/admin/findings*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', json: { code: 'unavailable', status: 503, request_id: 'the-request' } }));
+  await page.reload();
+  const trouble = page.getByRole('alert').filter({ hasText: 'We could not load the findings.' });
+  await trouble.getByText('the-request').waitFor();
+  await page.unroute('**/api/admin/findings*');
+  await trouble.getByRole('button', { name: 'Try again' }).click();
+  await page.getByText('Nothing was found').waitFor();
+  await page.context().close();
+});
