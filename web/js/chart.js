@@ -4,7 +4,6 @@ import { format } from './money.js';
 import { h } from './ui.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const DAY_MS = 24 * 60 * 60 * 1000;
 const DAYS = 30;
 const MONTHS = 12;
 const WIDTH = 600;
@@ -39,7 +38,7 @@ function periods(byDay, today) {
  */
 export function chart(title, currency, entries, today = new Date()) {
   const oldest = Math.min(...entries.map(({ at }) => Date.parse(at)));
-  const byDay = today.getTime() - oldest < DAYS * DAY_MS;
+  const byDay = oldest >= periods(true, today)[0].at.getTime();
   const keyOf = byDay ? dayOf : monthOf;
   const sums = new Map();
   for (const { at, amount } of entries) sums.set(keyOf(new Date(at)), (sums.get(keyOf(new Date(at))) ?? 0) + amount);

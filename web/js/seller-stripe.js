@@ -48,13 +48,15 @@ export async function stripe(user) {
 function ways() {
   money.replaceChildren();
   const open = button('Set up a new account', () => busy(open, () => onboard('express')));
+  const bare = button('Set up one without a dashboard', () => busy(bare, () => onboard('custom')));
   box.replaceChildren(
     h(
       'div',
       { class: 'card' },
       h('h3', {}, 'Connect your Stripe account to get paid'),
       h('p', {}, 'Until then your courses stand in the catalogue, but nobody can buy them. Connect an account that you have at Stripe, or set up a new one: Stripe asks for what it needs on its own pages.'),
-      h('div', { class: 'actions' }, linkButton('Connect Stripe account', '/api/users/authorize', { class: 'button button-main' }), open),
+      h('p', { class: 'muted' }, 'A new account comes with a dashboard at Stripe. Without one there is no log-in at Stripe: your balance, your payouts and what Stripe needs to know stand here.'),
+      h('div', { class: 'actions' }, linkButton('Connect Stripe account', '/api/users/authorize', { class: 'button button-main' }), open, bare),
     ),
   );
 }
@@ -168,6 +170,24 @@ const PAYOUTS = {
   failed: ['bad', 'Sent back by the bank'],
 };
 
+/** https://docs.stripe.com/api/payouts/failures */
+const FAILURES = {
+  account_closed: 'The bank account is closed.',
+  account_frozen: 'The bank account is frozen.',
+  bank_account_restricted: 'The bank account takes no such payments.',
+  incorrect_account_holder_name: 'The bank account is in another name.',
+  invalid_account_number: 'The bank knows no account of this number.',
+  invalid_currency: 'The bank account does not take this currency.',
+  no_account: 'The bank knows no account of this number.',
+};
+
+/** How a payout stands, and why it came back. */
+function standingOf({ status, failure_code: code }) {
+  const [tone, text] = PAYOUTS[status] ?? ['plain', status];
+  const why = status === 'failed' && h('div', { class: 'small muted' }, FAILURES[code] ?? 'The bank did not take it.', ' Look over the bank account that Stripe has.');
+  return h('div', {}, h('span', { class: `label label-${tone}` }, text), why);
+}
+
 /** What the account holds, and what went to the bank. */
 async function balance() {
   money.setAttribute('aria-busy', 'true');
@@ -191,10 +211,7 @@ async function balance() {
 function payoutTable(payouts) {
   const rows = table('Payouts', [{ title: 'At the bank' }, { title: 'Status' }, { title: 'Amount', number: true }]);
   rows.body.append(
-    ...payouts.map((payout) => {
-      const [tone, text] = PAYOUTS[payout.status] ?? ['plain', payout.status];
-      return rows.row([payout.arrival_date ? date(payout.arrival_date) : '–', h('span', { class: `label label-${tone}` }, text), format(payout.amount, payout.currency)]);
-    }),
+    ...payouts.map((payout) => rows.row([payout.arrival_date ? date(payout.arrival_date) : '–', standingOf(payout), format(payout.amount, payout.currency)])),
   );
   return rows.root;
 }

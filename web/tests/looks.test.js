@@ -26,6 +26,14 @@ const FINDINGS = [
   { ...finding, id: 'fnd_3', kind: 'payment_off_record', message: 'a payment at Stripe belongs to no purchase on record', stripe_id: 'pi_3NcYetAnother', currency: 'usd', amount: 5000, settled_at: '2026-11-01T08:00:01Z' },
 ];
 
+/** What a seller's account may hold, and what became of its payouts. */
+const payout = { id: 'po_1', amount: 12_345, currency: 'usd', arrival_date: '2026-11-02T08:00:00Z', created_at: '2026-11-01T08:00:00Z' };
+const BALANCE = {
+  available: [{ amount: 2500, currency: 'usd' }, { amount: 5000, currency: 'jpy' }],
+  pending: [{ amount: 7500, currency: 'usd' }],
+  payouts: ['pending', 'in_transit', 'paid', 'canceled', 'failed'].map((status) => ({ ...payout, status, failure_code: status === 'failed' ? 'account_closed' : null })),
+};
+
 let buyer;
 let bought;
 before(async () => {
@@ -147,8 +155,9 @@ for (const [name, options] of Object.entries(LOOKS)) {
   test(`the seller desk, ${name}`, async () => {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await logIn(page, SELLER);
+    await page.route('**/api/users/me/stripe/balance', (route) => route.fulfill({ json: BALANCE }));
     await page.goto('/seller.html');
-    await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+    await page.getByRole('table', { name: 'Payouts' }).waitFor();
     await page.getByRole('table', { name: 'My sales' }).waitFor();
     await look(page, 'seller', name);
     await page.getByRole('button', { name: /^Edit: / }).first().click();

@@ -8,6 +8,9 @@ import { dropCourse, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout 
 
 const PLACE = '/seller.html';
 const decide = (page, decision) => page.locator(`[name=decision][value=${decision}]`).click();
+const accountOf = async (page) => (await page.request.get('/api/users/me/stripe')).json();
+/** What it pays can be paid out without waiting. */
+const AVAILABLE_AT_ONCE = '4000 0000 0000 0077';
 /** Stripe leads back, and the page takes its marker out of the address. */
 const isBack = (page) => page.waitForURL((url) => url.pathname === PLACE && url.search === '');
 
@@ -68,4 +71,53 @@ test('an address at Stripe that is too old is replaced by a new one', async () =
   assertQuiet(tab);
   assertQuiet(page);
   await page.context().close();
+});
+
+test('an account without a dashboard is set up here, its details change here, and its payouts stand here', async () => {
+  const { page } = await newSeller();
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up one without a dashboard' }).click();
+  await decide(page, 'later');
+  await isBack(page);
+  await page.getByText('Connected, cannot be paid yet').waitFor();
+  assert.equal((await accountOf(page)).account_type, 'custom');
+  await page.getByRole('button', { name: 'Finish at Stripe' }).click();
+  await page.locator('[name=decision]').first().waitFor();
+  const stripe = new URL(page.url()).origin;
+  await decide(page, 'submit');
+  await isBack(page);
+  await page.getByText('Your Stripe account is set up.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Open your Stripe dashboard' }).count(), 0);
+  await page.getByRole('button', { name: 'Change details at Stripe' }).click();
+  await decide(page, 'submit');
+  await isBack(page);
+
+  const slug = await makeCourse(page, { title: `From an account of ours ${Date.now()}`, price: '30.00' });
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer, AVAILABLE_AT_ONCE);
+  await purchaseIs(buyer, 'paid');
+  const { account_id: account } = await accountOf(page);
+  const made = await page.request.post(`${stripe}/_admin/accounts/${account}/payout`);
+  const { payouts: [payout] } = await made.json();
+
+  const rows = page.getByRole('table', { name: 'Payouts' }).getByRole('row');
+  const line = async () => (await rows.nth(1).getByRole('cell').allInnerTexts()).slice(1);
+  await page.reload();
+  await rows.nth(1).waitFor();
+  assert.deepEqual(await line(), ['Planned', '$15.00']);
+  await page.request.post(`${stripe}/_admin/payouts/${payout}/arrive`);
+  await page.reload();
+  await rows.getByText('Paid out').waitFor();
+  await page.request.post(`${stripe}/_admin/payouts/${payout}/fail`, { data: { reason: 'account_closed' } });
+  await page.reload();
+  await rows.getByText('The bank account is closed.').waitFor();
+  // The bank sent it back: it can be paid out again.
+  await page.locator('#money dl').getByText('$15.00').waitFor();
+  assertQuiet(page);
+  assertQuiet(buyer);
+  await dropCourse(page, slug);
+  await page.context().close();
+  await buyer.context().close();
 });
