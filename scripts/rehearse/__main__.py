@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ import template
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STACK = "rehearsal"
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 began = time.monotonic()
 
 
@@ -106,8 +108,8 @@ class Deployment:
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
-    def operator(self, table, *arguments):
-        environment = self.environment | {"TABLE_NAME": table, "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint}
+    def operator(self, table, *arguments, **variables):
+        environment = self.environment | {"TABLE_NAME": table, "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint} | variables
         program = target() / "debug" / "operator"
         subprocess.run([str(program), *arguments], env=environment, check=True, stdin=subprocess.DEVNULL)
 
@@ -149,11 +151,12 @@ def rehearse(arguments, folder):
         say(f"{len(functions)} functions, {len(routes)} routes")
 
         program = target() / "debug" / "examples" / "stripe"
-        webhooks = f"{endpoint}/_aws/execute-api/{api_id}/$default"
-        stack.enter_context(emulator.stripe(program, stripe_port, api, webhooks, folder))
-        keys = {"secret_key": "sk_test_local", "client_id": "ca_local"}
-        keys |= {"webhook_secrets": ["whsec_local"], "connect_webhook_secrets": ["whsec_local_connect"]}
+        stack.enter_context(emulator.stripe(program, stripe_port, api, folder))
+        keys = {"secret_key": "sk_test_local", "client_id": "ca_local", "webhook_secrets": [], "connect_webhook_secrets": []}
         deployment.client("secretsmanager").put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(keys))
+        # The stand-in resolves no names of the emulator's: it sends events to the other address that the API has there.
+        deployment.operator(outputs["TableName"], "stripe-setup", STRIPE_SECRET_ARN=outputs["StripeSecretArn"], STRIPE_API_BASE=stripe_url,
+                            PUBLIC_API_URL=f"{endpoint}/_aws/execute-api/{api_id}/$default")
         # The emulator's CloudFormation leaves out what a generated secret is asked to exclude; its Secrets Manager does not.
         stem, key, password = template.generated_secret(source, "TokenKeysSecret")
         generated = deployment.client("secretsmanager").get_random_password(**password)["RandomPassword"]
@@ -206,7 +209,16 @@ def gone(cloudformation):
     return status == "DELETE_COMPLETE"
 
 
+def stop(number, _):
+    """Ends the rehearsal as an error would: what it started is ended with it. Once; a second signal finds that at work."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def main():
+    for one in SIGNALS:
+        signal.signal(one, stop)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--debug", action="store_true", help="take debug builds of the functions, which are made sooner")
     arguments = parser.parse_args()

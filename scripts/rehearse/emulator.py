@@ -101,13 +101,9 @@ def readable(folder):
 
 
 @contextlib.contextmanager
-def stripe(program, port, api_url, webhook_url, folder):
-    """The Stripe stand-in. It ends when its standard input does."""
-    environment = {
-        "REDIRECT_URI": f"{api_url}/users/oauth/callback",
-        "WEBHOOK_URL": f"{webhook_url}/webhooks/stripe",
-        "CONNECT_WEBHOOK_URL": f"{webhook_url}/webhooks/stripe/connect",
-    }
+def stripe(program, port, api_url, folder):
+    """The Stripe stand-in, without webhook endpoints. It ends when its standard input does."""
+    environment = {"REDIRECT_URI": f"{api_url}/users/oauth/callback"}
     log = folder / "stripe.log"
     with running("the Stripe stand-in", [str(program), str(port)], environment, log, stdin=subprocess.PIPE) as process:
         wait_for("the Stripe stand-in", 20, lambda: b"http://" in log.read_bytes())
