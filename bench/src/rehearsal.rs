@@ -23,7 +23,7 @@ pub(crate) struct Rehearsed {
 
 /// Makes the request once, by a process of its own.
 pub(crate) async fn rehearse(stack: &Stack, workload: &Workload, binary: &Binary) -> Result<Rehearsed, Failure> {
-    let event = workload.prepare(stack).await?.to_bytes();
+    let event = workload.prepare(stack).await?;
     let backend = stack.backend().await?;
     let launch = rehearsing(&backend, binary)?;
     let mut subject = Subject { launch, event: event.clone(), status: workload.status };

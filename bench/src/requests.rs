@@ -1,9 +1,11 @@
 //! What is measured: a usual request of every function.
 
+use bytes::Bytes;
 use ring::hmac;
 use serde_json::{Value, json};
 use shared::entropy::digest;
 use shared::store::oauth::State;
+use shared::store::page::Page;
 use time::OffsetDateTime;
 use url::Url;
 
@@ -19,8 +21,8 @@ pub(crate) struct Workload {
     pub(crate) function: &'static str,
     /// As the table shows it.
     pub(crate) title: &'static str,
-    /// The answer's status.
-    pub(crate) status: u64,
+    /// The answer's status; none where the function is not asked over HTTP.
+    pub(crate) status: Option<u64>,
     pub(crate) limits: Limits,
     kind: Kind,
 }
@@ -40,78 +42,127 @@ enum Kind {
     SaveCard,
     PaymentSucceeded,
     Purchases,
+    StaffPurchases,
+    StaffSales,
+    Refund,
+    Sweep,
+    Reconcile,
 }
 
 /// The measures: an answer at once, and the least that a function with these clients does.
 pub(crate) const FLOOR: Workload =
-    Workload { function: "floor", title: "answers at once", status: 200, limits: Limits::NONE, kind: Kind::Floor };
+    Workload { function: "floor", title: "answers at once", status: Some(200), limits: Limits::NONE, kind: Kind::Floor };
 /// See [`FLOOR`].
-pub(crate) const LEAN: Workload = Workload { function: "f3", title: "one GetItem", status: 200, limits: Limits::NONE, kind: Kind::Lean };
+pub(crate) const LEAN: Workload = Workload { function: "f3", title: "one GetItem", status: Some(200), limits: Limits::NONE, kind: Kind::Lean };
 
 const CHARGE: Limits = Limits { size: 6_800_000, zipped: 3_100_000, init: 7_000_000, answer: 14_000_000, stripe: 1, dynamodb_trips: 3 };
 const OTHERS: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 7_000_000, answer: 14_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 11] = [
+pub(crate) const FUNCTIONS: [Workload; 16] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
-        status: 200,
+        status: Some(200),
         limits: Limits { dynamodb_trips: 1, ..OTHERS },
         kind: Kind::CoursePage,
     },
     Workload {
         function: "courses",
         title: "GET /courses (20)",
-        status: 200,
+        status: Some(200),
         limits: Limits { dynamodb_trips: 1, ..OTHERS },
         kind: Kind::Catalogue,
     },
-    Workload { function: "charge", title: "POST /courses/charge", status: 201, limits: CHARGE, kind: Kind::Purchase },
+    Workload { function: "charge", title: "POST /courses/charge", status: Some(201), limits: CHARGE, kind: Kind::Purchase },
     Workload {
         function: "accounts",
         title: "GET /users/me",
-        status: 200,
+        status: Some(200),
         limits: Limits { dynamodb_trips: 1, ..OTHERS },
         kind: Kind::Account,
     },
-    Workload { function: "authorize", title: "GET /users/authorize", status: 302, limits: OTHERS, kind: Kind::Authorize },
+    Workload { function: "authorize", title: "GET /users/authorize", status: Some(302), limits: OTHERS, kind: Kind::Authorize },
     Workload {
         function: "oauth-callback",
         title: "GET …/callback (bad state)",
-        status: 302,
+        status: Some(302),
         limits: Limits { dynamodb_trips: 1, ..OTHERS },
         kind: Kind::UnknownState,
     },
     Workload {
         function: "oauth-callback",
         title: "GET …/callback (links)",
-        status: 302,
+        status: Some(302),
         limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
         kind: Kind::Link,
     },
     Workload {
         function: "onboarding",
         title: "POST …/onboarding (makes)",
-        status: 200,
+        status: Some(200),
         limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
         kind: Kind::Onboarding,
     },
     Workload {
         function: "payment-methods",
         title: "POST …/payment-methods",
-        status: 201,
+        status: Some(201),
         limits: Limits { stripe: 3, dynamodb_trips: 3, ..OTHERS },
         kind: Kind::SaveCard,
     },
-    Workload { function: "webhook", title: "payment_intent.succeeded", status: 200, limits: OTHERS, kind: Kind::PaymentSucceeded },
-    Workload { function: "purchases", title: "GET /purchases (20)", status: 200, limits: OTHERS, kind: Kind::Purchases },
+    Workload { function: "webhook", title: "payment_intent.succeeded", status: Some(200), limits: OTHERS, kind: Kind::PaymentSucceeded },
+    Workload {
+        function: "purchases",
+        title: "GET /purchases (20)",
+        status: Some(200),
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Purchases,
+    },
+    Workload {
+        function: "purchases",
+        title: "GET /admin/…/purchases",
+        status: Some(200),
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::StaffPurchases,
+    },
+    Workload {
+        function: "purchases",
+        title: "GET /admin/…/sales",
+        status: Some(200),
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::StaffSales,
+    },
+    Workload {
+        function: "refunds",
+        title: "POST …/refund",
+        status: Some(200),
+        limits: Limits { stripe: 1, dynamodb_trips: 3, ..OTHERS },
+        kind: Kind::Refund,
+    },
+    Workload {
+        function: "notify",
+        title: "sweep, nothing due",
+        status: None,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Sweep,
+    },
+    Workload { function: "reconcile", title: "first run", status: None, limits: Limits { ..OTHERS }, kind: Kind::Reconcile },
 ];
 
 impl Workload {
-    /// Writes what the request needs, and the request.
-    pub(crate) async fn prepare(&self, stack: &Stack) -> Result<Event, Failure> {
+    /// Writes what the request needs, and gives what the function is invoked with.
+    pub(crate) async fn prepare(&self, stack: &Stack) -> Result<Bytes, Failure> {
         match self.kind {
+            Kind::Sweep => Ok(Bytes::from_static(br#"{"sweep":true}"#)),
+            Kind::Reconcile => Ok(Bytes::from_static(b"{}")),
+            _ => Ok(self.request(stack).await?.to_bytes()),
+        }
+    }
+
+    async fn request(&self, stack: &Stack) -> Result<Event, Failure> {
+        match self.kind {
+            Kind::Sweep | Kind::Reconcile => Err("nobody requests it".into()),
             Kind::Floor => Ok(Event::new("GET", "/")),
             Kind::Lean | Kind::CoursePage => Ok(Event::new("GET", "/courses/flask-microservices")),
             Kind::Catalogue => Ok(Event::new("GET", "/courses")),
@@ -141,6 +192,15 @@ impl Workload {
             }
             Kind::PaymentSucceeded => payment_succeeded(stack).await,
             Kind::Purchases => Ok(Event::new("GET", "/purchases").cookie(stack.session(&stack.buyer).await?)),
+            Kind::StaffPurchases => {
+                let path = format!("/admin/users/{}/purchases", stack.buyer.id);
+                Ok(Event::new("GET", path).cookie(stack.session(&stack.staff).await?))
+            }
+            Kind::StaffSales => {
+                let path = format!("/admin/users/{}/sales", stack.seller.id);
+                Ok(Event::new("GET", path).cookie(stack.session(&stack.staff).await?))
+            }
+            Kind::Refund => refund(stack).await,
         }
     }
 }
@@ -178,6 +238,14 @@ async fn link(stack: &Stack) -> Result<Event, Failure> {
     let back = Url::parse(back.to_str()?)?;
     let query = back.query().ok_or("the consent page gives no code")?;
     Ok(callback(query.to_owned(), &stack.session(&seller).await?, &browser))
+}
+
+/// The seller gives all of the newest purchase back.
+async fn refund(stack: &Stack) -> Result<Event, Failure> {
+    let newest = stack.app.store.purchases_of(&stack.buyer.id, &Page { limit: 1, after: None }).await?;
+    let purchase = newest.items.first().ok_or("the buyer has bought nothing")?;
+    let event = Event::new("POST", format!("/purchases/{}/refund", purchase.id)).cookie(stack.session(&stack.seller).await?);
+    Ok(event.header("origin", STOREFRONT).body("{}"))
 }
 
 /// Stripe tells of a purchase that was paid at once.

@@ -48,6 +48,8 @@ pub(crate) struct Stack {
     pub(crate) seller: User,
     /// Has a session and nothing else.
     pub(crate) buyer: User,
+    /// Sees what everybody bought and sold.
+    pub(crate) staff: User,
 }
 
 impl Stack {
@@ -71,7 +73,8 @@ impl Stack {
         operator::fixtures::write(&app).await?;
         let seller = user(&app, "test@seller.com").await?;
         let buyer = user(&app, "test@buyer.com").await?;
-        let stack = Self { dynamo, stripe, aws, app, seller, buyer };
+        let staff = user(&app, "test@admin.com").await?;
+        let stack = Self { dynamo, stripe, aws, app, seller, buyer, staff };
         stack.connect_seller().await?;
         Ok(stack)
     }
