@@ -36,7 +36,7 @@ bench: ## measure size, cold start and cost of a request
 	@cargo run --quiet --profile bench-runner --package bench -- $(FUNCTIONS)
 
 bench-check: ## check sizes, instructions and numbers of calls against their limits
-	@cargo run --quiet --profile bench-runner --package bench -- --check
+	@cargo run --quiet --package bench -- --check $(FUNCTIONS)
 
 rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete
 	@scripts/rehearse/run $(REHEARSE)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ring::hmac;
 use serde_json::{Value, json};
 use shared::entropy::digest;
+use shared::ids::CourseId;
 use shared::store::oauth::State;
 use shared::store::page::Page;
 use time::OffsetDateTime;
@@ -34,6 +35,7 @@ enum Kind {
     CoursePage,
     Catalogue,
     Purchase,
+    NoCourse,
     Account,
     Authorize,
     UnknownState,
@@ -53,13 +55,14 @@ enum Kind {
 pub(crate) const FLOOR: Workload =
     Workload { function: "floor", title: "answers at once", status: Some(200), limits: Limits::NONE, kind: Kind::Floor };
 /// See [`FLOOR`].
-pub(crate) const LEAN: Workload = Workload { function: "f3", title: "one GetItem", status: Some(200), limits: Limits::NONE, kind: Kind::Lean };
+pub(crate) const LEAN: Workload =
+    Workload { function: "f3", title: "one GetItem", status: Some(200), limits: Limits::NONE, kind: Kind::Lean };
 
 const CHARGE: Limits = Limits { size: 6_800_000, zipped: 3_100_000, init: 7_000_000, answer: 14_000_000, stripe: 1, dynamodb_trips: 3 };
 const OTHERS: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 7_000_000, answer: 14_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 16] = [
+pub(crate) const FUNCTIONS: [Workload; 17] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -75,6 +78,13 @@ pub(crate) const FUNCTIONS: [Workload; 16] = [
         kind: Kind::Catalogue,
     },
     Workload { function: "charge", title: "POST /courses/charge", status: Some(201), limits: CHARGE, kind: Kind::Purchase },
+    Workload {
+        function: "charge",
+        title: "POST …/charge (no course)",
+        status: Some(404),
+        limits: Limits { answer: 5_000_000, stripe: 0, dynamodb_trips: 1, ..CHARGE },
+        kind: Kind::NoCourse,
+    },
     Workload {
         function: "accounts",
         title: "GET /users/me",
@@ -168,6 +178,10 @@ impl Workload {
             Kind::Catalogue => Ok(Event::new("GET", "/courses")),
             Kind::Purchase => {
                 let course = stack.new_course("to-be-measured").await?;
+                Ok(purchase(course.as_str(), &stack.session(&stack.buyer).await?))
+            }
+            Kind::NoCourse => {
+                let course = CourseId::generate(&stack.seller.id, OffsetDateTime::now_utc(), &stack.app.entropy);
                 Ok(purchase(course.as_str(), &stack.session(&stack.buyer).await?))
             }
             Kind::Account => Ok(Event::new("GET", "/users/me").cookie(stack.session(&stack.buyer).await?)),

@@ -101,12 +101,21 @@ impl Stack {
 
     /// A seller who has no account linked.
     pub(crate) async fn new_seller(&self, email: &str) -> Result<User, Failure> {
+        self.new_user(email, true).await
+    }
+
+    /// Somebody who has bought nothing.
+    pub(crate) async fn new_buyer(&self, email: &str) -> Result<User, Failure> {
+        self.new_user(email, false).await
+    }
+
+    async fn new_user(&self, email: &str, is_seller: bool) -> Result<User, Failure> {
         let user = User {
             id: UserId::generate(&self.app.entropy),
             email: email.to_owned(),
             email_confirmed: true,
             password_hash: self.seller.password_hash.clone(),
-            is_seller: true,
+            is_seller,
             is_staff: false,
             created_at: self.app.clock.now(),
             stripe: None,
