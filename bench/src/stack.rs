@@ -294,6 +294,7 @@ fn environment(dynamodb: &str, stripe: &str, aws: &str) -> Environment {
             ("PUBLIC_API_URL", PUBLIC_API),
             ("STOREFRONT_URL", STOREFRONT),
             ("ALLOWED_ORIGINS", STOREFRONT),
+            ("MAIL_FROM", "Courses <courses@example.com>"),
         ]
         .map(|(name, value)| (name, value.to_owned())),
     )
