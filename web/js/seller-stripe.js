@@ -38,7 +38,7 @@ export async function stripe(user) {
     if (cameBack === 'return') tellHowItStands(account);
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else box.replaceChildren(problem('We could not look at your Stripe account.', error, { retry: () => stripe(user) }));
+    else box.replaceChildren(h('div', { role: 'alert' }, problem('We could not look at your Stripe account.', error, { retry: () => stripe(user) })));
   } finally {
     box.removeAttribute('aria-busy');
   }
@@ -202,7 +202,7 @@ async function balance() {
     );
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else money.replaceChildren(problem('We could not look at your balance.', error, { retry: balance }));
+    else money.replaceChildren(h('div', { role: 'alert' }, problem('We could not look at your balance.', error, { retry: balance })));
   } finally {
     money.removeAttribute('aria-busy');
   }

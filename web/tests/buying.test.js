@@ -92,6 +92,22 @@ test('two tabs buy the same course: one purchase', async () => {
   await one.context().close();
 });
 
+test('a tab that is closed over the payment loses nothing', async () => {
+  const page = await newPage();
+  await signUp(page);
+  const tab = await newTab(page);
+  await toCheckout(page, FIXTURE.slug);
+  const paid = page.waitForResponse((response) => response.request().method() === 'POST');
+  await pay(page);
+  await paid;
+  await page.close();
+  await tab.goto('/account.html');
+  await tab.locator('#purchase-list').getByRole('link', { name: TITLE, exact: true }).click();
+  await purchaseIs(tab, 'paid');
+  assertQuiet(tab);
+  await tab.context().close();
+});
+
 test('the back button leaves the payment page, and buying goes on where it stopped', async () => {
   const page = await newPage();
   await signUp(page);
@@ -113,6 +129,15 @@ test('the back button leaves the payment page, and buying goes on where it stopp
   await page.context().close();
 });
 
+/** Has the page's waits go by at once, until it shows something. */
+async function sooner(page, wanted) {
+  while (!(await wanted.isVisible())) {
+    const look = page.waitForResponse('**/api/purchases/*');
+    await page.clock.runFor(15_000);
+    await look;
+  }
+}
+
 test('who comes back without paying is told that nothing was charged, and can pay from the purchases', async () => {
   const page = await newPage();
   await signUp(page);
@@ -121,9 +146,12 @@ test('who comes back without paying is told that nothing was charged, and can pa
   await page.getByText('You left the payment page.').waitFor();
   await page.goto('/account.html');
   await page.getByText('Waiting for payment').waitFor();
+  await page.clock.install();
   await page.locator('#purchase-list').getByRole('link').first().click();
   await purchaseIs(page, 'pending');
-  await page.getByRole('button', { name: /Go to the payment page/ }).click();
+  const onwards = page.getByRole('button', { name: /Go to the payment page/ });
+  await sooner(page, onwards);
+  await onwards.click();
   await pay(page);
   await purchaseIs(page, 'paid');
   assert.equal(await purchasesOf(page, TITLE), 1);

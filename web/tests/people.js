@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 
-import { newPage } from './browser.js';
+import { assertQuiet, newPage } from './browser.js';
 
 export const PASSWORD = 'justatest';
 export const SELLER = 'test@seller.com';
@@ -78,14 +78,22 @@ export async function toUser(page, email) {
   await page.getByRole('heading', { level: 1, name: email }).waitFor();
 }
 
-/** Makes a user a seller, as the staff. */
-export async function makeSeller(email) {
+let staff;
+/** The staff's browser, which stays logged in for a test file. */
+async function staffPage() {
   const page = await newPage();
   await logIn(page, STAFF);
+  return page;
+}
+
+/** Makes a user a seller, as the staff. */
+export async function makeSeller(email) {
+  staff ??= staffPage();
+  const page = await staff;
   await findUser(page, email);
   await page.getByRole('button', { name: `Make seller: ${email}` }).click();
   await page.getByText(`${email} is now a seller.`).waitFor();
-  await page.context().close();
+  assertQuiet(page);
 }
 
 /** A page with a new seller signed in. */

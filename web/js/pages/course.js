@@ -42,7 +42,7 @@ async function load() {
     ]);
     show(course, user, config);
   } catch (error) {
-    root.replaceChildren(error.status === 404 ? absent() : problem('We could not load this course.', error, { retry: load }));
+    root.replaceChildren(error.status === 404 ? absent() : h('div', { role: 'alert' }, problem('We could not load this course.', error, { retry: load })));
   } finally {
     root.removeAttribute('aria-busy');
   }

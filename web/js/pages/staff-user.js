@@ -54,7 +54,7 @@ async function user() {
   } catch (error) {
     if (error.status === 401) goToLogin();
     else if (error.status === 404) who.replaceChildren(notice('plain', 'This user has no account any more.', ['What they bought and sold stays on record, under the id ', h('code', { class: 'breakable' }, id), '.']));
-    else who.replaceChildren(problem('We could not load this user.', error, { retry: user }));
+    else who.replaceChildren(h('div', { role: 'alert' }, problem('We could not load this user.', error, { retry: user })));
   } finally {
     who.removeAttribute('aria-busy');
   }
