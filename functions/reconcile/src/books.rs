@@ -2,7 +2,7 @@
 //! be in the ledger with the same amount, and the other way round. <https://docs.stripe.com/api/balance_transactions>
 //!
 //! What we heard late stands in a later hour of ours than of Stripe's: it is looked up by itself before it counts as a
-//! difference. Days are UTC.
+//! difference. An account that took its access away cannot be compared, and does not hold up the others. Days are UTC.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
@@ -106,8 +106,16 @@ impl Hour {
         let mut accounts: BTreeSet<Option<String>> = ledger.iter().map(|line| line.account.clone()).collect();
         accounts.insert(None);
         let mut entries: HashMap<Name, Entry> = HashMap::new();
+        let mut closed: BTreeSet<String> = BTreeSet::new();
         for account in accounts {
-            read(reconcile, account.as_deref(), hour, &mut entries).await?;
+            match (read(reconcile, account.as_deref(), hour, &mut entries).await, account) {
+                // It shows its books to us no more; those of all others are compared.
+                (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
+                (read, _) => read?,
+            }
+        }
+        if !closed.is_empty() {
+            tracing::warn!(hour, accounts = ?closed, "accounts that took their access away are left out of the hour's books");
         }
 
         let mut compared = Self::default();
@@ -138,7 +146,8 @@ impl Hour {
                 learn_fee(reconcile, purchase, entry).await?;
             }
         }
-        for (name, line) in lines.into_iter().filter(|(name, _)| !entries.contains_key(name)) {
+        let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
+        for (name, line) in lines.into_iter().filter(|(name, line)| !entries.contains_key(name) && !is_closed(line)) {
             // Stripe has it in another hour, or not at all.
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {

@@ -158,6 +158,21 @@ async fn an_hours_books_agree_and_a_wrong_amount_is_seen() {
 }
 
 #[tokio::test]
+async fn an_account_that_took_its_access_away_does_not_hold_up_the_books_of_others() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    world.reconcile().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
+    world.deliver().await;
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.deliver().await;
+    world.pass(Duration::hours(5)).await;
+    let report = world.reconcile().await;
+    assert!(report.hours >= 2, "{report:?}");
+    assert_eq!(report.differences, 0, "{report:?}");
+}
+
+#[tokio::test]
 async fn two_runs_at_once_do_no_harm() {
     let world = World::start().await;
     let shop = world.shop().await;
