@@ -30,4 +30,6 @@ pub mod store;
 #[cfg(feature = "stripe")]
 pub mod stripe;
 pub mod transport;
+#[cfg(test)]
+mod trials;
 pub mod user;

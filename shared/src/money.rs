@@ -1,5 +1,8 @@
 //! Amounts, currencies and the platform's fee. Integers in the currency's minor unit, never floats.
 
+#[cfg(test)]
+mod properties;
+
 use serde::{Deserialize, Serialize};
 
 /// A currency that a course can be priced in: lower-case ISO 4217.

@@ -72,7 +72,8 @@ impl Purchase {
     #[must_use]
     pub fn refundable(&self) -> i64 {
         let asked: i64 = self.refunds().filter(|refund| refund.is_planned()).map(|refund| refund.amount).sum();
-        self.amount - self.refunded() - asked
+        // What was given back elsewhere meanwhile leaves less than was asked: Stripe then refuses it.
+        (self.amount - self.refunded() - asked).max(0)
     }
 
     /// What banks hold or took back of it.

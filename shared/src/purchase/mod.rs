@@ -17,6 +17,8 @@ mod movement;
 mod observe;
 mod payees;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,7 @@ impl Purchase {
             changed |= ChargeFacts::learn(&mut attempt.charge, charge);
         }
         if seen.status.rank() > attempt.status.rank() {
+            let was_open = attempt.status.is_open();
             attempt.status = seen.status;
             attempt.failure = seen.failure.clone().filter(|_| seen.status != Status::Paid);
             let failure = attempt.failure.as_ref().map(|failure| failure.code.clone());
@@ -75,7 +76,8 @@ impl Purchase {
                     self.paid_at = Some(at);
                     self.news.push(News::Paid);
                 }
-                Status::Failed | Status::Canceled => {
+                // What failed and is canceled after it came to nothing once.
+                Status::Failed | Status::Canceled if was_open => {
                     self.news.push(News::NotPaid(failure.unwrap_or_else(|| seen.status.as_str().to_owned())));
                 }
                 _ => {}

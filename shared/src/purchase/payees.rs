@@ -77,9 +77,9 @@ impl Purchase {
         given_up
     }
 
-    /// What payees have of `amount` of what the buyer has not got back: all of theirs, or a part in proportion.
+    /// What payees have of `amount` of what neither the buyer nor the bank has got back: all of theirs, or a part in proportion.
     pub(super) fn payees_part(&self, amount: i64) -> i64 {
-        let paid = self.amount - self.refunded();
+        let paid = self.amount - self.refunded() - self.taken_for_lost_disputes();
         let theirs = match self.charge_type {
             ChargeType::Separate => self.transfers_held().iter().map(|held| held.payee.amount).sum(),
             ChargeType::Direct | ChargeType::Destination => self.net() + self.planned_net(),
@@ -93,13 +93,18 @@ impl Purchase {
 
     /// What the seller should have of a destination charge, by what the buyer has paid and neither got back nor won from the bank.
     fn sellers_due(&self) -> i64 {
-        let taken = self.disputes.iter().filter(|dispute| self.taken_back(&Reason::LostDispute(dispute.id.clone())).next().is_some());
-        let lost: i64 = taken.filter(|dispute| dispute.status == DisputeStatus::Lost).map(|dispute| dispute.amount).sum();
         // Who refunds at Stripe, past the platform, decides there whether the seller gives their part.
         let elsewhere = self.refunds().filter(|refund| refund.is_under_way() && refund.body.is_none());
         let left_to_seller: i64 = elsewhere.map(|refund| refund.amount - refund.transfer_reversed).sum();
-        let gone = (self.refunded() + lost).min(self.amount);
+        let gone = (self.refunded() + self.taken_for_lost_disputes()).min(self.amount);
         self.amount - gone - (self.application_fee - share(self.application_fee, gone, self.amount)) + left_to_seller
+    }
+
+    /// What banks took back for good, and payees gave their part of.
+    fn taken_for_lost_disputes(&self) -> i64 {
+        let lost = self.disputes.iter().filter(|dispute| dispute.status == DisputeStatus::Lost);
+        let taken = lost.filter(|dispute| self.taken_back(&Reason::LostDispute(dispute.id.clone())).next().is_some());
+        taken.map(|dispute| dispute.amount).sum()
     }
 
     /// What planned transfers and reversals will add to the seller's part.

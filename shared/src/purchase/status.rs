@@ -46,13 +46,15 @@ impl Status {
         }
     }
 
-    /// How far on in an attempt's life: what is heard later never leads back. An attempt knows the first five.
+    /// How far on in an attempt's life: what is heard later never leads back. What is canceled can have failed before, and
+    /// never fails after it. An attempt knows the first five.
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::Pending => 0,
             Self::RequiresAction => 1,
-            Self::Failed | Self::Canceled => 2,
-            Self::Paid | Self::PartiallyRefunded | Self::Disputed | Self::Refunded => 3,
+            Self::Failed => 2,
+            Self::Canceled => 3,
+            Self::Paid | Self::PartiallyRefunded | Self::Disputed | Self::Refunded => 4,
         }
     }
 }
