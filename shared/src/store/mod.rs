@@ -55,6 +55,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, Tr
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::ids::PurchaseId;
+
 /// An item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -279,6 +281,13 @@ impl PutItem {
     fn if_version(self, seen: Option<u64>) -> TransactWriteItem {
         let Some(version) = seen else { return self.if_absent() };
         Self(self.0.condition_expression("version = :seen").expression_attribute_values(":seen", number(version))).always()
+    }
+
+    /// Only where the item still has this `version` and is this purchase's.
+    fn if_version_of(self, seen: u64, purchase: &PurchaseId) -> TransactWriteItem {
+        let of = self.0.expression_attribute_values(":purchase", string(purchase.as_str()));
+        let of = of.expression_attribute_values(":seen", number(seen));
+        Self(of.condition_expression("version = :seen AND purchase_id = :purchase")).always()
     }
 
     fn always(self) -> TransactWriteItem {

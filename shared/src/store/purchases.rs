@@ -272,7 +272,8 @@ impl Store {
             items.push(self.ask_for(&mail, purchase.updated_at())?);
         }
         let slot = items.len();
-        items.push(self.put(self.slot_item(purchase)?).if_version(Some(seen)));
+        // Both count on from where the slot stood, so that the version alone does not say whose it is.
+        items.push(self.put(self.slot_item(purchase)?).if_version_of(seen, &purchase.id));
         let written = match self.transact(items.clone()).await? {
             // The slot is another purchase's by now: this one was refunded and the course bought again.
             Written::No(index) if index == slot => {

@@ -226,6 +226,30 @@ async fn a_refund_that_the_bank_sends_back_is_none() {
 }
 
 #[tokio::test]
+async fn who_bought_again_keeps_the_course_whatever_becomes_of_the_first_purchase() {
+    let world = World::with(&[("CHARGE_TYPE", "separate")]).await;
+    let (shop, first) = bought(&world).await;
+    assert_eq!(refund(&world, &shop.seller.token, &first, json!({})).await.status, 200);
+    world.deliver().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    let sent_back = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("refunds/{sent_back}/fail"), json!({})).await;
+    world.deliver().await;
+    world.pass(time::Duration::days(8)).await;
+    world.reconcile().await;
+    // Each is written more than once: the first purchase's version comes by where the slot's is.
+    for _ in 0..4 {
+        assert_eq!(refund(&world, &shop.seller.token, &first, json!({"amount": 1250})).await.status, 200);
+        world.deliver().await;
+        let content = world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await;
+        assert_eq!(content.status, 200, "{}", content.body);
+        let again = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+        assert_eq!((again.status, again.text("code")), (409, "already_owned".to_owned()));
+    }
+    assert_eq!(world.succeeded(None).await.len(), 2);
+}
+
+#[tokio::test]
 async fn refunds_made_in_stripes_dashboard_are_taken_in() {
     for (charge_type, reverse) in [("destination", true), ("destination", false), ("direct", false)] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
