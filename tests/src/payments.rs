@@ -1,5 +1,6 @@
 //! Buying, linking and hearing from Stripe: across the functions, against a Stripe that behaves.
 
+mod capabilities;
 mod cards;
 mod charge;
 mod checkout;
@@ -8,6 +9,7 @@ mod direct;
 mod disputes;
 mod endpoints;
 mod faults;
+mod fees;
 mod findings;
 mod liability;
 mod oauth;

@@ -7,6 +7,7 @@ use time::Duration;
 use crate::harness::{Person, World};
 
 const AMOUNT: i64 = 5000;
+const CARDS_PATH: &str = "/users/me/payment-methods";
 
 /// A row of the table: an account, a charge, whose each thing is, and the balances of platform and seller.
 #[derive(Clone, Debug)]
@@ -88,22 +89,17 @@ impl Stage {
         (of(&|id| id != self.account), of(&|id| id == self.account))
     }
 
-    /// A card that the buyer's customer on the platform has.
+    /// A card that the buyer keeps, by its id.
     async fn saved_card(&self) -> String {
-        let url = |path: &str| format!("{}/v1{path}", self.world.app.config.stripe_api_base);
-        let post = async |path: &str, form: &[(&str, &str)]| -> Value {
-            let request = self.world.app.http.post(url(path)).bearer_auth("sk_test_local").form(form);
-            let text = request.send().await.expect("it runs").text().await.expect("text");
-            serde_json::from_str(&text).expect("JSON")
-        };
-        let customer = post("/customers", &[("email", &self.buyer.email)]).await;
-        let made = post("/payment_methods", &[("type", "card"), ("card[token]", "tok_visa")]).await;
-        let [customer, card] = [&customer, &made].map(|made| made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned());
-        let attached = post(&format!("/payment_methods/{card}/attach"), &[("customer", &customer)]).await;
-        assert_eq!(attached["customer"], json!(customer));
-        let buyer = self.buyer.id.parse().expect("an id");
-        self.world.app.store.keep_customer(&buyer, shared::user::PLATFORM, &customer).await.expect("the table is there");
-        card
+        let answer = self.world.post(CARDS_PATH, json!({"payment_method": "pm_card_visa"})).bearer(&self.buyer.token).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.json()["payment_method"]["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The ids of the cards that the buyer keeps.
+    async fn kept_cards(&self) -> Vec<Value> {
+        let answer = self.world.get(CARDS_PATH).bearer(&self.buyer.token).await.json();
+        answer["items"].as_array().expect("a list").iter().map(|card| card["id"].clone()).collect()
     }
 
     /// Buys with that card, and has the buyer authenticate where that is asked for; the purchase's id, where it was paid.
@@ -141,8 +137,8 @@ impl Stage {
         Some(id)
     }
 
-    /// Whose customer paid, and who holds the charge.
-    async fn check_charge(&self, row: &Row) {
+    /// Whose customer paid, with which card, and who holds the charge.
+    async fn check_charge(&self, row: &Row, card: Card) {
         let other = if row.charge_on == "platform" { "seller" } else { "platform" };
         assert!(self.world.succeeded(self.on(other)).await.is_empty(), "{row:?}");
         let charges = self.world.succeeded(self.on(&row.charge_on)).await;
@@ -150,8 +146,11 @@ impl Stage {
         let customer = charges[0]["customer"].as_str().expect("a customer");
         let found = self.world.stripe(&format!("/customers/{customer}"), self.on(&row.customer_of)).await;
         assert_eq!((&found["id"], &found["email"]), (&json!(customer), &json!(self.buyer.email)), "{row:?}");
-        // A card that the buyer keeps on the platform stays there; the seller gets a copy.
-        assert!(charges[0].get("on_behalf_of").is_none_or(Value::is_null));
+        // A card that the buyer keeps stays the platform's; the seller is paid with a copy.
+        let kept = self.kept_cards().await;
+        assert_eq!(kept.len(), usize::from(card == Card::Saved), "{row:?} {card:?}");
+        let paid_with_it = kept.contains(&charges[0]["payment_method"]);
+        assert_eq!(paid_with_it, card == Card::Saved && row.charge_on == "platform", "{row:?} {card:?}");
     }
 
     /// Gives back, and says how much of it left whose balance as a refund.
@@ -177,7 +176,7 @@ async fn play(row: &Row, card: Card) {
         return;
     };
     assert_eq!(stage.balances().await, row.sold, "{row:?} {card:?}: sold");
-    stage.check_charge(row).await;
+    stage.check_charge(row, card).await;
     // Payees can give back what has settled.
     stage.world.pass(Duration::days(3)).await;
     stage.refund(&id, Some(2000)).await;

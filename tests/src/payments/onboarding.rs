@@ -141,6 +141,44 @@ async fn an_older_answer_does_not_replace_a_newer_one() {
 }
 
 #[tokio::test]
+async fn an_account_event_that_comes_late_or_slowly_does_not_bring_back_the_past() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let set = async |enabled: bool| {
+        world.admin("POST", &format!("accounts/{}", shop.account), json!({"charges_enabled": enabled})).await;
+        world.event("account.updated", |account| account["charges_enabled"] == enabled).await.expect("it happened")
+    };
+    let enabled = async || world.get("/users/me").bearer(&shop.seller.token).await.json()["stripe"]["charges_enabled"].clone();
+    let (closed, open) = (set(false).await, set(true).await);
+    for event in [&open, &closed, &closed, &open, &closed] {
+        assert_eq!(world.tell(event).await.status, 200);
+        assert_eq!(enabled().await, true, "what counts is how the account stands");
+    }
+
+    // Stripe answers one event before the account changes, and the answer arrives after that of the next event.
+    let path = format!("/v1/accounts/{}", shop.account);
+    let closed = set(false).await;
+    world.asked_stripe().await;
+    world.fault("GET", &path, json!({"kind": "delay_after", "ms": 1000})).await;
+    let late = async { assert_eq!(world.tell(&closed).await.status, 200) };
+    let meanwhile = async {
+        while world.admin("GET", "requests", json!({})).await["requests"].as_array().is_none_or(Vec::is_empty) {}
+        let open = set(true).await;
+        assert_eq!((world.tell(&open).await.status, enabled().await), (200, json!(true)));
+    };
+    tokio::join!(late, meanwhile);
+    assert_eq!(enabled().await, true);
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
+
+    // Where Stripe cannot be asked, the event is not lost: it comes again.
+    let closed = set(false).await;
+    let outage = json!({"match": {"method": "GET", "path": path}, "times": 3, "fault": {"kind": "html_503"}});
+    world.admin("POST", "faults", outage).await;
+    assert_eq!((world.tell(&closed).await.status, enabled().await), (503, json!(true)));
+    assert_eq!((world.tell(&closed).await.status, enabled().await), (200, json!(false)));
+}
+
+#[tokio::test]
 async fn however_often_and_at_once_it_is_asked_one_account_is_made() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
