@@ -85,7 +85,7 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     // Somebody deleted the customer at Stripe. The cards went with it, and a new one is made.
     if failed_with(&purchase, outcome::CUSTOMER_GONE) {
         customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, account.as_deref(), &customer).await?;
-        let slot = Slot::of(&purchase);
+        let slot = Slot::of(&purchase, slot);
         heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     // A payment method that the connected account does not know may be one of the platform's.
@@ -93,7 +93,7 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
         // Cloning uses the card up, so that every attempt with it needs the same clone.
         let key = format!("{account}:clone:{}:{}", purchase.id, digest(named));
         payment_method = Some(clone_to(charge, account, named, None, &key).await?);
-        let slot = Slot::of(&purchase);
+        let slot = Slot::of(&purchase, slot);
         heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     answer(&purchase, heard)

@@ -74,7 +74,7 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
     let read = app.store.read_for_charge(&presented.token, &course_id, now).await?;
     let buyer = read.buyer.ok_or(Error::NotSignedIn)?;
     let course = read.course.filter(|course| course.published && !course.deleted).ok_or(Error::NotFound("course"))?;
-    if read.slot.as_ref().is_some_and(|slot| slot.ownership.is_paid()) {
+    if read.slot.as_ref().is_some_and(|slot| slot.ownership().is_paid()) {
         return Err(Error::AlreadyOwned);
     }
     if course.seller_id == buyer.id {

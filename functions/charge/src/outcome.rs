@@ -76,7 +76,7 @@ async fn record(
 /// What to tell a request that another was faster than.
 pub async fn lost_race(charge: &Charge, order: &Order) -> Result<Error, Error> {
     let slot = charge.app.store.slot(&order.buyer.id, &order.course.id).await?;
-    let owned = slot.is_some_and(|slot| slot.ownership.is_paid());
+    let owned = slot.is_some_and(|slot| slot.ownership().is_paid());
     Ok(if owned { Error::AlreadyOwned } else { Error::PurchaseInProgress })
 }
 

@@ -42,32 +42,32 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
     match purchase.status() {
         Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
-        Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase).await,
+        Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase, slot).await,
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
             let same = order.payment == Payment::Checkout && attempt.amount == order.course.price.amount && same_consent;
-            if same && browser.checkout_url.is_some() { answer(&purchase, browser) } else { withdraw(charge, order, purchase).await }
+            if same && browser.checkout_url.is_some() { answer(&purchase, browser) } else { withdraw(charge, order, purchase, slot).await }
         }
         Status::Pending => Err(Error::PurchaseInProgress),
-        Status::Failed | Status::Canceled => again(charge, order, purchase).await,
+        Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
         _ => answer(&purchase, browser),
     }
 }
 
 /// Takes back what the buyer turned away from, then begins anew: never two ways of paying at once.
-async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase) -> Result<Response, Error> {
+async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
     let result = charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), charge.app.clock.now()).await;
     let browser = record(charge, &mut purchase, result, order).await?;
     match purchase.status() {
-        Status::Failed | Status::Canceled => again(charge, order, purchase).await,
+        Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
         Status::Pending | Status::RequiresAction => Err(Error::PurchaseInProgress),
         _ => answer(&purchase, browser),
     }
 }
 
-async fn again(charge: &Charge, order: &Order, purchase: Purchase) -> Result<Response, Error> {
-    let slot = Slot::of(&purchase);
+async fn again(charge: &Charge, order: &Order, purchase: Purchase, before: &Slot) -> Result<Response, Error> {
+    let slot = Slot::of(&purchase, Some(before));
     next(charge, order, purchase, &slot).await
 }
 

@@ -42,7 +42,7 @@ struct Body {
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (reader, course) = reader_and_course(app, request, slug).await?;
     let (content, slot) = app.store.content_for(&course.id, &reader.id).await?;
-    let ownership = slot.map(|slot| slot.ownership).unwrap_or_default();
+    let ownership = slot.map(|slot| slot.ownership()).unwrap_or_default();
     if course.seller_id != reader.id && !reader.is_staff {
         match ownership {
             Ownership::Owned => {}

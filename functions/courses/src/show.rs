@@ -36,5 +36,5 @@ async fn owns(app: &App, user: &User, course: &Course) -> Result<bool, Error> {
     if user.id == course.seller_id {
         return Ok(false);
     }
-    Ok(app.store.slot(&user.id, &course.id).await?.is_some_and(|slot| slot.ownership.is_paid()))
+    Ok(app.store.slot(&user.id, &course.id).await?.is_some_and(|slot| slot.ownership().is_paid()))
 }

@@ -59,17 +59,17 @@ impl Status {
     }
 }
 
-/// What the buyer has of the course.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the buyer has of the course; the later one in this list is more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ownership {
     /// Nothing: never paid, given back in whole, or taken back by the bank.
     #[default]
     None,
-    /// The course.
-    Owned,
     /// The course, while the bank has not decided; whether it may be read meanwhile is the platform's policy.
     Contested,
+    /// The course.
+    Owned,
 }
 
 impl Ownership {

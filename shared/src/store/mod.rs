@@ -18,6 +18,7 @@
 //! | e-mail, unique | `EMAIL#<key>` | `EMAIL` | |
 //! | slug, unique, with the course | `SLUG#<slug>` | `SLUG` | |
 //! | Stripe account, unique | `ACCOUNT#<acct>` | `ACCOUNT` | |
+//! | until when the reconciliation has read a Stripe account | `ACCOUNT#<acct>` | `READ` | |
 //! | PaymentIntent of a purchase, with a copy once paid | `PAYMENT#<pi>` | `PAYMENT` | |
 //! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
 //! | failed log-ins | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
@@ -54,8 +55,6 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::ids::PurchaseId;
 
 /// An item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -182,7 +181,7 @@ impl Store {
         answer.item.map(from_item).transpose()
     }
 
-    /// Reads up to 100 items in one trip. Those that do not exist are left out; a key may stand twice.
+    /// Reads up to 100 items in one trip; none of none. Those that do not exist are left out; a key may stand twice.
     async fn get_all(&self, keys: impl IntoIterator<Item = Key>) -> Result<HashMap<Key, Item>, StoreError> {
         let mut wanted: Vec<Key> = Vec::new();
         for key in keys {
@@ -190,7 +189,7 @@ impl Store {
                 wanted.push(key);
             }
         }
-        let mut left = Some(wanted.iter().map(Key::attributes).collect::<Vec<_>>());
+        let mut left = (!wanted.is_empty()).then(|| wanted.iter().map(Key::attributes).collect::<Vec<_>>());
         let mut found = HashMap::new();
         while let Some(keys) = left.take() {
             let request = KeysAndAttributes::builder()
@@ -281,13 +280,6 @@ impl PutItem {
     fn if_version(self, seen: Option<u64>) -> TransactWriteItem {
         let Some(version) = seen else { return self.if_absent() };
         Self(self.0.condition_expression("version = :seen").expression_attribute_values(":seen", number(version))).always()
-    }
-
-    /// Only where the item still has this `version` and is this purchase's.
-    fn if_version_of(self, seen: u64, purchase: &PurchaseId) -> TransactWriteItem {
-        let of = self.0.expression_attribute_values(":purchase", string(purchase.as_str()));
-        let of = of.expression_attribute_values(":seen", number(seen));
-        Self(of.condition_expression("version = :seen AND purchase_id = :purchase")).always()
     }
 
     fn always(self) -> TransactWriteItem {

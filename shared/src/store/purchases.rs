@@ -1,7 +1,9 @@
 //! Purchases, and the slot that holds a buyer and a course to one of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -12,7 +14,7 @@ use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::sessions::{Token, signed_in};
 use super::users::profile;
-use super::{Item, Key, Store, StoreError, Written, from_item, shard, string, to_item};
+use super::{Item, Key, Store, StoreError, Written, from_item, number, shard, string, to_item};
 use crate::course::Course;
 use crate::ids::{CourseId, PurchaseId, UserId};
 use crate::metrics;
@@ -38,18 +40,34 @@ pub struct Slot {
     pub purchase_id: PurchaseId,
     /// Where it stands.
     pub status: Status,
-    /// What the buyer has of the course, so that it is one read.
+    /// What the buyer has of the course by this purchase.
     #[serde(default)]
-    pub ownership: Ownership,
+    ownership: Ownership,
+    /// What the buyer has by those that had the slot before, and heard news since: a bank may send a refund back after the
+    /// course was bought again.
+    #[serde(default)]
+    earlier: BTreeMap<PurchaseId, Ownership>,
     /// Counts the purchase's writes.
     pub version: u64,
 }
 
 impl Slot {
-    /// The slot as it stands when the purchase is written.
+    /// The slot as it stands when the purchase is written; `before` is the one that it takes over.
     #[must_use]
-    pub fn of(purchase: &Purchase) -> Self {
-        Self { purchase_id: purchase.id.clone(), status: purchase.status(), ownership: purchase.ownership(), version: purchase.version }
+    pub fn of(purchase: &Purchase, before: Option<&Self>) -> Self {
+        Self {
+            purchase_id: purchase.id.clone(),
+            status: purchase.status(),
+            ownership: purchase.ownership(),
+            earlier: before.map(|slot| slot.earlier.clone()).unwrap_or_default(),
+            version: purchase.version,
+        }
+    }
+
+    /// What the buyer has of the course, by whichever purchase: one read.
+    #[must_use]
+    pub fn ownership(&self) -> Ownership {
+        self.earlier.values().copied().chain([self.ownership]).max().unwrap_or_default()
     }
 }
 
@@ -116,6 +134,14 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
         }
     }
     mails
+}
+
+fn value<T: Serialize>(value: &T) -> Result<AttributeValue, StoreError> {
+    Ok(serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value)?)
+}
+
+fn update(update: UpdateBuilder) -> TransactWriteItem {
+    TransactWriteItem::builder().update(update.build().expect("a table, a key and an expression are given")).build()
 }
 
 /// Over how many keys the purchases that are due are spread.
@@ -234,10 +260,18 @@ impl Store {
         // A purchase after a refunded one takes its slot over and counts on, so that the slot's version never repeats.
         let seen_slot = slot.map(|slot| slot.version);
         purchase.version = purchase.version.max(seen_slot.unwrap_or(0)) + 1;
+        let slot_item = self.slot_update(purchase)?;
+        let slot_item = match slot {
+            None => slot_item.condition_expression("attribute_not_exists(pk)"),
+            Some(slot) => slot_item
+                .condition_expression("version = :seen AND earlier = :earlier")
+                .expression_attribute_values(":seen", number(slot.version))
+                .expression_attribute_values(":earlier", value(&slot.earlier)?),
+        };
         let attempt = purchase.attempt();
         let account = attempt.account.as_deref().unwrap_or(crate::user::PLATFORM);
         let items = vec![
-            self.put(self.slot_item(purchase)?).if_version(seen_slot),
+            update(slot_item),
             self.put(purchase_item(purchase)?).if_version(seen_purchase),
             self.remember_customer(&purchase.buyer_id, account, &attempt.customer),
         ];
@@ -273,11 +307,12 @@ impl Store {
         }
         let slot = items.len();
         // Both count on from where the slot stood, so that the version alone does not say whose it is.
-        items.push(self.put(self.slot_item(purchase)?).if_version_of(seen, &purchase.id));
+        let still = self.slot_update(purchase)?.condition_expression("version = :seen AND purchase_id = :purchase");
+        items.push(update(still.expression_attribute_values(":seen", number(seen))));
         let written = match self.transact(items.clone()).await? {
             // The slot is another purchase's by now: this one was refunded and the course bought again.
             Written::No(index) if index == slot => {
-                items.truncate(slot);
+                items[slot] = update(self.earlier_update(purchase)?);
                 self.transact(items).await?
             }
             written => written,
@@ -288,8 +323,35 @@ impl Store {
         Ok(written)
     }
 
-    fn slot_item(&self, purchase: &Purchase) -> Result<Item, StoreError> {
-        to_item(&slot_key(&purchase.buyer_id, &purchase.course_id), &Slot::of(purchase))
+    fn update_of_slot(&self, purchase: &Purchase) -> UpdateBuilder {
+        let key = slot_key(&purchase.buyer_id, &purchase.course_id);
+        let update = Update::builder().table_name(&self.table).set_key(Some(key.attributes()));
+        update.expression_attribute_values(":purchase", string(purchase.id.as_str()))
+    }
+
+    /// Makes the slot this purchase's. What is known of earlier ones stays.
+    fn slot_update(&self, purchase: &Purchase) -> Result<UpdateBuilder, StoreError> {
+        Ok(self
+            .update_of_slot(purchase)
+            .update_expression(
+                "SET purchase_id = :purchase, #status = :status, ownership = :ownership, version = :version, \
+                 earlier = if_not_exists(earlier, :none)",
+            )
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", value(&purchase.status())?)
+            .expression_attribute_values(":ownership", value(&purchase.ownership())?)
+            .expression_attribute_values(":version", number(purchase.version))
+            .expression_attribute_values(":none", AttributeValue::M(Item::new())))
+    }
+
+    /// Notes in another purchase's slot what the buyer has by this one.
+    fn earlier_update(&self, purchase: &Purchase) -> Result<UpdateBuilder, StoreError> {
+        Ok(self
+            .update_of_slot(purchase)
+            .update_expression("SET earlier.#purchase = :ownership")
+            .condition_expression("purchase_id <> :purchase")
+            .expression_attribute_names("#purchase", purchase.id.as_str())
+            .expression_attribute_values(":ownership", value(&purchase.ownership())?))
     }
 
     /// What a buyer bought and tried to buy, the newest first.

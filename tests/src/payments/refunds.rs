@@ -250,6 +250,34 @@ async fn who_bought_again_keeps_the_course_whatever_becomes_of_the_first_purchas
 }
 
 #[tokio::test]
+async fn who_tried_to_buy_again_has_the_course_when_the_refund_comes_back() {
+    let world = World::start().await;
+    let (shop, first) = bought(&world).await;
+    assert_eq!(refund(&world, &shop.seller.token, &first, json!({})).await.status, 200);
+    world.deliver().await;
+    let reads = async || world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await.status;
+    let tries = async |card| {
+        let answer = world.buy(&shop.buyer, &shop.course_id, card).await;
+        (answer.status, answer.text("code"))
+    };
+    assert_eq!(tries("pm_card_visa_chargeDeclined").await, (402, "card_declined".to_owned()));
+    assert_eq!(reads().await, 403);
+    let sent_back = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("refunds/{sent_back}/fail"), json!({})).await;
+    world.deliver().await;
+    assert_eq!(reads().await, 200, "the money is with the seller");
+    assert_eq!(tries("pm_card_visa").await, (409, "already_owned".to_owned()));
+    // Late news of the second purchase, which came to nothing, does not end it.
+    world.deliver().await;
+    assert_eq!(reads().await, 200);
+    assert_eq!(refund(&world, &shop.seller.token, &first, json!({})).await.status, 200);
+    world.deliver().await;
+    assert_eq!(reads().await, 403);
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    assert_eq!(reads().await, 200);
+}
+
+#[tokio::test]
 async fn refunds_made_in_stripes_dashboard_are_taken_in() {
     for (charge_type, reverse) in [("destination", true), ("destination", false), ("direct", false)] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
@@ -261,11 +289,7 @@ async fn refunds_made_in_stripes_dashboard_are_taken_in() {
             form.push(("reverse_transfer", "true".to_owned()));
             form.push(("refund_application_fee", "true".to_owned()));
         }
-        let mut request = world.app.http.post(format!("{}/v1/refunds", world.app.config.stripe_api_base)).bearer_auth("sk_test_local");
-        if let Some(account) = account {
-            request = request.header("stripe-account", account);
-        }
-        assert_eq!(request.form(&form).send().await.expect("it runs").status().as_u16(), 200);
+        assert_eq!(world.in_dashboard("/refunds", account, &form).await["status"], "succeeded");
         world.deliver().await;
         let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
         assert_eq!((&purchase["refunded"], &purchase["refunds"][0]["amount"]), (&json!(1000), &json!(1000)), "{charge_type} {reverse}");

@@ -6,7 +6,6 @@ use shared::purchase::{MovementState, Purchase};
 use time::Duration;
 
 use super::market::Market;
-use super::steps::post;
 use crate::harness::Person;
 
 /// Eight days: the longest that anything waits is a refusal's twelve hours, and a pending refund's day.
@@ -37,7 +36,7 @@ impl Market {
             let purchases = self.purchases().await;
             left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
             // Two quiet rounds more, in which the last hours' books are compared.
-            if left.is_empty() && self.post.waiting.is_empty() && report.checked == 0 && round > 4 {
+            if left.is_empty() && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
                 return purchases;
             }
         }
@@ -57,7 +56,7 @@ impl Market {
                     ("payment_method_types[]", "card".to_owned()),
                     ("confirm", "true".to_owned()),
                 ];
-                let made = post(&self.world, "/payment_intents", account.as_deref(), &form).await;
+                let made = self.world.in_dashboard("/payment_intents", account.as_deref(), &form).await;
                 assert_eq!(made["status"], "succeeded", "{made}");
                 *self.elsewhere.entry((account.clone().unwrap_or_default(), currency.to_owned())).or_default() += FUNDS;
             }

@@ -164,7 +164,7 @@ impl Market {
         if payment.has_transfer && self.chance.bool() {
             form.push(("reverse_transfer", "true".to_owned()));
         }
-        let answer = post(&self.world, "/refunds", payment.account.as_deref(), &form).await;
+        let answer = self.world.in_dashboard("/refunds", payment.account.as_deref(), &form).await;
         self.note(format!("dashboard: refund {form:?}: {}", short(&answer)));
     }
 
@@ -346,14 +346,4 @@ async fn attempt(world: &World, path: &str, body: &Value) -> String {
     let answer = request.send().await.expect("the stand-in runs");
     assert!(answer.status().as_u16() < 500, "{}", answer.status());
     answer.status().to_string()
-}
-
-/// Asks Stripe's API for something as the dashboard does.
-pub(super) async fn post(world: &World, path: &str, account: Option<&str>, form: &[(&str, String)]) -> Value {
-    let mut request = world.app.http.post(format!("{}/v1{path}", world.stripe_proxy.url())).bearer_auth("sk_test_local");
-    if let Some(account) = account {
-        request = request.header("stripe-account", account);
-    }
-    let answer = request.form(form).send().await.expect("the stand-in runs").text().await.expect("it is text");
-    serde_json::from_str(&answer).expect("it is JSON")
 }
