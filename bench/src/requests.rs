@@ -162,7 +162,7 @@ pub(crate) const FUNCTIONS: [Workload; 17] = [
         function: "reconcile",
         title: "nothing to mend",
         status: None,
-        limits: Limits { dynamodb_trips: 17, ..OTHERS },
+        limits: Limits { stripe: 1, dynamodb_trips: 18, ..OTHERS },
         kind: Kind::Reconcile,
     },
 ];

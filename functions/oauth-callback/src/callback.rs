@@ -10,6 +10,7 @@ use shared::http::{Request, Response, identity, problem, request, request_id, re
 use shared::seal::seal;
 use shared::store::links::{Linked, SealedTokens};
 use shared::store::oauth::{ParkedLink, State, Taken};
+use shared::stripe::error::StripeError;
 use shared::stripe::oauth::TokenError;
 use shared::stripe::objects::OAuthToken;
 use shared::user::{AccountState, AccountType, StripeLink, User};
@@ -150,12 +151,12 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
     let confirmed = match signed_in {
         Some(user) if user.id != kept.user_id => return Err(Reason::WrongUser.into()),
         Some(user) => {
-            check_user(&user)?;
+            check_user(oauth, &user).await?;
             true
         }
         None if kept.with_session => return Err(Reason::SignedOut.into()),
         None => {
-            check_user(&app.store.user(&kept.user_id).await?.ok_or(Reason::InvalidState)?)?;
+            check_user(oauth, &app.store.user(&kept.user_id).await?.ok_or(Reason::InvalidState)?).await?;
             false
         }
     };
@@ -228,11 +229,20 @@ async fn signed_in(oauth: &OAuthCallback, request: &Request) -> Result<Option<Us
     }
 }
 
-fn check_user(user: &User) -> Result<(), Reason> {
-    match (user.is_seller, &user.stripe) {
-        (false, _) => Err(Reason::NotASeller),
-        (true, Some(_)) => Err(Reason::AlreadyLinked),
-        (true, None) => Ok(()),
+/// Whether this user may link an account. A link whose access was taken away at Stripe, and whose event nobody heard, is none:
+/// it is forgotten. That costs a call to Stripe, where there is a link.
+async fn check_user(oauth: &OAuthCallback, user: &User) -> Result<(), Stopped> {
+    if !user.is_seller {
+        return Err(Reason::NotASeller.into());
+    }
+    let Some(link) = &user.stripe else { return Ok(()) };
+    match oauth.stripe.account(&link.account_id).await {
+        Err(StripeError::AccountRevoked) => {
+            let _by_another = oauth.app.store.unlink(&user.id, &link.account_id).await?;
+            tracing::info!(user_id = %user.id, "the access of a link was taken away unheard");
+            Ok(())
+        }
+        _ => Err(Reason::AlreadyLinked.into()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Our books against Stripe's, hour by hour: each charge, refund and dispute of ours that Stripe's balance transactions have must
 //! be in the ledger with the same amount, and the other way round. <https://docs.stripe.com/api/balance_transactions>
 //!
-//! What we heard late stands in a later hour of ours than of Stripe's: it is looked up by itself before it counts as a
-//! difference. An account that took its access away cannot be compared, and does not hold up the others. Days are UTC.
+//! What Stripe has and our record lacks is asked for and taken in before it counts as a difference. What we heard late stands in
+//! a later hour of ours than of Stripe's, and is looked up by itself. An account that took its access away cannot be compared, and does not hold up the others. Days are UTC.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
@@ -17,9 +17,10 @@ use shared::store::findings::Found;
 use shared::store::purchases::OfPayment;
 use shared::store::reconciliation::Progress;
 use shared::stripe::error::StripeError;
-use shared::stripe::objects::{BalanceTransaction, Dispute, List, PaymentIntent, Refund};
+use shared::stripe::objects::{BalanceTransaction, List};
+use time::OffsetDateTime;
 
-use crate::{Reconcile, Report, save};
+use crate::{Reconcile, Report, cause, repair, save};
 
 /// How many hours back the newest is that is compared: events arrive late.
 const SETTLED: i64 = 2;
@@ -32,7 +33,7 @@ const HOUR: i64 = 3600;
 /// Where DynamoDB fails. What Stripe does not answer is left to the next run.
 pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
     while progress.books_hour + SETTLED < Store::hour_of(reconcile.app.clock.now()) && Instant::now() < until {
-        let hour = match Hour::compare(reconcile, progress.books_hour).await {
+        let hour = match Hour::compare(reconcile, progress.books_hour, report).await {
             Ok(hour) => hour,
             Err(error) => {
                 tracing::warn!(hour = progress.books_hour, %error, "the hour's books are left to the next run");
@@ -79,14 +80,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
     Ok(())
 }
 
+/// What is told apart by it: the kind of a line, and the PaymentIntent of a charge, or the refund's or dispute's own id.
 type Name = (LineKind, String);
-
-#[derive(Default)]
-struct Hour {
-    differences: Vec<Found>,
-    /// By currency: ours, Stripe's.
-    sums: BTreeMap<String, (i64, i64)>,
-}
 
 /// What Stripe says has moved.
 struct Entry {
@@ -100,15 +95,91 @@ struct Entry {
     created: i64,
 }
 
+/// What Stripe says has moved on some accounts within a time: charges first, so that what becomes of them finds their purchase.
+#[derive(Default)]
+struct Entries(BTreeMap<Name, Entry>);
+
+impl Entries {
+    /// Reads an account's balance transactions of a time, in Unix seconds, the end not among them.
+    async fn read(&mut self, reconcile: &Reconcile, account: Option<&str>, from: i64, to: i64) -> Result<(), StripeError> {
+        let query = format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={from}&created[lt]={to}");
+        let mut after: Option<String> = None;
+        loop {
+            let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
+            let page: List<BalanceTransaction> = reconcile.stripe.get(&path, account).await?;
+            for transaction in &page.data {
+                let (Some(kind), Some(source)) = (kind(transaction), transaction.source()) else { continue };
+                let Some(payment_intent) = source.payment_intent.clone() else { continue };
+                let id = if kind == LineKind::Charge { payment_intent.clone() } else { source.id.clone() };
+                let entry = Entry {
+                    account: account.map(str::to_owned),
+                    amount: transaction.amount,
+                    currency: transaction.currency.clone(),
+                    payment_intent,
+                    is_ours: source.metadata.contains_key("purchase_id"),
+                    stripe_fee: transaction.stripe_fee(),
+                    source: source.id.clone(),
+                    created: transaction.created,
+                };
+                self.0.insert((kind, id), entry);
+            }
+            after = page.data.last().map(|transaction| transaction.id.clone());
+            if !page.has_more || after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has purchases take in what they lack of it. Answers them, as they are then, by their PaymentIntents.
+    async fn take_in(&self, reconcile: &Reconcile, report: &mut Report) -> Result<HashMap<String, Purchase>, Error> {
+        let payments: BTreeSet<String> = self.0.values().map(|entry| entry.payment_intent.clone()).collect();
+        let mut purchases = purchases(reconcile, payments.into_iter().collect()).await?;
+        for (name, entry) in &self.0 {
+            let account = entry.account.as_deref();
+            // A payment that no purchase knows of is an orphan, and has had its turn.
+            let Some(purchase) = purchases.get_mut(&entry.payment_intent) else { continue };
+            if recorded(purchase, name) != Some(entry.amount) && repair::take_in(reconcile, purchase, name.0, &name.1, account).await? {
+                report.repaired += 1;
+                tracing::warn!(kind = ?name.0, stripe_id = name.1, purchase_id = %purchase.id, "taken in from Stripe's books");
+            }
+        }
+        Ok(purchases)
+    }
+}
+
+/// Takes in what moved on an account within a time and no event told.
+///
+/// # Errors
+/// Where DynamoDB or Stripe fails.
+pub async fn catch_up(
+    reconcile: &Reconcile,
+    account: &str,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut entries = Entries::default();
+    entries.read(reconcile, Some(account), from.unix_timestamp(), to.unix_timestamp()).await?;
+    entries.take_in(reconcile, report).await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct Hour {
+    differences: Vec<Found>,
+    /// By currency: ours, Stripe's.
+    sums: BTreeMap<String, (i64, i64)>,
+}
+
 impl Hour {
-    async fn compare(reconcile: &Reconcile, hour: i64) -> Result<Self, Error> {
+    async fn compare(reconcile: &Reconcile, hour: i64, report: &mut Report) -> Result<Self, Error> {
         let ledger = reconcile.app.store.ledger(hour).await?;
         let mut accounts: BTreeSet<Option<String>> = ledger.iter().map(|line| line.account.clone()).collect();
         accounts.insert(None);
-        let mut entries: HashMap<Name, Entry> = HashMap::new();
+        let mut entries = Entries::default();
         let mut closed: BTreeSet<String> = BTreeSet::new();
         for account in accounts {
-            match (read(reconcile, account.as_deref(), hour, &mut entries).await, account) {
+            match (entries.read(reconcile, account.as_deref(), hour * HOUR, (hour + 1) * HOUR).await, account) {
                 // It shows its books to us no more; those of all others are compared.
                 (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
                 (read, _) => read?,
@@ -119,10 +190,8 @@ impl Hour {
         }
 
         let mut compared = Self::default();
-        let lines: HashMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
-        let payments: BTreeSet<String> = entries.values().map(|entry| entry.payment_intent.clone()).collect();
-        let purchases = purchases(reconcile, payments.into_iter().collect()).await?;
-        for (name, entry) in &entries {
+        let purchases = entries.take_in(reconcile, report).await?;
+        for (name, entry) in &entries.0 {
             let purchase = purchases.get(&entry.payment_intent);
             if purchase.is_none() && !entry.is_ours {
                 // Another program's, on the same account.
@@ -147,7 +216,8 @@ impl Hour {
             }
         }
         let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
-        for (name, line) in lines.into_iter().filter(|(name, line)| !entries.contains_key(name) && !is_closed(line)) {
+        let lines: HashMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
+        for (name, line) in lines.into_iter().filter(|(name, line)| !entries.0.contains_key(name) && !is_closed(line)) {
             // Stripe has it in another hour, or not at all.
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
@@ -178,37 +248,6 @@ impl Hour {
             tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
         }
         self.differences.push(found);
-    }
-}
-
-/// Stripe's transactions of an account and hour.
-async fn read(reconcile: &Reconcile, account: Option<&str>, hour: i64, entries: &mut HashMap<Name, Entry>) -> Result<(), StripeError> {
-    let (from, to) = (hour * HOUR, (hour + 1) * HOUR);
-    let query = format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={from}&created[lt]={to}");
-    let mut after: Option<String> = None;
-    loop {
-        let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
-        let page: List<BalanceTransaction> = reconcile.stripe.get(&path, account).await?;
-        for transaction in &page.data {
-            let (Some(kind), Some(source)) = (kind(transaction), transaction.source()) else { continue };
-            let Some(payment_intent) = source.payment_intent.clone() else { continue };
-            let id = if kind == LineKind::Charge { payment_intent.clone() } else { source.id.clone() };
-            let entry = Entry {
-                account: account.map(str::to_owned),
-                amount: transaction.amount,
-                currency: transaction.currency.clone(),
-                payment_intent,
-                is_ours: source.metadata.contains_key("purchase_id"),
-                stripe_fee: transaction.stripe_fee(),
-                source: source.id.clone(),
-                created: transaction.created,
-            };
-            entries.insert((kind, id), entry);
-        }
-        after = page.data.last().map(|transaction| transaction.id.clone());
-        if !page.has_more || after.is_none() {
-            return Ok(());
-        }
     }
 }
 
@@ -258,27 +297,19 @@ fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
 /// What Stripe says of a line that its hour does not have.
 async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
     let stripe = &reconcile.stripe;
-    let found = match kind {
-        LineKind::Charge => {
-            let payment = stripe.get::<PaymentIntent>(&format!("/payment_intents/{id}"), account).await;
-            payment.map(|payment| (payment.status == "succeeded").then_some(payment.amount))
-        }
-        LineKind::Refund => stripe.get::<Refund>(&format!("/refunds/{id}"), account).await.map(|refund| Some(-refund.amount)),
+    Ok(match kind {
+        LineKind::Charge => stripe.payment_intent(id, account).await?.filter(|one| one.status == "succeeded").map(|one| one.amount),
+        LineKind::Refund => stripe.refund(id, account).await?.map(|refund| -refund.amount),
         LineKind::RefundFailure => {
-            let refund = stripe.get::<Refund>(&format!("/refunds/{id}"), account).await;
-            refund.map(|refund| (refund.state() == MovementState::Failed).then_some(refund.amount))
+            let failed = stripe.refund(id, account).await?.filter(|refund| refund.state() == MovementState::Failed);
+            failed.map(|refund| refund.amount)
         }
-        LineKind::Dispute => stripe.get::<Dispute>(&format!("/disputes/{id}"), account).await.map(|dispute| Some(-dispute.amount)),
+        LineKind::Dispute => stripe.dispute(id, account).await?.map(|dispute| -dispute.amount),
         LineKind::DisputeReversal => {
-            let dispute = stripe.get::<Dispute>(&format!("/disputes/{id}"), account).await;
-            dispute.map(|dispute| (dispute.status == Some(DisputeStatus::Won)).then_some(dispute.amount))
+            let won = stripe.dispute(id, account).await?.filter(|dispute| dispute.status == Some(DisputeStatus::Won));
+            won.map(|dispute| dispute.amount)
         }
-    };
-    match found {
-        Ok(amount) => Ok(amount),
-        Err(StripeError::Refused { status: 404, .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    })
 }
 
 /// Of a payment through hosted Checkout, Stripe's fee is first heard of here.
@@ -287,7 +318,7 @@ async fn learn_fee(reconcile: &Reconcile, purchase: &Purchase, entry: &Entry) ->
     let (number, mut purchase) = (paid.number, purchase.clone());
     let facts = ChargeFacts { id: entry.source.clone(), stripe_fee: Some(entry.stripe_fee), created: Some(entry.created), transfer: None };
     let seen = Observation { charge: Some(facts), ..Observation::of(Status::Paid) };
-    let cause = format!("reconcile:{}", reconcile.app.clock.now().unix_timestamp());
+    let cause = cause(reconcile);
     settlement::change(&reconcile.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Reconciliation: what a request could not finish and no webhook told is found and mended here, on a schedule.
 //!
 //! Three jobs, in this order: [`stuck`] purchases and movements are asked for at Stripe; [`orphans`], payments at Stripe that
-//! are not on record, are recorded or given back; and the [`books`] of each hour are held against Stripe's. Each does a bounded
-//! piece of work, writes down how far it came, and goes on there next time. Two runs at once do no harm: what is mended is
-//! mended under the same keys and versions as everywhere else.
+//! are not on record, are recorded or given back; and the [`books`] of each hour are held against Stripe's, and what they lack is
+//! asked for and taken in ([`repair`]). Each does a bounded piece of work, writes down how far it came, and goes on there next time. Two
+//! runs at once do no harm: what is mended is mended under the same keys and versions as everywhere else.
 
+pub mod accounts;
 pub mod books;
 pub mod orphans;
+pub mod repair;
 pub mod stuck;
 
 use std::time::Instant;
@@ -45,7 +47,7 @@ impl Reconcile {
 pub struct Report {
     /// Purchases that were due and looked at.
     pub checked: u32,
-    /// Those of them that went on.
+    /// Those of them that went on, and purchases that Stripe's books knew more of.
     pub repaired: u32,
     /// Payments that were put on record.
     pub recorded: u32,
@@ -68,6 +70,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error>
     let mut progress = reconcile.app.store.progress().await?.unwrap_or_else(|| Progress::begin(reconcile.app.clock.now()));
     let jobs = async {
         orphans::run(reconcile, until, &mut progress, &mut report).await?;
+        accounts::run(reconcile, until, &mut progress, &mut report).await?;
         books::run(reconcile, until, &mut progress, &mut report).await
     };
     let finished = jobs.await;
@@ -79,6 +82,11 @@ pub async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error>
     }
     tracing::info!(?report, "reconciled");
     finished.map(|()| report)
+}
+
+/// What the history of a purchase names as the cause of what a run changed.
+fn cause(reconcile: &Reconcile) -> String {
+    format!("reconcile:{}", reconcile.app.clock.now().unix_timestamp())
 }
 
 /// Writes down how far it came. Says whether it may go on: where another run is at work as well, that one does.

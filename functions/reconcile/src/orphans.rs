@@ -17,25 +17,22 @@ use shared::store::findings::Found;
 use shared::store::reconciliation::Progress;
 use shared::stripe::Post;
 use shared::stripe::error::StripeError;
-use shared::stripe::objects::{Identified, List, PaymentIntent};
+use shared::stripe::objects::{Identified, List, PaymentIntent, number};
 use shared::user::PLATFORM;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Reconcile, Report, save};
+use crate::{Reconcile, Report, cause, save};
 
 /// What is younger is still being written down.
-const YOUNG: Duration = Duration::minutes(10);
+pub const YOUNG: Duration = Duration::minutes(10);
 
 /// How much of the past one step looks through.
 const STEP: Duration = Duration::hours(6);
 
 /// Stripe's clock and ours differ by less.
-const SLACK: Duration = Duration::minutes(2);
+pub const SLACK: Duration = Duration::minutes(2);
 
-/// How many connected accounts are looked through in a run, where they are charged directly.
-const ACCOUNTS_PER_RUN: usize = 20;
-
-/// Looks through the payments since the last run.
+/// Looks through the platform's own payments since the last run.
 ///
 /// # Errors
 /// Where DynamoDB fails. What Stripe does not answer is left to the next run.
@@ -43,7 +40,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
     let newest = reconcile.app.clock.now() - YOUNG;
     while progress.orphans_until < newest && Instant::now() < until {
         let to = newest.min(progress.orphans_until + STEP);
-        if !look_through(reconcile, None, progress.orphans_until - SLACK, to, report).await? {
+        if let Err(error) = look_through(reconcile, None, progress.orphans_until - SLACK, to, report).await {
+            tracing::warn!(%error, "Stripe's payments are left to the next run");
             return Ok(());
         }
         progress.orphans_until = to;
@@ -51,51 +49,20 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             return Ok(());
         }
     }
-    if reconcile.app.config.charge_type == ChargeType::Direct { connected(reconcile, until, progress, report).await } else { Ok(()) }
-}
-
-/// Goes round the connected accounts, some in each run; each is looked through from the beginning of the round before.
-async fn connected(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
-    let mut left = ACCOUNTS_PER_RUN;
-    while left > 0 && Instant::now() < until {
-        let after = progress.accounts_after.as_ref().map(|id| format!("&starting_after={id}")).unwrap_or_default();
-        let page: List<Identified> = match reconcile.stripe.get(&format!("/accounts?limit={left}{after}"), None).await {
-            Ok(page) => page,
-            Err(error) => return later(&error),
-        };
-        for account in &page.data {
-            let to = reconcile.app.clock.now() - YOUNG;
-            // An account that took its access away has nothing to tell; it must not hold up the others.
-            let _ = look_through(reconcile, Some(&account.id), progress.round_before - SLACK, to, report).await?;
-            progress.accounts_after = Some(account.id.clone());
-        }
-        left -= page.data.len().min(left);
-        if !page.has_more {
-            progress.accounts_after = None;
-            progress.round_before = progress.round_began;
-            progress.round_began = reconcile.app.clock.now();
-            left = 0;
-        }
-        if !save(reconcile, progress).await? {
-            return Ok(());
-        }
-    }
     Ok(())
 }
 
-fn later(error: &StripeError) -> Result<(), Error> {
-    tracing::warn!(%error, "Stripe's payments are left to the next run");
-    Ok(())
-}
-
-/// Looks through an account's payments of a time. Says whether it came to the end.
-async fn look_through(
+/// Looks through an account's payments of a time.
+///
+/// # Errors
+/// Where it did not come to the end.
+pub async fn look_through(
     reconcile: &Reconcile,
     account: Option<&str>,
     from: OffsetDateTime,
     to: OffsetDateTime,
     report: &mut Report,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let query = format!(
         "/payment_intents?limit=100&expand[]=data.latest_charge&created[gte]={}&created[lt]={}",
         from.unix_timestamp(),
@@ -104,22 +71,16 @@ async fn look_through(
     let mut after: Option<String> = None;
     loop {
         let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
-        let page: List<PaymentIntent> = match reconcile.stripe.get(&path, account).await {
-            Ok(page) => page,
-            Err(error) => return later(&error).map(|()| false),
-        };
+        let page: List<PaymentIntent> = reconcile.stripe.get(&path, account).await?;
         let ours: Vec<&PaymentIntent> = page.data.iter().filter(|payment| payment.metadata.contains_key("purchase_id")).collect();
         let ids: Vec<String> = ours.iter().map(|payment| payment.id.clone()).collect();
-        let known = if ids.is_empty() { Default::default() } else { reconcile.app.store.purchases_of_payments(&ids).await? };
+        let known = reconcile.app.store.purchases_of_payments(&ids).await?;
         for payment in ours.into_iter().filter(|payment| !known.contains_key(&payment.id)) {
-            if let Err(error) = adopt(reconcile, account, payment, report).await {
-                tracing::warn!(payment_intent = payment.id, %error, "the payment is left to the next run");
-                return Ok(false);
-            }
+            adopt(reconcile, account, payment, report).await?;
         }
         after = page.data.last().map(|payment| payment.id.clone());
         if !page.has_more || after.is_none() {
-            return Ok(true);
+            return Ok(());
         }
     }
 }
@@ -127,9 +88,9 @@ async fn look_through(
 /// Takes in a payment that no purchase is known to have made.
 async fn adopt(reconcile: &Reconcile, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<(), Error> {
     let app = &reconcile.app;
-    let cause = format!("reconcile:{}", app.clock.now().unix_timestamp());
+    let cause = cause(reconcile);
     let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(()) };
-    let number = payment.metadata.get("attempt").and_then(|number| number.parse().ok());
+    let number = number(&payment.metadata, "attempt");
     if let Some(mut purchase) = app.store.purchase(&id).await? {
         let attempt = purchase.find_attempt(Some(&payment.id), None, number);
         let attempt = attempt.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number)).cloned();
@@ -187,7 +148,7 @@ async fn record(
         return Ok(false);
     };
     // A separate charge's shares are not at Stripe; its transfers are not made by guess.
-    if slot.as_ref().is_some_and(|slot| slot.ownership.is_paid()) || charge_type == ChargeType::Separate || id.buyer() != buyer.id {
+    if slot.as_ref().is_some_and(|slot| slot.ownership().is_paid()) || charge_type == ChargeType::Separate || id.buyer() != buyer.id {
         return Ok(false);
     }
     let started_at = OffsetDateTime::from_unix_timestamp(payment.created).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -205,7 +166,7 @@ async fn record(
     });
     let customer = payment.customer.clone().or_else(|| buyer.customers.get(account.unwrap_or(PLATFORM)).cloned()).unwrap_or_default();
     let attempt = Attempt {
-        number: payment.metadata.get("attempt").and_then(|number| number.parse().ok()).unwrap_or(1),
+        number: number(&payment.metadata, "attempt").unwrap_or(1),
         means: Means::PaymentIntent,
         account: account.map(str::to_owned),
         idempotency_key: format!("{}:{id}:recorded", account.unwrap_or(PLATFORM)),

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use shared::error::Error;
 use shared::ids::PurchaseId;
-use shared::purchase::{MovementKind, MovementState, PATIENCE, Purchase, Status};
+use shared::purchase::{DisputeStatus, MovementKind, MovementState, PATIENCE, Purchase, Status};
 use shared::settlement;
 use shared::store::findings::Found;
 use shared::store::purchases::DUE_SHARDS;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Refund;
 
-use crate::{Reconcile, Report};
+use crate::{Reconcile, Report, cause, repair};
 
 /// How many purchases of a part are looked at in a run. What is left is due longer, and comes first in the next one.
 const PER_SHARD: i32 = 25;
@@ -54,7 +54,7 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
     if purchase.status().is_open() && purchase.attempt().leased_until > now {
         return Ok(false);
     }
-    let cause = format!("reconcile:{}", now.unix_timestamp());
+    let cause = cause(reconcile);
     let (before, was_checked) = (stand(&purchase), purchase.was_checked());
     let worked = work(reconcile, &mut purchase, &cause).await;
     // Later each time, so that what cannot go on does not stand in the way of what can.
@@ -79,8 +79,9 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
 }
 
 /// What makes a difference to anybody.
-fn stand(purchase: &Purchase) -> (Status, Vec<MovementState>) {
-    (purchase.status(), purchase.movements().iter().map(|movement| movement.state).collect())
+fn stand(purchase: &Purchase) -> (Status, Vec<MovementState>, Vec<DisputeStatus>) {
+    let movements = purchase.movements().iter().map(|movement| movement.state).collect();
+    (purchase.status(), movements, purchase.disputes().iter().map(|dispute| dispute.status).collect())
 }
 
 async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
@@ -107,11 +108,18 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
             .await?;
         }
     }
-    // What is due, and what follows from it.
-    let wanted = |purchase: &Purchase, number: u32| {
-        purchase.is_due(number, now) || purchase.movement(number).is_some_and(|movement| movement.planned_at >= now)
-    };
-    settlement::carry_out(app, stripe, purchase, cause, wanted).await
+    for id in purchase.silent_disputes(now) {
+        let current = stripe.dispute(&id, purchase.charged_account()).await.map_err(unknown)?;
+        settlement::change(app, purchase, cause, |purchase, now| {
+            purchase.asked_about(&id, now);
+            if let Some(current) = &current {
+                current.tell(purchase, cause, now);
+            }
+            true
+        })
+        .await?;
+    }
+    repair::carry_out(reconcile, purchase, cause, now).await
 }
 
 fn unknown(error: StripeError) -> Error {

@@ -1,7 +1,7 @@
 //! Disputes. <https://docs.stripe.com/disputes/how-disputes-work>
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// A dispute of the purchase's charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,19 @@ pub struct Dispute {
     /// When we learned of it.
     #[serde(with = "time::serde::rfc3339")]
     pub opened_at: OffsetDateTime,
+    /// When Stripe was last asked how it stands.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<OffsetDateTime>,
+}
+
+/// How long an open dispute waits for events before Stripe is asked. Banks take weeks.
+const SILENCE: Duration = Duration::days(7);
+
+impl Dispute {
+    /// When Stripe is asked how it stands, if nobody tells; none once it has ended.
+    pub(super) fn due_at(&self) -> Option<OffsetDateTime> {
+        self.status.is_open().then(|| self.asked_at.unwrap_or(self.opened_at) + SILENCE)
+    }
 }
 
 /// Stripe's statuses of a dispute. <https://docs.stripe.com/api/disputes/object#dispute_object-status>

@@ -386,8 +386,23 @@ impl Purchase {
             attempt.started_at + Duration::minutes(patience)
         });
         let planning = self.lacks_facts().then(|| self.updated_at + Duration::minutes(2));
-        let due = self.movements.iter().filter_map(Movement::due_at).chain(open).chain(planning).min()?;
+        let disputes = self.disputes.iter().filter_map(Dispute::due_at);
+        let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(planning).min()?;
         Some(self.rests_until.map_or(due, |rests_until| due.max(rests_until)))
+    }
+
+    /// The open disputes of which nothing was heard for so long that Stripe is to be asked.
+    #[must_use]
+    pub fn silent_disputes(&self, now: OffsetDateTime) -> Vec<String> {
+        let silent = self.disputes.iter().filter(|dispute| dispute.due_at().is_some_and(|due_at| due_at <= now));
+        silent.map(|dispute| dispute.id.clone()).collect()
+    }
+
+    /// That Stripe was asked how a dispute stands.
+    pub fn asked_about(&mut self, dispute: &str, now: OffsetDateTime) {
+        if let Some(dispute) = self.disputes.iter_mut().find(|one| one.id == dispute) {
+            dispute.asked_at = Some(now);
+        }
     }
 
     /// Whether a planned movement has waited long enough for whoever planned it.

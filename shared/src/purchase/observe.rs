@@ -278,6 +278,7 @@ impl Purchase {
                 status: seen.status,
                 reason: seen.reason.to_owned(),
                 opened_at: at,
+                asked_at: None,
             }),
         }
         if before.is_none() {

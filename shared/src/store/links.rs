@@ -72,7 +72,7 @@ impl Store {
         Ok(linked(self.transact(items).await?))
     }
 
-    /// The parts of a transaction that every linking has: the user's and the account's.
+    /// The parts of a transaction that every linking has: the user's, the account's, and from when on the account is read.
     fn linking(&self, user: &UserId, link: &StripeLink) -> Result<Vec<TransactWriteItem>, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
@@ -91,7 +91,11 @@ impl Store {
             .expression_attribute_values(":user", string(user.as_str()))
             .build()
             .expect("a table and an item are given");
-        Ok(vec![TransactWriteItem::builder().update(update).build(), TransactWriteItem::builder().put(owner).build()])
+        Ok(vec![
+            TransactWriteItem::builder().update(update).build(),
+            TransactWriteItem::builder().put(owner).build(),
+            self.begin_to_read(&link.account_id, link.linked_at),
+        ])
     }
 
     /// Forgets the link to `account` and its tokens: the account is free to be linked again, by anybody. What was

@@ -1,11 +1,12 @@
 //! How far the reconciliation has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Key, Store, StoreError, Written, to_item};
+use super::{Key, Store, StoreError, Written, from_item, number, to_item};
 
 /// Where each job goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,15 +14,9 @@ pub struct Progress {
     /// The platform's payments are looked through until then.
     #[serde(with = "time::serde::rfc3339")]
     pub orphans_until: OffsetDateTime,
-    /// The connected account that was looked through last; none at the beginning of a round.
+    /// The connected account that was read last; none at the beginning of a round.
     #[serde(default)]
     pub accounts_after: Option<String>,
-    /// When this round through them began.
-    #[serde(with = "time::serde::rfc3339")]
-    pub round_began: OffsetDateTime,
-    /// When the one before did.
-    #[serde(with = "time::serde::rfc3339")]
-    pub round_before: OffsetDateTime,
     /// The next hour whose books are compared, counted from 1970.
     pub books_hour: i64,
     /// The present day's sums so far, by currency.
@@ -45,16 +40,20 @@ impl Progress {
     #[must_use]
     pub fn begin(now: OffsetDateTime) -> Self {
         let from = now - Duration::hours(1);
-        Self {
-            orphans_until: from,
-            accounts_after: None,
-            round_began: from,
-            round_before: from,
-            books_hour: Store::hour_of(from),
-            day: BTreeMap::new(),
-            version: 0,
-        }
+        Self { orphans_until: from, accounts_after: None, books_hour: Store::hour_of(from), day: BTreeMap::new(), version: 0 }
     }
+}
+
+/// How far a connected account was read. It is kept while the account is out of reach, so that what moved meanwhile is read
+/// once it is linked again.
+#[derive(Serialize, Deserialize)]
+struct Read {
+    #[serde(with = "time::serde::timestamp")]
+    until: OffsetDateTime,
+}
+
+fn read_key(account: &str) -> Key {
+    Key::new(format!("ACCOUNT#{account}"), "READ")
 }
 
 fn key() -> Key {
@@ -68,6 +67,42 @@ impl Store {
     /// Where DynamoDB fails.
     pub async fn progress(&self) -> Result<Option<Progress>, StoreError> {
         self.get(&key()).await
+    }
+
+    /// Has a linked account read from `at` on, unless it was read before.
+    pub(super) fn begin_to_read(&self, account: &str, at: OffsetDateTime) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(read_key(account).attributes()))
+            .update_expression("SET #until = if_not_exists(#until, :at)")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":at", number(at.unix_timestamp()))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    /// Until when accounts were read; at most 100. Those that were never linked are left out.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn read_until(&self, accounts: &[String]) -> Result<HashMap<String, OffsetDateTime>, StoreError> {
+        let mut found = self.get_all(accounts.iter().map(|account| read_key(account))).await?;
+        let mut times = HashMap::new();
+        for account in accounts {
+            let read: Option<Read> = found.remove(&read_key(account)).map(from_item).transpose()?;
+            times.extend(read.map(|read| (account.clone(), read.until)));
+        }
+        Ok(times)
+    }
+
+    /// Writes down until when an account was read. Of two runs at once the last one counts: then some is read twice.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn save_read(&self, account: &str, until: OffsetDateTime) -> Result<(), StoreError> {
+        let _unconditional = self.transact(vec![self.put(to_item(&read_key(account), &Read { until })?).always()]).await?;
+        Ok(())
     }
 
     /// Writes how far it came. [`Written::No`] where another run has written since it was read.

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use stripe_client_core::StripeRequest as _;
 use stripe_core::payment_intent::RetrievePaymentIntent;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
-use super::objects::{List, PaymentIntent, Refund};
+use super::objects::{Dispute, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
 use super::{Gateway, Post};
 use crate::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
@@ -106,6 +107,37 @@ impl Gateway {
                 None if more && last.is_some() => after = last,
                 None => return Ok(Outcome::Refused { code: "never_made".to_owned() }),
             }
+        }
+    }
+
+    /// A PaymentIntent, with its charge and what Stripe took of it; none where the account has none with this id.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn payment_intent(&self, id: &str, account: Option<&str>) -> Result<Option<PaymentIntent>, StripeError> {
+        self.find(&format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}"), account).await
+    }
+
+    /// A refund, with what else moved with it; none where the account has none with this id.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn refund(&self, id: &str, account: Option<&str>) -> Result<Option<Refund>, StripeError> {
+        self.find(&format!("/refunds/{id}?expand[]=charge.application_fee&expand[]=transfer_reversal"), account).await
+    }
+
+    /// A dispute; none where the account has none with this id.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn dispute(&self, id: &str, account: Option<&str>) -> Result<Option<Dispute>, StripeError> {
+        self.find(&format!("/disputes/{id}"), account).await
+    }
+
+    async fn find<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<Option<T>, StripeError> {
+        match self.get(path, account).await {
+            Err(StripeError::Refused { status: 404, .. }) => Ok(None),
+            found => found.map(Some),
         }
     }
 

@@ -4,9 +4,18 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::error::Body;
-use crate::purchase::{ChargeFacts, DisputeStatus, Failure, FeeSeen, Means, MovementState, Observation, SeenDispute, SeenRefund, Status};
+use crate::purchase::{
+    ChargeFacts, DisputeStatus, Failure, FeeSeen, Means, MovementState, Observation, Purchase, SeenDispute, SeenRefund, Status,
+};
+
+/// A number in our metadata.
+#[must_use]
+pub fn number(metadata: &HashMap<String, String>, name: &str) -> Option<u32> {
+    metadata.get(name)?.parse().ok()
+}
 
 /// <https://docs.stripe.com/api/payment_intents/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -102,6 +111,20 @@ impl PaymentIntent {
         };
         let charge = if status == Status::Paid { self.charge() } else { None };
         Observation { payment_intent: Some(self.id.clone()), charge, failure, ..Observation::of(status) }
+    }
+
+    /// Tells its purchase what it says of the attempt that made it. Says whether that was new.
+    pub fn tell(&self, purchase: &mut Purchase, cause: &str, at: OffsetDateTime) -> bool {
+        let found = purchase.find_attempt(Some(&self.id), None, number(&self.metadata, "attempt"));
+        let attempt = found.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
+        let Some(attempt) = attempt else { return false };
+        if attempt.amount != self.amount {
+            // Metadata can be written by whoever owns the account; the amount says whether it is what we asked for.
+            tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, amount = self.amount, "the payment is of another amount");
+            return false;
+        }
+        let (number, seen) = (attempt.number, self.observe(attempt.means));
+        purchase.observe(number, &seen, cause, at)
     }
 
     /// Of a destination charge: the account that gets the money.
@@ -383,6 +406,13 @@ impl Refund {
             fee_refunded: self.fee_refunded(),
         }
     }
+
+    /// Tells the purchase of its payment, and says whether that was new. Only what was paid is given back, so it tells that as well.
+    pub fn tell(&self, purchase: &mut Purchase, cause: &str, at: OffsetDateTime) -> bool {
+        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None, None) else { return false };
+        let became_paid = purchase.observe(attempt, &Observation::of(Status::Paid), cause, at);
+        purchase.observe_refund(&self.seen(), number(&self.metadata, "movement"), cause, at) || became_paid
+    }
 }
 
 /// <https://docs.stripe.com/api/disputes/object>
@@ -414,6 +444,17 @@ impl Dispute {
     #[must_use]
     pub fn seen(&self) -> Option<SeenDispute<'_>> {
         Some(SeenDispute { id: &self.id, amount: self.amount, status: self.status?, reason: &self.reason })
+    }
+
+    /// Tells the purchase of its payment, and says whether that was new. Only what was paid is disputed, so it tells that as well.
+    pub fn tell(&self, purchase: &mut Purchase, cause: &str, at: OffsetDateTime) -> bool {
+        let Some(seen) = self.seen() else {
+            tracing::warn!(purchase_id = %purchase.id, dispute = self.id, "the dispute has a status that is not known");
+            return false;
+        };
+        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None, None) else { return false };
+        let became_paid = purchase.observe(attempt, &Observation::of(Status::Paid), cause, at);
+        purchase.observe_dispute(&seen, cause, at) || became_paid
     }
 }
 

@@ -245,6 +245,17 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
 }
 
 #[tokio::test]
+async fn a_revocation_that_nobody_heard_of_does_not_stand_in_the_way_of_a_new_link() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.link(&seller).await;
+    world.admin("POST", "webhooks/mode", json!({"drop_next": 100, "own_clock": true})).await;
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    assert_eq!(world.link_by(&seller, "/users/authorize", Some(&account)).await, account);
+    assert_eq!(stripe_of(&world, &seller).await["connected"], true);
+}
+
+#[tokio::test]
 async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;

@@ -172,6 +172,86 @@ async fn an_account_that_took_its_access_away_does_not_hold_up_the_books_of_othe
     assert_eq!(report.differences, 0, "{report:?}");
 }
 
+/// Has the buyer buy the course; answers the purchase's id and its payment.
+async fn sold(world: &World, shop: &Shop) -> (String, Value) {
+    let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    world.deliver().await;
+    let account = (world.app.config.charge_type == shared::purchase::ChargeType::Direct).then_some(shop.account.as_str());
+    let payment = world.succeeded(account).await.remove(0);
+    (answer.json()["purchase"]["id"].as_str().expect("an id").to_owned(), payment)
+}
+
+#[tokio::test]
+async fn what_stripes_books_have_and_no_event_told_is_taken_in() {
+    for charge_type in ["destination", "direct", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let shop = world.shop().await;
+        world.reconcile().await;
+        let (_, payment) = sold(&world, &shop).await;
+        let account = (charge_type == "direct").then_some(shop.account.as_str());
+        no_webhooks(&world).await;
+        // In another hour, in which nothing of ours moved on that account.
+        world.pass(Duration::hours(2)).await;
+        let form = [("payment_intent", payment["id"].as_str().expect("an id").to_owned()), ("amount", "1000".to_owned())];
+        assert_eq!(world.in_dashboard("/refunds", account, &form).await["amount"], 1000);
+        let charge = payment["latest_charge"].as_str().expect("a charge");
+        world.admin("POST", &format!("charges/{charge}/dispute"), json!({"amount": 700})).await;
+        world.pass(Duration::hours(5)).await;
+        let report = world.reconcile().await;
+        assert_eq!((report.repaired > 0, report.differences), (true, 0), "{charge_type}: {report:?}");
+        let purchase = first(&world, &shop).await;
+        assert_eq!((&purchase["refunded"], &purchase["status"]), (&json!(1000), &json!("disputed")), "{charge_type}");
+        world.pass(Duration::hours(1)).await;
+        assert_eq!(world.reconcile().await.repaired, 0, "{charge_type}: once");
+    }
+}
+
+#[tokio::test]
+async fn what_moved_while_an_account_was_out_of_reach_is_taken_in_when_it_is_linked_again() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    world.reconcile().await;
+    let (_, payment) = sold(&world, &shop).await;
+    no_webhooks(&world).await;
+    let form = [("payment_intent", payment["id"].as_str().expect("an id").to_owned()), ("amount", "1000".to_owned())];
+    assert_eq!(world.in_dashboard("/refunds", Some(&shop.account), &form).await["amount"], 1000);
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    for _ in 0..3 {
+        world.pass(Duration::days(1)).await;
+        assert_eq!(world.reconcile().await.differences, 0);
+    }
+    assert_eq!(first(&world, &shop).await["refunded"], 0, "nobody could know");
+    assert_eq!(world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await, shop.account);
+    world.pass(Duration::hours(1)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    assert_eq!(first(&world, &shop).await["refunded"], 1000);
+}
+
+#[tokio::test]
+async fn a_dispute_of_whose_end_nobody_told_is_asked_for() {
+    let world = World::start().await;
+    let mut shop = world.shop().await;
+    let (_, payment) = sold(&world, &shop).await;
+    let charge = payment["latest_charge"].as_str().expect("a charge");
+    world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+    world.deliver().await;
+    no_webhooks(&world).await;
+    world.pass(Duration::days(8)).await;
+    world.reconcile().await;
+    assert_eq!(first(&world, &shop).await["dispute"]["status"], "needs_response");
+    world.pass(Duration::hours(1)).await;
+    assert_eq!(world.reconcile().await.checked, 0, "it is not asked for again at once");
+    let dispute = world.stripe("/disputes", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": "lost"})).await;
+    world.pass(Duration::days(8)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    shop.buyer.token = world.log_in(&shop.buyer).await;
+    assert_eq!(first(&world, &shop).await["dispute"]["status"], "lost");
+    let transfers = world.stripe("/transfers", None).await;
+    assert_eq!(transfers["data"][0]["amount_reversed"], 2500, "and the seller's part follows: {transfers}");
+}
+
 #[tokio::test]
 async fn two_runs_at_once_do_no_harm() {
     let world = World::start().await;

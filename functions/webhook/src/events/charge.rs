@@ -2,10 +2,10 @@
 
 use shared::error::Error;
 use shared::purchase::{Observation, Status};
-use shared::stripe::objects::Charge;
+use shared::stripe::objects::{Charge, number};
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, number, object};
+use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
 /// A charge was given back, in whole or in part. It says how much so far, so that repeated and late events add

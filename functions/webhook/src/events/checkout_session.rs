@@ -2,10 +2,10 @@
 
 use shared::error::Error;
 use shared::purchase::{Failure, Observation, Status};
-use shared::stripe::objects::CheckoutSession;
+use shared::stripe::objects::{CheckoutSession, number};
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, number, object};
+use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
 /// The buyer went through the hosted page; most have paid then.

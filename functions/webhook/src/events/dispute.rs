@@ -2,7 +2,6 @@
 //! overtake each other; the furthest that was heard counts.
 
 use shared::error::Error;
-use shared::purchase::{Observation, Status};
 use shared::stripe::objects::Dispute;
 use shared::stripe::webhook::Event;
 
@@ -56,15 +55,10 @@ pub async fn closed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 
 async fn changed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let dispute: Dispute = object(event)?;
-    let (Some(seen), Some(payment_intent)) = (dispute.seen(), &dispute.payment_intent) else {
-        tracing::warn!(event_id = event.id, dispute = dispute.id, "the dispute has a status that is not known, or no payment");
+    let Some(payment_intent) = &dispute.payment_intent else {
+        tracing::warn!(event_id = event.id, dispute = dispute.id, "the dispute names no payment");
         return Ok(());
     };
-    change_purchase(webhook, event, Subject::Payment(payment_intent.clone()), |purchase, cause, now| {
-        let Some(number) = purchase.find_attempt(Some(payment_intent), None, None) else { return false };
-        // Only what was paid is disputed.
-        let became_paid = purchase.observe(number, &Observation::of(Status::Paid), cause, now);
-        purchase.observe_dispute(&seen, cause, now) || became_paid
-    })
-    .await
+    let subject = Subject::Payment(payment_intent.clone());
+    change_purchase(webhook, event, subject, |purchase, cause, now| dispute.tell(purchase, cause, now)).await
 }

@@ -22,7 +22,6 @@ use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::store::purchases::OfPayment;
 use shared::stripe::objects::PaymentIntent;
-use shared::stripe::requests::CHARGE_FACTS;
 use shared::stripe::webhook::Event;
 use time::OffsetDateTime;
 
@@ -73,11 +72,6 @@ pub async fn dispatch(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 /// The event's object. One that cannot be read will not become readable by coming again.
 fn object<T: DeserializeOwned>(event: &Event) -> Result<T, Error> {
     serde_json::from_value(event.data.object.clone()).map_err(|error| Error::MalformedJson(error.to_string()))
-}
-
-/// A number in our metadata.
-fn number(metadata: &HashMap<String, String>, name: &str) -> Option<u32> {
-    metadata.get(name)?.parse().ok()
 }
 
 /// How an event says which purchase it is about.
@@ -134,7 +128,7 @@ async fn change_purchase(
         }
         let now = app.clock.now();
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
-        let heard = unheard.is_some_and(|payment_intent| payment_intent::observe(&mut purchase, &payment_intent, &cause, now));
+        let heard = unheard.is_some_and(|payment_intent| payment_intent.tell(&mut purchase, &cause, now));
         let changed = change(&mut purchase, &cause, now) || heard;
         let planned = purchase.plan(app.config.take_back_lost_disputes, &cause, now);
         let written =
@@ -160,7 +154,8 @@ async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<(Op
             (Some(OfPayment::Known(id)), _) => (id, None),
             (Some(OfPayment::Paid(purchase)), _) => return Ok((Some(*purchase), false, None)),
             (None, _) => {
-                let Some(found) = ask(webhook, event, payment_intent).await? else { return Ok((None, false, None)) };
+                let found = webhook.stripe.payment_intent(payment_intent, event.account.as_deref()).await?;
+                let Some(found) = found else { return Ok((None, false, None)) };
                 let Subject::Purchase(id) = Subject::of(&found.metadata, None) else { return Ok((None, false, None)) };
                 (id, Some(found))
             }
@@ -168,15 +163,6 @@ async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<(Op
     };
     let (purchase, handled) = store.purchase_for_event(&id, &event.id).await?;
     Ok((purchase, handled, unheard))
-}
-
-/// The payment as Stripe has it; none where it has none.
-async fn ask(webhook: &Webhook, event: &Event, payment_intent: &str) -> Result<Option<PaymentIntent>, Error> {
-    let path = format!("/payment_intents/{payment_intent}?expand[]={CHARGE_FACTS}");
-    match webhook.stripe.get(&path, event.account.as_deref()).await {
-        Err(error) if error.is_missing("intent") => Ok(None),
-        other => Ok(Some(other?)),
-    }
 }
 
 /// Refunds are left to the request that asked for them, and to the reconciliation.

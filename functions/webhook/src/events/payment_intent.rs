@@ -1,12 +1,10 @@
 //! `payment_intent.*`
 
 use shared::error::Error;
-use shared::purchase::{Observation, Purchase};
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
-use time::OffsetDateTime;
 
-use super::{Subject, change_purchase, number, object};
+use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
 /// The money is taken. <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
@@ -55,19 +53,5 @@ async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let payment_intent: PaymentIntent = object(event)?;
     // One without our metadata is another program's.
     let subject = Subject::of(&payment_intent.metadata, None);
-    change_purchase(webhook, event, subject, |purchase, cause, now| observe(purchase, &payment_intent, cause, now)).await
-}
-
-/// What a PaymentIntent says of its attempt; whether that is new.
-pub(super) fn observe(purchase: &mut Purchase, payment_intent: &PaymentIntent, cause: &str, now: OffsetDateTime) -> bool {
-    let number = purchase.find_attempt(Some(&payment_intent.id), None, number(&payment_intent.metadata, "attempt"));
-    let attempt = number.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
-    let Some(attempt) = attempt else { return false };
-    if attempt.amount != payment_intent.amount {
-        // Metadata can be written by whoever owns the account; the amount says whether it is what we asked for.
-        tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, amount = payment_intent.amount, "the payment is of another amount");
-        return false;
-    }
-    let (number, seen): (u32, Observation) = (attempt.number, payment_intent.observe(attempt.means));
-    purchase.observe(number, &seen, cause, now)
+    change_purchase(webhook, event, subject, |purchase, cause, now| payment_intent.tell(purchase, cause, now)).await
 }

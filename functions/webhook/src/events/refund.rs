@@ -1,11 +1,10 @@
 //! `refund.*`
 
 use shared::error::Error;
-use shared::purchase::{Observation, Status};
 use shared::stripe::objects::Refund;
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, number, object};
+use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
 /// Money goes back to a buyer. Of a refund that was not asked for here, Stripe is asked what else moved with it.
@@ -16,9 +15,8 @@ use crate::Webhook;
 pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let refund: Refund = object(event)?;
     if refund.payment_intent.is_some() && !refund.metadata.contains_key("movement") {
-        let path = format!("/refunds/{}?expand[]=charge.application_fee&expand[]=transfer_reversal", refund.id);
-        let current: Refund = webhook.stripe.get(&path, event.account.as_deref()).await?;
-        return observe(webhook, event, &current).await;
+        let current = webhook.stripe.refund(&refund.id, event.account.as_deref()).await?;
+        return observe(webhook, event, &current.unwrap_or(refund)).await;
     }
     observe(webhook, event, &refund).await
 }
@@ -43,11 +41,5 @@ async fn observe(webhook: &Webhook, event: &Event, refund: &Refund) -> Result<()
     // Without a PaymentIntent it is the other side of a reversal.
     let Some(payment_intent) = &refund.payment_intent else { return Ok(()) };
     let subject = Subject::of(&refund.metadata, Some(payment_intent));
-    change_purchase(webhook, event, subject, |purchase, cause, now| {
-        let Some(attempt) = purchase.find_attempt(Some(payment_intent), None, None) else { return false };
-        // Only what was paid is given back.
-        let became_paid = purchase.observe(attempt, &Observation::of(Status::Paid), cause, now);
-        purchase.observe_refund(&refund.seen(), number(&refund.metadata, "movement"), cause, now) || became_paid
-    })
-    .await
+    change_purchase(webhook, event, subject, |purchase, cause, now| refund.tell(purchase, cause, now)).await
 }

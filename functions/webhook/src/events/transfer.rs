@@ -2,10 +2,10 @@
 
 use shared::error::Error;
 use shared::purchase::{MovementState, Outcome, SeenReversal};
-use shared::stripe::objects::Transfer;
+use shared::stripe::objects::{Transfer, number};
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, number, object};
+use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
 /// A payee was paid. <https://docs.stripe.com/api/events/types#event_types-transfer.created>
