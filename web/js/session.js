@@ -100,9 +100,13 @@ export async function logOut() {
   window.location.assign('/');
 }
 
+/** Pages that are reached by one of the header's links, and belong to it. */
+const PART_OF = { '/staff-user.html': '/staff.html' };
+
 const link = (text, href) => {
-  const current = new URL(href, window.location.origin).pathname === window.location.pathname;
-  return h('li', {}, h('a', { href, 'aria-current': current && 'page' }, text));
+  const [to, at] = [new URL(href, window.location.origin).pathname, window.location.pathname];
+  const current = to === at ? 'page' : PART_OF[at] === to && 'true';
+  return h('li', {}, h('a', { href, 'aria-current': current }, text));
 };
 
 function logOutButton() {

@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
 import {
-  DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, dropCourse, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
+  DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
 } from './people.js';
 
 let TITLE;
@@ -197,7 +197,6 @@ test('a price that has changed meanwhile is shown before anything is bought', as
   await pay(buyer);
   await purchaseIs(buyer, 'paid');
   assertQuiet(buyer, { except: [409] });
-  await dropCourse(seller, slug);
   await seller.context().close();
   await buyer.context().close();
 });
@@ -211,7 +210,6 @@ test('a course whose seller cannot be paid is not sold', async () => {
   await buyer.getByRole('button', { name: 'Buy this course' }).click();
   await buyer.getByText('Its seller cannot receive payments yet. Nothing was charged').waitFor();
   assertQuiet(buyer, { except: [409] });
-  await dropCourse(seller, slug);
   await seller.context().close();
   await buyer.context().close();
 });

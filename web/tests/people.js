@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { after } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, newPage } from './browser.js';
 
 export const PASSWORD = 'justatest';
 export const SELLER = 'test@seller.com';
@@ -125,8 +126,27 @@ export async function fixtureSellerIsConnected() {
   await page.context().close();
 }
 
-/** Makes a course at the seller desk. */
+/** A signed-in seller's courses. None where the seller is gone: so are the courses. */
+async function coursesOf(headers) {
+  const answer = await fetch(`${STOREFRONT}/api/users/me/courses?limit=100`, { headers });
+  return answer.status === 401 ? [] : (await answer.json()).items;
+}
+
+/** Takes a seller's courses out of the catalogue but those that were there before. */
+async function dropCourses(headers, before) {
+  for (const { id, slug } of await coursesOf(headers)) {
+    if (before.includes(id)) continue;
+    const dropped = await fetch(`${STOREFRONT}/api/courses/${slug}`, { method: 'DELETE', headers });
+    assert.equal(dropped.status, 204);
+  }
+}
+
+/** Makes a course at the seller desk. It goes when the test ends, however that does, so that the next one finds the catalogue as this one did. */
 export async function makeCourse(page, { title, description = 'What it is about.', price = '19.99', currency = 'usd' }) {
+  const cookies = await page.context().cookies(STOREFRONT);
+  const headers = { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; '), origin: STOREFRONT };
+  const before = (await coursesOf(headers)).map(({ id }) => id);
+  after(() => dropCourses(headers, before));
   await page.goto('/seller.html');
   await page.getByRole('button', { name: 'New course' }).click();
   const editor = page.getByRole('dialog');
@@ -138,12 +158,6 @@ export async function makeCourse(page, { title, description = 'What it is about.
   await page.getByText(`“${title}” is saved.`).waitFor();
   const href = await page.getByRole('link', { name: title, exact: true }).getAttribute('href');
   return new URL(href, page.url()).searchParams.get('slug');
-}
-
-/** Takes a test's course out of the catalogue again, so that the next run finds it as this one did. */
-export async function dropCourse(page, slug) {
-  const answer = await page.request.delete(`/api/courses/${slug}`);
-  assert.equal(answer.status(), 204);
 }
 
 export const courseAddress = (slug) => `/course.html?slug=${slug}`;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, STAFF, connect, courseAddress, dropCourse, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { FIXTURE, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 /** The staff, at a user's page. */
 async function atUser(email) {
@@ -22,6 +22,8 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
   const slug = await makeCourse(seller, { title, price: '20.00' });
 
   const staff = await atUser(email);
+  const desk = staff.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Staff desk' });
+  assert.equal(await desk.getAttribute('aria-current'), 'true', 'the page belongs to the desk');
   const form = staff.locator('#terms-form');
   await form.getByLabel('Charge type').selectOption('direct');
   await form.getByLabel('Platform’s fee in percent').fill('10');
@@ -62,7 +64,6 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
   assert.equal(await fixed.getByLabel('This seller’s own').isChecked(), false);
   assertQuiet(staff);
   await staff.context().close();
-  await dropCourse(seller, slug);
   await seller.context().close();
 });
 
