@@ -1,5 +1,5 @@
 // Events that the official Node SDK builds and signs, sent to the functions of a running local stack: what the SDK
-// signs is taken, what was signed otherwise is not. Takes the API's address from API_PORT.
+// signs is taken and has its effect, what was signed otherwise is not. Takes the addresses from API_PORT and STRIPE_PORT.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import Stripe from 'stripe';
 
 const api = `http://localhost:${process.env.API_PORT || 9000}`;
-const stripe = new Stripe('sk_test_local');
+const port = process.env.STRIPE_PORT || 12111;
+const stripe = new Stripe('sk_test_local', { host: 'localhost', port, protocol: 'http' });
 const now = () => Math.floor(Date.now() / 1000);
 
 const endpoints = [
@@ -51,9 +52,15 @@ for (const { path, secret, event } of endpoints) {
     for (let n = 0; n < 2; n += 1) assert.equal((await send(path, payload, sign(payload, secret))).status, 200);
     // Some minutes under way, and a secret that is being replaced.
     assert.equal((await send(path, payload, sign(payload, secret, now() - 240))).status, 200);
-    const [rolled, good] = [sign(payload, 'whsec_old'), sign(payload, secret)];
-    const both = `${good.split(',')[0]},${rolled.split(',')[1]},${good.split(',')[1]}`;
-    assert.equal((await send(path, payload, both)).status, 200);
+    const at = now();
+    const [rolled, good] = ['whsec_old', secret].map((one) => sign(payload, one, at).split(',')[1]);
+    const v0 = good.replace('v1=', 'v0=');
+    for (const signatures of [[rolled, good], [good, rolled], [v0, good], [good, v0], [rolled, v0, good, rolled]]) {
+      const header = [`t=${at}`, ...signatures].join(',');
+      assert.equal((await send(path, payload, header)).status, 200, header);
+    }
+    // As the SDK reads it itself.
+    assert.equal(stripe.webhooks.constructEvent(payload, [`t=${at}`, rolled, v0, good].join(','), secret).type, 'product.updated');
   });
 
   test(`${path} takes nothing else`, async () => {
@@ -63,8 +70,12 @@ for (const { path, secret, event } of endpoints) {
       ['tampered', payload.replace('product.updated', 'product.deleted'), good],
       ['another secret', payload, sign(payload, 'whsec_other')],
       ['the other endpoint\'s secret', payload, sign(payload, other)],
-      ['stale', payload, sign(payload, secret, now() - 400)],
-      ['of another scheme', payload, good.replace('v1=', 'v0=')],
+      ['stale', payload, sign(payload, secret, now() - 301)],
+      ['from a time to come', payload, sign(payload, secret, now() + 310)],
+      ['with its time moved', payload, good.replace(/t=\d+/, `t=${now() - 100}`)],
+      ['of the old scheme alone', payload, good.replace('v1=', 'v0=')],
+      ['of several, none of ours', payload, `${sign(payload, 'whsec_other')},${good.split(',')[1].replace('v1=', 'v0=')}`],
+      ['without its time', payload, good.split(',')[1]],
       ['unsigned', payload, undefined],
     ]) {
       const answer = await send(path, sent, header);
@@ -72,3 +83,60 @@ for (const { path, secret, event } of endpoints) {
     }
   });
 }
+
+/** A request of the API's clients. */
+async function ask(method, path, token, json) {
+  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+  const answer = await fetch(api + path, { method, headers, body: json && JSON.stringify(json) });
+  return { status: answer.status, body: await answer.json() };
+}
+
+/** What the stand-in's admin API does. */
+const admin = async (path, json) => {
+  const answer = await fetch(`http://localhost:${port}/_admin/${path}`, { method: 'POST', body: JSON.stringify(json) });
+  assert.ok(answer.ok, await answer.text());
+};
+
+test('a purchase is paid by the event that Stripe signed, and by nothing like it', async (t) => {
+  const seller = (await ask('POST', '/sessions', null, { email: 'test@seller.com', password: 'justatest' })).body;
+  if (!seller.user.stripe.connected) {
+    const made = await ask('POST', '/users/me/stripe/onboarding', seller.token, { type: 'express' });
+    await admin(`accounts/${made.body.account_id}/requirements`, { verdict: 'complete' });
+    await ask('GET', '/users/me/stripe', seller.token);
+  }
+  const slug = `sdk-${randomUUID()}`;
+  const course = { title: 'Signed', slug, description: 'x', price: { amount: 4000, currency: 'usd' } };
+  const { body: { id: course_id } } = await ask('POST', '/courses', seller.token, course);
+  t.after(() => ask('DELETE', `/courses/${slug}`, seller.token).catch(() => {}));
+  const buyer = (await ask('POST', '/users', null, { email: `${slug}@example.com`, password: 'justatest' })).body;
+
+  const order = { course_id, payment_method: 'pm_card_threeDSecure2Required' };
+  const { status, body: waits } = await ask('POST', '/courses/charge', buyer.token, order);
+  assert.deepEqual([status, waits.purchase?.status], [201, 'requires_action'], JSON.stringify(waits));
+  const state = async () => (await ask('GET', `/purchases/${waits.purchase.id}`, buyer.token)).body.status;
+
+  // The buyer has authenticated, and the stand-in's own event waits.
+  await admin('webhooks/mode', { hold: true });
+  t.after(() => admin('webhooks/mode', {}));
+  const id = waits.client_secret.split('_secret_')[0];
+  await admin(`payment_intents/${id}/authenticate`, { outcome: 'succeed' });
+  const object = await stripe.paymentIntents.retrieve(id);
+  assert.equal(object.status, 'succeeded');
+  const [{ path, secret }, connect] = endpoints;
+  const of = (more) => body({ type: 'payment_intent.succeeded', data: { object }, ...more });
+
+  const event = of();
+  for (const [what, to, sent, header, expected] of [
+    ['of live mode', path, of({ livemode: true }), (sent) => sign(sent, secret), 200],
+    ['of a connected account', connect.path, of({ account: 'acct_1Sdk' }), (sent) => sign(sent, connect.secret), 200],
+    ['signed for the other endpoint', path, event, (sent) => sign(sent, connect.secret), 400],
+    ['signed with a foreign secret', path, event, (sent) => sign(sent, 'whsec_foreign'), 400],
+    ['stale', path, event, (sent) => sign(sent, secret, now() - 301), 400],
+    ['tampered', path, event.replace(id, 'pi_1Sdk'), () => sign(event, secret), 400],
+  ]) {
+    assert.equal((await send(to, sent, header(sent))).status, expected, what);
+    assert.equal(await state(), 'requires_action', what);
+  }
+  assert.equal((await send(path, event, sign(event, secret))).status, 200);
+  assert.equal(await state(), 'paid');
+});
