@@ -6,7 +6,7 @@ use operator::endpoints::Secret;
 use operator::tokens::Work;
 use operator::{Failure, endpoints, fixtures, is_local, staff, table, tokens};
 use shared::app::App;
-use shared::secrets::token_keys;
+use shared::secrets;
 use shared::stripe::Gateway;
 
 const USAGE: &str = "usage: operator table          makes the table, at a local endpoint only
@@ -58,9 +58,9 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                 _ => return Err(USAGE.into()),
             };
             let app = App::from_env()?;
-            let secrets = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
+            let client = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
             let stripe = Gateway::from_env(&app).await?;
-            let keys = token_keys(&secrets, &app.config.token_keys_secret_arn).await?;
+            let keys = secrets::read(&client, &app.config.token_keys_secret_arn).await?;
             Ok(tokens::run(&app, &stripe, &keys, work, email.first().copied()).await?.to_string())
         }
         ["stripe-setup"] => {

@@ -21,6 +21,8 @@ pub mod money;
 pub mod password;
 pub mod purchase;
 #[cfg(feature = "stripe")]
+pub mod rotating;
+#[cfg(feature = "stripe")]
 pub mod seal;
 #[cfg(feature = "stripe")]
 pub mod secrets;

@@ -1,5 +1,5 @@
-//! Secrets, from Secrets Manager, read when a function starts; Stripe's keys also later (see `stripe::keys`). None of them
-//! is ever shown: their types print nothing.
+//! Secrets, from Secrets Manager, read when a function starts and later (see [`rotating`](crate::rotating)). None of them is ever
+//! shown: their types print nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,15 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+
+/// What is kept in Secrets Manager, as text.
+pub trait Secret: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it, without a word of it.
+    fn parse(text: &str) -> Result<Self, &'static str>;
+}
 
 /// Stripe's keys.
 #[derive(Clone, Deserialize)]
@@ -54,47 +62,33 @@ pub struct SecretError {
     fault: String,
 }
 
-async fn read_text(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<String, SecretError> {
+/// Reads a secret.
+///
+/// # Errors
+/// Where Secrets Manager does not give it, or it has another form.
+pub async fn read<T: Secret>(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<T, SecretError> {
     let fault = |fault: &str| SecretError { name: name.to_owned(), fault: fault.to_owned() };
     let answer = client.get_secret_value().secret_id(name).send().await.map_err(|error| {
         use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
         let code = error.as_service_error().and_then(|error| error.code());
         fault(code.unwrap_or("Secrets Manager is out of reach"))
     })?;
-    Ok(answer.secret_string().unwrap_or_default().to_owned())
+    T::parse(answer.secret_string().unwrap_or_default()).map_err(fault)
 }
 
-async fn read<T: DeserializeOwned>(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<T, SecretError> {
-    let text = read_text(client, name).await?;
-    // serde_json's messages may quote the text, which is the secret.
-    let fault = "it is not the JSON that the function expects".to_owned();
-    serde_json::from_str(&text).map_err(|_| SecretError { name: name.to_owned(), fault })
+/// `serde_json`'s messages may quote the text, which is the secret.
+const NOT_OURS: &str = "it is not the JSON that the function expects";
+
+impl Secret for StripeKeys {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        serde_json::from_str(text).map_err(|_| NOT_OURS)
+    }
 }
 
-/// Reads Stripe's keys.
-///
-/// # Errors
-/// Where Secrets Manager does not give them.
-pub async fn stripe_keys(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<StripeKeys, SecretError> {
-    read(client, name).await
-}
-
-/// Reads the keys that seal tokens.
-///
-/// # Errors
-/// Where Secrets Manager does not give them, or they have another form than [`TokenKeys::parse`] takes.
-pub async fn token_keys(client: &aws_sdk_secretsmanager::Client, name: &str) -> Result<TokenKeys, SecretError> {
-    let text = read_text(client, name).await?;
-    TokenKeys::parse(&text).map_err(|fault| SecretError { name: name.to_owned(), fault: fault.to_owned() })
-}
-
-impl TokenKeys {
+impl Secret for TokenKeys {
     /// Reads `{"current":"k1","keys":{"k1":"<32 bytes in base64>"}}`, and `{"current":"k1","k1":"<64 hexadecimal
     /// digits>"}`, which is what Secrets Manager can generate by itself; a key may stand in either place.
-    ///
-    /// # Errors
-    /// What is wrong with it, without a word of it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
         struct Stored {
             current: String,
@@ -103,7 +97,7 @@ impl TokenKeys {
             #[serde(flatten)]
             generated: HashMap<String, String>,
         }
-        let stored: Stored = serde_json::from_str(text).map_err(|_| "it is not the JSON that the function expects")?;
+        let stored: Stored = serde_json::from_str(text).map_err(|_| NOT_OURS)?;
         let mut keys = HashMap::new();
         for (id, key) in stored.keys {
             let bytes = STANDARD.decode(key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());

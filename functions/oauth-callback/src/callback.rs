@@ -177,7 +177,7 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
         linked_at: now,
         state: account_state,
     };
-    let tokens = sealed(oauth, &kept, &token);
+    let tokens = sealed(oauth, &kept, &token).await;
 
     if !confirmed {
         let code = app.entropy.secret();
@@ -257,6 +257,7 @@ async fn account(oauth: &OAuthCallback, account: &str, express: bool) -> (Accoun
     }
 }
 
-fn sealed(oauth: &OAuthCallback, state: &State, token: &OAuthToken) -> SealedTokens {
-    seal(&oauth.token_keys, &state.user_id, &token.to_be_sealed(), &oauth.app.entropy)
+async fn sealed(oauth: &OAuthCallback, state: &State, token: &OAuthToken) -> SealedTokens {
+    let keys = oauth.token_keys.current().await;
+    seal(&keys, &state.user_id, &token.to_be_sealed(), &oauth.app.entropy)
 }

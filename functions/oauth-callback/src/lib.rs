@@ -5,12 +5,15 @@ pub mod callback;
 pub mod confirm;
 pub mod disconnect;
 
+use std::sync::Arc;
+
 use lambda_http::http::Method;
 use shared::app::App;
 use shared::aws;
 use shared::error::Error;
 use shared::http::{Request, Response, answer, request};
-use shared::secrets::{TokenKeys, token_keys};
+use shared::rotating::Rotating;
+use shared::secrets::TokenKeys;
 use shared::stripe::Gateway;
 
 /// What the function is made with.
@@ -21,7 +24,7 @@ pub struct OAuthCallback {
     /// Stripe.
     pub stripe: Gateway,
     /// What seals the tokens.
-    pub token_keys: TokenKeys,
+    pub token_keys: Arc<Rotating<TokenKeys>>,
 }
 
 impl OAuthCallback {
@@ -32,8 +35,9 @@ impl OAuthCallback {
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let secrets = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
-        let (stripe, token_keys) = tokio::try_join!(Gateway::from_env(&app), token_keys(&secrets, &app.config.token_keys_secret_arn))?;
-        Ok(Self { app, stripe, token_keys })
+        let token_keys = Rotating::read(secrets, app.config.token_keys_secret_arn.clone(), app.clock.clone());
+        let (stripe, token_keys) = tokio::try_join!(Gateway::from_env(&app), token_keys)?;
+        Ok(Self { app, stripe, token_keys: Arc::new(token_keys) })
     }
 }
 

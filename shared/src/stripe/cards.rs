@@ -1,5 +1,7 @@
 //! Cards that the platform's customers keep: <https://docs.stripe.com/payments/save-and-reuse>.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use time::OffsetDateTime;
 use url::form_urlencoded::Serializer;
@@ -44,6 +46,21 @@ struct CardDetails {
 }
 
 impl PaymentMethod {
+    /// Whether it is a card.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        self.card.is_some()
+    }
+
+    /// `cus_…` of who keeps it.
+    #[must_use]
+    pub fn customer_id(&self) -> Option<&str> {
+        match self.customer.as_ref()? {
+            Expandable::Id(id) => Some(id),
+            Expandable::Object(customer) => Some(&customer.id),
+        }
+    }
+
     /// As its owner sees it. Whether it is the default, its customer knows, where that was expanded.
     #[must_use]
     pub fn card(&self) -> Card {
@@ -71,6 +88,8 @@ pub struct Customer {
     pub id: String,
     #[serde(default)]
     invoice_settings: InvoiceSettings,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -80,6 +99,12 @@ struct InvoiceSettings {
 }
 
 impl Customer {
+    /// Whether it was made for a buyer of ours. The platform may have others at Stripe, and one that was deleted is nobody's.
+    #[must_use]
+    pub fn is_buyer(&self) -> bool {
+        self.metadata.contains_key("buyer_id")
+    }
+
     /// The payment method that is charged where no other is named.
     #[must_use]
     pub fn default_card(&self) -> Option<&String> {
@@ -134,6 +159,11 @@ pub struct Saver<'a> {
     pub return_url: &'a str,
 }
 
+/// The change that makes a card the first default. Whoever makes it shares a key.
+fn first(card: &str) -> String {
+    format!("first:{card}")
+}
+
 fn form(fields: &[(&str, &str)]) -> String {
     Serializer::new(String::new()).extend_pairs(fields).finish()
 }
@@ -176,6 +206,19 @@ impl Gateway {
         self.get(&format!("/customers/{id}"), None).await
     }
 
+    /// Deletes a customer, for ever: Stripe forgets the saved cards, ends what it had subscribed to, and keeps what was paid. One
+    /// that is gone already is as good. No key is needed: Stripe takes none for what can only be done once.
+    /// <https://docs.stripe.com/api/customers/delete>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn delete_customer(&self, id: &str, account: Option<&str>) -> Result<(), StripeError> {
+        match self.delete::<Identified>(&format!("/customers/{id}"), account).await {
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
     /// Makes a card its customer's default: the card, or none where it is not that customer's.
     /// <https://docs.stripe.com/api/customers/update>
     ///
@@ -193,6 +236,21 @@ impl Gateway {
             Err(StripeError::Refused { code, param, .. }) if code == "resource_missing" || param.as_deref() == Some(DEFAULT) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a card that a buyer's customer keeps its default, where it has none. Says whether it did: a call, and a second one then.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn make_first_default(&self, customer: &str, card: &str) -> Result<bool, StripeError> {
+        let customer = match self.customer(customer).await {
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => return Ok(false),
+            other => other?,
+        };
+        if !customer.is_buyer() || customer.default_card().is_some() {
+            return Ok(false);
+        }
+        Ok(self.set_default_card(&customer.id, card, &first(card)).await?.is_some())
     }
 
     /// Takes a card from its customer, for ever. Says whether it was that customer's.
@@ -240,7 +298,7 @@ impl Gateway {
                 };
                 let is_default = match customer.default_card() {
                     Some(default) => *default == method.id,
-                    None => self.set_default_card(&customer.id, &method.id, &format!("first:{}", method.id)).await?.is_some(),
+                    None => self.set_default_card(&customer.id, &method.id, &first(&method.id)).await?.is_some(),
                 };
                 Ok(Saved::Yes(Box::new(Card { is_default, ..method.card() })))
             }

@@ -5,7 +5,6 @@ pub mod accounts;
 pub mod cards;
 pub mod error;
 pub mod find;
-mod keys;
 pub mod movements;
 pub mod oauth;
 pub mod objects;
@@ -21,9 +20,9 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::app::App;
 use crate::aws;
+use crate::rotating::Rotating;
 use crate::secrets::{SecretError, StripeKeys};
 use error::StripeError;
-use keys::Keys;
 
 pub use crate::config::STRIPE_API_VERSION as API_VERSION;
 
@@ -39,7 +38,7 @@ pub struct Gateway {
     http: reqwest::Client,
     api_base: String,
     connect_base: String,
-    keys: Arc<Keys>,
+    keys: Arc<Rotating<StripeKeys>>,
     timeout: Duration,
     pause: Duration,
     deadline: Option<Instant>,
@@ -62,10 +61,10 @@ impl Gateway {
     /// With keys that are at hand and stay.
     #[must_use]
     pub fn new(app: &App, keys: StripeKeys) -> Self {
-        Self::with(app, Keys::fixed(keys, app.clock.clone()))
+        Self::with(app, Rotating::fixed(keys, app.clock.clone()))
     }
 
-    fn with(app: &App, keys: Keys) -> Self {
+    fn with(app: &App, keys: Rotating<StripeKeys>) -> Self {
         Self {
             http: app.http.clone(),
             api_base: app.config.stripe_api_base.clone(),
@@ -90,7 +89,7 @@ impl Gateway {
     /// # Errors
     /// Where the secret cannot be had.
     pub async fn from_secret(app: &App, client: aws_sdk_secretsmanager::Client) -> Result<Self, SecretError> {
-        let keys = Keys::read(client, app.config.stripe_secret_arn.clone(), app.clock.clone()).await?;
+        let keys = Rotating::read(client, app.config.stripe_secret_arn.clone(), app.clock.clone()).await?;
         Ok(Self::with(app, keys))
     }
 
@@ -159,6 +158,14 @@ impl Gateway {
     /// See [`StripeError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
         self.repeat(|key| headers(self.http.get(format!("{}/v1{path}", self.api_base)), key, account)).await
+    }
+
+    /// Deletes; a repetition finds nothing left to delete.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
+        self.repeat(|key| headers(self.http.delete(format!("{}/v1{path}", self.api_base)), key, account)).await
     }
 
     /// Sends a POST under its idempotency key, again where its outcome is not known and Stripe may still tell.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use shared::secrets::{Secret as _, TokenKeys};
 
 use super::template::{Template, referred};
 use super::text;
@@ -43,7 +44,7 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
         let timeout = template.property(id, "Timeout").as_i64().expect("a number of seconds");
         assert!(timeout < 30 || folder == "reconcile", "{folder} outlives the HTTP API's 30 seconds");
         assert!(template.property(id, "MemorySize").is_i64(), "{folder}");
-        if ["charge", "oauth-callback", "onboarding", "payment-methods", "reconcile", "refunds", "webhook"].contains(&folder) {
+        if ["charge", "erasures", "oauth-callback", "onboarding", "payment-methods", "reconcile", "refunds", "webhook"].contains(&folder) {
             assert!(timeout * 1000 > 3 * stripe, "{folder} can end in the middle of a call to Stripe");
         }
     }
@@ -176,7 +177,7 @@ fn the_keys_that_seal_tokens_are_generated_as_the_functions_read_them() {
     for letter in alphabet {
         let mut secret: serde_json::Value = serde_json::from_str(text(&generate["SecretStringTemplate"])).expect("it is JSON");
         secret[text(&generate["GenerateStringKey"])] = letter.to_string().repeat(length).into();
-        assert!(shared::secrets::TokenKeys::parse(&secret.to_string()).is_ok(), "{letter}");
+        assert!(TokenKeys::parse(&secret.to_string()).is_ok(), "{letter}");
     }
 }
 

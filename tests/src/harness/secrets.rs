@@ -1,18 +1,21 @@
-//! Stripe's keys in a Secrets Manager, from which the functions read them and where a test rotates them.
+//! Keys in a Secrets Manager, from which the functions read them and where a test rotates them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use local::aws::AwsStandIn;
 use local::proxy::Proxy;
 use serde_json::Value;
 use shared::app::App;
+use shared::rotating::Rotating;
+use shared::secrets::TokenKeys;
 use shared::stripe::Gateway;
 
 use super::PAUSE;
 
 const READ: &str = "GetSecretValue";
 
-/// The secret of the keys, and a count of who reads it.
+/// A secret, and a count of who reads it.
 pub(crate) struct Secret {
     name: String,
     proxy: Proxy,
@@ -21,9 +24,14 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// A Secrets Manager of its own with that value.
+    /// A Secrets Manager of its own with Stripe's keys.
     pub(crate) async fn start(app: &App, value: &Value) -> Self {
-        let name = app.config.stripe_secret_arn.clone();
+        Self::named(app, &app.config.stripe_secret_arn, value).await
+    }
+
+    /// A Secrets Manager of its own with that value under that name.
+    pub(crate) async fn named(app: &App, name: &str, value: &Value) -> Self {
+        let name = name.to_owned();
         let secrets = HashMap::from([(name.clone(), value.to_string())]);
         let stand_in = local::aws::start(0, secrets).await.expect("a port is free");
         let proxy = local::proxy::start(stand_in.url()).await.expect("a port is free");
@@ -39,6 +47,12 @@ impl Secret {
     pub(crate) async fn gateway(&self) -> Gateway {
         let client = shared::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
         Gateway::from_secret(&self.app, client).await.expect("the secret is there").pausing(PAUSE)
+    }
+
+    /// What `oauth-callback` seals with, made as `main.rs` makes it.
+    pub(crate) async fn token_keys(&self) -> Arc<Rotating<TokenKeys>> {
+        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
+        Arc::new(Rotating::read(client, self.name.clone(), self.app.clock.clone()).await.expect("the secret is there"))
     }
 
     /// Writes a new version, as an operator does.

@@ -1,11 +1,15 @@
 //! Keys that are rotated while functions run: nothing is deployed, started anew or lost.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
+use shared::seal::open;
+use shared::secrets::{Secret as _, TokenKeys};
 use time::Duration;
 
-use crate::harness::{CONNECT, PLATFORM, World};
+use crate::harness::{CONNECT, PLATFORM, Person, Secret, World};
 
 const OLD: &str = "sk_test_local";
 const NEW: &str = "sk_test_rolled";
@@ -141,4 +145,46 @@ async fn where_the_secret_cannot_be_read_again_the_keys_at_hand_go_on() {
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
     assert_eq!(world.send_event(PLATFORM, &event("evt_1")).await.status, 200);
     assert_eq!(secret.reads(), 2, "once by each function");
+}
+
+/// The id of the key that sealed a seller's tokens, which open with the secret as it is now.
+async fn sealed_with(world: &World, secret: &Secret, seller: &Person) -> String {
+    let user = seller.id.parse().expect("an id");
+    let sealed = world.app.store.sealed_tokens(&user).await.expect("it is read").expect("there are tokens");
+    let keys = TokenKeys::parse(&secret.value().await.to_string()).expect("they are keys");
+    assert!(open(&keys, &user, &sealed).is_ok());
+    sealed.key_id
+}
+
+#[tokio::test]
+async fn a_new_token_key_is_taken_into_use_without_a_start() {
+    let mut world = World::start().await;
+    let (k1, k2) = ("0f".repeat(32), "f0".repeat(32));
+    let secret = Secret::named(&world.app, &world.app.config.token_keys_secret_arn, &json!({"current": "k1", "k1": k1})).await;
+    world.payments.oauth.token_keys = secret.token_keys().await;
+    let mut sellers = Vec::new();
+    for name in ["one", "two", "three", "four", "five"] {
+        sellers.push(world.seller(&format!("{name}@example.com")).await);
+    }
+    secret.reads();
+    world.link(&sellers[0]).await;
+    assert_eq!((sealed_with(&world, &secret, &sellers[0]).await.as_str(), secret.reads()), ("k1", 0));
+
+    secret.put(&json!({"current": "k2", "k1": k1, "keys": {"k2": STANDARD.encode([0xf0; 32])}})).await;
+    world.link(&sellers[1]).await;
+    assert_eq!(sealed_with(&world, &secret, &sellers[1]).await, "k1", "what the function has is not old yet");
+    world.pass(Duration::minutes(6)).await;
+    world.link(&sellers[2]).await;
+    assert_eq!((sealed_with(&world, &secret, &sellers[2]).await.as_str(), secret.reads()), ("k2", 1));
+
+    // What cannot be read, or is no key, changes nothing.
+    world.pass(Duration::minutes(6)).await;
+    secret.put(&json!({"current": "k3", "k2": k2})).await;
+    world.link(&sellers[3]).await;
+    secret.put(&json!({"current": "k2", "k2": k2})).await;
+    assert_eq!(sealed_with(&world, &secret, &sellers[3]).await, "k2");
+    secret.proxy().inject(Fault::always(Kind::Answer { status: 400, body: r#"{"__type":"AccessDeniedException"}"#.to_owned() }));
+    world.pass(Duration::minutes(6)).await;
+    world.link(&sellers[4]).await;
+    assert_eq!(sealed_with(&world, &secret, &sellers[4]).await, "k2");
 }

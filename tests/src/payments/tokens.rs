@@ -175,13 +175,13 @@ async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_li
 async fn stored(world: &World, person: &Person) -> (SealedTokens, Value) {
     let user = person.id.parse().expect("an id");
     let sealed = world.app.store.sealed_tokens(&user).await.expect("it is read").expect("there are tokens");
-    let text = open(&world.payments.oauth.token_keys, &user, &sealed).expect("they open");
+    let text = open(&world.payments.oauth.token_keys.last(), &user, &sealed).expect("they open");
     (sealed, serde_json::from_str(&text).expect("it is JSON"))
 }
 
 async fn work(world: &World, work: Work, email: Option<&str>) -> Report {
     let oauth = &world.payments.oauth;
-    tokens::run(&world.app, &oauth.stripe, &oauth.token_keys, work, email).await.expect("the table is there")
+    tokens::run(&world.app, &oauth.stripe, &oauth.token_keys.last(), work, email).await.expect("the table is there")
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn tokens_are_renewed_and_stay_sealed() {
     assert_eq!(report, Report { failed: vec![other.email.clone()], ..Report::default() });
     assert_eq!(report.to_string(), "0 done; failed, run it again: other@example.com");
     assert!(
-        tokens::run(&world.app, &world.payments.oauth.stripe, &world.payments.oauth.token_keys, Work::Renew, Some("no@example.com"))
+        tokens::run(&world.app, &world.payments.oauth.stripe, &world.payments.oauth.token_keys.last(), Work::Renew, Some("no@example.com"))
             .await
             .is_err()
     );
@@ -229,7 +229,7 @@ async fn tokens_are_sealed_anew_before_a_key_goes() {
     world.link(&seller).await;
     let (_, old) = stored(&world, &seller).await;
     world.asked_stripe().await;
-    let mut keys = world.payments.oauth.token_keys.clone();
+    let mut keys = shared::secrets::TokenKeys::clone(&world.payments.oauth.token_keys.last());
     keys.keys.insert("k2".into(), world.app.entropy.bytes());
     keys.current = "k2".into();
     let seal =
