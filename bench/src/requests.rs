@@ -49,7 +49,7 @@ enum Kind {
     StaffSales,
     Refund,
     Receipt,
-    Reconcile,
+    Schedule,
 }
 
 /// The measures: an answer at once, and the least that a function with these clients does.
@@ -63,7 +63,7 @@ const CHARGE: Limits = Limits { size: 6_800_000, zipped: 3_100_000, init: 3_000_
 const OTHERS: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 3_500_000, answer: 12_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 17] = [
+pub(crate) const FUNCTIONS: [Workload; 18] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -159,11 +159,18 @@ pub(crate) const FUNCTIONS: [Workload; 17] = [
         kind: Kind::Receipt,
     },
     Workload {
+        function: "erasures",
+        title: "nobody to erase",
+        status: None,
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Schedule,
+    },
+    Workload {
         function: "reconcile",
         title: "nothing to mend",
         status: None,
         limits: Limits { stripe: 1, dynamodb_trips: 18, ..OTHERS },
-        kind: Kind::Reconcile,
+        kind: Kind::Schedule,
     },
 ];
 
@@ -176,14 +183,14 @@ impl Workload {
                 let change = json!({"Keys": {"pk": {"S": key}, "sk": {"S": "MAIL"}}, "SequenceNumber": "1"});
                 Ok(json!({"Records": [{"eventName": "INSERT", "dynamodb": change}]}).to_string().into())
             }
-            Kind::Reconcile => Ok(Bytes::from_static(b"{}")),
+            Kind::Schedule => Ok(Bytes::from_static(b"{}")),
             _ => Ok(self.request(stack).await?.to_bytes()),
         }
     }
 
     async fn request(&self, stack: &Stack) -> Result<Event, Failure> {
         match self.kind {
-            Kind::Receipt | Kind::Reconcile => Err("nobody requests it".into()),
+            Kind::Receipt | Kind::Schedule => Err("nobody requests it".into()),
             Kind::Floor => Ok(Event::new("GET", "/")),
             Kind::Lean | Kind::CoursePage => Ok(Event::new("GET", "/courses/flask-microservices")),
             Kind::Catalogue => Ok(Event::new("GET", "/courses")),

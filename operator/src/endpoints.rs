@@ -16,7 +16,7 @@ use url::form_urlencoded::Serializer;
 use crate::Failure;
 
 /// What `webhook` handles of events on any account. `tests/` holds both lists together with it.
-pub const EVENTS: [&str; 22] = [
+pub const EVENTS: [&str; 23] = [
     "charge.dispute.closed",
     "charge.dispute.created",
     "charge.dispute.funds_reinstated",
@@ -32,6 +32,7 @@ pub const EVENTS: [&str; 22] = [
     "payment_intent.processing",
     "payment_intent.requires_action",
     "payment_intent.succeeded",
+    "payment_method.attached",
     "payout.failed",
     "payout.paid",
     "refund.created",

@@ -30,11 +30,29 @@ pub async fn find_or_make(stripe: &Gateway, buyer: &User, account: Option<&str>)
 /// # Errors
 /// Where Stripe or DynamoDB fails, or the user is gone.
 pub async fn on_platform(app: &App, stripe: &Gateway, buyer: &User) -> Result<String, Error> {
-    if let Some(customer) = buyer.customers.get(PLATFORM) {
+    let customer = find_or_make(stripe, buyer, None).await?;
+    keep(app, buyer, None, &customer).await
+}
+
+/// Remembers a customer that was made for a buyer who had none; answers which one is remembered.
+///
+/// # Errors
+/// Where DynamoDB fails, or the user is gone: the customer is then left to their erasure.
+pub async fn keep(app: &App, buyer: &User, account: Option<&str>, made: &str) -> Result<String, Error> {
+    let account = account.unwrap_or(PLATFORM);
+    if let Some(customer) = buyer.customers.get(account) {
         return Ok(customer.clone());
     }
-    let made = make(stripe, buyer, None, None).await?;
-    app.store.keep_customer(&buyer.id, PLATFORM, &made).await?.ok_or(Error::NotSignedIn)
+    let kept = app.store.keep_customer(&buyer.id, account, made).await?;
+    of_somebody(app, buyer, account, made, kept).await
+}
+
+/// The customer that is remembered. Who has erased their account meanwhile has none: Stripe is to forget the new one as well.
+async fn of_somebody(app: &App, buyer: &User, account: &str, made: &str, kept: Option<String>) -> Result<String, Error> {
+    if kept.is_none() {
+        app.store.leave_to_erasure(&buyer.id, account, made, app.clock.now()).await?;
+    }
+    kept.ok_or(Error::NotSignedIn)
 }
 
 /// The customer in place of one that Stripe does not have any more: made now, or by who found that out first.
@@ -44,7 +62,9 @@ pub async fn on_platform(app: &App, stripe: &Gateway, buyer: &User) -> Result<St
 pub async fn replace(app: &App, stripe: &Gateway, buyer: &User, account: Option<&str>, gone: &str) -> Result<String, Error> {
     let made = make(stripe, buyer, account, Some(gone)).await?;
     tracing::warn!(user_id = %buyer.id, account, gone, "the customer was deleted at Stripe, and is made anew");
-    app.store.replace_customer(&buyer.id, account.unwrap_or(PLATFORM), gone, &made).await?.ok_or(Error::NotSignedIn)
+    let account = account.unwrap_or(PLATFORM);
+    let kept = app.store.replace_customer(&buyer.id, account, gone, &made).await?;
+    of_somebody(app, buyer, account, &made, kept).await
 }
 
 async fn make(stripe: &Gateway, buyer: &User, account: Option<&str>, gone: Option<&str>) -> Result<String, Error> {

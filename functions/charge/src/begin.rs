@@ -74,10 +74,13 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
 async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
     let account = purchase.charged_account().map(str::to_owned);
     let mut customer = customers::find_or_make(&charge.stripe, &order.buyer, account.as_deref()).await?;
-    let named = payment_method(charge, order, account.as_deref(), slot).await?;
-    let kept = match (&account, &named) {
-        (Some(account), Some(named)) => kept_by_platform(charge, order, account, named, slot).await?,
-        _ => None,
+    let (named, kept) = match payment_methods(charge, order, account.as_deref(), slot).await {
+        Ok(methods) => methods,
+        Err(error) => {
+            // No intent will name the customer. One that is remembered is found again, and forgotten with its user.
+            customers::keep(&charge.app, &order.buyer, account.as_deref(), &customer).await?;
+            return Err(error);
+        }
     };
     let mut payment_method = kept.clone().or_else(|| named.clone());
     let mut heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
@@ -97,6 +100,21 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
         heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     answer(&purchase, heard)
+}
+
+/// The payment method that the buyer names, and for a direct charge its clone where the platform keeps it.
+async fn payment_methods(
+    charge: &Charge,
+    order: &Order,
+    account: Option<&str>,
+    slot: Option<&Slot>,
+) -> Result<(Option<String>, Option<String>), Error> {
+    let named = payment_method(charge, order, account, slot).await?;
+    let kept = match (account, &named) {
+        (Some(account), Some(named)) => kept_by_platform(charge, order, account, named, slot).await?,
+        _ => None,
+    };
+    Ok((named, kept))
 }
 
 /// Whether the latest attempt came to nothing for that reason.
@@ -157,7 +175,7 @@ async fn send(
     };
     purchase.begin(attempt, &order.cause);
     if let Written::No(_) = app.store.write_intent(purchase, slot).await? {
-        return Err(outcome::lost_race(charge, order).await?);
+        return Err(outcome::lost_race(charge, order, purchase.attempt()).await?);
     }
     let result = charge.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
     outcome::settle(charge, purchase, result, &order.cause).await

@@ -1,10 +1,11 @@
 //! Recording what Stripe said, and telling the buyer.
 
 use serde::Serialize;
+use shared::customers;
 use shared::error::Error;
 use shared::http::view::PurchaseView;
 use shared::http::{Response, response};
-use shared::purchase::{Failure, Purchase, Status};
+use shared::purchase::{Attempt, Failure, Purchase, Status};
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
@@ -73,8 +74,10 @@ async fn record(
     Err(Error::Internal(format!("the purchase {} changes too fast to be written", purchase.id)))
 }
 
-/// What to tell a request that another was faster than.
-pub async fn lost_race(charge: &Charge, order: &Order) -> Result<Error, Error> {
+/// What to tell a request that another was faster than: one of the same purchase, or the one that erased the buyer.
+pub async fn lost_race(charge: &Charge, order: &Order, attempt: &Attempt) -> Result<Error, Error> {
+    // Made for this request, and named by nobody: remembered, or left to the erasure.
+    customers::keep(&charge.app, &order.buyer, attempt.account.as_deref(), &attempt.customer).await?;
     let slot = charge.app.store.slot(&order.buyer.id, &order.course.id).await?;
     let owned = slot.is_some_and(|slot| slot.ownership().is_paid());
     Ok(if owned { Error::AlreadyOwned } else { Error::PurchaseInProgress })

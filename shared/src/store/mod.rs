@@ -4,7 +4,7 @@
 //! | item | `pk` | `sk` | `gsi1pk`, `gsi1sk` |
 //! | --- | --- | --- | --- |
 //! | user | `USER#<user>` | `PROFILE` | `USERS`, id by time of sign-up |
-//! | what is left of an erased user | `USER#<user>` | `ERASED` | |
+//! | what is left of an erased user | `USER#<user>` | `ERASED` | `ERASURES`, by when it is due at Stripe; only where something is left there |
 //! | session | `USER#<user>` | `SESSION#<hash>` | |
 //! | token that travels by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>` | |
 //! | sealed tokens | `USER#<user>` | `STRIPE` | |
@@ -33,6 +33,7 @@
 pub mod books;
 pub mod cards;
 pub mod courses;
+pub mod erasures;
 pub mod events;
 pub mod findings;
 pub mod links;

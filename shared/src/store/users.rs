@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use std::collections::BTreeMap;
-
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -26,15 +24,6 @@ fn email_key(email: &Email) -> Key {
 #[derive(Serialize, Deserialize)]
 struct EmailOwner {
     user_id: UserId,
-}
-
-/// What is left of a user.
-#[derive(Serialize)]
-struct Erased {
-    #[serde(with = "time::serde::rfc3339")]
-    at: OffsetDateTime,
-    /// The user's customers at Stripe, by account.
-    customers: BTreeMap<String, String>,
 }
 
 /// How a change of e-mail address or password ended.
@@ -150,24 +139,21 @@ impl Store {
     }
 
     /// Erases what is known of a person: profile, address and sign-in. What was bought and sold stays, under an id that names
-    /// nobody any more; with it stays what is needed to erase the person at Stripe too. Courses must be gone before.
+    /// nobody any more; with it begins the erasure at Stripe, see [`erasures`](super::erasures). Courses must be gone before.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where address, password or link changed at this moment.
+    /// Where DynamoDB fails. [`Written::No`] where address, password, customers or link changed at this moment.
     pub async fn erase_user(&self, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
-        let erased = Erased { at: now, customers: user.customers.clone() };
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .condition_expression("email = :email AND password_hash = :hash AND attribute_not_exists(stripe)")
+            .condition_expression("email = :email AND password_hash = :hash AND customers = :customers AND attribute_not_exists(stripe)")
+            .expression_attribute_values(":customers", serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(&user.customers)?)
             .expression_attribute_values(":email", string(&user.email))
             .expression_attribute_values(":hash", string(&user.password_hash))
             .build()
             .expect("a table and a key are given");
-        let mut items = vec![
-            TransactWriteItem::builder().delete(delete).build(),
-            self.put(to_item(&Key::new(format!("USER#{}", user.id), "ERASED"), &erased)?).always(),
-        ];
+        let mut items = vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?];
         items.extend(Email::parse(&user.email).ok().map(|email| self.remove(&email_key(&email))));
         self.transact(items).await
     }

@@ -149,9 +149,9 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("settlement::change(") || code.contains("settlement::carry_out(") {
                 used.extend(["purchase", "write_outcome"]);
             }
-            for (name, called) in [("on_platform", "keep_customer"), ("replace", "replace_customer")] {
+            for (name, called) in [("keep", "keep_customer"), ("on_platform", "keep_customer"), ("replace", "replace_customer")] {
                 if code.contains(&format!("customers::{name}(")) {
-                    used.push(called);
+                    used.extend([called, "leave_to_erasure"]);
                 }
             }
             is_told_by_events |= code.contains("EventMark {");

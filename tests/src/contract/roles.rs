@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::template::{Template, got};
 use super::{all_strings, list, text};
@@ -72,8 +72,13 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                 ["secretsmanager:GetSecretValue"] => {}
                 trace if trace == TRACE => {}
                 ["ses:SendEmail"] => {
-                    let identity = text(&resource["Fn::Sub"]);
+                    let [identity, set] = list(resource) else { panic!("{folder} sends as {resource}") };
+                    let identity = text(&identity["Fn::Sub"]);
                     assert!(identity.ends_with(":identity/${MailIdentity}"), "{folder} sends as {identity}");
+                    let [condition, set, none] = list(&set["Fn::If"]) else { panic!("{folder} sends with {set}") };
+                    assert_eq!((condition, none), (&json!("HasMailConfigurationSet"), &json!({ "Ref": "AWS::NoValue" })));
+                    let set = text(&set["Fn::Sub"]);
+                    assert!(set.ends_with(":configuration-set/${MailConfigurationSet}"), "{folder} sends with {set}");
                 }
                 ["sqs:SendMessage"] => {
                     let queue = got(resource, "Arn");

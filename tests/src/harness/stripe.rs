@@ -2,11 +2,13 @@
 //! over HTTP.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use authorize::Authorize;
 use axum::Router;
 use axum::extract::State;
 use charge::Charge;
+use erasures::Erasures;
 use lambda_http::Body;
 use local::stripe::{Options, StandIn};
 use oauth_callback::OAuthCallback;
@@ -16,6 +18,7 @@ use reconcile::{Reconcile, Report};
 use refunds::Refunds;
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::rotating::Rotating;
 use shared::secrets::{StripeKeys, TokenKeys};
 use shared::stripe::Gateway;
 use tokio::task::JoinHandle;
@@ -34,6 +37,8 @@ pub(crate) struct Payments {
     pub(super) payment_methods: PaymentMethods,
     pub(super) refunds: Refunds,
     /// Runs when a test says so.
+    pub(crate) erasures: Erasures,
+    /// The same.
     pub(crate) reconcile: Reconcile,
     pub(super) webhook: Webhook,
     stand_in: StandIn,
@@ -62,12 +67,14 @@ impl Payments {
         };
         let stripe = Gateway::new(app, keys).pausing(PAUSE);
         let token_keys = TokenKeys { current: "k1".into(), keys: HashMap::from([("k1".into(), app.entropy.bytes())]) };
+        let token_keys = Arc::new(Rotating::fixed(token_keys, app.clock.clone()));
         let webhook = Webhook { app: app.clone(), stripe: stripe.clone() };
         let (endpoint, url) = endpoint(webhook.clone()).await;
         let payments = Self {
             authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
+            erasures: Erasures { app: app.clone(), stripe: stripe.clone() },
             onboarding: Onboarding { app: app.clone(), stripe: stripe.clone() },
             payment_methods: PaymentMethods { app: app.clone(), stripe: stripe.clone() },
             refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
@@ -92,6 +99,7 @@ impl Payments {
         self.authorize.stripe = secret.gateway().await;
         self.oauth.stripe = secret.gateway().await;
         self.charge.stripe = secret.gateway().await;
+        self.erasures.stripe = secret.gateway().await;
         self.onboarding.stripe = secret.gateway().await;
         self.payment_methods.stripe = secret.gateway().await;
         self.refunds.stripe = secret.gateway().await;
@@ -164,6 +172,12 @@ impl World {
     pub(crate) async fn reconcile(&self) -> Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
         reconcile::run(&self.payments.reconcile, until).await.expect("the table is there")
+    }
+
+    /// One run of what erases people at Stripe, with all the time it wants.
+    pub(crate) async fn erase_at_stripe(&self) -> erasures::Report {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
+        erasures::run(&self.payments.erasures, until).await.expect("the table is there")
     }
 
     /// Moves both clocks, ours and Stripe's.

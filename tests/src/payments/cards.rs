@@ -297,3 +297,121 @@ async fn a_checkout_keeps_the_card_only_with_consent() {
     world.admin("POST", &format!("checkout/sessions/{id}/pay"), json!({"card": "pm_card_visa"})).await;
     assert_eq!(cards(&world, &shop.buyer).await.len(), 1);
 }
+
+/// Of those kept, the cards' last four digits and which is the default.
+async fn defaults(world: &World, person: &Person) -> Vec<(Value, bool)> {
+    cards(world, person).await.into_iter().map(|card| (card["last4"].clone(), card["is_default"] == true)).collect()
+}
+
+#[tokio::test]
+async fn the_first_card_becomes_the_default_however_it_was_saved() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let buyer = async |number: u32| world.buyer(&format!("{number}@example.com")).await;
+
+    // On the hosted page that saves it.
+    let one = buyer(1).await;
+    assert_eq!(world.post(CARDS, json!({})).bearer(&one.token).await.status, 201);
+    let pay = async || {
+        let session = world.stripe("/checkout/sessions", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({"card": "pm_card_visa"})).await;
+    };
+    pay().await;
+
+    // After its holder has authenticated.
+    let two = buyer(2).await;
+    let body = save(&world, &two, "pm_card_threeDSecure2Required").await.json();
+    let id = body["client_secret"].as_str().and_then(|secret| secret.split("_secret_").next()).expect("a secret").to_owned();
+    world.admin("POST", &format!("setup_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
+
+    // With a purchase, paid at once.
+    let three = buyer(3).await;
+    let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "save_card": true});
+    assert_eq!(world.post("/courses/charge", body).bearer(&three.token).await.status, 201);
+
+    // With a purchase that had to be authenticated.
+    let four = buyer(4).await;
+    let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_threeDSecure2Required", "save_card": true});
+    let body = world.post("/courses/charge", body).bearer(&four.token).await.json();
+    let id = body["client_secret"].as_str().and_then(|secret| secret.split("_secret_").next()).expect("a secret").to_owned();
+    world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
+
+    // With a purchase at the hosted Checkout.
+    let five = buyer(5).await;
+    let body = json!({"course_id": shop.course_id, "save_card": true});
+    assert_eq!(world.post("/courses/charge", body).bearer(&five.token).await.status, 201);
+    pay().await;
+
+    for person in [&one, &two, &three, &four, &five] {
+        let kept = defaults(&world, person).await;
+        assert!(kept.len() == 1 && !kept[0].1, "nobody has told yet: {} {kept:?}", person.email);
+    }
+    world.deliver().await;
+    for person in [&one, &two, &three, &four, &five] {
+        let kept = defaults(&world, person).await;
+        assert!(kept.len() == 1 && kept[0].1, "{} {kept:?}", person.email);
+        // The next one changes nothing.
+        saved(&world, person, "pm_card_amex").await;
+    }
+    world.deliver().await;
+    for person in [&one, &two, &three, &four, &five] {
+        let kept = defaults(&world, person).await;
+        assert_eq!((&kept[0], kept[1].1), (&(json!("0005"), false), true), "{}", person.email);
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_a_direct_charge_saves_becomes_the_default_as_well() {
+    let world = World::with(&DIRECT).await;
+    let shop = world.shop().await;
+    let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "save_card": true});
+    assert_eq!(world.post("/courses/charge", body).bearer(&shop.buyer.token).await.status, 201);
+    world.deliver().await;
+    assert_eq!(defaults(&world, &shop.buyer).await, [(json!("4242"), true)]);
+}
+
+#[tokio::test]
+async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
+    let world = World::start().await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let visa = saved(&world, &buyer, "pm_card_visa").await;
+    let event = world.event("payment_method.attached", |_| true).await.expect("it happened");
+    world.asked_stripe().await;
+    world.operations();
+    assert_eq!(world.tell(&event).await.status, 200);
+    let asked = world.asked_stripe().await;
+    assert!(asked.len() == 1 && asked[0].starts_with("GET /v1/customers/cus_"), "it is the default already: {asked:?}");
+    assert_eq!(world.operations(), ["GetItem", "TransactWriteItems"]);
+
+    // The buyer takes it away; what comes late or again does not put another in its place.
+    let amex = saved(&world, &buyer, "pm_card_amex").await;
+    world.delete(format!("{CARDS}/{visa}")).bearer(&buyer.token).await.is_empty(204);
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(defaults(&world, &buyer).await, [(json!("0005"), false)]);
+    world.delete(format!("{CARDS}/{amex}")).bearer(&buyer.token).await.is_empty(204);
+    let late = world.event("payment_method.attached", |card| card["id"] == json!(amex)).await.expect("it happened");
+    assert_eq!(world.tell(&late).await.status, 200, "a card that is gone by now");
+    assert!(cards(&world, &buyer).await.is_empty());
+
+    // A customer that the platform has for something else.
+    let url = |path: &str| format!("{}/v1{path}", world.app.config.stripe_api_base);
+    let made = world.app.http.post(url("/customers")).bearer_auth("sk_test_local").form(&[("payment_method", "pm_card_visa")]);
+    assert_eq!(made.send().await.expect("it runs").status().as_u16(), 200);
+    world.deliver().await;
+    let customers = world.stripe("/customers", None).await;
+    assert_eq!(customers["data"][0]["invoice_settings"]["default_payment_method"], json!(null), "{customers}");
+
+    // Stripe does not answer: the event comes again.
+    let other = world.buyer("other@example.com").await;
+    assert_eq!(world.post(CARDS, json!({})).bearer(&other.token).await.status, 201);
+    let session = world.stripe("/checkout/sessions", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({"card": "pm_card_visa"})).await;
+    let event = world.event("payment_method.attached", |_| true).await.expect("it happened");
+    for method in ["GET", "POST"] {
+        let outage = json!({"match": {"method": method, "path": "/v1/customers/cus_"}, "times": 3, "fault": {"kind": "drop_after"}});
+        world.admin("POST", "faults", outage).await;
+        assert_eq!(world.tell(&event).await.status, 503);
+    }
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(defaults(&world, &other).await, [(json!("4242"), true)]);
+}

@@ -6,6 +6,7 @@ pub mod charge;
 pub mod checkout_session;
 pub mod dispute;
 pub mod payment_intent;
+pub mod payment_method;
 pub mod payout;
 pub mod refund;
 pub mod transfer;
@@ -54,6 +55,7 @@ pub async fn dispatch(webhook: &Webhook, event: &Event) -> Result<(), Error> {
         "payment_intent.processing" => payment_intent::processing(webhook, event).await,
         "payment_intent.requires_action" => payment_intent::requires_action(webhook, event).await,
         "payment_intent.succeeded" => payment_intent::succeeded(webhook, event).await,
+        "payment_method.attached" => payment_method::attached(webhook, event).await,
         "payout.failed" => payout::failed(event),
         "payout.paid" => payout::paid(event),
         "refund.created" => refund::created(webhook, event).await,

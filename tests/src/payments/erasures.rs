@@ -1,0 +1,225 @@
+//! What Stripe knows of who erased their account: deleted as well, whatever happens meanwhile.
+
+use erasures::Report;
+use futures_util::future::join;
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{PASSWORD, Person, World};
+
+const CARD: &str = "pm_card_visa";
+const DIRECT: [(&str, &str); 1] = [("CHARGE_TYPE", "direct")];
+
+const DONE: Report = Report { done: 1, waiting: 0, given_up: 0 };
+const WAITING: Report = Report { done: 0, waiting: 1, given_up: 0 };
+const NOTHING: Report = Report { done: 0, waiting: 0, given_up: 0 };
+
+async fn erase(world: &World, person: &Person) {
+    world.delete("/users/me").bearer(&person.token).await.is_empty(204);
+}
+
+/// The customers on an account, or on the platform, that were not deleted.
+async fn customers(world: &World, account: Option<&str>) -> Vec<Value> {
+    world.stripe("/customers?limit=100", account).await["data"].as_array().expect("a list").clone()
+}
+
+/// A buyer with a saved card on the platform and a purchase on the seller's account.
+async fn known_to_both(world: &World) -> crate::harness::Shop {
+    let shop = world.shop().await;
+    let card = world.post("/users/me/payment-methods", json!({"payment_method": CARD})).bearer(&shop.buyer.token).await;
+    let card = card.json()["payment_method"]["id"].as_str().expect("an id").to_owned();
+    let bought = world.buy(&shop.buyer, &shop.course_id, &card).await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+    world.deliver().await;
+    assert_eq!((customers(world, None).await.len(), customers(world, Some(&shop.account)).await.len()), (1, 1));
+    shop
+}
+
+#[tokio::test]
+async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
+    let world = World::with(&DIRECT).await;
+    let shop = known_to_both(&world).await;
+    let platform = customers(&world, None).await.remove(0);
+    let id = world.get("/purchases").bearer(&shop.buyer.token).await.json()["items"][0]["id"].as_str().expect("an id").to_owned();
+    world.asked_stripe().await;
+    world.operations();
+    erase(&world, &shop.buyer).await;
+    assert!(world.asked_stripe().await.is_empty(), "nobody waits for Stripe");
+
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    let asked = world.asked_stripe().await;
+    assert!(asked.len() == 2 && asked.iter().all(|one| one.starts_with("DELETE /v1/customers/cus_")), "{asked:?}");
+    assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
+    let path = format!("/customers/{}", platform["id"].as_str().expect("an id"));
+    let deleted = world.stripe(&path, None).await;
+    assert_eq!((&deleted["deleted"], deleted.get("email")), (&json!(true), None));
+    let cards = world.stripe("/payment_methods?limit=100", None).await;
+    assert!(cards["data"].as_array().is_some_and(|cards| cards.iter().all(|card| card["customer"].is_null())), "{cards}");
+    world.asked_stripe().await;
+    assert_eq!(world.erase_at_stripe().await, NOTHING);
+    assert!(world.asked_stripe().await.is_empty());
+
+    // What was paid can be given back.
+    world.pass(Duration::days(3)).await;
+    let seller = world.log_in(&shop.seller).await;
+    let refund = world.post(format!("/purchases/{id}/refund"), json!({})).bearer(&seller).await;
+    assert_eq!((refund.status, &refund.json()["status"]), (200, &json!("refunded")), "{}", refund.body);
+    world.deliver().await;
+    world.books().await;
+}
+
+#[tokio::test]
+async fn who_has_no_customer_is_erased_at_once() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    erase(&world, &person).await;
+    assert_eq!(world.erase_at_stripe().await, NOTHING);
+    assert!(world.asked_stripe().await.is_empty());
+}
+
+#[tokio::test]
+async fn while_stripe_is_down_the_account_is_gone_and_the_rest_waits() {
+    let world = World::with(&DIRECT).await;
+    let shop = known_to_both(&world).await;
+    let outages = [json!({"kind": "html_503"}), json!({"kind": "drop_before"}), json!({"kind": "status", "status": 500})];
+    erase(&world, &shop.buyer).await;
+    assert_eq!(world.post("/sessions", json!({"email": shop.buyer.email, "password": PASSWORD})).await.status, 401);
+    let again = world.buyer(&shop.buyer.email).await;
+    assert_ne!(again.id, shop.buyer.id, "the address is free all the same");
+
+    for (number, outage) in outages.into_iter().enumerate() {
+        let fault = json!({"match": {"method": "DELETE", "path": "/v1/customers/"}, "times": 100, "fault": outage});
+        world.admin("POST", "faults", fault).await;
+        assert_eq!(world.erase_at_stripe().await, WAITING);
+        assert_eq!(world.erase_at_stripe().await, NOTHING, "not at once again");
+        assert_eq!(customers(&world, None).await.len(), 1);
+        world.admin("DELETE", "faults", json!({})).await;
+        world.pass(Duration::minutes(15 << number)).await;
+    }
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
+}
+
+#[tokio::test]
+async fn answers_that_were_lost_and_runs_that_were_killed_are_made_up_for() {
+    for lost in [json!({"kind": "drop_after"}), json!({"kind": "status_after", "status": 500}), json!({"kind": "truncate"})] {
+        let world = World::with(&DIRECT).await;
+        let shop = known_to_both(&world).await;
+        erase(&world, &shop.buyer).await;
+        let fault = json!({"match": {"method": "DELETE", "path": "/v1/customers/"}, "times": 1, "fault": lost});
+        world.admin("POST", "faults", fault).await;
+        // What was done is not written down.
+        let unwritten = local::proxy::Fault::next("TransactWriteItems", local::proxy::Kind::InternalServerError).times(3);
+        world.proxy.inject(unwritten);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        assert!(erasures::run(&world.payments.erasures, until).await.is_err(), "{lost}");
+        assert_eq!(world.erase_at_stripe().await, DONE, "{lost}");
+        assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn two_runs_at_once_do_no_harm() {
+    let world = World::with(&DIRECT).await;
+    let shop = known_to_both(&world).await;
+    erase(&world, &shop.buyer).await;
+    let (one, two) = join(world.erase_at_stripe(), world.erase_at_stripe()).await;
+    assert!(one.done + two.done >= 1 && one.given_up + two.given_up == 0, "{one:?} {two:?}");
+    world.pass(Duration::days(1)).await;
+    world.erase_at_stripe().await;
+    assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_account_out_of_reach_holds_up_nothing_and_is_tried_for_a_month() {
+    for comes_back in [true, false] {
+        let world = World::with(&DIRECT).await;
+        let shop = known_to_both(&world).await;
+        let gone = customers(&world, Some(&shop.account)).await.remove(0);
+        world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+        world.deliver().await;
+        erase(&world, &shop.buyer).await;
+        assert_eq!(world.erase_at_stripe().await, WAITING);
+        assert!(customers(&world, None).await.is_empty(), "the platform's is deleted");
+        if comes_back {
+            world.pass(Duration::days(20)).await;
+            let seller = Person { token: world.log_in(&shop.seller).await, ..shop.seller.clone() };
+            world.link_by(&seller, "/users/authorize", Some(&shop.account)).await;
+            assert_eq!(world.erase_at_stripe().await, DONE);
+            assert!(customers(&world, Some(&shop.account)).await.is_empty());
+        } else {
+            world.pass(Duration::days(31)).await;
+            assert_eq!(world.erase_at_stripe().await, Report { given_up: 1, ..NOTHING });
+            world.pass(Duration::days(31)).await;
+            assert_eq!(world.erase_at_stripe().await, NOTHING);
+            let id = gone["id"].as_str().expect("an id");
+            assert!(world.stored().await.contains(id), "an operator can see what is left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_is_under_way_is_seen_through_first() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let lost = json!({"match": {"method": "POST", "path": "/v1/payment_intents"}, "times": 3, "fault": {"kind": "drop_after"}});
+    world.admin("POST", "faults", lost).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
+    erase(&world, &shop.buyer).await;
+    assert_eq!(world.erase_at_stripe().await, WAITING);
+    assert_eq!(customers(&world, None).await.len(), 1, "by which the payment is found");
+
+    world.pass(Duration::minutes(30)).await;
+    world.reconcile().await;
+    let sales = world.get("/sales").bearer(&shop.seller.token).await.json();
+    assert_eq!(sales["items"][0]["status"], "paid", "{sales}");
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    assert!(customers(&world, None).await.is_empty());
+    world.books().await;
+}
+
+#[tokio::test]
+async fn a_buyer_who_left_the_page_open_is_waited_for_no_longer_than_the_payment() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.status, 201);
+    erase(&world, &shop.buyer).await;
+    assert_eq!(world.erase_at_stripe().await, WAITING);
+    world.pass(Duration::hours(25)).await;
+    world.reconcile().await;
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    assert!(customers(&world, None).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_customer_that_is_made_while_the_account_is_erased_is_deleted_too() {
+    // The customer is made, and the account erased before the answer arrives.
+    for (path, body) in [("/users/me/payment-methods", false), ("/courses/charge", true)] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        world.fault("POST", "/v1/customers", json!({"kind": "delay_after", "ms": 1000})).await;
+        let body = if body { json!({"course_id": shop.course_id, "payment_method": CARD}) } else { json!({"payment_method": CARD}) };
+        let asked = async { world.post(path, body).bearer(&shop.buyer.token).await };
+        let meanwhile = async {
+            while customers(&world, None).await.is_empty() {}
+            erase(&world, &shop.buyer).await;
+        };
+        let (answer, ()) = join(asked, meanwhile).await;
+        answer.is_problem(401, "not_signed_in", "log in first");
+        assert_eq!(world.erase_at_stripe().await, DONE, "{path}");
+        assert!(customers(&world, None).await.is_empty(), "{path}");
+        assert!(world.succeeded(None).await.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_customer_of_a_purchase_that_never_began_is_remembered_and_deleted() {
+    let world = World::with(&DIRECT).await;
+    let shop = world.shop().await;
+    let refused = json!({"course_id": shop.course_id, "payment_method": "pm_unknown", "save_card": true});
+    assert_eq!(world.post("/courses/charge", refused).bearer(&shop.buyer.token).await.status, 422);
+    assert_eq!(customers(&world, Some(&shop.account)).await.len(), 1);
+    erase(&world, &shop.buyer).await;
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
+}
