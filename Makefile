@@ -1,7 +1,7 @@
 # The verbs of this repository. `make` alone prints them.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens ci
+.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens ci
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
@@ -23,6 +23,9 @@ dev-reset: ## forget what earlier runs of `make dev` left behind
 
 test: dependencies ## run the tests
 	cargo test $(addprefix --package ,$(TEST_PACKAGES))
+
+fuzz: ## have libFuzzer look for what makes a handler panic: FUZZ=60 seconds each, TARGET=cursor for one
+	@scripts/fuzz $(or $(FUZZ),60) $(TARGET)
 
 dependencies: ## check that no function has a dependency that makes its cold start slow
 	@scripts/check-dependencies

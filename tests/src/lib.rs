@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod mail;

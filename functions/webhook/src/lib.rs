@@ -69,7 +69,7 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     // A live Connect endpoint gets the events of test mode as well. They never touch live data.
     if event.livemode == webhook.stripe.livemode() {
         events::dispatch(webhook, &event).await?;
-        let lag = webhook.app.clock.now().unix_timestamp() - event.created;
+        let lag = webhook.app.clock.now().unix_timestamp().saturating_sub(event.created);
         let lag = f64::from(i32::try_from(lag.max(0)).unwrap_or(i32::MAX));
         metrics::emit("WebhookLagSeconds", Unit::Seconds, lag, &[], &[("kind", &event.kind)]);
     } else {
