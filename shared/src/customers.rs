@@ -70,6 +70,6 @@ pub async fn replace(app: &App, stripe: &Gateway, buyer: &User, account: Option<
 async fn make(stripe: &Gateway, buyer: &User, account: Option<&str>, gone: Option<&str>) -> Result<String, Error> {
     let after = gone.map(|gone| format!(":after:{gone}")).unwrap_or_default();
     let key = format!("{}:customer:{}:{}{after}", account.unwrap_or(PLATFORM), buyer.id, digest(&buyer.email));
-    let made: Identified = stripe.send(&requests::customer(&buyer.email, buyer.id.as_str()), account, Some(&key)).await?;
+    let made: Identified = stripe.send_harmless(&requests::customer(&buyer.email, buyer.id.as_str()), account, &key).await?;
     Ok(made.id)
 }

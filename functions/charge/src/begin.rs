@@ -219,7 +219,7 @@ async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, s
     let account = account.filter(|_| !order.save_card);
     let (place, seen) = (account.unwrap_or(PLATFORM), slot.map_or(0, |slot| slot.version));
     let key = format!("{place}:token:{}:{seen}:{}", order.buyer.id, digest(&format!("{}{token}", order.course.id)));
-    let made: Result<Identified, _> = charge.stripe.send(&requests::payment_method_from_token(token), account, Some(&key)).await;
+    let made: Result<Identified, _> = charge.stripe.send_harmless(&requests::payment_method_from_token(token), account, &key).await;
     made.map(|made| Some(made.id)).map_err(method_error)
 }
 
@@ -251,13 +251,13 @@ async fn kept_by_platform(
 }
 
 async fn attach(charge: &Charge, payment_method: &str, customer: &str, key: &str) -> Result<Identified, StripeError> {
-    charge.stripe.send(&requests::attach(payment_method, customer), None, Some(key)).await
+    charge.stripe.send_harmless(&requests::attach(payment_method, customer), None, key).await
 }
 
 /// Clones a payment method of the platform's to a connected account. One that no customer keeps is used up by it.
 async fn clone_to(charge: &Charge, account: &str, payment_method: &str, customer: Option<&str>, key: &str) -> Result<String, Error> {
     let cloned: Result<Identified, _> =
-        charge.stripe.send(&requests::clone_payment_method(payment_method, customer), Some(account), Some(key)).await;
+        charge.stripe.send_harmless(&requests::clone_payment_method(payment_method, customer), Some(account), key).await;
     cloned.map(|cloned| cloned.id).map_err(method_error)
 }
 

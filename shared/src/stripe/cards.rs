@@ -228,7 +228,7 @@ impl Gateway {
         const DEFAULT: &str = "invoice_settings[default_payment_method]";
         let body = form(&[(DEFAULT, card), ("expand[]", "invoice_settings.default_payment_method")]);
         let (path, key) = (format!("/customers/{customer}"), format!("{PLATFORM}:default:{customer}:{change}"));
-        match self.post::<Customer>(&Post { path: &path, body: &body, account: None, key: &key }).await {
+        match self.post_harmless::<Customer>(&Post { path: &path, body: &body, account: None, key: &key }).await {
             Ok(customer) => match customer.invoice_settings.default_payment_method {
                 Some(Expandable::Object(method)) => Ok(Some(Card { is_default: true, ..method.card() })),
                 _ => Err(StripeError::Unreadable),
@@ -264,7 +264,7 @@ impl Gateway {
             return Ok(false);
         }
         let (path, key) = (format!("/payment_methods/{card}/detach"), format!("{PLATFORM}:detach:{card}"));
-        match self.post::<Identified>(&Post { path: &path, body: "", account: None, key: &key }).await {
+        match self.post_harmless::<Identified>(&Post { path: &path, body: "", account: None, key: &key }).await {
             Ok(_) => Ok(true),
             Err(StripeError::Refused { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -289,7 +289,7 @@ impl Gateway {
             ("usage", "off_session"),
         ]);
         let key = format!("{PLATFORM}:setup:{}:{}:{payment_method}", saver.customer, saver.changes);
-        let made: SetupIntent = self.post(&Post { path: "/setup_intents", body: &body, account: None, key: &key }).await?;
+        let made: SetupIntent = self.post_harmless(&Post { path: "/setup_intents", body: &body, account: None, key: &key }).await?;
         match (made.status.as_str(), made.payment_method, made.customer) {
             ("succeeded", Some(Expandable::Object(method)), customer) => {
                 let customer = match customer {
@@ -327,7 +327,7 @@ impl Gateway {
             ("success_url", saver.return_url),
         ]);
         let key = format!("{PLATFORM}:setup:{}:{}:checkout", saver.customer, saver.changes);
-        self.post(&Post { path: "/checkout/sessions", body: &body, account: None, key: &key }).await
+        self.post_harmless(&Post { path: "/checkout/sessions", body: &body, account: None, key: &key }).await
     }
 }
 

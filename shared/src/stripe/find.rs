@@ -21,6 +21,9 @@ use super::{Gateway, Post};
 use crate::ids::PurchaseId;
 use crate::purchase::{Attempt, Failure, KEY_LIFETIME, Means, Observation, Status};
 
+/// [`Failure::code`] where Stripe made nothing under the key, and never will.
+pub const NEVER_MADE: &str = "never_made";
+
 /// What Stripe says of an attempt, with what only the buyer's browser may have.
 #[derive(Debug)]
 pub struct Heard {
@@ -168,11 +171,11 @@ impl Gateway {
         let result = match (attempt.means, &attempt.payment_intent, &attempt.checkout_session) {
             (Means::PaymentIntent, Some(id), _) => {
                 let request = CancelPaymentIntent::new(id.as_str()).build();
-                self.send(&request, account, Some(&key)).await.map(|canceled| Heard::of_payment_intent(&canceled, attempt.means))
+                self.send_harmless(&request, account, &key).await.map(|canceled| Heard::of_payment_intent(&canceled, attempt.means))
             }
             (Means::Checkout, _, Some(id)) => {
                 let request = ExpireCheckoutSession::new(id.as_str()).build();
-                self.send(&request, account, Some(&key)).await.map(|expired| Heard::of_session(&expired))
+                self.send_harmless(&request, account, &key).await.map(|expired| Heard::of_session(&expired))
             }
             _ => return self.find_attempt(purchase, attempt, now).await,
         };
@@ -215,7 +218,7 @@ impl Gateway {
                 found.map(|found| Heard::of_session(&found))
             }
         };
-        Ok(found.unwrap_or_else(|| Heard::ended(Observation::refused("never_made"))))
+        Ok(found.unwrap_or_else(|| Heard::ended(Observation::refused(NEVER_MADE))))
     }
 
     async fn search<T: DeserializeOwned>(

@@ -29,6 +29,9 @@ pub use crate::config::STRIPE_API_VERSION as API_VERSION;
 /// How often a request is sent before its failure is told.
 const TRIES: u32 = 3;
 
+/// Under how many keys a request is sent that may be carried out twice.
+const KEYS: u32 = 3;
+
 /// The first pause between two tries; the next is four times as long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -181,6 +184,36 @@ impl Gateway {
                 .body(post.body.to_owned())
         })
         .await
+    }
+
+    /// The same for what does no harm where it is carried out twice. A key that met a failure of Stripe's own replays it for a
+    /// day: then the next key is tried, the same one for all who come. <https://docs.stripe.com/api/idempotent_requests>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn post_harmless<T: DeserializeOwned>(&self, post: &Post<'_>) -> Result<T, StripeError> {
+        let mut result = self.post(post).await;
+        for number in 2..=KEYS {
+            if !matches!(result, Err(StripeError::Failed { replayed: true, .. })) {
+                break;
+            }
+            result = self.post(&Post { key: &format!("{}:{number}", post.key), ..post.clone() }).await;
+        }
+        result
+    }
+
+    /// The same of a typed request.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn send_harmless<T: DeserializeOwned>(
+        &self,
+        request: &RequestBuilder,
+        account: Option<&str>,
+        key: &str,
+    ) -> Result<T, StripeError> {
+        let body = request.body.as_deref().unwrap_or_default();
+        self.post_harmless(&Post { path: &request.path, body, account, key }).await
     }
 
     /// Tries up to three times within twice one request's time, waiting longer each time; and once more with the new key

@@ -111,6 +111,31 @@ async fn a_stored_500_with_nothing_behind_it_frees_the_next_attempt() {
 }
 
 #[tokio::test]
+async fn a_stored_500_that_a_crash_left_behind_is_no_answer_to_the_next_request() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.fault("POST", PAYMENTS, json!({"kind": "status", "status": 500})).await;
+    world.admin("POST", "faults", json!({"match": {"method": "GET", "path": PAYMENTS}, "times": 3, "fault": {"kind": "html_503"}})).await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!(answer.status, 503, "whether there is a charge is not known: {}", answer.body);
+    let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+    assert_eq!((again.status, &again.json()["purchase"]["attempts"]), (201, &json!(2)), "{}", again.body);
+    one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn a_stored_500_does_not_keep_a_buyer_from_a_customer_of_their_own() {
+    for kind in ["status", "status_after"] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        world.fault("POST", "/v1/customers", json!({"kind": kind, "status": 500})).await;
+        let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
+        assert_eq!(answer.status, 201, "{kind}: {}", answer.body);
+        one_charge(&world, &shop).await;
+    }
+}
+
+#[tokio::test]
 async fn a_stored_500_with_a_charge_behind_it_is_found_by_listing() {
     let world = World::start().await;
     let shop = world.shop().await;
