@@ -16,7 +16,7 @@ use url::form_urlencoded::Serializer;
 use crate::Failure;
 
 /// What `webhook` handles of events on any account. `tests/` holds both lists together with it.
-pub const EVENTS: [&str; 23] = [
+pub const EVENTS: [&str; 28] = [
     "charge.dispute.closed",
     "charge.dispute.created",
     "charge.dispute.funds_reinstated",
@@ -27,6 +27,11 @@ pub const EVENTS: [&str; 23] = [
     "checkout.session.async_payment_succeeded",
     "checkout.session.completed",
     "checkout.session.expired",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.updated",
+    "invoice.paid",
+    "invoice.payment_failed",
     "payment_intent.canceled",
     "payment_intent.payment_failed",
     "payment_intent.processing",

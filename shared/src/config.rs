@@ -39,6 +39,8 @@ pub struct Config {
     /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`), or the platform bears it
     /// (`platform`). Of a direct charge the seller bears it in any case.
     pub take_back_lost_disputes: bool,
+    /// `MEMBERSHIP_GRACE_DAYS`: for how long a member reads on while a renewal waits to be paid.
+    pub membership_grace: time::Duration,
     /// `ORPHAN_POLICY`: what the reconciliation does with a payment that no purchase is known to have made.
     pub orphan_policy: OrphanPolicy,
     /// `OAUTH_SCOPE`: `read_write` or `read_only`.
@@ -149,6 +151,12 @@ impl Config {
             .ok()
             .and_then(|percent: i64| FeePercent::try_from(percent).ok())
             .ok_or(ConfigError { name: "DEFAULT_FEE_PERCENT", expected: "a whole number from 0 to 99" })?;
+        let membership_grace = text("MEMBERSHIP_GRACE_DAYS", "7")
+            .parse()
+            .ok()
+            .filter(|days| (1..=60).contains(days))
+            .map(time::Duration::days)
+            .ok_or(ConfigError { name: "MEMBERSHIP_GRACE_DAYS", expected: "a whole number from 1 to 60" })?;
         let per_currency = |name: &'static str| {
             text(name, "").parse().map_err(|()| ConfigError { name, expected: "amounts by currency, such as usd:30,eur:25" })
         };
@@ -174,6 +182,7 @@ impl Config {
             platform_country,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
+            membership_grace,
             orphan_policy,
             oauth_scope,
             default_fee_percent,

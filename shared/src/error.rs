@@ -47,6 +47,9 @@ pub enum Error {
     /// Nobody buys from themselves.
     #[error("you cannot buy your own course")]
     OwnCourse,
+    /// Nobody subscribes to themselves.
+    #[error("you cannot subscribe to your own membership")]
+    OwnMembership,
     /// There is no such thing, or it is another's.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -82,6 +85,21 @@ pub enum Error {
     /// Another request is making the same purchase.
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
+    /// The buyer has a subscription to the seller's membership.
+    #[error("you have a subscription to this membership already")]
+    AlreadySubscribed,
+    /// Another request is making the same subscription, or changing it.
+    #[error("this subscription is being made by another request; look at it again in a moment")]
+    SubscriptionInProgress,
+    /// The membership has no price for that interval.
+    #[error("this membership is not offered for that interval")]
+    IntervalNotOffered,
+    /// Only what runs can be changed.
+    #[error("this subscription does not run, or is about to end")]
+    SubscriptionNotRunning,
+    /// What is owed comes first.
+    #[error("pay what this subscription owes first")]
+    SubscriptionPastDue,
     /// There is nothing to give back.
     #[error("this purchase was not paid")]
     NotPaid,
@@ -140,6 +158,9 @@ pub enum Error {
     /// An account with a linked Stripe account cannot be erased.
     #[error("disconnect your Stripe account first")]
     StillConnected,
+    /// An account with a subscription that runs cannot be erased.
+    #[error("a subscription of yours still runs; cancel it and wait for its end first")]
+    StillSubscribed,
     /// The user has a Stripe account linked already.
     #[error("a Stripe account is linked already; disconnect it first")]
     AlreadyLinked,
@@ -184,6 +205,7 @@ impl Error {
             Self::ForeignOrigin => "foreign_origin",
             Self::NotASeller => "not_a_seller",
             Self::OwnCourse => "own_course",
+            Self::OwnMembership => "own_membership",
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SlugTaken => "slug_taken",
@@ -193,6 +215,11 @@ impl Error {
             Self::SellerNotConnected => "seller_not_connected",
             Self::SellerCapabilityMissing { .. } => "seller_capability_missing",
             Self::PurchaseInProgress => "purchase_in_progress",
+            Self::AlreadySubscribed => "already_subscribed",
+            Self::SubscriptionInProgress => "subscription_in_progress",
+            Self::IntervalNotOffered => "interval_not_offered",
+            Self::SubscriptionNotRunning => "subscription_not_running",
+            Self::SubscriptionPastDue => "subscription_past_due",
             Self::NotPaid => "not_paid",
             Self::AlreadyRefunded => "already_refunded",
             Self::RefundTooLarge { .. } => "refund_too_large",
@@ -209,6 +236,7 @@ impl Error {
             Self::ConfirmationGone => "confirmation_gone",
             Self::LinkGone => "link_gone",
             Self::StillConnected => "still_connected",
+            Self::StillSubscribed => "still_subscribed",
             Self::AlreadyLinked => "already_linked",
             Self::AccountTaken => "account_taken",
             Self::AlreadyConnected => "already_connected",

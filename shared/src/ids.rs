@@ -80,6 +80,7 @@ pub struct NotAnId;
 id!(UserId, "A user: `usr_` and 16 characters.");
 id!(CourseId, "A course: `crs_`, its seller's 16 characters, `_`, and 18 of its own that sort by time.");
 id!(PurchaseId, "A purchase: `pur_`, its buyer's 16 characters, `_`, and 18 of its own that sort by time.");
+id!(SubscriptionId, "A subscription to a membership: `mem_`, its buyer's 16 characters, `_`, and 18 of its own that sort by time.");
 
 impl UserId {
     /// A new user's id.
@@ -130,6 +131,19 @@ impl PurchaseId {
     }
 }
 
+impl SubscriptionId {
+    /// A new subscription of `buyer`; later ones sort after earlier ones, to the millisecond.
+    pub fn generate(buyer: &UserId, at: OffsetDateTime, entropy: &Entropy) -> Self {
+        Self(format!("mem_{}_{}", buyer.part(), timed(at, entropy)))
+    }
+
+    /// The buyer to whom the subscription belongs.
+    #[must_use]
+    pub fn buyer(&self) -> UserId {
+        UserId(format!("usr_{}", &self.0[4..4 + USER_PART]))
+    }
+}
+
 fn has_shape(text: &str, prefix: &str, own: Option<usize>) -> bool {
     let Some(rest) = text.strip_prefix(prefix) else { return false };
     match own {
@@ -161,6 +175,14 @@ impl TryFrom<String> for PurchaseId {
 
     fn try_from(text: String) -> Result<Self, NotAnId> {
         if has_shape(&text, "pur_", Some(TIMED_PART)) { Ok(Self(text)) } else { Err(NotAnId) }
+    }
+}
+
+impl TryFrom<String> for SubscriptionId {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        if has_shape(&text, "mem_", Some(TIMED_PART)) { Ok(Self(text)) } else { Err(NotAnId) }
     }
 }
 

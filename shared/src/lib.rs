@@ -1,6 +1,6 @@
 //! What the functions of the course marketplace share: the domain, the table, the Stripe gateway and the HTTP edge.
 //!
-//! The domain ([`money`], [`course`], [`user`], [`purchase`], [`ids`]) knows neither HTTP nor AWS nor Stripe.
+//! The domain ([`money`], [`course`], [`user`], [`purchase`], [`membership`], [`ids`]) knows neither HTTP nor AWS nor Stripe.
 
 pub mod app;
 pub mod aws;
@@ -15,6 +15,9 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod log;
+pub mod membership;
+#[cfg(feature = "stripe")]
+pub mod memberships;
 pub mod metrics;
 pub mod money;
 #[cfg(feature = "password")]

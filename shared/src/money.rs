@@ -212,6 +212,19 @@ impl Fee {
     pub fn of(self, amount: i64) -> i64 {
         (self.percent.of(amount) + self.fixed).max(self.minimum).clamp(0, (amount - 1).max(0))
     }
+
+    /// The same as a percentage of `amount`, for what Stripe charges by itself: with at most two decimals, rounded down where a fixed
+    /// part or a minimum makes it no whole number; none where it is nothing.
+    #[must_use]
+    pub fn percent_of(self, amount: i64) -> Option<String> {
+        let is_percent_alone = self.fixed == 0 && self.minimum <= self.percent.of(amount);
+        let hundredths = if is_percent_alone { i64::from(self.percent) * 100 } else { self.of(amount) * 10_000 / amount.max(1) };
+        match (hundredths / 100, hundredths % 100) {
+            (0, 0) => None,
+            (whole, 0) => Some(whole.to_string()),
+            (whole, part) => Some(format!("{whole}.{part:02}")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +248,16 @@ mod tests {
         assert_eq!(fee(99, 500, 0).of(1000), 999);
         assert_eq!(fee(0, 0, 100).of(50), 49);
         assert_eq!(fee(33, 0, 0).of(101), 33);
+    }
+
+    #[test]
+    fn a_fee_of_what_stripe_charges_is_a_percentage_of_two_decimals() {
+        let fee = |percent, fixed, minimum| Fee { percent: FeePercent::try_from(percent).expect("a percentage"), fixed, minimum };
+        assert_eq!(fee(50, 0, 0).percent_of(999), Some("50".to_owned()), "of an odd amount too");
+        assert_eq!(fee(10, 30, 0).percent_of(1000), Some("13".to_owned()));
+        assert_eq!(fee(10, 1, 0).percent_of(3000), Some("10.03".to_owned()));
+        assert_eq!(fee(0, 0, 100).percent_of(3000), Some("3.33".to_owned()));
+        assert_eq!(fee(0, 0, 0).percent_of(3000), None);
     }
 
     #[test]

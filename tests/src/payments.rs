@@ -13,6 +13,7 @@ mod faults;
 mod fees;
 mod findings;
 mod liability;
+mod memberships;
 mod oauth;
 mod onboarding;
 mod payees;

@@ -21,7 +21,7 @@ struct Body {
 /// sold stays on record under an id that names nobody. A browser, which somebody may have left open, must send the
 /// current password.
 ///
-/// Session and user, counters, the erasure: three trips to DynamoDB, and for a seller two for each course.
+/// Session and user, counters, subscriptions, the offer, the erasure: five trips to DynamoDB, and for a seller two for each course.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
     let user = identity::user(request, app).await?;
@@ -43,11 +43,30 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     if user.stripe.is_some() {
         return Err(Error::StillConnected);
     }
+    if is_subscribed(app, &user).await? {
+        return Err(Error::StillSubscribed);
+    }
 
     withdraw_courses(app, &user).await?;
+    app.store.end_offer(&user.id).await?;
     match app.store.erase_user(&user, app.clock.now()).await? {
         Written::Yes => Ok(response::with_cookie(response::no_content(), &Cookie::Session.set("", 0, &app.config))),
         Written::No(_) => Err(Error::Conflict),
+    }
+}
+
+/// Whether a subscription of theirs runs or may come to run, which nobody could cancel any more.
+async fn is_subscribed(app: &App, user: &User) -> Result<bool, Error> {
+    let mut after = None;
+    loop {
+        let page = app.store.subscriptions_of(&user.id, &Page { limit: 100, after }).await?;
+        if page.items.iter().any(|subscription| subscription.status.is_open()) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
     }
 }
 

@@ -34,25 +34,30 @@ struct Body {
     content: String,
 }
 
-/// `GET /courses/{slug}/content`: for those whose purchase is paid, the course's seller and the staff. Two trips to
-/// DynamoDB: who asks and the course, then the content and the purchase of it.
+/// `GET /courses/{slug}/content`: for those whose purchase is paid, the seller's members, the seller and the staff. Two trips to
+/// DynamoDB: who asks and the course, then the content, the purchase of it and the subscription to the membership.
+///
+/// A membership opens what is in the catalogue.
 ///
 /// While a bank disputes the payment, the platform's policy decides. A course that was deleted or unpublished is read on
 /// under its id, `crs_…`, by those who bought it.
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (reader, course) = reader_and_course(app, request, slug).await?;
-    let (content, slot) = app.store.content_for(&course.id, &reader.id).await?;
-    let ownership = slot.map(|slot| slot.ownership()).unwrap_or_default();
+    let read = app.store.content_for(&course.id, &reader.id).await?;
+    let ownership = read.slot.map(|slot| slot.ownership()).unwrap_or_default();
+    let is_offered = course.published && !course.deleted;
+    let is_member = read.member.is_some_and(|member| member.opens(app.clock.now(), app.config.membership_grace));
     if course.seller_id != reader.id && !reader.is_staff {
         match ownership {
             Ownership::Owned => {}
+            _ if is_offered && is_member => {}
             Ownership::Contested if app.config.disputed_access => {}
             Ownership::Contested => return Err(Error::AccessSuspended),
-            Ownership::None if course.published && !course.deleted => return Err(Error::NotOwned),
+            Ownership::None if is_offered => return Err(Error::NotOwned),
             Ownership::None => return Err(Error::NotFound("course")),
         }
     }
-    Ok(response::json(200, &Answer::new(course, content)))
+    Ok(response::json(200, &Answer::new(course, read.content)))
 }
 
 /// `PUT /courses/{slug}/content`: replaces it. Two trips to DynamoDB.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use shared::error::Error;
+use shared::membership::Subscription;
 use shared::metrics::{self, Unit};
 use shared::purchase::{ChargeFacts, DisputeStatus, MovementState, Observation, Purchase, Status};
 use shared::settlement;
@@ -20,7 +21,7 @@ use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
 use time::OffsetDateTime;
 
-use crate::{Reconcile, Report, cause, repair, save};
+use crate::{Reconcile, Report, cause, repair, save, subscriptions};
 
 /// How many hours back the newest is that is compared: events arrive late.
 const SETTLED: i64 = 2;
@@ -130,21 +131,33 @@ impl Entries {
         }
     }
 
-    /// Has purchases take in what they lack of it. Answers them, as they are then, by their PaymentIntents.
-    async fn take_in(&self, reconcile: &Reconcile, report: &mut Report) -> Result<HashMap<String, Purchase>, Error> {
+    /// Has purchases and subscriptions take in what they lack of it. Answers them, as they are then, by their PaymentIntents.
+    async fn take_in(&self, reconcile: &Reconcile, report: &mut Report) -> Result<HashMap<String, Owner>, Error> {
         let payments: BTreeSet<String> = self.0.values().map(|entry| entry.payment_intent.clone()).collect();
-        let mut purchases = purchases(reconcile, payments.into_iter().collect()).await?;
+        let mut owners = owners(reconcile, payments.into_iter().collect()).await?;
         for (name, entry) in &self.0 {
-            let account = entry.account.as_deref();
             // A payment that no purchase knows of is an orphan, and has had its turn.
-            let Some(purchase) = purchases.get_mut(&entry.payment_intent) else { continue };
-            if recorded(purchase, name) != Some(entry.amount) && repair::take_in(reconcile, purchase, name.0, &name.1, account).await? {
+            let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
+            if owner.recorded(name) == Some(entry.amount) {
+                continue;
+            }
+            let taken_in = match owner {
+                Owner::Purchase(purchase) => repair::take_in(reconcile, purchase, name.0, &name.1, entry.account.as_deref()).await?,
+                Owner::Subscription(_) if is_of_dispute(name.0) => false,
+                Owner::Subscription(subscription) => subscriptions::take_in(reconcile, subscription, &entry.payment_intent).await?,
+            };
+            if taken_in {
                 report.repaired += 1;
-                tracing::warn!(kind = ?name.0, stripe_id = name.1, purchase_id = %purchase.id, "taken in from Stripe's books");
+                tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "taken in from Stripe's books");
             }
         }
-        Ok(purchases)
+        Ok(owners)
     }
+}
+
+/// Of a membership nothing follows from a dispute here, and so none is on record.
+fn is_of_dispute(kind: LineKind) -> bool {
+    matches!(kind, LineKind::Dispute | LineKind::DisputeReversal)
 }
 
 /// Takes in what moved on an account within a time and no event told.
@@ -190,14 +203,18 @@ impl Hour {
         }
 
         let mut compared = Self::default();
-        let purchases = entries.take_in(reconcile, report).await?;
+        let owners = entries.take_in(reconcile, report).await?;
         for (name, entry) in &entries.0 {
-            let purchase = purchases.get(&entry.payment_intent);
-            if purchase.is_none() && !entry.is_ours {
-                // Another program's, on the same account.
+            let owner = owners.get(&entry.payment_intent);
+            if owner.is_none() && !entry.is_ours {
+                // Another program's, on the same account; or an invoice's that we have not heard of: its line comes with it.
                 continue;
             }
-            let ours = purchase.and_then(|purchase| recorded(purchase, name));
+            if matches!(owner, Some(Owner::Subscription(_))) && is_of_dispute(name.0) {
+                continue;
+            }
+            let purchase = owner.and_then(Owner::purchase);
+            let ours = owner.and_then(|owner| owner.recorded(name));
             compared.add(&entry.currency, ours.unwrap_or(0), entry.amount);
             if ours != Some(entry.amount) {
                 let found = Found::BooksDifference {
@@ -226,12 +243,12 @@ impl Hour {
                     line: line.kind,
                     stripe_id: line.stripe_id.clone(),
                     account: line.account.clone(),
-                    purchase_id: Some(line.purchase_id.clone()),
+                    purchase_id: line.purchase_id.clone(),
                     currency: line.currency.clone(),
                     ours: Some(line.amount),
                     stripe,
                 };
-                compared.differ(found, line.purchase_id.as_str());
+                compared.differ(found, line.whose());
             }
         }
         Ok(compared)
@@ -262,20 +279,64 @@ fn kind(transaction: &BalanceTransaction) -> Option<LineKind> {
     })
 }
 
-/// The purchases of payments, a hundred a trip.
-async fn purchases(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<String, Purchase>, Error> {
-    let store = &reconcile.app.store;
-    let mut purchases = HashMap::new();
-    for some in payments.chunks(100) {
-        for (payment, of) in store.purchases_of_payments(some).await? {
-            let purchase = match of {
-                OfPayment::Paid(purchase) => Some(*purchase),
-                OfPayment::Known(id) => store.purchase(&id).await?,
-            };
-            purchases.extend(purchase.map(|purchase| (payment, purchase)));
+/// What a payment is for.
+enum Owner {
+    Purchase(Box<Purchase>),
+    Subscription(Box<Subscription>),
+}
+
+impl Owner {
+    fn purchase(&self) -> Option<&Purchase> {
+        match self {
+            Self::Purchase(purchase) => Some(purchase),
+            Self::Subscription(_) => None,
         }
     }
-    Ok(purchases)
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Purchase(purchase) => purchase.id.as_str(),
+            Self::Subscription(subscription) => subscription.id.as_str(),
+        }
+    }
+
+    fn recorded(&self, name: &Name) -> Option<i64> {
+        match self {
+            Self::Purchase(purchase) => recorded(purchase, name),
+            Self::Subscription(subscription) => recorded_of_invoices(subscription, name),
+        }
+    }
+}
+
+/// What payments are for, a hundred a trip.
+async fn owners(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<String, Owner>, Error> {
+    let store = &reconcile.app.store;
+    let mut owners = HashMap::new();
+    for some in payments.chunks(100) {
+        for (payment, of) in store.purchases_of_payments(some).await? {
+            let owner = match of {
+                OfPayment::Paid(purchase) => Some(Owner::Purchase(purchase)),
+                OfPayment::Known(id) => store.purchase(&id).await?.map(|purchase| Owner::Purchase(Box::new(purchase))),
+                OfPayment::Subscription(id) => store.subscription(&id).await?.map(|found| Owner::Subscription(Box::new(found))),
+            };
+            owners.extend(owner.map(|owner| (payment, owner)));
+        }
+    }
+    Ok(owners)
+}
+
+/// The same of a subscription's invoices.
+fn recorded_of_invoices(subscription: &Subscription, (kind, id): &Name) -> Option<i64> {
+    let refund = || subscription.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == *id);
+    match kind {
+        LineKind::Charge => {
+            let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
+            payment.map(|payment| payment.amount)
+        }
+        LineKind::Refund => refund().map(|refund| -refund.amount),
+        LineKind::RefundFailure => refund().filter(|refund| refund.failed).map(|refund| refund.amount),
+        LineKind::Dispute | LineKind::DisputeReversal => None,
+    }
 }
 
 /// What our record says of it.

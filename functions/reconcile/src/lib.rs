@@ -1,7 +1,7 @@
 //! Reconciliation: what a request could not finish and no webhook told is found and mended here, on a schedule.
 //!
-//! Three jobs, in this order: [`stuck`] purchases and movements are asked for at Stripe; [`orphans`], payments at Stripe that
-//! are not on record, are recorded or given back; and the [`books`] of each hour are held against Stripe's, and what they lack is
+//! Four jobs, in this order: [`stuck`] purchases and movements are asked for at Stripe, and so are [`subscriptions`]; [`orphans`], payments at
+//! Stripe that are not on record, are recorded or given back; and the [`books`] of each hour are held against Stripe's, and what they lack is
 //! asked for and taken in ([`repair`]). Each does a bounded piece of work, writes down how far it came, and goes on there next time. Two
 //! runs at once do no harm: what is mended is mended under the same keys and versions as everywhere else.
 
@@ -10,6 +10,7 @@ pub mod books;
 pub mod orphans;
 pub mod repair;
 pub mod stuck;
+pub mod subscriptions;
 
 use std::time::Instant;
 
@@ -45,7 +46,7 @@ impl Reconcile {
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Purchases that were due and looked at.
+    /// Purchases and subscriptions that were due and looked at.
     pub checked: u32,
     /// Those of them that went on, and purchases that Stripe's books knew more of.
     pub repaired: u32,
@@ -66,6 +67,7 @@ pub struct Report {
 pub async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
     stuck::run(reconcile, until, &mut report).await?;
+    subscriptions::run(reconcile, until, &mut report).await?;
 
     let mut progress = reconcile.app.store.progress().await?.unwrap_or_else(|| Progress::begin(reconcile.app.clock.now()));
     let jobs = async {

@@ -18,6 +18,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::ForeignOrigin => (403, "Foreign origin"),
         Error::NotASeller => (403, "Not a seller"),
         Error::OwnCourse => (403, "Your own course"),
+        Error::OwnMembership => (403, "Your own membership"),
         Error::NotOwned => (403, "Not owned"),
         Error::AccessSuspended => (403, "Access suspended"),
         Error::NotFound(_) => (404, "Not found"),
@@ -30,6 +31,11 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::SellerNotConnected => (409, "Seller not connected"),
         Error::SellerCapabilityMissing { .. } => (409, "Seller's account lacks a capability"),
         Error::PurchaseInProgress => (409, "Purchase in progress"),
+        Error::AlreadySubscribed => (409, "Already subscribed"),
+        Error::SubscriptionInProgress => (409, "Subscription in progress"),
+        Error::IntervalNotOffered => (409, "Interval not offered"),
+        Error::SubscriptionNotRunning => (409, "Subscription not running"),
+        Error::SubscriptionPastDue => (409, "Subscription past due"),
         Error::NotPaid => (409, "Not paid"),
         Error::AlreadyRefunded => (409, "Already refunded"),
         Error::RefundInProgress => (409, "Refund in progress"),
@@ -42,6 +48,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NoExpressDashboard => (409, "No Express Dashboard"),
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),
         Error::StillConnected => (409, "Stripe account still connected"),
+        Error::StillSubscribed => (409, "Still subscribed"),
         Error::ConfirmationGone => (410, "Confirmation gone"),
         Error::LinkGone => (410, "Link gone"),
         Error::BodyTooLarge => (413, "Body too large"),
@@ -79,7 +86,11 @@ pub fn response(error: &Error, request_id: &str) -> Response {
         Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::Throttled { retry_after } => builder = builder.header(RETRY_AFTER, *retry_after),
-        Error::PurchaseInProgress | Error::RefundInProgress | Error::PaymentProviderUnavailable(_) | Error::PaymentProviderTimeout(_) => {
+        Error::PurchaseInProgress
+        | Error::SubscriptionInProgress
+        | Error::RefundInProgress
+        | Error::PaymentProviderUnavailable(_)
+        | Error::PaymentProviderTimeout(_) => {
             builder = builder.header(RETRY_AFTER, 2);
         }
         _ => {}

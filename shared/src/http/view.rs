@@ -6,7 +6,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::card::Card;
 use crate::course::{Course, Share};
-use crate::ids::{PurchaseId, UserId};
+use crate::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::membership::{self, Interval, Offer, Subscription};
 use crate::money::Price;
 use crate::purchase::{ChargeType, Dispute, DisputeStatus, Failure, MovementKind, MovementState, Purchase, Reason, Status, Sums};
 use crate::store::books::LineKind;
@@ -217,6 +218,76 @@ impl From<&Dispute> for DisputeView {
             amount: dispute.amount,
             reason: dispute.reason.clone(),
             opened_at: written(dispute.opened_at),
+        }
+    }
+}
+
+/// `membership`: what a seller offers.
+#[derive(Debug, Serialize)]
+pub struct MembershipView {
+    seller_id: UserId,
+    title: String,
+    monthly: Option<AmountView>,
+    yearly: Option<AmountView>,
+    currency: &'static str,
+    updated_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct AmountView {
+    amount: i64,
+}
+
+impl From<Offer> for MembershipView {
+    fn from(offer: Offer) -> Self {
+        Self {
+            seller_id: offer.seller_id,
+            title: offer.title,
+            monthly: offer.monthly.map(|amount| AmountView { amount }),
+            yearly: offer.yearly.map(|amount| AmountView { amount }),
+            currency: offer.currency.code(),
+            updated_at: written(offer.updated_at),
+        }
+    }
+}
+
+/// `subscription`
+#[derive(Debug, Serialize)]
+pub struct SubscriptionView {
+    id: SubscriptionId,
+    seller_id: UserId,
+    title: String,
+    status: membership::Status,
+    interval: Interval,
+    amount: i64,
+    currency: &'static str,
+    charge_type: ChargeType,
+    cancel_at_period_end: bool,
+    current_period_end: Option<String>,
+    paid_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<&Subscription> for SubscriptionView {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            id: subscription.id.clone(),
+            seller_id: subscription.seller_id.clone(),
+            title: subscription.title.clone(),
+            status: subscription.status,
+            interval: subscription.interval,
+            amount: subscription.amount,
+            currency: subscription.currency.code(),
+            charge_type: subscription.charge_type,
+            cancel_at_period_end: subscription.ending,
+            current_period_end: subscription.period_end.map(written),
+            paid_until: subscription.paid_until().map(written),
+            failure: subscription.failure.clone(),
+            created_at: written(subscription.created_at),
+            updated_at: written(subscription.updated_at),
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{Item, Key, Store, StoreError, from_item, number, shard, string, to_item};
-use crate::ids::{PurchaseId, UserId};
+use crate::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::money::Currency;
 use crate::purchase::{News, Purchase, Sums};
 
 /// Over how many items a seller's totals are spread: a bestseller's sales would wait for each other at one.
@@ -46,10 +47,23 @@ pub struct Line {
     pub amount: i64,
     /// Lower-case ISO 4217.
     pub currency: String,
-    /// Whose money.
-    pub purchase_id: PurchaseId,
+    /// Whose money: a purchase's,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_id: Option<PurchaseId>,
+    /// or a subscription's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
     /// When, in Unix seconds: by Stripe's clock where it is known.
     pub at: i64,
+}
+
+impl Line {
+    /// The id of whose money it is.
+    #[must_use]
+    pub fn whose(&self) -> &str {
+        let purchase = self.purchase_id.as_ref().map(PurchaseId::as_str);
+        purchase.or(self.subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default()
+    }
 }
 
 fn ledger_key(hour: i64, part: u32, line: impl Into<String>) -> Key {
@@ -58,7 +72,7 @@ fn ledger_key(hour: i64, part: u32, line: impl Into<String>) -> Key {
 
 pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     let kind = serde_json::to_value(line.kind).unwrap_or_default();
-    let part = shard(line.purchase_id.as_str(), LEDGER_SHARDS);
+    let part = shard(line.whose(), LEDGER_SHARDS);
     let key = ledger_key(line.at.div_euclid(3600), part, format!("{}#{}", kind.as_str().unwrap_or_default(), line.stripe_id));
     to_item(&key, line)
 }
@@ -72,7 +86,8 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
         account: purchase.charged_account().map(str::to_owned),
         amount,
         currency: purchase.currency.code().to_owned(),
-        purchase_id: purchase.id.clone(),
+        purchase_id: Some(purchase.id.clone()),
+        subscription_id: None,
         at,
     };
     let dispute = |kind: LineKind, id: &str, sign: i64| {
@@ -112,19 +127,19 @@ fn columns(sums: &Sums) -> [(&'static str, i64); 7] {
 }
 
 impl Store {
-    /// Adds to the seller's totals what they lack of a purchase.
-    pub(super) fn add_to_totals(&self, purchase: &Purchase, lacking: Sums) -> Option<TransactWriteItem> {
+    /// Adds to the seller's totals what they lack of a purchase or a subscription, by its id.
+    pub(super) fn add_sums(&self, seller: &UserId, of: &str, currency: Currency, lacking: Sums) -> Option<TransactWriteItem> {
         if lacking == Sums::default() {
             return None;
         }
-        let part = shard(purchase.id.as_str(), TOTALS_SHARDS);
-        let key = Key::new(format!("USER#{}", purchase.seller_id), format!("TOTALS#{part:02}"));
+        let part = shard(of, TOTALS_SHARDS);
+        let key = Key::new(format!("USER#{seller}"), format!("TOTALS#{part:02}"));
         let mut update = Update::builder().table_name(&self.table).set_key(Some(key.attributes()));
         let mut terms = Vec::new();
         for (name, amount) in columns(&lacking).into_iter().filter(|(_, amount)| *amount != 0) {
             terms.push(format!("#{name} :{name}"));
             update = update
-                .expression_attribute_names(format!("#{name}"), format!("{}_{name}", purchase.currency.code()))
+                .expression_attribute_names(format!("#{name}"), format!("{}_{name}", currency.code()))
                 .expression_attribute_values(format!(":{name}"), number(amount));
         }
         let update = update.update_expression(format!("ADD {}", terms.join(", "))).build();

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::memberships::member_key;
 use super::page::{List, Page, Paged};
 use super::purchases::{Slot, slot_key};
 use super::sessions::{Token, signed_in};
@@ -10,6 +11,7 @@ use super::users::profile;
 use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
 use crate::course::{Content, Course, check_slug};
 use crate::ids::{CourseId, UserId};
+use crate::membership;
 use crate::user::User;
 
 pub(super) fn course_key(id: &CourseId) -> Key {
@@ -27,6 +29,17 @@ fn content_key(id: &CourseId) -> Key {
 #[derive(Serialize, Deserialize)]
 struct SlugOwner {
     course: Course,
+}
+
+/// All that a reader's request needs to know.
+#[derive(Debug)]
+pub struct ForReader {
+    /// What there is to read.
+    pub content: Option<Content>,
+    /// The reader's purchase of the course.
+    pub slot: Option<Slot>,
+    /// The reader's subscription to the seller's membership.
+    pub member: Option<membership::Slot>,
 }
 
 fn course_item(course: &Course) -> Result<Item, StoreError> {
@@ -116,15 +129,19 @@ impl Store {
         Ok(())
     }
 
-    /// What a course's buyers read, and a user's purchase of the course: one trip.
+    /// What a course's buyers and the seller's members read, with a user's purchase of the course and their subscription to the
+    /// membership: one trip.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Option<Slot>), StoreError> {
-        let (content, slot) = (content_key(course), slot_key(reader, course));
-        let mut found = self.get_all([content.clone(), slot.clone()]).await?;
-        let content = found.remove(&content).map(from_item).transpose()?;
-        Ok((content, found.remove(&slot).map(from_item).transpose()?))
+    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<ForReader, StoreError> {
+        let (content, slot, member) = (content_key(course), slot_key(reader, course), member_key(reader, &course.seller()));
+        let mut found = self.get_all([content.clone(), slot.clone(), member.clone()]).await?;
+        Ok(ForReader {
+            content: found.remove(&content).map(from_item).transpose()?,
+            slot: found.remove(&slot).map(from_item).transpose()?,
+            member: found.remove(&member).map(from_item).transpose()?,
+        })
     }
 
     /// Published courses, the newest first.

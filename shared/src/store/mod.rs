@@ -15,11 +15,14 @@
 //! | the seller's totals, in parts | `USER#<seller>` | `TOTALS#<part>` | |
 //! | money that moved, for the reconciliation | `LEDGER#<hour>#<part>` | `<kind>#<Stripe's id>` | |
 //! | slot: a buyer's one purchase of a course | `USER#<buyer>` | `OWNS#<course>` | |
+//! | a seller's membership | `USER#<seller>` | `MEMBERSHIP` | |
+//! | subscription to a membership | `USER#<buyer>` | `SUBSCRIPTION#<subscription>` | |
+//! | slot: a buyer's one subscription to a seller | `USER#<buyer>` | `MEMBER#<seller>` | |
 //! | e-mail, unique | `EMAIL#<key>` | `EMAIL` | |
 //! | slug, unique, with the course | `SLUG#<slug>` | `SLUG` | |
 //! | Stripe account, unique | `ACCOUNT#<acct>` | `ACCOUNT` | |
 //! | until when the reconciliation has read a Stripe account | `ACCOUNT#<acct>` | `READ` | |
-//! | PaymentIntent of a purchase, with a copy once paid | `PAYMENT#<pi>` | `PAYMENT` | |
+//! | PaymentIntent of a purchase, with a copy once paid, or of a subscription | `PAYMENT#<pi>` | `PAYMENT` | |
 //! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
 //! | failed log-ins | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
 //! | webhook event | `EVENT#<evt>` | `EVENT` | |
@@ -28,7 +31,8 @@
 //! | mail that was asked for | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by the time it is due; only where waiting |
 //!
 //! A second index, `gsi2`, has the keys of the purchases that somebody must look at who waits for no request:
-//! `DUE#<part>`, by when. A purchase stands in it only until it is at rest.
+//! `DUE#<part>`, by when. A purchase stands in it only until it is at rest. Subscriptions stand in it under
+//! `DUESUBSCRIPTION#<part>` until they have ended.
 
 pub mod books;
 pub mod cards;
@@ -39,6 +43,7 @@ pub mod findings;
 pub mod links;
 pub mod made_accounts;
 pub mod mailed;
+pub mod memberships;
 pub mod oauth;
 pub mod outbox;
 pub mod page;
@@ -56,6 +61,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::ids::SubscriptionId;
 
 /// An item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -281,6 +288,13 @@ impl PutItem {
     fn if_version(self, seen: Option<u64>) -> TransactWriteItem {
         let Some(version) = seen else { return self.if_absent() };
         Self(self.0.condition_expression("version = :seen").expression_attribute_values(":seen", number(version))).always()
+    }
+
+    /// Only where the item still has this `version` and is this subscription's.
+    fn if_version_of_subscription(self, seen: u64, subscription: &SubscriptionId) -> TransactWriteItem {
+        let of = self.0.expression_attribute_values(":subscription", string(subscription.as_str()));
+        let of = of.expression_attribute_values(":seen", number(seen));
+        Self(of.condition_expression("version = :seen AND subscription_id = :subscription")).always()
     }
 
     fn always(self) -> TransactWriteItem {

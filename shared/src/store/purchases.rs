@@ -10,13 +10,15 @@ use time::OffsetDateTime;
 use super::books::{ledger_item, ledger_lines};
 use super::courses::course_key;
 use super::events::{EventMark, event_key};
+use super::memberships::member_key;
 use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::sessions::{Token, signed_in};
 use super::users::profile;
 use super::{Item, Key, Store, StoreError, Written, from_item, number, shard, string, to_item};
 use crate::course::Course;
-use crate::ids::{CourseId, PurchaseId, UserId};
+use crate::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
+use crate::membership;
 use crate::metrics;
 use crate::purchase::{DisputeStatus, News, Ownership, Purchase, Status};
 use crate::user::User;
@@ -29,7 +31,7 @@ pub(super) fn slot_key(buyer: &UserId, course: &CourseId) -> Key {
     Key::new(format!("USER#{buyer}"), format!("OWNS#{course}"))
 }
 
-fn payment_key(payment_intent: &str) -> Key {
+pub(super) fn payment_key(payment_intent: &str) -> Key {
     Key::new(format!("PAYMENT#{payment_intent}"), "PAYMENT")
 }
 
@@ -72,21 +74,38 @@ impl Slot {
 }
 
 /// Whose payment it is. Once paid, with the purchase itself: events of disputes and of refunds that were made elsewhere name
-/// nothing but the payment, and are handled in as few trips as others.
-#[derive(Serialize, Deserialize)]
-struct PaymentOwner {
-    purchase_id: PurchaseId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+/// nothing but the payment, and are handled in as few trips as others. Or it is a subscription's.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct PaymentOwner {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purchase_id: Option<PurchaseId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     purchase: Option<Purchase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<SubscriptionId>,
 }
 
-/// The purchase of a payment.
+pub(super) fn payment_of_subscription(id: &SubscriptionId) -> PaymentOwner {
+    PaymentOwner { subscription_id: Some(id.clone()), ..PaymentOwner::default() }
+}
+
+impl PaymentOwner {
+    fn into_known(self) -> Option<OfPayment> {
+        let paid = self.purchase.map(|purchase| OfPayment::Paid(Box::new(purchase)));
+        paid.or(self.purchase_id.map(OfPayment::Known)).or(self.subscription_id.map(OfPayment::Subscription))
+    }
+}
+
+/// What a payment is for.
 #[derive(Clone, Debug)]
 pub enum OfPayment {
     /// It was paid.
     Paid(Box<Purchase>),
     /// It is on record, and read by its id.
     Known(PurchaseId),
+    /// It is an invoice's, of this subscription to a membership.
+    Subscription(SubscriptionId),
 }
 
 /// All that a charge needs to know.
@@ -170,6 +189,17 @@ impl Store {
         })
     }
 
+    /// A buyer's purchase of a course, and their subscription to its seller's membership: one trip.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn access(&self, buyer: &UserId, course: &CourseId) -> Result<(Option<Slot>, Option<membership::Slot>), StoreError> {
+        let (slot, member) = (slot_key(buyer, course), member_key(buyer, &course.seller()));
+        let mut found = self.get_all([slot.clone(), member.clone()]).await?;
+        let slot = found.remove(&slot).map(from_item).transpose()?;
+        Ok((slot, found.remove(&member).map(from_item).transpose()?))
+    }
+
     /// A buyer's purchase of a course.
     ///
     /// # Errors
@@ -205,14 +235,10 @@ impl Store {
         let (payment, event) = (payment_key(payment_intent), event_key(event));
         let mut found = self.get_all([payment.clone(), event.clone()]).await?;
         let owner: Option<PaymentOwner> = found.remove(&payment).map(from_item).transpose()?;
-        let owner = owner.map(|owner| match owner.purchase {
-            Some(purchase) => OfPayment::Paid(Box::new(purchase)),
-            None => OfPayment::Known(owner.purchase_id),
-        });
-        Ok((owner, found.contains_key(&event)))
+        Ok((owner.and_then(PaymentOwner::into_known), found.contains_key(&event)))
     }
 
-    /// The purchases that PaymentIntents belong to, by PaymentIntent; at most 100. Those that are not known are left out.
+    /// What PaymentIntents are for, by PaymentIntent; at most 100. Those that are not known are left out.
     ///
     /// # Errors
     /// Where DynamoDB fails.
@@ -221,10 +247,7 @@ impl Store {
         let mut owners = HashMap::new();
         for id in payment_intents {
             let owner: Option<PaymentOwner> = found.remove(&payment_key(id)).map(from_item).transpose()?;
-            if let Some(owner) = owner {
-                let of = owner.purchase.map_or(OfPayment::Known(owner.purchase_id), |purchase| OfPayment::Paid(Box::new(purchase)));
-                owners.insert(id.clone(), of);
-            }
+            owners.extend(owner.and_then(PaymentOwner::into_known).map(|of| (id.clone(), of)));
         }
         Ok(owners)
     }
@@ -292,13 +315,13 @@ impl Store {
         let paid = purchase.paid_attempt();
         if let Some(payment_intent) = &paid.unwrap_or(purchase.attempt()).payment_intent {
             let copy = paid.is_some().then(|| purchase.clone());
-            let owner = PaymentOwner { purchase_id: purchase.id.clone(), purchase: copy };
+            let owner = PaymentOwner { purchase_id: Some(purchase.id.clone()), purchase: copy, subscription_id: None };
             items.push(self.put(to_item(&payment_key(payment_intent), &owner)?).always());
         }
         if let Some(mark) = mark {
             items.push(self.mark(mark)?);
         }
-        items.extend(self.add_to_totals(purchase, lacking));
+        items.extend(self.add_sums(&purchase.seller_id, purchase.id.as_str(), purchase.currency, lacking));
         for line in ledger_lines(purchase, &news) {
             items.push(self.put(ledger_item(&line)?).always());
         }

@@ -164,7 +164,7 @@ fn first(card: &str) -> String {
     format!("first:{card}")
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
     Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 

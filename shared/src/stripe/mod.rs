@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod cards;
 pub mod error;
 pub mod find;
+pub mod memberships;
 pub mod movements;
 pub mod oauth;
 pub mod objects;

@@ -97,11 +97,7 @@ impl PaymentIntent {
     /// session ends, so there only success and cancellation count.
     #[must_use]
     pub fn observe(&self, means: Means) -> Observation {
-        let failure = self.last_payment_error.as_ref().map(|error| Failure {
-            code: error.code.clone().or_else(|| error.kind.clone()).unwrap_or_else(|| "unknown".to_owned()),
-            decline_code: error.decline_code.clone(),
-            declined: true,
-        });
+        let failure = self.failure();
         let status = match (self.status.as_str(), means) {
             ("succeeded", _) => Status::Paid,
             ("canceled", Means::PaymentIntent) => Status::Canceled,
@@ -133,6 +129,16 @@ impl PaymentIntent {
         self.transfer_data.as_ref()?.destination.as_deref()
     }
 
+    /// Why the last try failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.last_payment_error.as_ref().map(|error| Failure {
+            code: error.code.clone().or_else(|| error.kind.clone()).unwrap_or_else(|| "unknown".to_owned()),
+            decline_code: error.decline_code.clone(),
+            declined: true,
+        })
+    }
+
     /// Whether all of it was given back, where its charge was expanded.
     #[must_use]
     pub fn is_refunded(&self) -> bool {
@@ -162,6 +168,12 @@ pub struct CheckoutSession {
     /// The hosted page, while it is open.
     #[serde(default)]
     pub url: Option<String>,
+    /// `payment`, `setup` or `subscription`
+    #[serde(default)]
+    pub mode: String,
+    /// `sub_…`, made when the buyer subscribes.
+    #[serde(default)]
+    pub subscription: Option<String>,
     /// Made when the buyer pays.
     #[serde(default)]
     payment_intent: Option<Expandable<PaymentIntent>>,

@@ -340,7 +340,7 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
 
     world.proxy.clear();
     let before = world.get(path).bearer(&shop.buyer.token).await;
-    assert_eq!(world.operations(), ["BatchGetItem", "GetItem"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
     expected["owned"] = json!(false);
     before.is(200, &expected);
     assert_eq!(before.header("cache-control"), Some("private, no-store"));

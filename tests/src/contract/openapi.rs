@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oauth_callback::callback::Reason;
 use serde_json::{Value, json};
-use shared::http::view::{CourseView, PaymentMethodView, PurchaseView, SaleView, UserView};
+use shared::http::view::{CourseView, MembershipView, PaymentMethodView, PurchaseView, SaleView, SubscriptionView, UserView};
+use shared::membership::{Offer, Subscription};
 use shared::money::Currency;
 use shared::purchase::{ChargeType, Purchase};
 
@@ -99,6 +100,26 @@ fn the_objects_are_described_as_they_are_sent() {
         created_at: time::OffsetDateTime::UNIX_EPOCH,
     };
     assert_described(&document, "PaymentMethod", &serde_json::to_value(PaymentMethodView::from(&card)).expect("it is JSON"));
+    let seller = "usr_0000000000000000".parse().expect("it is an id");
+    let offer = Offer {
+        seller_id: seller,
+        title: "T".to_owned(),
+        monthly: Some(1000),
+        yearly: None,
+        currency: Currency::Usd,
+        updated_at: card.created_at,
+    };
+    assert_described(&document, "Membership", &serde_json::to_value(MembershipView::from(offer)).expect("it is JSON"));
+    for failure in [None, Some(json!({ "code": "card_declined", "decline_code": null, "declined": true }))] {
+        let subscription = json!({
+            "id": "mem_0000000000000000_000000000000000000", "buyer_id": "usr_0000000000000000", "seller_id": "usr_0000000000000000", "title": "T",
+            "interval": "month", "amount": 1000, "currency": "usd", "charge_type": "direct", "seller_account": "acct_1", "customer": "cus_1",
+            "idempotency_key": "k", "body": "", "leased_until": at, "status": "failed", "failure": failure, "created_at": at, "updated_at": at,
+            "version": 1,
+        });
+        let subscription: Subscription = serde_json::from_value(subscription).expect("it is a subscription");
+        assert_described(&document, "Subscription", &serde_json::to_value(SubscriptionView::from(&subscription)).expect("it is JSON"));
+    }
     for status in ["failed", "paid"] {
         let purchase = purchase(status);
         let sent = serde_json::to_value(PurchaseView::from(&purchase)).expect("it is JSON");
@@ -122,6 +143,9 @@ fn statuses_and_charge_types_are_the_codes_own() {
     let refusal = serde_json::from_value::<shared::purchase::Status>(json!("?")).expect_err("it is no status").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["Status"]["enum"]));
+    let refusal = serde_json::from_value::<shared::membership::Status>(json!("?")).expect_err("it is no status").to_string();
+    let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
+    assert_eq!(taken, strings(&schemas["SubscriptionStatus"]["enum"]));
     let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is no charge type").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["ChargeType"]["enum"]));

@@ -149,6 +149,9 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("settlement::change(") || code.contains("settlement::carry_out(") {
                 used.extend(["purchase", "write_outcome"]);
             }
+            if code.contains("memberships::settle") {
+                used.extend(["subscription", "write_subscription"]);
+            }
             for (name, called) in [("keep", "keep_customer"), ("on_platform", "keep_customer"), ("replace", "replace_customer")] {
                 if code.contains(&format!("customers::{name}(")) {
                     used.extend([called, "leave_to_erasure"]);

@@ -44,12 +44,16 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
         let timeout = template.property(id, "Timeout").as_i64().expect("a number of seconds");
         assert!(timeout < 30 || folder == "reconcile", "{folder} outlives the HTTP API's 30 seconds");
         assert!(template.property(id, "MemorySize").is_i64(), "{folder}");
-        if ["charge", "erasures", "oauth-callback", "onboarding", "payment-methods", "reconcile", "refunds", "webhook"].contains(&folder) {
+        if ["charge", "erasures", "memberships", "oauth-callback", "onboarding", "payment-methods", "reconcile", "refunds", "webhook"]
+            .contains(&folder)
+        {
             assert!(timeout * 1000 > 3 * stripe, "{folder} can end in the middle of a call to Stripe");
         }
     }
     // Otherwise a second request would take over what the first still works on.
-    assert!(charge::begin::LEASE.whole_seconds() > template.property("ChargeFunction", "Timeout").as_i64().expect("a number of seconds"));
+    for (lease, function) in [(charge::begin::LEASE, "ChargeFunction"), (memberships::begin::LEASE, "MembershipsFunction")] {
+        assert!(lease.whole_seconds() > template.property(function, "Timeout").as_i64().expect("a number of seconds"), "{function}");
+    }
 }
 
 #[test]

@@ -4,19 +4,20 @@ use lambda_http::{Body, Request, Response};
 
 use super::World;
 
-/// Has a function answer a request, as its `main.rs` would.
+/// Has a function answer a request, as its `main.rs` would. Boxed: a test's stack is small, and the future of all functions is not.
 pub(super) async fn dispatch(world: &World, function: &str, request: Request) -> Response<Body> {
     match function {
-        "accounts" => accounts::handle(&world.app, request).await,
-        "authorize" => authorize::handle(&world.payments.authorize, request).await,
-        "charge" => charge::handle(&world.payments.charge, request).await,
-        "courses" => courses::handle(&world.app, request).await,
-        "oauth-callback" => oauth_callback::handle(&world.payments.oauth, request).await,
-        "onboarding" => onboarding::handle(&world.payments.onboarding, request).await,
-        "payment-methods" => payment_methods::handle(&world.payments.payment_methods, request).await,
-        "purchases" => purchases::handle(&world.app, request).await,
-        "refunds" => refunds::handle(&world.payments.refunds, request).await,
-        "webhook" => webhook::handle(&world.payments.webhook, request).await,
+        "accounts" => Box::pin(accounts::handle(&world.app, request)).await,
+        "authorize" => Box::pin(authorize::handle(&world.payments.authorize, request)).await,
+        "charge" => Box::pin(charge::handle(&world.payments.charge, request)).await,
+        "courses" => Box::pin(courses::handle(&world.app, request)).await,
+        "memberships" => Box::pin(memberships::handle(&world.payments.memberships, request)).await,
+        "oauth-callback" => Box::pin(oauth_callback::handle(&world.payments.oauth, request)).await,
+        "onboarding" => Box::pin(onboarding::handle(&world.payments.onboarding, request)).await,
+        "payment-methods" => Box::pin(payment_methods::handle(&world.payments.payment_methods, request)).await,
+        "purchases" => Box::pin(purchases::handle(&world.app, request)).await,
+        "refunds" => Box::pin(refunds::handle(&world.payments.refunds, request)).await,
+        "webhook" => Box::pin(webhook::handle(&world.payments.webhook, request)).await,
         other => panic!("the tests do not know the function {other}"),
     }
 }

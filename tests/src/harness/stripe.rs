@@ -11,6 +11,7 @@ use charge::Charge;
 use erasures::Erasures;
 use lambda_http::Body;
 use local::stripe::{Options, StandIn};
+use memberships::Memberships;
 use oauth_callback::OAuthCallback;
 use onboarding::Onboarding;
 use payment_methods::PaymentMethods;
@@ -33,6 +34,7 @@ pub(crate) struct Payments {
     /// Also opens what it sealed.
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
+    pub(super) memberships: Memberships,
     pub(super) onboarding: Onboarding,
     pub(super) payment_methods: PaymentMethods,
     pub(super) refunds: Refunds,
@@ -75,6 +77,7 @@ impl Payments {
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
             erasures: Erasures { app: app.clone(), stripe: stripe.clone() },
+            memberships: Memberships { app: app.clone(), stripe: stripe.clone() },
             onboarding: Onboarding { app: app.clone(), stripe: stripe.clone() },
             payment_methods: PaymentMethods { app: app.clone(), stripe: stripe.clone() },
             refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
@@ -100,6 +103,7 @@ impl Payments {
         self.oauth.stripe = secret.gateway().await;
         self.charge.stripe = secret.gateway().await;
         self.erasures.stripe = secret.gateway().await;
+        self.memberships.stripe = secret.gateway().await;
         self.onboarding.stripe = secret.gateway().await;
         self.payment_methods.stripe = secret.gateway().await;
         self.refunds.stripe = secret.gateway().await;

@@ -36,7 +36,7 @@ async fn a_charge_that_nobody_heard_of_is_found() {
         world.operations();
         assert_eq!(world.reconcile().await.checked, 0);
         let operations = world.operations();
-        assert!(operations.len() <= 20, "it costs its sixteen parts and its progress, not the table: {operations:?}");
+        assert!(operations.len() <= 24, "it costs its twenty parts and its progress, not the table: {operations:?}");
     }
 }
 

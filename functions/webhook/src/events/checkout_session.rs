@@ -5,10 +5,10 @@ use shared::purchase::{Failure, Observation, Status};
 use shared::stripe::objects::{CheckoutSession, number};
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, object};
+use super::{Subject, change_purchase, object, subscription};
 use crate::Webhook;
 
-/// The buyer went through the hosted page; most have paid then.
+/// The buyer went through the hosted page; most have paid then, or have subscribed.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.completed>
 ///
 /// # Errors
@@ -49,6 +49,9 @@ pub async fn async_payment_failed(webhook: &Webhook, event: &Event) -> Result<()
 
 async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let session: CheckoutSession = object(event)?;
+    if session.mode == "subscription" {
+        return Box::pin(subscription::of_session(webhook, event, &session)).await;
+    }
     let seen = session.observe();
     observe(webhook, event, &session, seen).await
 }

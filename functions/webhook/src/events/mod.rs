@@ -5,17 +5,19 @@ pub mod capability;
 pub mod charge;
 pub mod checkout_session;
 pub mod dispute;
+pub mod invoice;
 pub mod payment_intent;
 pub mod payment_method;
 pub mod payout;
 pub mod refund;
+pub mod subscription;
 pub mod transfer;
 
 use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use shared::error::Error;
-use shared::ids::PurchaseId;
+use shared::ids::{PurchaseId, SubscriptionId};
 use shared::metrics::{self, Unit};
 use shared::purchase::{MovementKind, Purchase};
 use shared::settlement;
@@ -26,6 +28,7 @@ use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
 use time::OffsetDateTime;
 
+use self::subscription::Look;
 use crate::Webhook;
 
 /// How often a purchase that others write as well is read again before Stripe is asked to come back.
@@ -50,6 +53,11 @@ pub async fn dispatch(webhook: &Webhook, event: &Event) -> Result<(), Error> {
         "checkout.session.async_payment_succeeded" => checkout_session::async_payment_succeeded(webhook, event).await,
         "checkout.session.completed" => checkout_session::completed(webhook, event).await,
         "checkout.session.expired" => checkout_session::expired(webhook, event).await,
+        "customer.subscription.created" => Box::pin(subscription::created(webhook, event)).await,
+        "customer.subscription.deleted" => Box::pin(subscription::deleted(webhook, event)).await,
+        "customer.subscription.updated" => Box::pin(subscription::updated(webhook, event)).await,
+        "invoice.paid" => Box::pin(invoice::paid(webhook, event)).await,
+        "invoice.payment_failed" => Box::pin(invoice::payment_failed(webhook, event)).await,
         "payment_intent.canceled" => payment_intent::canceled(webhook, event).await,
         "payment_intent.payment_failed" => payment_intent::payment_failed(webhook, event).await,
         "payment_intent.processing" => payment_intent::processing(webhook, event).await,
@@ -114,9 +122,12 @@ async fn change_purchase(
     let (app, store) = (&webhook.app, &webhook.app.store);
     let cause = format!("event:{}", event.id);
     for _ in 0..TRIES {
-        let (purchase, handled, unheard) = read(webhook, event, &subject).await?;
+        let Read { purchase, handled, unheard, subscription } = read(webhook, event, &subject).await?;
         if handled {
             return Ok(());
+        }
+        if let (Some(id), Subject::Payment(payment_intent)) = (subscription, &subject) {
+            return Box::pin(subscription::follow(webhook, event, &id, Look::Payment(payment_intent), |_| ())).await;
         }
         let Some(mut purchase) = purchase else {
             tracing::info!(event_id = event.id, kind = event.kind, ?subject, "the event is about no purchase on record");
@@ -144,27 +155,38 @@ async fn change_purchase(
     Err(Error::Internal(format!("the purchase of the event {} changes too fast", event.id)))
 }
 
-/// The event's purchase, whether the event was handled already, and the payment that names the purchase, where only Stripe
-/// knew it.
-async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<(Option<Purchase>, bool, Option<PaymentIntent>), Error> {
+/// What an event is about.
+#[derive(Default)]
+struct Read {
+    purchase: Option<Purchase>,
+    /// Whether the event was handled already.
+    handled: bool,
+    /// The payment that names the purchase, where only Stripe knew it.
+    unheard: Option<PaymentIntent>,
+    /// The subscription, where the payment is one of its invoices'.
+    subscription: Option<SubscriptionId>,
+}
+
+async fn read(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<Read, Error> {
     let store = &webhook.app.store;
     let (id, unheard) = match subject {
-        Subject::Nothing => return Ok((None, false, None)),
+        Subject::Nothing => return Ok(Read::default()),
         Subject::Purchase(id) => (id.clone(), None),
         Subject::Payment(payment_intent) => match store.payment_for_event(payment_intent, &event.id).await? {
-            (_, true) => return Ok((None, true, None)),
+            (_, true) => return Ok(Read { handled: true, ..Read::default() }),
             (Some(OfPayment::Known(id)), _) => (id, None),
-            (Some(OfPayment::Paid(purchase)), _) => return Ok((Some(*purchase), false, None)),
+            (Some(OfPayment::Paid(purchase)), _) => return Ok(Read { purchase: Some(*purchase), ..Read::default() }),
+            (Some(OfPayment::Subscription(id)), _) => return Ok(Read { subscription: Some(id), ..Read::default() }),
             (None, _) => {
                 let found = webhook.stripe.payment_intent(payment_intent, event.account.as_deref()).await?;
-                let Some(found) = found else { return Ok((None, false, None)) };
-                let Subject::Purchase(id) = Subject::of(&found.metadata, None) else { return Ok((None, false, None)) };
+                let Some(found) = found else { return Ok(Read::default()) };
+                let Subject::Purchase(id) = Subject::of(&found.metadata, None) else { return Ok(Read::default()) };
                 (id, Some(found))
             }
         },
     };
     let (purchase, handled) = store.purchase_for_event(&id, &event.id).await?;
-    Ok((purchase, handled, unheard))
+    Ok(Read { purchase, handled, unheard, subscription: None })
 }
 
 /// Refunds are left to the request that asked for them, and to the reconciliation.

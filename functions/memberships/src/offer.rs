@@ -1,0 +1,70 @@
+//! `/sellers/{id}/membership`: what a seller offers.
+
+use serde::Deserialize;
+use shared::error::Error;
+use shared::http::view::MembershipView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::ids::UserId;
+use shared::membership::Offer;
+use shared::money::Currency;
+
+use crate::Memberships;
+
+pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");
+
+#[derive(Deserialize)]
+struct Body {
+    title: Option<String>,
+    monthly: Option<Amount>,
+    yearly: Option<Amount>,
+    currency: Currency,
+}
+
+#[derive(Deserialize)]
+struct Amount {
+    amount: i64,
+}
+
+/// `GET`: what anybody may see. One trip to DynamoDB.
+pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error> {
+    let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
+    let offer = this.app.store.offer(&seller).await?.ok_or(NOT_FOUND)?;
+    Ok(response::json(200, &MembershipView::from(offer)))
+}
+
+/// `POST`: makes the offer, or puts another in its place; who has subscribed keeps their price. Two trips to DynamoDB. Prices at
+/// Stripe are made with the first subscription.
+pub(crate) async fn put(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &this.app;
+    let seller = own(this, request, id).await?;
+    let body: Body = request::json(request)?;
+    let offer = Offer {
+        seller_id: seller,
+        title: body.title.as_deref().unwrap_or("Membership").trim().to_owned(),
+        monthly: body.monthly.map(|price| price.amount),
+        yearly: body.yearly.map(|price| price.amount),
+        currency: body.currency,
+        updated_at: app.clock.now(),
+    };
+    if let Some(fault) = offer.fault() {
+        return Err(Error::InvalidRequest(fault));
+    }
+    app.store.put_offer(&offer).await?;
+    Ok(response::json(200, &MembershipView::from(offer)))
+}
+
+/// `DELETE`: nobody can subscribe any more; who has, goes on. Two trips to DynamoDB.
+pub(crate) async fn end(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let seller = own(this, request, id).await?;
+    this.app.store.end_offer(&seller).await?;
+    Ok(response::no_content())
+}
+
+/// The signed-in seller, whose membership it must be.
+async fn own(this: &Memberships, request: &Request, id: &str) -> Result<UserId, Error> {
+    let user = identity::user(request, &this.app).await?;
+    if user.id.as_str() != id {
+        return Err(Error::Forbidden);
+    }
+    if user.is_seller { Ok(user.id) } else { Err(Error::NotASeller) }
+}

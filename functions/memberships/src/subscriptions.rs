@@ -1,0 +1,43 @@
+//! `/subscriptions`
+
+use shared::error::Error;
+use shared::http::view::SubscriptionView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::ids::SubscriptionId;
+use shared::membership::Subscription;
+
+use crate::Memberships;
+
+/// `GET /subscriptions`: what the signed-in user subscribed to and tried to, the newest first. One trip to DynamoDB: who asks and the
+/// page are read side by side.
+pub(crate) async fn list(this: &Memberships, request: &Request) -> Result<Response, Error> {
+    let app = &this.app;
+    let session = identity::required(request, &app.config)?;
+    let page = request::page(request)?;
+
+    let (user, subscriptions) = tokio::join!(identity::user(request, app), app.store.subscriptions_of(session.token.user_id(), &page));
+    user?;
+    Ok(response::json(200, &response::list(subscriptions?, |subscription| SubscriptionView::from(&subscription))))
+}
+
+/// `GET /subscriptions/{id}`: one of the signed-in user's subscriptions. One trip to DynamoDB.
+pub(crate) async fn show(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let subscription = own(this, request, id).await?;
+    Ok(response::json(200, &SubscriptionView::from(&subscription)))
+}
+
+/// The subscription, if it is the signed-in user's.
+pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Result<Subscription, Error> {
+    let app = &this.app;
+    let session = identity::required(request, &app.config)?;
+    let unknown = || Error::NotFound("subscription");
+    // The id names its buyer, and the token the user it was given to.
+    let id: Option<SubscriptionId> = id.parse().ok().filter(|id: &SubscriptionId| id.buyer() == *session.token.user_id());
+    let Some(id) = id else {
+        identity::user(request, app).await?;
+        return Err(unknown());
+    };
+    let (user, subscription) = tokio::join!(identity::user(request, app), app.store.subscription(&id));
+    let user = user?;
+    subscription?.filter(|subscription| subscription.buyer_id == user.id).ok_or_else(unknown)
+}

@@ -1,0 +1,669 @@
+//! Subscriptions at Stripe: <https://docs.stripe.com/billing/subscriptions/overview>. A lost answer is found, never guessed, as of
+//! payments:
+//!
+//! 1. Where the subscription or the Checkout Session is known, it is read.
+//! 2. Where it is not, and Stripe still remembers the idempotency key, the recorded request is sent again, and what it answers is
+//!    read as it stands now.
+//! 3. Where the key tells nothing, all of the customer's subscriptions or sessions are looked through for ours.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+
+use super::cards::form;
+use super::error::StripeError;
+use super::objects::{CheckoutSession, Expandable, Identified, List, PaymentIntent, Refund};
+use super::requests::CHARGE_FACTS;
+use super::{Gateway, Post};
+use crate::entropy::digest;
+use crate::membership::{self, Interval, Observation, Offer, Payment, Seen, Status, Subscription};
+use crate::purchase::{Failure, KEY_LIFETIME, Means, MovementState};
+use crate::user::PLATFORM;
+
+/// What a subscription is expanded by, so that its first invoice tells of its payment.
+const FIRST_INVOICE: &str = "latest_invoice.payments";
+
+/// <https://docs.stripe.com/api/subscriptions/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct StripeSubscription {
+    /// `sub_…`
+    pub id: String,
+    /// `active`, `past_due`, …
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    cancel_at_period_end: bool,
+    /// In Unix seconds.
+    #[serde(default)]
+    cancel_at: Option<i64>,
+    /// Whom it charges.
+    #[serde(default)]
+    customer: Option<String>,
+    #[serde(default)]
+    items: List<Item>,
+    #[serde(default)]
+    latest_invoice: Option<Expandable<Invoice>>,
+    /// Ours.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Item {
+    id: String,
+    #[serde(default)]
+    current_period_end: Option<i64>,
+    #[serde(default)]
+    price: Price,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Price {
+    #[serde(default)]
+    unit_amount: Option<i64>,
+    #[serde(default)]
+    recurring: Option<Recurring>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Recurring {
+    #[serde(default)]
+    interval: String,
+}
+
+/// <https://docs.stripe.com/api/invoices/object>
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Invoice {
+    /// `in_…`
+    pub id: String,
+    /// `draft`, `open`, `paid`, `void` or `uncollectible`
+    #[serde(default)]
+    status: Option<String>,
+    /// `subscription_create`, `subscription_cycle`, `subscription_update`, …
+    #[serde(default)]
+    pub billing_reason: Option<String>,
+    #[serde(default)]
+    amount_paid: i64,
+    #[serde(default)]
+    lines: List<Line>,
+    /// Expanded where it was asked for.
+    #[serde(default)]
+    payments: List<InvoicePayment>,
+    #[serde(default)]
+    parent: Parent,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Line {
+    #[serde(default)]
+    period: Period,
+    #[serde(default)]
+    parent: Option<Parent>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Period {
+    #[serde(default)]
+    end: i64,
+}
+
+/// What an invoice, or a line of one, comes from.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Parent {
+    #[serde(default)]
+    subscription_details: Option<SubscriptionDetails>,
+    #[serde(default)]
+    subscription_item_details: Option<LineDetails>,
+    #[serde(default)]
+    invoice_item_details: Option<LineDetails>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct SubscriptionDetails {
+    #[serde(default)]
+    subscription: Option<String>,
+    #[serde(default)]
+    metadata: Option<HashMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct LineDetails {
+    #[serde(default)]
+    proration: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct InvoicePayment {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    payment: PaymentOfInvoice,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct PaymentOfInvoice {
+    #[serde(default)]
+    payment_intent: Option<String>,
+}
+
+impl Line {
+    fn is_proration(&self) -> bool {
+        let Some(parent) = &self.parent else { return false };
+        [&parent.subscription_item_details, &parent.invoice_item_details].into_iter().flatten().any(|details| details.proration)
+    }
+}
+
+impl Invoice {
+    /// Which subscription of ours it is for: Stripe's id, and our metadata.
+    #[must_use]
+    pub fn subscription(&self) -> Option<(&str, &HashMap<String, String>)> {
+        let details = self.parent.subscription_details.as_ref()?;
+        Some((details.subscription.as_deref()?, details.metadata.as_ref()?))
+    }
+
+    fn is_paid(&self) -> bool {
+        self.status.as_deref() == Some("paid")
+    }
+
+    /// Until when it pays; none where all of it are prorations.
+    fn period_end(&self) -> Option<OffsetDateTime> {
+        let ends = self.lines.data.iter().filter(|line| !line.is_proration()).map(|line| line.period.end);
+        ends.max().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok())
+    }
+
+    /// The PaymentIntent that paid it, or that would.
+    fn payment_intent(&self) -> Option<&str> {
+        let with = |wanted: fn(&str) -> bool| {
+            let mut fitting = self.payments.data.iter().filter(|payment| wanted(&payment.status));
+            fitting.find_map(|payment| payment.payment.payment_intent.as_deref())
+        };
+        with(|status| status == "paid").or_else(|| with(|status| status == "open"))
+    }
+}
+
+impl StripeSubscription {
+    fn status(&self) -> Status {
+        match self.status.as_str() {
+            "active" | "trialing" => Status::Active,
+            "canceled" => Status::Canceled,
+            "incomplete" => Status::Incomplete,
+            "incomplete_expired" => Status::Failed,
+            // `past_due`, `unpaid`, `paused`, and what is newer than this program.
+            _ => Status::PastDue,
+        }
+    }
+
+    fn first_invoice(&self) -> Option<&Invoice> {
+        match self.latest_invoice.as_ref()? {
+            Expandable::Object(invoice) => Some(invoice),
+            Expandable::Id(_) => None,
+        }
+    }
+
+    /// Whether it is the one that a record asked for.
+    fn is_of(&self, record: &Subscription) -> bool {
+        is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str())
+    }
+
+    fn seen(&self, payments: Vec<Payment>) -> Seen {
+        let item = self.items.data.first();
+        let interval = item.and_then(|item| item.price.recurring.as_ref()).and_then(|recurring| match recurring.interval.as_str() {
+            "month" => Some(Interval::Month),
+            "year" => Some(Interval::Year),
+            _ => None,
+        });
+        let period_end = item.and_then(|item| item.current_period_end);
+        Seen {
+            stripe_id: self.id.clone(),
+            status: self.status(),
+            item: item.map(|item| item.id.clone()),
+            interval,
+            amount: item.and_then(|item| item.price.unit_amount),
+            ending: self.cancel_at_period_end || self.cancel_at.is_some(),
+            period_end: period_end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok()),
+            payments,
+        }
+    }
+}
+
+fn is_named(metadata: &HashMap<String, String>, record: &Subscription) -> bool {
+    metadata.get("subscription_id").map(String::as_str) == Some(record.id.as_str())
+}
+
+/// What Stripe says of a subscription, with what only the buyer's browser may have.
+#[derive(Debug)]
+pub struct Heard {
+    /// What is to be recorded.
+    pub observation: Observation,
+    /// For Stripe.js, where the buyer must authenticate.
+    pub client_secret: Option<String>,
+    /// The hosted Checkout, while it is open.
+    pub checkout_url: Option<String>,
+}
+
+impl Heard {
+    fn seen(seen: Seen) -> Self {
+        Self { observation: Observation::Seen(Box::new(seen)), client_secret: None, checkout_url: None }
+    }
+
+    fn ended(observation: Observation) -> Self {
+        Self { observation, client_secret: None, checkout_url: None }
+    }
+}
+
+/// What a subscription is asked for with, beside what is on its record.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// `price_…`
+    pub price: &'a str,
+    /// The platform's percentage, with at most two decimals; none where it keeps nothing.
+    pub application_fee_percent: Option<&'a str>,
+    /// The settlement merchant of a charge on the platform, where that is not the platform.
+    pub on_behalf_of: Option<&'a str>,
+    /// The payment method, as the charged account knows it; none where Checkout asks for one.
+    pub payment_method: Option<&'a str>,
+    /// Where the hosted page sends the buyer who subscribed.
+    pub success_url: &'a str,
+    /// Where it sends one who did not.
+    pub cancel_url: &'a str,
+}
+
+impl Order<'_> {
+    /// The form that asks for the subscription: itself, or the hosted Checkout for it.
+    /// <https://docs.stripe.com/api/subscriptions/create>, <https://docs.stripe.com/api/checkout/sessions/create>
+    #[must_use]
+    pub fn body(&self, record: &Subscription) -> String {
+        let own =
+            [("subscription_id", record.id.as_str()), ("seller_id", record.seller_id.as_str()), ("buyer_id", record.buyer_id.as_str())];
+        let destination = record.account.is_none().then_some(record.seller_account.as_str());
+        let money = [
+            ("application_fee_percent", self.application_fee_percent),
+            ("on_behalf_of", self.on_behalf_of),
+            ("transfer_data[destination]", destination),
+        ];
+        let money = money.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let mut fields: Vec<(String, &str)> = vec![("customer".to_owned(), &record.customer)];
+        let mut add = |name: &str, value| fields.push((name.to_owned(), value));
+        if let Some(method) = self.payment_method {
+            add("default_payment_method", method);
+            add("expand[0]", FIRST_INVOICE);
+            add("items[0][price]", self.price);
+            add("payment_behavior", "allow_incomplete");
+            add("payment_settings[payment_method_types][0]", "card");
+            own.iter().for_each(|(name, value)| add(&format!("metadata[{name}]"), value));
+            money.for_each(|(name, value)| add(name, value));
+        } else {
+            add("cancel_url", self.cancel_url);
+            add("client_reference_id", record.id.as_str());
+            add("line_items[0][price]", self.price);
+            add("line_items[0][quantity]", "1");
+            add("mode", "subscription");
+            add("success_url", self.success_url);
+            for (name, value) in own {
+                add(&format!("metadata[{name}]"), value);
+                add(&format!("subscription_data[metadata][{name}]"), value);
+            }
+            for (name, value) in money {
+                let (first, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
+                add(&format!("subscription_data[{first}]{rest}"), value);
+            }
+        }
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        form(&fields)
+    }
+}
+
+impl Gateway {
+    /// The price at Stripe of an offer's interval: a call, and three where it is made now. There is one for each amount, currency,
+    /// interval and title of a seller on an account, found again by its lookup key.
+    /// <https://docs.stripe.com/products-prices/manage-prices#lookup-keys>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn price_of(&self, offer: &Offer, interval: Interval, amount: i64, account: Option<&str>) -> Result<String, StripeError> {
+        let place = account.unwrap_or(PLATFORM);
+        let product = format!("membership_{}_{}", offer.seller_id, &digest(&offer.title)[..12]);
+        let lookup = format!("{product}_{}_{}_{amount}", interval.as_str(), offer.currency.code());
+        let found: List<Identified> = self.get(&format!("/prices?active=true&lookup_keys[0]={lookup}"), account).await?;
+        if let Some(price) = found.data.into_iter().next() {
+            return Ok(price.id);
+        }
+        let body = form(&[("id", &product), ("metadata[seller_id]", offer.seller_id.as_str()), ("name", &offer.title)]);
+        let post = Post { path: "/products", body: &body, account, key: &format!("{place}:product:{product}") };
+        match self.post::<Identified>(&post).await {
+            Err(StripeError::Refused { code, .. }) if code == "resource_already_exists" => {}
+            made => drop(made?),
+        }
+        let body = form(&[
+            ("currency", offer.currency.code()),
+            ("lookup_key", &lookup),
+            ("product", &product),
+            ("recurring[interval]", interval.as_str()),
+            // One that somebody has archived keeps its key otherwise.
+            ("transfer_lookup_key", "true"),
+            ("unit_amount", &amount.to_string()),
+        ]);
+        let post = Post { path: "/prices", body: &body, account, key: &format!("{place}:price:{lookup}") };
+        Ok(self.post::<Identified>(&post).await?.id)
+    }
+
+    /// Sends a subscription's recorded request for the first time. A refusal is an answer: it ends. Where Stripe turns the
+    /// request away unseen, it stays open and is sent again by the next who comes.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown, or nothing was done yet.
+    pub async fn send_subscription(&self, record: &Subscription) -> Result<Heard, StripeError> {
+        let path = if record.is_checkout() { "/checkout/sessions" } else { "/subscriptions" };
+        let post = Post { path, body: &record.body, account: record.account.as_deref(), key: &record.idempotency_key };
+        let result = if record.is_checkout() {
+            match self.post::<CheckoutSession>(&post).await {
+                Ok(session) => Box::pin(self.of_session(record, &session)).await,
+                Err(error) => Err(error),
+            }
+        } else {
+            match self.post::<StripeSubscription>(&post).await {
+                Ok(made) => Box::pin(self.of_made(record, &made)).await,
+                Err(error) => Err(error),
+            }
+        };
+        match result {
+            Err(error) if error.is_turned_away() => Err(error),
+            Err(StripeError::Declined { code, decline_code, .. }) => {
+                Ok(Heard::ended(Observation::Ended(Failure { code, decline_code, declined: true })))
+            }
+            Err(StripeError::Refused { code, param, message, .. }) => {
+                tracing::warn!(subscription_id = %record.id, code, param, message, "Stripe refused a subscription");
+                // The parameter tells the buyer's mistakes from the platform's.
+                let code = match param.as_deref() {
+                    Some("default_payment_method" | "payment_method") => "payment_method".to_owned(),
+                    Some("customer") => "customer".to_owned(),
+                    _ => code,
+                };
+                Ok(Heard::ended(Observation::refused(&code)))
+            }
+            // The key has stored a failure. Whether anything was made, the lists know.
+            Err(StripeError::Failed { replayed: true, .. }) => Box::pin(self.list_subscription(record)).await,
+            other => other,
+        }
+    }
+
+    /// What became of a subscription, by the shortest way that can tell.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn find_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        if let Some(id) = &record.stripe_id {
+            return Box::pin(self.as_it_stands(record, id)).await;
+        }
+        if let Some(session) = &record.checkout_session {
+            return Box::pin(self.session_of(record, session)).await;
+        }
+        if now - record.created_at >= KEY_LIFETIME {
+            return Box::pin(self.list_subscription(record)).await;
+        }
+        let heard = Box::pin(self.send_subscription(record)).await?;
+        // What is replayed may have moved on since.
+        match &heard.observation {
+            Observation::Seen(seen) => Box::pin(self.as_it_stands(record, &seen.stripe_id)).await,
+            Observation::Open(session) => Box::pin(self.session_of(record, session)).await,
+            Observation::Ended(_) => Ok(heard),
+        }
+    }
+
+    /// Takes back a subscription whose first payment is not made, so that it never can be. Where it was paid first, that is what
+    /// is heard.
+    ///
+    /// # Errors
+    /// Where the outcome stays unknown.
+    pub async fn withdraw_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        if let Some(id) = &record.stripe_id {
+            let current: StripeSubscription = self.get(&format!("/subscriptions/{id}?expand[]={FIRST_INVOICE}"), account).await?;
+            return Box::pin(self.undo(record, &current, Observation::refused("withdrawn"))).await;
+        }
+        if let Some(session) = &record.checkout_session {
+            let (path, key) = (format!("/checkout/sessions/{session}/expire"), format!("{}:withdraw", record.idempotency_key));
+            return match self.post::<CheckoutSession>(&Post { path: &path, body: "", account, key: &key }).await {
+                Ok(expired) => Box::pin(self.of_session(record, &expired)).await,
+                // The buyer has subscribed, or it had expired.
+                Err(StripeError::Refused { .. }) => Box::pin(self.session_of(record, session)).await,
+                Err(error) => Err(error),
+            };
+        }
+        Box::pin(self.find_subscription(record, now)).await
+    }
+
+    /// Changes a subscription that runs: the change, and what it came to.
+    /// <https://docs.stripe.com/api/subscriptions/update>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn change_subscription(&self, record: &Subscription, fields: &[(&str, &str)]) -> Result<Heard, StripeError> {
+        let missing = || StripeError::Unsent(format!("{} is not at Stripe", record.id));
+        let (id, account) = (record.stripe_id.as_deref().ok_or_else(missing)?, record.account.as_deref());
+        let (path, body) = (format!("/subscriptions/{id}"), form(fields));
+        // Whoever saw the same record asks for the same once; the next asks anew.
+        let key = format!("{}:{}:{}:{}", account.unwrap_or(PLATFORM), record.id, &digest(&body)[..16], record.version);
+        let changed: StripeSubscription = self.post(&Post { path: &path, body: &body, account, key: &key }).await?;
+        let payments = Box::pin(self.payments(record, &self.invoices(id, account).await?, None)).await?;
+        Ok(Heard::seen(changed.seen(payments)))
+    }
+
+    /// A subscription with all of its paid invoices. Of each that is not on record yet Stripe is asked what its payment came to, and
+    /// of that, of the newest, and of `payment_intent`, what was given back.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn see_subscription(
+        &self,
+        record: &Subscription,
+        id: &str,
+        payment_intent: Option<&str>,
+    ) -> Result<Option<Seen>, StripeError> {
+        let account = record.account.as_deref();
+        let path = format!("/subscriptions/{id}");
+        let (current, invoices) = tokio::join!(self.get::<StripeSubscription>(&path, account), self.invoices(id, account));
+        let current = current?;
+        if record.stripe_id.as_deref() != Some(id) && !current.is_of(record) {
+            tracing::warn!(subscription_id = %record.id, stripe_id = id, "the subscription at Stripe is another's");
+            return Ok(None);
+        }
+        let payments = Box::pin(self.payments(record, &invoices?, payment_intent)).await?;
+        Ok(Some(current.seen(payments)))
+    }
+
+    async fn as_it_stands(&self, record: &Subscription, id: &str) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        let path = format!("/subscriptions/{id}?expand[]={FIRST_INVOICE}");
+        let current: StripeSubscription = self.get(&path, account).await?;
+        if current.status() == Status::Incomplete {
+            return Box::pin(self.of_made(record, &current)).await;
+        }
+        let payments = Box::pin(self.payments(record, &self.invoices(id, account).await?, None)).await?;
+        Ok(Heard::seen(current.seen(payments)))
+    }
+
+    /// What a subscription comes to that has no more than its first invoice.
+    async fn of_made(&self, record: &Subscription, made: &StripeSubscription) -> Result<Heard, StripeError> {
+        if made.status() != Status::Incomplete {
+            let payments =
+                Box::pin(self.payments(record, made.first_invoice().map(std::slice::from_ref).unwrap_or_default(), None)).await?;
+            return Ok(Heard::seen(made.seen(payments)));
+        }
+        let Some(id) = made.first_invoice().and_then(Invoice::payment_intent) else { return Ok(Heard::seen(made.seen(Vec::new()))) };
+        let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), record.account.as_deref()).await?;
+        match payment.status.as_str() {
+            "requires_action" => Ok(Heard { client_secret: payment.client_secret, ..Heard::seen(made.seen(Vec::new())) }),
+            "processing" | "succeeded" => Ok(Heard::seen(made.seen(Vec::new()))),
+            // The card was declined. Nobody pays it later behind everybody's back.
+            _ => {
+                let declined = Failure { code: "card_declined".to_owned(), decline_code: None, declined: true };
+                Box::pin(self.undo(record, made, Observation::Ended(payment.failure().unwrap_or(declined)))).await
+            }
+        }
+    }
+
+    /// Ends a subscription that was not paid for: first its invoice, which Stripe refuses where it was paid meanwhile.
+    async fn undo(&self, record: &Subscription, made: &StripeSubscription, ended: Observation) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        if made.status() != Status::Incomplete {
+            return Box::pin(self.paid_meanwhile(record, made)).await;
+        }
+        if let Some(invoice) = made.first_invoice() {
+            let (path, key) = (format!("/invoices/{}/void", invoice.id), format!("{}:void", record.idempotency_key));
+            match self.post::<Identified>(&Post { path: &path, body: "", account, key: &key }).await {
+                Ok(_) => {}
+                Err(StripeError::Refused { .. }) => {
+                    let current: StripeSubscription = self.get(&format!("/subscriptions/{}", made.id), account).await?;
+                    if current.status() != Status::Incomplete {
+                        return Box::pin(self.paid_meanwhile(record, &current)).await;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match self.delete::<Identified>(&format!("/subscriptions/{}", made.id), account).await {
+            // With its invoice it may have gone already.
+            Ok(_) | Err(StripeError::Refused { .. }) => Ok(Heard::ended(ended)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn paid_meanwhile(&self, record: &Subscription, current: &StripeSubscription) -> Result<Heard, StripeError> {
+        let invoices = self.invoices(&current.id, record.account.as_deref()).await?;
+        Ok(Heard::seen(current.seen(Box::pin(self.payments(record, &invoices, None)).await?)))
+    }
+
+    async fn session_of(&self, record: &Subscription, id: &str) -> Result<Heard, StripeError> {
+        let session: CheckoutSession = self.get(&format!("/checkout/sessions/{id}"), record.account.as_deref()).await?;
+        Box::pin(self.of_session(record, &session)).await
+    }
+
+    /// What a Checkout Session says of the subscription that it asks for.
+    async fn of_session(&self, record: &Subscription, session: &CheckoutSession) -> Result<Heard, StripeError> {
+        match (session.status.as_deref(), &session.subscription) {
+            (Some("complete"), Some(subscription)) => Box::pin(self.as_it_stands(record, subscription)).await,
+            (Some("expired"), _) => Ok(Heard::ended(Observation::refused("expired"))),
+            _ => {
+                let checkout_url = session.url.clone().filter(|_| session.is_open());
+                Ok(Heard { observation: Observation::Open(session.id.clone()), client_secret: None, checkout_url })
+            }
+        }
+    }
+
+    /// Looks through all that the customer has, however old and in whatever state: a filter could miss it.
+    async fn list_subscription(&self, record: &Subscription) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        if record.is_checkout() {
+            let sessions: Vec<CheckoutSession> = self.all(&format!("/checkout/sessions?customer={}", record.customer), account).await?;
+            if let Some(session) = sessions.iter().find(|session| is_named(&session.metadata, record)) {
+                return Box::pin(self.of_session(record, session)).await;
+            }
+        } else {
+            let query = format!("/subscriptions?customer={}&status=all", record.customer);
+            let all: Vec<StripeSubscription> = self.all(&query, account).await?;
+            if let Some(found) = all.iter().find(|one| one.is_of(record)) {
+                return Box::pin(self.as_it_stands(record, &found.id)).await;
+            }
+        }
+        Ok(Heard::ended(Observation::refused("never_made")))
+    }
+
+    /// All invoices of a subscription, the newest first.
+    async fn invoices(&self, subscription: &str, account: Option<&str>) -> Result<Vec<Invoice>, StripeError> {
+        self.all(&format!("/invoices?subscription={subscription}&expand[]=data.payments"), account).await
+    }
+
+    async fn payments(
+        &self,
+        record: &Subscription,
+        invoices: &[Invoice],
+        payment_intent: Option<&str>,
+    ) -> Result<Vec<Payment>, StripeError> {
+        let account = record.account.as_deref();
+        let mut payments: Vec<Payment> = Vec::new();
+        for invoice in invoices.iter().filter(|invoice| invoice.is_paid()) {
+            let known = record.payments.iter().find(|payment| payment.invoice == invoice.id);
+            let mut payment = known.cloned().unwrap_or_else(|| Payment {
+                invoice: invoice.id.clone(),
+                payment_intent: invoice.payment_intent().filter(|_| invoice.amount_paid > 0).map(str::to_owned),
+                period_end: invoice.period_end(),
+                amount: invoice.amount_paid,
+                ..Payment::default()
+            });
+            let is_newest = !payments.iter().any(|newer| newer.period_end.is_some()) && payment.period_end.is_some();
+            if let Some(id) = payment.payment_intent.clone() {
+                if known.is_none() {
+                    let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
+                    let paid: PaymentIntent = self.get(&path, account).await?;
+                    payment.application_fee = paid.application_fee_amount.unwrap_or(0);
+                    payment.stripe_fee = paid.observe(Means::PaymentIntent).charge.and_then(|charge| charge.stripe_fee);
+                }
+                if known.is_none() || is_newest || payment_intent == Some(&id) {
+                    let query =
+                        format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
+                    let refunds: Vec<Refund> = self.all(&query, account).await?;
+                    let fee = refunds.iter().find_map(Refund::fee_refunded).map(|seen| seen.fee);
+                    payment.fee_refunded = fee.unwrap_or(payment.fee_refunded);
+                    payment.refunds = refunds.iter().map(refund).collect();
+                }
+            }
+            payments.push(payment);
+        }
+        Ok(payments)
+    }
+
+    /// Every page of a list, a hundred at a time; `query` has parameters already.
+    async fn all<T: DeserializeOwned + HasId>(&self, query: &str, account: Option<&str>) -> Result<Vec<T>, StripeError> {
+        let mut all: Vec<T> = Vec::new();
+        loop {
+            let after = all.last().map(|last| format!("&starting_after={}", last.id())).unwrap_or_default();
+            let page: List<T> = self.get(&format!("{query}&limit=100{after}"), account).await?;
+            let (more, empty) = (page.has_more, page.data.is_empty());
+            all.extend(page.data);
+            if !more || empty {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn refund(refund: &Refund) -> membership::Refund {
+    membership::Refund {
+        id: refund.id.clone(),
+        amount: refund.amount,
+        failed: refund.state() == MovementState::Failed,
+        transfer_reversed: refund.transfer_reversed().unwrap_or(0),
+    }
+}
+
+/// What a list's next page begins after.
+trait HasId {
+    fn id(&self) -> &str;
+}
+
+impl HasId for StripeSubscription {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl HasId for CheckoutSession {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl HasId for Invoice {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl HasId for Refund {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

@@ -1,0 +1,145 @@
+//! What events make of a subscription, in whatever order and from whomever they come.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::{Club, DIRECT, pass};
+use crate::harness::World;
+
+/// All of Stripe's events so far that are about subscriptions, the newest first.
+async fn told(world: &World) -> Vec<Value> {
+    let events = world.admin("GET", "events", json!({})).await["events"].as_array().expect("a list").clone();
+    let kinds = ["invoice.", "customer.subscription.", "checkout.session.", "charge.refunded", "refund."];
+    let mut told: Vec<Value> = events
+        .into_iter()
+        .filter(|event| kinds.iter().any(|kind| event["type"].as_str().is_some_and(|name| name.starts_with(kind))))
+        .collect();
+    for event in &mut told {
+        event.as_object_mut().expect("it is an object").remove("deliveries");
+    }
+    told
+}
+
+#[tokio::test]
+async fn each_event_alone_tells_of_a_subscription_that_began_at_checkout() {
+    for kind in ["invoice.paid", "customer.subscription.created", "checkout.session.completed"] {
+        let world = World::start().await;
+        let club = Club::open(&world).await;
+        club.ask(&world, json!({"interval": "month"})).await;
+        let sessions = world.stripe("/checkout/sessions?status=open", None).await;
+        let session = sessions["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({})).await;
+        let event = told(&world).await.into_iter().find(|event| event["type"] == kind);
+        let event = event.unwrap_or_else(|| panic!("no {kind}"));
+        for _ in 0..2 {
+            assert_eq!(world.tell(&event).await.status, 200);
+            assert!(club.is_open(&world).await, "{kind}");
+        }
+        let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
+        assert_eq!((&totals["sales"], &totals["gross"]), (&json!(1), &json!(1000)), "{kind} twice counts once");
+    }
+}
+
+#[tokio::test]
+async fn the_order_of_events_makes_no_difference() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.pass(Duration::days(65)).await;
+    club.log_in(&world).await;
+    // The newest first, and each again in its own order.
+    let mut events = told(&world).await;
+    let again: Vec<Value> = events.iter().rev().cloned().collect();
+    events.extend(again);
+    for event in &events {
+        assert_eq!(world.tell(event).await.status, 200, "{event}");
+    }
+    let subscription = club.subscription(&world, &id).await;
+    assert_eq!((&subscription["status"], &subscription["paid_until"]), (&json!("active"), &subscription["current_period_end"]));
+    let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
+    assert_eq!((&totals["sales"], &totals["gross"]), (&json!(3), &json!(3000)));
+}
+
+#[tokio::test]
+async fn a_payload_decides_nothing() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
+    let created = told(&world).await.into_iter().find(|event| event["type"] == "customer.subscription.created");
+    let mut event = created.expect("it was told of");
+    event["data"]["object"]["status"] = "active".into();
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert!(!club.is_open(&world).await, "Stripe says that it waits");
+}
+
+#[tokio::test]
+async fn an_account_speaks_for_its_own_subscriptions_alone() {
+    let world = World::with(&DIRECT).await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    let other = world.seller("other@example.com").await;
+    let stranger = world.link(&other).await;
+    world.deliver().await;
+    world.pass(Duration::days(32)).await;
+    club.log_in(&world).await;
+    let events = told(&world).await;
+    let before = club.subscription(&world, &id).await;
+    for event in &events {
+        for account in [json!(stranger), json!(null)] {
+            let mut event = event.clone();
+            event["id"] = format!("{}x", event["id"].as_str().expect("an id")).into();
+            event["account"] = account;
+            assert_eq!(world.tell(&event).await.status, 200);
+        }
+    }
+    assert_eq!(club.subscription(&world, &id).await, before, "nothing is believed of another account");
+    world.deliver().await;
+    assert_ne!(club.subscription(&world, &id).await["paid_until"], before["paid_until"]);
+}
+
+#[tokio::test]
+async fn what_was_given_back_in_full_opens_nothing_any_more() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        pass(&world, &mut club, 32).await;
+        let payments = world.succeeded(account).await;
+        let refund = async |payment: &Value, amount: &str| {
+            let url = format!("{}/v1/refunds", world.app.config.stripe_api_base);
+            let mut request = world.app.http.post(url).bearer_auth("sk_test_local");
+            if let Some(account) = account {
+                request = request.header("stripe-account", account);
+            }
+            let mut form = vec![("payment_intent", payment["id"].as_str().expect("an id")), ("refund_application_fee", "true")];
+            if account.is_none() {
+                form.push(("reverse_transfer", "true"));
+            }
+            form.push(("amount", amount));
+            let answer = request.form(&form).send().await.expect("the stand-in runs");
+            assert_eq!(answer.status().as_u16(), 200);
+        };
+        // Of an earlier month, and a part of this one.
+        refund(&payments[1], "1000").await;
+        refund(&payments[0], "400").await;
+        world.deliver().await;
+        assert!(club.is_open(&world).await);
+        refund(&payments[0], "600").await;
+        world.deliver().await;
+        assert!(!club.is_open(&world).await, "at once: there is no grace for what was given back");
+        assert_eq!(club.subscription(&world, &id).await["status"], "active");
+        let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
+        assert_eq!((&totals["gross"], &totals["refunded"], &totals["net"]), (&json!(2000), &json!(2000), &json!(0)));
+        // The next month is paid again, and open.
+        pass(&world, &mut club, 31).await;
+        assert!(club.is_open(&world).await);
+        world.pass(Duration::hours(4)).await;
+        world.reconcile().await;
+        let staff = world.staff("staff@example.com").await;
+        let findings = world.get("/admin/findings").bearer(&staff.token).await.json();
+        assert_eq!(findings["items"], json!([]), "the books agree");
+    }
+}

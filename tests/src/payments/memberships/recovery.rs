@@ -1,0 +1,122 @@
+//! Subscriptions whose making went wrong in the middle.
+
+use serde_json::json;
+use time::Duration;
+
+use super::{Club, DIRECT};
+use crate::harness::World;
+
+#[tokio::test]
+async fn a_lost_answer_is_found_and_not_guessed() {
+    for (settings, hours) in [(&[][..], 0), (&[], 30), (&DIRECT, 0), (&DIRECT, 30)] {
+        let world = World::with(settings).await;
+        let club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        for _ in 0..3 {
+            world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_after"})).await;
+        }
+        let lost = club.subscribe(&world, "month").await;
+        assert!([503, 504].contains(&lost.status), "{}", lost.body);
+        assert_eq!(club.at_stripe(&world, account).await.len(), 1, "it was made");
+        assert!(!club.is_open(&world).await);
+        // By replaying the request, or past the key's life by looking through what the customer has.
+        world.pass(Duration::hours(hours)).await;
+        let found = club.subscribe(&world, "month").await;
+        assert_eq!((found.status, &found.json()["subscription"]["status"]), (201, &json!("active")), "{}", found.body);
+        assert!(club.is_open(&world).await);
+        world.deliver().await;
+        assert_eq!((club.at_stripe(&world, account).await.len(), world.succeeded(account).await.len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_heard_of_from_events_too() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    for _ in 0..3 {
+        world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_after"})).await;
+    }
+    assert_ne!(club.subscribe(&world, "month").await.status, 201);
+    world.deliver().await;
+    assert!(club.is_open(&world).await);
+    assert_eq!(club.subscribe(&world, "month").await.text("code"), "already_subscribed");
+}
+
+#[tokio::test]
+async fn what_never_reached_stripe_is_sent_again() {
+    for hours in [0, 30] {
+        let world = World::start().await;
+        let club = Club::open(&world).await;
+        for _ in 0..3 {
+            world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_before"})).await;
+        }
+        assert_ne!(club.subscribe(&world, "month").await.status, 201);
+        assert!(club.at_stripe(&world, None).await.is_empty());
+        world.pass(Duration::hours(hours)).await;
+        // Past the key's life it is known that nothing was made, which the same request is told; the next begins anew.
+        let mut answer = club.subscribe(&world, "month").await;
+        if hours > 0 {
+            assert_eq!(answer.status, 502, "{}", answer.body);
+            answer = club.subscribe(&world, "month").await;
+        }
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        assert_eq!(club.at_stripe(&world, None).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn being_turned_away_ends_nothing() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    for _ in 0..3 {
+        world.fault("POST", "/v1/subscriptions", json!({"kind": "status", "status": 429})).await;
+    }
+    let turned_away = club.subscribe(&world, "month").await;
+    assert_eq!(turned_away.status, 503, "{}", turned_away.body);
+    let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
+    assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["status"]), (Some(1), &json!("pending")));
+    let id = list["items"][0]["id"].clone();
+    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same goes on");
+    assert_eq!(club.at_stripe(&world, None).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_seller_who_took_access_away_gets_no_new_members_and_old_ones_read_what_they_paid_for() {
+    let world = World::with(&DIRECT).await;
+    let mut club = Club::open(&world).await;
+    club.joined(&world, "month").await;
+    world.deliver().await;
+    world.admin("POST", &format!("accounts/{}/deauthorize", club.shop.account), json!({})).await;
+    world.deliver().await;
+    let second = world.buyer("second@example.com").await;
+    let refused = world.post(club.path(), json!({"interval": "month"})).bearer(&second.token).await;
+    assert_eq!((refused.status, refused.text("code")), (409, "seller_not_connected".to_owned()));
+    assert!(club.is_open(&world).await);
+    world.app.clock.advance(Duration::days(40));
+    club.log_in(&world).await;
+    assert!(!club.is_open(&world).await);
+}
+
+#[tokio::test]
+async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    for _ in 0..3 {
+        world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_after"})).await;
+    }
+    assert_ne!(club.subscribe(&world, "month").await.status, 201);
+    assert!(!club.is_open(&world).await);
+    world.pass(Duration::minutes(10)).await;
+    assert!(world.reconcile().await.repaired >= 1);
+    assert!(club.is_open(&world).await);
+    // A renewal of which no event comes.
+    let before = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json()["items"][0]["paid_until"].clone();
+    world.pass(Duration::days(32)).await;
+    club.log_in(&world).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    let after = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json()["items"][0]["paid_until"].clone();
+    assert!(after.as_str() > before.as_str(), "{after}");
+    assert_eq!((club.at_stripe(&world, None).await.len(), world.succeeded(None).await.len()), (1, 2));
+    assert_eq!(world.reconcile().await.repaired, 0, "it is at rest");
+}

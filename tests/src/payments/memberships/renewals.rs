@@ -1,0 +1,81 @@
+//! What time makes of a subscription.
+
+use serde_json::{Value, json};
+
+use super::{Club, DIRECT, pass, pay_with};
+use crate::harness::World;
+
+#[tokio::test]
+async fn a_year_of_months_is_paid_month_by_month() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let mut paid_until = club.subscription(&world, &id).await["paid_until"].as_str().expect("it is paid").to_owned();
+        for day in 1..=73 {
+            pass(&world, &mut club, 5).await;
+            assert!(club.is_open(&world).await, "after {} days", day * 5);
+            let now = club.subscription(&world, &id).await["paid_until"].as_str().expect("it is paid").to_owned();
+            assert!(now >= paid_until);
+            paid_until = now;
+        }
+        // The first, and one each month after.
+        let paid = world.succeeded(account).await.len();
+        assert!((12..=13).contains(&paid), "by the day it began: {paid}");
+        let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
+        let months = i64::try_from(paid).expect("a few");
+        assert_eq!((&totals["sales"], &totals["gross"], &totals["net"]), (&json!(months), &json!(months * 1000), &json!(months * 500)));
+        world.reconcile().await;
+        let findings = world.staff("staff@example.com").await;
+        let findings = world.get("/admin/findings").bearer(&findings.token).await.json();
+        assert_eq!(findings["items"], json!([]), "the books agree");
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
+    pass(&world, &mut club, 32).await;
+    let owes = club.subscription(&world, &id).await;
+    assert_eq!(owes["status"], "past_due");
+    assert!(owes["paid_until"].as_str() < owes["current_period_end"].as_str());
+    assert!(club.is_open(&world).await, "within the grace");
+    pass(&world, &mut club, 8).await;
+    assert!(!club.is_open(&world).await, "after it");
+    club.subscribe(&world, "month").await.is_problem(409, "already_subscribed", "you have a subscription to this membership already");
+    pay_with(&world, &club, "pm_card_visa").await;
+    // The next try that Stripe makes by itself.
+    pass(&world, &mut club, 7).await;
+    let mended = club.subscription(&world, &id).await;
+    assert_eq!((&mended["status"], &mended["paid_until"]), (&json!("active"), &mended["current_period_end"]));
+    assert!(club.is_open(&world).await);
+    world.pump().await;
+    let mails = world.mails_to(&club.shop.buyer.email);
+    let told = mails.iter().filter(|mail| mail.subject == "A renewal did not go through: Membership").count();
+    assert_eq!(told, 1, "once for the invoice, however often it is tried");
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_never_paid_ends_the_subscription_and_another_can_begin() {
+    let world = World::with(&[("MEMBERSHIP_GRACE_DAYS", "3")]).await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
+    pass(&world, &mut club, 35).await;
+    assert!(!club.is_open(&world).await);
+    pass(&world, &mut club, 15).await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+    assert!(!club.is_open(&world).await);
+    let second = club.joined(&world, "year").await;
+    assert!(club.is_open(&world).await);
+    let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
+    let ids: Vec<&Value> = list["items"].as_array().expect("a list").iter().map(|one| &one["id"]).collect();
+    assert_eq!(ids, [&json!(second), &json!(id)], "the newest first");
+    assert_eq!(world.succeeded(None).await.len(), 2);
+}
