@@ -70,6 +70,10 @@ test('the default is chosen, stands first when paying, and a card is removed for
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   await saveCard(page, MASTERCARD, 'Mastercard ending in 4444');
   const visa = cardRow(page, 'Visa ending in 4242');
+  // The first one is it by itself.
+  await visa.getByText('Default', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Make default: Mastercard ending in 4444' }).click();
+  await page.getByText('Mastercard ending in 4444 is your default card.').waitFor();
   await page.getByRole('button', { name: 'Make default: Visa ending in 4242' }).click();
   await page.getByText('Visa ending in 4242 is your default card.').waitFor();
   await visa.getByText('Default', { exact: true }).waitFor();
