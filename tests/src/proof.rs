@@ -1,5 +1,9 @@
 //! That money is never wrong, shown by breaking things: at every call that the functions make, in every way.
 
+mod accounts;
+mod calls;
+mod cards;
+mod completeness;
 mod engine;
 mod faults;
 mod invariants;
@@ -8,3 +12,5 @@ mod mails;
 mod matrix;
 mod sale;
 mod scenarios;
+mod source;
+mod stage;

@@ -1,8 +1,12 @@
 //! The engine of the fault matrix: a scenario is played once to see which calls it makes, and then once for each of its
 //! calls and each way in which that call can fail. A new call in the code is a new row here, by itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use local::proxy::Call;
+
+use super::calls::{self, Chain};
 use super::faults::{Break, Callee, How};
 use crate::harness::World;
 
@@ -56,19 +60,26 @@ async fn play<S: Scenario>(scenario: &mut S, broken: Option<(Callee, usize, Brea
     play
 }
 
+/// Plays a scenario once with nothing broken, and tells which calls it makes.
+pub(super) async fn listen<S: Scenario>(mut scenario: S) -> BTreeSet<Chain> {
+    let play = scenario.prepare().await;
+    calls::overheard(scenario.act(&play)).await
+}
+
 /// All cases of a scenario: how many.
 pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
     let sound = play(&mut scenario, None).await;
-    let calls = Callee::ALL.map(|callee| (callee, callee.proxy(scenario.world()).operations()));
+    let calls = Callee::ALL.map(|callee| (callee, callee.proxy(scenario.world()).calls()));
     scenario.recover(std::slice::from_ref(&sound)).await;
     scenario.check(&sound, &format!("{}, nothing broken", scenario.name())).await;
 
     let mut cases = 0;
-    for (callee, operations) in calls {
-        for (index, operation) in operations.iter().enumerate() {
+    for (callee, calls) in calls {
+        for index in (0..calls.len()).filter(|index| !is_in_a_row(&calls, *index)) {
+            let (operation, number) = (&calls[index].operation, calls.len());
             let (mut plays, mut names) = (Vec::new(), Vec::new());
-            for kind in callee.breaks(how) {
-                let place = format!("{callee:?} call {} of {}, {operation}", index + 1, operations.len());
+            for kind in callee.breaks(how).iter().filter(|kind| kind.matters_to(operation)) {
+                let place = format!("{callee:?} call {} of {number}, {operation}", index + 1);
                 let case = format!("{}: {kind:?} at {place}", scenario.name());
                 println!("{case}");
                 plays.push(play(&mut scenario, Some((callee, index, *kind))).await);
@@ -84,6 +95,19 @@ pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
     }
     scenario.check_all().await;
     cases
+}
+
+/// Whether a call stands between two that ask the same of another part of the table: the first and the last of a row tell
+/// what becomes of all.
+fn is_in_a_row(calls: &[Call], index: usize) -> bool {
+    let is_same = |other: Option<&Call>| {
+        let same = |name: &str| other.is_some_and(|other| other.body[name] == calls[index].body[name]);
+        calls[index].operation == "Query"
+            && other.is_some_and(|other| other.operation == "Query")
+            && same("KeyConditionExpression")
+            && same("IndexName")
+    };
+    is_same(index.checked_sub(1).and_then(|before| calls.get(before))) && is_same(calls.get(index + 1))
 }
 
 async fn settle<S: Scenario>(scenario: &S, plays: &[S::Play], names: &[String]) {

@@ -111,6 +111,13 @@ const OF_STRIPE: [Break; 10] = [
 ];
 
 impl Break {
+    /// Whether it differs from the others for this operation. Of what only reads, it makes no difference whether it was carried
+    /// out; and what is retried once is as good as any other that is.
+    pub(super) fn matters_to(self, operation: &str) -> bool {
+        let reads = matches!(operation, "GetItem" | "BatchGetItem" | "Query") || operation.starts_with("GET ");
+        !reads || matches!(self, Self::KilledBefore | Self::Outage | Self::Errors | Self::ThrottleOnce | Self::Timeout)
+    }
+
     /// Breaks the call with this place. Where the process dies, the answered gate says when.
     pub(super) fn inject(self, callee: Callee, world: &World, index: usize) -> Gate {
         let proxy = callee.proxy(world);

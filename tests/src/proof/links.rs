@@ -5,25 +5,28 @@ use time::Duration;
 
 use super::engine::Scenario;
 use super::faults::How;
+use super::scenarios::kinds;
 use crate::harness::{Consent, Person, World};
 
-/// What happens to a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+kinds![
+    Authorized,
+    Ticketed,
+    Redeemed,
     Linked,
+    Parked,
     Confirmed,
     Disconnected,
     AccountUpdated,
     CapabilityUpdated,
     ApplicationDeauthorized,
-}
+    DeauthorizedAtOnce,
+    LinkedAnew,
+    ParkedAnew
+];
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Linked, Self::Confirmed, Self::Disconnected, Self::AccountUpdated, Self::CapabilityUpdated, Self::ApplicationDeauthorized];
-
     fn ends_linked(self) -> bool {
-        !matches!(self, Self::Disconnected | Self::ApplicationDeauthorized)
+        !matches!(self, Self::Disconnected | Self::ApplicationDeauthorized | Self::DeauthorizedAtOnce)
     }
 }
 
@@ -40,7 +43,10 @@ pub(super) struct Play {
     seller: Person,
     account: Option<String>,
     consent: Option<(String, String)>,
+    /// The browser has lost its session on the way.
+    without_session: bool,
     confirm: Option<String>,
+    ticket: Option<String>,
     event: Option<Value>,
 }
 
@@ -54,12 +60,21 @@ impl Link {
         self.world.consent(authorize, "allow").await
     }
 
-    /// Sets out with a ticket and comes back without a session: the link is parked until its user confirms.
-    async fn park(&self, seller: &Person) -> String {
+    /// The address that a ticket opens, once.
+    async fn ticket(&self, seller: &Person) -> String {
         let ticket = self.world.post("/users/authorize", json!({})).bearer(&seller.token).await.text("url");
-        let path = ticket.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{ticket} is not ours")).to_owned();
-        let authorize = self.world.get(path).await;
-        let consent = self.world.consent(authorize, "allow").await;
+        ticket.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{ticket} is not ours")).to_owned()
+    }
+
+    /// Sets out with a ticket, so that the browser needs no session.
+    async fn consent_by_ticket(&self, seller: &Person) -> Consent {
+        let authorize = self.world.get(self.ticket(seller).await).await;
+        self.world.consent(authorize, "allow").await
+    }
+
+    /// Comes back without a session: the link is parked until its user confirms.
+    async fn park(&self, seller: &Person) -> String {
+        let consent = self.consent_by_ticket(seller).await;
         let answer = self.world.get(consent.path.as_str()).header("cookie", consent.cookie).await;
         let location = answer.header("location").expect("it sends on").to_owned();
         location.split_once("connect=confirm&code=").unwrap_or_else(|| panic!("{location}")).1.to_owned()
@@ -89,12 +104,28 @@ impl Scenario for Link {
         self.played += 1;
         let world = &self.world;
         let seller = world.seller(&format!("seller{}@example.com", self.played)).await;
-        let mut play = Play { seller, account: None, consent: None, confirm: None, event: None };
+        let nothing = Play { seller, account: None, consent: None, without_session: false, confirm: None, ticket: None, event: None };
+        let mut play = nothing;
         match self.kind {
             Kind::Linked => {
                 let consent = self.consent(&play.seller).await;
                 play.consent = Some((consent.path, consent.cookie));
             }
+            Kind::Parked => {
+                let consent = self.consent_by_ticket(&play.seller).await;
+                (play.consent, play.without_session) = (Some((consent.path, consent.cookie)), true);
+            }
+            Kind::LinkedAnew | Kind::ParkedAnew => {
+                // The seller took the access away, and nobody heard of it.
+                let account = world.link(&play.seller).await;
+                world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+                play.without_session = self.kind == Kind::ParkedAnew;
+                let consent =
+                    if play.without_session { self.consent_by_ticket(&play.seller).await } else { self.consent(&play.seller).await };
+                (play.account, play.consent) = (Some(account), Some((consent.path, consent.cookie)));
+            }
+            Kind::Redeemed => play.ticket = Some(self.ticket(&play.seller).await),
+            Kind::Authorized | Kind::Ticketed => {}
             Kind::Confirmed => play.confirm = Some(self.park(&play.seller).await),
             _ => {
                 let account = world.link(&play.seller).await;
@@ -107,7 +138,7 @@ impl Scenario for Link {
                         self.change(&account).await;
                         Some("capability.updated")
                     }
-                    Kind::ApplicationDeauthorized => {
+                    Kind::ApplicationDeauthorized | Kind::DeauthorizedAtOnce => {
                         world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
                         Some("account.application.deauthorized")
                     }
@@ -115,7 +146,9 @@ impl Scenario for Link {
                 };
                 if let Some(kind) = event {
                     let object = json!({"id": "acct_any", "object": "account"});
-                    let at = world.app.clock.now().unix_timestamp() + 90;
+                    // An event from so soon after the link may be one of the link before: Stripe is asked.
+                    let later = if self.kind == Kind::DeauthorizedAtOnce { 0 } else { 90 };
+                    let at = world.app.clock.now().unix_timestamp() + later;
                     play.event = Some(json!({
                         "id": format!("evt_{}", self.played), "object": "event", "type": kind, "created": at, "livemode": false,
                         "account": account, "data": {"object": object},
@@ -130,7 +163,14 @@ impl Scenario for Link {
     async fn act(&self, play: &Play) {
         let world = &self.world;
         if let Some((path, cookie)) = &play.consent {
-            world.get(path.as_str()).header("cookie", format!("session={}; {cookie}", play.seller.token)).await;
+            let session = if play.without_session { String::new() } else { format!("session={}; ", play.seller.token) };
+            world.get(path.as_str()).header("cookie", format!("{session}{cookie}")).await;
+        } else if let Some(path) = &play.ticket {
+            world.get(path.as_str()).await;
+        } else if self.kind == Kind::Authorized {
+            world.get("/users/authorize").cookie(&play.seller.token).await;
+        } else if self.kind == Kind::Ticketed {
+            world.post("/users/authorize", json!({})).bearer(&play.seller.token).await;
         } else if let Some(code) = &play.confirm {
             world.post("/users/oauth/confirm", json!({"code": code})).bearer(&play.seller.token).await;
         } else if let Some(event) = &play.event {
@@ -145,9 +185,11 @@ impl Scenario for Link {
         let world = &self.world;
         world.pass(Duration::seconds(40)).await;
         for play in plays {
-            let connected = self.stripe_of(&play.seller).await["connected"] == true;
+            let link = self.stripe_of(&play.seller).await;
+            let is_stale = play.consent.is_some() && link["account_id"].as_str().is_some_and(|id| Some(id) == play.account.as_deref());
+            let connected = link["connected"] == true && !is_stale;
             match self.kind {
-                Kind::Linked | Kind::Confirmed if !connected => {
+                kind if kind.ends_linked() && !connected => {
                     world.link(&play.seller).await;
                 }
                 Kind::Disconnected if connected => {

@@ -1,5 +1,6 @@
 //! A sale on its stage: what comes before, what is done, and what brings it right again.
 
+use local::proxy::{self, Fault, Gate};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -11,13 +12,17 @@ use crate::harness::{Answer, Person, World};
 
 pub(super) const CARD: &str = "pm_card_bypassPending";
 
+pub(super) const CARD_TO_AUTHENTICATE: &str = "pm_card_threeDSecure2Required";
+
 /// A world in which a scenario is played again and again, each time with a course and a buyer of its own.
 pub(super) struct Sale {
     pub(super) world: World,
     pub(super) kind: Kind,
     pub(super) seller: Person,
     pub(super) account: String,
-    played: u32,
+    /// Another seller, who gets a part of what several share.
+    pub(super) partner: Option<Person>,
+    pub(super) played: u32,
 }
 
 /// What one play is about.
@@ -28,11 +33,22 @@ pub(super) struct Play {
     /// By Stripe's clock.
     began: i64,
     /// The purchase that was there before, if one was.
-    purchase: Option<String>,
+    pub(super) purchase: Option<String>,
     /// The payment method to pay with.
-    card: String,
+    pub(super) card: String,
+    /// Whether it is to be kept.
+    pub(super) save_card: bool,
     /// The event to tell.
-    event: Option<Value>,
+    pub(super) event: Option<Value>,
+    /// A purchase before this one whose payment is given back, or must be.
+    pub(super) earlier: Option<String>,
+}
+
+impl Play {
+    /// Whether a payment at Stripe is the earlier purchase's.
+    pub(super) fn is_earlier(&self, payment: &Value) -> bool {
+        self.earlier.is_some() && payment["metadata"]["purchase_id"].as_str() == self.earlier.as_deref()
+    }
 }
 
 impl Sale {
@@ -40,38 +56,48 @@ impl Sale {
         let world = World::with(&[("CHARGE_TYPE", kind.charge_type()), ("STRIPE_TIMEOUT_MS", how.patience())]).await;
         let seller = world.seller("seller@example.com").await;
         let account = world.link(&seller).await;
+        let mut partner = None;
+        if kind == Kind::SharedCourse {
+            let other = world.seller("partner@example.com").await;
+            world.link(&other).await;
+            partner = Some(other);
+        }
         // From here on the reconciliation looks.
         world.reconcile().await;
-        Self { world, kind, seller, account, played: 0 }
+        Self { world, kind, seller, account, partner, played: 0 }
     }
 
     pub(super) fn charged_account(&self) -> Option<&str> {
         (self.kind.charge_type() == "direct").then_some(self.account.as_str())
     }
 
-    async fn bought(&self, play: &mut Play) -> String {
-        let answer = self.buy(play, CARD).await;
+    pub(super) async fn bought(&self, play: &mut Play) -> String {
+        let answer = if self.kind.is_hosted() { self.ask_checkout(play).await } else { self.buy(play, &play.card).await };
         assert_eq!(answer.status, 201, "{}", answer.body);
         play.purchase = answer.json()["purchase"]["id"].as_str().map(str::to_owned);
         self.payment(play).await
     }
 
-    async fn buy(&self, play: &Play, card: &str) -> Answer {
-        self.world.buy(&play.buyer, &play.course_id, card).await
+    pub(super) async fn buy(&self, play: &Play, card: &str) -> Answer {
+        let mut body = json!({"course_id": play.course_id, "payment_method": card});
+        if play.save_card {
+            body["save_card"] = true.into();
+        }
+        self.world.post("/courses/charge", body).bearer(&play.buyer.token).await
     }
 
-    async fn ask_checkout(&self, play: &Play) -> Answer {
+    pub(super) async fn ask_checkout(&self, play: &Play) -> Answer {
         self.world.post("/courses/charge", json!({"course_id": play.course_id})).bearer(&play.buyer.token).await
     }
 
     /// Has Stripe do the work of each POST to `path`, and nobody hear of it.
-    async fn deafen(&self, path: &str) {
+    pub(super) async fn deafen(&self, path: &str) {
         let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_after"}});
         self.world.admin("POST", "faults", fault).await;
     }
 
     /// Buys, and nobody hears what came of it.
-    async fn lost(&self, play: &Play) {
+    pub(super) async fn lost(&self, play: &Play) {
         let path = if self.kind.is_hosted() { "/v1/checkout/sessions" } else { "/v1/payment_intents" };
         self.deafen(path).await;
         let answer = if self.kind.is_hosted() { self.ask_checkout(play).await } else { self.buy(play, &play.card).await };
@@ -79,42 +105,55 @@ impl Sale {
     }
 
     /// The buyer's only payment so far.
-    async fn payment(&self, play: &Play) -> String {
+    pub(super) async fn payment(&self, play: &Play) -> String {
         let payments = self.payments_of(play).await;
         assert_eq!(payments.len(), 1, "{payments:?}");
         payments[0]["id"].as_str().expect("an id").to_owned()
     }
 
-    async fn dispute(&self, play: &Play) -> String {
+    pub(super) async fn dispute(&self, play: &Play) -> String {
         let payment = &self.payments_of(play).await[0];
         let charge = payment["latest_charge"]["id"].as_str().expect("it was paid");
         self.world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
-        let disputes = self.world.stripe(&format!("/disputes?payment_intent={}", payment["id"].as_str().expect("an id")), None).await;
+        let path = format!("/disputes?payment_intent={}", payment["id"].as_str().expect("an id"));
+        let disputes = self.world.stripe(&path, self.charged_account()).await;
         disputes["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{disputes}")).to_owned()
     }
 
-    /// What somebody does in Stripe's dashboard.
-    async fn at_stripe(&self, path: &str, form: &[(&str, &str)]) -> Value {
+    /// What somebody does in the platform's dashboard.
+    pub(super) async fn at_stripe(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        self.at_account(None, path, form).await
+    }
+
+    /// What somebody does in an account's dashboard.
+    async fn at_account(&self, account: Option<&str>, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}/v1{path}", self.world.app.config.stripe_api_base);
-        let answer = self.world.app.http.post(url).bearer_auth("sk_test_local").form(form).send().await.expect("it runs");
-        assert_eq!(answer.status().as_u16(), 200);
+        let mut request = self.world.app.http.post(url).bearer_auth("sk_test_local").form(form);
+        if let Some(account) = account {
+            request = request.header("stripe-account", account);
+        }
+        let answer = request.send().await.expect("it runs");
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
         serde_json::from_str(&answer.text().await.expect("it is text")).expect("it is JSON")
     }
 
-    async fn refunded_in_dashboard(&self, play: &mut Play) -> String {
+    pub(super) async fn refunded_in_dashboard(&self, play: &mut Play) -> String {
         let payment = self.bought(play).await;
         self.world.deliver().await;
-        let form = [("payment_intent", payment.as_str()), ("amount", "1000"), ("reverse_transfer", "true")];
-        self.at_stripe("/refunds", &form).await["id"].as_str().expect("an id").to_owned()
+        let mut form = vec![("payment_intent", payment.as_str()), ("amount", "1000")];
+        if self.charged_account().is_none() {
+            form.push(("reverse_transfer", "true"));
+        }
+        self.at_account(self.charged_account(), "/refunds", &form).await["id"].as_str().expect("an id").to_owned()
     }
 
-    async fn transfer_of(&self, play: &Play) -> String {
+    pub(super) async fn transfer_of(&self, play: &Play) -> String {
         let group = play.purchase.as_ref().expect("it was bought");
         let transfers = self.world.stripe(&format!("/transfers?transfer_group={group}"), None).await;
         transfers["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{transfers}")).to_owned()
     }
 
-    async fn open_session(&self, play: &Play) -> Option<String> {
+    pub(super) async fn open_session(&self, play: &Play) -> Option<String> {
         let sessions = self.world.stripe("/checkout/sessions?limit=100", self.charged_account()).await;
         let all = sessions["data"].as_array().expect("a list").clone();
         let mine = |session: &&Value| {
@@ -125,13 +164,13 @@ impl Sale {
         all.iter().find(mine).and_then(|session| session["id"].as_str().map(str::to_owned))
     }
 
-    async fn pay_session(&self, play: &Play) {
+    pub(super) async fn pay_session(&self, play: &Play) {
         if let Some(id) = self.open_session(play).await {
             self.world.admin("POST", &format!("checkout/sessions/{id}/pay"), json!({"card": CARD})).await;
         }
     }
 
-    async fn authenticate(&self, play: &Play) {
+    pub(super) async fn authenticate(&self, play: &Play) {
         for payment in self.payments_of(play).await.iter().filter(|payment| payment["status"] == "requires_action") {
             let id = payment["id"].as_str().expect("an id");
             self.world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
@@ -149,127 +188,59 @@ impl Sale {
         all.into_iter().filter(mine).collect()
     }
 
-    /// The state in which the event, the request or the run finds things.
-    async fn set_up(&self, play: &mut Play) {
-        let world = &self.world;
+    /// Asks, and while the write with this number waits before DynamoDB, something else happens, as in another process.
+    async fn race(&self, play: &Play, write: usize) {
+        let gate = Gate::new();
+        let held = Fault::next("TransactWriteItems", proxy::Kind::Hold(gate.clone())).skip(write);
+        self.world.proxy.inject(held);
+        let mut ours = std::pin::pin!(self.ask(play));
+        tokio::select! {
+            // It broke before it came so far.
+            _ = &mut ours => return,
+            () = gate.reached() => {}
+        }
         match self.kind {
-            Kind::ReturningBuyer => {
-                let other = world.course(&self.seller, &format!("Other {}", self.played), 1000, "usd", 10).await;
-                assert_eq!(world.buy(&play.buyer, other["id"].as_str().expect("an id"), CARD).await.status, 201);
-                world.deliver().await;
+            Kind::RacingCharges | Kind::RacingRefunds => {
+                let _may_fail = self.ask(play).await;
             }
-            Kind::AfterADecline => {
-                assert_eq!(self.buy(play, "pm_card_visa_chargeDeclined").await.status, 402);
-                world.deliver().await;
+            kind => {
+                let name = if kind == Kind::ChargeRacedByItsEvent { "payment_intent.succeeded" } else { "refund.created" };
+                if let Some(event) = self.event_of(play, name).await {
+                    let _may_fail = self.world.tell(&event).await;
+                }
             }
-            Kind::TurnFromCheckout => assert_eq!(self.ask_checkout(play).await.status, 201),
-            Kind::DirectWithPlatformCard => {
-                let form = [("type", "card"), ("card[token]", "tok_bypassPending")];
-                play.card = self.at_stripe("/payment_methods", &form).await["id"].as_str().expect("an id").to_owned();
-            }
-            kind if kind.is_refund() => {
-                self.bought(play).await;
-                world.deliver().await;
-            }
-            Kind::PaymentSucceeded
-            | Kind::PaymentSucceededOfSeparate
-            | Kind::PaymentFailed
-            | Kind::PaymentRequiresAction
-            | Kind::ReconciledCharge => self.lost(play).await,
-            Kind::PaymentCanceled => {
-                self.lost(play).await;
-                let payment = self.payment(play).await;
-                self.at_stripe(&format!("/payment_intents/{payment}/cancel"), &[]).await;
-            }
-            Kind::CheckoutCompleted => {
-                self.lost(play).await;
-                self.pay_session(play).await;
-            }
-            Kind::CheckoutExpired => {
-                self.lost(play).await;
-                let session = self.open_session(play).await.expect("it was made");
-                world.admin("POST", &format!("checkout/sessions/{session}/expire"), json!({})).await;
-            }
-            Kind::ChargeRefunded | Kind::RefundCreated => {
-                self.refunded_in_dashboard(play).await;
-            }
-            Kind::RefundUpdated | Kind::RefundFailed => {
-                let refund = self.refunded_in_dashboard(play).await;
-                world.deliver().await;
-                world.admin("POST", &format!("refunds/{refund}/fail"), json!({"reason": "expired_or_canceled_card"})).await;
-            }
-            Kind::DisputeCreated | Kind::DisputeFundsWithdrawn => {
-                self.bought(play).await;
-                world.deliver().await;
-                self.dispute(play).await;
-            }
-            Kind::DisputeOfALostCharge => {
-                self.lost(play).await;
-                self.dispute(play).await;
-            }
-            Kind::DisputeLost | Kind::DisputeLostOfSeparate | Kind::DisputeWon | Kind::DisputeFundsReinstated => {
-                self.bought(play).await;
-                world.deliver().await;
-                let dispute = self.dispute(play).await;
-                world.deliver().await;
-                let lost = matches!(self.kind, Kind::DisputeLost | Kind::DisputeLostOfSeparate);
-                world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": if lost { "lost" } else { "won" }})).await;
-            }
-            Kind::TransferCreated => {
-                self.lost(play).await;
-                let id = self.payments_of(play).await[0]["metadata"]["purchase_id"].as_str().expect("an id").to_owned();
-                play.purchase = Some(id);
-                self.deafen("/v1/transfers").await;
-                let event = world.event("payment_intent.succeeded", |object| self.is_mine(play, object)).await.expect("it happened");
-                assert_eq!(world.tell(&event).await.status, 200);
-            }
-            Kind::TransferReversed => {
-                self.bought(play).await;
-                world.deliver().await;
-                let transfer = self.transfer_of(play).await;
-                self.at_stripe(&format!("/transfers/{transfer}/reversals"), &[("amount", "500")]).await;
-            }
-            Kind::ReconciledTransfer => {
-                self.lost(play).await;
-                self.deafen("/v1/transfers").await;
-                let event = world.event("payment_intent.succeeded", |object| self.is_mine(play, object)).await.expect("it happened");
-                assert_eq!(world.tell(&event).await.status, 200);
-            }
-            Kind::ReconciledOrphan => {
-                self.lost(play).await;
-                let id = self.payments_of(play).await[0]["metadata"]["purchase_id"].as_str().expect("an id").to_owned();
-                world.forget_purchase(&id).await;
-            }
-            _ => {}
         }
-        if self.kind.is_reconciliation() {
-            world.pass(Duration::minutes(15)).await;
-        }
-        if let Some(kind) = self.kind.event() {
-            let id = play.purchase.clone();
-            let payment = self.payments_of(play).await.first().and_then(|payment| payment["id"].as_str().map(str::to_owned));
-            let event = world.event(kind, |object| {
-                self.is_mine(play, object)
-                    || object["payment_intent"].as_str().is_some_and(|one| Some(one) == payment.as_deref())
-                    || (id.is_some() && object["transfer_group"].as_str() == id.as_deref())
-            });
-            play.event = Some(event.await.unwrap_or_else(|| panic!("{:?}: no {kind}", self.kind)));
-        }
+        gate.open();
+        let _may_fail = ours.await;
     }
 
-    fn is_mine(&self, play: &Play, object: &Value) -> bool {
+    /// The newest event of that name that is about the play.
+    pub(super) async fn event_of(&self, play: &Play, name: &str) -> Option<Value> {
+        let id = play.purchase.clone();
+        let payment = self.payments_of(play).await.first().and_then(|payment| payment["id"].as_str().map(str::to_owned));
+        let event = self.world.event(name, |object| {
+            self.is_mine(play, object)
+                || object["payment_intent"].as_str().is_some_and(|one| Some(one) == payment.as_deref())
+                || (id.is_some() && object["transfer_group"].as_str() == id.as_deref())
+        });
+        event.await
+    }
+
+    pub(super) fn is_mine(&self, play: &Play, object: &Value) -> bool {
         object["metadata"]["buyer_id"] == play.buyer.id.as_str() && object["metadata"]["course_id"] == play.course_id.as_str()
     }
 
-    async fn ask(&self, play: &Play) -> Answer {
+    /// The seller gives back a part, or all that is left.
+    pub(super) async fn give_back(&self, play: &Play, part: Option<i64>, key: &str) -> Answer {
+        let amount = part.map_or(json!({}), |part| json!({"amount": part}));
+        let id = play.purchase.as_ref().expect("it was bought");
+        let request = self.world.post(format!("/purchases/{id}/refund"), amount).bearer(&self.seller.token);
+        request.header("idempotency-key", format!("{key} {}", play.course_id)).await
+    }
+
+    pub(super) async fn ask(&self, play: &Play) -> Answer {
         match self.kind {
-            kind if kind.is_refund() => {
-                let is_full = matches!(kind, Kind::FullRefund | Kind::FullRefundOfSeparate);
-                let amount = if is_full { json!({}) } else { json!({"amount": 1234}) };
-                let id = play.purchase.as_ref().expect("it was bought");
-                let request = self.world.post(format!("/purchases/{id}/refund"), amount).bearer(&self.seller.token);
-                request.header("idempotency-key", format!("refund {}", play.course_id)).await
-            }
+            kind if kind.is_refund() => self.give_back(play, kind.refunded_part(), "refund").await,
             kind if kind.is_hosted() => self.ask_checkout(play).await,
             _ => self.buy(play, &play.card).await,
         }
@@ -288,12 +259,18 @@ impl Scenario for Sale {
     }
 
     fn is_alone(&self) -> bool {
-        self.kind.is_reconciliation()
+        self.kind.is_reconciliation() || self.kind.takes_days()
     }
 
     async fn prepare(&mut self) -> Play {
         self.played += 1;
+        if self.kind.takes_days() {
+            // Sessions do not last for so many plays.
+            self.seller.token = self.world.log_in(&self.seller).await;
+        }
         let (world, number) = (&self.world, self.played);
+        // What an earlier play has broken and did not come to.
+        world.admin("DELETE", "faults", json!({})).await;
         let course = world.course(&self.seller, &format!("Course {number}"), 5001, "usd", 33).await;
         let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
         // Whatever is told is told twice.
@@ -304,7 +281,9 @@ impl Scenario for Sale {
             began: world.app.clock.now().unix_timestamp() - 60,
             purchase: None,
             card: self.kind.card().to_owned(),
+            save_card: false,
             event: None,
+            earlier: None,
         };
         self.set_up(&mut play).await;
         play
@@ -316,6 +295,8 @@ impl Scenario for Sale {
         } else if self.kind.is_reconciliation() {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
             let _may_fail = reconcile::run(&self.world.payments.reconcile, until).await;
+        } else if let Some(write) = self.kind.write_that_is_raced() {
+            self.race(play, write).await;
         } else {
             let _may_fail = self.ask(play).await;
         }
@@ -336,7 +317,7 @@ impl Scenario for Sale {
                 let other = self.buy(play, CARD).await;
                 assert_eq!(other.status, 201, "{:?}: another card is another attempt: {}", self.kind, other.body);
             }
-            if self.kind == Kind::CheckoutExpired {
+            if self.kind.needs_another_page() {
                 let again = self.ask_checkout(play).await;
                 assert_eq!(again.status, 201, "{:?}: {}", self.kind, again.body);
             }

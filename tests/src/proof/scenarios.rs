@@ -1,103 +1,172 @@
-//! What the functions do with money, each as one request, one event or one run that can be broken at any of its calls.
+//! What the functions do with a sale, each as one request, one event or one run that can be broken at any of its calls.
 
-/// One thing that somebody does, or that Stripe tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+/// Names the scenarios, and lists them.
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// One thing that somebody does, or that Stripe tells.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Kind {
+            $($kind),*
+        }
+
+        impl Kind {
+            /// Every one.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$kind),*];
+        }
+    };
+}
+
+pub(super) use kinds;
+
+kinds![
+    // A buyer asks.
     FirstPurchase,
     ReturningBuyer,
     LegacyToken,
     Authentication,
     Decline,
     AfterADecline,
+    RefusedToken,
     Checkout,
     TurnFromCheckout,
+    CheckoutAgain,
+    AnotherCard,
+    AuthenticationFailed,
+    CustomerDeleted,
     Direct,
     DirectWithPlatformCard,
+    DirectWithSavedCard,
+    DirectSavingTheCard,
+    DirectSavingAfterDeletion,
+    DirectCheckout,
     Separate,
+    SharedCourse,
+    // And again, after an answer was lost.
+    LostCharge,
+    LostAuthentication,
+    LostCheckout,
+    StoredFailure,
+    StoredFailureOfCheckout,
+    StoredFailureOfCustomer,
+    ForgottenKey,
+    ForgottenKeyOfNothing,
+    ForgottenKeyOfCheckout,
+    // And at the same moment as something else.
+    RacingCharges,
+    ChargeRacedByItsEvent,
+    // A seller gives back.
     FullRefund,
+    FullRefundOfDirect,
     FullRefundOfSeparate,
+    PartialRefund,
     PartialRefundOfDirect,
     PartialRefundOfSeparate,
+    LostRefund,
+    StoredFailureOfRefund,
+    RefundAfterDashboard,
+    RefundAfterALostOne,
+    RacingRefunds,
+    RefundRacedByItsEvent,
+    // Stripe tells.
     PaymentSucceeded,
+    PaymentSucceededOfDirect,
     PaymentSucceededOfSeparate,
+    PaymentSucceededAfterItsAnswer,
+    StoredFailureOfTransfer,
     PaymentFailed,
     PaymentCanceled,
+    PaymentProcessing,
     PaymentRequiresAction,
     CheckoutCompleted,
+    CheckoutCompletedOfDirect,
+    CheckoutCompletedOfSeparate,
     CheckoutExpired,
+    CheckoutAsyncSucceeded,
+    CheckoutAsyncFailed,
     ChargeRefunded,
+    ChargeRefundedOfDirect,
     RefundCreated,
     RefundUpdated,
     RefundFailed,
     DisputeCreated,
+    DisputeCreatedOfDirect,
+    DisputeUpdated,
     DisputeFundsWithdrawn,
     DisputeLost,
+    DisputeLostOfDirect,
     DisputeLostOfSeparate,
     DisputeWon,
     DisputeFundsReinstated,
     DisputeOfALostCharge,
     TransferCreated,
     TransferReversed,
+    // The reconciliation runs.
     ReconciledCharge,
+    ReconciledAuthentication,
+    ReconciledAbandonment,
+    ReconciledPaidAtLast,
+    ReconciledForgottenKey,
+    ReconciledFailure,
+    ReconciledAfterAFailure,
+    ReconciledCheckout,
+    ReconciledAbandonedCheckout,
     ReconciledTransfer,
+    ReconciledForgottenTransfer,
+    ReconciledRefusedTransfer,
+    ReconciledPendingRefund,
+    ReconciledSilentDispute,
+    ReconciledOffTheList,
     ReconciledOrphan,
-}
+    ReconciledOrphanOfDirect,
+    ReconciledOrphanReturned,
+    ReconciledOrphanCanceled,
+    ReconciledOrphanReturnedBefore,
+    BooksOfACheckout,
+    BooksOfALateCheckout,
+    BooksOfASecondPurchase,
+    BooksOfAnUnheardPayment,
+    BooksOfAnUnheardRefund,
+    BooksOfAnUnheardDispute,
+    BooksOfAnUnheardSale,
+    BooksOfALostIndex,
+    BooksOfALateRefund,
+    BooksOfALateRefundFailure,
+    BooksOfALateDispute,
+    BooksOfALateWin,
+];
 
 use Kind::*;
 
 impl Kind {
-    pub(super) const ALL: [Self; 38] = [
-        FirstPurchase,
-        ReturningBuyer,
-        LegacyToken,
-        Authentication,
-        Decline,
-        AfterADecline,
-        Checkout,
-        TurnFromCheckout,
-        Direct,
-        DirectWithPlatformCard,
-        Separate,
-        FullRefund,
-        FullRefundOfSeparate,
-        PartialRefundOfDirect,
-        PartialRefundOfSeparate,
-        PaymentSucceeded,
-        PaymentSucceededOfSeparate,
-        PaymentFailed,
-        PaymentCanceled,
-        PaymentRequiresAction,
-        CheckoutCompleted,
-        CheckoutExpired,
-        ChargeRefunded,
-        RefundCreated,
-        RefundUpdated,
-        RefundFailed,
-        DisputeCreated,
-        DisputeFundsWithdrawn,
-        DisputeLost,
-        DisputeLostOfSeparate,
-        DisputeWon,
-        DisputeFundsReinstated,
-        DisputeOfALostCharge,
-        TransferCreated,
-        TransferReversed,
-        ReconciledCharge,
-        ReconciledTransfer,
-        ReconciledOrphan,
-    ];
-
     pub(super) fn charge_type(self) -> &'static str {
         match self {
-            Direct | DirectWithPlatformCard | PartialRefundOfDirect => "direct",
+            Direct
+            | DirectWithPlatformCard
+            | DirectWithSavedCard
+            | DirectSavingTheCard
+            | DirectSavingAfterDeletion
+            | DirectCheckout
+            | FullRefundOfDirect
+            | PartialRefundOfDirect
+            | PaymentSucceededOfDirect
+            | CheckoutCompletedOfDirect
+            | ChargeRefundedOfDirect
+            | DisputeCreatedOfDirect
+            | DisputeLostOfDirect
+            | ReconciledOrphanOfDirect => "direct",
             Separate
             | FullRefundOfSeparate
             | PartialRefundOfSeparate
             | PaymentSucceededOfSeparate
+            | StoredFailureOfTransfer
+            | CheckoutCompletedOfSeparate
             | DisputeLostOfSeparate
             | TransferCreated
             | TransferReversed
-            | ReconciledTransfer => "separate",
+            | ReconciledTransfer
+            | ReconciledForgottenTransfer
+            | ReconciledRefusedTransfer
+            | BooksOfAnUnheardSale => "separate",
             _ => "destination",
         }
     }
@@ -105,19 +174,27 @@ impl Kind {
     /// The event that is told, for those that are one.
     pub(super) fn event(self) -> Option<&'static str> {
         Some(match self {
-            PaymentSucceeded | PaymentSucceededOfSeparate => "payment_intent.succeeded",
+            PaymentSucceeded
+            | PaymentSucceededOfDirect
+            | PaymentSucceededOfSeparate
+            | PaymentSucceededAfterItsAnswer
+            | StoredFailureOfTransfer => "payment_intent.succeeded",
             PaymentFailed => "payment_intent.payment_failed",
             PaymentCanceled => "payment_intent.canceled",
+            PaymentProcessing => "payment_intent.processing",
             PaymentRequiresAction => "payment_intent.requires_action",
-            CheckoutCompleted => "checkout.session.completed",
+            CheckoutCompleted | CheckoutCompletedOfDirect | CheckoutCompletedOfSeparate => "checkout.session.completed",
             CheckoutExpired => "checkout.session.expired",
-            ChargeRefunded => "charge.refunded",
+            CheckoutAsyncSucceeded => "checkout.session.async_payment_succeeded",
+            CheckoutAsyncFailed => "checkout.session.async_payment_failed",
+            ChargeRefunded | ChargeRefundedOfDirect => "charge.refunded",
             RefundCreated => "refund.created",
             RefundUpdated => "refund.updated",
             RefundFailed => "refund.failed",
-            DisputeCreated | DisputeOfALostCharge => "charge.dispute.created",
+            DisputeCreated | DisputeCreatedOfDirect | DisputeOfALostCharge => "charge.dispute.created",
+            DisputeUpdated => "charge.dispute.updated",
             DisputeFundsWithdrawn => "charge.dispute.funds_withdrawn",
-            DisputeLost | DisputeLostOfSeparate | DisputeWon => "charge.dispute.closed",
+            DisputeLost | DisputeLostOfDirect | DisputeLostOfSeparate | DisputeWon => "charge.dispute.closed",
             DisputeFundsReinstated => "charge.dispute.funds_reinstated",
             TransferCreated => "transfer.created",
             TransferReversed => "transfer.reversed",
@@ -125,47 +202,163 @@ impl Kind {
         })
     }
 
+    /// The event of the stand-in that is told in another's name: one that it does not send by itself.
+    pub(super) fn told_as(self) -> Option<&'static str> {
+        match self {
+            PaymentProcessing => Some("payment_intent.succeeded"),
+            CheckoutAsyncSucceeded => Some("checkout.session.completed"),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_reconciliation(self) -> bool {
-        matches!(self, ReconciledCharge | ReconciledTransfer | ReconciledOrphan)
+        let name = format!("{self:?}");
+        name.starts_with("Reconciled") || name.starts_with("Books")
+    }
+
+    /// Which write of the request waits until something else has happened.
+    pub(super) fn write_that_is_raced(self) -> Option<usize> {
+        match self {
+            RacingCharges | RacingRefunds => Some(0),
+            ChargeRacedByItsEvent | RefundRacedByItsEvent => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether a day goes by before.
+    pub(super) fn takes_days(self) -> bool {
+        matches!(
+            self,
+            ForgottenKey
+                | ForgottenKeyOfNothing
+                | ForgottenKeyOfCheckout
+                | ReconciledAbandonment
+                | ReconciledPaidAtLast
+                | ReconciledForgottenKey
+                | ReconciledAbandonedCheckout
+                | ReconciledForgottenTransfer
+                | ReconciledPendingRefund
+                | ReconciledSilentDispute
+        )
+    }
+
+    /// Whether the table has lost sales whose sums it still has, and that stay in Stripe's books.
+    pub(super) fn loses_sales(self) -> bool {
+        matches!(self, ReconciledOrphanReturned | ReconciledOrphanReturnedBefore)
     }
 
     /// Whether the buyer pays on the hosted page.
     pub(super) fn is_hosted(self) -> bool {
-        matches!(self, Checkout | CheckoutCompleted | CheckoutExpired)
+        matches!(
+            self,
+            Checkout
+                | CheckoutAgain
+                | DirectCheckout
+                | LostCheckout
+                | StoredFailureOfCheckout
+                | ForgottenKeyOfCheckout
+                | CheckoutCompleted
+                | CheckoutCompletedOfDirect
+                | CheckoutCompletedOfSeparate
+                | CheckoutExpired
+                | CheckoutAsyncSucceeded
+                | CheckoutAsyncFailed
+                | ReconciledCheckout
+                | ReconciledAbandonedCheckout
+                | BooksOfACheckout
+                | BooksOfALateCheckout
+        )
     }
 
     /// Whether the first card comes to nothing, and another is tried.
     pub(super) fn needs_another_card(self) -> bool {
-        matches!(self, Decline | PaymentFailed | PaymentCanceled)
+        matches!(self, Decline | RefusedToken | PaymentFailed | PaymentCanceled | ReconciledAbandonment)
+    }
+
+    /// Whether the hosted page came to nothing, and is asked for again.
+    pub(super) fn needs_another_page(self) -> bool {
+        matches!(self, CheckoutExpired | CheckoutAsyncFailed | ReconciledAbandonedCheckout)
     }
 
     pub(super) fn card(self) -> &'static str {
         match self {
             LegacyToken => "tok_visa",
-            Authentication | PaymentCanceled | PaymentRequiresAction => "pm_card_threeDSecure2Required",
+            RefusedToken => "tok_unheard_of",
+            Authentication
+            | LostAuthentication
+            | PaymentCanceled
+            | PaymentRequiresAction
+            | ReconciledAuthentication
+            | ReconciledAbandonment
+            | ReconciledPaidAtLast
+            | BooksOfAnUnheardPayment
+            | BooksOfAnUnheardSale => super::sale::CARD_TO_AUTHENTICATE,
             Decline | PaymentFailed => "pm_card_visa_chargeDeclined",
+            ReconciledPendingRefund => "pm_card_pendingRefund",
             _ => super::sale::CARD,
         }
     }
 
     pub(super) fn is_refund(self) -> bool {
-        matches!(self, FullRefund | FullRefundOfSeparate | PartialRefundOfDirect | PartialRefundOfSeparate)
+        matches!(
+            self,
+            FullRefund
+                | FullRefundOfDirect
+                | FullRefundOfSeparate
+                | PartialRefund
+                | PartialRefundOfDirect
+                | PartialRefundOfSeparate
+                | LostRefund
+                | StoredFailureOfRefund
+                | RefundAfterDashboard
+                | RefundAfterALostOne
+                | RacingRefunds
+                | RefundRacedByItsEvent
+        )
     }
 
-    /// How it must end: the purchase's status, what the platform has of 50.01 USD and what the seller has.
+    /// What a refund asks for; all that is left where it says nothing.
+    pub(super) fn refunded_part(self) -> Option<i64> {
+        let is_full = matches!(self, FullRefund | FullRefundOfDirect | FullRefundOfSeparate | RefundAfterDashboard);
+        (!is_full).then_some(1234)
+    }
+
+    /// How it must end: the purchase's status, what the platform has of 50.01 USD and what sellers have.
     ///
-    /// The fee is 33 %: 16.50, and the seller's part 33.51. Of 12.34 that are given back, 4.07 are the fee's.
+    /// The fee is 33 %: 16.50, and the sellers' part 33.51. Of 12.34 that are given back, 4.07 are the fee's.
     pub(super) fn end(self) -> (&'static str, i64, i64) {
         match self {
-            FullRefund | FullRefundOfSeparate => ("refunded", 0, 0),
-            PartialRefundOfDirect | PartialRefundOfSeparate => ("partially_refunded", 1243, 2524),
-            // 10.00 in Stripe's dashboard, taken from the seller's transfer; the fee stays.
-            ChargeRefunded | RefundCreated => ("partially_refunded", 1650, 2351),
-            DisputeCreated | DisputeFundsWithdrawn | DisputeOfALostCharge => ("disputed", -3351, 3351),
-            DisputeLost | DisputeLostOfSeparate => ("disputed", 0, 0),
+            FullRefund | FullRefundOfDirect | FullRefundOfSeparate => ("refunded", 0, 0),
+            RefundAfterDashboard => ("partially_refunded", 1650, 2351),
+            // Twice 12.34.
+            RefundAfterALostOne => ("partially_refunded", 836, 1697),
+            kind if kind.is_refund() => ("partially_refunded", 1243, 2524),
+            ReconciledPendingRefund => ("partially_refunded", 1243, 2524),
+            // 10.00 in Stripe's dashboard, taken from the seller; the fee stays.
+            ChargeRefunded | ChargeRefundedOfDirect | RefundCreated | BooksOfALateRefund | BooksOfAnUnheardRefund => {
+                ("partially_refunded", 1650, 2351)
+            }
+            DisputeCreated
+            | DisputeUpdated
+            | DisputeFundsWithdrawn
+            | DisputeOfALostCharge
+            | BooksOfALateDispute
+            | BooksOfAnUnheardDispute => ("disputed", -3351, 3351),
+            // Whose charge it is bears it, and Stripe's fee for it stands in no line.
+            DisputeCreatedOfDirect | DisputeLostOfDirect => ("disputed", 1650, -1650),
+            DisputeLost | DisputeLostOfSeparate | ReconciledSilentDispute => ("disputed", 0, 0),
             // 5.00 were taken back from the seller in Stripe's dashboard.
             TransferReversed => ("paid", 2150, 2851),
             _ => ("paid", 1650, 3351),
+        }
+    }
+
+    /// What of it the course's own seller has.
+    pub(super) fn of_the_seller(self) -> i64 {
+        match self {
+            // 60 % of 33.51, to the nearest cent.
+            SharedCourse => 2011,
+            _ => self.end().2,
         }
     }
 }

@@ -1,0 +1,146 @@
+//! Accounts that the platform makes for its sellers.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::engine::Scenario;
+use super::faults::How;
+use super::scenarios::kinds;
+use crate::harness::{Answer, Person, World};
+
+kinds![Made, LinkAgain, Lost, Forgotten, StoredFailure, Refused, ComesBack, Gone, Shown, Balance, Dashboard, Unlinked];
+
+/// A world with sellers.
+pub(super) struct Accounts {
+    world: World,
+    kind: Kind,
+    played: u32,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(super) struct Play {
+    seller: Person,
+}
+
+impl Accounts {
+    pub(super) async fn start(kind: Kind, how: How) -> Self {
+        Self { world: World::with(&[("STRIPE_TIMEOUT_MS", how.patience())]).await, kind, played: 0 }
+    }
+
+    async fn onboard(&self, seller: &Person) -> Answer {
+        self.world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&seller.token).await
+    }
+
+    /// The accounts at Stripe that were made for a seller.
+    async fn made(&self, seller: &Person) -> Vec<Value> {
+        let list = self.world.admin("GET", "accounts", json!({})).await;
+        let all = list["accounts"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
+        all.into_iter().filter(|account| account["metadata"]["user_id"] == seller.id.as_str()).collect()
+    }
+
+    async fn fault(&self, times: u32, fault: Value) {
+        let matches = json!({"method": "POST", "path": "/v1/accounts", "exact": true});
+        self.world.admin("POST", "faults", json!({"match": matches, "times": times, "fault": fault})).await;
+    }
+
+    async fn ask(&self, play: &Play) -> Answer {
+        let (world, token) = (&self.world, play.seller.token.as_str());
+        match self.kind {
+            Kind::Shown => world.get("/users/me/stripe").bearer(token).await,
+            Kind::Balance => world.get("/users/me/stripe/balance").bearer(token).await,
+            Kind::Dashboard => world.post("/users/me/stripe/dashboard", json!({})).bearer(token).await,
+            Kind::Unlinked => world.delete("/users/me/stripe").bearer(token).await,
+            _ => self.onboard(&play.seller).await,
+        }
+    }
+}
+
+impl Scenario for Accounts {
+    type Play = Play;
+
+    fn name(&self) -> String {
+        format!("Account{:?}", self.kind)
+    }
+
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn is_alone(&self) -> bool {
+        self.kind == Kind::Forgotten
+    }
+
+    async fn prepare(&mut self) -> Play {
+        self.played += 1;
+        let world = &self.world;
+        world.admin("DELETE", "faults", json!({})).await;
+        let seller = world.seller(&format!("seller{}@example.com", self.played)).await;
+        match self.kind {
+            Kind::Made => {}
+            Kind::Lost | Kind::Forgotten => {
+                self.fault(3, json!({"kind": "drop_after"})).await;
+                let answer = self.onboard(&seller).await;
+                assert_eq!(answer.status, 503, "{}", answer.body);
+                if self.kind == Kind::Forgotten {
+                    world.pass(Duration::hours(25)).await;
+                }
+            }
+            Kind::StoredFailure => self.fault(1, json!({"kind": "status_after", "status": 500})).await,
+            Kind::Refused => self.fault(1, json!({"kind": "status", "status": 400, "code": "country_unsupported"})).await,
+            Kind::LinkAgain | Kind::Shown => {
+                let answer = self.onboard(&seller).await;
+                assert_eq!(answer.status, 200, "{}", answer.body);
+            }
+            Kind::Balance | Kind::Dashboard | Kind::Unlinked | Kind::ComesBack | Kind::Gone => {
+                let account = world.made_account(&seller, "express", "US").await;
+                if matches!(self.kind, Kind::ComesBack | Kind::Gone) {
+                    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+                }
+                if self.kind == Kind::Gone {
+                    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+                }
+            }
+        }
+        Play { seller }
+    }
+
+    async fn act(&self, play: &Play) {
+        let _may_fail = self.ask(play).await;
+    }
+
+    /// The seller asks again.
+    async fn recover(&self, plays: &[Play]) {
+        self.world.pass(Duration::seconds(40)).await;
+        for play in plays {
+            let mut again = self.ask(play).await;
+            if self.kind == Kind::Refused && again.status == 502 {
+                // The refusal came only now.
+                again = self.ask(play).await;
+            }
+            assert!([200, 204].contains(&again.status), "{:?}: {}", self.kind, again.body);
+        }
+        self.world.deliver().await;
+    }
+
+    async fn check(&self, play: &Play, case: &str) {
+        let made = self.made(&play.seller).await;
+        // One that is gone at Stripe is another's by now.
+        let expected = if self.kind == Kind::Gone { 2 } else { 1 };
+        assert_eq!(made.len(), expected, "{case}: an account is made once: {made:?}");
+        let link = self.world.get("/users/me").bearer(&play.seller.token).await.json()["stripe"].clone();
+        let id = link["account_id"].as_str();
+        assert_eq!(id.is_some(), self.kind != Kind::Unlinked, "{case}: {link}");
+        for account in &made {
+            let owner = self.world.app.store.owner_of_account(account["id"].as_str().expect("an id")).await.expect("the table");
+            let is_linked = account["id"].as_str() == id;
+            assert_eq!(owner.map(|owner| owner.to_string()), is_linked.then(|| play.seller.id.clone()), "{case}");
+            if is_linked {
+                assert_eq!(link["charges_enabled"], account["charges_enabled"], "{case}: what we say of it is what Stripe says");
+            }
+        }
+        assert!(id.is_none() || made.iter().any(|account| account["id"].as_str() == id), "{case}: {link}");
+    }
+
+    async fn check_all(&self) {}
+}

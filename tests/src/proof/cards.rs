@@ -1,0 +1,168 @@
+//! The cards that a buyer keeps: saved, looked at, chosen, taken away.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::engine::Scenario;
+use super::faults::How;
+use super::scenarios::kinds;
+use crate::harness::{Answer, Person, World};
+
+const CARDS: &str = "/users/me/payment-methods";
+
+kinds![FirstCard, AnotherCardSaved, CardAtCheckout, CardAttached, CardOfADeletedCustomer, CardsListed, CardChosen, CardTakenAway];
+
+/// A world with buyers.
+pub(super) struct Cards {
+    world: World,
+    kind: Kind,
+    played: u32,
+}
+
+/// One of them, with a card.
+#[derive(Clone, Debug)]
+pub(super) struct Play {
+    buyer: Person,
+    card: String,
+    /// One that was saved before.
+    other: Option<String>,
+    /// The event to tell.
+    event: Option<Value>,
+}
+
+impl Cards {
+    pub(super) async fn start(kind: Kind, how: How) -> Self {
+        Self { world: World::with(&[("STRIPE_TIMEOUT_MS", how.patience())]).await, kind, played: 0 }
+    }
+
+    /// A card of the platform's that nobody keeps.
+    async fn new_card(&self) -> String {
+        let url = format!("{}/v1/payment_methods", self.world.app.config.stripe_api_base);
+        let form = [("type", "card"), ("card[token]", "tok_visa")];
+        let answer = self.world.app.http.post(url).bearer_auth("sk_test_local").form(&form).send().await.expect("it runs");
+        let made: Value = serde_json::from_str(&answer.text().await.expect("it is text")).expect("it is JSON");
+        made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
+    async fn save(&self, buyer: &Person, card: &str) -> Answer {
+        self.world.post(CARDS, json!({"payment_method": card})).bearer(&buyer.token).await
+    }
+
+    async fn saved(&self, buyer: &Person) -> String {
+        let card = self.new_card().await;
+        let answer = self.save(buyer, &card).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        card
+    }
+
+    /// The buyer's customers at Stripe.
+    async fn customers(&self, buyer: &Person) -> Vec<String> {
+        let list = self.world.stripe("/customers?limit=100", None).await;
+        let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
+        let mine = all.iter().filter(|one| one["metadata"]["buyer_id"] == buyer.id.as_str());
+        mine.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Goes to the hosted page and leaves a card there.
+    async fn pay(&self, url: &str) {
+        let sessions = self.world.stripe("/checkout/sessions?limit=100", None).await;
+        let all = sessions["data"].as_array().unwrap_or_else(|| panic!("{sessions}")).clone();
+        let session = all.iter().find(|session| session["url"] == url).expect("the page is there");
+        let path = format!("checkout/sessions/{}/pay", session["id"].as_str().expect("an id"));
+        self.world.admin("POST", &path, json!({"card": "pm_card_visa"})).await;
+    }
+
+    async fn ask(&self, play: &Play) -> Answer {
+        let (world, token) = (&self.world, play.buyer.token.as_str());
+        let path = format!("{CARDS}/{}", play.card);
+        match self.kind {
+            Kind::FirstCard | Kind::AnotherCardSaved | Kind::CardOfADeletedCustomer => self.save(&play.buyer, &play.card).await,
+            Kind::CardAttached => world.tell(play.event.as_ref().expect("it happened")).await,
+            Kind::CardAtCheckout => world.post(CARDS, json!({})).bearer(token).await,
+            Kind::CardsListed => world.get(CARDS).bearer(token).await,
+            Kind::CardChosen => world.patch(path, json!({"is_default": true})).bearer(token).await,
+            Kind::CardTakenAway => world.delete(path).bearer(token).await,
+        }
+    }
+}
+
+impl Scenario for Cards {
+    type Play = Play;
+
+    fn name(&self) -> String {
+        format!("{:?}", self.kind)
+    }
+
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    async fn prepare(&mut self) -> Play {
+        self.played += 1;
+        let buyer = self.world.buyer(&format!("buyer{}@example.com", self.played)).await;
+        let other = match self.kind {
+            Kind::FirstCard | Kind::CardAtCheckout | Kind::CardAttached => None,
+            _ => Some(self.saved(&buyer).await),
+        };
+        let card = match self.kind {
+            Kind::CardChosen | Kind::CardTakenAway | Kind::CardsListed => self.saved(&buyer).await,
+            _ => self.new_card().await,
+        };
+        if self.kind == Kind::CardOfADeletedCustomer {
+            for customer in self.customers(&buyer).await {
+                let url = format!("{}/v1/customers/{customer}", self.world.app.config.stripe_api_base);
+                let answer = self.world.app.http.delete(url).bearer_auth("sk_test_local").send().await.expect("it runs");
+                assert_eq!(answer.status().as_u16(), 200);
+            }
+        }
+        let mut event = None;
+        if self.kind == Kind::CardAttached {
+            let page = self.world.post(CARDS, json!({})).bearer(&buyer.token).await;
+            self.pay(&page.text("checkout_url")).await;
+            let customer = self.customers(&buyer).await.remove(0);
+            event = self.world.event("payment_method.attached", |method| method["customer"] == customer.as_str()).await;
+        }
+        Play { buyer, card, other, event }
+    }
+
+    async fn act(&self, play: &Play) {
+        let _may_fail = self.ask(play).await;
+    }
+
+    /// The buyer asks again.
+    async fn recover(&self, plays: &[Play]) {
+        self.world.pass(Duration::seconds(40)).await;
+        for play in plays {
+            let again = self.ask(play).await;
+            let was_done = self.kind == Kind::CardTakenAway && again.status == 404;
+            assert!(was_done || [200, 201, 204].contains(&again.status), "{:?}: {}", self.kind, again.body);
+            if self.kind == Kind::CardAtCheckout {
+                self.pay(&again.text("checkout_url")).await;
+            }
+        }
+    }
+
+    async fn check(&self, play: &Play, case: &str) {
+        let customers = self.customers(&play.buyer).await;
+        assert_eq!(customers.len(), 1, "{case}: a buyer has one customer");
+        let user = self.world.app.store.user(&play.buyer.id.parse().expect("an id")).await.expect("the table").expect("the buyer");
+        assert_eq!(user.customers.get("platform"), customers.first(), "{case}: and we know which");
+        let list = self.world.get(CARDS).bearer(&play.buyer.token).await.json();
+        let items = list["items"].as_array().unwrap_or_else(|| panic!("{case}: {list}"));
+        let ids: Vec<&str> = items.iter().filter_map(|card| card["id"].as_str()).collect();
+        let default: Vec<&str> = items.iter().filter(|card| card["is_default"] == true).filter_map(|card| card["id"].as_str()).collect();
+        let (card, other) = (play.card.as_str(), play.other.as_deref());
+        match self.kind {
+            Kind::FirstCard | Kind::CardOfADeletedCustomer => assert_eq!((ids, default), (vec![card], vec![card]), "{case}"),
+            Kind::AnotherCardSaved | Kind::CardsListed => {
+                assert_eq!((ids, default), (vec![card, other.expect("one before")], other.into_iter().collect()), "{case}");
+            }
+            Kind::CardChosen => assert_eq!((ids.len(), default), (2, vec![card]), "{case}"),
+            Kind::CardTakenAway => assert_eq!(ids, other.into_iter().collect::<Vec<_>>(), "{case}"),
+            Kind::CardAttached => assert_eq!((ids.len(), &default), (1, &ids), "{case}"),
+            Kind::CardAtCheckout => assert_eq!(ids.len(), 1, "{case}"),
+        }
+    }
+
+    async fn check_all(&self) {}
+}
