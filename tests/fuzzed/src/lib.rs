@@ -29,7 +29,7 @@ pub const TARGETS: [Target; 6] = [
 const ENDPOINTS: [(&str, &str); 2] = [("/webhooks/stripe", "whsec_platform"), ("/webhooks/stripe/connect", "whsec_connect")];
 
 /// The lists that take a cursor, with who serves them.
-const LISTS: [(Function, &str); 8] = [
+const LISTS: [(Function, &str); 9] = [
     (Function::Courses, "/courses"),
     (Function::Courses, "/users/me/courses"),
     (Function::Purchases, "/purchases"),
@@ -38,10 +38,11 @@ const LISTS: [(Function, &str); 8] = [
     (Function::Purchases, "/admin/users/usr_1/sales"),
     (Function::Accounts, "/admin/users"),
     (Function::PaymentMethods, "/users/me/payment-methods"),
+    (Function::Memberships, "/subscriptions"),
 ];
 
 /// All else that reads a query or a cookie.
-const OTHERS: [(Function, &str); 7] = [
+const OTHERS: [(Function, &str); 9] = [
     (Function::Authorize, "/users/authorize"),
     (Function::OAuthCallback, "/users/oauth/callback"),
     (Function::Courses, "/courses/flask-microservices"),
@@ -49,6 +50,8 @@ const OTHERS: [(Function, &str); 7] = [
     (Function::Accounts, "/users/me"),
     (Function::Purchases, "/purchases/pur_1"),
     (Function::Onboarding, "/users/me/stripe"),
+    (Function::Memberships, "/sellers/usr_1/membership"),
+    (Function::Memberships, "/subscriptions/mem_g246h2g3hhxkj4rc_01m8g3td60pf66w281"),
 ];
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use authorize::Authorize;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_http::{Context, RequestExt as _};
+use memberships::Memberships;
 use oauth_callback::OAuthCallback;
 use onboarding::Onboarding;
 use payment_methods::PaymentMethods;
@@ -34,6 +35,7 @@ pub(crate) enum Function {
     Accounts,
     Authorize,
     Courses,
+    Memberships,
     OAuthCallback,
     Onboarding,
     PaymentMethods,
@@ -98,6 +100,7 @@ impl Stage {
                 Function::Accounts => accounts::handle(&app, request).await,
                 Function::Authorize => authorize::handle(&Authorize { app, stripe }, request).await,
                 Function::Courses => courses::handle(&app, request).await,
+                Function::Memberships => memberships::handle(&Memberships { app, stripe }, request).await,
                 Function::OAuthCallback => {
                     let token_keys = Arc::clone(&self.token_keys);
                     oauth_callback::handle(&OAuthCallback { app, stripe, token_keys }, request).await
