@@ -24,6 +24,7 @@ const SENTENCES = {
   no_express_dashboard: 'This kind of account has no such dashboard: log in at Stripe itself.',
   onboarding_unfinished: 'Finish Stripe’s form first.',
   still_connected: 'Disconnect your Stripe account at the seller desk first.',
+  still_subscribed: 'Cancel your memberships first, and wait until the last of them has ended.',
   already_refunded: 'All of it was given back already.',
   refund_in_progress: 'Another refund of this sale is on its way. Look again in a moment.',
   refund_refused: 'Stripe refused the refund. Look at the payment in your Stripe dashboard.',

@@ -27,7 +27,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
   await page.reload();
   await purchaseIs(page, 'paid');
   await page.getByRole('link', { name: 'Go to the course' }).click();
-  await page.getByText('You own this course.').waitFor();
+  await page.getByText('This course is open to you.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
   assert.equal(await purchasesOf(page, TITLE), 1);
   await page.getByText('Paid', { exact: true }).waitFor();
@@ -85,7 +85,7 @@ test('two tabs buy the same course: one purchase', async () => {
   await pay(one);
   await purchaseIs(one, 'paid');
   await two.goto(courseAddress(FIXTURE.slug));
-  await two.getByText('You own this course.').waitFor();
+  await two.getByText('This course is open to you.').waitFor();
   assert.equal(await purchasesOf(two, TITLE), 1);
   assertQuiet(one);
   assertQuiet(two);
@@ -121,7 +121,7 @@ test('the back button leaves the payment page, and buying goes on where it stopp
   await purchaseIs(page, 'paid');
   // Back over the paid Checkout to the course: it is owned, and nothing offers it again.
   await page.goto(courseAddress(FIXTURE.slug));
-  await page.getByText('You own this course.').waitFor();
+  await page.getByText('This course is open to you.').waitFor();
   await page.goBack();
   await purchaseIs(page, 'paid');
   assert.equal(await purchasesOf(page, TITLE), 1);

@@ -94,7 +94,7 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await logIn(page, buyer);
     for (const [title, address, landmark] of [
       ['welcome-buyer', '/', `Welcome back, ${buyer}.`],
-      ['course-owned', courseAddress(FIXTURE.slug), 'You own this course.'],
+      ['course-owned', courseAddress(FIXTURE.slug), 'This course is open to you.'],
       ['course-to-buy', courseAddress('django-channels'), 'Buy this course'],
       ['purchase-paid', `/purchase.html${bought}`, 'Paid. The course is yours.'],
       ['account', '/account.html', 'Change password'],

@@ -92,7 +92,7 @@ test('a purchase brings a receipt to the buyer, one of them, and it leads back',
   assert.match(receipt.text, /Paid: 50\.00 USD/);
   await mailTo('test@seller.com', 'You sold a course');
   await page.goto(linkIn(receipt));
-  await page.getByText('You own this course.').waitFor();
+  await page.getByText('This course is open to you.').waitFor();
   assert.equal(await mailsTo(email, 'Your receipt'), 1);
   assertQuiet(page);
   await page.context().close();

@@ -43,10 +43,10 @@ test('a buyer’s pages', async () => {
   await purchaseIs(page, 'paid');
   const bought = page.url().slice(STOREFRONT.length);
   await survives(page, courseAddress(FIXTURE.slug), ['We could not load this course.']);
-  await page.getByText('You own this course.').waitFor();
+  await page.getByText('This course is open to you.').waitFor();
   await survives(page, bought, ['We could not look at your purchase.']);
   await purchaseIs(page, 'paid');
-  await survives(page, '/account.html', ['We could not load the purchases.', 'We could not load the saved cards.']);
+  await survives(page, '/account.html', ['We could not load the purchases.', 'We could not load the memberships.', 'We could not load the saved cards.']);
   await page.getByRole('table', { name: 'My purchases' }).waitFor();
   await page.context().close();
 });
@@ -54,7 +54,7 @@ test('a buyer’s pages', async () => {
 test('a seller’s desk', async () => {
   const page = await newPage();
   await logIn(page, SELLER);
-  await survives(page, '/seller.html', ['We could not look at your Stripe account.', 'We could not load the courses.', 'We could not load the sales.']);
+  await survives(page, '/seller.html', ['We could not look at your Stripe account.', 'We could not load the courses.', 'We could not load your membership.', 'We could not load the sales.']);
   await page.getByText('Ready to be paid out').waitFor();
   await page.context().close();
 });

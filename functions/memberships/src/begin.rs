@@ -3,7 +3,7 @@
 use shared::customers;
 use shared::error::Error;
 use shared::http::Response;
-use shared::ids::SubscriptionId;
+use shared::ids::{SubscriptionId, UserId};
 use shared::membership::{Slot, Subscription, Terms};
 use shared::memberships::settle;
 use shared::purchase::ChargeType;
@@ -49,7 +49,7 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
     let seen = slot.map_or(0, |slot| slot.version);
     // The platform keeps the cards, whoever charges them.
     let card = match &order.payment_method {
-        Some(method) => Some(card(this, order, account, method, seen).await?),
+        Some(method) => Some(card(this, &order.buyer, &order.seller.id, account, method, seen).await?),
         None => None,
     };
     let customer = match &card {
@@ -114,16 +114,23 @@ pub(crate) fn seller_link<'a>(this: &Memberships, seller: &'a User) -> Result<(&
 }
 
 /// A card that can be charged off session, and whose it is, on the account that charges it.
-struct Card {
-    method: String,
+pub(crate) struct Card {
+    pub(crate) method: String,
     customer: String,
 }
 
 /// The buyer's card, which a subscription keeps with the platform's customer where it is not kept yet; for a direct charge its clone,
 /// with the buyer's customer there.
-async fn card(this: &Memberships, order: &Order, account: Option<&str>, method: &str, seen: u64) -> Result<Card, Error> {
-    let (app, stripe, buyer) = (&this.app, &this.stripe, &order.buyer);
-    let key = |what: &str, place: &str| format!("{place}:{what}:{}:{}:{seen}:{method}", buyer.id, order.seller.id);
+pub(crate) async fn card(
+    this: &Memberships,
+    buyer: &User,
+    seller: &UserId,
+    account: Option<&str>,
+    method: &str,
+    seen: u64,
+) -> Result<Card, Error> {
+    let (app, stripe) = (&this.app, &this.stripe);
+    let key = |what: &str, place: &str| format!("{place}:{what}:{}:{seller}:{seen}:{method}", buyer.id);
     let mut customer = customers::on_platform(app, stripe, buyer).await?;
     let mut kept = method.to_owned();
     if !stripe.is_saved(&customer, method).await? {
@@ -151,7 +158,7 @@ async fn attach(this: &Memberships, method: &str, customer: &str, account: Optio
 }
 
 /// A refusal of a payment method is the buyer's to mend.
-fn method_error(error: StripeError) -> Error {
+pub(crate) fn method_error(error: StripeError) -> Error {
     match error {
         StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),
         other => other.into(),

@@ -9,30 +9,65 @@ use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, request, response};
 use shared::membership::{Interval, Status, Subscription};
 use shared::memberships::settle;
+use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
 
 use crate::Memberships;
+use crate::begin::card;
 use crate::subscriptions::own;
 
 /// `POST /subscriptions/{id}/cancel`: it ends with the period that it is in. Two trips to DynamoDB and calls to Stripe for the change and
 /// for what is paid; none where it is so already.
 pub(crate) async fn cancel(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let subscription = own(this, request, id).await?;
-    end_with_period(this, subscription, true).await
-}
-
-/// `POST /subscriptions/{id}/resume`: takes that back before the period is over.
-pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let subscription = own(this, request, id).await?;
-    end_with_period(this, subscription, false).await
-}
-
-async fn end_with_period(this: &Memberships, mut subscription: Subscription, ending: bool) -> Result<Response, Error> {
+    let (_, mut subscription) = own(this, request, id).await?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);
     }
-    if subscription.ending != ending {
-        change(this, &mut subscription, &[("cancel_at_period_end", if ending { "true" } else { "false" })]).await?;
+    if !subscription.ending {
+        change(this, &mut subscription, &[("cancel_at_period_end", "true")]).await?;
+    }
+    Ok(response::json(200, &SubscriptionView::from(&subscription)))
+}
+
+#[derive(Default, Deserialize)]
+struct Resume {
+    payment_method: Option<String>,
+}
+
+/// `POST /subscriptions/{id}/resume`: takes that back before the period is over. With a payment method, that one pays from now on, and
+/// what is owed at once: calls to Stripe for the card, the change, the owed invoices, and how the subscription stands then.
+pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&this.app, &this.stripe);
+    let (buyer, mut subscription) = own(this, request, id).await?;
+    let body: Resume = if request::bytes(request)?.is_empty() { Resume::default() } else { request::json(request)? };
+    if body.payment_method.as_deref().is_some_and(|id| !is_payment_method(id)) {
+        return Err(Error::InvalidRequest("payment_method must be a Stripe payment method (pm_…)".to_owned()));
+    }
+    if !subscription.status.runs() {
+        return Err(Error::SubscriptionNotRunning);
+    }
+    let mut fields = Vec::new();
+    if subscription.ending {
+        fields.push(("cancel_at_period_end", "false"));
+    }
+    let card = match &body.payment_method {
+        Some(method) => {
+            let account = subscription.account.as_deref();
+            Some(card(this, &buyer, &subscription.seller_id, account, method, subscription.version).await?.method)
+        }
+        None => None,
+    };
+    fields.extend(card.as_deref().map(|card| ("default_payment_method", card)));
+    if !fields.is_empty() {
+        change(this, &mut subscription, &fields).await?;
+    }
+    if let (Some(card), Status::PastDue) = (card, subscription.status) {
+        let paid = stripe.pay_what_is_owed(&subscription, &card).await;
+        let found = match paid {
+            Ok(()) => stripe.find_subscription(&subscription, app.clock.now()).await,
+            Err(error) => Err(error),
+        };
+        settle(app, stripe, &mut subscription, found).await?;
     }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
@@ -47,7 +82,7 @@ struct Switch {
 /// subscription stands, since credit is given only for what was paid.
 pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
-    let mut subscription = own(this, request, id).await?;
+    let (_, mut subscription) = own(this, request, id).await?;
     let Switch { interval } = request::json(request)?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);

@@ -1,6 +1,6 @@
 //! `/sellers/{id}/membership`: what a seller offers.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use shared::error::Error;
 use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
@@ -25,11 +25,18 @@ struct Amount {
     amount: i64,
 }
 
-/// `GET`: what anybody may see. One trip to DynamoDB.
+#[derive(Serialize)]
+struct NoMembership {
+    offered: bool,
+}
+
+/// `GET`: what anybody may see. One trip to DynamoDB. That there is none is an answer like another: every course's page asks.
 pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error> {
     let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
-    let offer = this.app.store.offer(&seller).await?.ok_or(NOT_FOUND)?;
-    Ok(response::json(200, &MembershipView::from(offer)))
+    Ok(match this.app.store.offer(&seller).await? {
+        Some(offer) => response::json(200, &MembershipView::from(offer)),
+        None => response::json(200, &NoMembership { offered: false }),
+    })
 }
 
 /// `POST`: makes the offer, or puts another in its place; who has subscribed keeps their price. Two trips to DynamoDB. Prices at

@@ -29,7 +29,7 @@ pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Re
         // This is the request whose answer was lost, made again.
         Status::Failed if was_lost && is_same(order, &subscription) => answer(&subscription, heard),
         Status::Canceled | Status::Failed => Box::pin(begin(this, order, Some(&Slot::of(&subscription)))).await,
-        Status::Incomplete if goes_on(order, &subscription) => answer(&subscription, heard),
+        Status::Incomplete if is_same(order, &subscription) => answer(&subscription, heard),
         Status::Pending if is_same(order, &subscription) && heard.checkout_url.is_some() => answer(&subscription, heard),
         Status::Incomplete | Status::Pending => Box::pin(withdraw(this, order, subscription)).await,
     }
@@ -61,16 +61,9 @@ async fn lease(this: &Memberships, subscription: &mut Subscription) -> Result<()
     }
 }
 
+/// Whether it asks for what is asked for now, in the same way.
 fn is_same(order: &Order, subscription: &Subscription) -> bool {
-    subscription.payment_method == order.payment_method && costs_the_same(order, subscription)
-}
-
-/// Naming no card means to go on with the one that waits.
-fn goes_on(order: &Order, subscription: &Subscription) -> bool {
-    let same_card = order.payment_method.is_none() || subscription.payment_method == order.payment_method;
-    same_card && costs_the_same(order, subscription)
-}
-
-fn costs_the_same(order: &Order, subscription: &Subscription) -> bool {
-    (subscription.interval, subscription.amount, subscription.currency) == (order.interval, order.amount, order.offer.currency)
+    let costs_the_same =
+        (subscription.interval, subscription.amount, subscription.currency) == (order.interval, order.amount, order.offer.currency);
+    costs_the_same && subscription.payment_method == order.payment_method
 }

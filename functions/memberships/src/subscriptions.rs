@@ -5,6 +5,7 @@ use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::ids::SubscriptionId;
 use shared::membership::Subscription;
+use shared::user::User;
 
 use crate::Memberships;
 
@@ -22,12 +23,12 @@ pub(crate) async fn list(this: &Memberships, request: &Request) -> Result<Respon
 
 /// `GET /subscriptions/{id}`: one of the signed-in user's subscriptions. One trip to DynamoDB.
 pub(crate) async fn show(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let subscription = own(this, request, id).await?;
+    let (_, subscription) = own(this, request, id).await?;
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
 
-/// The subscription, if it is the signed-in user's.
-pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Result<Subscription, Error> {
+/// The signed-in user and the subscription, if it is theirs.
+pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Result<(User, Subscription), Error> {
     let app = &this.app;
     let session = identity::required(request, &app.config)?;
     let unknown = || Error::NotFound("subscription");
@@ -39,5 +40,6 @@ pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Resu
     };
     let (user, subscription) = tokio::join!(identity::user(request, app), app.store.subscription(&id));
     let user = user?;
-    subscription?.filter(|subscription| subscription.buyer_id == user.id).ok_or_else(unknown)
+    let subscription = subscription?.filter(|subscription| subscription.buyer_id == user.id).ok_or_else(unknown)?;
+    Ok((user, subscription))
 }

@@ -127,7 +127,9 @@ pub(crate) fn onboarding(shop: &str, to: &str) -> Letter {
 pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
     let parts = [
         Part::Says(format!("The payment that renews \u{201c}{title}\u{201d} did not go through.")),
-        Part::Says("Stripe tries again in the next days. If your card has changed, put the new one into your account.".to_owned()),
+        Part::Says(
+            "Stripe tries again in the next days. If your card has changed, name the new one at the membership in your account.".to_owned(),
+        ),
         Part::Link("Open your account", format!("{shop}/account.html")),
     ];
     letter(to, &format!("A renewal did not go through: {title}"), &parts, "You get this mail because you have a membership.")

@@ -225,6 +225,7 @@ impl From<&Dispute> for DisputeView {
 /// `membership`: what a seller offers.
 #[derive(Debug, Serialize)]
 pub struct MembershipView {
+    offered: bool,
     seller_id: UserId,
     title: String,
     monthly: Option<AmountView>,
@@ -241,6 +242,7 @@ struct AmountView {
 impl From<Offer> for MembershipView {
     fn from(offer: Offer) -> Self {
         Self {
+            offered: true,
             seller_id: offer.seller_id,
             title: offer.title,
             monthly: offer.monthly.map(|amount| AmountView { amount }),

@@ -115,3 +115,16 @@ async fn pay_with(world: &World, club: &Club, method: &str) {
     let changed = post(path, &[("default_payment_method", id)]).await;
     assert_eq!(changed["default_payment_method"], id, "{changed}");
 }
+
+/// Gives a member money back in Stripe's Dashboard, with the seller's part and the platform's.
+async fn refund(world: &World, account: Option<&str>, payment_intent: &str, amount: &str) {
+    let url = format!("{}/v1/refunds", world.app.config.stripe_api_base);
+    let mut request = world.app.http.post(url).bearer_auth("sk_test_local");
+    let mut form = vec![("payment_intent", payment_intent), ("refund_application_fee", "true"), ("amount", amount)];
+    match account {
+        Some(account) => request = request.header("stripe-account", account),
+        None => form.push(("reverse_transfer", "true")),
+    }
+    let answer = request.form(&form).send().await.expect("the stand-in runs");
+    assert_eq!(answer.status().as_u16(), 200);
+}

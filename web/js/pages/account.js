@@ -1,4 +1,5 @@
 import { savedCards } from '../account-cards.js';
+import { memberships } from '../account-memberships.js';
 import { api } from '../api.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
@@ -19,12 +20,14 @@ async function start() {
   } catch (error) {
     who.replaceChildren(problem('We could not load your account.', error, { retry: () => window.location.reload() }));
     byId('purchase-list').removeAttribute('aria-busy');
+    byId('membership-list').removeAttribute('aria-busy');
     byId('card-list').removeAttribute('aria-busy');
     return;
   } finally {
     who.removeAttribute('aria-busy');
   }
   purchases();
+  memberships();
   savedCards();
   settings();
   deletion();

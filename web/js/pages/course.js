@@ -1,6 +1,7 @@
 import { api, part } from '../api.js';
 import { buy } from '../checkout.js';
 import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
+import { membershipForm } from '../course-membership.js';
 import { cover } from '../cover.js';
 import { markdown } from '../markdown.js';
 import { format } from '../money.js';
@@ -74,6 +75,7 @@ function show(course, user, config) {
   );
   byCardHere();
   bySavedCard(course, user);
+  byMembership(course, user);
   if (course.owned || (user && user.id === course.seller.id)) content(course);
 }
 
@@ -91,6 +93,18 @@ async function bySavedCard(course, user) {
   const cards = await usableCards();
   if (cards.length === 0 || !hint.isConnected) return;
   hint.after(savedCardForm(cards, format(course.price.amount, course.price.currency), (card) => purchase(course, { card })));
+}
+
+/** Offers what the seller offers to members, below everything else that stands beside the price. */
+async function byMembership(course, user) {
+  const side = root.querySelector('.course-side');
+  if (course.owned || user === undefined || (user && user.id === course.seller.id)) return;
+  const form = await membershipForm(course, user, async (box) => {
+    say(outcome, box);
+    outcome.scrollIntoView({ block: 'nearest' });
+    if (['subscribed', 'already_subscribed'].includes(box.dataset.code)) await load();
+  });
+  if (form && side.isConnected) side.append(form);
 }
 
 /** What those read who own the course, under its description. */
@@ -114,8 +128,8 @@ function offer(course, user, config) {
   const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Listed since'), h('dd', {}, date(course.created_at)));
   if (course.owned) {
     return [
-      h('p', { class: 'owned' }, 'You own this course.'),
-      h('p', { class: 'muted' }, 'It stays with your account.'),
+      h('p', { class: 'owned' }, 'This course is open to you.'),
+      h('p', { class: 'muted' }, 'What you bought stays with your account; what you read as a member, for as long as you are one.'),
       linkButton('Read it', '#content', { class: 'button button-main button-wide' }),
       linkButton('My purchases', '/account.html#purchases', { class: 'button button-wide button-next' }),
       facts,

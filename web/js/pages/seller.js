@@ -1,6 +1,7 @@
 import { problem } from '../problems.js';
 import { MINE, sales } from '../sales.js';
 import { courses } from '../seller-courses.js';
+import { membership } from '../seller-membership.js';
 import { stripe } from '../seller-stripe.js';
 import { requiredSession, showNavigation } from '../session.js';
 import { byId, linkButton, notice, say } from '../ui.js';
@@ -21,6 +22,7 @@ async function start() {
     byId('desk').hidden = false;
     stripe(user);
     courses();
+    membership(user);
     sales('/sales', MINE);
   } catch (error) {
     say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));

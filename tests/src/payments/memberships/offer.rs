@@ -11,7 +11,7 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
     let buyer = world.buyer("buyer@example.com").await;
     let path = format!("/sellers/{}/membership", seller.id);
     let none = "there is no such membership";
-    world.get(&path).await.is_problem(404, "not_found", none);
+    world.get(&path).await.is(200, &json!({"offered": false}));
     world.get("/sellers/nobody/membership").await.is_problem(404, "not_found", none);
 
     let monthly = json!({"monthly": {"amount": 1000}, "currency": "usd"});
@@ -30,7 +30,7 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
     world.operations();
     let made = world.post(&path, monthly).bearer(&seller.token).await;
     let mut expected = json!({
-        "seller_id": seller.id, "title": "Membership", "monthly": {"amount": 1000}, "yearly": null, "currency": "usd", "updated_at": "[time]",
+        "offered": true, "seller_id": seller.id, "title": "Membership", "monthly": {"amount": 1000}, "yearly": null, "currency": "usd", "updated_at": "[time]",
     });
     made.is(200, &expected);
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
@@ -46,6 +46,6 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
 
     world.delete(&path).bearer(&other.token).await.is_problem(403, "forbidden", "you may not do this");
     world.delete(&path).bearer(&seller.token).await.is_empty(204);
-    world.get(&path).await.is_problem(404, "not_found", none);
+    world.get(&path).await.is(200, &json!({"offered": false}));
     assert!(world.asked_stripe().await.is_empty(), "prices are made with the first subscription");
 }

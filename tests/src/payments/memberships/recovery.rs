@@ -1,9 +1,12 @@
 //! Subscriptions whose making went wrong in the middle.
 
+use std::time::Instant;
+
+use reconcile::{Report, subscriptions};
 use serde_json::json;
 use time::Duration;
 
-use super::{Club, DIRECT};
+use super::{Club, DIRECT, refund};
 use crate::harness::World;
 
 #[tokio::test]
@@ -98,6 +101,13 @@ async fn a_seller_who_took_access_away_gets_no_new_members_and_old_ones_read_wha
     assert!(!club.is_open(&world).await);
 }
 
+/// What the schedule does about subscriptions alone: a month of books takes its time.
+async fn looked_at(world: &World) -> u32 {
+    let (until, mut report) = (Instant::now() + std::time::Duration::from_secs(600), Report::default());
+    subscriptions::run(&world.payments.reconcile, until, &mut report).await.expect("the table is there");
+    report.repaired
+}
+
 #[tokio::test]
 async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
     let world = World::start().await;
@@ -108,15 +118,44 @@ async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
     assert_ne!(club.subscribe(&world, "month").await.status, 201);
     assert!(!club.is_open(&world).await);
     world.pass(Duration::minutes(10)).await;
-    assert!(world.reconcile().await.repaired >= 1);
+    assert_eq!(world.reconcile().await.repaired, 1);
     assert!(club.is_open(&world).await);
     // A renewal of which no event comes.
     let before = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json()["items"][0]["paid_until"].clone();
     world.pass(Duration::days(32)).await;
     club.log_in(&world).await;
-    assert_eq!(world.reconcile().await.repaired, 1);
+    assert_eq!(looked_at(&world).await, 1);
     let after = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json()["items"][0]["paid_until"].clone();
     assert!(after.as_str() > before.as_str(), "{after}");
     assert_eq!((club.at_stripe(&world, None).await.len(), world.succeeded(None).await.len()), (1, 2));
-    assert_eq!(world.reconcile().await.repaired, 0, "it is at rest");
+    assert_eq!(looked_at(&world).await, 0, "it is at rest");
+}
+
+#[tokio::test]
+async fn the_books_have_what_members_paid_and_got_back() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let club = Club::open(&world).await;
+        let account = club.account(settings);
+        world.reconcile().await;
+        club.joined(&world, "month").await;
+        world.deliver().await;
+        let payment = world.succeeded(account.as_deref()).await[0]["id"].as_str().expect("an id").to_owned();
+        refund(&world, account.as_deref(), &payment, "400").await;
+        world.deliver().await;
+        world.pass(Duration::hours(2)).await;
+        // Of this one no event comes.
+        refund(&world, account.as_deref(), &payment, "600").await;
+        world.pass(Duration::hours(4)).await;
+        let report = world.reconcile().await;
+        assert!(report.hours >= 3, "{report:?}");
+        assert_eq!(report.differences, 0, "{report:?}");
+        let staff = world.staff("staff@example.com").await;
+        let findings = world.get("/admin/findings").bearer(&staff.token).await.json();
+        assert_eq!(findings["items"], json!([]), "the books agree");
+        if account.is_none() {
+            assert_eq!(report.repaired, 1, "the books know of the second refund: {report:?}");
+            assert!(!club.is_open(&world).await);
+        }
+    }
 }

@@ -156,7 +156,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
         assert!(!world.stored().await.contains("_secret_"), "client secrets are not stored");
         world.deliver().await;
         // Who has lost the page gets the same.
-        let again = club.ask(&world, json!({"interval": "month"})).await;
+        let again = club.ask(&world, body).await;
         assert_eq!((again.status, again.text("client_secret")), (201, secret.clone()), "{}", again.body);
         let intent = secret.split("_secret_").next().expect("an id");
         world.admin("POST", &format!("payment_intents/{intent}/authenticate"), json!({"outcome": "succeed"})).await;

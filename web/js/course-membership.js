@@ -1,0 +1,51 @@
+/** A seller's membership beside a course's price. */
+
+import { api, part } from './api.js';
+import { shortName } from './cards.js';
+import { usableCards } from './course-cards.js';
+import { rate, rates, subscribe } from './membership.js';
+import { loginAddress } from './session.js';
+import { h, linkButton, onSubmit } from './ui.js';
+
+/**
+ * A form that subscribes to what the course's seller offers. Nobody misses it where it cannot be read: the course itself can be bought.
+ *
+ * @param {object} course
+ * @param {object|null|undefined} user who is signed in; null is nobody
+ * @param {(box: Element) => void} told is given the notice with how it ended
+ * @returns {Promise<Element|null>} null where there is nothing to offer
+ */
+export async function membershipForm(course, user, told) {
+  let offer;
+  let cards;
+  try {
+    offer = await api.get(`/sellers/${part(course.seller.id)}/membership`, { cache: 'no-store' });
+    if (!offer.offered) return null;
+    cards = user ? await usableCards() : [];
+  } catch {
+    return null;
+  }
+  const head = [h('h2', { id: 'membership-title' }, offer.title), h('p', { class: 'muted' }, 'Opens all of this seller’s courses, for as long as you are a member.')];
+  const box = (...children) => h('section', { class: 'saved-card', id: 'membership', 'aria-labelledby': 'membership-title' }, head, children);
+  const prices = rates(offer);
+  if (user === null) {
+    const text = prices.map(({ interval, amount }) => rate(amount, offer.currency, interval)).join(', or ');
+    return box(h('p', {}, text), linkButton('Log in to subscribe', loginAddress(), { class: 'button button-wide' }));
+  }
+  const field = (id, label, options) => h('div', { class: 'field' }, h('label', { for: id }, label), h('select', { id, name: id }, options));
+  const form = h(
+    'form',
+    { id: 'membership-form' },
+    field(
+      'membership-interval',
+      'Membership',
+      prices.map(({ interval, amount }) => h('option', { value: interval }, rate(amount, offer.currency, interval))),
+    ),
+    cards.length > 0 &&
+      field('membership-card', 'Pay with', [cards.map((card) => h('option', { value: card.id }, shortName(card))), h('option', { value: '' }, 'Stripe’s page')]),
+    h('p', { class: 'hint' }, 'It renews by itself until you cancel it in your account.'),
+    h('button', { class: 'button button-wide', type: 'submit' }, 'Subscribe'),
+  );
+  onSubmit(form, async (values) => told(await subscribe(course.seller.id, values['membership-interval'], values['membership-card'] || undefined)));
+  return box(form);
+}
