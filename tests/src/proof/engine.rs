@@ -30,6 +30,11 @@ pub(super) trait Scenario: Send + Sync + 'static {
     /// The request, the event or the run itself. It may fail, and it may be dropped in the middle.
     fn act(&self, play: &Self::Play) -> impl Future<Output = ()> + Send;
 
+    /// What must hold at any moment, also before that.
+    fn check_meanwhile(&self, _: &Self::Play, _: &str) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// What brings things right again, whatever happened: the client asks again, Stripe tells again, the schedules run.
     fn recover(&self, plays: &[Self::Play]) -> impl Future<Output = ()> + Send;
 
@@ -70,6 +75,7 @@ pub(super) async fn listen<S: Scenario>(mut scenario: S) -> BTreeSet<Chain> {
 pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
     let sound = play(&mut scenario, None).await;
     let calls = Callee::ALL.map(|callee| (callee, callee.proxy(scenario.world()).calls()));
+    scenario.check_meanwhile(&sound, &format!("{}, nothing broken yet", scenario.name())).await;
     scenario.recover(std::slice::from_ref(&sound)).await;
     scenario.check(&sound, &format!("{}, nothing broken", scenario.name())).await;
 
@@ -82,7 +88,9 @@ pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
                 let place = format!("{callee:?} call {} of {number}, {operation}", index + 1);
                 let case = format!("{}: {kind:?} at {place}", scenario.name());
                 println!("{case}");
-                plays.push(play(&mut scenario, Some((callee, index, *kind))).await);
+                let played = play(&mut scenario, Some((callee, index, *kind))).await;
+                scenario.check_meanwhile(&played, &case).await;
+                plays.push(played);
                 names.push(case);
                 if scenario.is_alone() {
                     settle(&scenario, &plays, &names).await;

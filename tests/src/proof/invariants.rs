@@ -68,6 +68,15 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     assert_eq!(content.status, if opens { 200 } else { 403 }, "{case}");
 }
 
+/// Nobody has the course before Stripe has the money, whatever a browser was told or comes back from.
+pub(super) async fn check_access(sale: &Sale, play: &Play, case: &str) {
+    let content = sale.world.get(format!("/courses/{}/content", play.course_id)).bearer(&play.buyer.token).await;
+    if content.status == 200 {
+        let is_paid = sale.payments_of(play).await.iter().any(|payment| payment["status"] == "succeeded");
+        assert!(is_paid, "{case}: access without money");
+    }
+}
+
 /// Refunds, transfers and reversals at Stripe are each on record once.
 async fn orphans(sale: &Sale, purchase: &shared::purchase::Purchase, payment: &Value, case: &str) {
     let (world, account) = (&sale.world, sale.charged_account());

@@ -125,7 +125,7 @@ fn run(work: Work, only: Option<&str>, fill: impl FnOnce(&mut Matrix)) {
 #[test]
 fn a_purchase_and_its_event_may_break_anywhere() {
     run(Work::Break(How::Few), None, |matrix| {
-        for kind in [Kind::FirstPurchase, Kind::PaymentSucceededOfSeparate] {
+        for kind in [Kind::FirstPurchase, Kind::RacingCharges, Kind::PaymentSucceededOfSeparate] {
             matrix.add_sale(kind);
         }
     });

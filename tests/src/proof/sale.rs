@@ -302,6 +302,10 @@ impl Scenario for Sale {
         }
     }
 
+    async fn check_meanwhile(&self, play: &Play, case: &str) {
+        invariants::check_access(self, play, case).await;
+    }
+
     /// The client asks again, Stripe tells again, in another order and twice, and the reconciliation looks.
     async fn recover(&self, plays: &[Play]) {
         let world = &self.world;
