@@ -9,7 +9,6 @@ use shared::settlement;
 use shared::store::findings::Found;
 use shared::store::purchases::DUE_SHARDS;
 use shared::stripe::error::StripeError;
-use shared::stripe::objects::Refund;
 
 use crate::{Reconcile, Report, cause, repair};
 
@@ -100,12 +99,10 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
     }
     for refund in purchase.movements().to_vec() {
         let id = refund.stripe_id.as_deref().filter(|_| refund.kind == MovementKind::Refund && refund.state == MovementState::Pending);
-        if let Some(id) = id {
-            let current: Refund = stripe.get(&format!("/refunds/{id}"), refund.account.as_deref()).await.map_err(unknown)?;
-            settlement::change(app, purchase, cause, |purchase, now| {
-                purchase.observe_refund(&current.seen(), Some(refund.number), cause, now)
-            })
-            .await?;
+        if let Some(id) = id
+            && let Some(current) = stripe.refund(id, refund.account.as_deref()).await.map_err(unknown)?
+        {
+            settlement::change(app, purchase, cause, |purchase, now| current.tell(purchase, cause, now)).await?;
         }
     }
     for id in purchase.silent_disputes(now) {

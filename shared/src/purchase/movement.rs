@@ -149,13 +149,14 @@ impl Movement {
     }
 }
 
-/// What the platform had given back of its fee at one moment. Of two, the one at which more was given back is the later.
+/// What the platform had given back of its fee at one moment. Of two, the one at which more of it was given back is the later: the fee stays
+/// given back where a bank sends the refund back, and what the charge has given back gets less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FeeSeen {
-    /// What the charge had given back by then.
-    pub refunded: i64,
     /// What of the fee.
     pub fee: i64,
+    /// What the charge had given back by then.
+    pub refunded: i64,
 }
 
 /// What Stripe says of a movement.

@@ -85,7 +85,7 @@ impl Gateway {
         let query = match movement.kind {
             MovementKind::Refund => {
                 let paid = purchase.paid_attempt().and_then(|paid| paid.payment_intent.as_deref()).unwrap_or_default();
-                format!("/refunds?limit=100&payment_intent={paid}")
+                format!("/refunds?limit=100&payment_intent={paid}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal")
             }
             MovementKind::Transfer => format!("/transfers?limit=100&transfer_group={}", purchase.id),
             MovementKind::Reversal => format!("{}?limit=100", request.path),

@@ -384,14 +384,12 @@ impl Refund {
         }
     }
 
-    /// What the seller's transfer gave back with it. A destination charge's transfer is of the whole charge, so that an
-    /// unexpanded reversal took the refund's own amount.
+    /// What the seller's transfer gave back with it, where that was expanded: at most what was left of the transfer.
     #[must_use]
     pub fn transfer_reversed(&self) -> Option<i64> {
         match &self.transfer_reversal {
             Some(Expandable::Object(reversal)) => Some(reversal.amount),
-            Some(Expandable::Id(_)) => Some(self.amount),
-            None => None,
+            Some(Expandable::Id(_)) | None => None,
         }
     }
 

@@ -1,24 +1,20 @@
-//! `refund.*`
+//! `refund.*`: an event does not say what else moved with the refund, of the transfer and the fee, so Stripe is asked how it stands
+//! now: a call to Stripe each.
 
 use shared::error::Error;
+use shared::stripe::error::StripeError;
 use shared::stripe::objects::Refund;
 use shared::stripe::webhook::Event;
 
 use super::{Subject, change_purchase, object};
 use crate::Webhook;
 
-/// Money goes back to a buyer. Of a refund that was not asked for here, Stripe is asked what else moved with it.
-/// <https://docs.stripe.com/api/events/types#event_types-refund.created>
+/// Money goes back to a buyer. <https://docs.stripe.com/api/events/types#event_types-refund.created>
 ///
 /// # Errors
 /// Where the event must come again.
 pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let refund: Refund = object(event)?;
-    if refund.payment_intent.is_some() && !refund.metadata.contains_key("movement") {
-        let current = webhook.stripe.refund(&refund.id, event.account.as_deref()).await?;
-        return observe(webhook, event, &current.unwrap_or(refund)).await;
-    }
-    observe(webhook, event, &refund).await
+    as_it_stands(webhook, event).await
 }
 
 /// A refund has moved on. <https://docs.stripe.com/api/events/types#event_types-refund.updated>
@@ -26,7 +22,7 @@ pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 /// # Errors
 /// Where the event must come again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    observe(webhook, event, &object(event)?).await
+    as_it_stands(webhook, event).await
 }
 
 /// The buyer's bank sent it back. <https://docs.stripe.com/api/events/types#event_types-refund.failed>
@@ -34,12 +30,19 @@ pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 /// # Errors
 /// Where the event must come again.
 pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    observe(webhook, event, &object(event)?).await
+    as_it_stands(webhook, event).await
 }
 
-async fn observe(webhook: &Webhook, event: &Event, refund: &Refund) -> Result<(), Error> {
+async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    let told: Refund = object(event)?;
     // Without a PaymentIntent it is the other side of a reversal.
-    let Some(payment_intent) = &refund.payment_intent else { return Ok(()) };
-    let subject = Subject::of(&refund.metadata, Some(payment_intent));
+    let Some(payment_intent) = &told.payment_intent else { return Ok(()) };
+    let subject = Subject::of(&told.metadata, Some(payment_intent));
+    let refund = match webhook.stripe.refund(&told.id, event.account.as_deref()).await {
+        Ok(Some(current)) => current,
+        // An account that took its access away since: what the event says is all that there is.
+        Ok(None) | Err(StripeError::AccountRevoked) => told,
+        Err(error) => return Err(error.into()),
+    };
     change_purchase(webhook, event, subject, |purchase, cause, now| refund.tell(purchase, cause, now)).await
 }
