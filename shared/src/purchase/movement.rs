@@ -149,13 +149,13 @@ impl Movement {
     }
 }
 
-/// What the platform had given back of its fee at one moment. Of two, the one at which more of it was given back is the later: the fee stays
-/// given back where a bank sends the refund back, and what the charge has given back gets less.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FeeSeen {
+/// What the platform had given back of its fee when Stripe last said so. It never gets less: it stays given back where a bank sends the
+/// refund back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FeeSeen {
     /// What of the fee.
     pub fee: i64,
-    /// What the charge had given back by then.
+    /// What refunds with a part of the fee had been made for by then.
     pub refunded: i64,
 }
 
@@ -172,7 +172,7 @@ pub enum Outcome {
         /// not say how much.
         transfer_reversed: Option<i64>,
         /// Of a refund: what the platform has given back of its fee in all, where Stripe says.
-        fee_refunded: Option<FeeSeen>,
+        fee_refunded: Option<i64>,
     },
     /// Stripe did nothing. A refund then ends; a transfer or its reversal is tried again later.
     Refused {

@@ -2,9 +2,10 @@
 
 use time::OffsetDateTime;
 
+use super::movement::FeeSeen;
 use super::{
-    ChargeFacts, ChargeType, Dispute, DisputeStatus, FeeSeen, Movement, MovementKind, MovementState, News, Observation, Outcome, Purchase,
-    Reason, Status,
+    ChargeFacts, ChargeType, Dispute, DisputeStatus, Movement, MovementKind, MovementState, News, Observation, Outcome, Purchase, Reason,
+    Status,
 };
 
 /// A refund as Stripe tells of it.
@@ -19,7 +20,7 @@ pub struct SeenRefund<'a> {
     /// What the seller's transfer gave back with it, where Stripe says.
     pub transfer_reversed: Option<i64>,
     /// What the platform has given back of its fee in all, where Stripe says.
-    pub fee_refunded: Option<FeeSeen>,
+    pub fee_refunded: Option<i64>,
 }
 
 /// A reversal as Stripe tells of it.
@@ -113,17 +114,13 @@ impl Purchase {
         let (before, kind) = (movement.state, movement.kind);
         let mut changed = false;
         match outcome {
-            Outcome::Made { id, state, transfer_reversed, fee_refunded } => {
+            Outcome::Made { id, state, transfer_reversed, .. } => {
                 if movement.stripe_id.is_none() {
                     movement.stripe_id = Some(id.clone());
                     changed = true;
                 }
                 if let Some(reversed) = transfer_reversed.filter(|reversed| *reversed > movement.transfer_reversed) {
                     movement.transfer_reversed = reversed;
-                    changed = true;
-                }
-                if let Some(seen) = fee_refunded.filter(|seen| *seen > self.fee_seen) {
-                    self.fee_seen = seen;
                     changed = true;
                 }
                 if *state > movement.state {
@@ -144,6 +141,14 @@ impl Purchase {
             }
         }
         let (after, stripe_id) = (movement.state, movement.stripe_id.clone());
+        if let Outcome::Made { fee_refunded: Some(fee), .. } = outcome {
+            // Stripe counts this refund in; what it said before the last one was made says less.
+            let is_new = before == MovementState::Planned;
+            if *fee > self.fee_seen.fee || (is_new && *fee == self.fee_seen.fee) {
+                self.fee_seen = FeeSeen { fee: *fee, refunded: self.refunded_with_fee() };
+                changed = true;
+            }
+        }
         changed |= after != before;
         if after != before {
             if kind == MovementKind::Refund && stripe_id.is_some() {

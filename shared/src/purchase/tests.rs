@@ -309,7 +309,7 @@ fn of_the_fee_no_more_is_given_back_than_there_is() {
         let seller = purchase.seller_id.clone();
         for (state, again) in [(MovementState::Failed, "re_1"), (MovementState::Done, "re_2")] {
             let number = purchase.plan_refund(None, &seller, None, "request:2", AT).expect("it is left");
-            let all = Some(FeeSeen { refunded: 5000, fee: 2500 });
+            let all = Some(2500);
             let made = Outcome::Made { id: again.into(), state, transfer_reversed: None, fee_refunded: all };
             assert!(purchase.observe_movement(number, &made, "request:2", AT));
         }

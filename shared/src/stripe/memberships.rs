@@ -633,7 +633,7 @@ impl Gateway {
                     let query =
                         format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
                     let refunds: Vec<Refund> = self.all(&query, account).await?;
-                    let fee = refunds.iter().find_map(Refund::fee_refunded).map(|seen| seen.fee);
+                    let fee = refunds.iter().find_map(Refund::fee_refunded);
                     payment.fee_refunded = fee.unwrap_or(payment.fee_refunded);
                     payment.refunds = refunds.iter().map(refund).collect();
                 }

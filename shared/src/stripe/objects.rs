@@ -7,9 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::error::Body;
-use crate::purchase::{
-    ChargeFacts, DisputeStatus, Failure, FeeSeen, Means, MovementState, Observation, Purchase, SeenDispute, SeenRefund, Status,
-};
+use crate::purchase::{ChargeFacts, DisputeStatus, Failure, Means, MovementState, Observation, Purchase, SeenDispute, SeenRefund, Status};
 
 /// A number in our metadata.
 #[must_use]
@@ -395,10 +393,10 @@ impl Refund {
 
     /// What the platform has given back of its fee in all, where the charge's fee was expanded.
     #[must_use]
-    pub fn fee_refunded(&self) -> Option<FeeSeen> {
+    pub fn fee_refunded(&self) -> Option<i64> {
         match &self.charge {
             Some(Expandable::Object(charge)) => match &charge.application_fee {
-                Some(Expandable::Object(fee)) => Some(FeeSeen { refunded: charge.amount_refunded, fee: fee.amount_refunded }),
+                Some(Expandable::Object(fee)) => Some(fee.amount_refunded),
                 _ => None,
             },
             _ => None,

@@ -34,8 +34,8 @@ enum By {
 enum Event {
     /// `charge.refunded`
     Charge { refunded: i64 },
-    /// `refund.created|updated|failed`: the refund's place, and its state then.
-    Refund { place: usize, state: MovementState, is_first: bool },
+    /// `refund.created|updated|failed`: the refund's place.
+    Refund { place: usize },
     /// `charge.dispute.*`
     Dispute { id: &'static str, amount: i64, status: DisputeStatus },
 }
@@ -88,13 +88,12 @@ fn play(sale: &Sale, givings: &[Giving], disputes: &[Vec<DisputeStatus>]) -> Pla
             }
         };
         let Some(place) = place else { continue };
-        let first = stripe.refunds[place].state;
-        events.push(Event::Refund { place, state: first, is_first: true });
+        events.push(Event::Refund { place });
         events.push(Event::Charge { refunded: stripe.refunded() });
         if giving.fate != Fate::Done {
             let last = if giving.fate == Fate::SentBack { MovementState::Failed } else { MovementState::Done };
             stripe.refunds[place].state = last;
-            events.push(Event::Refund { place, state: last, is_first: false });
+            events.push(Event::Refund { place });
         }
     }
     let left = sale.amount - stripe.refunded();
@@ -113,15 +112,15 @@ impl Played {
                 purchase.observe(1, &paid(), "event", AT);
                 purchase.observe_refunded(*refunded, "event", AT);
             }
-            Event::Refund { place, state, is_first } => {
+            Event::Refund { place } => {
                 let refund = &self.stripe.refunds[*place];
-                let is_read = *is_first && refund.movement.is_none();
+                // Whatever the event says, Stripe is asked how it stands now.
                 let seen = SeenRefund {
                     id: &refund.id,
                     amount: refund.amount,
-                    state: if is_read { refund.state } else { *state },
+                    state: refund.state,
                     transfer_reversed: refund.reversed,
-                    fee_refunded: if is_read { self.stripe.fee_seen() } else { None },
+                    fee_refunded: self.stripe.fee_seen(),
                 };
                 purchase.observe(1, &Observation::of(Status::Paid), "event", AT);
                 purchase.observe_refund(&seen, refund.movement, "event", AT);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{ChargeType, FeeSeen, MovementKind, MovementState, Outcome, Purchase};
+use super::super::{ChargeType, MovementKind, MovementState, Outcome, Purchase};
 use super::{AT, Sale};
 
 /// What becomes of a refund.
@@ -88,9 +88,9 @@ impl Stripe {
     }
 
     /// The fee as the charge shows it when it is read.
-    pub(super) fn fee_seen(&self) -> Option<FeeSeen> {
+    pub(super) fn fee_seen(&self) -> Option<i64> {
         let collected = self.charge_type != ChargeType::Separate && self.fee > 0;
-        collected.then(|| FeeSeen { refunded: self.refunded(), fee: self.fee_given })
+        collected.then_some(self.fee_given)
     }
 
     /// Makes a refund; refuses one that is more than is left.
