@@ -41,7 +41,10 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
     // A card that the connected account does not know may be one of the platform's: the next attempt tries that.
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
     match purchase.status() {
-        Status::Failed if failed_with(&purchase, NEVER_MADE) => again(charge, order, purchase, slot).await,
+        // Neither says anything of the card.
+        Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
+            again(charge, order, purchase, slot).await
+        }
         Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
         Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase, slot).await,
         Status::Pending if purchase.attempt().means == Means::Checkout => {
