@@ -50,6 +50,9 @@ enum Kind {
     Refund,
     Receipt,
     Schedule,
+    Offer,
+    Subscribe,
+    Subscriptions,
 }
 
 /// The measures: an answer at once, and the least that a function with these clients does.
@@ -63,7 +66,7 @@ const CHARGE: Limits = Limits { size: 6_800_000, zipped: 3_100_000, init: 3_000_
 const OTHERS: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 3_500_000, answer: 12_000_000, stripe: 0, dynamodb_trips: 2 };
 
 /// The functions' requests.
-pub(crate) const FUNCTIONS: [Workload; 18] = [
+pub(crate) const FUNCTIONS: [Workload; 21] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -152,6 +155,27 @@ pub(crate) const FUNCTIONS: [Workload; 18] = [
         kind: Kind::Refund,
     },
     Workload {
+        function: "memberships",
+        title: "POST …/membership (offers)",
+        status: Some(200),
+        limits: Limits { stripe: 3, dynamodb_trips: 4, ..OTHERS },
+        kind: Kind::Offer,
+    },
+    Workload {
+        function: "memberships",
+        title: "POST …/subscribe",
+        status: Some(201),
+        limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
+        kind: Kind::Subscribe,
+    },
+    Workload {
+        function: "memberships",
+        title: "GET /subscriptions",
+        status: Some(200),
+        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        kind: Kind::Subscriptions,
+    },
+    Workload {
         function: "notify",
         title: "a receipt to be mailed",
         status: None,
@@ -233,6 +257,18 @@ impl Workload {
                 Ok(Event::new("GET", path).cookie(stack.session(&stack.staff).await?))
             }
             Kind::Refund => refund(stack).await,
+            Kind::Offer => {
+                let event = Event::new("POST", membership(stack)).cookie(stack.session(&stack.seller).await?);
+                let offer = json!({"title": "All courses", "monthly": {"amount": 1000}, "yearly": {"amount": 10000}, "currency": "usd"});
+                Ok(event.header("origin", STOREFRONT).body(offer.to_string()))
+            }
+            // To what the request above offers.
+            Kind::Subscribe => {
+                let event = Event::new("POST", format!("{}/subscribe", membership(stack))).cookie(stack.session(&stack.buyer).await?);
+                let body = json!({"interval": "month", "payment_method": "pm_card_visa"});
+                Ok(event.header("origin", STOREFRONT).body(body.to_string()))
+            }
+            Kind::Subscriptions => Ok(Event::new("GET", "/subscriptions").cookie(stack.session(&stack.buyer).await?)),
         }
     }
 }
@@ -241,6 +277,10 @@ impl Workload {
 pub(crate) fn purchase(course: &str, session: &str) -> Event {
     let body = json!({"course_id": course, "payment_method": "pm_card_visa", "expected_amount": 5000});
     Event::new("POST", "/courses/charge").cookie(session).header("origin", STOREFRONT).body(body.to_string())
+}
+
+fn membership(stack: &Stack) -> String {
+    format!("/sellers/{}/membership", stack.seller.id)
 }
 
 fn callback(query: String, session: &str, browser: &str) -> Event {
