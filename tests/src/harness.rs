@@ -18,7 +18,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, StreamSpecification};
 use local::dynamo::Dynamo;
 use local::proxy::Proxy;
 use serde_json::json;
@@ -133,6 +133,13 @@ impl World {
     /// Writes many items at once, in DynamoDB's JSON, past the functions.
     pub(crate) fn import(&self, items: Vec<serde_json::Value>) {
         self.dynamo.import(&self.app.config.table_name, items).expect("they are items of the table");
+    }
+
+    /// Has the table tell nobody any more what is written to it: no mail goes out.
+    pub(crate) async fn end_stream(&self) {
+        let none = StreamSpecification::builder().stream_enabled(false).build().expect("it is complete");
+        let update = self.database.update_table().table_name(&self.app.config.table_name).stream_specification(none);
+        update.send().await.expect("the table is there");
     }
 
     /// Everything that is stored, as text, for what must not be in it.
