@@ -264,8 +264,8 @@ impl Scenario for Sale {
 
     async fn prepare(&mut self) -> Play {
         self.played += 1;
-        if self.kind.takes_days() {
-            // Sessions do not last for so many plays.
+        if self.is_alone() {
+            // Sessions do not last for so many plays, each of which takes hours or days.
             self.seller.token = self.world.log_in(&self.seller).await;
         }
         let (world, number) = (&self.world, self.played);

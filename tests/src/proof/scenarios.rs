@@ -319,8 +319,12 @@ impl Kind {
 
     /// What a refund asks for; all that is left where it says nothing.
     pub(super) fn refunded_part(self) -> Option<i64> {
-        let is_full = matches!(self, FullRefund | FullRefundOfDirect | FullRefundOfSeparate | RefundAfterDashboard);
-        (!is_full).then_some(1234)
+        match self {
+            FullRefund | FullRefundOfDirect | FullRefundOfSeparate => None,
+            // More than is left, whether that has been heard or not.
+            RefundAfterDashboard => Some(5001),
+            _ => Some(1234),
+        }
     }
 
     /// How it must end: the purchase's status, what the platform has of 50.01 USD and what sellers have.
