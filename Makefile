@@ -5,6 +5,7 @@
 
 # The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
 ARCH ?= arm64
+PROOF := cargo test --profile simulation --package tests
 TEST_PACKAGES := $(sort $(notdir $(wildcard functions/*))) shared operator local tests
 
 help: ## print the verbs
@@ -44,11 +45,14 @@ bench-check: ## check sizes, instructions and numbers of calls against their lim
 rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete
 	@scripts/rehearse/run $(REHEARSE)
 
+# What the functions log goes into a file: it is megabytes.
 simulate: ## buy, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
-	SEED=$(SEED) PURCHASES=$(PURCHASES) cargo test --profile simulation --package tests simulation -- --ignored --nocapture
+	@mkdir -p target
+	SEED=$(SEED) PURCHASES=$(PURCHASES) $(PROOF) simulation -- --ignored --nocapture >target/simulation.log
 
-matrix: ## break every call in every way, and look at the money (MATRIX_ONLY=Refund)
-	cargo test --profile simulation --package tests matrix -- --ignored --nocapture
+matrix: ## break every call in every way, and look at the money (MATRIX_ONLY=Refund MATRIX_WAYS=few)
+	@mkdir -p target
+	MATRIX_ONLY=$(MATRIX_ONLY) MATRIX_WAYS=$(MATRIX_WAYS) $(PROOF) matrix -- --ignored --nocapture >target/matrix.log
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)

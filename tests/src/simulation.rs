@@ -100,7 +100,7 @@ fn whatever_goes_wrong_the_books_are_stripes() {
     let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
     let (purchases, paid, steps) = (sum(|one| one.purchases), sum(|one| one.paid), sum(|one| one.steps));
     let markets = done.len();
-    println!("{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, in {:.1?}", began.elapsed());
+    eprintln!("{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, in {:.1?}", began.elapsed());
     assert!(purchases >= wanted, "{purchases} purchases are fewer than {wanted}");
     assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
 }
