@@ -1,6 +1,7 @@
 /** A seller's own courses: the list, and the dialog that makes and changes them. */
 
 import { api, part } from './api.js';
+import { offerCurrencies } from './currencies.js';
 import { pagedList } from './list.js';
 import { format, fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
@@ -8,8 +9,6 @@ import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, h, notice, onSubmit, say, table } from './ui.js';
 
 const COLUMNS = [{ title: 'Course' }, { title: 'State' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
-/** Where the API does not say which currencies it takes. */
-const USUAL_CURRENCIES = ['usd', 'eur', 'gbp', 'jpy'];
 
 const outcome = byId('course-outcome');
 const editor = byId('editor');
@@ -91,25 +90,11 @@ const sureToRemove = (course) =>
 
 const remove = (course) => change(`“${course.title}” was not deleted.`, `“${course.title}” is deleted.`, () => api.delete(`/courses/${part(course.slug)}`));
 
-let currencies;
-
-/** Fills the list of currencies, once, from what the API takes. */
-async function offerCurrencies() {
-  currencies ??= await api.get('/config').then((config) => config.currencies, () => undefined);
-  const codes = new Set(currencies ?? USUAL_CURRENCIES);
-  if (edited) codes.add(edited.price.currency);
-  const names = new Intl.DisplayNames(undefined, { type: 'currency' });
-  const chosen = field('currency').value || 'usd';
-  field('currency').replaceChildren(
-    ...[...codes].sort().map((code) => h('option', { value: code, selected: code === chosen }, `${code.toUpperCase()} – ${names.of(code.toUpperCase())}`)),
-  );
-}
-
 async function open(course) {
   // What was typed for a new course stays until it is saved.
   if (course || edited) form.reset();
   edited = course;
-  await offerCurrencies();
+  await offerCurrencies(field('currency'), course?.price.currency);
   byId('editor-title').textContent = course ? 'Edit course' : 'New course';
   byId('slug-field').hidden = Boolean(course);
   say(byId('editor-outcome'), null);

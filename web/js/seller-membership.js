@@ -1,13 +1,11 @@
 /** What a seller offers to members. */
 
 import { api, part } from './api.js';
+import { offerCurrencies } from './currencies.js';
 import { fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
-import { busy, byId, confirmed, h, notice, onSubmit, say } from './ui.js';
-
-/** Where the API does not say which currencies it takes. */
-const USUAL_CURRENCIES = ['usd', 'eur', 'gbp', 'jpy'];
+import { busy, byId, confirmed, notice, onSubmit, say } from './ui.js';
 
 const outcome = byId('membership-outcome');
 const form = byId('membership-form');
@@ -25,9 +23,8 @@ export async function membership(user) {
 async function load(path) {
   say(outcome, null);
   try {
-    const [config, offer] = await Promise.all([api.get('/config').catch(() => ({})), api.get(path, { cache: 'no-store' })]);
-    const currencies = config.currencies ?? USUAL_CURRENCIES;
-    field('currency').replaceChildren(...currencies.map((code) => h('option', { value: code }, code.toUpperCase())));
+    const offer = await api.get(path, { cache: 'no-store' });
+    await offerCurrencies(field('currency'), offer.currency);
     show(offer);
   } catch (error) {
     say(outcome, problem('We could not load your membership.', error, { retry: () => load(path) }));

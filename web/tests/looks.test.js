@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
@@ -33,6 +33,23 @@ const BALANCE = {
   pending: [{ amount: 7500, currency: 'usd' }],
   payouts: ['pending', 'in_transit', 'paid', 'canceled', 'failed'].map((status) => ({ ...payout, status, failure_code: status === 'failed' ? 'account_closed' : null })),
 };
+
+/** Memberships in each state. */
+const SUBSCRIPTIONS = ['pending', 'incomplete', 'active', 'active', 'past_due', 'canceled', 'failed'].map((status, number) => ({
+  id: `mem_${number}`,
+  seller_id: 'usr_7h3k9m2p5r8t1v4x',
+  title: `All courses of seller ${number + 1}`,
+  status,
+  interval: number % 2 ? 'year' : 'month',
+  amount: number % 2 ? 10_000 : 1000,
+  currency: 'usd',
+  charge_type: 'destination',
+  cancel_at_period_end: number === 3,
+  current_period_end: number < 2 ? null : '2026-12-02T09:30:00Z',
+  paid_until: number < 2 ? null : '2026-12-02T09:30:00Z',
+  created_at: '2026-11-02T09:30:00Z',
+  updated_at: '2026-11-02T09:30:01Z',
+}));
 
 let buyer;
 let bought;
@@ -136,6 +153,30 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await look(page, 'cards-outage', name);
     assertQuiet(page, { except: [502] });
     await page.context().close();
+  });
+
+  test(`memberships, ${name}`, async () => {
+    const { page: desk, slug } = await club({ ...options, reducedMotion: 'reduce' });
+    await look(desk, 'seller-membership', name);
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await page.goto(courseAddress(slug));
+    await page.getByRole('link', { name: 'Log in to subscribe' }).waitFor();
+    await look(page, 'course-membership-signed-out', name);
+    await signUp(page);
+    await page.goto(courseAddress(slug));
+    await page.getByRole('button', { name: 'Subscribe' }).waitFor();
+    await look(page, 'course-membership', name);
+    await page.route('**/api/subscriptions?*', (route) => route.fulfill({ json: { items: SUBSCRIPTIONS, next_cursor: null } }));
+    await page.goto('/account.html?subscription=mem_2');
+    await page.getByRole('table', { name: 'My memberships' }).waitFor();
+    await look(page, 'account-memberships', name);
+    await page.getByRole('button', { name: 'Pay by the year: All courses of seller 3' }).click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'account-membership-switch', name);
+    for (const one of [page, desk]) {
+      assertQuiet(one);
+      await one.context().close();
+    }
   });
 
   test(`a purchase's other states, ${name}`, async () => {

@@ -160,6 +160,19 @@ export async function makeCourse(page, { title, description = 'What it is about.
   return new URL(href, page.url()).searchParams.get('slug');
 }
 
+/** A seller with a course who offers a membership at 10.00 a month and 100.00 a year: the desk, and the course's slug. */
+export async function club(options) {
+  const { page } = await newSeller(options);
+  await page.goto('/seller.html');
+  await connect(page);
+  const slug = await makeCourse(page, { title: `Members read this ${Date.now()}` });
+  await page.getByLabel('By the month').fill('10.00');
+  await page.getByLabel('By the year').fill('100.00');
+  await page.getByRole('button', { name: 'Offer it' }).click();
+  await page.getByText('Your membership is offered beside your courses.').waitFor();
+  return { page, slug };
+}
+
 export const courseAddress = (slug) => `/course.html?slug=${slug}`;
 
 /** Goes from the course's page to Stripe's. */
