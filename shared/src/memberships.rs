@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::Error;
-use crate::membership::Subscription;
+use crate::membership::{Observation, Subscription};
 use crate::store::Written;
 use crate::stripe::Gateway;
 use crate::stripe::error::StripeError;
@@ -36,9 +36,10 @@ pub async fn settle(
         }
         let gone = || Error::Internal(format!("the subscription {} is gone", subscription.id));
         *subscription = app.store.subscription(&subscription.id).await?.ok_or_else(gone)?;
-        // An event was faster, and has looked.
-        heard?;
-        heard = Box::pin(stripe.find_subscription(subscription, app.clock.now())).await;
+        // An event was faster, and has looked. But that it never began stays so, and why, only we have heard.
+        let before = heard?;
+        let never_began = matches!(before.observation, Observation::Ended(_)) && !subscription.status.runs();
+        heard = if never_began { Ok(before) } else { Box::pin(stripe.find_subscription(subscription, app.clock.now())).await };
     }
     tracing::warn!(subscription_id = %subscription.id, "the subscription changes too fast to be written");
     Err(Error::SubscriptionInProgress)

@@ -131,30 +131,38 @@ pub(crate) async fn card(
 ) -> Result<Card, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let key = |what: &str, place: &str| format!("{place}:{what}:{}:{seller}:{seen}:{method}", buyer.id);
-    let mut customer = customers::on_platform(app, stripe, buyer).await?;
-    let mut kept = method.to_owned();
-    if !stripe.is_saved(&customer, method).await? {
-        let mut attached = attach(this, method, &customer, None, &key("attach", PLATFORM)).await;
-        if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
-            customer = customers::replace(app, stripe, buyer, None, &customer).await?;
-            attached = attach(this, method, &customer, None, &key("attach-again", PLATFORM)).await;
-        }
-        kept = attached.map_err(method_error)?;
-    }
-    let Some(account) = account else { return Ok(Card { method: kept, customer }) };
+    let customer = customers::on_platform(app, stripe, buyer).await?;
+    let kept = if stripe.is_saved(&customer, method).await? {
+        Card { method: method.to_owned(), customer }
+    } else {
+        attach(this, buyer, None, method, customer, &key("attach", PLATFORM)).await?
+    };
+    let Some(account) = account else { return Ok(kept) };
 
-    let clone = requests::clone_payment_method(&kept, Some(&customer));
-    let cloned: Result<Identified, _> = stripe.send(&clone, Some(account), Some(&key("clone", account))).await;
+    let clone = requests::clone_payment_method(&kept.method, Some(&kept.customer));
+    let cloned: Result<Identified, _> = stripe.send_harmless(&clone, Some(account), &key("clone", account)).await;
     let cloned = cloned.map_err(method_error)?;
     let customer = customers::find_or_make(stripe, buyer, Some(account)).await?;
-    let method = attach(this, &cloned.id, &customer, Some(account), &key("attach", account)).await.map_err(method_error)?;
-    Ok(Card { method, customer })
+    attach(this, buyer, Some(account), &cloned.id, customer, &key("attach", account)).await
 }
 
-/// Has a customer keep a payment method, whose id may be another from then on.
-async fn attach(this: &Memberships, method: &str, customer: &str, account: Option<&str>, key: &str) -> Result<String, StripeError> {
-    let attached: Identified = this.stripe.send(&requests::attach(method, customer), account, Some(key)).await?;
-    Ok(attached.id)
+/// Has the buyer's customer keep a payment method, whose id may be another from then on. A customer that somebody deleted at Stripe is
+/// made anew.
+async fn attach(
+    this: &Memberships,
+    buyer: &User,
+    account: Option<&str>,
+    method: &str,
+    mut customer: String,
+    key: &str,
+) -> Result<Card, Error> {
+    let (app, stripe) = (&this.app, &this.stripe);
+    let mut attached: Result<Identified, _> = stripe.send_harmless(&requests::attach(method, &customer), account, key).await;
+    if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
+        customer = customers::replace(app, stripe, buyer, account, &customer).await?;
+        attached = stripe.send_harmless(&requests::attach(method, &customer), account, &format!("{key}:again")).await;
+    }
+    Ok(Card { method: attached.map_err(method_error)?.id, customer })
 }
 
 /// A refusal of a payment method is the buyer's to mend.

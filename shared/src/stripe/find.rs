@@ -149,12 +149,12 @@ impl Gateway {
         let account = attempt.account.as_deref();
         if let (Means::Checkout, Some(id)) = (attempt.means, checkout_session) {
             let session: CheckoutSession =
-                self.send(&RetrieveCheckoutSession::new(id).expand(vec![SESSION_CHARGE.to_owned()]).build(), account, None).await?;
+                self.send(&RetrieveCheckoutSession::new(id).expand(vec![SESSION_CHARGE.to_owned()]).build(), account).await?;
             return Ok(Some(Heard::of_session(&session)));
         }
         if let Some(id) = payment_intent {
             let payment_intent: PaymentIntent =
-                self.send(&RetrievePaymentIntent::new(id).expand(vec![CHARGE_FACTS.to_owned()]).build(), account, None).await?;
+                self.send(&RetrievePaymentIntent::new(id).expand(vec![CHARGE_FACTS.to_owned()]).build(), account).await?;
             return Ok(Some(Heard::of_payment_intent(&payment_intent, attempt.means)));
         }
         Ok(None)
@@ -229,7 +229,7 @@ impl Gateway {
     ) -> Result<Option<T>, StripeError> {
         let mut last: Option<T> = None;
         loop {
-            let mut page: List<T> = self.send(&list(last.as_ref()), account, None).await?;
+            let mut page: List<T> = self.send(&list(last.as_ref()), account).await?;
             if let Some(place) = page.data.iter().position(&matches) {
                 return Ok(Some(page.data.swap_remove(place)));
             }

@@ -182,7 +182,8 @@ impl Invoice {
             let mut fitting = self.payments.data.iter().filter(|payment| wanted(&payment.status));
             fitting.find_map(|payment| payment.payment.payment_intent.as_deref())
         };
-        with(|status| status == "paid").or_else(|| with(|status| status == "open"))
+        // One that is canceled tells why nobody pays it any more.
+        with(|status| status == "paid").or_else(|| with(|status| status == "open")).or_else(|| with(|status| status == "canceled"))
     }
 }
 
@@ -335,7 +336,7 @@ impl Gateway {
         }
         let body = form(&[("id", &product), ("metadata[seller_id]", offer.seller_id.as_str()), ("name", &offer.title)]);
         let post = Post { path: "/products", body: &body, account, key: &format!("{place}:product:{product}") };
-        match self.post::<Identified>(&post).await {
+        match self.post_harmless::<Identified>(&post).await {
             Err(StripeError::Refused { code, .. }) if code == "resource_already_exists" => {}
             made => drop(made?),
         }
@@ -349,7 +350,8 @@ impl Gateway {
             ("unit_amount", &amount.to_string()),
         ]);
         let post = Post { path: "/prices", body: &body, account, key: &format!("{place}:price:{lookup}") };
-        Ok(self.post::<Identified>(&post).await?.id)
+        // A second one takes the lookup key over, and the first is never used.
+        Ok(self.post_harmless::<Identified>(&post).await?.id)
     }
 
     /// Sends a subscription's recorded request for the first time. A refusal is an answer: it ends. Where Stripe turns the
@@ -428,7 +430,7 @@ impl Gateway {
         }
         if let Some(session) = &record.checkout_session {
             let (path, key) = (format!("/checkout/sessions/{session}/expire"), format!("{}:withdraw", record.idempotency_key));
-            return match self.post::<CheckoutSession>(&Post { path: &path, body: "", account, key: &key }).await {
+            return match self.post_harmless::<CheckoutSession>(&Post { path: &path, body: "", account, key: &key }).await {
                 Ok(expired) => Box::pin(self.of_session(record, &expired)).await,
                 // The buyer has subscribed, or it had expired.
                 Err(StripeError::Refused { .. }) => Box::pin(self.session_of(record, session)).await,
@@ -535,7 +537,7 @@ impl Gateway {
         }
         if let Some(invoice) = made.first_invoice() {
             let (path, key) = (format!("/invoices/{}/void", invoice.id), format!("{}:void", record.idempotency_key));
-            match self.post::<Identified>(&Post { path: &path, body: "", account, key: &key }).await {
+            match self.post_harmless::<Identified>(&Post { path: &path, body: "", account, key: &key }).await {
                 Ok(_) => {}
                 Err(StripeError::Refused { .. }) => {
                     let current: StripeSubscription = self.get(&format!("/subscriptions/{}", made.id), account).await?;

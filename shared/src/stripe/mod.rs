@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use stripe_client_core::{RequestBuilder, StripeMethod};
+use stripe_client_core::RequestBuilder;
 
 use crate::app::App;
 use crate::aws;
@@ -133,27 +133,16 @@ impl Gateway {
         key.starts_with("sk_live_") || key.starts_with("rk_live_")
     }
 
-    /// Sends a typed request that reads, or whose POST is named by `key`.
+    /// Sends a typed request that reads.
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn send<T: DeserializeOwned>(
-        &self,
-        request: &RequestBuilder,
-        account: Option<&str>,
-        key: Option<&str>,
-    ) -> Result<T, StripeError> {
-        let body = request.body.as_deref().unwrap_or_default();
-        match (request.method, key) {
-            (StripeMethod::Post, Some(key)) => self.post(&Post { path: &request.path, body, account, key }).await,
-            _ => {
-                let path = match &request.query {
-                    Some(query) if !query.is_empty() => format!("{}?{query}", request.path),
-                    _ => request.path.clone(),
-                };
-                self.get(&path, account).await
-            }
-        }
+    pub async fn send<T: DeserializeOwned>(&self, request: &RequestBuilder, account: Option<&str>) -> Result<T, StripeError> {
+        let path = match &request.query {
+            Some(query) if !query.is_empty() => format!("{}?{query}", request.path),
+            _ => request.path.clone(),
+        };
+        self.get(&path, account).await
     }
 
     /// Reads; `path` is from the API's root, with its query.

@@ -148,7 +148,7 @@ impl Gateway {
     pub async fn charge_facts(&self, attempt: &Attempt) -> Result<Option<Observation>, StripeError> {
         let Some(id) = &attempt.payment_intent else { return Ok(None) };
         let request = RetrievePaymentIntent::new(id.as_str()).expand(vec![CHARGE_FACTS.to_owned()]).build();
-        let payment_intent: PaymentIntent = self.send(&request, attempt.account.as_deref(), None).await?;
+        let payment_intent: PaymentIntent = self.send(&request, attempt.account.as_deref()).await?;
         Ok(Some(payment_intent.observe(attempt.means)))
     }
 }

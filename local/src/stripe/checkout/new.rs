@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::intent_params;
 use crate::stripe::billing::{prices, subscriptions};
 use crate::stripe::context::Context;
+use crate::stripe::customers;
 use crate::stripe::errors::ApiError;
 use crate::stripe::jobs::Job;
 use crate::stripe::money;
@@ -243,7 +244,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let id = format!("cs_test_a1{}", random_text(58));
     let details = match &customer {
         Some(customer) => {
-            let customer = ctx.fetch(Kind::Customer, customer, "customer")?;
+            let customer = customers::living(ctx, customer, "customer")?;
             json!({
                 "address": null, "business_name": null, "email": customer["email"], "individual_name": null,
                 "name": null, "phone": null, "tax_exempt": "none", "tax_ids": null,
