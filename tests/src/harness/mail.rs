@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use local::aws::{AwsStandIn, Mail, Mailbox};
 use local::dynamo::Dynamo;
 use local::dynamo::stream::Stream;
+use local::proxy::Proxy;
 use notify::{Answer, Mailer, Notify};
 use serde_json::{Value, json};
 use shared::app::App;
@@ -16,15 +17,18 @@ use super::World;
 pub(crate) struct Post {
     notify: Notify,
     ses: AwsStandIn,
+    /// Before SES: counts what is asked of it, and breaks what it is told to.
+    proxy: Proxy,
     stream: Mutex<Stream>,
 }
 
 impl Post {
     pub(super) async fn start(app: &App, dynamo: &Dynamo) -> Self {
         let ses = local::aws::start(0, HashMap::new()).await.expect("a port is free");
-        let notify = Notify { app: app.clone(), mailer: Mailer::new(app, Some(ses.url())) };
+        let proxy = local::proxy::start(ses.url()).await.expect("a port is free");
+        let notify = Notify { app: app.clone(), mailer: Mailer::new(app, Some(proxy.url())) };
         let stream = dynamo.stream(&app.config.table_name).expect("the table has a stream");
-        Self { notify, ses, stream: Mutex::new(stream) }
+        Self { notify, ses, proxy, stream: Mutex::new(stream) }
     }
 }
 
@@ -32,6 +36,11 @@ impl World {
     /// What has arrived, and how SES is made to fail.
     pub(crate) fn mailbox(&self) -> &Mailbox {
         self.post_office.ses.mailbox()
+    }
+
+    /// What stands before SES.
+    pub(crate) fn ses_proxy(&self) -> &Proxy {
+        &self.post_office.proxy
     }
 
     /// The mails to an address, the oldest first.

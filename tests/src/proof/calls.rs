@@ -5,17 +5,26 @@
 
 use std::backtrace::Backtrace;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tracing::instrument::WithSubscriber as _;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// A line of a file, from the workspace's root.
 pub(super) type Place = (String, usize);
 
 /// The places that wait for one call, the outermost first.
 pub(super) type Chain = Vec<Place>;
+
+/// Somebody who always listens. `tracing` asks once, where it is come to for the first time, whether anybody wants to know: while
+/// nobody does, a place would be taken for one that is of no interest.
+static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear(Arc::default())));
+
+/// Lets [`overheard`] hear everything from here on.
+pub(super) fn listen() {
+    LazyLock::force(&ALWAYS);
+}
 
 /// Does something, and tells which calls it made.
 pub(super) async fn overheard(act: impl Future<Output = ()>) -> BTreeSet<Chain> {

@@ -9,15 +9,17 @@ use crate::harness::World;
 pub(super) enum Callee {
     DynamoDb,
     Stripe,
+    Ses,
 }
 
 impl Callee {
-    pub(super) const ALL: [Self; 2] = [Self::DynamoDb, Self::Stripe];
+    pub(super) const ALL: [Self; 3] = [Self::DynamoDb, Self::Stripe, Self::Ses];
 
     pub(super) fn proxy(self, world: &World) -> &Proxy {
         match self {
             Self::DynamoDb => &world.proxy,
             Self::Stripe => &world.stripe_proxy,
+            Self::Ses => world.ses_proxy(),
         }
     }
 
@@ -26,7 +28,9 @@ impl Callee {
         match (self, how) {
             (Self::DynamoDb, How::Every) => &OF_DYNAMODB,
             (Self::DynamoDb, How::Few) => &OF_DYNAMODB[..FEW],
-            (Self::DynamoDb, How::Late) => &[],
+            (Self::DynamoDb | Self::Ses, How::Late) => &[],
+            (Self::Ses, How::Every) => &OF_SES,
+            (Self::Ses, How::Few) => &OF_SES[..FEW],
             (Self::Stripe, How::Every) => &OF_STRIPE,
             (Self::Stripe, How::Few) => &OF_STRIPE[..FEW],
             (Self::Stripe, How::Late) => &[Break::Timeout],
@@ -110,6 +114,9 @@ const OF_STRIPE: [Break; 10] = [
     Break::Throttle,
 ];
 
+/// It is asked once: what is lost or refused once is so to the end.
+const OF_SES: [Break; 6] = [Break::LoseOnce, Break::KilledBefore, Break::KilledAfter, Break::DropOnce, Break::Errors, Break::Throttle];
+
 impl Break {
     /// Whether it differs from the others for this operation. Of what only reads, it makes no difference whether it was carried
     /// out; and what is retried once is as good as any other that is.
@@ -126,6 +133,7 @@ impl Break {
         let throttle = || match callee {
             Callee::DynamoDb => Kind::Throttle,
             Callee::Stripe => Kind::Answer { status: 429, body: RATE_LIMIT.to_owned() },
+            Callee::Ses => Kind::Answer { status: 429, body: TOO_MANY_MAILS.to_owned() },
         };
         match self {
             Self::Deaf => inject(Kind::LoseAnswer, index, usize::MAX),
@@ -149,3 +157,5 @@ impl Break {
 }
 
 const RATE_LIMIT: &str = r#"{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Too many requests."}}"#;
+
+const TOO_MANY_MAILS: &str = r#"{"__type":"TooManyRequestsException","message":"Maximum sending rate exceeded."}"#;

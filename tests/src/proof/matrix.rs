@@ -13,13 +13,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::accounts::{self, Accounts};
-use super::calls::Chain;
+use super::calls::{self, Chain};
 use super::cards::{self, Cards};
 use super::completeness;
 use super::engine::{self, Scenario};
+use super::erasures::{self, Erasing};
 use super::faults::How;
 use super::links::{self, Link};
-use super::mails::Mails;
+use super::mails::{self, Mails};
+use super::memberships::{self, Membership};
 use super::sale::Sale;
 use super::scenarios::{self, Kind};
 
@@ -91,9 +93,17 @@ impl Matrix {
         for kind in accounts::Kind::ALL {
             self.add(format!("Account{kind:?}"), |how| Accounts::start(*kind, how));
         }
+        for kind in memberships::Kind::ALL {
+            self.add(format!("Membership{kind:?}"), |how| Membership::start(*kind, how));
+        }
+        for kind in erasures::Kind::ALL {
+            self.add(format!("Erased{kind:?}"), |how| Erasing::start(*kind, how));
+        }
         // Of Stripe, mails know nothing.
         if !matches!(self.work, Work::Break(How::Late)) {
-            self.add("Mails".to_owned(), |_| Mails::start());
+            for kind in mails::Kind::ALL {
+                self.add(format!("Mail{kind:?}"), |_| Mails::start(*kind));
+            }
         }
     }
 
@@ -135,6 +145,7 @@ fn a_purchase_and_its_event_may_break_anywhere() {
 #[test]
 fn every_call_that_stands_in_the_code_is_broken_in_the_matrix() {
     let chains = Arc::default();
+    calls::listen();
     run(Work::Listen(Arc::clone(&chains)), None, Matrix::add_all);
     completeness::check(&chains.lock().unwrap_or_else(PoisonError::into_inner));
 }
