@@ -26,8 +26,7 @@ pub const LEASE: Duration = Duration::seconds(30);
 /// is open.
 pub async fn begin(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
     let (mut subscription, heard) = Box::pin(send(this, order, slot)).await?;
-    let gone = subscription.failure.as_ref().is_some_and(|failure| failure.code == "customer");
-    if !gone {
+    if !lost_its_customer(&subscription) {
         return answer(&subscription, heard);
     }
     // Somebody deleted the customer at Stripe. The cards went with it, and a new one is made.
@@ -40,6 +39,11 @@ pub async fn begin(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Re
     let heard;
     (subscription, heard) = Box::pin(send(this, &again, Some(&slot))).await?;
     answer(&subscription, heard)
+}
+
+/// Whether it came to nothing because Stripe has the customer no more.
+pub fn lost_its_customer(subscription: &Subscription) -> bool {
+    subscription.failure.as_ref().is_some_and(|failure| failure.code == "customer")
 }
 
 async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, memberships::Heard), Error> {

@@ -8,7 +8,7 @@ use shared::store::Written;
 
 use crate::Memberships;
 use crate::answer::answer;
-use crate::begin::{LEASE, begin};
+use crate::begin::{LEASE, begin, lost_its_customer};
 use crate::subscribe::Order;
 
 /// Goes on with the subscription that holds the slot, of which it is not known that it runs: a read and a write in DynamoDB more,
@@ -27,7 +27,7 @@ pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Re
     match subscription.status {
         Status::Active | Status::PastDue => answer(&subscription, heard),
         // This is the request whose answer was lost, made again.
-        Status::Failed if was_lost && is_same(order, &subscription) => answer(&subscription, heard),
+        Status::Failed if was_lost && !lost_its_customer(&subscription) && is_same(order, &subscription) => answer(&subscription, heard),
         Status::Canceled | Status::Failed => Box::pin(begin(this, order, Some(&Slot::of(&subscription)))).await,
         Status::Incomplete if is_same(order, &subscription) => answer(&subscription, heard),
         Status::Pending if is_same(order, &subscription) && heard.checkout_url.is_some() => answer(&subscription, heard),
