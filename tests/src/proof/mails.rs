@@ -83,7 +83,7 @@ impl Mails {
                     Kind::DisputeOpened => {
                         (Mail::DisputeOpened { purchase, dispute }, to_seller, format!("A payment is disputed: {title}"))
                     }
-                    _ => (Mail::DisputeClosed { purchase, dispute, won: true }, to_seller, format!(": {title}")),
+                    _ => (Mail::DisputeClosed { purchase, dispute, won: true }, to_seller, format!("Dispute won: {title}")),
                 }
             }
             Kind::Onboarding => {
@@ -100,9 +100,9 @@ impl Mails {
         }
     }
 
-    /// The mails that have arrived at an address with those words in their subject.
+    /// The mails that have arrived at an address with that subject.
     fn arrived(&self, address: &str, subject: &str) -> usize {
-        self.world.mails_to(address).iter().filter(|mail| mail.subject.ends_with(subject) || mail.subject.starts_with(subject)).count()
+        self.world.mails_to(address).iter().filter(|mail| mail.subject == subject).count()
     }
 }
 
