@@ -32,11 +32,14 @@ async function load(path) {
 }
 
 function show(offer) {
-  byId('membership-end').hidden = !offer.offered;
-  if (!offer.offered) return;
+  if (!offer.offered) {
+    byId('membership-end').hidden = true;
+    return;
+  }
   field('title').value = offer.title;
   field('currency').value = offer.currency;
   for (const name of ['monthly', 'yearly']) field(name).value = offer[name] ? toMajor(offer[name].amount, offer.currency) : '';
+  byId('membership-end').hidden = false;
 }
 
 async function save(path, values) {

@@ -11,6 +11,7 @@ const row = (page) => page.getByRole('table', { name: 'My memberships' }).getByR
 test('a membership is offered, changed and ended at the desk', async () => {
   const { page } = await club();
   await page.reload();
+  await page.getByRole('button', { name: 'End the offer' }).waitFor();
   assert.equal(await page.getByLabel('By the month').inputValue(), '10.00');
   await page.getByLabel('By the month').fill('');
   await page.getByLabel('By the year').fill('');
