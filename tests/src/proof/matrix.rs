@@ -1,7 +1,7 @@
 //! The fault matrix: every request, event and run that moves or records money, broken at every call.
 //!
 //! `make matrix` breaks each call in every way; `MATRIX_ONLY=Refund` keeps to the scenarios whose name has that in it, and
-//! `MATRIX_WAYS=few` to the ways that no repetition hides, in a quarter of the time. A plain `cargo test` plays each scenario
+//! `MATRIX_WAYS=few` to the ways that no repetition hides. A plain `cargo test` plays each scenario
 //! once with nothing broken, and looks whether one of them comes to each call that stands in the code; and it breaks the calls
 //! of a few in the ways that no repetition hides.
 

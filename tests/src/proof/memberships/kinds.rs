@@ -146,19 +146,8 @@ impl Kind {
 
     /// Whether a card is declined, or is to be authenticated and is not, and another one is tried.
     pub(super) fn needs_another_card(self) -> bool {
-        matches!(
-            self,
-            Decline
-                | DeclineAfterItsEvent
-                | DirectDecline
-                | LostDecline
-                | DeclineRacedByItsEvent
-                | StoredFailureOfVoiding
-                | PaymentFailed
-                | CheckoutExpired
-                | ReconciledDecline
-                | ReconciledAbandoned
-        )
+        let is_declined = self.first_card() == Some(super::CARD_THAT_FAILS) && self != AfterADecline;
+        is_declined || matches!(self, CheckoutExpired | ReconciledAbandoned)
     }
 
     /// Whether the same request may be told that the one before it came to nothing, or meet Stripe's failure itself.
