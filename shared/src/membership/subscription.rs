@@ -238,8 +238,12 @@ impl Subscription {
             Status::Pending if self.checkout_session.is_some() => self.created_at + Duration::hours(25),
             Status::Pending => self.created_at + Duration::minutes(5),
             Status::Incomplete => self.created_at + Duration::hours(24),
-            // A renewal is paid an hour after its period has begun.
-            Status::Active | Status::PastDue => self.period_end? + Duration::hours(3),
+            // A renewal is paid an hour after its period has begun. Where the new period was told of and its payment was not, the
+            // one before is the last that is known to be paid.
+            Status::Active | Status::PastDue => {
+                let paid = self.current().and_then(|payment| payment.period_end);
+                self.period_end.min(paid.or(self.period_end))? + Duration::hours(3)
+            }
             Status::Canceled | Status::Failed => return None,
         };
         Some(due_at.max(self.rests_until.unwrap_or(due_at)))

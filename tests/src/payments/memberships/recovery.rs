@@ -132,6 +132,29 @@ async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
 }
 
 #[tokio::test]
+async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let end = club.at_stripe(&world, account.as_deref()).await[0]["items"]["data"][0]["current_period_end"].as_i64().expect("a time");
+        world.pass(Duration::seconds(end - world.app.clock.now().unix_timestamp()) + Duration::minutes(5)).await;
+        club.log_in(&world).await;
+        let renewed = world.event("customer.subscription.updated", |object| object["metadata"]["subscription_id"] == id.as_str()).await;
+        assert_eq!(world.tell(&renewed.expect("Stripe tells of the period")).await.status, 200);
+        let subscription = club.subscription(&world, &id).await;
+        assert!(subscription["paid_until"].as_str() < subscription["current_period_end"].as_str(), "{subscription}");
+        world.pass(Duration::hours(4)).await;
+        assert_eq!(looked_at(&world).await, 1);
+        let subscription = club.subscription(&world, &id).await;
+        assert_eq!(subscription["paid_until"], subscription["current_period_end"]);
+        assert_eq!(looked_at(&world).await, 0, "it is at rest");
+    }
+}
+
+#[tokio::test]
 async fn the_books_have_what_members_paid_and_got_back() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
