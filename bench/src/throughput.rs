@@ -1,13 +1,15 @@
 //! How many purchases a second many instances of `charge` make together, against the stand-ins: what a purchase costs
 //! all who take part in it, on one machine, and that nothing in its path waits for another purchase.
 
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use shared::ids::CourseId;
 
 use crate::Failure;
-use crate::binaries::Binary;
+use crate::binaries::{Binary, target_directory};
 use crate::process::{Launch, Process};
 use crate::requests::purchase;
 use crate::stack::Stack;
@@ -47,24 +49,29 @@ async fn measure(
     first: &CourseId,
     courses: &[CourseId],
 ) -> Result<(Vec<Duration>, Duration), Failure> {
+    let logs = target_directory()?.join("throughput");
+    fs::create_dir_all(&logs)?;
     let mut instances = Vec::new();
     for instance in 0..at_once {
-        let mut process = Launch::new(charge, stack.environment()).start(None).await?;
+        let mut launch = Launch::new(charge, stack.environment());
+        let log = logs.join(format!("{instance}.log"));
+        launch.log = Some(log.clone());
+        let mut process = launch.start(None).await?;
         process.polled().await?;
         let mut events = Vec::new();
         for buyer in (instance..BUYERS).step_by(at_once) {
             let buyer = stack.new_buyer(&format!("buyer-{at_once}-{buyer}@example.com")).await?;
             let session = stack.session(&buyer).await?;
-            buy(&mut process, purchase(first.as_str(), &session).to_bytes()).await?;
+            buy(&mut process, &log, purchase(first.as_str(), &session).to_bytes()).await?;
             events.extend(courses.iter().map(|course| purchase(course.as_str(), &session).to_bytes()));
         }
-        instances.push((process, events));
+        instances.push((process, log, events));
     }
     let begun = Instant::now();
-    let work = instances.into_iter().map(|(mut process, events)| async move {
+    let work = instances.into_iter().map(|(mut process, log, events)| async move {
         let mut latencies = Vec::new();
         for event in events {
-            latencies.push(buy(&mut process, event).await?);
+            latencies.push(buy(&mut process, &log, event).await?);
         }
         Ok::<_, Failure>(latencies)
     });
@@ -78,13 +85,13 @@ async fn measure(
     Ok((latencies, time))
 }
 
-/// One purchase, which must succeed.
-async fn buy(process: &mut Process, event: Bytes) -> Result<Duration, Failure> {
+/// One purchase, which must succeed; where it does not, the function's log says why.
+async fn buy(process: &mut Process, log: &Path, event: Bytes) -> Result<Duration, Failure> {
     process.give(event);
     let answer = process.answered().await?;
     process.polled().await?;
     if !answer.body.starts_with(b"{\"statusCode\":201") {
-        return Err(format!("a purchase failed: {}", String::from_utf8_lossy(&answer.body)).into());
+        return Err(format!("a purchase failed, see {}: {}", log.display(), String::from_utf8_lossy(&answer.body)).into());
     }
     Ok(answer.at - answer.handed)
 }

@@ -58,7 +58,7 @@ impl Store {
     /// Where DynamoDB fails. [`Written::No`] where the slug is taken.
     pub async fn add_course(&self, course: &Course) -> Result<Written, StoreError> {
         let owner = to_item(&slug_key(&course.slug), &SlugOwner { course: course.clone() })?;
-        self.transact(vec![self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()]).await
+        self.transact(&[self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()]).await
     }
 
     /// Replaces a course that was read as `old`; a deleted one gives its slug back.
@@ -76,7 +76,7 @@ impl Store {
             items.push(self.put(owner).if_absent());
             items.push(self.remove(&slug_key(&old.slug)));
         }
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// The course at a slug, published or not, and the signed-in user where a token is given: one trip. A course's id stands for
@@ -125,7 +125,7 @@ impl Store {
     /// Where DynamoDB fails.
     pub async fn put_content(&self, course: &CourseId, content: &Content) -> Result<(), StoreError> {
         let item = to_item(&content_key(course), content)?;
-        let _unconditional = self.transact(vec![self.put(item).always()]).await?;
+        let _unconditional = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 

@@ -94,7 +94,7 @@ impl Store {
     pub async fn write_erasure(&self, erasure: &mut Erasure) -> Result<Written, StoreError> {
         let seen = erasure.version;
         erasure.version += 1;
-        self.transact(vec![self.put(item(erasure)?).if_version(Some(seen))]).await
+        self.transact(&[self.put(item(erasure)?).if_version(Some(seen))]).await
     }
 
     /// Adds a customer that was made for a person while they erased their account. Nothing where they did not.

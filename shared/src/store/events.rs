@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// Where DynamoDB fails. [`Written::No`] where it was handled before.
     pub async fn mark_handled(&self, mark: &EventMark) -> Result<Written, StoreError> {
-        self.transact(vec![self.mark(mark)?]).await
+        self.transact(&[self.mark(mark)?]).await
     }
 
     /// Whether an event was handled.

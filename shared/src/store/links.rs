@@ -58,7 +58,7 @@ impl Store {
     pub async fn link(&self, user: &UserId, link: &StripeLink, tokens: &SealedTokens) -> Result<Linked, StoreError> {
         let mut items = self.linking(user, link)?;
         items.push(self.put(to_item(&tokens_key(user), tokens)?).always());
-        Ok(linked(self.transact(items).await?))
+        Ok(linked(self.transact(&items).await?))
     }
 
     /// Links an account that the platform made, and notes that it did, unless another was begun since. Such an account has
@@ -69,7 +69,7 @@ impl Store {
     pub async fn link_made(&self, user: &UserId, link: &StripeLink, made: &MadeAccount) -> Result<Linked, StoreError> {
         let mut items = self.linking(user, link)?;
         items.push(self.note_made(user, made)?);
-        Ok(linked(self.transact(items).await?))
+        Ok(linked(self.transact(&items).await?))
     }
 
     /// The parts of a transaction that every linking has: the user's, the account's, and from when on the account is read.
@@ -114,7 +114,7 @@ impl Store {
             .expect("a table, a key and an expression are given");
         let items =
             vec![TransactWriteItem::builder().update(update).build(), self.remove(&account_key(account)), self.remove(&tokens_key(user))];
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// Notes how a linked account stands at Stripe, unless something newer is noted already.
@@ -137,7 +137,7 @@ impl Store {
         }
         let update = update.update_expression(format!("SET {}", parts.join(", ")));
         let update = update.build().expect("a table, a key and an expression are given");
-        self.transact(vec![TransactWriteItem::builder().update(update).build()]).await
+        self.transact(&[TransactWriteItem::builder().update(update).build()]).await
     }
 
     /// The seller who has linked an account.
@@ -168,6 +168,6 @@ impl Store {
             .expression_attribute_values(":sealed", string(&seen.sealed))
             .build()
             .expect("a table and an item are given");
-        self.transact(vec![TransactWriteItem::builder().put(put).build()]).await
+        self.transact(&[TransactWriteItem::builder().put(put).build()]).await
     }
 }

@@ -72,7 +72,7 @@ impl Store {
         let seen = Some(made.version).filter(|version| *version > 0);
         made.version += 1;
         let item = to_item(&made_key(user, made.account_type), &*made)?;
-        self.transact(vec![self.put(item).if_version(seen)]).await
+        self.transact(&[self.put(item).if_version(seen)]).await
     }
 
     /// The same, as a part of the transaction that links it. Two who made the same account do not disagree; who comes after

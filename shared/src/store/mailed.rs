@@ -54,7 +54,7 @@ impl Store {
         let mailed = Mailed { email: digest(&user.email), password: digest(&user.password_hash), expires_at };
         let mut item = to_item(&mailed_key(token, purpose), &mailed)?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
-        let _always = self.transact(vec![self.put(item).always()]).await?;
+        let _always = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl Store {
             .expression_attribute_values(":old", string(&user.password_hash))
             .build()
             .expect("a table, a key and an expression are given");
-        self.transact(vec![self.spend(token, Purpose::Reset), TransactWriteItem::builder().update(update).build()]).await
+        self.transact(&[self.spend(token, Purpose::Reset), TransactWriteItem::builder().update(update).build()]).await
     }
 
     /// Spends a token to confirm the user's address.
@@ -105,7 +105,7 @@ impl Store {
             .expression_attribute_values(":email", string(&user.email))
             .build()
             .expect("a table, a key and an expression are given");
-        self.transact(vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()]).await
+        self.transact(&[self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()]).await
     }
 
     fn spend(&self, token: &Token, purpose: Purpose) -> TransactWriteItem {

@@ -91,7 +91,7 @@ impl Store {
     /// Where DynamoDB fails.
     pub async fn put_offer(&self, offer: &Offer) -> Result<(), StoreError> {
         let item = to_item(&offer_key(&offer.seller_id), offer)?;
-        let _unconditional = self.transact(vec![self.put(item).always()]).await?;
+        let _unconditional = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl Store {
             self.put(subscription_item(subscription)?).if_absent(),
             self.remember_customer(&subscription.buyer_id, account, &subscription.customer),
         ];
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// Writes what became of a subscription that was read with its present version, with the event that told it, and with what
@@ -194,11 +194,11 @@ impl Store {
         }
         let slot = items.len();
         items.push(self.put(member_item(subscription)?).if_version_of_subscription(seen, &subscription.id));
-        match self.transact(items.clone()).await? {
+        match self.transact(&items).await? {
             // The slot is a later subscription's by now.
             Written::No(index) if index == slot => {
                 items.truncate(slot);
-                self.transact(items).await
+                self.transact(&items).await
             }
             written => Ok(written),
         }

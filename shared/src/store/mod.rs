@@ -240,9 +240,9 @@ impl Store {
     /// The SDK sends a request token, so that a repetition after a lost answer is not taken for a second write; a
     /// lone conditional write could not tell. Another transaction on the same item at the same moment is no answer,
     /// and is tried again.
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Written, StoreError> {
+    async fn transact(&self, items: &[TransactWriteItem]) -> Result<Written, StoreError> {
         for retry in 0.. {
-            let result = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let result = self.client.transact_write_items().set_transact_items(Some(items.to_vec())).send().await;
             let error = match result {
                 Ok(_) => return Ok(Written::Yes),
                 Err(error) => error,

@@ -109,7 +109,7 @@ impl Store {
         let expires_at = now + T::LIFETIME;
         let mut item = to_item(&key::<T>(secret), &Stored { value, expires_at })?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
-        let _always = self.transact(vec![self.put(item).always()]).await?;
+        let _always = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 

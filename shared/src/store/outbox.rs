@@ -247,7 +247,7 @@ impl Store {
     /// # Errors
     /// Where DynamoDB fails.
     pub async fn ask(&self, mail: &Mail, at: OffsetDateTime) -> Result<(), StoreError> {
-        let _unconditional = self.transact(vec![self.ask_for(mail, at)?]).await?;
+        let _unconditional = self.transact(&[self.ask_for(mail, at)?]).await?;
         Ok(())
     }
 

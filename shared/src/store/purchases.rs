@@ -298,7 +298,7 @@ impl Store {
             self.put(purchase_item(purchase)?).if_version(seen_purchase),
             self.remember_customer(&purchase.buyer_id, account, &attempt.customer),
         ];
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// Writes what became of a purchase that was read with its present version, with the event that told it, and with what
@@ -332,11 +332,11 @@ impl Store {
         // Both count on from where the slot stood, so that the version alone does not say whose it is.
         let still = self.slot_update(purchase)?.condition_expression("version = :seen AND purchase_id = :purchase");
         items.push(update(still.expression_attribute_values(":seen", number(seen))));
-        let written = match self.transact(items.clone()).await? {
+        let written = match self.transact(&items).await? {
             // The slot is another purchase's by now: this one was refunded and the course bought again.
             Written::No(index) if index == slot => {
                 items[slot] = update(self.earlier_update(purchase)?);
-                self.transact(items).await?
+                self.transact(&items).await?
             }
             written => written,
         };

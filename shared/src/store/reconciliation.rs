@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// Where DynamoDB fails.
     pub async fn save_read(&self, account: &str, until: OffsetDateTime) -> Result<(), StoreError> {
-        let _unconditional = self.transact(vec![self.put(to_item(&read_key(account), &Read { until })?).always()]).await?;
+        let _unconditional = self.transact(&[self.put(to_item(&read_key(account), &Read { until })?).always()]).await?;
         Ok(())
     }
 
@@ -112,6 +112,6 @@ impl Store {
     pub async fn save_progress(&self, progress: &mut Progress) -> Result<Written, StoreError> {
         let seen = (progress.version > 0).then_some(progress.version);
         progress.version += 1;
-        self.transact(vec![self.put(to_item(&key(), progress)?).if_version(seen)]).await
+        self.transact(&[self.put(to_item(&key(), progress)?).if_version(seen)]).await
     }
 }

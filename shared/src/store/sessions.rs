@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     /// Where DynamoDB fails.
     pub async fn add_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<(), StoreError> {
-        let _always = self.transact(vec![self.new_session(token, user, now)?]).await?;
+        let _always = self.transact(&[self.new_session(token, user, now)?]).await?;
         Ok(())
     }
 

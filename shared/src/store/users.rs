@@ -58,7 +58,7 @@ impl Store {
             items.push(self.new_session(token, user, user.created_at)?);
             items.push(self.ask_for(&Mail::confirm_email(&user.id, email, user.created_at), user.created_at)?);
         }
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// The user.
@@ -131,7 +131,7 @@ impl Store {
             items.extend(old.map(|old| self.remove(&old)));
             items.push(self.ask_for(&Mail::confirm_email(&user.id, email, now), now)?);
         }
-        Ok(match self.transact(items).await? {
+        Ok(match self.transact(&items).await? {
             Written::Yes => CredentialsChange::Made,
             Written::No(index) if index < conditions => CredentialsChange::Outdated,
             Written::No(_) => CredentialsChange::EmailTaken,
@@ -155,7 +155,7 @@ impl Store {
             .expect("a table and a key are given");
         let mut items = vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?];
         items.extend(Email::parse(&user.email).ok().map(|email| self.remove(&email_key(&email))));
-        self.transact(items).await
+        self.transact(&items).await
     }
 
     /// Makes or unmakes a seller or a member of staff. Nothing that is theirs is touched.
