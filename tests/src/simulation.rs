@@ -7,6 +7,8 @@
 mod audit;
 mod faults;
 mod market;
+mod members;
+mod members_audit;
 mod post;
 mod recovery;
 mod steps;
@@ -41,6 +43,9 @@ fn number<T: std::str::FromStr>(name: &str, default: T) -> T {
 struct Course {
     purchases: usize,
     paid: usize,
+    /// Subscriptions to memberships that ever ran, and their invoices that were paid.
+    members: usize,
+    invoices: usize,
     steps: usize,
 }
 
@@ -53,8 +58,15 @@ async fn run(seed: u64, diary: Diary) -> Course {
         steps += 1;
     }
     let purchases = market.recover().await;
-    market.audit(&purchases).await;
-    Course { purchases: purchases.len(), paid: purchases.iter().filter(|one| one.paid_attempt().is_some()).count(), steps }
+    let subscriptions = market.subscriptions().await;
+    market.audit(&purchases, &subscriptions).await;
+    Course {
+        purchases: purchases.len(),
+        paid: purchases.iter().filter(|one| one.paid_attempt().is_some()).count(),
+        members: subscriptions.iter().filter(|one| !one.payments.is_empty()).count(),
+        invoices: subscriptions.iter().map(|one| one.payments.len()).sum(),
+        steps,
+    }
 }
 
 /// `SEED` and `PURCHASES` in the environment say which markets, and how many; a market is never cut short.
@@ -99,8 +111,12 @@ fn whatever_goes_wrong_the_books_are_stripes() {
     let done = done.into_inner().expect("no panic");
     let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
     let (purchases, paid, steps) = (sum(|one| one.purchases), sum(|one| one.paid), sum(|one| one.steps));
-    let markets = done.len();
-    eprintln!("{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, in {:.1?}", began.elapsed());
+    let (members, invoices, markets) = (sum(|one| one.members), sum(|one| one.invoices), done.len());
+    let took = began.elapsed();
+    eprintln!(
+        "{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, {members} members, {invoices} invoices paid, in {took:.1?}"
+    );
     assert!(purchases >= wanted, "{purchases} purchases are fewer than {wanted}");
+    assert!(invoices > members, "{members} members paid {invoices} invoices: nothing was renewed");
     assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
 }

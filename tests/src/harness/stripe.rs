@@ -220,6 +220,16 @@ impl World {
         serde_json::from_str(&text).expect("it is JSON")
     }
 
+    /// Has Stripe's API delete something, as its owner does in the dashboard.
+    pub(crate) async fn delete_in_dashboard(&self, path: &str, account: Option<&str>) -> Value {
+        let mut request = self.app.http.delete(format!("{}/v1{path}", self.payments.stand_in.url())).bearer_auth("sk_test_local");
+        if let Some(account) = account {
+            request = request.header("stripe-account", account);
+        }
+        let text = request.send().await.expect("the stand-in runs").text().await.expect("it is text");
+        serde_json::from_str(&text).expect("it is JSON")
+    }
+
     /// The payments that took money, on an account or on the platform.
     pub(crate) async fn succeeded(&self, account: Option<&str>) -> Vec<Value> {
         let list = self.stripe("/payment_intents?limit=100", account).await;

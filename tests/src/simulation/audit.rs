@@ -3,36 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
+use shared::membership::Subscription;
 use shared::purchase::{ChargeType, DisputeStatus, MovementKind, MovementState, Purchase};
 
 use super::market::Market;
+use super::members_audit;
 use crate::harness::World;
 
 /// What Stripe has, by its own lists.
-struct Stripe {
+pub(super) struct Stripe {
     /// With the account; empty is the platform.
-    payments: Vec<(String, Value)>,
-    charges: HashMap<String, Value>,
-    refunds: Vec<Value>,
+    pub(super) payments: Vec<(String, Value)>,
+    /// With the account, like them.
+    pub(super) subscriptions: Vec<(String, Value)>,
+    /// Their invoices, with what paid them, the newest first.
+    pub(super) invoices: Vec<Value>,
+    pub(super) charges: HashMap<String, Value>,
+    pub(super) refunds: Vec<Value>,
     disputes: Vec<Value>,
     transfers: Vec<Value>,
-    fees: HashMap<String, Value>,
+    pub(super) fees: HashMap<String, Value>,
     /// By account and currency: what an account has and what Stripe kept of it.
     balances: BTreeMap<(String, String), i64>,
 }
 
-fn whole(value: &Value) -> i64 {
+pub(super) fn whole(value: &Value) -> i64 {
     value.as_i64().unwrap_or(0)
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
 async fn list(world: &World, path: &str, account: Option<&str>) -> Vec<Value> {
     let (mut all, mut after) = (Vec::new(), String::new());
     loop {
-        let page = world.stripe(&format!("{path}?limit=100{after}"), account).await;
+        let and = if path.contains('?') { '&' } else { '?' };
+        let page = world.stripe(&format!("{path}{and}limit=100{after}"), account).await;
         all.extend(page["data"].as_array().unwrap_or_else(|| panic!("{path}: {page}")).clone());
         if page["has_more"] != true {
             return all;
@@ -46,6 +53,8 @@ impl Stripe {
         let world = &market.world;
         let mut stripe = Self {
             payments: Vec::new(),
+            subscriptions: Vec::new(),
+            invoices: Vec::new(),
             charges: HashMap::new(),
             refunds: Vec::new(),
             disputes: Vec::new(),
@@ -59,6 +68,9 @@ impl Stripe {
         for account in std::iter::once(None).chain(market.sellers.iter().map(|seller| Some(seller.account.as_str()))) {
             let name = account.unwrap_or_default().to_owned();
             stripe.payments.extend(list(world, "/payment_intents", account).await.into_iter().map(|payment| (name.clone(), payment)));
+            let subscriptions = list(world, "/subscriptions?status=all", account).await;
+            stripe.subscriptions.extend(subscriptions.into_iter().map(|subscription| (name.clone(), subscription)));
+            stripe.invoices.extend(list(world, "/invoices?expand[]=data.payments", account).await);
             for charge in list(world, "/charges", account).await {
                 stripe.charges.insert(text(&charge["id"]).to_owned(), charge);
             }
@@ -75,7 +87,7 @@ impl Stripe {
     }
 
     /// What a payee's account has of the transfers of a group.
-    fn transferred(&self, group: &str, account: Option<&str>) -> i64 {
+    pub(super) fn transferred(&self, group: &str, account: Option<&str>) -> i64 {
         let theirs = self.transfers.iter().filter(|transfer| text(&transfer["transfer_group"]) == group);
         let theirs = theirs.filter(|transfer| account.is_none_or(|account| text(&transfer["destination"]) == account));
         theirs.map(|transfer| whole(&transfer["amount"]) - whole(&transfer["amount_reversed"])).sum()
@@ -84,7 +96,7 @@ impl Stripe {
 
 impl Market {
     /// Holds everything against everything.
-    pub(super) async fn audit(&self, purchases: &[Purchase]) {
+    pub(super) async fn audit(&self, purchases: &[Purchase], subscriptions: &[Subscription]) {
         let stripe = Stripe::read(self).await;
         let known: BTreeSet<&str> = purchases.iter().map(|purchase| purchase.id.as_str()).collect();
         for (_, payment) in &stripe.payments {
@@ -98,6 +110,10 @@ impl Market {
             for (account, amount) in shares(purchase) {
                 *ours.entry((account, purchase.currency.code().to_owned())).or_default() += amount;
             }
+        }
+        members_audit::check(&stripe, subscriptions);
+        for (account, currency, amount) in subscriptions.iter().flat_map(members_audit::shares) {
+            *ours.entry((account, currency)).or_default() += amount;
         }
         ours.retain(|_, amount| *amount != 0);
         let mut theirs = stripe.balances.clone();
@@ -113,15 +129,20 @@ impl Market {
         for purchase in purchases.iter().filter(|purchase| purchase.paid_attempt().is_some()) {
             *outside.entry(purchase.currency.code()).or_default() += purchase.amount() - purchase.refunded() - purchase.disputed();
         }
+        for subscription in subscriptions {
+            let taken = subscription.payments.iter().map(|payment| payment.amount - payment.refunded());
+            *outside.entry(subscription.currency.code()).or_default() += taken.sum::<i64>();
+        }
         for (currency, amount) in outside {
             assert_eq!(whole(&books["outside"][currency]["cardholders"]), amount, "what cardholders paid in {currency}");
         }
-        self.check_access(purchases).await;
-        self.check_sales(purchases).await;
+        self.check_access(purchases, &stripe).await;
+        self.check_sales(purchases, subscriptions).await;
     }
 
     /// Who has paid reads, and nobody else.
-    async fn check_access(&self, purchases: &[Purchase]) {
+    async fn check_access(&self, purchases: &[Purchase], stripe: &Stripe) {
+        let now = self.world.app.clock.now().unix_timestamp();
         for buyer in &self.buyers {
             for course in &self.courses {
                 let theirs = purchases.iter().filter(|one| one.buyer_id.as_str() == buyer.id && one.course_id.as_str() == course.id);
@@ -129,15 +150,16 @@ impl Market {
                 // Who was given all of it back has bought again, perhaps, before the bank sent the refund back.
                 let once = paid.iter().filter(|one| !has_failed_refund(one)).count();
                 assert!(once <= 1, "{} has paid twice for {}: {paid:#?}", buyer.email, course.slug);
-                let reads = paid.iter().any(|one| is_owned(one, self.reads_while_disputed));
+                let reads = paid.iter().any(|one| is_owned(one, self.reads_while_disputed))
+                    || members_audit::opens(stripe, &buyer.id, &self.sellers[course.seller].person.id, now);
                 let answer = self.world.get(format!("/courses/{}/content", course.id)).bearer(&buyer.token).await;
                 assert_eq!(answer.status, if reads { 200 } else { 403 }, "{} reads {}: {paid:#?}", buyer.email, course.slug);
             }
         }
     }
 
-    /// The lines of `/sales` are the sales, and the totals are their sums.
-    async fn check_sales(&self, purchases: &[Purchase]) {
+    /// The lines of `/sales` are the sales, and the totals are their sums, with what members paid.
+    async fn check_sales(&self, purchases: &[Purchase], subscriptions: &[Subscription]) {
         for seller in &self.sellers {
             let lines = self.pages("/sales", &seller.person).await;
             let sold = purchases.iter().filter(|one| one.seller_id.as_str() == seller.person.id && one.paid_attempt().is_some());
@@ -156,6 +178,21 @@ impl Market {
                     ("stripe_fee", whole(&line["stripe_fee"])),
                 ] {
                     *of.entry(name).or_default() += amount;
+                }
+            }
+            for one in subscriptions.iter().filter(|one| one.seller_id.as_str() == seller.person.id) {
+                for paid in one.payments.iter().filter(|payment| payment.amount > 0).map(|payment| payment.sums(one.charge_type)) {
+                    let of = sums.entry(one.currency.code()).or_default();
+                    for (name, amount) in [
+                        ("sales", paid.sales),
+                        ("gross", paid.gross),
+                        ("application_fee", paid.application_fee),
+                        ("refunded", paid.refunded),
+                        ("net", paid.net),
+                        ("stripe_fee", paid.stripe_fee),
+                    ] {
+                        *of.entry(name).or_default() += amount;
+                    }
                 }
             }
             let answer = self.world.get("/sales").bearer(&seller.person.token).await.json();

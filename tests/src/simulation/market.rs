@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::money::Currency;
 use time::OffsetDateTime;
 
+use super::members::Members;
 use super::post::Post;
 use crate::harness::{Person, World};
 
@@ -38,6 +39,7 @@ pub(super) struct Market {
     pub(super) reads_while_disputed: bool,
     pub(super) post: Post,
     pub(super) known: Known,
+    pub(super) members: Members,
     /// What other programs charged on these accounts: by account and currency.
     pub(super) elsewhere: BTreeMap<(String, String), i64>,
     pub(super) diary: Diary,
@@ -115,12 +117,14 @@ impl Market {
             reads_while_disputed: reads_while_disputed == "keep",
             post: Post::default(),
             known: Known::default(),
+            members: Members::default(),
             elsewhere: BTreeMap::new(),
             diary,
         };
         market.note(format!("{settings:?}"));
         for (number, charge_type) in [Some("direct"), Some("destination"), Some("separate"), None].into_iter().enumerate() {
             market.add_seller(number, charge_type).await;
+            market.offer_of(number, false).await;
         }
         for number in 0..COURSES {
             market.add_course(number).await;
@@ -190,6 +194,7 @@ impl Market {
     /// Hears what happened at Stripe.
     pub(super) async fn listen(&mut self) {
         for event in self.post.collect(&self.world).await {
+            self.members.listen(&event);
             let object = &event["data"]["object"];
             let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
             let account = event["account"].as_str().map(str::to_owned);

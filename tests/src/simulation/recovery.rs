@@ -1,7 +1,8 @@
 //! When nothing goes wrong any more: Stripe delivers what waits, the reconciliation runs, and everything comes to rest.
 
 use serde_json::Value;
-use shared::ids::PurchaseId;
+use shared::ids::{PurchaseId, SubscriptionId};
+use shared::membership::Subscription;
 use shared::purchase::{MovementState, Purchase};
 use time::Duration;
 
@@ -35,8 +36,9 @@ impl Market {
             self.listen().await;
             let purchases = self.purchases().await;
             left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
+            let waiting = self.subscriptions().await.iter().filter(|one| one.status.is_open() && !one.status.runs()).count();
             // Two quiet rounds more, in which the last hours' books are compared.
-            if left.is_empty() && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
+            if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
                 return purchases;
             }
         }
@@ -85,6 +87,18 @@ impl Market {
             for line in self.pages("/purchases", buyer).await {
                 let id: PurchaseId = line["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
                 all.push(self.world.app.store.purchase(&id).await.expect("the table").expect("it is listed"));
+            }
+        }
+        all
+    }
+
+    /// All subscriptions, as their buyers see that they have them.
+    pub(super) async fn subscriptions(&self) -> Vec<Subscription> {
+        let mut all = Vec::new();
+        for buyer in &self.buyers {
+            for line in self.pages("/subscriptions", buyer).await {
+                let id: SubscriptionId = line["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+                all.push(self.world.app.store.subscription(&id).await.expect("the table").expect("it is listed"));
             }
         }
         all

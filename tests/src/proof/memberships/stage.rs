@@ -365,19 +365,11 @@ impl Membership {
         refund["id"].as_str().unwrap_or_else(|| panic!("{refund}")).to_owned()
     }
 
-    async fn delete(&self, play: &Play, account: Option<&str>, path: &str) {
-        let mut request = self.world.app.http.delete(format!("{}/v1{path}", self.world.app.config.stripe_api_base));
-        if let Some(account) = account {
-            request = request.header("stripe-account", account);
-        }
-        let answer = request.bearer_auth("sk_test_local").send().await.expect("it runs");
-        assert_eq!(answer.status().as_u16(), 200, "{path} of {}", play.buyer.email);
-    }
-
     /// Somebody deletes the buyer's customer in the Dashboard.
     async fn delete_customer(&self, play: &Play, account: Option<&str>) {
         for customer in self.customers_of(play, account).await {
-            self.delete(play, account, &format!("/customers/{customer}")).await;
+            let deleted = self.world.delete_in_dashboard(&format!("/customers/{customer}"), account).await;
+            assert_eq!(deleted["deleted"], true, "{deleted}");
         }
     }
 
@@ -385,7 +377,8 @@ impl Membership {
     pub(super) async fn end_all(&self, play: &Play) {
         for subscription in self.subscriptions_of(play).await.iter().filter(|one| one["ended_at"].is_null()) {
             let path = format!("/subscriptions/{}", subscription["id"].as_str().expect("an id"));
-            self.delete(play, self.charged(&play.seller), &path).await;
+            let ended = self.world.delete_in_dashboard(&path, self.charged(&play.seller)).await;
+            assert_eq!(ended["status"], "canceled", "{ended}");
         }
     }
 

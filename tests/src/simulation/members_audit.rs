@@ -1,0 +1,153 @@
+//! Our record of memberships against Stripe's subscriptions and invoices.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use shared::membership::{Interval, Status, Subscription};
+use shared::purchase::ChargeType;
+
+use super::audit::{Stripe, text, whole};
+
+/// For how long a member reads on while a renewal is not paid, in seconds.
+const GRACE: i64 = 7 * 24 * 60 * 60;
+
+/// Each subscription at Stripe is on record as it is there, and everything on record is at Stripe.
+pub(super) fn check(stripe: &Stripe, records: &[Subscription]) {
+    for (account, at_stripe) in &stripe.subscriptions {
+        let id = text(&at_stripe["metadata"]["subscription_id"]);
+        let record = records.iter().find(|record| record.id.as_str() == id);
+        let record = record.unwrap_or_else(|| panic!("{} is a subscription without a record", at_stripe["id"]));
+        assert_eq!(record.stripe_id.as_deref(), at_stripe["id"].as_str(), "{record:#?}");
+        assert_eq!(record.account.as_deref().unwrap_or_default(), account, "{record:#?}");
+    }
+    let mut members: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for record in records {
+        let at_stripe = stripe.subscriptions.iter().find(|(_, one)| one["id"].as_str() == record.stripe_id.as_deref());
+        match at_stripe {
+            Some((_, at_stripe)) => check_one(stripe, record, at_stripe),
+            None => assert!(!record.status.is_open() && record.payments.is_empty(), "Stripe has no such subscription: {record:#?}"),
+        }
+        *members.entry((record.buyer_id.as_str(), record.seller_id.as_str())).or_default() += usize::from(record.status.is_open());
+    }
+    assert!(members.values().all(|count| *count <= 1), "a member has one subscription: {members:?}");
+}
+
+fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
+    let whose = |message: &str| format!("{message}: {record:#?}, {at_stripe:#}");
+    let status = match text(&at_stripe["status"]) {
+        "active" => Status::Active,
+        "past_due" => Status::PastDue,
+        "canceled" => Status::Canceled,
+        "incomplete_expired" => Status::Failed,
+        other => panic!("{}", whose(&format!("{other} does not last"))),
+    };
+    assert_eq!(record.status, status, "{}", whose("the status"));
+    if record.status.runs() {
+        let item = &at_stripe["items"]["data"][0];
+        let interval = if record.interval == Interval::Year { "year" } else { "month" };
+        assert_eq!(item["price"]["recurring"]["interval"], interval, "{}", whose("the interval"));
+        assert_eq!(
+            (record.amount, record.currency.code()),
+            (whole(&item["price"]["unit_amount"]), text(&item["price"]["currency"])),
+            "{}",
+            whose("the price")
+        );
+        assert_eq!(at_stripe["cancel_at_period_end"], record.ending, "{}", whose("whether it ends"));
+        let period_end = record.period_end.map(time::OffsetDateTime::unix_timestamp);
+        assert_eq!(period_end, item["current_period_end"].as_i64(), "{}", whose("the period"));
+    }
+
+    let paid: Vec<&Value> = invoices(stripe, at_stripe).filter(|invoice| invoice["status"] == "paid").collect();
+    let ids: BTreeSet<&str> = record.payments.iter().map(|payment| payment.invoice.as_str()).collect();
+    assert_eq!(ids, paid.iter().map(|invoice| text(&invoice["id"])).collect(), "{}", whose("the invoices that were paid"));
+    assert_eq!(ids.len(), record.payments.len(), "{}", whose("an invoice is on record twice"));
+    let periods: BTreeSet<i64> = paid.iter().filter_map(|invoice| period_end(invoice)).collect();
+    let paying = paid.iter().filter(|invoice| period_end(invoice).is_some()).count();
+    assert_eq!(periods.len(), paying, "{}", whose("a period was charged twice"));
+    for invoice in paid {
+        let ours = record.payments.iter().find(|payment| payment.invoice == text(&invoice["id"])).expect("it is among them");
+        assert_eq!(ours.amount, whole(&invoice["amount_paid"]), "{}", whose("what was paid"));
+        let Some(payment) = payment_of(stripe, invoice) else {
+            assert_eq!((ours.amount, ours.payment_intent.as_deref()), (0, None), "{}", whose("nothing was charged"));
+            continue;
+        };
+        assert_eq!(ours.payment_intent.as_deref(), payment["id"].as_str(), "{}", whose("the payment"));
+        let charge = &stripe.charges[text(&payment["latest_charge"])];
+        assert_eq!((ours.amount, ours.refunded()), (whole(&charge["amount"]), whole(&charge["amount_refunded"])), "{}", whose("the money"));
+        let fee = charge["application_fee"].as_str().map(|id| &stripe.fees[id]);
+        let (fee, fee_back) = fee.map_or((0, 0), |fee| (whole(&fee["amount"]), whole(&fee["amount_refunded"])));
+        assert_eq!((ours.application_fee, ours.fee_refunded), (fee, fee_back), "{}", whose("the fee"));
+        let refunds: BTreeSet<(&str, i64, bool)> = stripe
+            .refunds
+            .iter()
+            .filter(|refund| refund["payment_intent"] == payment["id"])
+            .map(|refund| (text(&refund["id"]), whole(&refund["amount"]), refund["status"] == "failed"))
+            .collect();
+        assert_eq!(refunds, ours.refunds.iter().map(|one| (one.id.as_str(), one.amount, one.failed)).collect(), "{}", whose("refunds"));
+        if record.charge_type != ChargeType::Direct {
+            let transferred = stripe.transferred(text(&charge["transfer_group"]), Some(&record.seller_account));
+            assert_eq!(ours.sums(record.charge_type).net, transferred - fee + fee_back, "{}", whose("the seller's part"));
+        }
+    }
+}
+
+/// A subscription's invoices, the newest first.
+fn invoices<'a>(stripe: &'a Stripe, subscription: &'a Value) -> impl Iterator<Item = &'a Value> {
+    stripe.invoices.iter().filter(|invoice| invoice["parent"]["subscription_details"]["subscription"] == subscription["id"])
+}
+
+/// What took the money for an invoice.
+fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a Value> {
+    let payments = invoice["payments"]["data"].as_array().expect("it is expanded");
+    let paid = payments.iter().find(|payment| payment["status"] == "paid")?;
+    let id = &paid["payment"]["payment_intent"];
+    stripe.payments.iter().map(|(_, payment)| payment).find(|payment| payment["id"] == *id)
+}
+
+/// When the period ends that an invoice pays for; none where it only credits and debits what was paid before.
+fn period_end(invoice: &Value) -> Option<i64> {
+    let lines = invoice["lines"]["data"].as_array().expect("a list");
+    let is_proration = |line: &Value| {
+        ["subscription_item_details", "invoice_item_details"].iter().any(|details| line["parent"][*details]["proration"] == true)
+    };
+    lines.iter().filter(|line| !is_proration(line)).map(|line| whole(&line["period"]["end"])).max()
+}
+
+/// Whether a buyer's subscriptions open a seller's courses, by what docs/memberships.md says and Stripe has.
+pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> bool {
+    let of = |subscription: &Value| subscription["metadata"]["buyer_id"] == buyer && subscription["metadata"]["seller_id"] == seller;
+    stripe.subscriptions.iter().map(|(_, subscription)| subscription).filter(|one| of(one)).any(|subscription| {
+        let paid = invoices(stripe, subscription).filter(|invoice| invoice["status"] == "paid" && period_end(invoice).is_some());
+        let given_back = |invoice: &Value| {
+            payment_of(stripe, invoice).is_some_and(|payment| {
+                let charge = &stripe.charges[text(&payment["latest_charge"])];
+                charge["amount_refunded"] == charge["amount"]
+            })
+        };
+        let paid: Vec<(&Value, bool)> = paid.map(|invoice| (invoice, given_back(invoice))).collect();
+        let Some(until) = paid.iter().find(|(_, given_back)| !given_back).and_then(|(invoice, _)| period_end(invoice)) else {
+            return false;
+        };
+        let renews = match text(&subscription["status"]) {
+            "past_due" => true,
+            "active" => subscription["cancel_at_period_end"] == false,
+            _ => false,
+        };
+        let has_grace = renews && paid.first().is_some_and(|(_, given_back)| !given_back);
+        now < until + if has_grace { GRACE } else { 0 }
+    })
+}
+
+/// What each account has of a subscription's payments, by our record: account, currency and amount. The platform's has no name.
+pub(super) fn shares(record: &Subscription) -> Vec<(String, String, i64)> {
+    let currency = record.currency.code().to_owned();
+    let all = record.payments.iter().flat_map(|payment| {
+        let sums = payment.sums(record.charge_type);
+        let platform = match record.charge_type {
+            ChargeType::Direct => sums.application_fee,
+            ChargeType::Destination | ChargeType::Separate => sums.gross - sums.refunded - sums.net,
+        };
+        [(record.seller_account.clone(), currency.clone(), sums.net), (String::new(), currency.clone(), platform)]
+    });
+    all.collect()
+}
