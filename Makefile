@@ -46,7 +46,7 @@ rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, u
 	@scripts/rehearse/run $(REHEARSE)
 
 # What the functions log goes into a file: it is megabytes.
-simulate: ## buy, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
+simulate: ## buy, subscribe, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
 	@mkdir -p target
 	SEED=$(SEED) PURCHASES=$(PURCHASES) $(PROOF) simulation -- --ignored --nocapture >target/simulation.log
 

@@ -12,6 +12,7 @@ mod secrets;
 mod shape;
 mod stripe;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::entropy::Entropy;
 use shared::store::Store;
+use shared::store::books::Line;
 use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
@@ -150,6 +152,25 @@ impl World {
             text += &format!("{:?}", page.expect("the table can be read").items());
         }
         text
+    }
+
+    /// The ledger of all hours in which memberships moved money.
+    pub(crate) async fn ledger_of_memberships(&self) -> Vec<Line> {
+        let scan = self.database.scan().table_name(&self.app.config.table_name);
+        let scan = scan.filter_expression("begins_with(pk, :ledger) AND attribute_exists(subscription_id)");
+        let mut pages = scan.expression_attribute_values(":ledger", AttributeValue::S("LEDGER#".to_owned())).into_paginator().send();
+        let mut hours = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            for item in page.expect("the table can be read").items.unwrap_or_default() {
+                let hour = item["pk"].as_s().expect("a key").split('#').nth(1).and_then(|hour| hour.parse().ok());
+                hours.insert(hour.expect("LEDGER#hour#part"));
+            }
+        }
+        let mut lines = Vec::new();
+        for hour in hours {
+            lines.extend(self.app.store.ledger(hour).await.expect("the table can be read"));
+        }
+        lines
     }
 
     /// Loses a purchase and all that names it, as a table does that is restored from a backup.

@@ -9,6 +9,7 @@ mod faults;
 mod market;
 mod members;
 mod members_audit;
+mod members_books;
 mod post;
 mod recovery;
 mod steps;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use market::{Diary, Market};
+use members_books::Renewals;
 
 /// How many purchases `make simulate` makes where no number is given.
 const A_FEW: usize = 300;
@@ -46,6 +48,7 @@ struct Course {
     /// Subscriptions to memberships that ever ran, and their invoices that were paid.
     members: usize,
     invoices: usize,
+    renewals: Renewals,
     steps: usize,
 }
 
@@ -59,12 +62,13 @@ async fn run(seed: u64, diary: Diary) -> Course {
     }
     let purchases = market.recover().await;
     let subscriptions = market.subscriptions().await;
-    market.audit(&purchases, &subscriptions).await;
+    let renewals = market.audit(&purchases, &subscriptions).await;
     Course {
         purchases: purchases.len(),
         paid: purchases.iter().filter(|one| one.paid_attempt().is_some()).count(),
         members: subscriptions.iter().filter(|one| !one.payments.is_empty()).count(),
         invoices: subscriptions.iter().map(|one| one.payments.len()).sum(),
+        renewals,
         steps,
     }
 }
@@ -112,9 +116,11 @@ fn whatever_goes_wrong_the_books_are_stripes() {
     let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
     let (purchases, paid, steps) = (sum(|one| one.purchases), sum(|one| one.paid), sum(|one| one.steps));
     let (members, invoices, markets) = (sum(|one| one.members), sum(|one| one.invoices), done.len());
+    let (renewed, late) = (sum(|one| one.renewals.paid), sum(|one| one.renewals.failed));
     let took = began.elapsed();
     eprintln!(
-        "{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, {members} members, {invoices} invoices paid, in {took:.1?}"
+        "{markets} markets, {steps} steps, {purchases} purchases, {paid} of them paid, {members} members, {invoices} invoices paid, \
+         {renewed} renewals paid, {late} of all not at once, in {took:.1?}"
     );
     assert!(purchases >= wanted, "{purchases} purchases are fewer than {wanted}");
     assert!(invoices > members, "{members} members paid {invoices} invoices: nothing was renewed");

@@ -8,6 +8,7 @@ use shared::purchase::{ChargeType, DisputeStatus, MovementKind, MovementState, P
 
 use super::market::Market;
 use super::members_audit;
+use super::members_books::{self, Renewals};
 use crate::harness::World;
 
 /// What Stripe has, by its own lists.
@@ -95,8 +96,8 @@ impl Stripe {
 }
 
 impl Market {
-    /// Holds everything against everything.
-    pub(super) async fn audit(&self, purchases: &[Purchase], subscriptions: &[Subscription]) {
+    /// Holds everything against everything. Answers what came of the memberships' renewals.
+    pub(super) async fn audit(&self, purchases: &[Purchase], subscriptions: &[Subscription]) -> Renewals {
         let stripe = Stripe::read(self).await;
         let known: BTreeSet<&str> = purchases.iter().map(|purchase| purchase.id.as_str()).collect();
         for (_, payment) in &stripe.payments {
@@ -112,6 +113,8 @@ impl Market {
             }
         }
         members_audit::check(&stripe, subscriptions);
+        members_books::check_ledger(&stripe, &self.world.ledger_of_memberships().await);
+        members_books::check_fees(&stripe);
         for (account, currency, amount) in subscriptions.iter().flat_map(members_audit::shares) {
             *ours.entry((account, currency)).or_default() += amount;
         }
@@ -138,6 +141,7 @@ impl Market {
         }
         self.check_access(purchases, &stripe).await;
         self.check_sales(purchases, subscriptions).await;
+        members_books::renewals(&stripe)
     }
 
     /// Who has paid reads, and nobody else.

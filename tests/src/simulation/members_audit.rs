@@ -92,12 +92,12 @@ fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
 }
 
 /// A subscription's invoices, the newest first.
-fn invoices<'a>(stripe: &'a Stripe, subscription: &'a Value) -> impl Iterator<Item = &'a Value> {
+pub(super) fn invoices<'a>(stripe: &'a Stripe, subscription: &'a Value) -> impl Iterator<Item = &'a Value> {
     stripe.invoices.iter().filter(|invoice| invoice["parent"]["subscription_details"]["subscription"] == subscription["id"])
 }
 
 /// What took the money for an invoice.
-fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a Value> {
+pub(super) fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a Value> {
     let payments = invoice["payments"]["data"].as_array().expect("it is expanded");
     let paid = payments.iter().find(|payment| payment["status"] == "paid")?;
     let id = &paid["payment"]["payment_intent"];
