@@ -106,3 +106,56 @@ async fn a_member_who_owes_pays_with_another_card() {
         assert_eq!(wrong.status, 422);
     }
 }
+
+#[tokio::test]
+async fn a_year_with_a_card_that_fails_a_switch_and_a_cancellation() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let ask = async |club: &Club, what: &str, body: Value| {
+            world.post(format!("/subscriptions/{id}/{what}"), body).bearer(&club.shop.buyer.token).await
+        };
+        for months in [2, 3] {
+            pass(&world, &mut club, 31).await;
+            assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, months));
+        }
+
+        // The card fails: there is grace, and then there is none.
+        assert_eq!(ask(&club, "resume", json!({"payment_method": "pm_card_chargeCustomerFail"})).await.status, 200);
+        pass(&world, &mut club, 31).await;
+        assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
+        assert!(club.is_open(&world).await);
+        assert_eq!(ask(&club, "switch", json!({"interval": "year"})).await.text("code"), "subscription_past_due");
+        pass(&world, &mut club, 8).await;
+        assert!(!club.is_open(&world).await);
+        assert_eq!(ask(&club, "resume", json!({"payment_method": club.card})).await.text("status"), "active");
+        assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, 4));
+
+        // A year, less what is left of the month.
+        let switched = ask(&club, "switch", json!({"interval": "year"})).await;
+        assert_eq!((switched.status, switched.text("interval")), (200, "year".to_owned()), "{}", switched.body);
+        pass(&world, &mut club, 100).await;
+        let canceled = ask(&club, "cancel", json!({})).await;
+        assert_eq!((canceled.status, &canceled.json()["cancel_at_period_end"]), (200, &json!(true)), "{}", canceled.body);
+        pass(&world, &mut club, 264).await;
+        assert!(club.is_open(&world).await, "a day before the end");
+        pass(&world, &mut club, 3).await;
+        assert!(!club.is_open(&world).await);
+        assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+
+        // What it came to.
+        let paid = world.succeeded(account).await;
+        let sum = |name: &str| paid.iter().map(|payment| payment[name].as_i64().expect("an amount")).sum::<i64>();
+        let (gross, fees) = (sum("amount"), sum("application_fee_amount"));
+        assert_eq!(paid.len(), 5);
+        assert!((13_000..14_000).contains(&gross), "four months and a year, less a part of a month: {gross}");
+        let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
+        let told = ["sales", "gross", "application_fee", "net"].map(|name| totals[name].as_i64().expect("an amount"));
+        assert_eq!(told, [5, gross, fees, gross - fees]);
+        world.books().await;
+    }
+}
