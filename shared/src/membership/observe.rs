@@ -63,6 +63,7 @@ impl Subscription {
     }
 
     fn take_in(&mut self, seen: &Seen) {
+        self.is_unread = false;
         self.stripe_id = Some(seen.stripe_id.clone());
         self.status = seen.status;
         self.item.clone_from(&seen.item);

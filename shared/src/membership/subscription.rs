@@ -124,6 +124,9 @@ pub struct Subscription {
     /// Until then the reconciliation leaves it alone.
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub rests_until: Option<OffsetDateTime>,
+    /// Whether an event told of it while the account was out of reach, so that nobody could read what came of it.
+    #[serde(default)]
+    pub is_unread: bool,
     /// What of it the seller's totals contain.
     #[serde(default)]
     counted: Sums,
@@ -199,6 +202,7 @@ impl Subscription {
             created_at: terms.at,
             updated_at: terms.at,
             rests_until: None,
+            is_unread: false,
             counted: Sums::default(),
             version: 0,
             news: Vec::new(),
@@ -234,6 +238,7 @@ impl Subscription {
     #[must_use]
     pub fn due_at(&self) -> Option<OffsetDateTime> {
         let due_at = match self.status {
+            _ if self.is_unread => self.updated_at,
             // A session expires by itself after a day, and tells.
             Status::Pending if self.checkout_session.is_some() => self.created_at + Duration::hours(25),
             Status::Pending => self.created_at + Duration::minutes(5),

@@ -103,18 +103,17 @@ pub(super) async fn follow(
             tracing::warn!(event_id = event.id, subscription_id = %id, account = event.account, "the event is of another account than its subscription");
             return Ok(());
         }
-        let observation = match see(webhook, &mut subscription, look).await {
-            Ok(Some(observation)) => observation,
+        let now = app.clock.now();
+        match see(webhook, &mut subscription, look).await {
+            Ok(Some(observation)) => subscription.observe(&observation, now),
             Ok(None) => {
                 tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, "the event is about another subscription");
                 return Ok(());
             }
-            // It tells no more; another event says why.
-            Err(StripeError::AccountRevoked) => return Ok(()),
+            // The event will not come again. The reconciliation looks until the account is linked again.
+            Err(StripeError::AccountRevoked) => subscription.is_unread = true,
             Err(error) => return Err(error.into()),
-        };
-        let now = app.clock.now();
-        subscription.observe(&observation, now);
+        }
         note(&mut subscription);
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
         if store.write_subscription(&mut subscription, Some(&mark)).await? == Written::Yes {

@@ -155,6 +155,29 @@ async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again() {
+    let world = World::with(&DIRECT).await;
+    let club = Club::open(&world).await;
+    let id = club.joined(&world, "year").await;
+    world.deliver().await;
+    let account = club.shop.account.clone();
+    let at_stripe = club.at_stripe(&world, Some(&account)).await[0]["id"].as_str().expect("an id").to_owned();
+    world.delete_in_dashboard(&format!("/subscriptions/{at_stripe}"), Some(&account)).await;
+    // The event is on its way when the seller takes the access away.
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    world.deliver().await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody could read it");
+    assert_eq!(looked_at(&world).await, 0);
+    world.link_by(&club.shop.seller, "/users/authorize", Some(&account)).await;
+    world.pass(Duration::hours(7)).await;
+    assert_eq!(looked_at(&world).await, 1);
+    assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+    world.pass(Duration::hours(7)).await;
+    assert_eq!(looked_at(&world).await, 0, "it is at rest");
+    club.joined(&world, "year").await;
+}
+
+#[tokio::test]
 async fn the_books_have_what_members_paid_and_got_back() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
