@@ -49,6 +49,7 @@ impl Subscription {
     /// Takes in what Stripe said. It must have been asked after this record was read: then the version that the write names
     /// keeps what is older from replacing what is newer.
     pub fn observe(&mut self, heard: &Observation, now: OffsetDateTime) {
+        self.is_unread = false;
         match heard {
             Observation::Open(session) => self.checkout_session = Some(session.clone()),
             Observation::Ended(failure) => {
@@ -63,7 +64,6 @@ impl Subscription {
     }
 
     fn take_in(&mut self, seen: &Seen) {
-        self.is_unread = false;
         self.stripe_id = Some(seen.stripe_id.clone());
         self.status = seen.status;
         self.item.clone_from(&seen.item);
