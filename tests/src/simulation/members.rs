@@ -183,18 +183,9 @@ impl Market {
         if !self.is_within_reach(payment.account.as_deref()) {
             return;
         }
-        let mut form = vec![("charge", payment.charge.clone())];
-        if self.chance.bool() {
-            form.push(("amount", self.chance.i64(1..=payment.amount).to_string()));
-        }
-        if payment.has_fee && self.chance.bool() {
-            form.push(("refund_application_fee", "true".to_owned()));
-        }
-        if payment.has_transfer && self.chance.bool() {
-            form.push(("reverse_transfer", "true".to_owned()));
-        }
-        let answer = self.world.in_dashboard("/refunds", payment.account.as_deref(), &form).await;
-        self.note(format!("dashboard: refund {form:?} of a membership: {}", short(&answer)));
+        let part = self.chance.bool().then(|| self.chance.i64(1..=payment.amount));
+        let answer = self.give_back(&payment.charge, payment.account.as_deref(), part, (payment.has_fee, payment.has_transfer)).await;
+        self.note(format!("dashboard: refund of a membership {answer}"));
     }
 
     /// Renewals come due. The reconciliation runs all the time, as it does; most events arrive.

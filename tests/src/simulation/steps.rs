@@ -167,16 +167,24 @@ impl Market {
         if !self.is_within_reach(payment.account.as_deref()) {
             return;
         }
-        let mut form = vec![("charge", payment.charge.clone())];
-        form.extend(self.part(&payment).map(|amount| ("amount", amount.to_string())));
-        if payment.has_fee && self.chance.bool() {
+        let part = self.part(&payment);
+        let answer = self.give_back(&payment.charge, payment.account.as_deref(), part, (payment.has_fee, payment.has_transfer)).await;
+        self.note(format!("dashboard: refund {answer}"));
+    }
+
+    /// Gives a part of a charge back, or all of it, in Stripe's Dashboard: where there is a fee or a transfer, with it or without.
+    pub(super) async fn give_back(&mut self, charge: &str, account: Option<&str>, part: Option<i64>, has: (bool, bool)) -> String {
+        let (has_fee, has_transfer) = has;
+        let mut form = vec![("charge", charge.to_owned())];
+        form.extend(part.map(|amount| ("amount", amount.to_string())));
+        if has_fee && self.chance.bool() {
             form.push(("refund_application_fee", "true".to_owned()));
         }
-        if payment.has_transfer && self.chance.bool() {
+        if has_transfer && self.chance.bool() {
             form.push(("reverse_transfer", "true".to_owned()));
         }
-        let answer = self.world.in_dashboard("/refunds", payment.account.as_deref(), &form).await;
-        self.note(format!("dashboard: refund {form:?}: {}", short(&answer)));
+        let answer = self.world.in_dashboard("/refunds", account, &form).await;
+        format!("{form:?}: {}", short(&answer))
     }
 
     async fn dispute(&mut self) {
