@@ -10,7 +10,7 @@ use stripe_core::payment_intent::RetrievePaymentIntent;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
-use super::objects::{Dispute, List, PaymentIntent, Refund};
+use super::objects::{ApplicationFee, Dispute, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
 use super::{Gateway, Post};
 use crate::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
@@ -124,6 +124,20 @@ impl Gateway {
     /// See [`StripeError`].
     pub async fn refund(&self, id: &str, account: Option<&str>) -> Result<Option<Refund>, StripeError> {
         self.find(&format!("/refunds/{id}?expand[]=charge.application_fee&expand[]=transfer_reversal"), account).await
+    }
+
+    /// A refund of which an event told, on an account that is out of reach: with the platform's fee, which is its own to read.
+    /// <https://docs.stripe.com/api/application_fees/list>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn refund_out_of_reach(&self, mut told: Refund) -> Result<Refund, StripeError> {
+        let Some(charge) = told.charge_id() else { return Ok(told) };
+        let fees: List<ApplicationFee> = self.get(&format!("/application_fees?charge={charge}"), None).await?;
+        if let Some(fee) = fees.data.into_iter().next() {
+            told.set_fee(fee);
+        }
+        Ok(told)
     }
 
     /// A dispute; none where the account has none with this id.

@@ -259,8 +259,9 @@ impl Charge {
     }
 }
 
+/// <https://docs.stripe.com/api/application_fees/object>
 #[derive(Clone, Debug, Default, Deserialize)]
-struct ApplicationFee {
+pub(super) struct ApplicationFee {
     #[serde(default)]
     amount_refunded: i64,
 }
@@ -401,6 +402,20 @@ impl Refund {
             },
             _ => None,
         }
+    }
+
+    /// `ch_…`, where the charge was not expanded.
+    pub(super) fn charge_id(&self) -> Option<&str> {
+        match &self.charge {
+            Some(Expandable::Id(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Takes in what was read of the charge's fee by itself.
+    pub(super) fn set_fee(&mut self, fee: ApplicationFee) {
+        let application_fee = Some(Expandable::Object(Box::new(fee)));
+        self.charge = Some(Expandable::Object(Box::new(Charge { application_fee, ..Charge::default() })));
     }
 
     /// As a purchase takes it in.

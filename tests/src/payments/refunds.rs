@@ -301,6 +301,27 @@ async fn refunds_made_in_stripes_dashboard_are_taken_in() {
 }
 
 #[tokio::test]
+async fn of_a_refund_on_an_account_that_is_out_of_reach_the_platform_knows_its_own_fee() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let (shop, _) = bought(&world).await;
+    let payment = world.succeeded(Some(&shop.account)).await.remove(0);
+    let form = [
+        ("payment_intent", payment["id"].as_str().expect("an id").to_owned()),
+        ("amount", "1000".to_owned()),
+        ("refund_application_fee", "true".to_owned()),
+    ];
+    assert_eq!(world.in_dashboard("/refunds", Some(&shop.account), &form).await["status"], "succeeded");
+    let held = held(&world, Some(&shop.account)).await;
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.deliver().await;
+    let fee = world.stripe("/application_fees", None).await["data"][0].clone();
+    assert!(fee["amount_refunded"].as_i64() > Some(0), "{fee}");
+    let sale = sales(&world, &shop).await["items"][0].clone();
+    assert_eq!((&sale["refunded"], &sale["application_fee_refunded"]), (&json!(1000), &fee["amount_refunded"]));
+    assert_eq!(sale["net"], held);
+}
+
+#[tokio::test]
 async fn a_refund_that_stripe_refuses_moves_nothing_and_says_why() {
     let world = World::start().await;
     let (shop, id) = bought(&world).await;

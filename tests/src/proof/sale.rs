@@ -144,6 +144,9 @@ impl Sale {
         if self.charged_account().is_none() {
             form.push(("reverse_transfer", "true"));
         }
+        if self.kind == Kind::RefundOutOfReach {
+            form.push(("refund_application_fee", "true"));
+        }
         self.at_account(self.charged_account(), "/refunds", &form).await["id"].as_str().expect("an id").to_owned()
     }
 

@@ -88,6 +88,7 @@ kinds![
     RefundCreated,
     RefundUpdated,
     RefundFailed,
+    RefundOutOfReach,
     DisputeCreated,
     DisputeCreatedOfDirect,
     DisputeUpdated,
@@ -151,6 +152,7 @@ impl Kind {
             | PaymentSucceededOfDirect
             | CheckoutCompletedOfDirect
             | ChargeRefundedOfDirect
+            | RefundOutOfReach
             | DisputeCreatedOfDirect
             | DisputeLostOfDirect
             | ReconciledOrphanOfDirect => "direct",
@@ -188,7 +190,7 @@ impl Kind {
             CheckoutAsyncSucceeded => "checkout.session.async_payment_succeeded",
             CheckoutAsyncFailed => "checkout.session.async_payment_failed",
             ChargeRefunded | ChargeRefundedOfDirect => "charge.refunded",
-            RefundCreated => "refund.created",
+            RefundCreated | RefundOutOfReach => "refund.created",
             RefundUpdated => "refund.updated",
             RefundFailed => "refund.failed",
             DisputeCreated | DisputeCreatedOfDirect | DisputeOfALostCharge => "charge.dispute.created",
@@ -342,6 +344,8 @@ impl Kind {
             ChargeRefunded | ChargeRefundedOfDirect | RefundCreated | BooksOfALateRefund | BooksOfAnUnheardRefund => {
                 ("partially_refunded", 1650, 2351)
             }
+            // The same, with its part of the fee: 3.30.
+            RefundOutOfReach => ("partially_refunded", 1320, 2681),
             DisputeCreated
             | DisputeUpdated
             | DisputeFundsWithdrawn

@@ -162,6 +162,12 @@ impl Sale {
             Kind::ChargeRefunded | Kind::ChargeRefundedOfDirect | Kind::RefundCreated => {
                 self.refunded_in_dashboard(play).await;
             }
+            Kind::RefundOutOfReach => {
+                let refund = self.refunded_in_dashboard(play).await;
+                let error = json!({"error": {"type": "invalid_request_error", "code": "account_invalid"}}).to_string();
+                let revoked = json!({"kind": "raw", "status": 403, "content_type": "application/json", "body": error});
+                world.fault("GET", &format!("/v1/refunds/{refund}"), revoked).await;
+            }
             Kind::RefundUpdated | Kind::RefundFailed => {
                 let refund = self.refunded_in_dashboard(play).await;
                 world.deliver().await;

@@ -40,8 +40,9 @@ async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let subject = Subject::of(&told.metadata, Some(payment_intent));
     let refund = match webhook.stripe.refund(&told.id, event.account.as_deref()).await {
         Ok(Some(current)) => current,
-        // An account that took its access away since: what the event says is all that there is.
-        Ok(None) | Err(StripeError::AccountRevoked) => told,
+        Ok(None) => told,
+        // The account took its access away since: there is what the event says, and the platform's own fee.
+        Err(StripeError::AccountRevoked) => webhook.stripe.refund_out_of_reach(told).await?,
         Err(error) => return Err(error.into()),
     };
     change_purchase(webhook, event, subject, |purchase, cause, now| refund.tell(purchase, cause, now)).await
