@@ -2,6 +2,7 @@
 //! says about the outcome.
 
 pub mod accounts;
+pub mod billing;
 pub mod cards;
 pub mod error;
 pub mod find;

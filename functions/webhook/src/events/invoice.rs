@@ -2,7 +2,7 @@
 
 use shared::error::Error;
 use shared::membership::Status;
-use shared::stripe::memberships::Invoice;
+use shared::stripe::billing::Invoice;
 use shared::stripe::webhook::Event;
 
 use super::object;

@@ -8,8 +8,8 @@ use shared::ids::SubscriptionId;
 use shared::membership::{Observation, Subscription};
 use shared::store::Written;
 use shared::store::events::EventMark;
+use shared::stripe::billing::StripeSubscription;
 use shared::stripe::error::StripeError;
-use shared::stripe::memberships::StripeSubscription;
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
 
