@@ -154,21 +154,21 @@ impl World {
         text
     }
 
-    /// The ledger of all hours in which memberships moved money.
+    /// The ledger of all days on which memberships moved money.
     pub(crate) async fn ledger_of_memberships(&self) -> Vec<Line> {
         let scan = self.database.scan().table_name(&self.app.config.table_name);
         let scan = scan.filter_expression("begins_with(pk, :ledger) AND attribute_exists(subscription_id)");
         let mut pages = scan.expression_attribute_values(":ledger", AttributeValue::S("LEDGER#".to_owned())).into_paginator().send();
-        let mut hours = BTreeSet::new();
+        let mut days = BTreeSet::new();
         while let Some(page) = pages.next().await {
             for item in page.expect("the table can be read").items.unwrap_or_default() {
-                let hour = item["pk"].as_s().expect("a key").split('#').nth(1).and_then(|hour| hour.parse().ok());
-                hours.insert(hour.expect("LEDGER#hour#part"));
+                let day = item["pk"].as_s().expect("a key").split('#').nth(1).and_then(|day| day.parse::<i64>().ok());
+                days.insert(day.expect("LEDGER#day#part"));
             }
         }
         let mut lines = Vec::new();
-        for hour in hours {
-            lines.extend(self.app.store.ledger(hour).await.expect("the table can be read"));
+        for day in days {
+            lines.extend(self.app.store.ledger(day * 24..(day + 1) * 24).await.expect("the table can be read"));
         }
         lines
     }

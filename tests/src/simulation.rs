@@ -31,6 +31,9 @@ const SEED: u64 = 1;
 /// How many markets are open at the same time: a market mostly waits, for the clients' pauses between two tries.
 const AT_ONCE: usize = 12;
 
+/// What a market that is open is likely to make, in purchases.
+const LIKELY: usize = 85;
+
 /// What the last steps were, of a market that failed.
 const LAST: usize = 60;
 
@@ -50,6 +53,25 @@ struct Course {
     invoices: usize,
     renewals: Renewals,
     steps: usize,
+}
+
+/// All markets together.
+#[derive(Default)]
+struct Hall {
+    open: usize,
+    done: Vec<Course>,
+    /// Their seeds.
+    failed: Vec<u64>,
+}
+
+impl Hall {
+    fn purchases(&self) -> usize {
+        self.done.iter().map(|market| market.purchases).sum()
+    }
+
+    fn lacks(&self, wanted: usize) -> bool {
+        self.purchases() < wanted && self.failed.is_empty()
+    }
 }
 
 /// One market from its opening to its audit.
@@ -73,22 +95,20 @@ async fn run(seed: u64, diary: Diary) -> Course {
     }
 }
 
-/// `SEED` and `PURCHASES` in the environment say which markets, and how many; a market is never cut short.
-#[test]
-#[ignore = "it takes minutes; `make simulate` runs it"]
-fn whatever_goes_wrong_the_books_are_stripes() {
-    let (seed, wanted) = (number("SEED", SEED), number("PURCHASES", A_FEW));
-    let (began, next) = (Instant::now(), AtomicU64::new(0));
-    let (done, failed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+/// Opens markets from `next` on, until they have made `wanted` purchases in all, or one of them failed.
+fn open_markets(wanted: usize, next: &AtomicU64, hall: &Mutex<Hall>) {
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(wanted.div_ceil(market::PURCHASES)) {
+        for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
-                    let made: usize = done.lock().expect("no panic").iter().map(|market: &Course| market.purchases).sum();
-                    if made >= wanted || !failed.lock().expect("no panic").is_empty() {
-                        return;
+                    {
+                        let mut hall = hall.lock().expect("no panic");
+                        if hall.purchases() + hall.open * LIKELY >= wanted || !hall.failed.is_empty() {
+                            return;
+                        }
+                        hall.open += 1;
                     }
-                    let seed = seed + next.fetch_add(1, Ordering::SeqCst);
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
                     let diary = Diary::default();
                     let written = Arc::clone(&diary);
                     // A thread and a runtime of its own: the stand-in's ids are drawn in the order of the steps.
@@ -96,23 +116,36 @@ fn whatever_goes_wrong_the_books_are_stripes() {
                         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                         runtime.block_on(run(seed, diary))
                     }));
+                    let mut hall = hall.lock().expect("no panic");
+                    hall.open -= 1;
                     match course {
-                        Ok(course) => done.lock().expect("no panic").push(course),
+                        Ok(course) => hall.done.push(course),
                         Err(_) => {
                             let diary = written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                             let from = diary.len().saturating_sub(LAST);
                             eprintln!("The last of {} entries of seed {seed}:\n{}", diary.len(), diary[from..].join("\n"));
-                            failed.lock().expect("no panic").push(seed);
+                            hall.failed.push(seed);
                         }
                     }
                 }
             });
         }
     });
-    let failed = failed.into_inner().expect("no panic");
+}
+
+/// `SEED` and `PURCHASES` in the environment say which markets, and how many; a market is never cut short.
+#[test]
+#[ignore = "it takes minutes; `make simulate` runs it"]
+fn whatever_goes_wrong_the_books_are_stripes() {
+    let (seed, wanted) = (number("SEED", SEED), number("PURCHASES", A_FEW));
+    let (began, next, hall) = (Instant::now(), AtomicU64::new(seed), Mutex::new(Hall::default()));
+    // What was likely may not have come to it.
+    while hall.lock().expect("no panic").lacks(wanted) {
+        open_markets(wanted, &next, &hall);
+    }
+    let Hall { done, failed, .. } = hall.into_inner().expect("no panic");
     let again: Vec<String> = failed.iter().map(|seed| format!("make simulate SEED={seed} PURCHASES=1")).collect();
     assert!(failed.is_empty(), "repeat it: {}", again.join(" or "));
-    let done = done.into_inner().expect("no panic");
     let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
     let (purchases, paid, steps) = (sum(|one| one.purchases), sum(|one| one.paid), sum(|one| one.steps));
     let (members, invoices, markets) = (sum(|one| one.members), sum(|one| one.invoices), done.len());
@@ -123,6 +156,9 @@ fn whatever_goes_wrong_the_books_are_stripes() {
          {renewed} renewals paid, {late} of all not at once, in {took:.1?}"
     );
     assert!(purchases >= wanted, "{purchases} purchases are fewer than {wanted}");
-    assert!(invoices > members, "{members} members paid {invoices} invoices: nothing was renewed");
-    assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
+    // Of a single market that is repeated, nothing of the kind is promised.
+    if wanted >= A_FEW {
+        assert!(invoices > members, "{members} members paid {invoices} invoices: nothing was renewed");
+        assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
+    }
 }

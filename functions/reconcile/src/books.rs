@@ -5,6 +5,7 @@
 //! a later hour of ours than of Stripe's, and is looked up by itself. An account that took its access away cannot be compared, and does not hold up the others. Days are UTC.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::time::Instant;
 
 use shared::error::Error;
@@ -26,6 +27,12 @@ use crate::{Reconcile, Report, cause, repair, save, subscriptions};
 /// How many hours back the newest is that is compared: events arrive late.
 const SETTLED: i64 = 2;
 
+/// How many times as many hours are compared at once after some in which little moved, where there is much to catch up with.
+const FASTER: i64 = 4;
+
+/// How many movements are little.
+const LITTLE: usize = 100;
+
 const HOUR: i64 = 3600;
 
 /// Compares the hours that have settled since the last run.
@@ -33,24 +40,32 @@ const HOUR: i64 = 3600;
 /// # Errors
 /// Where DynamoDB fails. What Stripe does not answer is left to the next run.
 pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
-    while progress.books_hour + SETTLED < Store::hour_of(reconcile.app.clock.now()) && Instant::now() < until {
-        let hour = match Hour::compare(reconcile, progress.books_hour, report).await {
-            Ok(hour) => hour,
+    let mut at_once = 1;
+    loop {
+        let (from, settled) = (progress.books_hour, Store::hour_of(reconcile.app.clock.now()) - SETTLED);
+        if from >= settled || Instant::now() >= until {
+            return Ok(());
+        }
+        // Never over midnight: each day is summed up.
+        let to = settled.min(from + at_once).min((from.div_euclid(24) + 1) * 24);
+        let hours = match Hours::compare(reconcile, from..to, report).await {
+            Ok(hours) => hours,
             Err(error) => {
-                tracing::warn!(hour = progress.books_hour, %error, "the hour's books are left to the next run");
+                tracing::warn!(from, to, %error, "these hours' books are left to the next run");
                 return Ok(());
             }
         };
-        for (currency, (ours, stripe)) in &hour.sums {
+        at_once = if hours.lines <= LITTLE { (at_once * FASTER).min(24) } else { 1 };
+        for (currency, (ours, stripe)) in &hours.sums {
             let day = progress.day.entry(currency.clone()).or_default();
             day.ours += ours;
             day.stripe += stripe;
         }
-        // Before the hour counts as compared, or a run that ends here would have found nothing. Two runs find the same.
-        for found in &hour.differences {
+        // Before the hours count as compared, or a run that ends here would have found nothing. Two runs find the same.
+        for found in &hours.differences {
             reconcile.app.store.keep_finding(found, reconcile.app.clock.now()).await?;
         }
-        progress.books_hour += 1;
+        progress.books_hour = to;
         let day_is_over = progress.books_hour % 24 == 0;
         let day = progress.day.clone();
         if day_is_over {
@@ -60,8 +75,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
         if !save(reconcile, progress).await? {
             return Ok(());
         }
-        report.hours += 1;
-        report.differences += u32::try_from(hour.differences.len()).unwrap_or(u32::MAX);
+        report.hours += u32::try_from(to - from).unwrap_or(u32::MAX);
+        report.differences += u32::try_from(hours.differences.len()).unwrap_or(u32::MAX);
         if day_is_over {
             for (currency, sums) in day {
                 let difference = sums.ours - sums.stripe;
@@ -78,7 +93,6 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             }
         }
     }
-    Ok(())
 }
 
 /// What is told apart by it: the kind of a line, and the PaymentIntent of a charge, or the refund's or dispute's own id.
@@ -177,32 +191,35 @@ pub async fn catch_up(
     Ok(())
 }
 
+/// What some hours came to.
 #[derive(Default)]
-struct Hour {
+struct Hours {
+    /// How many movements stood in the ledger.
+    lines: usize,
     differences: Vec<Found>,
     /// By currency: ours, Stripe's.
     sums: BTreeMap<String, (i64, i64)>,
 }
 
-impl Hour {
-    async fn compare(reconcile: &Reconcile, hour: i64, report: &mut Report) -> Result<Self, Error> {
-        let ledger = reconcile.app.store.ledger(hour).await?;
+impl Hours {
+    async fn compare(reconcile: &Reconcile, hours: Range<i64>, report: &mut Report) -> Result<Self, Error> {
+        let ledger = reconcile.app.store.ledger(hours.clone()).await?;
         let mut accounts: BTreeSet<Option<String>> = ledger.iter().map(|line| line.account.clone()).collect();
         accounts.insert(None);
         let mut entries = Entries::default();
         let mut closed: BTreeSet<String> = BTreeSet::new();
         for account in accounts {
-            match (entries.read(reconcile, account.as_deref(), hour * HOUR, (hour + 1) * HOUR).await, account) {
+            match (entries.read(reconcile, account.as_deref(), hours.start * HOUR, hours.end * HOUR).await, account) {
                 // It shows its books to us no more; those of all others are compared.
                 (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
                 (read, _) => read?,
             }
         }
         if !closed.is_empty() {
-            tracing::warn!(hour, accounts = ?closed, "accounts that took their access away are left out of the hour's books");
+            tracing::warn!(?hours, accounts = ?closed, "accounts that took their access away are left out of these hours' books");
         }
 
-        let mut compared = Self::default();
+        let mut compared = Self { lines: ledger.len(), ..Self::default() };
         let owners = entries.take_in(reconcile, report).await?;
         for (name, entry) in &entries.0 {
             let owner = owners.get(&entry.payment_intent);
@@ -235,7 +252,7 @@ impl Hour {
         let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
         let lines: HashMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
         for (name, line) in lines.into_iter().filter(|(name, line)| !entries.0.contains_key(name) && !is_closed(line)) {
-            // Stripe has it in another hour, or not at all.
+            // Stripe has it at another time, or not at all.
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
                 compared.add(&line.currency, line.amount, stripe.unwrap_or(0));
@@ -355,7 +372,7 @@ fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
     }
 }
 
-/// What Stripe says of a line that its hour does not have.
+/// What Stripe says of a line that its own books do not have in these hours.
 async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
     let stripe = &reconcile.stripe;
     Ok(match kind {

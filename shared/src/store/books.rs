@@ -1,6 +1,7 @@
 //! The books: what sellers have made in all, and every movement of money by the hour, to be held against Stripe's.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::purchase::{News, Purchase, Sums};
 /// Over how many items a seller's totals are spread: a bestseller's sales would wait for each other at one.
 const TOTALS_SHARDS: u32 = 64;
 
-/// Over how many keys an hour's ledger is spread.
+/// Over how many keys a day's ledger is spread.
 const LEDGER_SHARDS: u32 = 16;
 
 /// What moved.
@@ -66,14 +67,21 @@ impl Line {
     }
 }
 
-fn ledger_key(hour: i64, part: u32, line: impl Into<String>) -> Key {
-    Key::new(format!("LEDGER#{hour}#{part:02}"), line)
+/// The key of a day's part of the ledger, days counted from 1970.
+fn ledger_part(day: i64, part: u32) -> String {
+    format!("LEDGER#{day}#{part:02}")
+}
+
+/// What the lines of an hour of their day begin with.
+fn hour_of_day(hour: i64) -> String {
+    format!("{:02}", hour.rem_euclid(24))
 }
 
 pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     let kind = serde_json::to_value(line.kind).unwrap_or_default();
-    let part = shard(line.whose(), LEDGER_SHARDS);
-    let key = ledger_key(line.at.div_euclid(3600), part, format!("{}#{}", kind.as_str().unwrap_or_default(), line.stripe_id));
+    let hour = line.at.div_euclid(3600);
+    let part = ledger_part(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS));
+    let key = Key::new(part, format!("{}#{}#{}", hour_of_day(hour), kind.as_str().unwrap_or_default(), line.stripe_id));
     to_item(&key, line)
 }
 
@@ -183,21 +191,31 @@ impl Store {
         Ok(totals)
     }
 
-    /// The ledger's lines of an hour, counted from 1970.
+    /// The ledger's lines of some hours, counted from 1970.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn ledger(&self, hour: i64) -> Result<Vec<Line>, StoreError> {
+    pub async fn ledger(&self, hours: Range<i64>) -> Result<Vec<Line>, StoreError> {
         let mut lines = Vec::new();
-        for part in 0..LEDGER_SHARDS {
-            let key = ledger_key(hour, part, "");
-            let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
-            let mut pages = query.expression_attribute_values(":pk", string(key.pk)).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                for item in page.map_err(|error| StoreError::request("Query", &error))?.items.unwrap_or_default() {
-                    lines.push(from_item(item)?);
+        let mut from = hours.start;
+        while from < hours.end {
+            let day = from.div_euclid(24);
+            let to = hours.end.min((day + 1) * 24);
+            for part in 0..LEDGER_SHARDS {
+                let query =
+                    self.client.query().table_name(&self.table).key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
+                let query = query
+                    .expression_attribute_values(":pk", string(ledger_part(day, part)))
+                    .expression_attribute_values(":first", string(hour_of_day(from)))
+                    .expression_attribute_values(":last", string(format!("{}~", hour_of_day(to - 1))));
+                let mut pages = query.into_paginator().send();
+                while let Some(page) = pages.next().await {
+                    for item in page.map_err(|error| StoreError::request("Query", &error))?.items.unwrap_or_default() {
+                        lines.push(from_item(item)?);
+                    }
                 }
             }
+            from = to;
         }
         Ok(lines)
     }

@@ -13,7 +13,7 @@
 //! | what a course's buyers read | `USER#<seller>` | `CONTENT#<course>` | |
 //! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; only where ever paid |
 //! | the seller's totals, in parts | `USER#<seller>` | `TOTALS#<part>` | |
-//! | money that moved, for the reconciliation | `LEDGER#<hour>#<part>` | `<kind>#<Stripe's id>` | |
+//! | money that moved, for the reconciliation | `LEDGER#<day>#<part>` | `<hour>#<kind>#<Stripe's id>` | |
 //! | slot: a buyer's one purchase of a course | `USER#<buyer>` | `OWNS#<course>` | |
 //! | a seller's membership | `USER#<seller>` | `MEMBERSHIP` | |
 //! | subscription to a membership | `USER#<buyer>` | `SUBSCRIPTION#<subscription>` | |
