@@ -124,6 +124,7 @@ impl Stack {
             stripe: None,
             terms: None,
             customers: Default::default(),
+            customers_asked: Default::default(),
             card_changes: 0,
         };
         match self.app.store.add_user(&user, &Email::parse(email)?, None).await? {

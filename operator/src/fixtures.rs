@@ -91,6 +91,7 @@ async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
         stripe: None,
         terms: None,
         customers: Default::default(),
+        customers_asked: Default::default(),
         card_changes: 0,
     };
     match app.store.add_user(&user, &email, None).await? {

@@ -2,7 +2,7 @@
 
 mod account;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -43,6 +43,10 @@ pub struct User {
     /// connected account's under its id. Customers are never looked up by listing.
     #[serde(default)]
     pub customers: BTreeMap<String, String>,
+    /// The connected accounts on which a customer of the user's was asked for: the erasure finds one there that came to be
+    /// remembered by nobody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    pub customers_asked: BTreeSet<String>,
     /// Counts what was asked of Stripe about the saved cards, for idempotency keys. The cards themselves only Stripe has.
     #[serde(default)]
     pub card_changes: u64,

@@ -38,6 +38,7 @@ pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Er
         stripe: None,
         terms: None,
         customers: Default::default(),
+        customers_asked: Default::default(),
         card_changes: 0,
     };
     let token = Token::generate(&user.id, &app.entropy);

@@ -73,7 +73,7 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
 
 async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
     let account = purchase.charged_account().map(str::to_owned);
-    let mut customer = customers::find_or_make(&charge.stripe, &order.buyer, account.as_deref()).await?;
+    let mut customer = customers::find_or_make(&charge.app, &charge.stripe, &order.buyer, account.as_deref()).await?;
     let (named, kept) = match payment_methods(charge, order, account.as_deref(), slot).await {
         Ok(methods) => methods,
         Err(error) => {

@@ -1,8 +1,8 @@
 //! Has Stripe forget who erased their account: their customers are deleted, and with them the saved cards.
 //!
 //! `DELETE /users/me` erases the person here at once, in one transaction that leaves the ids of their customers behind, whatever
-//! Stripe does. Here each of them is deleted, on the platform and on the accounts that charged the person directly. To delete
-//! is to do it once, so that a lost answer, a killed run or two runs at once do no harm; what could not be deleted waits and
+//! Stripe does. Here each of them is deleted, on the platform and on the accounts that charged the person directly, and with them
+//! those that Stripe made for a request that died before it was on record. To delete is to do it once, so that a lost answer, a killed run or two runs at once do no harm; what could not be deleted waits and
 //! is tried again, longer each time, and holds up nobody else's. What was paid stays at Stripe and can be refunded.
 
 use std::time::Instant;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use shared::app::App;
 use shared::error::Error;
 use shared::store::Written;
-use shared::store::erasures::Erasure;
+use shared::store::erasures::{Customer, Erasure};
 use shared::store::page::Page;
 use shared::stripe::Gateway;
 use shared::stripe::error::StripeError;
@@ -76,7 +76,7 @@ pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
         carry_out(erasures, &mut erasure, until).await?;
         // Somebody left another customer meanwhile: that is looked at the next time, with what is left of the others.
         let Written::Yes = app.store.write_erasure(&mut erasure).await? else { continue };
-        match (erasure.customers.is_empty(), erasure.due_at) {
+        match (erasure.is_done(), erasure.due_at) {
             (true, _) => report.done += 1,
             (false, Some(_)) => report.waiting += 1,
             (false, None) => report.given_up += 1,
@@ -95,14 +95,18 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
         return Ok(());
     }
 
+    for place in std::mem::take(&mut erasure.places) {
+        if Instant::now() >= until || !search(erasures, erasure, &place).await {
+            erasure.places.push(place);
+        }
+    }
     let mut left = Vec::new();
     for customer in std::mem::take(&mut erasure.customers) {
         if Instant::now() >= until {
             left.push(customer);
             continue;
         }
-        let account = Some(customer.account.as_str()).filter(|account| *account != PLATFORM);
-        match erasures.stripe.delete_customer(&customer.id, account).await {
+        match erasures.stripe.delete_customer(&customer.id, connected(&customer.account)).await {
             Ok(()) => tracing::info!(user_id = %user, account = customer.account, "the customer is deleted"),
             Err(error) => {
                 let revoked = matches!(error, StripeError::AccountRevoked);
@@ -115,11 +119,35 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
     erasure.tries += 1;
     let wait = (PAUSE * 2_i32.pow(erasure.tries.min(7) - 1)).min(Duration::days(1));
     let gives_up = now - erasure.at > PERSISTENCE;
-    erasure.due_at = (!erasure.customers.is_empty() && !gives_up).then_some(now + wait);
-    if gives_up && !erasure.customers.is_empty() {
+    erasure.due_at = (!erasure.is_done() && !gives_up).then_some(now + wait);
+    if gives_up && !erasure.is_done() {
         tracing::error!(user_id = %user, "customers of an erased person are left at Stripe");
     }
     Ok(())
+}
+
+fn connected(place: &str) -> Option<&str> {
+    Some(place).filter(|place| *place != PLATFORM)
+}
+
+/// Adds the customers on an account that nobody remembered. Whether that was all.
+async fn search(erasures: &Erasures, erasure: &mut Erasure, place: &str) -> bool {
+    match erasures.stripe.search_customers(&erasure.user_id, connected(place)).await {
+        Ok((found, has_more)) => {
+            for id in found {
+                let customer = Customer { account: place.to_owned(), id };
+                if !erasure.customers.contains(&customer) {
+                    tracing::warn!(user_id = %erasure.user_id, account = place, "a customer that was not on record");
+                    erasure.customers.push(customer);
+                }
+            }
+            !has_more
+        }
+        Err(error) => {
+            tracing::warn!(user_id = %erasure.user_id, account = place, %error, "Stripe is not asked for customers yet");
+            false
+        }
+    }
 }
 
 /// Whether the person has a payment under way, which may have been made at Stripe without anybody having heard of it.

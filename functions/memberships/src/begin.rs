@@ -58,7 +58,7 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
     };
     let customer = match &card {
         Some(card) => card.customer.clone(),
-        None => customers::find_or_make(stripe, &order.buyer, account).await?,
+        None => customers::find_or_make(app, stripe, &order.buyer, account).await?,
     };
     let price = stripe.price_of(&order.offer, order.interval, order.amount, account).await?;
 
@@ -146,7 +146,7 @@ pub(crate) async fn card(
     let clone = requests::clone_payment_method(&kept.method, Some(&kept.customer));
     let cloned: Result<Identified, _> = stripe.send_harmless(&clone, Some(account), &key("clone", account)).await;
     let cloned = cloned.map_err(method_error)?;
-    let customer = customers::find_or_make(stripe, buyer, Some(account)).await?;
+    let customer = customers::find_or_make(app, stripe, buyer, Some(account)).await?;
     attach(this, buyer, Some(account), &cloned.id, customer, &key("attach", account)).await
 }
 

@@ -213,6 +213,11 @@ pub(crate) fn delete(ctx: &mut Context, path: &[&str], _: &Params) -> Result<Val
     Ok(deleted)
 }
 
+/// `GET /v1/customers/search`
+pub(crate) fn search(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
+    list::search(ctx, Kind::Customer, params, "/v1/customers/search")
+}
+
 /// `GET /v1/customers`
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     let email = params.text("email").map(str::to_owned);

@@ -49,6 +49,45 @@ pub(crate) fn page_of(kind: Kind, data: &[Value], params: &Params, url: &str) ->
     })
 }
 
+/// What a search finds of an account's objects of one kind: <https://docs.stripe.com/search>. At once, where Stripe takes up to a minute.
+/// Of its language there is what has the form `field:'value'` or `metadata['key']:'value'`, joined by `AND`; a page is the number of its
+/// first result.
+///
+/// # Errors
+/// 400 for a query that is none of that, a limit outside of 1–100, or a page that was not answered before.
+pub(crate) fn search(ctx: &Context, kind: Kind, params: &Params, url: &str) -> Result<Value, ApiError> {
+    let query = params.text("query").unwrap_or_default();
+    let clauses: Option<Vec<(String, String)>> = query.split(" AND ").map(clause).collect();
+    let clauses = clauses.ok_or_else(|| ApiError::invalid("We were unable to parse your search query.").param("query"))?;
+    let rows = ctx.state.rows(&ctx.account, kind).iter().rev().map(|row| &row.object);
+    let fits = |row: &Value| clauses.iter().all(|(path, value)| row.pointer(path).and_then(Value::as_str) == Some(value));
+    let found: Vec<&Value> = rows.filter(|row| !row.flag("deleted") && fits(row)).collect();
+    let first: usize = match params.text("page").map(str::parse) {
+        None => 0,
+        Some(Ok(first)) if first < found.len() => first,
+        Some(_) => return Err(ApiError::invalid("Invalid page.").param("page")),
+    };
+    let mut page = slice(&found, params, url, |name| Ok((name == "starting_after" && first > 0).then_some(first)))?;
+    page["object"] = "search_result".into();
+    let next = first + page["data"].as_array().map_or(0, Vec::len);
+    page["next_page"] = if page.flag("has_more") { next.to_string().into() } else { Value::Null };
+    Ok(page)
+}
+
+/// The place of a field, as a JSON pointer, and its value.
+fn clause(text: &str) -> Option<(String, String)> {
+    let (field, value) = text.split_once(':')?;
+    let quoted = |text: &str| {
+        let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        text.strip_prefix(quote)?.strip_suffix(quote).map(str::to_owned)
+    };
+    let place = match field.strip_prefix("metadata[") {
+        Some(key) => format!("/metadata/{}", quoted(key.strip_suffix(']')?)?),
+        None => format!("/{field}"),
+    };
+    Some((place, quoted(value)?))
+}
+
 fn slice(
     rows: &[&Value],
     params: &Params,

@@ -102,6 +102,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         post("/v1/account_links", accounts::links::CREATE, accounts::links::create),
         index("/v1/customers", "created:range email test_clock", customers::index),
         post("/v1/customers", customers::CREATE, customers::create),
+        get("/v1/customers/search", "limit:i page query", customers::search),
         get("/v1/customers/*", "", customers::retrieve),
         post("/v1/customers/*", customers::UPDATE, customers::update),
         delete("/v1/customers/*", "", customers::delete),

@@ -34,6 +34,16 @@ impl Changed {
 }
 
 impl Store {
+    /// Notes that a customer of the user's is asked for on a connected account. None where the user is gone.
+    ///
+    /// # Errors
+    /// Where DynamoDB fails.
+    pub async fn note_customer_asked(&self, id: &UserId, account: &str) -> Result<Option<User>, StoreError> {
+        let values = vec![(":account", AttributeValue::Ss(vec![account.to_owned()]))];
+        let change = Change { expression: "ADD customers_asked :account", condition: "attribute_exists(pk)", names: &[], values };
+        Ok(self.change_profile(id, change).await?.into_user())
+    }
+
     /// Remembers the user's customer on an account, unless one is remembered already; answers which one is. None where the
     /// user is gone.
     ///

@@ -3,11 +3,15 @@
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Item, Key, Store, StoreError, Written, from_item, number, string, to_item};
 use crate::ids::UserId;
-use crate::user::User;
+use crate::user::{PLATFORM, User};
+
+/// How long after the erasure Stripe is asked for customers first: what runs at that moment has come to its end by then, and Stripe's
+/// search has it.
+const SETTLING: Duration = Duration::minutes(5);
 
 /// A customer that is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +32,10 @@ pub struct Erasure {
     pub at: OffsetDateTime,
     /// Their customers that Stripe still has.
     pub customers: Vec<Customer>,
-    /// When to delete them; none where nothing is left to do, or was given up.
+    /// The accounts, [`PLATFORM`] among them, on which Stripe is to be asked for more.
+    #[serde(default)]
+    pub places: Vec<String>,
+    /// When to go on; none where nothing is left to do, or was given up.
     #[serde(with = "time::serde::rfc3339::option")]
     pub due_at: Option<OffsetDateTime>,
     /// How often that was tried.
@@ -57,13 +64,27 @@ fn item(erasure: &Erasure) -> Result<Item, StoreError> {
     Ok(item)
 }
 
+impl Erasure {
+    /// Whether Stripe knows nothing more.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.customers.is_empty() && self.places.is_empty()
+    }
+}
+
 impl Store {
     /// Begins the erasure at Stripe of a person who is erased here. Part of the transaction that does.
     pub(super) fn begin_erasure(&self, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let customers = user.customers.iter().map(|(account, id)| Customer { account: account.clone(), id: id.clone() });
-        let customers: Vec<Customer> = customers.collect();
-        let due_at = (!customers.is_empty()).then_some(now);
-        let erasure = Erasure { user_id: user.id.clone(), at: now, customers, due_at, tries: 0, version: 1 };
+        let erasure = Erasure {
+            user_id: user.id.clone(),
+            at: now,
+            customers: customers.collect(),
+            places: std::iter::once(PLATFORM.to_owned()).chain(user.customers_asked.iter().cloned()).collect(),
+            due_at: Some(now + SETTLING),
+            tries: 0,
+            version: 1,
+        };
         Ok(self.put(item(&erasure)?).always())
     }
 

@@ -147,12 +147,18 @@ impl Store {
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .condition_expression("email = :email AND password_hash = :hash AND customers = :customers AND attribute_not_exists(stripe)")
             .expression_attribute_values(":customers", serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(&user.customers)?)
             .expression_attribute_values(":email", string(&user.email))
-            .expression_attribute_values(":hash", string(&user.password_hash))
-            .build()
-            .expect("a table and a key are given");
+            .expression_attribute_values(":hash", string(&user.password_hash));
+        let asked = user.customers_asked.iter().cloned().collect::<Vec<_>>();
+        // There is no empty set.
+        let (asked, delete) = if asked.is_empty() {
+            ("attribute_not_exists(customers_asked)", delete)
+        } else {
+            ("customers_asked = :asked", delete.expression_attribute_values(":asked", AttributeValue::Ss(asked)))
+        };
+        let known = "email = :email AND password_hash = :hash AND customers = :customers AND attribute_not_exists(stripe)";
+        let delete = delete.condition_expression(format!("{known} AND {asked}")).build().expect("a table and a key are given");
         let mut items = vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?];
         items.extend(Email::parse(&user.email).ok().map(|email| self.remove(&email_key(&email))));
         self.transact(&items).await

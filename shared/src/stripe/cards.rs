@@ -10,6 +10,7 @@ use super::error::StripeError;
 use super::objects::{CheckoutSession, Expandable, Identified, List, NextAction};
 use super::{Gateway, Post};
 use crate::card::Card;
+use crate::ids::UserId;
 use crate::user::PLATFORM;
 
 /// Whether a text has the form of a payment method's id.
@@ -204,6 +205,17 @@ impl Gateway {
     /// See [`StripeError`].
     pub async fn customer(&self, id: &str) -> Result<Customer, StripeError> {
         self.get(&format!("/customers/{id}"), None).await
+    }
+
+    /// The customers of a buyer on an account, or on the platform, a hundred at most, and whether there are more. The search lags by up to a
+    /// minute. <https://docs.stripe.com/search#search-query-language>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn search_customers(&self, buyer: &UserId, account: Option<&str>) -> Result<(Vec<String>, bool), StripeError> {
+        let query = form(&[("limit", "100"), ("query", &format!("metadata['buyer_id']:'{buyer}'"))]);
+        let found: List<Identified> = self.get(&format!("/customers/search?{query}"), account).await?;
+        Ok((found.data.into_iter().map(|customer| customer.id).collect(), found.has_more))
     }
 
     /// Deletes a customer, for ever: Stripe forgets the saved cards, ends what it had subscribed to, and keeps what was paid. One

@@ -16,6 +16,8 @@ const NOTHING: Report = Report { done: 0, waiting: 0, given_up: 0 };
 
 async fn erase(world: &World, person: &Person) {
     world.delete("/users/me").bearer(&person.token).await.is_empty(204);
+    assert_eq!(world.erase_at_stripe().await, NOTHING, "what is under way comes to its end first");
+    world.pass(Duration::minutes(5)).await;
 }
 
 /// The customers on an account, or on the platform, that were not deleted.
@@ -48,7 +50,9 @@ async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
 
     assert_eq!(world.erase_at_stripe().await, DONE);
     let asked = world.asked_stripe().await;
-    assert!(asked.len() == 2 && asked.iter().all(|one| one.starts_with("DELETE /v1/customers/cus_")), "{asked:?}");
+    let (looked, deleted) = asked.split_at(2);
+    assert!(looked.iter().all(|one| one.starts_with("GET /v1/customers/search")), "{asked:?}");
+    assert!(deleted.len() == 2 && deleted.iter().all(|one| one.starts_with("DELETE /v1/customers/cus_")), "{asked:?}");
     assert!(customers(&world, None).await.is_empty() && customers(&world, Some(&shop.account)).await.is_empty());
     let path = format!("/customers/{}", platform["id"].as_str().expect("an id"));
     let deleted = world.stripe(&path, None).await;
@@ -69,12 +73,38 @@ async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
 }
 
 #[tokio::test]
-async fn who_has_no_customer_is_erased_at_once() {
+async fn of_who_has_no_customer_stripe_is_asked_once() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     erase(&world, &person).await;
+    assert_eq!(world.erase_at_stripe().await, DONE);
+    assert_eq!(world.asked_stripe().await, ["GET /v1/customers/search"]);
+    world.pass(Duration::days(2)).await;
     assert_eq!(world.erase_at_stripe().await, NOTHING);
-    assert!(world.asked_stripe().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_customer_of_a_request_that_died_is_found_and_deleted() {
+    for direct in [true, false] {
+        let world = if direct { World::with(&DIRECT).await } else { World::start().await };
+        let shop = world.shop().await;
+        let account = direct.then_some(shop.account.as_str());
+        // Its process ends when Stripe has made the customer, and before anything else is written.
+        let gate = local::proxy::Gate::new();
+        world.proxy.inject(local::proxy::Fault::next("TransactWriteItems", local::proxy::Kind::Hold(gate.clone())));
+        tokio::select! {
+            answer = async { world.buy(&shop.buyer, &shop.course_id, CARD).await } => panic!("{}", answer.body),
+            () = gate.reached() => {}
+        }
+        world.proxy.clear();
+        let stranger = world.buyer("other@example.com").await;
+        let bought = world.buy(&stranger, &shop.course_id, CARD).await;
+        assert_eq!((bought.status, customers(&world, account).await.len()), (201, 2), "{}", bought.body);
+        erase(&world, &shop.buyer).await;
+        assert_eq!(world.erase_at_stripe().await, DONE);
+        let left = customers(&world, account).await;
+        assert_eq!((left.len(), &left[0]["metadata"]["buyer_id"]), (1, &json!(stranger.id)), "the other buyer's stays");
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,7 @@ impl Scenario for Erasing {
         self.world.deliver().await;
         assert_eq!(self.customers(&play).await.len(), 2);
         assert_eq!(self.erase(&play.buyer).await, 204);
+        self.world.pass(Duration::minutes(5)).await;
         play
     }
 

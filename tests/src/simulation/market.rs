@@ -15,11 +15,9 @@ use crate::harness::{Person, World};
 /// When every simulation begins: 2033-05-18 03:33:20 UTC. DynamoDB deletes by the time of the machine, so it must not be past.
 const BEGINNING: i64 = 2_000_000_000;
 
+/// Each buyer buys each course at one market, or tries to: not all of it becomes a purchase.
 const BUYERS: usize = 14;
 const COURSES: usize = 12;
-
-/// What is tried at one market: each buyer buys each course. Not all of it becomes a purchase.
-pub(super) const PURCHASES: usize = BUYERS * COURSES;
 
 /// What happened, for whoever looks into a failure.
 pub(super) type Diary = Arc<Mutex<Vec<String>>>;
