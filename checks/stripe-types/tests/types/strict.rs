@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use stripe_types::List;
+use stripe_types::{List, SearchList};
 
 /// Fields that Stripe sends and its specification leaves out, or that the crate has no field for.
 const UNSPECIFIED: [&str; 2] = ["object", "total_count"];
@@ -60,6 +60,12 @@ impl Checked {
             "price" => read::<stripe_shared::Price>(value),
             "product" => read::<stripe_shared::Product>(value),
             "refund" => read::<stripe_shared::Refund>(value),
+            "search_result" => {
+                for item in value["data"].as_array().into_iter().flatten() {
+                    self.answer(item);
+                }
+                read::<SearchList<Value>>(value)
+            }
             "setup_intent" => read::<stripe_shared::SetupIntent>(value),
             "subscription" => read::<stripe_shared::Subscription>(value),
             "test_helpers.test_clock" if value["deleted"] == true => read::<stripe_shared::DeletedTestHelpersTestClock>(value),
