@@ -97,10 +97,6 @@ impl Matrix {
             self.add(format!("Membership{kind:?}"), |how| Membership::start(*kind, how));
         }
         for kind in erasures::Kind::ALL {
-            // Whoever dies as well before the customer is on record leaves it at Stripe: a limitation, as README.md says.
-            if matches!(self.work, Work::Break(_)) && *kind == erasures::Kind::WhileSaving {
-                continue;
-            }
             self.add(format!("Erased{kind:?}"), |how| Erasing::start(*kind, how));
         }
         // Of Stripe, mails know nothing.
