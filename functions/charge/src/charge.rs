@@ -54,7 +54,7 @@ pub struct Order {
 ///
 /// With a known customer and a payment method: three DynamoDB trips (read, intent, outcome) and one Stripe call. A
 /// first purchase on an account makes the customer first, and a legacy token its payment method: a call each. A course with
-/// several payees is one trip more. For a direct charge a buyer who is the platform's customer costs a call, which asks whether the card is
+/// several payees is one trip more, and so is a first direct charge on an account. For a direct charge a buyer who is the platform's customer costs a call, which asks whether the card is
 /// a saved one, and a saved one a second, which clones it; to save one costs the same, and a call and a trip more for who is no
 /// customer of the platform's yet.
 ///

@@ -2,8 +2,9 @@
 //!
 //! `DELETE /users/me` erases the person here at once, in one transaction that leaves the ids of their customers behind, whatever
 //! Stripe does. Here each of them is deleted, on the platform and on the accounts that charged the person directly, and with them
-//! those that Stripe made for a request that died before it was on record. To delete is to do it once, so that a lost answer, a killed run or two runs at once do no harm; what could not be deleted waits and
-//! is tried again, longer each time, and holds up nobody else's. What was paid stays at Stripe and can be refunded.
+//! those that Stripe made for a request that died before it was on record. To delete is to do it once, so that a lost answer, a
+//! killed run or two runs at once do no harm; what could not be deleted waits and is tried again, longer each time, and holds up
+//! nobody else's. What was paid stays at Stripe and can be refunded.
 
 use std::time::Instant;
 

@@ -55,7 +55,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
                 return Ok(());
             }
         };
-        at_once = if hours.lines <= LITTLE { (at_once * FASTER).min(24) } else { 1 };
+        at_once = if hours.movements <= LITTLE { (at_once * FASTER).min(24) } else { 1 };
         for (currency, (ours, stripe)) in &hours.sums {
             let day = progress.day.entry(currency.clone()).or_default();
             day.ours += ours;
@@ -194,8 +194,8 @@ pub async fn catch_up(
 /// What some hours came to.
 #[derive(Default)]
 struct Hours {
-    /// How many movements stood in the ledger.
-    lines: usize,
+    /// How many movements there were, in the ledger or at Stripe.
+    movements: usize,
     differences: Vec<Found>,
     /// By currency: ours, Stripe's.
     sums: BTreeMap<String, (i64, i64)>,
@@ -219,7 +219,7 @@ impl Hours {
             tracing::warn!(?hours, accounts = ?closed, "accounts that took their access away are left out of these hours' books");
         }
 
-        let mut compared = Self { lines: ledger.len(), ..Self::default() };
+        let mut compared = Self { movements: ledger.len().max(entries.0.len()), ..Self::default() };
         let owners = entries.take_in(reconcile, report).await?;
         for (name, entry) in &entries.0 {
             let owner = owners.get(&entry.payment_intent);
