@@ -67,9 +67,9 @@ impl Line {
     }
 }
 
-/// The key of a day's part of the ledger, days counted from 1970.
-fn ledger_part(day: i64, part: u32) -> String {
-    format!("LEDGER#{day}#{part:02}")
+/// Days are counted from 1970.
+fn ledger_key(day: i64, part: u32, line: impl Into<String>) -> Key {
+    Key::new(format!("LEDGER#{day}#{part:02}"), line)
 }
 
 /// What the lines of an hour of their day begin with.
@@ -80,9 +80,8 @@ fn hour_of_day(hour: i64) -> String {
 pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     let kind = serde_json::to_value(line.kind).unwrap_or_default();
     let hour = line.at.div_euclid(3600);
-    let part = ledger_part(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS));
-    let key = Key::new(part, format!("{}#{}#{}", hour_of_day(hour), kind.as_str().unwrap_or_default(), line.stripe_id));
-    to_item(&key, line)
+    let name = format!("{}#{}#{}", hour_of_day(hour), kind.as_str().unwrap_or_default(), line.stripe_id);
+    to_item(&ledger_key(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS), name), line)
 }
 
 /// The lines that news bring.
@@ -205,7 +204,7 @@ impl Store {
                 let query =
                     self.client.query().table_name(&self.table).key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
                 let query = query
-                    .expression_attribute_values(":pk", string(ledger_part(day, part)))
+                    .expression_attribute_values(":pk", string(ledger_key(day, part, "").pk))
                     .expression_attribute_values(":first", string(hour_of_day(from)))
                     .expression_attribute_values(":last", string(format!("{}~", hour_of_day(to - 1))));
                 let mut pages = query.into_paginator().send();
