@@ -77,7 +77,7 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
         seller_account: link.account_id.clone(),
         customer,
         payment_method: order.payment_method.clone(),
-        earlier_until: slot.and_then(Slot::was_paid_until).filter(|until| *until > now),
+        earlier: slot.map(|slot| slot.passes_on(now)).unwrap_or_default(),
         at: now,
         lease: LEASE,
     });

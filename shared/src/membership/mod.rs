@@ -12,5 +12,5 @@ mod subscription;
 pub use observe::{Observation, Seen};
 pub use offer::{Interval, Offer, TITLE_MAX};
 pub use payment::{Payment, Refund};
-pub use slot::Slot;
+pub use slot::{Earlier, Slot};
 pub use subscription::{News, Status, Subscription, Terms};

@@ -1,10 +1,15 @@
 //! The slot of a buyer and a seller.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{Status, Subscription};
 use crate::ids::SubscriptionId;
+
+/// Until when each of a buyer's earlier subscriptions to a seller is paid, in Unix seconds.
+pub type Earlier = BTreeMap<SubscriptionId, i64>;
 
 /// A buyer's one subscription to a seller's membership, with all that decides whether it opens the seller's courses: one
 /// read.
@@ -19,9 +24,9 @@ pub struct Slot {
     pub paid_until: Option<OffsetDateTime>,
     /// Whether a renewal is to come, for which the member may wait.
     pub renews: bool,
-    /// Until when an earlier subscription of the same buyer's was paid.
-    #[serde(with = "time::serde::rfc3339::option", default)]
-    pub earlier_until: Option<OffsetDateTime>,
+    /// What earlier ones still open.
+    #[serde(default)]
+    pub earlier: Earlier,
     /// Counts the subscription's writes.
     pub version: u64,
 }
@@ -35,15 +40,16 @@ impl Slot {
             status: subscription.status,
             paid_until: subscription.paid_until(),
             renews: subscription.renews(),
-            earlier_until: subscription.earlier_until,
+            earlier: subscription.earlier.clone(),
             version: subscription.version,
         }
     }
 
-    /// Until when it was paid, whatever becomes of it.
+    /// What a subscription that follows on this one has to know of it, and of those before.
     #[must_use]
-    pub fn was_paid_until(&self) -> Option<OffsetDateTime> {
-        self.paid_until.max(self.earlier_until)
+    pub fn passes_on(&self, now: OffsetDateTime) -> Earlier {
+        let own = self.paid_until.map(|until| (self.subscription_id.clone(), until.unix_timestamp()));
+        self.earlier.clone().into_iter().chain(own).filter(|(_, until)| *until > now.unix_timestamp()).collect()
     }
 
     /// Whether the seller's courses are open to the buyer. A renewal is drafted when the period is over, and is paid an hour later
@@ -51,7 +57,7 @@ impl Slot {
     #[must_use]
     pub fn opens(&self, now: OffsetDateTime, grace: Duration) -> bool {
         let paid_until = self.paid_until.map(|until| if self.renews { until + grace } else { until });
-        paid_until.max(self.earlier_until).is_some_and(|until| until > now)
+        paid_until.is_some_and(|until| until > now) || self.earlier.values().any(|until| *until > now.unix_timestamp())
     }
 }
 
@@ -62,12 +68,16 @@ mod tests {
     #[test]
     fn what_is_paid_opens_and_grace_is_for_what_renews() {
         let day = |days| OffsetDateTime::UNIX_EPOCH + Duration::days(days);
-        let slot = |paid_until: Option<i64>, renews, earlier_until: Option<i64>| Slot {
-            subscription_id: "mem_0000000000000000_000000000000000000".parse().expect("an id"),
+        let id = |text: &str| text.parse().expect("an id");
+        let slot = |paid_until: Option<i64>, renews, earlier: Option<i64>| Slot {
+            subscription_id: id("mem_0000000000000000_000000000000000001"),
             status: Status::Active,
             paid_until: paid_until.map(day),
             renews,
-            earlier_until: earlier_until.map(day),
+            earlier: earlier
+                .map(|until| (id("mem_0000000000000000_000000000000000000"), day(until).unix_timestamp()))
+                .into_iter()
+                .collect(),
             version: 1,
         };
         let opens = |slot: Slot, now| slot.opens(day(now), Duration::days(7));

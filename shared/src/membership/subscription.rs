@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Interval, Payment};
+use super::{Earlier, Interval, Payment};
 use crate::ids::{SubscriptionId, UserId};
 use crate::money::Currency;
 use crate::purchase::{ChargeType, Failure, Sums};
@@ -109,9 +109,9 @@ pub struct Subscription {
     /// The invoices that were paid, the newest first.
     #[serde(default)]
     pub payments: Vec<Payment>,
-    /// Until when an earlier subscription of the same buyer's was paid.
-    #[serde(with = "time::serde::rfc3339::option", default)]
-    pub earlier_until: Option<OffsetDateTime>,
+    /// What the same buyer's earlier ones still open.
+    #[serde(default)]
+    pub earlier: Earlier,
     /// Why it never began.
     #[serde(default)]
     pub failure: Option<Failure>,
@@ -161,8 +161,8 @@ pub struct Terms {
     pub customer: String,
     /// The payment method that the buyer named.
     pub payment_method: Option<String>,
-    /// Until when an earlier subscription was paid.
-    pub earlier_until: Option<OffsetDateTime>,
+    /// What earlier subscriptions still open.
+    pub earlier: Earlier,
     /// When.
     pub at: OffsetDateTime,
     /// For how long who asks has it to themselves.
@@ -197,7 +197,7 @@ impl Subscription {
             ending: false,
             period_end: None,
             payments: Vec::new(),
-            earlier_until: terms.earlier_until,
+            earlier: terms.earlier,
             failure: None,
             created_at: terms.at,
             updated_at: terms.at,
@@ -225,6 +225,16 @@ impl Subscription {
     #[must_use]
     pub fn paid_until(&self) -> Option<OffsetDateTime> {
         self.payments.iter().filter(|payment| !payment.is_refunded()).find_map(|payment| payment.period_end)
+    }
+
+    /// Takes in until when an earlier one is paid: less where its money was given back. Says whether that was new.
+    pub fn hear_of_earlier(&mut self, earlier: &Self) -> bool {
+        let until = earlier.paid_until().filter(|until| *until > earlier.updated_at).map(OffsetDateTime::unix_timestamp);
+        let before = match until {
+            Some(until) => self.earlier.insert(earlier.id.clone(), until),
+            None => self.earlier.remove(&earlier.id),
+        };
+        before != until
     }
 
     /// Whether a renewal is to come: not where it ends, nor where the money of the current period was given back.

@@ -195,12 +195,29 @@ impl Store {
         let slot = items.len();
         items.push(self.put(member_item(subscription)?).if_version_of_subscription(seen, &subscription.id));
         match self.transact(&items).await? {
-            // The slot is a later subscription's by now.
+            // The slot is a later subscription's by now, which must know until when this one is paid.
             Written::No(index) if index == slot => {
                 items.truncate(slot);
+                if let Some(mut later) = self.later_than(subscription).await?
+                    && later.hear_of_earlier(subscription)
+                {
+                    let seen = later.version;
+                    later.version += 1;
+                    items.push(self.put(subscription_item(&later)?).if_version(Some(seen)));
+                    items.push(self.put(member_item(&later)?).if_version_of_subscription(seen, &later.id));
+                }
                 self.transact(&items).await
             }
             written => Ok(written),
+        }
+    }
+
+    /// The subscription that has the slot, where that is another.
+    async fn later_than(&self, subscription: &Subscription) -> Result<Option<Subscription>, StoreError> {
+        let slot: Option<Slot> = self.get(&member_key(&subscription.buyer_id, &subscription.seller_id)).await?;
+        match slot.filter(|slot| slot.subscription_id != subscription.id) {
+            Some(slot) => self.subscription(&slot.subscription_id).await,
+            None => Ok(None),
         }
     }
 

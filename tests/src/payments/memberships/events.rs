@@ -98,6 +98,33 @@ async fn an_account_speaks_for_its_own_subscriptions_alone() {
 }
 
 #[tokio::test]
+async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        // Two that end at once in the Dashboard, with what they are paid for before them.
+        for interval in ["month", "year"] {
+            club.joined(&world, interval).await;
+            let newest = club.at_stripe(&world, account).await.remove(0);
+            world.delete_in_dashboard(&format!("/subscriptions/{}", newest["id"].as_str().expect("an id")), account).await;
+            world.deliver().await;
+            assert!(club.is_open(&world).await, "what is paid stays open");
+        }
+        assert_eq!(club.ask(&world, json!({"interval": "month"})).await.status, 201, "hosted Checkout waits");
+        world.deliver().await;
+        assert!(club.is_open(&world).await);
+        let payments = world.succeeded(account).await;
+        for (payment, amount, opens) in [(&payments[0], "10000", true), (&payments[1], "1000", false)] {
+            refund(&world, account, payment["id"].as_str().expect("an id"), amount).await;
+            world.deliver().await;
+            assert_eq!(club.is_open(&world).await, opens, "{amount}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_given_back_in_full_opens_nothing_any_more() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
