@@ -16,7 +16,7 @@ const SETTLING: Duration = Duration::minutes(5);
 /// A customer that is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
-    /// `acct_…`, or [`PLATFORM`](crate::user::PLATFORM).
+    /// `acct_…`, or [`PLATFORM`].
     pub account: String,
     /// `cus_…`
     pub id: String,
