@@ -12,6 +12,8 @@ test('a customer\'s life', async () => {
   await stripe.customers.update(customer.id, { name: 'N', metadata: { a: '', b: '2' } });
   const found = await stripe.customers.list({ email });
   assert.deepEqual(found.data.map((one) => [one.id, one.name, one.metadata]), [[customer.id, 'N', { b: '2' }]]);
+  const query = `metadata['b']:'2' AND email:'${email}'`;
+  assert.deepEqual(ids((await stripe.customers.search({ query })).data), [customer.id]);
   assert.equal((await stripe.customers.del(customer.id)).deleted, true);
   assert.equal((await stripe.customers.retrieve(customer.id)).deleted, true);
 });

@@ -14,6 +14,8 @@ class Customers(unittest.TestCase):
         stripe.Customer.modify(customer.id, name="N", metadata={"a": "", "b": "2"})
         found = stripe.Customer.list(email=email).data
         self.assertEqual([(one.id, one.name, one.metadata.to_dict()) for one in found], [(customer.id, "N", {"b": "2"})])
+        query = f"metadata['b']:'2' AND email:'{email}'"
+        self.assertEqual([one.id for one in stripe.Customer.search(query=query).auto_paging_iter()], [customer.id])
         self.assertTrue(stripe.Customer.delete(customer.id).deleted)
         self.assertTrue(stripe.Customer.retrieve(customer.id).deleted)
         self.assertEqual(stripe.Customer.list(email=email).data, [])
