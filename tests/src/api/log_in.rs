@@ -37,7 +37,7 @@ async fn a_log_in_takes_three_trips() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     world.proxy.clear();
-    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(30));
+    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(200));
     world.proxy.inject(local::proxy::Fault::always(slow));
     world.log_in(&person).await;
     assert_eq!(world.proxy.sequential_trips(), 3);

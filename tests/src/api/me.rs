@@ -126,7 +126,7 @@ async fn both_can_change_at_once_in_three_trips() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     world.proxy.clear();
-    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(30));
+    let slow = local::proxy::Kind::Delay(std::time::Duration::from_millis(200));
     world.proxy.inject(local::proxy::Fault::always(slow));
     let body = json!({"email": "b@example.com", "password": "battery staple", "current_password": PASSWORD});
     let answer = world.patch("/users/me", body).bearer(&person.token).await;

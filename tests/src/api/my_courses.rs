@@ -39,7 +39,7 @@ async fn the_page_and_who_asks_are_read_side_by_side() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.proxy.clear();
-    world.proxy.inject(local::proxy::Fault::always(local::proxy::Kind::Delay(std::time::Duration::from_millis(30))));
+    world.proxy.inject(local::proxy::Fault::always(local::proxy::Kind::Delay(std::time::Duration::from_millis(200))));
     for path in ["/users/me/courses", "/sales", "/purchases"] {
         assert_eq!(world.get(path).bearer(&seller.token).await.status, 200);
     }

@@ -4,7 +4,7 @@ use local::proxy::{Fault, Kind};
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::harness::{Shop, World};
+use crate::harness::{Shop, World, patience_with};
 
 const PAYMENTS: &str = "/v1/payment_intents";
 const CARD: &str = "pm_card_visa";
@@ -82,7 +82,7 @@ async fn a_failure_that_lasts_leaves_the_purchase_recoverable() {
         (json!({"kind": "html", "status": 502}), 502),
         (json!({"kind": "no_answer"}), 504),
     ] {
-        let world = World::with(&[("STRIPE_TIMEOUT_MS", "500")]).await;
+        let world = World::with(&[("STRIPE_TIMEOUT_MS", patience_with(&fault))]).await;
         let shop = world.shop().await;
         lasting(&world, PAYMENTS, &fault).await;
         let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;

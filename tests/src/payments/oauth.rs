@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::harness::{Answer, Consent, Person, World};
+use crate::harness::{Answer, Consent, Person, World, patience_with};
 
 const STOREFRONT: &str = "http://localhost:3000/";
 
@@ -190,7 +190,7 @@ async fn stripe_failing_at_the_trade_is_a_reason_and_nothing_more() {
             "stripe_error",
         ),
     ] {
-        let world = World::with(&[("STRIPE_TIMEOUT_MS", "500")]).await;
+        let world = World::with(&[("STRIPE_TIMEOUT_MS", patience_with(&fault))]).await;
         let seller = world.seller("seller@example.com").await;
         let consent = start(&world, &seller).await;
         trades(&world).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Shop, World};
+use crate::harness::{Answer, Shop, World, patience_with};
 
 async fn bought(world: &World) -> (Shop, String) {
     // With funds that are there at once: payees can give back.
@@ -172,7 +172,7 @@ async fn a_double_click_is_one_refund() {
 async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
     for fault in [json!({"kind": "drop_after"}), json!({"kind": "drop_before"}), json!({"kind": "html_503"}), json!({"kind": "no_answer"})]
     {
-        let world = World::with(&[("STRIPE_TIMEOUT_MS", "500")]).await;
+        let world = World::with(&[("STRIPE_TIMEOUT_MS", patience_with(&fault))]).await;
         let (shop, id) = bought(&world).await;
         let lasting = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": fault});
         world.admin("POST", "faults", lasting).await;

@@ -99,6 +99,8 @@ impl Market {
             ("DISPUTED_ACCESS", reads_while_disputed),
             ("FEE_FIXED", either("", "usd:30,eur:25,jpy:40")),
             ("FEE_MINIMUM", either("", "usd:100,gbp:80")),
+            // Long for a machine that is busy with twelve markets, short for a Stripe that does not answer.
+            ("STRIPE_TIMEOUT_MS", "4000"),
         ];
         let beginning = OffsetDateTime::from_unix_timestamp(BEGINNING).expect("it is a time");
         let world = World::seeded(&settings, seed, beginning).await;
