@@ -14,3 +14,5 @@ pub mod proxy;
 pub mod settings;
 pub mod stripe;
 pub mod web;
+
+pub use net::host_servers_on_this_thread;

@@ -1,5 +1,6 @@
 //! What every server of the local stack needs: a runtime to run on, a loopback port, an HTTP client.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::LazyLock;
@@ -16,10 +17,24 @@ use tokio::task::JoinHandle;
 /// How long a server waits for requests under way before it stops all the same.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The runtime on which all local servers run.
+thread_local! {
+    static IS_HOST: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has the servers that this thread starts from now on run on the runtime that it is in. Where that has one thread, one thing
+/// happens after the other, and in the same order each time.
+pub fn host_servers_on_this_thread() {
+    IS_HOST.set(true);
+}
+
+/// The runtime on which local servers run.
 ///
-/// It is their own, so that a server started in one test outlives that test's runtime and can serve the next.
-pub(crate) fn runtime() -> &'static Handle {
+/// It is their own, so that a server started in one test outlives that test's runtime and can serve the next; but see
+/// [`host_servers_on_this_thread`].
+pub(crate) fn runtime() -> Handle {
+    if IS_HOST.get() {
+        return Handle::current();
+    }
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         Builder::new_multi_thread()
             .worker_threads(2)
@@ -28,14 +43,15 @@ pub(crate) fn runtime() -> &'static Handle {
             .build()
             .expect("the operating system lets a process start threads")
     });
-    RUNTIME.handle()
+    RUNTIME.handle().clone()
 }
 
 /// Listens on 127.0.0.1; port 0 takes any free one.
 pub(crate) fn listen(port: u16) -> io::Result<tokio::net::TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
-    let _runtime = runtime().enter();
+    let runtime = runtime();
+    let _entered = runtime.enter();
     tokio::net::TcpListener::from_std(listener)
 }
 

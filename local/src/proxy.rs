@@ -136,6 +136,11 @@ impl Proxy {
         lock(&self.shared.faults).push(fault);
     }
 
+    /// Takes back what was to be held at a gate and has not come yet.
+    pub fn withdraw(&self, gate: &Gate) {
+        lock(&self.shared.faults).retain(|fault| !fault.is_held_at(gate));
+    }
+
     /// Stops the proxy and closes its connections; what stands behind it runs on.
     pub async fn shutdown(self) {
         self.server.shutdown().await;

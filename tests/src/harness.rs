@@ -106,6 +106,7 @@ impl World {
     /// The same in which nothing is left to chance: the same bytes for the same seed, and time that only [`World::pass`] lets
     /// pass, here and at Stripe.
     pub(crate) async fn seeded(settings: &[(&str, &str)], seed: u64, now: OffsetDateTime) -> Self {
+        local::host_servers_on_this_thread();
         let world = Self::build(settings, Clock::held(now), Entropy::seeded(seed)).await;
         world.admin("POST", "clock/hold", json!({"at": now.unix_timestamp()})).await;
         world

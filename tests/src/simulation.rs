@@ -1,8 +1,8 @@
 //! That money is never wrong, shown by chance: whole markets in which everything goes wrong that can, thousands of purchases
 //! long. When it has all come to rest, our books are Stripe's to the cent.
 //!
-//! All that is decided is decided by a seed, time is a number, and one thing is done after the other, but for the races
-//! that are meant; so that a market that fails fails again, but where a race ends otherwise: `make simulate SEED=… PURCHASES=1`.
+//! All that is decided is decided by a seed, time is a number, and one thing is done after the other: also in a race it is drawn
+//! whose turn it is. So a market that fails fails again: `make simulate SEED=… PURCHASES=1`.
 
 mod audit;
 mod faults;
@@ -13,6 +13,7 @@ mod members_books;
 mod post;
 mod recovery;
 mod steps;
+mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,8 @@ struct Hall {
     done: Vec<Course>,
     /// Their seeds.
     failed: Vec<u64>,
+    /// What happened in the first one.
+    first: Vec<String>,
 }
 
 impl Hall {
@@ -72,6 +75,12 @@ impl Hall {
     fn lacks(&self, wanted: usize) -> bool {
         self.purchases() < wanted && self.failed.is_empty()
     }
+}
+
+/// Plays a market on this thread. The runtime is its own: the stand-in's ids are drawn in the order of the steps.
+fn play(seed: u64, diary: Diary) -> Course {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(seed, diary))
 }
 
 /// One market from its opening to its audit.
@@ -96,7 +105,7 @@ async fn run(seed: u64, diary: Diary) -> Course {
 }
 
 /// Opens markets from `next` on, until they have made `wanted` purchases in all, or one of them failed.
-fn open_markets(wanted: usize, next: &AtomicU64, hall: &Mutex<Hall>) {
+fn open_markets(wanted: usize, first: u64, next: &AtomicU64, hall: &Mutex<Hall>) {
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -111,17 +120,16 @@ fn open_markets(wanted: usize, next: &AtomicU64, hall: &Mutex<Hall>) {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
                     let diary = Diary::default();
                     let written = Arc::clone(&diary);
-                    // A thread and a runtime of its own: the stand-in's ids are drawn in the order of the steps.
-                    let course = catch_unwind(AssertUnwindSafe(|| {
-                        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                        runtime.block_on(run(seed, diary))
-                    }));
+                    let course = catch_unwind(AssertUnwindSafe(|| play(seed, diary)));
+                    let diary = std::mem::take(&mut *written.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
                     let mut hall = hall.lock().expect("no panic");
                     hall.open -= 1;
+                    if seed == first {
+                        hall.first.clone_from(&diary);
+                    }
                     match course {
                         Ok(course) => hall.done.push(course),
                         Err(_) => {
-                            let diary = written.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                             let from = diary.len().saturating_sub(LAST);
                             eprintln!("The last of {} entries of seed {seed}:\n{}", diary.len(), diary[from..].join("\n"));
                             hall.failed.push(seed);
@@ -141,9 +149,9 @@ fn whatever_goes_wrong_the_books_are_stripes() {
     let (began, next, hall) = (Instant::now(), AtomicU64::new(seed), Mutex::new(Hall::default()));
     // What was likely may not have come to it.
     while hall.lock().expect("no panic").lacks(wanted) {
-        open_markets(wanted, &next, &hall);
+        open_markets(wanted, seed, &next, &hall);
     }
-    let Hall { done, failed, .. } = hall.into_inner().expect("no panic");
+    let Hall { done, failed, first, .. } = hall.into_inner().expect("no panic");
     let again: Vec<String> = failed.iter().map(|seed| format!("make simulate SEED={seed} PURCHASES=1")).collect();
     assert!(failed.is_empty(), "repeat it: {}", again.join(" or "));
     let sum = |part: fn(&Course) -> usize| done.iter().map(part).sum::<usize>();
@@ -160,5 +168,16 @@ fn whatever_goes_wrong_the_books_are_stripes() {
     if wanted >= A_FEW {
         assert!(invoices > members, "{members} members paid {invoices} invoices: nothing was renewed");
         assert!(paid * 2 > purchases, "only {paid} of {purchases} were ever paid");
+        plays_again(seed, &first);
     }
+}
+
+/// A seed is worth its name only if it repeats what happened.
+fn plays_again(seed: u64, first: &[String]) {
+    let diary = Diary::default();
+    play(seed, Arc::clone(&diary));
+    let again = diary.lock().expect("no panic");
+    let differs = again.iter().zip(first).find(|(now, then)| now != then);
+    assert!(differs.is_none(), "seed {seed} took another course the second time: {differs:#?}");
+    assert_eq!(again.len(), first.len(), "seed {seed} took another course the second time");
 }

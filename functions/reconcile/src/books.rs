@@ -250,7 +250,7 @@ impl Hours {
             }
         }
         let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
-        let lines: HashMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
+        let lines: BTreeMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
         for (name, line) in lines.into_iter().filter(|(name, line)| !entries.0.contains_key(name) && !is_closed(line)) {
             // Stripe has it at another time, or not at all.
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;

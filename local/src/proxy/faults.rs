@@ -58,6 +58,15 @@ impl Fault {
         Fault { operation: None, skip: 0, times: usize::MAX, kind }
     }
 
+    /// Holds one request at the gate, whatever its operation.
+    pub fn hold(gate: &Gate) -> Fault {
+        Fault { operation: None, skip: 0, times: 1, kind: Kind::Hold(gate.clone()) }
+    }
+
+    pub(super) fn is_held_at(&self, gate: &Gate) -> bool {
+        matches!(&self.kind, Kind::Hold(held) if Arc::ptr_eq(&held.arrived, &gate.arrived))
+    }
+
     /// Lets the first `skip` fitting requests pass.
     #[must_use]
     pub fn skip(self, skip: usize) -> Fault {

@@ -70,10 +70,13 @@ pub(crate) fn catch_up(state: &mut State) {
     cycle::catch_up(state);
 }
 
-/// Catches up a few times a second, for as long as the server lives.
+/// Catches up a few times a second, for as long as the server lives; a clock that is held does so whenever it is moved.
 pub(crate) async fn run(server: Arc<Server>) {
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        catch_up(&mut server.state());
+        let mut state = server.state();
+        if state.held_at.is_none() {
+            catch_up(&mut state);
+        }
     }
 }

@@ -53,6 +53,7 @@ mod transfers;
 mod webhook_endpoints;
 mod webhooks;
 
+pub use state::seed_ids;
 pub use webhooks::WebhookEndpoint;
 
 /// How to run the stand-in.

@@ -6,8 +6,10 @@
 mod kind;
 mod table;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -277,7 +279,16 @@ pub(crate) fn new_id(prefix: &str) -> String {
 
 /// Random letters and digits. Not a secret: this Stripe has none worth keeping.
 pub(crate) fn random_text(length: usize) -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(length).collect()
+    IDS.with_borrow_mut(|ids| std::iter::repeat_with(|| ids.alphanumeric()).take(length).collect())
+}
+
+thread_local! {
+    static IDS: RefCell<Rng> = RefCell::new(Rng::new());
+}
+
+/// Has a stand-in that this thread runs draw the same ids each time.
+pub fn seed_ids(seed: u64) {
+    IDS.with_borrow_mut(|ids| ids.seed(seed));
 }
 
 /// Shorthands to read JSON objects.

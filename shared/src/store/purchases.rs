@@ -1,6 +1,6 @@
 //! Purchases, and the slot that holds a buyer and a course to one of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
@@ -242,9 +242,9 @@ impl Store {
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn purchases_of_payments(&self, payment_intents: &[String]) -> Result<HashMap<String, OfPayment>, StoreError> {
+    pub async fn purchases_of_payments(&self, payment_intents: &[String]) -> Result<BTreeMap<String, OfPayment>, StoreError> {
         let mut found = self.get_all(payment_intents.iter().map(|id| payment_key(id))).await?;
-        let mut owners = HashMap::new();
+        let mut owners = BTreeMap::new();
         for id in payment_intents {
             let owner: Option<PaymentOwner> = found.remove(&payment_key(id)).map(from_item).transpose()?;
             owners.extend(owner.and_then(PaymentOwner::into_known).map(|of| (id.clone(), of)));

@@ -1,6 +1,6 @@
 //! How far the reconciliation has come.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -82,13 +82,13 @@ impl Store {
         TransactWriteItem::builder().update(update).build()
     }
 
-    /// Until when accounts were read; at most 100. Those that were never linked are left out.
+    /// Until when accounts were read, in their order; at most 100. Those that were never linked are left out.
     ///
     /// # Errors
     /// Where DynamoDB fails.
-    pub async fn read_until(&self, accounts: &[String]) -> Result<HashMap<String, OffsetDateTime>, StoreError> {
+    pub async fn read_until(&self, accounts: &[String]) -> Result<Vec<(String, OffsetDateTime)>, StoreError> {
         let mut found = self.get_all(accounts.iter().map(|account| read_key(account))).await?;
-        let mut times = HashMap::new();
+        let mut times = Vec::new();
         for account in accounts {
             let read: Option<Read> = found.remove(&read_key(account)).map(from_item).transpose()?;
             times.extend(read.map(|read| (account.clone(), read.until)));

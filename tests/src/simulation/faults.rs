@@ -1,12 +1,10 @@
 //! What goes wrong on the way to DynamoDB and Stripe, and the process that dies.
 
-use std::pin::pin;
-
 use fastrand::Rng;
 use local::proxy::{Fault as Strike, Gate, Kind};
 use serde_json::{Value, json};
-use tokio::select;
 
+use super::turns;
 use crate::harness::World;
 
 /// One thing that goes wrong while something is done.
@@ -58,21 +56,16 @@ impl Fault {
         matches!(self, Self::None)
     }
 
-    /// Does something while this goes wrong; nothing comes of it where the process dies.
-    pub(super) async fn strike<T>(&self, world: &World, work: impl Future<Output = T>) -> Option<T> {
-        let done = match self.arm(world).await {
-            None => Some(work.await),
-            Some(gate) => {
-                let mut work = Box::pin(work);
-                let reached = pin!(gate.reached());
-                select! {
-                    biased;
-                    done = &mut work => Some(done),
-                    // The request waits at the gate for ever, and its sender is no more.
-                    () = reached => None,
-                }
-            }
-        };
+    /// Does several things at the same time while this goes wrong, and tells what came of each; nothing comes of one whose
+    /// process dies. Whose turn it is is drawn.
+    pub(super) async fn strike<T>(
+        &self,
+        world: &World,
+        chance: &mut Rng,
+        works: impl IntoIterator<Item: Future<Output = T>>,
+    ) -> Vec<Option<T>> {
+        let death = self.arm(world).await;
+        let done = turns::take(world, chance, death.as_ref(), works).await;
         if !self.is_none() {
             world.admin("DELETE", "faults", json!({})).await;
         }
@@ -81,10 +74,11 @@ impl Fault {
         done
     }
 
+    /// Answers the gate at which a process dies.
     async fn arm(&self, world: &World) -> Option<Gate> {
         let held = |proxy: &local::proxy::Proxy, skip: usize| {
             let gate = Gate::new();
-            proxy.inject(Strike { operation: None, skip, times: 1, kind: Kind::Hold(gate.clone()) });
+            proxy.inject(Strike::hold(&gate).skip(skip));
             Some(gate)
         };
         match self {

@@ -88,7 +88,8 @@ pub(super) struct Payment {
 impl Market {
     /// Opens a market: its policies, its people and its courses are drawn by the seed.
     pub(super) async fn open(seed: u64, diary: Diary) -> Self {
-        // The stand-in draws its ids from this thread's generator, and lives on it.
+        // The stand-in lives on this thread, and the SDK draws how long it pauses.
+        local::stripe::seed_ids(seed);
         fastrand::seed(seed);
         let mut chance = Rng::with_seed(seed);
         let mut either = |one: &'static str, other: &'static str| if chance.bool() { one } else { other };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::money::Currency;
 use time::Duration;
@@ -143,8 +142,8 @@ impl Market {
         let clicks = [1, 1, 1, 2, 3][self.chance.usize(..5)];
         let fault = Fault::any(&mut self.chance);
         let click = |_| self.world.post(path, body.clone()).bearer(token).into_future();
-        let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
-        self.note(format!("{what} with {body}, {clicks} clicks, {fault:?}: {}", told(answers.as_deref())));
+        let answers = fault.strike(&self.world, &mut self.chance, (0..clicks).map(click)).await;
+        self.note(format!("{what} with {body}, {clicks} clicks, {fault:?}: {}", told(&answers)));
         let answers: Vec<_> = answers.into_iter().flatten().collect();
         for answer in &answers {
             if answer.status != 502 || is_connected {

@@ -1,7 +1,6 @@
 //! What buyers, sellers, staff, banks and time do.
 
 use fastrand::Rng;
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -84,8 +83,8 @@ impl Market {
         body["payment_method"] = card.into();
         let token = &self.buyers[buyer].token;
         let click = |_| self.world.post("/courses/charge", body.clone()).bearer(token).into_future();
-        let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
-        self.note(format!("buyer {buyer} buys course {course} with {card:?}, {clicks} clicks, {fault:?}: {}", told(answers.as_deref())));
+        let answers = fault.strike(&self.world, &mut self.chance, (0..clicks).map(click)).await;
+        self.note(format!("buyer {buyer} buys course {course} with {card:?}, {clicks} clicks, {fault:?}: {}", told(&answers)));
         // Stripe refuses to pay an account that has taken its access away, before its event has told us.
         let everyone_is_connected = self.courses[course].payees.iter().all(|&payee| self.sellers[payee].is_connected);
         for answer in answers.into_iter().flatten() {
@@ -134,17 +133,17 @@ impl Market {
         let key = self.chance.bool().then(|| format!("refund-{}", self.chance.u32(..)));
         let by_staff = self.chance.u32(..5) == 0;
         let fault = Fault::any(&mut self.chance);
-        let token = if by_staff { &self.staff.token } else { &self.seller_of(&payment).person.token };
+        let token = if by_staff { &self.staff.token } else { &self.seller_of(&payment).person.token }.clone();
         let click = |_| {
-            let call = self.world.post(format!("/purchases/{}/refund", payment.purchase), body.clone()).bearer(token);
+            let call = self.world.post(format!("/purchases/{}/refund", payment.purchase), body.clone()).bearer(&token);
             match &key {
                 Some(key) => call.header("idempotency-key", key.clone()),
                 None => call,
             }
             .into_future()
         };
-        let answers = fault.strike(&self.world, join_all((0..clicks).map(click))).await;
-        self.note(format!("refund {} of {}, {clicks} clicks, {fault:?}: {}", body, payment.purchase, told(answers.as_deref())));
+        let answers = fault.strike(&self.world, &mut self.chance, (0..clicks).map(click)).await;
+        self.note(format!("refund {} of {}, {clicks} clicks, {fault:?}: {}", body, payment.purchase, told(&answers)));
         for answer in answers.iter().flatten() {
             // 502 is also what Stripe's refusal is told as: it has given the money back already, say.
             assert!(answer.status < 500 || answer.status == 502 || !fault.is_none(), "{} {}", answer.status, answer.body);
@@ -231,7 +230,7 @@ impl Market {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
             reconcile::run(&self.world.payments.reconcile, until).await
         };
-        let reports = fault.strike(&self.world, join_all((0..runs).map(run))).await;
+        let reports = fault.strike(&self.world, &mut self.chance, (0..runs).map(run)).await;
         self.note(format!("{runs} reconciliations, {fault:?}: {reports:?}"));
         for report in reports.into_iter().flatten() {
             match report {
@@ -251,9 +250,10 @@ impl Market {
         // Here, or in Stripe's dashboard.
         if self.chance.bool() {
             let fault = Fault::any(&mut self.chance);
-            let answer = fault.strike(&self.world, self.world.delete("/users/me/stripe").bearer(&person.token).into_future()).await;
-            self.note(format!("seller {place} disconnects, {fault:?}: {}", told(answer.as_ref().map(std::slice::from_ref))));
-            if answer.as_ref().is_some_and(|answer| answer.status == 204) {
+            let ask = self.world.delete("/users/me/stripe").bearer(&person.token).into_future();
+            let answers = fault.strike(&self.world, &mut self.chance, [ask]).await;
+            self.note(format!("seller {place} disconnects, {fault:?}: {}", told(&answers)));
+            if answers.iter().flatten().any(|answer| answer.status == 204) {
                 self.sellers[place].is_connected = false;
                 return;
             }
@@ -325,8 +325,9 @@ impl Market {
         let letter = letters[place].clone();
         let copies = if self.chance.u32(..8) == 0 { 2 } else { 1 };
         let fault = Fault::any(&mut self.chance);
-        let answers = fault.strike(&self.world, join_all((0..copies).map(|_| letter.deliver(&self.world)))).await;
-        self.note(format!("{} arrives {copies} times, {fault:?}: {}", letter.kind, told(answers.as_deref())));
+        let deliver = |_| letter.deliver(&self.world);
+        let answers = fault.strike(&self.world, &mut self.chance, (0..copies).map(deliver)).await;
+        self.note(format!("{} arrives {copies} times, {fault:?}: {}", letter.kind, told(&answers)));
         for answer in answers.iter().flatten() {
             self.check(answer, &fault);
         }
@@ -342,13 +343,12 @@ impl Market {
     }
 }
 
-pub(super) fn told(answers: Option<&[Answer]>) -> String {
-    match answers {
-        Some(answers) => {
-            answers.iter().map(|answer| format!("{} {}", answer.status, short_text(&answer.body))).collect::<Vec<_>>().join(" | ")
-        }
+pub(super) fn told(answers: &[Option<Answer>]) -> String {
+    let one = |answer: &Option<Answer>| match answer {
+        Some(answer) => format!("{} {}", answer.status, short_text(&answer.body)),
         None => "killed".to_owned(),
-    }
+    };
+    answers.iter().map(one).collect::<Vec<_>>().join(" | ")
 }
 
 pub(super) fn short(value: &Value) -> String {

@@ -382,9 +382,13 @@ pub(crate) fn end(ctx: &mut Context, id: &str, reason: &str, now: i64) {
         json!({ "canceled_at": canceled_at, "cancellation_details": details, "ended_at": now, "status": "canceled" }),
     );
     ctx.state.live.remove(&(account, id.to_owned()));
-    // What is open can still be paid, but not by itself.
     for invoice in open_invoices(ctx, id) {
-        ctx.set(Kind::Invoice, invoice.text("id"), json!({ "auto_advance": false, "next_payment_attempt": null }));
+        if before.text("status") == "incomplete" {
+            invoices::give_up(ctx, invoice.text("id"), "void", now);
+        } else {
+            // It can still be paid, but not by itself.
+            ctx.set(Kind::Invoice, invoice.text("id"), json!({ "auto_advance": false, "next_payment_attempt": null }));
+        }
     }
     ctx.emit("customer.subscription.deleted", Kind::Subscription, id);
 }
