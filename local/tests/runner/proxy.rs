@@ -118,7 +118,7 @@ async fn a_gate_holds_a_request_until_it_is_opened() {
 #[tokio::test]
 async fn calls_side_by_side_are_one_trip() {
     let (_dynamo, proxy) = stack().await;
-    proxy.inject(Fault::always(Kind::Delay(Duration::from_millis(50))));
+    proxy.inject(Fault::always(Kind::Delay(Duration::from_millis(300))));
     let url = proxy.url();
     tokio::join!(put(&url, "a"), put(&url, "b"), put(&url, "c"));
     assert_eq!(proxy.sequential_trips(), 1);

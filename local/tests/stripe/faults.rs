@@ -59,11 +59,11 @@ async fn a_connection_dropped_after_the_work_is_found_again_by_its_key() {
 async fn no_answer_comes_and_the_work_is_done_all_the_same() {
     let stripe = Stripe::start().await;
     fault(&stripe, json!({ "kind": "no_answer" })).await;
-    let error = request(&stripe, "k1").timeout(Duration::from_millis(300)).send().await.unwrap_err();
+    let error = request(&stripe, "k1").timeout(Duration::from_secs(2)).send().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert_eq!(charged(&stripe).await, 5000);
     fault(&stripe, json!({ "kind": "no_answer", "work": false })).await;
-    assert!(request(&stripe, "k2").timeout(Duration::from_millis(300)).send().await.unwrap_err().is_timeout());
+    assert!(request(&stripe, "k2").timeout(Duration::from_secs(2)).send().await.unwrap_err().is_timeout());
     assert_eq!(charged(&stripe).await, 5000);
 }
 
@@ -72,7 +72,7 @@ async fn a_client_that_gives_up_does_not_stop_the_work() {
     let stripe = Stripe::start().await;
     fault(&stripe, json!({ "kind": "delay", "ms": 400 })).await;
     assert!(request(&stripe, "k1").timeout(Duration::from_millis(100)).send().await.unwrap_err().is_timeout());
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while charged(&stripe).await == 0 {
         assert!(Instant::now() < deadline, "the work was given up");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -72,7 +72,7 @@ impl Receiver {
                 came.await;
             }
         };
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), waiting).await;
         waited.unwrap_or_else(|_| panic!("waited for {count}, received {:?}", self.received()))
     }
 
