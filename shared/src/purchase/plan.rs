@@ -184,10 +184,14 @@ impl Purchase {
 
     /// What the platform gives back of its fee with the next refund of `amount`, so that the parts add up to the whole.
     fn fee_part(&self, amount: i64) -> i64 {
-        let before = self.refunded_with_fee();
-        let fee = self.application_fee;
-        let part = share(fee, before + amount, self.amount) - share(fee, before, self.amount);
-        part.min(fee - self.fee_refunded())
+        let (fee, before) = (self.application_fee, self.refunded_with_fee());
+        let given = match self.charge_type {
+            // Of the parts one may have come back with its refund, and the rounding of the others stays what it was.
+            ChargeType::Separate => self.refunds().filter(|refund| refund.is_under_way()).map(|refund| refund.fee_refunded).sum(),
+            ChargeType::Direct | ChargeType::Destination => share(fee, before, self.amount),
+        };
+        let part = share(fee, before + amount, self.amount) - given;
+        part.clamp(0, amount).min(fee - self.fee_refunded())
     }
 
     pub(super) fn draft_transfer(&mut self, reason: Reason, payee: Payee, charge: Option<String>, at: OffsetDateTime) {

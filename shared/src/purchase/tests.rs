@@ -235,6 +235,24 @@ fn send_back(purchase: &mut Purchase, number: u32) {
 }
 
 #[test]
+fn a_part_that_comes_back_leaves_no_unit_behind() {
+    for sent_back in 0..3 {
+        let mut purchase = paid(ChargeType::Separate);
+        settle(&mut purchase);
+        // Of a fee of one half, these take 1, 0 and 1.
+        let parts = [1, 1, 1].map(|amount| refund(&mut purchase, Some(amount)));
+        send_back(&mut purchase, parts[sent_back]);
+        refund(&mut purchase, None);
+        let moved = |kind: MovementKind| -> i64 {
+            let done = purchase.movements().iter().filter(|movement| movement.kind == kind && movement.state == MovementState::Done);
+            done.map(|movement| movement.amount).sum()
+        };
+        let theirs = moved(MovementKind::Transfer) - moved(MovementKind::Reversal);
+        assert_eq!((purchase.refunded(), theirs, purchase.fee_refunded()), (5000, 0, 2500), "the refund {sent_back} came back");
+    }
+}
+
+#[test]
 fn a_seller_keeps_nothing_of_what_is_refunded_in_the_end() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         for parts in [vec![None], vec![Some(2000), None], vec![Some(1), Some(4998), None]] {
