@@ -11,7 +11,7 @@ use shared::stripe::objects::{Identified, List};
 use time::{Duration, OffsetDateTime};
 
 use crate::orphans::{SLACK, YOUNG};
-use crate::{Reconcile, Report, books, orphans, save};
+use crate::{Reconcile, Report, books, orphans, save, subscriptions};
 
 /// How many are read in a run.
 const PER_RUN: usize = 20;
@@ -63,6 +63,7 @@ async fn read(reconcile: &Reconcile, account: &str, mut from: OffsetDateTime, un
         let to = newest.min(from + STEP);
         orphans::look_through(reconcile, Some(account), from - SLACK, to, report).await?;
         books::catch_up(reconcile, account, from - SLACK, to, report).await?;
+        subscriptions::catch_up(reconcile, account, from - SLACK, to, report).await?;
         reconcile.app.store.save_read(account, to).await?;
         from = to;
     }

@@ -158,7 +158,7 @@ impl Entries {
             let taken_in = match owner {
                 Owner::Purchase(purchase) => repair::take_in(reconcile, purchase, name.0, &name.1, entry.account.as_deref()).await?,
                 Owner::Subscription(_) if is_of_dispute(name.0) => false,
-                Owner::Subscription(subscription) => subscriptions::take_in(reconcile, subscription, &entry.payment_intent).await?,
+                Owner::Subscription(subscription) => subscriptions::take_in(reconcile, subscription, Some(&entry.payment_intent)).await?,
             };
             if taken_in {
                 report.repaired += 1;

@@ -7,8 +7,10 @@ use shared::ids::SubscriptionId;
 use shared::membership::{Observation, Subscription};
 use shared::memberships;
 use shared::store::memberships::DUE_SUBSCRIPTION_SHARDS;
+use shared::stripe::billing::{Invoice, StripeSubscription, named};
 use shared::stripe::memberships::Heard;
-use time::Duration;
+use shared::stripe::webhook::Event;
+use time::{Duration, OffsetDateTime};
 
 use crate::{Reconcile, Report};
 
@@ -55,14 +57,60 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
     Ok((subscription.status, subscription.paid_until()) != before)
 }
 
-/// Takes in what a payment of a subscription's came to, which no event told. Says whether there was anything.
+/// Takes in what became of subscriptions on an account within a time and no event told, as while it was out of reach: that they ended,
+/// and that they were paid for. Stripe keeps an account's events for 30 days. <https://docs.stripe.com/api/events/list>
 ///
 /// # Errors
 /// Where DynamoDB or Stripe fails.
-pub async fn take_in(reconcile: &Reconcile, subscription: &mut Subscription, payment_intent: &str) -> Result<bool, Error> {
+pub async fn catch_up(
+    reconcile: &Reconcile,
+    account: &str,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let (from, to) = (from.unix_timestamp(), to.unix_timestamp());
+    let query = format!("/events?types[]=customer.subscription.deleted&types[]=invoice.paid&created[gte]={from}&created[lt]={to}");
+    for event in reconcile.stripe.all::<Event>(&query, Some(account)).await? {
+        let Some(mut subscription) = unheard(reconcile, account, &event).await? else { continue };
+        if take_in(reconcile, &mut subscription, None).await? {
+            report.repaired += 1;
+            tracing::warn!(subscription_id = %subscription.id, event_id = event.id, kind = event.kind, "taken in from an event that was not sent");
+        }
+    }
+    Ok(())
+}
+
+/// The subscription that an event of an account says something new of.
+async fn unheard(reconcile: &Reconcile, account: &str, event: &Event) -> Result<Option<Subscription>, Error> {
+    let object = || event.data.object.clone();
+    let (id, invoice) = match event.kind.as_str() {
+        "invoice.paid" => {
+            let Ok(invoice) = serde_json::from_value::<Invoice>(object()) else { return Ok(None) };
+            (invoice.subscription().and_then(|(_, metadata)| named(metadata)), Some(invoice.id))
+        }
+        _ => {
+            let Ok(told) = serde_json::from_value::<StripeSubscription>(object()) else { return Ok(None) };
+            (named(&told.metadata), None)
+        }
+    };
+    let Some(id) = id else { return Ok(None) };
+    let subscription = reconcile.app.store.subscription(&id).await?;
+    // A seller's account must not speak for another's subscription, or for the platform's.
+    Ok(subscription.filter(|subscription| subscription.account.as_deref() == Some(account)).filter(|subscription| match &invoice {
+        Some(invoice) => subscription.payments.iter().all(|payment| payment.invoice != *invoice),
+        None => subscription.status.is_open(),
+    }))
+}
+
+/// Takes in how a subscription stands, and what a payment of it came to, if one is named. Says whether anything was new.
+///
+/// # Errors
+/// Where DynamoDB or Stripe fails.
+pub async fn take_in(reconcile: &Reconcile, subscription: &mut Subscription, payment_intent: Option<&str>) -> Result<bool, Error> {
     let Some(id) = subscription.stripe_id.clone() else { return Ok(false) };
-    let Some(seen) = reconcile.stripe.see_subscription(subscription, &id, Some(payment_intent)).await? else { return Ok(false) };
-    let changed = seen.payments != subscription.payments;
+    let Some(seen) = reconcile.stripe.see_subscription(subscription, &id, payment_intent).await? else { return Ok(false) };
+    let changed = seen.payments != subscription.payments || seen.status != subscription.status;
     if changed {
         let heard = Heard { observation: Observation::Seen(Box::new(seen)), client_secret: None, checkout_url: None };
         memberships::settle(&reconcile.app, &reconcile.stripe, subscription, Ok(heard)).await?;

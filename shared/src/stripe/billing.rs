@@ -7,6 +7,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::objects::{Expandable, List};
+use crate::ids::SubscriptionId;
 use crate::membership::{Interval, Payment, Seen, Status, Subscription};
 
 /// <https://docs.stripe.com/api/subscriptions/object>
@@ -211,6 +212,12 @@ impl StripeSubscription {
             payments,
         }
     }
+}
+
+/// The subscription that our metadata names.
+#[must_use]
+pub fn named(metadata: &HashMap<String, String>) -> Option<SubscriptionId> {
+    metadata.get("subscription_id")?.parse().ok()
 }
 
 /// Whether it carries a record's id.

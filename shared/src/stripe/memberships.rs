@@ -14,6 +14,7 @@ use super::cards::form;
 use super::error::StripeError;
 use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
+use super::webhook::Event;
 use super::{Gateway, Post};
 use crate::entropy::digest;
 use crate::membership::{self, Interval, Observation, Offer, Payment, Seen, Status, Subscription};
@@ -436,7 +437,10 @@ impl Gateway {
     }
 
     /// Every page of a list, a hundred at a time; `query` has parameters already.
-    async fn all<T: DeserializeOwned + HasId>(&self, query: &str, account: Option<&str>) -> Result<Vec<T>, StripeError> {
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn all<T: DeserializeOwned + HasId>(&self, query: &str, account: Option<&str>) -> Result<Vec<T>, StripeError> {
         let mut all: Vec<T> = Vec::new();
         loop {
             let after = all.last().map(|last| format!("&starting_after={}", last.id())).unwrap_or_default();
@@ -460,8 +464,16 @@ fn refund(refund: &Refund) -> membership::Refund {
 }
 
 /// What a list's next page begins after.
-trait HasId {
+/// An object that a list can be continued after.
+pub trait HasId {
+    /// Stripe's id of it.
     fn id(&self) -> &str;
+}
+
+impl HasId for Event {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl HasId for StripeSubscription {

@@ -111,6 +111,7 @@ kinds![
     ReconciledAuthentication,
     ReconciledForgottenKey,
     ReconciledRenewal,
+    ReconciledEndOfDirect,
     BooksOfAnUnheardRefund,
 ];
 

@@ -2,11 +2,11 @@
 
 use shared::error::Error;
 use shared::membership::Status;
-use shared::stripe::billing::Invoice;
+use shared::stripe::billing::{Invoice, named};
 use shared::stripe::webhook::Event;
 
 use super::object;
-use super::subscription::{Look, follow, named};
+use super::subscription::{Look, follow};
 use crate::Webhook;
 
 /// A period was paid for, or nothing was owed for it.

@@ -1,14 +1,12 @@
 //! `customer.subscription.*`. Such events overtake each other and those of invoices: each only says that there is something to see,
 //! and Stripe is asked how the subscription stands now.
 
-use std::collections::HashMap;
-
 use shared::error::Error;
 use shared::ids::SubscriptionId;
 use shared::membership::{Observation, Subscription};
 use shared::store::Written;
 use shared::store::events::EventMark;
-use shared::stripe::billing::StripeSubscription;
+use shared::stripe::billing::{StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
@@ -57,11 +55,6 @@ async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 pub(super) async fn of_session(webhook: &Webhook, event: &Event, session: &CheckoutSession) -> Result<(), Error> {
     let Some(id) = named(&session.metadata) else { return Ok(()) };
     follow(webhook, event, &id, Look::Session(&session.id), |_| ()).await
-}
-
-/// The subscription that our metadata names.
-pub(super) fn named(metadata: &HashMap<String, String>) -> Option<SubscriptionId> {
-    metadata.get("subscription_id")?.parse().ok()
 }
 
 /// Where to look for what an event tells of.

@@ -6,7 +6,7 @@ use reconcile::{Report, subscriptions};
 use serde_json::json;
 use time::Duration;
 
-use super::{Club, DIRECT, refund};
+use super::{Club, DIRECT, pass, refund};
 use crate::harness::World;
 
 #[tokio::test]
@@ -175,6 +175,50 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
     world.pass(Duration::hours(7)).await;
     assert_eq!(looked_at(&world).await, 0, "it is at rest");
     club.joined(&world, "year").await;
+}
+
+#[tokio::test]
+async fn what_no_event_told_of_an_account_is_read_from_its_events() {
+    let world = World::with(&DIRECT).await;
+    let mut club = Club::open(&world).await;
+    let account = club.account(&DIRECT);
+    let account = account.as_deref();
+    let failing = json!({"payment_method": "pm_card_chargeCustomerFail"});
+    let id = club.joined(&world, "month").await;
+    let card = world.post(format!("/subscriptions/{id}/resume"), failing).bearer(&club.shop.buyer.token).await;
+    assert_eq!(card.status, 200, "{}", card.body);
+    pass(&world, &mut club, 32).await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
+    world.reconcile().await;
+    let at_stripe = club.at_stripe(&world, account).await.remove(0);
+    let text = |value: &serde_json::Value| value.as_str().expect("it is text").to_owned();
+
+    // The seller ends it, and nobody is told.
+    let silence = json!({"hold": true, "own_clock": true, "drop_next": 100});
+    world.admin("POST", "webhooks/mode", silence.clone()).await;
+    world.delete_in_dashboard(&format!("/subscriptions/{}", text(&at_stripe["id"])), account).await;
+    world.deliver().await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "nobody heard of it");
+    world.pass(Duration::minutes(15)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+
+    // What the member owed is paid all the same.
+    let open = world.stripe(&format!("/invoices?status=open&subscription={}", text(&at_stripe["id"])), account).await;
+    let customer = [("customer", text(&at_stripe["customer"]))];
+    let method = world.in_dashboard("/payment_methods/pm_card_visa/attach", account, &customer).await;
+    let path = format!("/invoices/{}/pay", text(&open["data"][0]["id"]));
+    world.admin("POST", "webhooks/mode", silence).await;
+    let paid = world.in_dashboard(&path, account, &[("payment_method", text(&method["id"]))]).await;
+    assert_eq!(paid["status"], "paid", "{paid}");
+    world.deliver().await;
+    world.pass(Duration::minutes(15)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    let record = world.app.store.subscription(&id.parse().expect("an id")).await.expect("the table").expect("it is there");
+    assert_eq!(record.payments.len(), 2, "{record:?}");
+    assert!(club.is_open(&world).await);
+    world.pass(Duration::minutes(15)).await;
+    assert_eq!(world.reconcile().await.repaired, 0, "it is at rest");
 }
 
 #[tokio::test]

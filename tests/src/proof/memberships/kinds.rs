@@ -185,7 +185,7 @@ impl Kind {
             Offered | OfferEnded | OfferShown => End { runs: false, payments: 0, invoices: 0, opens: false, ..usual },
             Canceled | CanceledOfDirect => End { ending: true, ..usual },
             // It was ended in the Dashboard, and what is paid is read to its end.
-            CanceledAfterItsEnd => End { runs: false, ..usual },
+            CanceledAfterItsEnd | ReconciledEndOfDirect => End { runs: false, ..usual },
             SubscriptionDeleted => End { runs: false, opens: false, ..usual },
             Owed | OwedOfDirect | StoredFailureOfPaying | InvoicePaidOfRenewal | InvoicePaidOfRenewalOfDirect | ReconciledRenewal => {
                 End { payments: 2, invoices: 2, ..usual }

@@ -265,6 +265,11 @@ impl Membership {
                 // Nobody waits for the event any more.
                 waits = Duration::hours(2);
             }
+            Kind::ReconciledEndOfDirect => {
+                self.joined(play, "month").await;
+                self.world.deliver().await;
+                self.end_all(play).await;
+            }
             Kind::BooksOfAnUnheardRefund => {
                 self.joined(play, "month").await;
                 self.refund(play, 1000).await;
