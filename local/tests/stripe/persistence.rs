@@ -52,7 +52,7 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_crash_loses_at_most_a_second() {
+async fn what_was_written_survives_a_crash() {
     let folder = Folder::new("crash");
     let stripe = Stripe::with(folder.options()).await;
     let customer = stripe.post("/v1/customers", &[]).await.ok();

@@ -6,7 +6,6 @@
 //!    read as it stands now.
 //! 3. Where the key tells nothing, all of the customer's subscriptions or sessions are looked through for ours.
 
-use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::billing::{Invoice, StripeSubscription, is_named};
@@ -14,7 +13,6 @@ use super::cards::form;
 use super::error::StripeError;
 use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
-use super::webhook::Event;
 use super::{Gateway, Post};
 use crate::entropy::digest;
 use crate::membership::{self, Interval, Observation, Offer, Payment, Seen, Status, Subscription};
@@ -435,23 +433,6 @@ impl Gateway {
         }
         Ok(payments)
     }
-
-    /// Every page of a list, a hundred at a time; `query` has parameters already.
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn all<T: DeserializeOwned + HasId>(&self, query: &str, account: Option<&str>) -> Result<Vec<T>, StripeError> {
-        let mut all: Vec<T> = Vec::new();
-        loop {
-            let after = all.last().map(|last| format!("&starting_after={}", last.id())).unwrap_or_default();
-            let page: List<T> = self.get(&format!("{query}&limit=100{after}"), account).await?;
-            let (more, empty) = (page.has_more, page.data.is_empty());
-            all.extend(page.data);
-            if !more || empty {
-                return Ok(all);
-            }
-        }
-    }
 }
 
 fn refund(refund: &Refund) -> membership::Refund {
@@ -460,42 +441,5 @@ fn refund(refund: &Refund) -> membership::Refund {
         amount: refund.amount,
         failed: refund.state() == MovementState::Failed,
         transfer_reversed: refund.transfer_reversed().unwrap_or(0),
-    }
-}
-
-/// What a list's next page begins after.
-/// An object that a list can be continued after.
-pub trait HasId {
-    /// Stripe's id of it.
-    fn id(&self) -> &str;
-}
-
-impl HasId for Event {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl HasId for StripeSubscription {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl HasId for CheckoutSession {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl HasId for Invoice {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl HasId for Refund {
-    fn id(&self) -> &str {
-        &self.id
     }
 }

@@ -10,6 +10,7 @@ pub mod memberships;
 pub mod movements;
 pub mod oauth;
 pub mod objects;
+pub mod pages;
 pub mod requests;
 pub mod signature;
 pub mod webhook;
