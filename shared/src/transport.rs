@@ -74,7 +74,7 @@ async fn send(client: &reqwest::Client, request: HttpRequest) -> Result<HttpResp
     let answer = client.execute(request).await.map_err(connector_error)?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.map_err(connector_error)?;
-    let mut response = lambda_http::http::Response::new(SdkBody::from(body.to_vec()));
+    let mut response = lambda_http::http::Response::new(SdkBody::from(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
