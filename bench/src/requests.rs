@@ -62,9 +62,8 @@ pub(crate) const FLOOR: Workload =
 pub(crate) const LEAN: Workload =
     Workload { function: "f3", title: "one GetItem", status: Some(200), limits: Limits::NONE, kind: Kind::Lean };
 
-const CHARGE: Limits = Limits { size: 6_800_000, zipped: 3_100_000, init: 3_000_000, answer: 8_000_000, stripe: 1, dynamodb_trips: 3 };
-const OTHERS: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 3_500_000, answer: 12_000_000, stripe: 0, dynamodb_trips: 2 };
-const MEMBERSHIPS: Limits = Limits { size: 6_500_000, zipped: 2_900_000, ..OTHERS };
+const USUAL: Limits = Limits { size: 6_000_000, zipped: 2_800_000, init: 3_500_000, answer: 12_000_000, stripe: 0, dynamodb_trips: 2 };
+const CHARGE: Limits = Limits { init: 3_000_000, answer: 8_000_000, stripe: 1, dynamodb_trips: 3, ..USUAL };
 
 /// The functions' requests.
 pub(crate) const FUNCTIONS: [Workload; 21] = [
@@ -72,14 +71,14 @@ pub(crate) const FUNCTIONS: [Workload; 21] = [
         function: "courses",
         title: "GET /courses/{slug}",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::CoursePage,
     },
     Workload {
         function: "courses",
         title: "GET /courses (20)",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Catalogue,
     },
     Workload { function: "charge", title: "POST /courses/charge", status: Some(201), limits: CHARGE, kind: Kind::Purchase },
@@ -94,101 +93,101 @@ pub(crate) const FUNCTIONS: [Workload; 21] = [
         function: "accounts",
         title: "GET /users/me",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Account,
     },
-    Workload { function: "authorize", title: "GET /users/authorize", status: Some(302), limits: OTHERS, kind: Kind::Authorize },
+    Workload { function: "authorize", title: "GET /users/authorize", status: Some(302), limits: USUAL, kind: Kind::Authorize },
     Workload {
         function: "oauth-callback",
         title: "GET …/callback (bad state)",
         status: Some(302),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::UnknownState,
     },
     Workload {
         function: "oauth-callback",
         title: "GET …/callback (links)",
         status: Some(302),
-        limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
+        limits: Limits { stripe: 2, dynamodb_trips: 4, ..USUAL },
         kind: Kind::Link,
     },
     Workload {
         function: "onboarding",
         title: "POST …/onboarding (makes)",
         status: Some(200),
-        limits: Limits { stripe: 2, dynamodb_trips: 4, ..OTHERS },
+        limits: Limits { stripe: 2, dynamodb_trips: 4, ..USUAL },
         kind: Kind::Onboarding,
     },
     Workload {
         function: "payment-methods",
         title: "POST …/payment-methods",
         status: Some(201),
-        limits: Limits { stripe: 3, dynamodb_trips: 3, ..OTHERS },
+        limits: Limits { stripe: 3, dynamodb_trips: 3, ..USUAL },
         kind: Kind::SaveCard,
     },
-    Workload { function: "webhook", title: "payment_intent.succeeded", status: Some(200), limits: OTHERS, kind: Kind::PaymentSucceeded },
+    Workload { function: "webhook", title: "payment_intent.succeeded", status: Some(200), limits: USUAL, kind: Kind::PaymentSucceeded },
     Workload {
         function: "purchases",
         title: "GET /purchases (20)",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Purchases,
     },
     Workload {
         function: "purchases",
         title: "GET /admin/…/purchases",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::StaffPurchases,
     },
     Workload {
         function: "purchases",
         title: "GET /admin/…/sales",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::StaffSales,
     },
     Workload {
         function: "refunds",
         title: "POST …/refund",
         status: Some(200),
-        limits: Limits { stripe: 1, dynamodb_trips: 3, ..OTHERS },
+        limits: Limits { stripe: 1, dynamodb_trips: 3, ..USUAL },
         kind: Kind::Refund,
     },
-    Workload { function: "memberships", title: "POST …/membership (offers)", status: Some(200), limits: MEMBERSHIPS, kind: Kind::Offer },
+    Workload { function: "memberships", title: "POST …/membership (offers)", status: Some(200), limits: USUAL, kind: Kind::Offer },
     Workload {
         function: "memberships",
         title: "POST …/subscribe (first)",
         status: Some(201),
-        limits: Limits { stripe: 8, dynamodb_trips: 3, ..MEMBERSHIPS },
+        limits: Limits { stripe: 8, dynamodb_trips: 3, ..USUAL },
         kind: Kind::Subscribe,
     },
     Workload {
         function: "memberships",
         title: "GET /subscriptions",
         status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..MEMBERSHIPS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Subscriptions,
     },
     Workload {
         function: "notify",
         title: "a receipt to be mailed",
         status: None,
-        limits: Limits { dynamodb_trips: 4, ..OTHERS },
+        limits: Limits { dynamodb_trips: 4, ..USUAL },
         kind: Kind::Receipt,
     },
     Workload {
         function: "erasures",
         title: "nobody to erase",
         status: None,
-        limits: Limits { dynamodb_trips: 1, ..OTHERS },
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Schedule,
     },
     Workload {
         function: "reconcile",
         title: "nothing to mend",
         status: None,
-        limits: Limits { answer: 14_000_000, stripe: 0, dynamodb_trips: 21, ..OTHERS },
+        limits: Limits { answer: 14_000_000, stripe: 0, dynamodb_trips: 21, ..USUAL },
         kind: Kind::Schedule,
     },
 ];
