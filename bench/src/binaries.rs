@@ -32,7 +32,14 @@ pub(crate) struct Binary {
 pub(crate) fn build(packages: &BTreeSet<&'static str>) -> Result<BTreeMap<&'static str, Binary>, Failure> {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/build-release");
-    if !Command::new(script).arg(architecture).args(packages).status()?.success() {
+    let mut build = Command::new(script);
+    // `ring` is built anew, and all that needs it, where these are not as they were. `cargo run` has set them for this program.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            build.env_remove(name);
+        }
+    }
+    if !build.arg(architecture).args(packages).status()?.success() {
         return Err("not everything builds".into());
     }
     let folder = target_directory()?.join("lambda");
