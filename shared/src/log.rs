@@ -6,8 +6,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Begins logging at the levels in `RUST_LOG` (`info`, or `info,shared=debug`), or at `info`. `EnvFilter` would read
-/// more, with a regular expression engine of half a megabyte.
+/// Begins logging at the levels in `RUST_LOG` (`info`, or `info,shared=debug`), or at `info`, below which a release has nothing to
+/// log. `EnvFilter` would read more, with a regular expression engine of half a megabyte.
 pub fn init() {
     let levels = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
