@@ -199,7 +199,6 @@ async fn user(app: &App, email: &str) -> Result<User, Failure> {
 fn secrets() -> HashMap<String, String> {
     let stripe = json!({
         "secret_key": SECRET_KEY,
-        "client_id": "ca_local",
         "webhook_secrets": [WEBHOOK_SECRET],
         "connect_webhook_secrets": ["whsec_local_connect"],
     });
@@ -290,6 +289,7 @@ fn environment(dynamodb: &str, stripe: &str, aws: &str) -> Environment {
             ("STRIPE_SECRET_ARN", "local/stripe"),
             ("TOKEN_KEYS_SECRET_ARN", "local/token-keys"),
             ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
+            ("STRIPE_CLIENT_ID", "ca_local"),
             ("STRIPE_API_BASE", stripe),
             ("STRIPE_CONNECT_BASE", stripe),
             ("AWS_ENDPOINT_URL", aws),

@@ -120,6 +120,7 @@ impl Settings {
         if let Stripe::TestMode(keys) = &self.stripe {
             for (name, value) in [
                 ("STRIPE_PUBLISHABLE_KEY", keys.publishable_key.as_str()),
+                ("STRIPE_CLIENT_ID", keys.client_id.as_str()),
                 ("STRIPE_API_BASE", "https://api.stripe.com"),
                 ("STRIPE_CONNECT_BASE", "https://connect.stripe.com"),
             ] {

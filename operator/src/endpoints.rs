@@ -185,7 +185,7 @@ pub async fn set_up(app: &App, secret: &Secret, key: Option<String>) -> Result<S
     if secret_key.is_empty() {
         return Err("the secret has no secret_key yet".into());
     }
-    let keys = StripeKeys { secret_key, client_id: String::new(), webhook_secrets: Vec::new(), connect_webhook_secrets: Vec::new() };
+    let keys = StripeKeys { secret_key, webhook_secrets: Vec::new(), connect_webhook_secrets: Vec::new() };
     let stripe = Gateway::new(app, keys);
     let listed = all(&stripe).await?;
     let run = Run { stripe: &stripe, secret, value: &value, now: app.clock.now() };

@@ -90,6 +90,7 @@ class Deployment:
             "StorefrontUrl": journey.STOREFRONT,
             "AllowedOrigins": journey.STOREFRONT,
             "StripePublishableKey": "pk_test_local",
+            "StripeClientId": "ca_local",
             "StripeApiBase": self.stripe_url,
             "StripeConnectBase": self.stripe_url,
             "MailFrom": "courses@example.com",
@@ -152,7 +153,7 @@ def rehearse(arguments, folder):
 
         program = target() / "debug" / "examples" / "stripe"
         stack.enter_context(emulator.stripe(program, stripe_port, api, folder))
-        keys = {"secret_key": "sk_test_local", "client_id": "ca_local", "webhook_secrets": [], "connect_webhook_secrets": []}
+        keys = {"secret_key": "sk_test_local", "webhook_secrets": [], "connect_webhook_secrets": []}
         deployment.client("secretsmanager").put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(keys))
         # The stand-in resolves no names of the emulator's: it sends events to the other address that the API has there.
         deployment.operator(outputs["TableName"], "stripe-setup", STRIPE_SECRET_ARN=outputs["StripeSecretArn"], STRIPE_API_BASE=stripe_url,

@@ -20,6 +20,8 @@ pub struct Config {
     pub token_keys_secret_arn: String,
     /// `STRIPE_PUBLISHABLE_KEY`: what frontends may know.
     pub publishable_key: String,
+    /// `STRIPE_CLIENT_ID`, `ca_…`: who the platform is where sellers grant it access. It is public.
+    pub client_id: String,
     /// `STRIPE_API_BASE`, without a slash at the end.
     pub stripe_api_base: String,
     /// `STRIPE_CONNECT_BASE`, without a slash at the end.
@@ -169,6 +171,7 @@ impl Config {
             stripe_secret_arn: text("STRIPE_SECRET_ARN", ""),
             token_keys_secret_arn: text("TOKEN_KEYS_SECRET_ARN", ""),
             publishable_key: text("STRIPE_PUBLISHABLE_KEY", ""),
+            client_id: text("STRIPE_CLIENT_ID", ""),
             stripe_api_base: address("STRIPE_API_BASE", "https://api.stripe.com"),
             stripe_connect_base: address("STRIPE_CONNECT_BASE", "https://connect.stripe.com"),
             allowed_origins: text("ALLOWED_ORIGINS", "")

@@ -22,8 +22,6 @@ pub trait Secret: Sized {
 pub struct StripeKeys {
     /// `sk_…` or `rk_…`
     pub secret_key: String,
-    /// `ca_…`
-    pub client_id: String,
     /// `whsec_…` of the platform's endpoint; two while one is being rolled.
     #[serde(default)]
     pub webhook_secrets: Vec<String>,

@@ -40,9 +40,10 @@ pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
 /// What the functions are told by their environment, unless a test says otherwise.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
+    ("STRIPE_CLIENT_ID", "ca_local"),
     ("PUBLIC_API_URL", "http://localhost:9000"),
     ("STOREFRONT_URL", "http://localhost:3000"),
     ("ALLOWED_ORIGINS", "http://localhost:3000,https://partner.example"),

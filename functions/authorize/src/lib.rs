@@ -7,42 +7,21 @@ use lambda_http::http::Method;
 use lambda_http::http::header::ACCEPT;
 use serde::Serialize;
 use shared::app::App;
+use shared::config::Config;
 use shared::entropy::digest;
 use shared::error::Error;
 use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, answer, identity, request, response};
 use shared::ids::UserId;
 use shared::store::oauth::{Secret as _, State, Taken, Ticket};
-use shared::stripe::Gateway;
 use shared::user::User;
 
-/// What the function is made with.
-#[derive(Clone, Debug)]
-pub struct Authorize {
-    /// Settings and the table.
-    pub app: App,
-    /// Stripe: its OAuth address and the platform's client id. Nothing is sent from here.
-    pub stripe: Gateway,
-}
-
-impl Authorize {
-    /// From the environment; fetches the platform's client id.
-    ///
-    /// # Errors
-    /// Where a setting or the secret cannot be used.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
-        let app = App::from_env()?;
-        let stripe = Gateway::from_env(&app).await?;
-        Ok(Self { app, stripe })
-    }
-}
-
 /// Answers a request.
-pub async fn handle(authorize: &Authorize, request: Request) -> Response {
+pub async fn handle(app: &App, request: Request) -> Response {
     answer(&request, async {
         match *request.method() {
-            Method::GET => redirect(authorize, &request).await,
-            Method::POST => ticket(authorize, &request).await,
+            Method::GET => redirect(app, &request).await,
+            Method::POST => ticket(app, &request).await,
             _ => Err(Error::MethodNotAllowed),
         }
     })
@@ -52,8 +31,7 @@ pub async fn handle(authorize: &Authorize, request: Request) -> Response {
 /// Sends the browser to Stripe: two DynamoDB trips, no Stripe call.
 ///
 /// With a ticket from [`ticket`], the browser needs no session; the link then waits for its user to confirm it.
-async fn redirect(authorize: &Authorize, request: &Request) -> Result<Response, Error> {
-    let app = &authorize.app;
+async fn redirect(app: &App, request: &Request) -> Result<Response, Error> {
     let mut express = wants_express(request)?;
     let (user, with_session) = match request::parameter(request, "ticket")? {
         Some(ticket) => {
@@ -76,13 +54,23 @@ async fn redirect(authorize: &Authorize, request: &Request) -> Result<Response, 
     let (state, browser) = (app.entropy.secret(), app.entropy.secret());
     let kept = State { user_id: user.id, browser: digest(&browser), with_session, express };
     app.store.keep(&state, kept, app.clock.now()).await?;
-    let url = if express {
-        authorize.stripe.authorize_express_url(&app.config.callback_url(), &state)
-    } else {
-        authorize.stripe.authorize_url(&app.config.oauth_scope, &app.config.callback_url(), &state)
-    };
     let cookie = Cookie::OAuth.set(&browser, State::LIFETIME.whole_seconds(), &app.config);
-    Ok(response::with_cookie(response::redirect(&url), &cookie))
+    Ok(response::with_cookie(response::redirect(&stripe_url(&app.config, express, &state)), &cookie))
+}
+
+/// Where a seller's browser goes to grant access; for an Express account, to get one or to grant access to the one that they have.
+/// <https://docs.stripe.com/connect/oauth-reference#get-authorize>, <https://docs.stripe.com/connect/oauth-express-accounts>
+fn stripe_url(config: &Config, express: bool, state: &str) -> String {
+    let callback = config.callback_url();
+    let (client, redirect, state) = (("client_id", config.client_id.as_str()), ("redirect_uri", callback.as_str()), ("state", state));
+    let (path, query) = if express {
+        let wanted = [("suggested_capabilities[]", "card_payments"), ("suggested_capabilities[]", "transfers")];
+        ("/express/oauth/authorize", [client, redirect, state, wanted[0], wanted[1]])
+    } else {
+        ("/oauth/authorize", [("response_type", "code"), ("scope", &config.oauth_scope), client, redirect, state])
+    };
+    let query = serde_urlencoded::to_string(query).expect("pairs of texts can be written as a query");
+    format!("{}{path}?{query}", config.stripe_connect_base)
 }
 
 #[derive(Serialize)]
@@ -91,8 +79,7 @@ struct TicketView {
 }
 
 /// Gives a frontend the address to send its browser to, good for one visit within 60 seconds: two DynamoDB trips.
-async fn ticket(authorize: &Authorize, request: &Request) -> Result<Response, Error> {
-    let app = &authorize.app;
+async fn ticket(app: &App, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, app).await?;
     require_seller(&user)?;
     let express = wants_express(request)?;

@@ -1,10 +1,10 @@
-//! `GET`, `POST /users/authorize`: sends a seller to Stripe.
+//! Serves `authorize` to Lambda.
 
-use authorize::Authorize;
+use shared::app::App;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     shared::log::init();
-    let authorize = Authorize::from_env().await?;
-    shared::http::serve(|request| authorize::handle(&authorize, request)).await
+    let app = App::from_env()?;
+    shared::http::serve(|request| authorize::handle(&app, request)).await
 }

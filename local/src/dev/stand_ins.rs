@@ -11,7 +11,6 @@ use crate::settings::{STAND_IN_KEY, Settings, Stripe};
 use crate::stripe::{self, StandIn, WebhookEndpoint};
 use crate::web::{self, Web};
 
-const CLIENT_ID: &str = "ca_local";
 const WEBHOOK_SECRET: &str = "whsec_local";
 const CONNECT_WEBHOOK_SECRET: &str = "whsec_local_connect";
 
@@ -66,16 +65,17 @@ fn failed(what: &str) -> impl Fn(io::Error) -> String {
 
 fn options(settings: &Settings) -> stripe::Options {
     let functions = settings.functions();
-    let publishable_key = functions.get("STRIPE_PUBLISHABLE_KEY").cloned().unwrap_or_default();
-    let public_api = functions.get("PUBLIC_API_URL").map(|url| url.trim_end_matches('/')).unwrap_or_default();
+    let variable = |name: &str| functions.get(name).cloned().unwrap_or_default();
+    let public_api = variable("PUBLIC_API_URL");
+    let public_api = public_api.trim_end_matches('/');
     let api = format!("http://localhost:{}", settings.ports().api);
     let webhook = |path: &str, secret: &str, connect| WebhookEndpoint { url: format!("{api}{path}"), secret: secret.to_owned(), connect };
     stripe::Options {
         port: settings.ports().stripe,
         state_file: Some(settings.state("stripe.json")),
         secret_key: STAND_IN_KEY.to_owned(),
-        publishable_key,
-        client_id: CLIENT_ID.to_owned(),
+        publishable_key: variable("STRIPE_PUBLISHABLE_KEY"),
+        client_id: variable("STRIPE_CLIENT_ID"),
         redirect_uris: vec![format!("{public_api}/users/oauth/callback")],
         webhooks: vec![
             webhook("/webhooks/stripe", WEBHOOK_SECRET, false),
@@ -89,13 +89,11 @@ fn secrets(settings: &Settings) -> io::Result<HashMap<String, String>> {
     let stripe = match settings.stripe() {
         Stripe::StandIn => json!({
             "secret_key": STAND_IN_KEY,
-            "client_id": CLIENT_ID,
             "webhook_secrets": [WEBHOOK_SECRET],
             "connect_webhook_secrets": [CONNECT_WEBHOOK_SECRET]
         }),
         Stripe::TestMode(keys) => json!({
             "secret_key": keys.secret_key,
-            "client_id": keys.client_id,
             "webhook_secrets": Vec::from_iter(&keys.webhook_secret),
             "connect_webhook_secrets": Vec::from_iter(&keys.connect_webhook_secret)
         }),

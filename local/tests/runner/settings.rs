@@ -82,6 +82,7 @@ fn keys_of_stripes_test_mode_bring_stripes_own_addresses() {
     assert_eq!(variable(&settings, "STRIPE_API_BASE"), "https://api.stripe.com");
     assert_eq!(variable(&settings, "STRIPE_CONNECT_BASE"), "https://connect.stripe.com");
     assert_eq!(variable(&settings, "STRIPE_PUBLISHABLE_KEY"), "pk_test_1");
+    assert_eq!(variable(&settings, "STRIPE_CLIENT_ID"), "ca_1");
     assert!(!settings.functions().values().any(|value| value.contains("sk_test_1")), "the key is a secret, not a variable");
     let Stripe::TestMode(keys) = settings.stripe() else { panic!("{:?}", settings.stripe()) };
     assert_eq!(keys.connect_webhook_secret.as_deref(), Some("whsec_1"));

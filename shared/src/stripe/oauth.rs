@@ -42,35 +42,6 @@ impl OAuthToken {
 }
 
 impl Gateway {
-    /// Where a seller's browser goes to grant access.
-    #[must_use]
-    pub fn authorize_url(&self, scope: &str, redirect_uri: &str, state: &str) -> String {
-        let query = serde_urlencoded::to_string([
-            ("response_type", "code"),
-            ("scope", scope),
-            ("client_id", &self.keys.last().client_id),
-            ("redirect_uri", redirect_uri),
-            ("state", state),
-        ])
-        .expect("pairs of texts can be written as a query");
-        format!("{}/oauth/authorize?{query}", self.connect_base)
-    }
-
-    /// Where a seller's browser goes to get an Express account, or to grant access to the one that they have.
-    /// <https://docs.stripe.com/connect/oauth-express-accounts>
-    #[must_use]
-    pub fn authorize_express_url(&self, redirect_uri: &str, state: &str) -> String {
-        let query = serde_urlencoded::to_string([
-            ("client_id", self.keys.last().client_id.as_str()),
-            ("redirect_uri", redirect_uri),
-            ("state", state),
-            ("suggested_capabilities[]", "card_payments"),
-            ("suggested_capabilities[]", "transfers"),
-        ])
-        .expect("pairs of texts can be written as a query");
-        format!("{}/express/oauth/authorize?{query}", self.connect_base)
-    }
-
     /// Trades a code for tokens: one request, never repeated, since a code that is used twice revokes what it gave.
     ///
     /// # Errors
@@ -104,8 +75,7 @@ impl Gateway {
     /// # Errors
     /// Where Stripe fails or is out of reach.
     pub async fn deauthorize(&self, account: &str) -> Result<(), StripeError> {
-        let keys = self.keys.current().await;
-        let form = [("client_id", keys.client_id.as_str()), ("stripe_user_id", account)];
+        let form = [("client_id", self.client_id.as_str()), ("stripe_user_id", account)];
         let (status, body) = self.connect_post("/oauth/deauthorize", &form).await.map_err(|error| match error {
             TokenError::Timeout => StripeError::NoAnswer { timeout: true },
             _ => StripeError::NoAnswer { timeout: false },

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use authorize::Authorize;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_http::{Context, RequestExt as _};
 use memberships::Memberships;
@@ -80,7 +79,6 @@ impl Stage {
         app.store = Store::new(shared::aws::dynamodb(&app.aws, Some(NOBODY.to_owned())), &app.config.table_name);
         let keys = StripeKeys {
             secret_key: "sk_test_fuzz".to_owned(),
-            client_id: "ca_fuzz".to_owned(),
             webhook_secrets: vec!["whsec_platform".to_owned()],
             connect_webhook_secrets: vec!["whsec_connect".to_owned()],
         };
@@ -98,7 +96,7 @@ impl Stage {
         let answer = self.runtime.block_on(async {
             match function {
                 Function::Accounts => accounts::handle(&app, request).await,
-                Function::Authorize => authorize::handle(&Authorize { app, stripe }, request).await,
+                Function::Authorize => authorize::handle(&app, request).await,
                 Function::Courses => courses::handle(&app, request).await,
                 Function::Memberships => memberships::handle(&Memberships { app, stripe }, request).await,
                 Function::OAuthCallback => {

@@ -8,7 +8,7 @@ use super::World;
 pub(super) async fn dispatch(world: &World, function: &str, request: Request) -> Response<Body> {
     match function {
         "accounts" => Box::pin(accounts::handle(&world.app, request)).await,
-        "authorize" => Box::pin(authorize::handle(&world.payments.authorize, request)).await,
+        "authorize" => Box::pin(authorize::handle(&world.app, request)).await,
         "charge" => Box::pin(charge::handle(&world.payments.charge, request)).await,
         "courses" => Box::pin(courses::handle(&world.app, request)).await,
         "memberships" => Box::pin(memberships::handle(&world.payments.memberships, request)).await,

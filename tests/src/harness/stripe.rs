@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use authorize::Authorize;
 use axum::Router;
 use axum::extract::State;
 use charge::Charge;
@@ -30,7 +29,6 @@ use super::{Answer, PAUSE, Person, World};
 
 /// The functions that talk to Stripe, and the Stripe that they talk to.
 pub(crate) struct Payments {
-    pub(super) authorize: Authorize,
     /// Also opens what it sealed.
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
@@ -63,7 +61,6 @@ impl Payments {
     pub(super) async fn start(app: &App, stand_in: StandIn) -> Self {
         let keys = StripeKeys {
             secret_key: "sk_test_local".into(),
-            client_id: "ca_local".into(),
             webhook_secrets: vec!["whsec_old".into(), "whsec_local".into()],
             connect_webhook_secrets: vec!["whsec_local_connect".into()],
         };
@@ -73,7 +70,6 @@ impl Payments {
         let webhook = Webhook { app: app.clone(), stripe: stripe.clone() };
         let (endpoint, url) = endpoint(webhook.clone()).await;
         let payments = Self {
-            authorize: Authorize { app: app.clone(), stripe: stripe.clone() },
             oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
             charge: Charge { app: app.clone(), stripe: stripe.clone() },
             erasures: Erasures { app: app.clone(), stripe: stripe.clone() },
@@ -99,7 +95,6 @@ impl Payments {
     /// From now on every function has keys of its own from a secret, as processes have; but webhooks that the stand-in sends
     /// by itself still reach one with the usual keys.
     pub(crate) async fn read_keys_from(&mut self, secret: &super::Secret) {
-        self.authorize.stripe = secret.gateway().await;
         self.oauth.stripe = secret.gateway().await;
         self.charge.stripe = secret.gateway().await;
         self.erasures.stripe = secret.gateway().await;
@@ -264,7 +259,7 @@ impl World {
             account.clone_into(&mut field.1);
         }
         let callback = form.submit(&self.app.http, ("decision", decision)).await;
-        let path = callback.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{callback} is not ours"));
+        let path = callback.strip_prefix(&self.app.config.public_api_url).unwrap_or_else(|| panic!("{callback} is not ours"));
         Consent { path: path.to_owned(), cookie }
     }
 

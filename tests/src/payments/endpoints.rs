@@ -15,7 +15,7 @@ const WRITE: &str = "PutSecretValue";
 
 /// The secret as the stack makes it, with the key that the operator wrote.
 fn empty() -> Value {
-    json!({"secret_key": "sk_test_local", "client_id": "ca_local", "webhook_secrets": [], "connect_webhook_secrets": [], "note": "mine"})
+    json!({"secret_key": "sk_test_local", "webhook_secrets": [], "connect_webhook_secrets": [], "note": "mine"})
 }
 
 async fn try_set_up(world: &World, secret: &Secret, key: Option<&str>) -> Result<Vec<String>, String> {

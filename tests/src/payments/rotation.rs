@@ -19,7 +19,6 @@ const CHARGE: &str = "POST /v1/payment_intents";
 fn keys(secret_key: &str, webhook_secrets: &[&str]) -> Value {
     json!({
         "secret_key": secret_key,
-        "client_id": "ca_local",
         "webhook_secrets": webhook_secrets,
         "connect_webhook_secrets": [CONNECT.1],
     })
