@@ -157,7 +157,8 @@ fn the_table_has_the_keys_that_the_store_uses() {
 fn stripes_secret_is_deployed_empty() {
     let template = Template::read();
     let secret: serde_json::Value = serde_json::from_str(text(template.property("StripeSecret", "SecretString"))).expect("it is JSON");
-    // To the letter: another shape would be written over the keys of those who update. A webhook secret that everybody can read here would let everybody forge events.
+    // To the letter: another shape would be written over the keys of those who update. A webhook secret that everybody can
+    // read here would let everybody forge events.
     assert_eq!(secret, json!({ "secret_key": "", "client_id": "", "webhook_secrets": [], "connect_webhook_secrets": [] }));
     serde_json::from_value::<shared::secrets::StripeKeys>(secret).expect("the functions know the shape");
     for (name, parameter) in super::entries(template.at("/Parameters")) {
