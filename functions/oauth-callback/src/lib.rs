@@ -35,8 +35,9 @@ impl OAuthCallback {
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let secrets = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
+        let stripe = Gateway::from_secret(&app, secrets.clone());
         let token_keys = Rotating::read(secrets, app.config.token_keys_secret_arn.clone(), app.clock.clone());
-        let (stripe, token_keys) = tokio::try_join!(Gateway::from_env(&app), token_keys)?;
+        let (stripe, token_keys) = tokio::try_join!(stripe, token_keys)?;
         Ok(Self { app, stripe, token_keys: Arc::new(token_keys) })
     }
 }
