@@ -1,4 +1,7 @@
-/** Every page in the light, in the dark and on a small screen: pictures to look at, and no violation for axe-core. */
+/**
+ * Every page on a large and on a small screen, in the light and in the dark: pictures to look at, and no violation for
+ * axe-core. Colours do not depend on the width, so two looks have all of it.
+ */
 
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -13,8 +16,6 @@ import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
   light: { colorScheme: 'light' },
-  dark: { colorScheme: 'dark' },
-  narrow: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
   'narrow-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
 };
 
