@@ -1,61 +1,57 @@
-/** The buyer's memberships: the list, and what can be done with them. */
+/** The buyer's memberships: the list and its actions. */
 
 import { api, part } from './api.js';
 import { shortName } from './cards.js';
+import { leaveFor } from './checkout.js';
 import { usableCards } from './course-cards.js';
 import { pagedList } from './list.js';
-import { TIMEOUT_MS, rate, subscriptionLabel } from './membership.js';
+import { TIMEOUT_MS, isCheaper, rate, subscriptionLabel } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, notice, say, table } from './ui.js';
 
-const COLUMNS = [{ title: 'Membership' }, { title: 'State' }, { title: 'Open until' }, { title: 'Price', number: true }, { title: 'Actions' }];
+const COLUMNS = [{ title: 'Membership' }, { title: 'Status' }, { title: 'Paid until' }, { title: 'Price', number: true }, { title: 'Actions' }];
 
-const section = byId('memberships');
 const outcome = byId('membership-outcome');
 
 let list;
 
-/** Shows the list and makes its buttons work. */
+/** Shows the list and connects its buttons. */
 export function memberships() {
-  // What the address says of a visit to Stripe's page proves nothing; the list knows.
-  const visit = new URLSearchParams(window.location.search).get('subscription');
-  if (visit) {
-    window.history.replaceState(null, '', `${window.location.pathname}#memberships`);
-    const again = button('Look again', () => list.reload());
-    const left = visit === 'canceled';
-    say(outcome, notice('plain', left ? 'You left Stripe’s page.' : 'You are back from Stripe’s page.', left ? 'Nothing was charged.' : 'Your memberships stand below.', left ? [] : [again]));
-  }
   let rows;
   list = pagedList({
     root: byId('membership-list'),
     name: 'memberships',
     load: (cursor) => api.get('/subscriptions', { query: { limit: 20, cursor }, cache: 'no-store' }),
     frame: () => {
-      rows = table('My memberships', COLUMNS);
+      rows = table('Memberships', COLUMNS);
       return rows;
     },
     row: (subscription) => rows.row(cells(subscription)),
-    empty: () => h('div', { class: 'empty' }, h('p', {}, 'You are no member anywhere. Where a seller offers a membership, it stands beside their courses.')),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'You don’t have any memberships. Teachers who offer one show it next to their courses.')),
     failed: (error) => error.status === 401 && (goToLogin(), true),
+    news: outcome,
   });
+  return list.ready;
 }
 
 function cells(subscription) {
-  const { title, amount, currency, interval, paid_until: until } = subscription;
-  return [title, subscriptionLabel(subscription), until ? date(until) : '–', rate(amount, currency, interval), h('div', { class: 'row-actions' }, actions(subscription))];
+  const { title, amount, currency, interval, paid_until: until, switches_at: from } = subscription;
+  const price = from ? `${rate(amount, currency, interval)} from ${date(from)}` : rate(amount, currency, interval);
+  return [h('span', { dir: 'auto' }, title), subscriptionLabel(subscription), until ? date(until) : '–', price, h('div', { class: 'row-actions' }, actions(subscription))];
 }
 
 function actions(subscription) {
   const act = (text, work) => {
-    const control = button(text, () => busy(control, () => work(subscription)), { class: 'button button-small', 'aria-label': `${text}: ${subscription.title}` });
+    const control = button(text, () => busy(control, () => work(subscription)), { class: 'button button-small', 'aria-label': `${text}: ${subscription.title}`, 'data-focus': `${text} ${subscription.id}` });
     return control;
   };
   const runs = ['active', 'past_due'].includes(subscription.status);
   if (!runs) return [];
-  const switched = subscription.interval === 'month' ? 'Pay by the year' : 'Pay by the month';
+  const switched = subscription.interval === 'month' ? 'Switch to yearly' : 'Switch to monthly';
   return [
-    subscription.cancel_at_period_end ? act('Keep it', keep) : act('Cancel', cancel),
+    subscription.ended_by ? null : subscription.cancel_at_period_end ? act('Resume', keep) : act('Cancel', cancel),
+    subscription.cancel_at_period_end && act('End now', endNow),
     subscription.status === 'active' && !subscription.cancel_at_period_end && act(switched, change),
     subscription.status === 'past_due' && act('Pay now', payNow),
   ];
@@ -64,53 +60,78 @@ function actions(subscription) {
 async function cancel(subscription) {
   const sure = await confirmed({
     title: `Cancel “${subscription.title}”?`,
-    text: 'You read on until the end of what you have paid. Then the courses close, and nothing more is charged.',
+    text:
+      subscription.status === 'past_due'
+        ? 'It ends now. You won’t be charged what is due, and you keep access until the end of the period you have paid for.'
+        : 'You keep access until the end of the period you have paid for, and won’t be charged again.',
     yes: 'Cancel membership',
-    no: 'Stay a member',
+    no: 'Keep membership',
   });
-  if (sure) await ask(subscription, 'cancel', undefined, 'The membership was not canceled.', 'The membership ends with what you have paid.');
+  if (sure) await ask(subscription, 'cancel', undefined, 'Your membership wasn’t canceled.', 'Your membership is canceled. You keep access until the end of the paid period.');
 }
 
-const keep = (subscription) => ask(subscription, 'resume', undefined, 'Nothing was changed.', 'You stay a member.');
+async function endNow(subscription) {
+  const sure = await confirmed({
+    title: `End “${subscription.title}” now?`,
+    text: 'You won’t be charged again, and this can’t be undone. You keep access until the end of the period you have paid for.',
+    yes: 'End now',
+    no: 'Not now',
+  });
+  if (sure) await ask(subscription, 'cancel', { at_once: true }, 'Your membership wasn’t ended.', 'Your membership has ended. You won’t be charged again.');
+}
+
+const keep = (subscription) => ask(subscription, 'resume', undefined, 'Nothing was changed.', 'Your membership will renew as before.');
 
 async function change(subscription) {
   const interval = subscription.interval === 'month' ? 'year' : 'month';
   const sure = await confirmed({
-    title: `Pay for “${subscription.title}” by the ${interval}?`,
-    text: 'It begins today. What is left of what you have paid is taken off, and the difference is charged to your card now.',
-    yes: `Pay by the ${interval}`,
-    no: 'Leave it as it is',
+    title: `Switch “${subscription.title}” to ${interval}ly billing?`,
+    text: isCheaper(subscription)
+      ? 'The change takes effect at the end of the period you have paid for. You won’t be charged until then.'
+      : 'If it costs more, the change takes effect today: your card is charged the difference, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.',
+    yes: `Switch to ${interval}ly`,
+    no: 'Not now',
   });
-  if (sure) await ask(subscription, 'switch', { interval }, 'Nothing was changed.', `You pay by the ${interval} from now on.`);
+  if (sure) await ask(subscription, 'switch', { interval }, 'Nothing was changed.', ({ switches_at: from }) => (from ? `You switch to ${interval}ly billing on ${date(from).textContent}.` : `You’re now billed ${interval}ly.`));
 }
 
 async function payNow(subscription) {
   const [card] = await usableCards();
   if (!card) {
-    say(outcome, notice('plain', 'Save a card first.', 'Add a card below, then press “Pay now” again.'));
+    await pay(subscription);
     return;
   }
   const sure = await confirmed({
     title: `Pay with ${shortName(card)}?`,
-    text: 'What this membership owes is charged now, and this card pays it from now on.',
+    text: 'The amount due is charged now, and this card is used for future renewals. If your bank asks you to confirm, Stripe’s page opens.',
     yes: 'Pay now',
     no: 'Not now',
   });
-  if (sure) await ask(subscription, 'resume', { payment_method: card.id }, 'It was not paid.', 'It is paid. You stay a member.');
+  if (sure) await pay(subscription, card.id);
 }
 
+/** Pays what is owed, or leaves for Stripe's page if only the member can do it: to authenticate, or to use another card. */
+const pay = (subscription, card) =>
+  ask(subscription, 'resume', card && { payment_method: card }, 'The payment didn’t go through.', ({ payment_url: url }) => {
+    if (!url) return 'Paid. Your membership continues.';
+    leaveFor(url);
+    return 'Opening Stripe’s payment page.';
+  });
+
 const WORDS = {
-  card_declined: 'The card was declined. Nothing was charged.',
-  interval_not_offered: 'The seller does not offer that.',
-  subscription_past_due: 'Pay what is due first.',
-  subscription_not_running: 'It has ended, or is about to.',
+  card_declined: 'Your card was declined, and you haven’t been charged. Make another card your default, or remove this one to pay on Stripe’s page.',
+  payment_method_refused: 'This card can’t be used for this membership. Remove it, then choose “Pay now” again to pay on Stripe’s page.',
+  interval_not_offered: 'The teacher doesn’t offer that.',
+  subscription_past_due: 'Pay the amount due first.',
+  subscription_not_running: 'This membership has ended or is about to.',
 };
 
 async function ask(subscription, what, body, failure, done) {
   say(outcome, null);
-  let news = notice('good', done);
+  let news;
   try {
-    await api.post(`/subscriptions/${part(subscription.id)}/${what}`, body, { timeout: TIMEOUT_MS });
+    const answer = await api.post(`/subscriptions/${part(subscription.id)}/${what}`, body, { timeout: TIMEOUT_MS });
+    news = notice('good', typeof done === 'string' ? done : done(answer));
   } catch (error) {
     if (error.status === 401) {
       goToLogin();
@@ -119,7 +140,5 @@ async function ask(subscription, what, body, failure, done) {
     news = problem(failure, error, WORDS[error.code] ? { text: WORDS[error.code] } : {});
   }
   say(outcome, news);
-  // The button that was pressed goes with its row: the keyboard goes on from here.
-  section.focus({ preventScroll: true });
   await list.reload();
 }

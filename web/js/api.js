@@ -1,15 +1,15 @@
 /**
- * The HTTP API under this site's own origin. The server in front takes the prefix off.
+ * The HTTP API under this site's own origin. The server in front removes the prefix.
  *
- * Every failure is an {@link ApiError} with a `code` to switch on. A request that changes something is sent once: what
- * became of one that was not answered is for the API to find, not for a second sending.
+ * Every failure is an {@link ApiError} with a `code` to check. A request that changes something is sent only once: if its response
+ * is lost, the API determines the outcome, not a second request.
  */
 
 const PREFIX = '/api';
 const TIMEOUT_MS = 15_000;
 const RETRY_AFTER_MS = 600;
 
-/** Why a request came to nothing. */
+/** Why a request failed. */
 export class ApiError extends Error {
   /**
    * @param {object} problem
@@ -17,15 +17,16 @@ export class ApiError extends Error {
    * @param {number} [problem.status] the HTTP status; 0 where there was no answer
    * @param {string} [problem.detail] a sentence of the API's
    * @param {string} [problem.requestId] what support would ask for
+   * @param {number} [problem.retryAfter] in seconds, where the API says when to try again
    * @param {object} [problem.body] all that the API said
    */
-  constructor({ code, status = 0, detail = '', requestId = '', body = {} }) {
+  constructor({ code, status = 0, detail = '', requestId = '', retryAfter = 0, body = {} }) {
     super(`${code}${status ? ` (${status})` : ''}`);
     this.name = 'ApiError';
-    Object.assign(this, { code, status, detail, requestId, body });
+    Object.assign(this, { code, status, detail, requestId, retryAfter, body });
   }
 
-  /** Whether the fault is not the client's: no answer, or a 5xx. */
+  /** Whether the client is not at fault: no response, or a 5xx. */
   get isOutage() {
     return this.status === 0 || this.status >= 500;
   }
@@ -45,6 +46,7 @@ async function problem(response) {
     status: response.status,
     detail: body?.detail ?? '',
     requestId: body?.request_id ?? '',
+    retryAfter: Number(response.headers.get('retry-after')) || 0,
     body: body ?? {},
   });
 }
@@ -84,9 +86,9 @@ async function read(path, options) {
   }
 }
 
-/** Each answers the parsed body, or null where there is none, and throws {@link ApiError}. */
+/** Each returns the parsed body, or null if there is none, and throws {@link ApiError}. */
 export const api = {
-  /** A read is tried a second time where the first met an outage. */
+  /** A read is retried once after an outage. */
   get: read,
   post: (path, body, options) => once('POST', path, { ...options, body }),
   put: (path, body, options) => once('PUT', path, { ...options, body }),
@@ -94,5 +96,5 @@ export const api = {
   delete: (path, options) => once('DELETE', path, options),
 };
 
-/** One part of a path. */
+/** One segment of a path. */
 export const part = (text) => encodeURIComponent(text);

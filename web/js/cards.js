@@ -1,4 +1,4 @@
-/** A saved card in people's words. */
+/** Describes saved cards. */
 
 const BRANDS = {
   amex: 'Amex',
@@ -17,8 +17,8 @@ export const cardName = (card) => `${BRANDS[card.brand] ?? 'Card'} ending in ${c
 /** @returns {string} such as "Visa 4242, 12/30": where there is little room, and two cards may differ in the date alone */
 export const shortName = (card) => `${BRANDS[card.brand] ?? 'Card'} ${card.last4}, ${expiry(card).replace('/20', '/')}`;
 
-/** @returns {string} such as "12/2030", as it stands on the card */
+/** @returns {string} such as "12/2030", as printed on the card */
 export const expiry = (card) => `${String(card.exp_month).padStart(2, '0')}/${card.exp_year}`;
 
-/** Whether the card's last day is over. It is good until the end of its month. */
+/** Whether the card has expired. It is valid until the end of its month. */
 export const hasExpired = (card, now = new Date()) => new Date(card.exp_year, card.exp_month) <= now;

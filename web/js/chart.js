@@ -1,4 +1,4 @@
-/** A small bar chart of money over time, drawn as SVG: one bar a day, or a month where the time is long. */
+/** A small bar chart of money over time, as SVG: one bar per day, or per month for long periods. */
 
 import { format } from './money.js';
 import { h } from './ui.js';
@@ -17,7 +17,7 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-/** The day or the month that a time falls into, where people are. */
+/** The day or month of a time, in the user's time zone. */
 const dayOf = (at) => `${at.getFullYear()}-${at.getMonth()}-${at.getDate()}`;
 const monthOf = (at) => `${at.getFullYear()}-${at.getMonth()}`;
 
@@ -29,7 +29,7 @@ function periods(byDay, today) {
 }
 
 /**
- * A figure of one currency's amounts.
+ * A figure with one currency's amounts.
  *
  * @param {string} title
  * @param {string} currency

@@ -6,13 +6,16 @@ import { format } from './money.js';
 import { button, linkButton, notice } from './ui.js';
 import { problem } from './problems.js';
 
-/** Stripe is asked on the way; its slowest answer is worth waiting for. */
+/** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
 
-/** Where a purchase shows how it stands. */
+/** The page that shows a purchase's status. */
 export const purchasePage = (id) => `/purchase.html?id=${encodeURIComponent(id)}`;
 
-/** Leaves for a page of Stripe's. */
+/** The URL of a user's course: by its id, which survives a change of the slug and even the course's deletion. */
+export const ownedAddress = (id) => `/course.html?id=${encodeURIComponent(id)}`;
+
+/** Leaves for a page at Stripe. */
 export function leaveFor(text) {
   const url = new URL(text);
   // A scheme such as javascript: would run as this site.
@@ -37,7 +40,7 @@ export async function charge(body) {
 }
 
 /**
- * Begins or goes on with the purchase of a course, and leaves for the page where it goes on.
+ * Starts or continues the purchase of a course, and leaves for the next page.
  *
  * @param {string} courseId
  * @param {number} [expected] the price that the buyer has seen, in the minor unit
@@ -61,40 +64,46 @@ export async function buy(courseId, expected, { card, keepCard } = {}) {
   }
 }
 
-/** Whoever wanted the card kept hears that it will not be, before the card is typed. */
+/** Tells a buyer who wants the card saved that it will not be, before they enter it. */
 function cannotKeep(url) {
-  const onwards = button('Go to the payment page', () => leaveFor(url), { class: 'button button-main' });
-  return notice('plain', 'Your card cannot be kept with this purchase.', 'This seller takes the payment on an account of their own. You can pay all the same, or save a card in your account first.', [onwards]);
+  const onwards = button('Continue to payment', () => leaveFor(url), { class: 'button button-main' });
+  return notice('plain', 'Your card can’t be saved with this purchase.', 'This teacher takes payments through their own account. You can still pay, or save a card in your account first.', [onwards]);
 }
 
-const purchases = () => linkButton('My purchases', '/account.html#purchases');
+const purchases = () => linkButton('Your purchases', '/account.html#purchases');
 
-/** Why a purchase did not go on, as a notice. */
+/** Errors that mean that nobody can buy the course at the moment. */
+const NOT_ON_SALE = ['price_too_low', 'seller_not_connected', 'seller_capability_missing', 'not_found'];
+export const isNotOnSale = (code) => NOT_ON_SALE.includes(code);
+
+/** A notice about why a purchase did not continue. */
 export function refusal(error) {
   switch (error.code) {
     case 'already_owned':
-      return notice('good', 'You own this course already.', 'It was not charged again.', [purchases()]);
+      return notice('good', 'You already own this course.', 'You haven’t been charged again.', [linkButton('Your library', '/account.html#library')]);
     case 'own_course':
-      return notice('plain', 'This is your own course.', 'Sellers cannot buy from themselves.');
+      return notice('plain', 'This is your own course.', 'You can’t buy your own courses.');
     case 'price_changed': {
       const price = error.body.price;
       const now = price ? ` It now costs ${format(price.amount, price.currency)}.` : '';
-      return notice('plain', 'The price has changed since you opened this page.', `Nothing was charged.${now} Buy it at the new price if that suits you.`);
+      return notice('plain', 'The price has changed since you opened this page.', `You haven’t been charged.${now} You can buy it at the new price.`);
     }
+    case 'price_too_low':
     case 'seller_not_connected':
-      return notice('bad', 'This course cannot be bought at the moment.', 'Its seller cannot receive payments yet. Nothing was charged; please come back later.');
+    case 'seller_capability_missing':
+      return notice('plain', 'This course isn’t on sale right now.', 'You haven’t been charged. Please check back later.');
     case 'purchase_in_progress':
-      return notice('plain', 'You are buying this course in another window.', 'Finish there, or wait a few seconds and try again. You cannot be charged twice.', [purchases()]);
+      return notice('plain', 'You’re buying this course in another window.', 'Finish there, or try again in a few seconds. You can’t be charged twice.', [purchases()]);
     case 'card_declined':
-      return notice('bad', 'The card was declined.', 'Nothing was charged. Try again with another card, or ask your bank.');
+      return notice('bad', 'Your card was declined.', 'You haven’t been charged. Try another card, or ask your bank.');
     case 'payment_method_refused':
-      return notice('bad', 'This card cannot be used.', 'Nothing was charged. Choose another card, or pay on Stripe’s page.');
+      return notice('bad', 'This card can’t be used.', 'You haven’t been charged. Choose another card, or pay on Stripe’s page.');
     case 'not_found':
-      return notice('bad', 'This course is not for sale any more.', 'Nothing was charged.', [linkButton('All courses', '/')]);
+      return notice('plain', 'This course is no longer for sale.', 'You haven’t been charged.', [linkButton('Browse courses', '/')]);
     default:
       if (error.isOutage || !error.code) {
-        return problem('The payment could not be started.', error, { text: 'Nothing was charged twice, and it is safe to try again.' });
+        return problem('We couldn’t start the payment.', error, { text: 'You can’t be charged twice, so it’s safe to try again.' });
       }
-      return problem('The payment could not be started.', error);
+      return problem('We couldn’t start the payment.', error);
   }
 }

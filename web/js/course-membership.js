@@ -1,4 +1,4 @@
-/** A seller's membership beside a course's price. */
+/** A seller's membership next to a course's price. */
 
 import { api, part } from './api.js';
 import { shortName } from './cards.js';
@@ -8,7 +8,7 @@ import { loginAddress } from './session.js';
 import { h, linkButton, onSubmit } from './ui.js';
 
 /**
- * A form that subscribes to what the course's seller offers. Nobody misses it where it cannot be read: the course itself can be bought.
+ * A form that subscribes to the seller's membership. If the offer cannot be read, it is left out: the course can still be bought.
  *
  * @param {object} course
  * @param {object|null|undefined} user who is signed in; null is nobody
@@ -25,12 +25,12 @@ export async function membershipForm(course, user, told) {
   } catch {
     return null;
   }
-  const head = [h('h2', { id: 'membership-title' }, offer.title), h('p', { class: 'muted' }, 'Opens all of this seller’s courses, for as long as you are a member.')];
+  const head = [h('h2', { id: 'membership-title', dir: 'auto' }, offer.title), h('p', { class: 'muted' }, 'Or get access to all of this teacher’s courses with a membership.')];
   const box = (...children) => h('section', { class: 'saved-card', id: 'membership', 'aria-labelledby': 'membership-title' }, head, children);
   const prices = rates(offer);
   if (user === null) {
     const text = prices.map(({ interval, amount }) => rate(amount, offer.currency, interval)).join(', or ');
-    return box(h('p', {}, text), linkButton('Log in to subscribe', loginAddress(), { class: 'button button-wide' }));
+    return box(h('p', {}, text), linkButton('Log in to join', loginAddress(), { class: 'button button-wide' }));
   }
   const field = (id, label, options) => h('div', { class: 'field' }, h('label', { for: id }, label), h('select', { id, name: id }, options));
   const form = h(
@@ -43,9 +43,9 @@ export async function membershipForm(course, user, told) {
     ),
     cards.length > 0 &&
       field('membership-card', 'Pay with', [cards.map((card) => h('option', { value: card.id }, shortName(card))), h('option', { value: '' }, 'Stripe’s page')]),
-    h('p', { class: 'hint' }, 'It renews by itself until you cancel it in your account.'),
-    h('button', { class: 'button button-wide', type: 'submit' }, 'Subscribe'),
+    h('p', { class: 'hint' }, 'Renews automatically. Cancel anytime in your account.'),
+    h('button', { class: 'button button-wide', type: 'submit' }, 'Join'),
   );
-  onSubmit(form, async (values) => told(await subscribe(course.seller.id, values['membership-interval'], values['membership-card'] || undefined)));
+  onSubmit(form, async (values) => told(await subscribe(course, values['membership-interval'], values['membership-card'] || undefined)));
   return box(form);
 }

@@ -1,4 +1,4 @@
-/** A picture for every course, drawn from its slug: a mosaic of simple shapes. The same slug gives the same picture. */
+/** A picture for every course, generated from its slug: a mosaic of simple shapes. The same slug always gives the same picture. */
 
 const SVG = 'http://www.w3.org/2000/svg';
 const TILE = 40;
@@ -14,7 +14,7 @@ const SHAPES = [
   ['M0 0H40V20H0Z'],
 ];
 
-/** Grounds and figures that go well together, as classes of the style sheet. */
+/** Background and foreground colours that go well together, as classes of the style sheet. */
 const PALETTES = [
   ['a', 'b', 'c'],
   ['b', 'a', 'd'],
@@ -22,7 +22,7 @@ const PALETTES = [
   ['d', 'c', 'b'],
 ];
 
-/** Repeatable numbers from a text: FNV-1a for the seed, xorshift for the rest. */
+/** Deterministic numbers from a text: FNV-1a for the seed, xorshift for the rest. */
 function numbers(text) {
   let state = 0x811c9dc5;
   for (const letter of text) state = Math.imul(state ^ letter.codePointAt(0), 0x01000193) >>> 0;

@@ -1,22 +1,28 @@
-/** The currencies that a price can be in, to choose from. */
+/** The currencies for prices. */
 
 import { api } from './api.js';
 import { h } from './ui.js';
 
-/** Where the API does not say which it takes. */
+/** Used if the API does not list its currencies. */
 const USUAL = ['usd', 'eur', 'gbp', 'jpy'];
 
-let taken;
+let settings;
+let rules = {};
+
+/** @returns {number} the least that can be charged, in the minor unit, as far as the API has said */
+export const leastPrice = (currency) => rules[currency]?.minimum ?? 1;
 
 /**
- * Fills a list with what the API takes. What is chosen stays; dollars are where nothing is.
+ * Fills a select with the API's currencies. The selection is kept; the default is US dollars.
  *
  * @param {HTMLSelectElement} select
  * @param {string} [also] a code that must be among them
  */
 export async function offerCurrencies(select, also) {
-  taken ??= await api.get('/config').then((config) => config.currencies, () => undefined);
-  const codes = new Set(taken ?? USUAL);
+  settings ??= api.get('/config').catch(() => (settings = undefined));
+  const config = await settings;
+  rules = config?.currency_rules ?? {};
+  const codes = new Set(config?.currencies ?? USUAL);
   if (also) codes.add(also);
   const names = new Intl.DisplayNames(undefined, { type: 'currency' });
   const chosen = select.value || 'usd';

@@ -1,4 +1,4 @@
-/** What logging in and signing up have in common. */
+/** Shared by log-in and sign-up. */
 
 import { api } from './api.js';
 import { problem } from './problems.js';
@@ -7,7 +7,7 @@ import { button, byId, h, linkButton, notice, onSubmit, say } from './ui.js';
 
 const next = new URLSearchParams(window.location.search).get('next');
 
-/** Where to go on: `authorize` is the seller's way to Stripe, anything else a page of this site. */
+/** Where to continue: `authorize` is the seller's way to Stripe, anything else is a page of this site. */
 function destination(user) {
   if (next !== 'authorize') return localAddress(next);
   return user.is_seller ? '/api/users/authorize' : '/?connect=error&reason=not_a_seller';
@@ -16,13 +16,13 @@ function destination(user) {
 function explainWhy() {
   const reason = byId('reason');
   if (!reason || !next) return;
-  if (next === 'authorize') reason.textContent = 'Log in as the seller whose Stripe account you are connecting.';
-  else if (next.startsWith('/course.html')) reason.textContent = 'Log in to buy this course. You come straight back to it.';
+  if (next === 'authorize') reason.textContent = 'Log in as the seller whose Stripe account you’re connecting.';
+  else if (next.startsWith('/course.html')) reason.textContent = 'Log in to buy this course. You’ll come straight back to it.';
   else if (next !== '/') reason.textContent = 'Log in to see this page.';
   reason.hidden = !reason.textContent;
 }
 
-/** Tells whoever is signed in already, and goes nowhere by itself. */
+/** Tells users who are already logged in, but does not redirect them. */
 async function greet() {
   const user = await session().catch(() => null);
   if (!user) return;
@@ -33,11 +33,11 @@ async function greet() {
     form.querySelector('input').focus();
   });
   form.hidden = true;
-  say(byId('outcome'), notice('plain', 'You are logged in already.', ['As ', h('strong', {}, user.email), '.'], [linkButton('Continue', destination(user), { class: 'button button-main' }), other]));
+  say(byId('outcome'), notice('plain', 'You’re already logged in.', ['As ', h('strong', {}, user.email), '.'], [linkButton('Continue', destination(user), { class: 'button button-main' }), other]));
 }
 
 /**
- * Makes the page's form work.
+ * Connects the page's form.
  *
  * @param {string} path what takes the e-mail and the password
  * @param {string} failure what did not work
@@ -64,7 +64,7 @@ export function entry(path, failure, otherPage) {
       field.select();
     }
   });
-  // Coming back from the page after it, with the browser's memory of this one.
+  // The browser may restore this page when the user comes back to it.
   window.addEventListener('pageshow', (event) => {
     if (event.persisted) window.location.replace(here());
   });

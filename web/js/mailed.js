@@ -1,6 +1,6 @@
-/** Pages that a mail leads to: the token stands behind the `#`, which browsers send to nobody. */
+/** Pages that mails link to. The token is behind the `#`, which browsers do not send to servers. */
 
-/** Takes the token out of the address, so that it stays in no history. */
+/** Removes the token from the URL, so that it does not stay in the history. */
 export function takeToken() {
   const token = window.location.hash.slice(1);
   if (token) window.history.replaceState(null, '', window.location.pathname);

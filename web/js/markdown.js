@@ -1,13 +1,13 @@
 /**
- * Markdown to elements: headings, paragraphs, lists, quotes, code, rules, emphasis and links. What sellers write goes in as
- * text, so that nothing of it becomes markup of this site's.
+ * Renders Markdown as elements: headings, paragraphs, lists, quotes, code, rules, emphasis and links. Sellers' text is inserted as
+ * text, so it can never become markup.
  */
 
 import { h } from './ui.js';
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|\*(.+?)\*|\[([^\]]+)\]\(([^()\s]+)\)/;
+const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|\*(.+?)\*|\[([^\][]+)\]\(([^()\s]+)\)/;
 
-/** A link that may be followed: the web and mail, no scripts. */
+/** Whether a link is safe: web and mail, no scripts. */
 function target(address) {
   try {
     const url = new URL(address);
@@ -17,20 +17,34 @@ function target(address) {
   }
 }
 
+/** The maximum nesting of emphasis, and of quotes. */
+const DEEPEST = 20;
+
 /** @returns {Array<Node|string>} a line's text with its emphasis */
-function inline(text) {
-  const match = INLINE.exec(text);
-  if (!match) return [text];
-  const [whole, , code, strong, emphasis, label, address] = match;
-  let element;
-  if (code !== undefined) element = h('code', {}, code);
-  else if (strong !== undefined) element = h('strong', {}, inline(strong));
-  else if (emphasis !== undefined) element = h('em', {}, inline(emphasis));
-  else element = target(address) ? h('a', { href: target(address), rel: 'noopener noreferrer' }, label) : whole;
-  return [text.slice(0, match.index), element, ...inline(text.slice(match.index + whole.length))];
+function inline(text, depth = 0) {
+  const nodes = [];
+  let rest = text;
+  for (let match = INLINE.exec(rest); match && depth < DEEPEST; match = INLINE.exec(rest)) {
+    const [whole, , code, strong, emphasis, label, address] = match;
+    let element;
+    if (code !== undefined) element = h('code', {}, code);
+    else if (strong !== undefined) element = h('strong', {}, inline(strong, depth + 1));
+    else if (emphasis !== undefined) element = h('em', {}, inline(emphasis, depth + 1));
+    else element = target(address) ? h('a', { href: target(address), rel: 'noopener noreferrer' }, label) : whole;
+    nodes.push(rest.slice(0, match.index), element);
+    rest = rest.slice(match.index + whole.length);
+  }
+  return [...nodes, rest];
 }
 
-const HEADING = /^(#{1,6})\s+(.+?)\s*#*$/;
+/** A heading's text, without closing marks. */
+function title(text) {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === '#') end -= 1;
+  return text.slice(0, end).trimEnd();
+}
+
+const HEADING = /^(#{1,6})\s+(\S.*)$/;
 const FENCE = /^\s*```/;
 const BULLET = /^\s*[-*+]\s+(.+)$/;
 const NUMBER = /^\s*\d+[.)]\s+(.+)$/;
@@ -42,9 +56,10 @@ const begins = (line) => [HEADING, FENCE, BULLET, NUMBER, QUOTE, RULE].some((for
 /**
  * @param {string} markdown
  * @param {number} [level] the level of the heading under which it stands: its own begin one below, and skip none
+ * @param {number} [quotes] how many quotes it stands in
  * @returns {Node[]}
  */
-export function markdown(text, level = 2) {
+export function markdown(text, level = 2, quotes = 0) {
   const lines = text.replace(/\r\n?/g, '\n').split('\n');
   const nodes = [];
   let depth = level;
@@ -62,7 +77,7 @@ export function markdown(text, level = 2) {
     } else if (FENCE.test(line)) {
       const end = lines.findIndex((other, index) => index > at && FENCE.test(other));
       const last = end === -1 ? lines.length : end;
-      // Focusable, so that the keyboard can scroll what is wider than the page.
+      // Focusable, so that wide content can be scrolled with the keyboard.
       nodes.push(h('pre', { tabindex: '0' }, h('code', {}, lines.slice(at + 1, last).join('\n'))));
       at = last + 1;
     } else if (RULE.test(line)) {
@@ -70,18 +85,19 @@ export function markdown(text, level = 2) {
       at += 1;
     } else if (heading) {
       depth = Math.min(Math.max(level + heading[1].length, level + 1), depth + 1, 6);
-      nodes.push(h(`h${depth}`, {}, inline(heading[2])));
+      nodes.push(h(`h${depth}`, { dir: 'auto' }, inline(title(heading[2]))));
       at += 1;
     } else if (BULLET.test(line)) {
-      nodes.push(h('ul', {}, take(BULLET).map((item) => h('li', {}, inline(item)))));
+      nodes.push(h('ul', {}, take(BULLET).map((item) => h('li', { dir: 'auto' }, inline(item)))));
     } else if (NUMBER.test(line)) {
-      nodes.push(h('ol', {}, take(NUMBER).map((item) => h('li', {}, inline(item)))));
+      nodes.push(h('ol', {}, take(NUMBER).map((item) => h('li', { dir: 'auto' }, inline(item)))));
     } else if (QUOTE.test(line)) {
-      nodes.push(h('blockquote', {}, markdown(take(QUOTE).join('\n'), depth)));
+      const quoted = take(QUOTE).join('\n');
+      nodes.push(h('blockquote', { dir: 'auto' }, quotes < DEEPEST ? markdown(quoted, depth, quotes + 1) : quoted));
     } else {
       const paragraph = [line];
       for (at += 1; at < lines.length && !begins(lines[at]); at += 1) paragraph.push(lines[at]);
-      nodes.push(h('p', {}, inline(paragraph.map((part) => part.trim()).join(' '))));
+      nodes.push(h('p', { dir: 'auto' }, inline(paragraph.map((part) => part.trim()).join(' '))));
     }
   }
   return nodes;

@@ -1,4 +1,4 @@
-/** Memberships in words, and subscribing to one. */
+/** Describes memberships, and subscribes to them. */
 
 import { api, part } from './api.js';
 import { leaveFor } from './checkout.js';
@@ -7,7 +7,7 @@ import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { h, linkButton, notice } from './ui.js';
 
-/** Stripe is asked on the way; its slowest answer is worth waiting for. */
+/** Includes requests to Stripe, which may be slow. */
 export const TIMEOUT_MS = 35_000;
 
 const EVERY = { month: 'a month', year: 'a year' };
@@ -22,42 +22,60 @@ export const rates = ({ monthly, yearly }) =>
     ['year', yearly],
   ].flatMap(([interval, price]) => (price ? [{ interval, amount: price.amount }] : []));
 
+/** Whether the other interval certainly costs less: a month instead of a year. The response contains the current price. */
+export const isCheaper = ({ interval }) => interval === 'year';
+
 const STATUSES = {
-  pending: ['plain', 'Not finished'],
+  pending: ['plain', 'Waiting for payment'],
   incomplete: ['warn', 'Confirmation needed'],
   active: ['good', 'Active'],
   past_due: ['bad', 'Payment due'],
   canceled: ['plain', 'Ended'],
-  failed: ['plain', 'Did not begin'],
+  failed: ['plain', 'Payment failed'],
 };
 
 /** @returns {Element} how a subscription stands, as a small label */
-export function subscriptionLabel({ status, cancel_at_period_end: ends }) {
-  const [tone, text] = status === 'active' && ends ? ['warn', 'Ends'] : (STATUSES[status] ?? ['plain', status.replaceAll('_', ' ')]);
+export function subscriptionLabel({ status, cancel_at_period_end: ends, failure }) {
+  let [tone, text] = STATUSES[status] ?? ['plain', status.replaceAll('_', ' ')];
+  if (status === 'active' && ends) [tone, text] = ['warn', 'Canceled, still open'];
+  // Left at Stripe's page or at the bank's, or given up for another way to pay.
+  if (status === 'failed' && ['expired', 'withdrawn'].includes(failure?.code)) text = 'Not completed';
   return h('span', { class: `label label-${tone}` }, text);
 }
 
-const memberships = () => linkButton('My memberships', '/account.html#memberships');
+const memberships = () => linkButton('Your memberships', '/account.html#memberships');
+
+/** The course on whose page the user joined, remembered during the visit to Stripe's page. */
+const FROM = 'joined-from';
+
+/** @returns {{id: string, title: string}|null} */
+export function joinedFrom() {
+  const kept = JSON.parse(window.sessionStorage.getItem(FROM) ?? 'null');
+  window.sessionStorage.removeItem(FROM);
+  return kept;
+}
 
 /**
  * Subscribes with a saved card, or leaves for Stripe's page.
  *
- * @param {string} seller
+ * @param {object} course beside which it is offered
  * @param {string} interval
  * @param {string} [card] `pm_…`; none for Stripe's page
  * @returns {Promise<Element>} a notice with how it ended, and the error's code in its data set. Never ends where the browser leaves.
  */
-export async function subscribe(seller, interval, card) {
+export async function subscribe(course, interval, card) {
+  const seller = course.seller.id;
   try {
     const answer = await api.post(`/sellers/${part(seller)}/membership/subscribe`, { interval, payment_method: card }, { timeout: TIMEOUT_MS });
     if (answer.checkout_url) {
+      window.sessionStorage.setItem(FROM, JSON.stringify({ id: course.id, title: course.title }));
       leaveFor(answer.checkout_url);
       return new Promise(() => {});
     }
     if (answer.subscription.status === 'incomplete') {
-      return notice('plain', 'Your bank wants to confirm this card.', 'Nothing was charged yet. Subscribe on Stripe’s page instead, where you can confirm it.');
+      return notice('plain', 'Your bank needs you to confirm this card.', 'You haven’t been charged yet. Choose Stripe’s page instead, where you can confirm it.');
     }
-    const box = notice('good', 'You are a member.', 'All of this seller’s courses are open to you.', [memberships()]);
+    const box = notice('good', 'You’re a member.', 'All of this teacher’s courses are open to you.', [linkButton('Your library', '/account.html#library')]);
     box.dataset.code = 'subscribed';
     return box;
   } catch (error) {
@@ -74,19 +92,23 @@ export async function subscribe(seller, interval, card) {
 function refusal(error) {
   switch (error.code) {
     case 'already_subscribed':
-      return notice('good', 'You are a member already.', 'It was not charged again.', [memberships()]);
+      return notice('good', 'You’re already a member.', 'You haven’t been charged again.', [memberships()]);
     case 'subscription_in_progress':
-      return notice('plain', 'You are subscribing in another window.', 'Finish there, or wait a few seconds and try again. You cannot be charged twice.', [memberships()]);
+      return notice('plain', 'You’re joining in another window.', 'Finish there, or try again in a few seconds. You can’t be charged twice.', [memberships()]);
     case 'seller_not_connected':
-      return notice('bad', 'This membership cannot be bought at the moment.', 'Its seller cannot receive payments yet. Nothing was charged; please come back later.');
+    case 'seller_capability_missing':
+    case 'price_too_low':
+      return notice('plain', 'This membership isn’t available right now.', 'You haven’t been charged. Please check back later.');
+    case 'own_membership':
+      return notice('plain', 'This is your own membership.', 'Your courses are open to you anyway.');
     case 'interval_not_offered':
     case 'not_found':
-      return notice('bad', 'The membership has changed since you opened this page.', 'Nothing was charged. Reload the page to see what is offered now.');
+      return notice('bad', 'This membership has changed since you opened the page.', 'You haven’t been charged. Reload the page to see what is offered now.');
     case 'card_declined':
-      return notice('bad', 'The card was declined.', 'Nothing was charged. Try again with another card, or ask your bank.');
+      return notice('bad', 'Your card was declined.', 'You haven’t been charged. Try another card, or ask your bank.');
     case 'payment_method_refused':
-      return notice('bad', 'This card cannot be used.', 'Nothing was charged. Choose another card, or subscribe on Stripe’s page.');
+      return notice('bad', 'This card can’t be used.', 'You haven’t been charged. Choose another card or Stripe’s page.');
     default:
-      return problem('The membership could not be started.', error, error.isOutage ? { text: 'Nothing was charged twice, and it is safe to try again.' } : {});
+      return problem('We couldn’t start your membership.', error, error.isOutage ? { text: 'You can’t be charged twice, so it’s safe to try again.' } : {});
   }
 }

@@ -1,15 +1,15 @@
 /**
- * Amounts: integers in the currency's minor unit on the wire, decimal text for people. No amount is ever a fraction.
+ * Amounts are integers in the currency's minor unit in the API, and decimal text for people. They are never fractions.
  */
 
 /**
- * Currencies that Stripe counts in hundredths although `Intl` shows them without decimals: taken from `Intl`, a price
- * in them would be a hundred times wrong.
+ * Currencies that Stripe counts in hundredths although `Intl` shows them without decimals. With `Intl`'s decimals, their
+ * prices would be wrong by a factor of a hundred.
  * <https://docs.stripe.com/currencies>
  */
 const COUNTED_IN_HUNDREDTHS = new Set(['AFN', 'ALL', 'COP', 'HUF', 'IDR', 'ISK', 'LAK', 'LBP', 'MMK', 'PKR', 'SOS', 'STD', 'YER']);
 
-/** The largest amount that can be charged: eight digits of the minor unit. */
+/** The largest amount that can be charged: eight digits in the minor unit. */
 const MAXIMUM = 99_999_999;
 
 /** @returns {number} how many decimals a currency's minor unit is: 2 for usd, 0 for jpy */
@@ -41,7 +41,7 @@ export function format(amount, currency) {
 }
 
 /**
- * Reads a price that somebody typed.
+ * Parses a price that a user entered.
  *
  * @param {{orNothing?: boolean}} [options] whether it may be nothing at all, as a fee may
  * @returns {{amount: number} | {fault: string}} the minor units, or a sentence about what to type instead
@@ -51,13 +51,13 @@ export function parse(text, currency, { orNothing = false } = {}) {
   const code = currency.toUpperCase();
   const example = digits === 0 ? '5000' : `49.${'5'.padEnd(digits, '0')}`;
   const match = /^(\d+)(?:([.,])(\d*))?$/.exec(text.trim());
-  if (!match) return { fault: `Write the price in figures only, such as ${example}.` };
+  if (!match) return { fault: `Enter the price in figures only, for example ${example}.` };
   const [, whole, separator, decimals = ''] = match;
-  if (digits === 0 && separator) return { fault: `${code} has no decimals: write a whole number, such as ${example}.` };
-  if (separator === ',' && decimals.length === 3) return { fault: `Write the price without thousands separators, such as ${example}.` };
-  if (decimals.length > digits) return { fault: `${code} has at most ${digits} decimals: write it such as ${example}.` };
+  if (digits === 0 && separator) return { fault: `${code} has no decimals. Enter a whole number, for example ${example}.` };
+  if (separator === ',' && decimals.length === 3) return { fault: `Enter the price without thousands separators, for example ${example}.` };
+  if (decimals.length > digits) return { fault: `${code} has at most ${digits} decimals, for example ${example}.` };
   const figures = (whole + decimals.padEnd(digits, '0')).replace(/^0+(?=\d)/, '');
   if (figures.length > String(MAXIMUM).length) return { fault: `The highest price is ${format(MAXIMUM, currency)}.` };
   const amount = Number.parseInt(figures, 10);
-  return amount === 0 && !orNothing ? { fault: 'The price must be more than nothing.' } : { amount };
+  return amount === 0 && !orNothing ? { fault: 'The price must be more than zero.' } : { amount };
 }

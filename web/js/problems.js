@@ -1,50 +1,97 @@
-/** What to tell people about an error: what happened, in a sentence, and what to do about it. */
+/** Messages for errors: what happened, and what to do about it. */
 
 import { button, h, notice } from './ui.js';
 
 const SENTENCES = {
-  network: 'We could not reach the server. Check your connection and try again.',
+  network: 'We couldn’t reach the server. Check your connection and try again.',
   timeout: 'The server took too long to answer. Try again in a moment.',
-  unexpected_answer: 'The server answered in a way that we do not understand. Try again in a moment.',
-  not_signed_in: 'Your session has ended. Log in again to go on.',
-  bad_credentials: 'The e-mail or the password is not right. Check both and try again.',
-  throttled: 'There were too many failed tries. Wait a few minutes, then try again.',
-  email_taken: 'An account with this e-mail exists already. Log in, or use another address.',
-  forbidden: 'Your account may not do this.',
+  unexpected_answer: 'Something went wrong on our side. Try again in a moment.',
+  internal: 'Something went wrong on our side. Try again in a moment.',
+  payment_provider_error: 'Stripe couldn’t do this right now. Try again in a moment.',
+  payment_provider_timeout: 'Stripe took too long to answer. Try again in a moment.',
+  payment_provider_unavailable: 'Stripe can’t be reached right now. Try again in a moment.',
+  not_signed_in: 'Your session has ended. Log in again to continue.',
+  bad_credentials: 'The email or password is incorrect. Check both and try again.',
+  throttled: 'Too many failed attempts. Wait a few minutes, then try again.',
+  account_suspended: 'This account is suspended. Contact the staff.',
+  too_many_sign_ups: 'Too many people signed up from here. Try again in a quarter of an hour.',
+  too_many_mails: 'Too many emails were asked for. Try again in a quarter of an hour.',
+  too_many_cards: 'Too many cards were tried. Pay on Stripe’s page now, or try again later.',
+  email_not_confirmed: 'After a declined card we need to know your address: follow the link in our email, or pay on Stripe’s page.',
+  challenge_wanted: 'This form is closed after so many declined cards. Pay on Stripe’s page instead.',
+  card_declined: 'Your card was declined. Try another card, or ask your bank.',
+  card_in_use: 'One of your memberships uses this card.',
+  payment_method_refused: 'This card can’t be used. Choose another one.',
+  fee_is_the_platforms: 'Only the staff can change the platform fee.',
+  sales_not_shareable: 'Your sales go through your own Stripe account, so they can’t be shared. Ask the staff to change that.',
+  email_taken: 'An account with this email already exists. Log in, or use another address.',
+  forbidden: 'Your account isn’t allowed to do this.',
+  foreign_origin: 'This page isn’t allowed to do that. Open the site at its own address and try again.',
   not_a_seller: 'Only sellers can do this. Ask the staff to make you a seller.',
-  not_found: 'It is not here any more.',
-  slug_taken: 'Another course has this address already. Choose a different one.',
+  not_found: 'It’s no longer here.',
+  slug_taken: 'Another course already uses this address. Choose a different one.',
   conflict: 'It was changed somewhere else at the same moment. Reload the page and try again.',
-  bad_cursor: 'This list has moved on. Reload the page to see it from the start.',
-  already_linked: 'A Stripe account is linked already. Disconnect it first.',
+  bad_cursor: 'This list has changed. Reload the page to see it from the start.',
+  already_linked: 'A Stripe account is already connected. Disconnect it first.',
   account_taken: 'This Stripe account belongs to another seller here. Connect a different one.',
-  link_gone: 'The link was used already, or it has expired. Ask for a new one.',
-  already_connected: 'You have another Stripe account here already. Disconnect it first, or finish that one.',
-  not_connected: 'There is no Stripe account connected any more. Reload the page.',
-  no_express_dashboard: 'This kind of account has no such dashboard: log in at Stripe itself.',
+  link_gone: 'The link was already used or has expired. Request a new one.',
+  already_connected: 'You already have another Stripe account here. Disconnect it first, or finish setting it up.',
+  not_connected: 'No Stripe account is connected any more. Reload the page.',
+  no_express_dashboard: 'This kind of account has no dashboard here. Log in at Stripe instead.',
   onboarding_unfinished: 'Finish Stripe’s form first.',
-  still_connected: 'Disconnect your Stripe account at the seller desk first.',
-  still_subscribed: 'Cancel your memberships first, and wait until the last of them has ended.',
-  already_refunded: 'All of it was given back already.',
-  refund_in_progress: 'Another refund of this sale is on its way. Look again in a moment.',
-  refund_refused: 'Stripe refused the refund. Look at the payment in your Stripe dashboard.',
-  refund_too_large: 'That is more than is left of the payment.',
-  purchase_disputed: 'The buyer’s bank disputes this payment: it is decided there, not by a refund.',
-  not_paid: 'This purchase was not paid.',
-  access_suspended: 'Your bank disputes the payment. The content comes back when that is decided for the payment.',
-  not_owned: 'The content is for those who bought the course.',
+  still_connected: 'Disconnect your Stripe account in the seller desk’s settings first.',
+  still_subscribed: 'Cancel your memberships first, and wait until the last one has ended.',
+  own_course: 'This is your own course.',
+  own_membership: 'This is your own membership.',
+  already_owned: 'You already own this course.',
+  already_subscribed: 'You’re already a member.',
+  price_changed: 'The price has changed since you opened this page.',
+  price_too_low: 'This isn’t on sale right now.',
+  seller_not_connected: 'The seller’s Stripe account can’t be used right now.',
+  seller_capability_missing: 'The seller’s Stripe account can’t be used right now.',
+  payments_in_progress: 'People are paying you right now, or their banks are still working on it. Try again later.',
+  purchase_in_progress: 'You’re buying this in another window. Finish there, or try again in a few seconds.',
+  subscription_in_progress: 'You’re joining in another window. Finish there, or try again in a few seconds.',
+  subscription_not_running: 'This membership has ended or is about to.',
+  subscription_past_due: 'Pay the amount due first.',
+  interval_not_offered: 'This isn’t offered any more. Reload the page to see what is.',
+  already_refunded: 'This sale has already been refunded in full.',
+  refund_in_progress: 'Another refund of this sale is under way. Check again in a moment.',
+  refund_refused: 'Stripe refused the refund. Check the payment in your Stripe dashboard.',
+  refund_too_large: 'That’s more than is left of the payment.',
+  refund_too_small: 'That’s less than Stripe can refund. Refund a larger part, or all that is left.',
+  too_many_refunds: 'This sale has been refunded in too many parts already. Ask the staff to refund the rest.',
+  refund_limit_reached: 'You’ve reached today’s limit for refunds. Continue tomorrow, or ask the staff.',
+  period_refunded: 'Part of this period was refunded or is disputed. You can switch when the period is over.',
+  refund_by_staff: 'An earlier refund came back, so only the staff can refund this payment.',
+  purchase_disputed: 'The buyer’s bank disputes this payment. The dispute decides, not a refund.',
+  not_paid: 'This purchase wasn’t paid.',
+  access_suspended: 'Your bank disputes the payment. You get access back once that is settled in the teacher’s favor.',
+  not_owned: 'Buy the course to see its content.',
   confirmation_gone: 'This confirmation has expired. Start connecting again.',
+  invalid_request: 'Something you entered can’t be used. Check the form and try again.',
+  malformed_json: 'Something went wrong on this page. Reload it and try again.',
+  unsupported_media_type: 'Something went wrong on this page. Reload it and try again.',
+  method_not_allowed: 'Something went wrong on this page. Reload it and try again.',
+  bad_signature: 'Something went wrong on this page. Reload it and try again.',
+  body_too_large: 'The text is too long. Shorten it and try again.',
 };
 
-/** @returns {string} a sentence about the error */
+/** @returns {string} a number of seconds in the largest unit that fits, rounded up */
+function time(seconds) {
+  const [size, unit] = [[3600, 'hour'], [60, 'minute'], [1, 'second']].find(([size]) => seconds >= size);
+  const count = Math.ceil(seconds / size);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+/** @returns {string} a sentence about the error. What the API says in its own words is for developers, and never shown. */
 export function sentence(error) {
-  const known = SENTENCES[error.code];
-  if (known) return known;
-  if (!error.status) return 'Something on this page went wrong. Reload it and try again.';
-  if (error.status >= 500) return 'The server has a problem at the moment. Try again in a little while.';
-  if (!error.detail) return 'The server did not accept this. Reload the page and try again.';
-  const text = error.detail.charAt(0).toUpperCase() + error.detail.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  if (error.code === 'too_many_cards' && error.retryAfter > 0) return `Too many cards were tried. Pay on Stripe’s page now, or try again in ${time(error.retryAfter)}.`;
+  if (Object.hasOwn(SENTENCES, error.code ?? '')) return SENTENCES[error.code];
+  if (!error.status) return 'Something went wrong on this page. Reload it and try again.';
+  if (error.status >= 500) return 'The server has a problem right now. Try again in a little while.';
+  if (error.status === 429) return 'Too many requests. Wait a moment and try again.';
+  return 'That didn’t work. Check what you entered, or reload the page and try again.';
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Giving money back: a dialog that asks how much, for sellers and staff. */
+/** Refunds: a dialog that asks for the amount, for sellers and staff. */
 
 import { api, part } from './api.js';
 import { format, parse, toMajor } from './money.js';
@@ -6,27 +6,38 @@ import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { button, h, notice, onSubmit, say } from './ui.js';
 
-/** Stripe is asked on the way; its slowest answer is worth waiting for. */
+/** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
 
-/** What can still be given back. The API knows for sure. */
-const left = ({ amount, refunded }) => amount - refunded;
+/** What can still be refunded, as far as we know; the API knows for sure. */
+const left = ({ amount, refunded, refundable }) => refundable ?? amount - refunded;
 
 /**
- * A button that asks for a refund, or a dash where there is nothing to give back.
+ * A button that opens the refund dialog, or a dash if nothing can be refunded.
  *
- * @param {{id: string, title: string, status: string, amount: number, refunded: number, currency: string}} payment by its purchase
+ * @param {{id: string, title: string, status: string, amount: number, refunded?: number, refundable?: number, currency: string}} payment by its purchase
  * @param {object} options
  * @param {string} options.part the seller's, as the reader calls it: "your part"
  * @param {(text: string) => Promise<void>} options.done is told when the money is on its way
+ * @param {string} [options.path] of the API; a purchase's where none is given
+ * @param {object} [options.body] what is sent in addition to the amount
+ * @param {string} [options.payer] what to call who has paid
+ * @param {string} [options.effect] the consequences of a full refund
  */
-export function refundButton(payment, { part: sellersPart, done }) {
+export function refundButton(payment, options) {
   if (!['paid', 'partially_refunded'].includes(payment.status) || left(payment) <= 0) return '–';
-  const ask = () => open(payment, sellersPart, done);
-  return h('div', { class: 'row-actions' }, button('Refund', ask, { class: 'button button-small', 'aria-label': `Refund: ${payment.title}` }));
+  const ask = () =>
+    open(payment, {
+      path: `/purchases/${part(payment.id)}/refund`,
+      body: {},
+      payer: 'buyer',
+      effect: 'After a full refund the buyer loses access to the course.',
+      ...options,
+    });
+  return h('div', { class: 'row-actions' }, button('Refund', ask, { class: 'button button-small', 'aria-label': `Refund: ${payment.title}`, 'data-focus': `Refund ${payment.key ?? payment.id}` }));
 }
 
-function open(payment, sellersPart, done) {
+function open(payment, { part: sellersPart, done, path, body: fixed, payer, effect }) {
   const most = format(left(payment), payment.currency);
   const outcome = h('div', { role: 'status' });
   const field = h('input', {
@@ -42,15 +53,15 @@ function open(payment, sellersPart, done) {
   const form = h(
     'form',
     { class: 'form' },
-    h('h2', { id: 'refund-title' }, 'Give money back?'),
-    h('p', { id: 'refund-text' }, `“${payment.title}”, ${format(payment.amount, payment.currency)}. The buyer gets it back where it came from; ${sellersPart} and the platform’s fee go back in proportion. With all of it the course leaves the buyer’s account.`),
-    h('div', { class: 'field' }, h('label', { for: 'refund-amount' }, 'Amount'), field, h('p', { class: 'hint', id: 'refund-hint' }, `In ${payment.currency.toUpperCase()}, at most ${most}.`)),
+    h('h2', { id: 'refund-title' }, 'Refund this payment?'),
+    h('p', { id: 'refund-text' }, ['“', h('bdi', {}, payment.title), `”, ${format(payment.amount, payment.currency)}. The money goes back to the ${payer}’s card or account. ${sellersPart.charAt(0).toUpperCase()}${sellersPart.slice(1)} and the platform fee are reduced in proportion. ${effect}`]),
+    h('div', { class: 'field' }, h('label', { for: 'refund-amount' }, 'Amount'), field, h('p', { class: 'hint', id: 'refund-hint' }, `In ${payment.currency.toUpperCase()}, up to ${most}.`)),
     outcome,
-    h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-danger', type: 'submit' }, 'Give it back')),
+    h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-danger', type: 'submit' }, 'Refund')),
   );
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
   dialog.addEventListener('close', () => dialog.remove());
-  // The name of the request: the same one is the same refund, however often it is sent. Another amount is another refund.
+  // The request's idempotency key: the same key is the same refund, however often it is sent. A different amount is a different refund.
   let key = globalThis.crypto.randomUUID();
   field.addEventListener('input', () => {
     key = globalThis.crypto.randomUUID();
@@ -63,19 +74,21 @@ function open(payment, sellersPart, done) {
     say(outcome, null);
     const { amount, fault } = parse(values.amount, payment.currency);
     if (fault || amount > left(payment)) {
-      say(outcome, notice('bad', 'This amount cannot be given back.', fault ?? `At most ${most} is left.`));
+      say(outcome, notice('bad', 'This amount can’t be refunded.', fault ?? `You can refund up to ${most}.`));
       field.focus();
       return;
     }
+    let purchase;
     try {
-      const body = amount === left(payment) ? {} : { amount };
-      await api.post(`/purchases/${part(payment.id)}/refund`, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS });
+      const body = amount === left(payment) ? fixed : { ...fixed, amount };
+      purchase = await api.post(path, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS });
     } catch (error) {
       if (error.status === 401) goToLogin();
-      else say(outcome, problem('The refund was not made.', error, error.isOutage ? { text: 'Send it again: it is made once, however often it is sent.' } : {}));
+      else say(outcome, problem('The refund wasn’t made.', error, error.isOutage ? { text: 'Try again: it is made only once, however often you send it.' } : {}));
       return;
     }
     dialog.close();
-    await done(`${format(amount, payment.currency)} is on its way back to the buyer.`);
+    const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
+    await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);
   }
 }

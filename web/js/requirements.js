@@ -1,18 +1,18 @@
-/** What Stripe still wants to know of an account, in people's words. https://docs.stripe.com/connect/required-verification-information */
+/** Describes the information that Stripe still requires of an account. https://docs.stripe.com/connect/required-verification-information */
 
 const WORDS = [
   [/(^|\.)external_account/, 'A bank account for your payouts'],
   [/(^|\.)tos_acceptance/, 'Your agreement to Stripe’s terms'],
-  [/^business_type/, 'Whether you sell as a person or as a company'],
+  [/^business_type/, 'Whether you sell as an individual or a company'],
   [/^business_profile\.(mcc|product_description)/, 'What you sell'],
   [/^business_profile\.url/, 'Your website'],
   [/^business_profile|^settings\.payments\.statement_descriptor/, 'How buyers know your business'],
-  [/verification\.(additional_)?document/, 'A picture of an identity document'],
-  [/proof_of_liveness/, 'A picture of you'],
+  [/verification\.(additional_)?document/, 'A photo of an identity document'],
+  [/proof_of_liveness/, 'A photo of you'],
   [/\.dob(\.|$)/, 'A date of birth'],
   [/(ssn_last_4|id_number|tax_id|vat_id|registration_number)/, 'A tax or identity number'],
   [/\.address/, 'An address'],
-  [/\.(email|phone)$/, 'How to reach you: e-mail and phone'],
+  [/\.(email|phone)$/, 'Contact details: email and phone'],
   [/\.(first_name|last_name|name|full_name_aliases)/, 'A name'],
   [/^(representative|owners|directors|executives|person_)/, 'The people behind the company'],
   [/^documents?\./, 'A document about your business'],
@@ -28,16 +28,16 @@ export function inWords(names) {
 }
 
 const REASONS = {
-  'requirements.past_due': 'Stripe waits for details that are overdue.',
-  'requirements.pending_verification': 'Stripe is checking what you gave it.',
-  under_review: 'Stripe is looking at the account.',
-  listed: 'Stripe is comparing the account with a list of persons that it may not serve.',
-  platform_paused: 'The platform has paused this account. Ask its staff.',
+  'requirements.past_due': 'Stripe is waiting for overdue details.',
+  'requirements.pending_verification': 'Stripe is checking your details.',
+  under_review: 'Stripe is reviewing the account.',
+  listed: 'Stripe is checking whether it may serve this account.',
+  platform_paused: 'The platform has paused this account. Contact the staff.',
 };
 
 /** @returns {string} why an account does not work, or nothing */
 export function disabled(reason) {
   if (!reason) return '';
   if (REASONS[reason]) return REASONS[reason];
-  return reason.startsWith('rejected.') ? 'Stripe has turned this account away. Ask Stripe’s support.' : 'Stripe has stopped this account for now.';
+  return reason.startsWith('rejected.') ? 'Stripe has rejected this account. Contact Stripe’s support.' : 'Stripe has paused this account for now.';
 }

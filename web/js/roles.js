@@ -1,4 +1,4 @@
-/** What a user may do, and changing it: for the staff. */
+/** A user's roles, and changing them: for staff. */
 
 import { api, part } from './api.js';
 import { problem } from './problems.js';
@@ -7,15 +7,15 @@ import { busy, button, confirmed, h, notice, say } from './ui.js';
 
 /** @returns {Element[]} a user's roles as labels */
 export const roleLabels = (user) =>
-  [user.is_staff && ['plain', 'Staff'], user.is_seller && ['good', 'Seller'], ['plain', 'Buyer'], user.terms && ['warn', 'Own terms']]
+  [user.is_staff && ['plain', 'Staff'], user.is_seller && ['good', 'Seller'], ['plain', 'Buyer'], user.terms && ['warn', 'Custom terms']]
     .filter(Boolean)
     .map(([tone, text]) => h('span', { class: `label label-${tone}` }, text));
 
-/** The page of one user. */
+/** A user's page. */
 export const userAddress = (id) => `/staff-user.html?id=${encodeURIComponent(id)}`;
 
 /**
- * A button that makes a seller of a user, or takes it back.
+ * A button that grants or revokes the seller role.
  *
  * @param {object} user
  * @param {object} options
@@ -23,7 +23,7 @@ export const userAddress = (id) => `/staff-user.html?id=${encodeURIComponent(id)
  * @param {(user: object) => void} options.changed is given the user as the API has it now
  */
 export function sellerButton(user, { outcome, changed, small = false }) {
-  const text = user.is_seller ? 'Unmake seller' : 'Make seller';
+  const text = user.is_seller ? 'Remove seller role' : 'Make seller';
   const control = button(text, async () => (await sure()) && busy(control, setSeller), {
     class: small ? 'button button-small' : 'button',
     'aria-label': `${text}: ${user.email}`,
@@ -33,9 +33,9 @@ export function sellerButton(user, { outcome, changed, small = false }) {
   async function sure() {
     if (!user.is_seller) return true;
     return confirmed({
-      title: 'Unmake this seller?',
-      text: `The courses of ${user.email} can no longer be bought. Nothing of theirs is deleted, and you can make them a seller again.`,
-      yes: 'Unmake seller',
+      title: 'Remove the seller role?',
+      text: `Nobody can buy the courses of ${user.email} any more. Nothing is deleted, and you can make them a seller again.`,
+      yes: 'Remove role',
     });
   }
 
@@ -47,7 +47,7 @@ export function sellerButton(user, { outcome, changed, small = false }) {
       say(outcome, notice('good', `${now.email} is ${now.is_seller ? 'now a seller' : 'no longer a seller'}.`));
     } catch (error) {
       if (error.status === 401) goToLogin();
-      else say(outcome, problem(`${user.email} was not changed.`, error));
+      else say(outcome, problem(`${user.email} wasn’t changed.`, error));
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a seller has sold, and what came of it: for the seller, and for the staff. */
+/** Sales and their results, for sellers and staff. */
 
 import { api } from './api.js';
 import { chart } from './chart.js';
@@ -9,19 +9,23 @@ import { goToLogin } from './session.js';
 import { statusLabel } from './status.js';
 import { byId, date, h, notice, say, table } from './ui.js';
 
+/** How many sales to request at once for the chart, and how many of them to list. */
 const PAGE = 100;
+const ROWS = 20;
 
-/** How sellers and staff read the same. */
-export const MINE = { title: 'My sales', part: 'Your part', inText: 'your part', empty: 'Nothing is sold yet. Sales stand here as soon as they are paid, with the platform’s fee and your part.' };
-export const THEIRS = { title: 'Sales', part: 'Seller’s part', inText: 'the seller’s part', empty: 'Nothing was sold.' };
+/** The texts for sellers and for staff. */
+export const MINE = { title: 'Sales', part: 'Your share', inText: 'your share', empty: 'No sales yet. They appear here as soon as they are paid.' };
+export const THEIRS = { title: 'Sales', part: 'Seller’s share', inText: 'the seller’s share', empty: 'No sales yet.' };
 
 /**
  * Shows sales and their totals.
  *
  * @param {string} path of the API's list
  * @param {{title: string, part: string, inText: string, empty: string}} words
+ * @param {() => void} [refunded] is called after a refund
+ * @returns {Promise<void>} when they are there
  */
-export function sales(path, words) {
+export function sales(path, words, refunded = () => {}) {
   const columns = [
     { title: 'Course' },
     { title: 'Date' },
@@ -33,15 +37,25 @@ export function sales(path, words) {
     { title: 'Actions' },
   ];
   let rows;
-  /** What all sales come to, as the API says with each page. */
+  /** The totals of all sales, which the API returns with each page. */
   let totals = [];
+  /** The sales received, how many of them are listed, and the cursor for more. */
+  let sold = [];
+  let held = [];
+  let next = null;
   const list = pagedList({
     root: byId('sales-list'),
     name: 'sales',
-    load: async (cursor) => {
-      const answer = await api.get(path, { query: { limit: PAGE, cursor }, cache: 'no-store' });
-      ({ totals } = answer);
-      return answer;
+    load: async (cursor, wanted) => {
+      const count = Math.max(ROWS, wanted);
+      if (cursor === null) [sold, held, next] = [[], [], null];
+      if (cursor === null || (held.length < count && next)) {
+        const answer = await api.get(path, { query: { limit: PAGE, cursor: next }, cache: 'no-store' });
+        ({ totals, next_cursor: next } = answer);
+        sold.push(...answer.items);
+        held.push(...answer.items);
+      }
+      return { items: held.splice(0, count), next_cursor: held.length > 0 || next ? 'more' : null };
     },
     frame: () => {
       rows = table(words.title, columns);
@@ -51,23 +65,27 @@ export function sales(path, words) {
       const money = (amount) => format(amount, sale.currency);
       const payment = { ...sale, id: sale.purchase_id, title: sale.course_title ?? sale.course_id };
       return rows.row([
-        payment.title,
+        h('span', { dir: 'auto' }, payment.title),
         date(sale.paid_at ?? sale.created_at),
-        statusLabel(sale.status),
+        statusLabel(sale),
         money(sale.amount),
-        money(sale.application_fee),
+        // The fee that the platform keeps: a refund reduces it in proportion.
+        money(sale.application_fee - sale.application_fee_refunded),
         sale.refunded ? money(sale.refunded) : '–',
         h('strong', {}, money(sale.net)),
         refundButton(payment, { part: words.inText, done }),
       ]);
     },
     empty: () => h('div', { class: 'empty' }, h('p', {}, words.empty)),
-    changed: (sold, complete) => showTotals(totals, sold, complete, words.part),
+    changed: () => showTotals(totals, sold, !next, words.part),
     failed: (error) => error.status === 401 && (goToLogin(), true),
+    news: byId('sales-outcome'),
   });
+  return list.ready;
 
   async function done(text) {
     say(byId('sales-outcome'), notice('good', text));
+    refunded();
     await list.reload();
   }
 }
@@ -78,12 +96,15 @@ function showTotals(totals, sold, complete, part) {
   byId('totals').replaceChildren(
     ...totals.flatMap((sum) => {
       const money = (amount) => format(amount, sum.currency);
+      // The totals include memberships, which are not in this list.
+      const members = complete ? sum.sales - sold.filter((sale) => sale.currency === sum.currency && sale.paid_at).length : 0;
       return [
         h(
           'dl',
           { class: 'card figures', 'aria-label': `Totals in ${sum.currency.toUpperCase()}` },
           figure(part, money(sum.net), true),
           figure('Sold', `${money(sum.gross)} in ${sum.sales} ${sum.sales === 1 ? 'sale' : 'sales'}`),
+          members > 0 && figure('Of these, membership payments', String(members)),
           figure('Platform fee', money(sum.application_fee)),
           figure('Refunded', money(sum.refunded)),
           sum.disputed > 0 && figure('Disputed', money(sum.disputed)),
@@ -91,6 +112,6 @@ function showTotals(totals, sold, complete, part) {
         entries(sum.currency).length > 0 && chart(`${part} in ${sum.currency.toUpperCase()}`, sum.currency, entries(sum.currency)),
       ].filter(Boolean);
     }),
-    ...(complete || sold.length === 0 ? [] : [h('p', { class: 'muted' }, `The chart shows the newest ${sold.length} sales; show more of them below to add theirs.`)]),
+    ...(complete || sold.length === 0 ? [] : [h('p', { class: 'muted' }, `The chart covers the newest ${sold.length} sales. Show more sales below to extend it.`)]),
   );
 }

@@ -1,64 +1,112 @@
-/** A seller's own courses: the list, and the dialog that makes and changes them. */
+/** A seller's own courses: the list, and the dialog to create and edit them. */
 
 import { api, part } from './api.js';
-import { offerCurrencies } from './currencies.js';
+import { leastPrice, offerCurrencies } from './currencies.js';
+import { drafts as draftsOf } from './drafts.js';
 import { pagedList } from './list.js';
 import { format, fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
+import { contentEditor, draftName, openContent } from './seller-content.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, confirmed, h, notice, onSubmit, say, table } from './ui.js';
+import { busy, button, byId, confirmed, h, menu, notice, onSubmit, say, table } from './ui.js';
 
-const COLUMNS = [{ title: 'Course' }, { title: 'State' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
+const COLUMNS = [{ title: 'Course' }, { title: 'Status' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
+/** The key of the draft of a course, or of a new one. */
+const typedName = (course) => `course:${course?.id ?? 'new'}`;
 
 const outcome = byId('course-outcome');
 const editor = byId('editor');
 const form = byId('editor-form');
 const field = (name) => form.elements.namedItem(name);
-
-const contentEditor = byId('content-editor');
-const contentForm = byId('content-form');
+const FIELDS = ['title', 'description', 'price', 'currency', 'slug'];
 
 let list;
-/** The course in the editor; null is a new one. */
+let drafts;
+let shown = [];
+/** The course in the editor; null for a new one. */
 let edited = null;
+/** The form's values when it was opened, to detect changes. */
+let before = '';
 
-/** Shows the list and makes its buttons work. */
-export function courses() {
+/** Shows the list and connects its buttons. */
+export function courses(user) {
+  drafts = draftsOf(user.id);
   let rows;
   list = pagedList({
     root: byId('course-list'),
     name: 'courses',
     load: (cursor) => api.get('/users/me/courses', { query: { limit: 20, cursor }, cache: 'no-store' }),
     frame: () => {
-      rows = table('My courses', COLUMNS);
+      rows = table('Courses', COLUMNS);
       return rows;
     },
     row: (course) => rows.row(cells(course)),
-    empty: () => h('div', { class: 'empty' }, h('p', {}, 'You have no courses yet. Make the first one: it takes a title, a few sentences and a price.')),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'You don’t have any courses yet. All it takes is a title, a few sentences and a price.')),
+    changed: (items) => {
+      shown = items;
+      tellDrafts();
+    },
     failed: (error) => error.status === 401 && (goToLogin(), true),
+    news: outcome,
   });
   const make = byId('new-course');
   make.addEventListener('click', () => busy(make, () => open(null)));
   byId('editor-cancel').addEventListener('click', () => editor.close());
+  editor.addEventListener('close', () => {
+    keepTyped();
+    tellDrafts();
+  });
+  form.addEventListener('input', keepTyped);
   field('price').addEventListener('input', preview);
   field('currency').addEventListener('change', preview);
   onSubmit(form, save);
-  byId('content-cancel').addEventListener('click', () => contentEditor.close());
-  onSubmit(contentForm, saveContent);
+  contentEditor(drafts, (news) => {
+    if (news) say(outcome, news);
+    tellDrafts();
+  });
+  return list.ready;
 }
 
 function cells(course) {
   const act = (text, work, sure = async () => true) => {
-    const control = button(text, async () => (await sure()) && busy(control, work), { class: 'button button-small', 'aria-label': `${text}: ${course.title}` });
+    const control = button(text, async () => (await sure()) && busy(control, work), {
+      class: 'button button-small',
+      'aria-label': `${text}: ${course.title}`,
+      'data-focus': ['Edit', 'Content'].includes(text) ? `${text} ${course.id}` : `More ${course.id}`,
+    });
     return control;
   };
+  const more = menu('More', { 'aria-label': `More: ${course.title}`, 'data-focus': `More ${course.id}` }, [
+    act(course.published ? 'Unpublish' : 'Publish', () => publish(course)),
+    act('Delete', () => remove(course), () => sureToRemove(course)),
+  ]);
   return [
-    h('a', { href: `/course.html?slug=${encodeURIComponent(course.slug)}` }, course.title),
+    h('a', { href: `/course.html?slug=${encodeURIComponent(course.slug)}`, dir: 'auto' }, course.title),
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
     `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),
-    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act('Content', () => openContent(course)), act(course.published ? 'Unpublish' : 'Publish', () => publish(course)), act('Delete', () => remove(course), () => sureToRemove(course))),
+    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act('Content', () => editContent(course)), more),
   ];
+}
+
+/** Shows which courses have an unsaved draft, with links to them. */
+function tellDrafts() {
+  const line = (text, work) => {
+    const control = button('Continue', () => busy(control, work), { class: 'button button-small', 'aria-label': `Continue: ${text}` });
+    return h('li', {}, h('span', { dir: 'auto' }, text), control);
+  };
+  const fresh = drafts.read(typedName(null));
+  const lines = [
+    ...(fresh ? [line(fresh.value.title || 'A new course', () => open(null))] : []),
+    ...shown.filter((course) => drafts.read(typedName(course))).map((course) => line(`${course.title}: details`, () => open(course))),
+    ...shown.filter((course) => drafts.read(draftName(course))).map((course) => line(course.title, () => editContent(course))),
+  ];
+  byId('drafts').replaceChildren(...(lines.length > 0 ? [h('section', { class: 'notice notice-plain', 'aria-labelledby': 'drafts-title' }, h('h3', { class: 'notice-title', id: 'drafts-title' }, 'Unsaved drafts'), h('ul', { class: 'rows' }, lines))] : []));
+}
+
+function editContent(course) {
+  say(outcome, null);
+  return openContent(course, (trouble) => say(outcome, trouble));
 }
 
 async function change(failure, done, work) {
@@ -70,62 +118,104 @@ async function change(failure, done, work) {
     else say(outcome, problem(failure, error));
     return;
   }
-  say(outcome, notice('good', done));
   await list.reload();
+  say(outcome, notice('good', done));
 }
 
 const publish = (course) =>
   change(
-    `“${course.title}” was not changed.`,
-    course.published ? `“${course.title}” is out of the catalogue.` : `“${course.title}” stands in the catalogue.`,
+    `“${course.title}” wasn’t changed.`,
+    course.published ? `“${course.title}” is no longer in the catalog.` : `“${course.title}” is now in the catalog.`,
     () => api.patch(`/courses/${part(course.slug)}`, { published: !course.published }),
   );
 
 const sureToRemove = (course) =>
   confirmed({
     title: `Delete “${course.title}”?`,
-    text: 'It leaves the catalogue for good. Your sales, and the purchases of those who bought it, stay on record.',
+    text: 'It leaves the catalog for good. People who bought it keep access, and your sales stay on record.',
     yes: 'Delete course',
   });
 
-const remove = (course) => change(`“${course.title}” was not deleted.`, `“${course.title}” is deleted.`, () => api.delete(`/courses/${part(course.slug)}`));
+const remove = (course) =>
+  change(`“${course.title}” wasn’t deleted.`, `“${course.title}” was deleted.`, async () => {
+    await api.delete(`/courses/${part(course.slug)}`);
+    for (const name of [draftName(course), typedName(course)]) drafts.forget(name);
+  });
+
+const typed = () => ({ ...Object.fromEntries(FIELDS.map((name) => [name, field(name).value])), published: field('published').checked });
+
+function fill(values) {
+  for (const name of FIELDS) field(name).value = values[name] ?? '';
+  field('published').checked = values.published;
+}
+
+/** Keeps the draft until it is saved. */
+function keepTyped() {
+  if (!before) return;
+  if (JSON.stringify(typed()) === before) drafts.forget(typedName(edited));
+  else drafts.keep(typedName(edited), typed());
+}
 
 async function open(course) {
-  // What was typed for a new course stays until it is saved.
-  if (course || edited) form.reset();
+  say(outcome, null);
+  before = '';
+  form.reset();
   edited = course;
   await offerCurrencies(field('currency'), course?.price.currency);
   byId('editor-title').textContent = course ? 'Edit course' : 'New course';
   byId('slug-field').hidden = Boolean(course);
   say(byId('editor-outcome'), null);
   if (course) {
-    field('title').value = course.title;
-    field('description').value = course.description;
-    field('currency').value = course.price.currency;
-    field('price').value = toMajor(course.price.amount, course.price.currency);
-    field('published').checked = course.published;
+    const { amount, currency } = course.price;
+    fill({ ...course, slug: '', currency, price: toMajor(amount, currency) });
   }
+  before = JSON.stringify(typed());
+  restore();
   preview();
   editor.showModal();
 }
 
-/** Says what buyers will see, or what to type instead. */
+/** Restores an unsaved draft. */
+function restore() {
+  const draft = drafts.read(typedName(edited));
+  if (!draft) return;
+  const asSaved = JSON.parse(before);
+  fill(draft.value);
+  const discard = button('Discard draft', () => {
+    fill(asSaved);
+    drafts.forget(typedName(edited));
+    preview();
+    say(byId('editor-outcome'), null);
+    field('title').focus();
+  });
+  say(byId('editor-outcome'), notice('plain', 'This is your unsaved draft.', '', [discard]));
+}
+
+/** A price in the minor unit, or a message about what to enter instead. */
+function priceOf(text, currency) {
+  const { amount, fault } = parse(text, currency);
+  const least = leastPrice(currency);
+  if (!fault && amount < least) return { fault: `The lowest price is ${format(least, currency)}.` };
+  return { amount, fault };
+}
+
+/** Shows what buyers will see, or what to enter instead. */
 function preview() {
   const { value: text } = field('price');
   const { value: currency } = field('currency');
-  const { amount, fault } = parse(text, currency);
+  const { amount, fault } = priceOf(text, currency);
   field('price').setCustomValidity(text && fault ? fault : '');
   const example = fractionDigits(currency) === 0 ? '5000' : '49.50';
-  if (!text) byId('price-hint').textContent = `Such as ${example}.`;
+  if (!text) byId('price-hint').textContent = `For example ${example}.`;
   else byId('price-hint').textContent = fault ?? `Buyers pay ${format(amount, currency)}.`;
 }
 
 async function save(values) {
   const region = byId('editor-outcome');
   say(region, null);
-  const { amount, fault } = parse(values.price, values.currency);
+  const { amount, fault } = priceOf(values.price, values.currency);
   if (fault) {
-    say(region, notice('bad', 'The price cannot be used.', fault));
+    say(region, notice('bad', 'This price can’t be used.', fault));
     field('price').focus();
     return;
   }
@@ -139,43 +229,18 @@ async function save(values) {
     if (edited) await api.patch(`/courses/${part(edited.slug)}`, course);
     else await api.post('/courses', values.slug ? { ...course, slug: values.slug } : course);
   } catch (error) {
-    if (error.status === 401) goToLogin();
-    else say(region, problem('The course was not saved.', error));
+    if (error.status === 401) {
+      goToLogin();
+      await new Promise(() => {});
+    }
+    const text = error.code === 'invalid_request' ? { text: 'Check the title, the price and the text: a hidden character, or a price that is too low for your Stripe account, can’t be saved.' } : {};
+    say(region, problem('The course wasn’t saved.', error, text));
     return;
   }
+  drafts.forget(typedName(edited));
+  before = '';
   form.reset();
   editor.close();
-  say(outcome, notice('good', `“${course.title}” is saved.`));
   await list.reload();
-}
-
-/** Opens what the course's buyers read. */
-async function openContent(course) {
-  say(outcome, null);
-  edited = course;
-  try {
-    const { content } = await api.get(`/courses/${part(course.slug)}/content`, { cache: 'no-store' });
-    contentForm.elements.namedItem('content').value = content;
-  } catch (error) {
-    if (error.status === 401) goToLogin();
-    else say(outcome, problem(`The content of “${course.title}” could not be opened.`, error));
-    return;
-  }
-  byId('content-title').textContent = `Content of “${course.title}”`;
-  say(byId('content-outcome'), null);
-  contentEditor.showModal();
-}
-
-async function saveContent({ content }) {
-  const region = byId('content-outcome');
-  say(region, null);
-  try {
-    await api.put(`/courses/${part(edited.slug)}/content`, { content });
-  } catch (error) {
-    if (error.status === 401) goToLogin();
-    else say(region, problem('The content was not saved.', error));
-    return;
-  }
-  contentEditor.close();
-  say(outcome, notice('good', `The content of “${edited.title}” is saved.`, 'Whoever bought the course reads it from now on.'));
+  say(outcome, notice('good', `“${course.title}” is saved.`));
 }

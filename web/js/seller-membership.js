@@ -1,8 +1,8 @@
-/** What a seller offers to members. */
+/** A seller's membership offer. */
 
 import { api, part } from './api.js';
-import { offerCurrencies } from './currencies.js';
-import { fractionDigits, parse, toMajor } from './money.js';
+import { leastPrice, offerCurrencies } from './currencies.js';
+import { format, fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, byId, confirmed, notice, onSubmit, say } from './ui.js';
@@ -11,7 +11,7 @@ const outcome = byId('membership-outcome');
 const form = byId('membership-form');
 const field = (name) => form.elements.namedItem(name);
 
-/** Shows the offer in its form and makes its buttons work. */
+/** Shows the offer in its form and connects its buttons. */
 export async function membership(user) {
   const path = `/sellers/${part(user.id)}/membership`;
   const end = byId('membership-end');
@@ -27,7 +27,7 @@ async function load(path) {
     await offerCurrencies(field('currency'), offer.currency);
     show(offer);
   } catch (error) {
-    say(outcome, problem('We could not load your membership.', error, { retry: () => load(path) }));
+    say(outcome, problem('We couldn’t load your membership.', error, { retry: () => load(path) }));
   }
 }
 
@@ -47,8 +47,10 @@ async function save(path, values) {
   const offer = { title: values.title, currency: values.currency };
   for (const name of ['monthly', 'yearly'].filter((one) => values[one].trim() !== '')) {
     const price = parse(values[name], values.currency);
-    if (price.fault) {
-      say(outcome, notice('bad', 'Nothing was saved.', price.fault));
+    const least = leastPrice(values.currency);
+    const fault = price.fault ?? (price.amount < least && `The lowest price is ${format(least, values.currency)}.`);
+    if (fault) {
+      say(outcome, notice('bad', 'Nothing was saved.', fault));
       field(name).focus();
       return;
     }
@@ -56,22 +58,22 @@ async function save(path, values) {
   }
   if (!offer.monthly && !offer.yearly) {
     const example = fractionDigits(values.currency) === 0 ? '5000' : '10.00';
-    say(outcome, notice('bad', 'Nothing was saved.', `Give a price by the month, by the year, or both, such as ${example}.`));
+    say(outcome, notice('bad', 'Nothing was saved.', `Enter a monthly price, a yearly price or both, for example ${example}.`));
     field('monthly').focus();
     return;
   }
-  await ask(() => api.post(path, offer), 'Nothing was saved.', 'Your membership is offered beside your courses.');
+  await ask(() => api.post(path, offer), 'Nothing was saved.', 'Saved. Your membership is shown next to your courses.');
 }
 
 async function stop(path) {
   const sure = await confirmed({
-    title: 'End the offer?',
-    text: 'Nobody can become a member any more. Who is one stays one, and goes on paying.',
-    yes: 'End the offer',
-    no: 'Go on offering it',
+    title: 'Stop offering this membership?',
+    text: 'Nobody new can join. Current members stay members and keep paying.',
+    yes: 'Stop offering',
+    no: 'Keep offering',
   });
   if (!sure) return;
-  await ask(async () => (await api.delete(path)) ?? { offered: false }, 'The offer was not ended.', 'The membership is not offered any more.');
+  await ask(async () => (await api.delete(path)) ?? { offered: false }, 'The membership is still offered.', 'The membership is no longer offered.');
 }
 
 async function ask(work, failure, done) {

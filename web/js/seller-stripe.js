@@ -1,4 +1,4 @@
-/** A seller's Stripe account: the way to one, what it still lacks, and what it holds. */
+/** A seller's Stripe account: how to get one, its requirements, and its balance. */
 
 import { api } from './api.js';
 import { leaveFor } from './checkout.js';
@@ -8,7 +8,7 @@ import { disabled, inWords } from './requirements.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, linkButton, notice, say, skeleton, table } from './ui.js';
 
-/** Stripe is asked on the way; its slowest answer is worth waiting for. */
+/** Includes requests to Stripe, which may be slow. */
 const OPTIONS = { timeout: 35_000 };
 const ONBOARDING = '/users/me/stripe/onboarding';
 
@@ -16,10 +16,21 @@ const box = byId('stripe');
 const outcome = byId('outcome');
 const money = byId('money');
 
-/** Shows the account, or the ways to one. */
+/** Whether there is an account that may have a balance. */
+let holds = false;
+/** Whether the balance is shown. */
+let onShow = false;
+
+/** An account that needs attention is shown above all sections of the desk, an active one in the settings. */
+function place(needsAttention) {
+  byId(needsAttention ? 'attention' : 'settings').append(box);
+}
+
+/** Shows the account, or how to get one. */
 export async function stripe(user) {
   const cameBack = new URLSearchParams(window.location.search).get('onboarding');
-  if (cameBack) window.history.replaceState(null, '', window.location.pathname);
+  if (cameBack) window.history.replaceState(null, '', `${window.location.pathname}${window.location.hash}`);
+  place(!user.stripe.connected || !user.stripe.charges_enabled);
   if (!user.stripe.connected) {
     ways();
     return;
@@ -33,35 +44,40 @@ export async function stripe(user) {
       return;
     }
     show(account);
-    // The address at Stripe was used or too old: a new one, for whoever is signed in here.
+    // The URL at Stripe was already used or has expired, so request a new one for the logged-in user.
     if (cameBack === 'refresh') await onboard(account.account_type);
     if (cameBack === 'return') tellHowItStands(account);
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else box.replaceChildren(h('div', { role: 'alert' }, problem('We could not look at your Stripe account.', error, { retry: () => stripe(user) })));
+    else {
+      place(true);
+      box.replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load your Stripe account.', error, { retry: () => stripe(user) })));
+    }
   } finally {
     box.removeAttribute('aria-busy');
   }
 }
 
-/** An account of one's own, or one that is made here. */
+/** Connect an existing account, or create a new one. */
 function ways() {
-  money.replaceChildren();
+  place(true);
+  holds = false;
+  money.replaceChildren(h('p', { class: 'muted' }, 'Connect a Stripe account to see your balance and payouts here.'));
   const open = button('Set up a new account', () => busy(open, () => onboard('express')));
   const bare = button('Set up one without a dashboard', () => busy(bare, () => onboard('custom')));
   box.replaceChildren(
     h(
       'div',
       { class: 'card' },
-      h('h3', {}, 'Connect your Stripe account to get paid'),
-      h('p', {}, 'Until then your courses stand in the catalogue, but nobody can buy them. Connect an account that you have at Stripe, or set up a new one: Stripe asks for what it needs on its own pages.'),
-      h('p', { class: 'muted' }, 'A new account comes with a dashboard at Stripe. Without one there is no log-in at Stripe: your balance, your payouts and what Stripe needs to know stand here.'),
+      h('h2', {}, 'Connect Stripe to get paid'),
+      h('p', {}, 'Until then, nobody can buy your courses. Connect the Stripe account you already have, or set up a new one on Stripe’s pages.'),
+      h('p', { class: 'muted' }, 'A new account comes with a Stripe dashboard. Without a dashboard, you manage your balance, payouts and details here.'),
       h('div', { class: 'actions' }, linkButton('Connect Stripe account', '/api/users/authorize', { class: 'button button-main' }), open, bare),
     ),
   );
 }
 
-/** Goes to Stripe's form. Does not come back where that works. */
+/** Goes to Stripe's form. Does not return if that works. */
 async function onboard(type) {
   say(outcome, null);
   try {
@@ -70,7 +86,7 @@ async function onboard(type) {
     await new Promise(() => {});
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else say(outcome, problem('Stripe’s form could not be opened.', error));
+    else say(outcome, problem('Stripe’s form couldn’t be opened.', error));
   }
 }
 
@@ -82,7 +98,7 @@ async function openDashboard() {
     await new Promise(() => {});
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else say(outcome, problem('Your dashboard at Stripe could not be opened.', error));
+    else say(outcome, problem('Your Stripe dashboard couldn’t be opened.', error));
   }
 }
 
@@ -97,9 +113,9 @@ function standing(account) {
 
 function tellHowItStands(account) {
   const missing = wanted(account);
-  if (missing.length > 0) say(outcome, notice('plain', 'Something is still missing.', 'Stripe’s form can be finished whenever you like; what you have filled in is kept.'));
-  else if (!account.charges_enabled) say(outcome, notice('plain', 'Thank you. Stripe is checking what you gave it.', 'That takes minutes, sometimes days. This page shows when it is done.'));
-  else say(outcome, notice('good', 'Your Stripe account is set up.', 'What you sell is paid to it from now on.'));
+  if (missing.length > 0) say(outcome, notice('plain', 'Something is still missing.', 'You can finish Stripe’s form whenever you like. What you’ve entered is saved.'));
+  else if (!account.charges_enabled) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
+  else say(outcome, notice('good', 'Your Stripe account is set up.', 'Your sales are paid to it from now on.'));
 }
 
 function show(account) {
@@ -110,24 +126,29 @@ function show(account) {
   });
   const dashboard = button('Open your Stripe dashboard', () => busy(dashboard, openDashboard));
   const tone = standing(account);
+  place(tone !== 'good' || missing.length > 0);
   const hasForm = isMadeHere(account) && (missing.length > 0 || account.account_type === 'custom');
   box.replaceChildren(
     h(
       'div',
       { class: 'card' },
-      h('p', { class: 'who-stripe' }, h('span', { class: `label label-${tone}` }, tone === 'good' ? 'Connected' : 'Connected, cannot be paid yet'), ' ', h('code', { class: 'breakable' }, account.account_id)),
+      h('h2', {}, 'Stripe account'),
+      h('p', { class: 'who-stripe' }, h('span', { class: `label label-${tone}` }, tone === 'good' ? 'Connected' : 'Connected, can’t be paid yet'), ' ', h('code', { class: 'breakable' }, account.account_id)),
       h('p', { class: 'muted' }, advice(account)),
       missing.length > 0 && isMadeHere(account) && h('div', {}, h('h3', {}, 'Stripe still needs'), deadline(account), h('ul', { class: 'wanted' }, missing.map((line) => h('li', {}, line)))),
       h('div', { class: 'actions' }, hasForm && finish, account.account_type === 'express' && account.details_submitted && dashboard, leave),
     ),
   );
-  if (account.details_submitted || !isMadeHere(account)) balance();
-  else money.replaceChildren();
+  holds = account.details_submitted || !isMadeHere(account);
+  if (onShow) {
+    money.replaceChildren();
+    balance();
+  }
 
   async function ask() {
     const sure = await confirmed({
       title: 'Disconnect your Stripe account?',
-      text: 'Your courses cannot be bought until you connect one again. Your sales and what you have earned stay as they are.',
+      text: 'Nobody can buy your courses until you connect an account again. Your past sales and earnings aren’t affected. Your memberships end: members keep access for the period they’ve paid for and are told by email.',
       yes: 'Disconnect',
     });
     if (sure) await busy(leave, disconnect);
@@ -139,7 +160,7 @@ async function disconnect() {
   try {
     await api.delete('/users/me/stripe', OPTIONS);
     ways();
-    say(outcome, notice('good', 'Your Stripe account is disconnected.'));
+    say(outcome, notice('good', 'Your Stripe account has been disconnected.'));
   } catch (error) {
     if (error.status === 401) goToLogin();
     else say(outcome, problem('Your Stripe account is still connected.', error));
@@ -147,69 +168,78 @@ async function disconnect() {
 }
 
 function deadline({ requirements: { current_deadline: at, past_due: late } }) {
-  if (late.length > 0) return h('p', { class: 'small' }, 'These are overdue: some things do not work until you give them.');
-  return at && h('p', { class: 'small' }, 'By ', date(at), ', so that nothing stops.');
+  if (late.length > 0) return h('p', { class: 'small' }, 'These are overdue. Some features don’t work until you provide them.');
+  return at && h('p', { class: 'small' }, 'Please provide these by ', date(at), '.');
 }
 
 function advice(account) {
-  if (account.scope === 'read_only') return 'You granted access to look only. Disconnect, then connect again with the right to charge.';
-  if (!isMadeHere(account) && !account.charges_enabled) return 'Stripe does not let this account take payments yet. Finish its set-up in your Stripe dashboard.';
+  if (account.scope === 'read_only') return 'You granted read-only access. Disconnect, then connect again with permission to take payments.';
+  if (!isMadeHere(account) && !account.charges_enabled) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
   const reason = disabled(account.requirements.disabled_reason);
-  if (!account.details_submitted) return 'Your account is opened, but Stripe does not know enough yet to let it take payments.';
+  if (!account.details_submitted) return 'Your account is open, but Stripe needs more details before it can take payments.';
   if (reason && !account.charges_enabled) return reason;
-  if (account.requirements.pending_verification.length > 0) return 'Stripe is checking what you gave it. You can sell meanwhile where it says “Connected”.';
-  if (!account.payouts_enabled && isMadeHere(account)) return 'You can sell. Payouts to your bank begin as soon as Stripe has what it needs.';
-  return account.livemode === false ? 'In test mode: no real money moves.' : 'What you sell is paid to this account.';
+  if (account.requirements.pending_verification.length > 0) return 'Stripe is checking your details. You can keep selling in the meantime.';
+  if (!account.payouts_enabled && isMadeHere(account)) return 'You can sell. Payouts start as soon as Stripe has what it needs.';
+  return account.livemode === false ? 'Test mode: no real money moves.' : 'Your sales are paid to this account.';
 }
 
 const PAYOUTS = {
   paid: ['good', 'Paid out'],
-  pending: ['plain', 'Planned'],
+  pending: ['plain', 'Scheduled'],
   in_transit: ['plain', 'On its way'],
   canceled: ['plain', 'Canceled'],
-  failed: ['bad', 'Sent back by the bank'],
+  failed: ['bad', 'Returned by the bank'],
 };
 
 /** https://docs.stripe.com/api/payouts/failures */
 const FAILURES = {
   account_closed: 'The bank account is closed.',
   account_frozen: 'The bank account is frozen.',
-  bank_account_restricted: 'The bank account takes no such payments.',
-  incorrect_account_holder_name: 'The bank account is in another name.',
-  invalid_account_number: 'The bank knows no account of this number.',
-  invalid_currency: 'The bank account does not take this currency.',
-  no_account: 'The bank knows no account of this number.',
+  bank_account_restricted: 'The bank account doesn’t accept these payments.',
+  incorrect_account_holder_name: 'The name on the bank account doesn’t match.',
+  invalid_account_number: 'The account number isn’t known to the bank.',
+  invalid_currency: 'The bank account doesn’t accept this currency.',
+  no_account: 'The account number isn’t known to the bank.',
 };
 
-/** How a payout stands, and why it came back. */
+/** A payout's status, and why it was returned. */
 function standingOf({ status, failure_code: code }) {
   const [tone, text] = PAYOUTS[status] ?? ['plain', status];
-  const why = status === 'failed' && h('div', { class: 'small muted' }, FAILURES[code] ?? 'The bank did not take it.', ' Look over the bank account that Stripe has.');
+  const why = status === 'failed' && h('div', { class: 'small muted' }, FAILURES[code] ?? 'The bank didn’t accept it.', ' Check your bank details at Stripe.');
   return h('div', {}, h('span', { class: `label label-${tone}` }, text), why);
 }
 
-/** What the account holds, and what went to the bank. */
-async function balance() {
+/** Reloads the balance after something has moved it, if it is shown. */
+export function refreshBalance() {
+  if (onShow) balance();
+}
+
+/** The account's balance and payouts. */
+export async function balance() {
+  onShow = true;
+  if (!holds) {
+    if (money.childElementCount === 0) money.replaceChildren(h('p', { class: 'muted' }, 'Your balance and payouts appear here once your Stripe account is set up.'));
+    return;
+  }
   money.setAttribute('aria-busy', 'true');
-  money.replaceChildren(skeleton(2));
+  if (money.childElementCount === 0) money.replaceChildren(skeleton(4));
   try {
     const { available, pending, payouts } = await api.get('/users/me/stripe/balance', { cache: 'no-store', ...OPTIONS });
     const sums = (list) => (list.length > 0 ? list.map(({ amount, currency }) => h('span', { class: 'sum' }, format(amount, currency))) : '–');
     money.replaceChildren(
-      h('h3', {}, 'Balance and payouts'),
-      h('dl', { class: 'card figures' }, h('div', { class: 'figure-main' }, h('dt', {}, 'Ready to be paid out'), h('dd', {}, sums(available))), h('div', {}, h('dt', {}, 'On its way to your balance'), h('dd', {}, sums(pending)))),
-      payouts.length > 0 ? payoutTable(payouts) : h('p', { class: 'muted' }, 'Nothing was paid out to your bank yet.'),
+      h('dl', { class: 'card figures' }, h('div', { class: 'figure-main' }, h('dt', {}, 'Available for payout'), h('dd', {}, sums(available))), h('div', {}, h('dt', {}, 'Pending'), h('dd', {}, sums(pending)))),
+      payouts.length > 0 ? payoutTable(payouts) : h('p', { class: 'muted' }, 'No payouts yet.'),
     );
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else money.replaceChildren(h('div', { role: 'alert' }, problem('We could not look at your balance.', error, { retry: balance })));
+    else money.replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load your balance.', error, { retry: balance })));
   } finally {
     money.removeAttribute('aria-busy');
   }
 }
 
 function payoutTable(payouts) {
-  const rows = table('Payouts', [{ title: 'At the bank' }, { title: 'Status' }, { title: 'Amount', number: true }]);
+  const rows = table('Payouts', [{ title: 'Arrives' }, { title: 'Status' }, { title: 'Amount', number: true }]);
   rows.body.append(
     ...payouts.map((payout) => rows.row([payout.arrival_date ? date(payout.arrival_date) : '–', standingOf(payout), format(payout.amount, payout.currency)])),
   );

@@ -1,9 +1,9 @@
 /**
- * Who is signed in, and the part of the header that depends on it.
+ * The logged-in user, and the part of the header that depends on it.
  *
- * The session's cookie cannot be read here, on purpose. A second cookie, which says nothing but that there was a
- * log-in, saves visitors who have none from asking the API who they are: one request fewer, and none that fails.
- * It lives and is cleared together with the session's.
+ * Scripts deliberately cannot read the session's cookie. A second cookie, which only says that there was a
+ * log-in, saves visitors without a session a request that would fail.
+ * It is set and cleared together with the session's.
  */
 
 import { api } from './api.js';
@@ -20,16 +20,16 @@ function mark(value, seconds) {
 /** Whether this browser may have a session. Only the API knows for sure. */
 export const maybeSignedIn = () => document.cookie.split('; ').includes(`${MARK}=1`);
 
-/** To be called after a log-in or sign-up. */
+/** Call this after a log-in or sign-up. */
 export const markSignedIn = () => mark('1', MARK_SECONDS);
 
-/** To be called after a log-out. */
+/** Call this after a log-out. */
 export const markSignedOut = () => mark('', 0);
 
 let asked;
 
 /**
- * The signed-in user, or null. Asks the API once a page.
+ * The logged-in user, or null. Makes one request per page.
  *
  * @returns {Promise<object|null>}
  */
@@ -48,20 +48,20 @@ async function ask() {
   }
 }
 
-/** This page's address within the site. */
-export const here = () => `${window.location.pathname}${window.location.search}`;
+/** This page's path within the site. */
+export const here = () => `${window.location.pathname}${window.location.search}${window.location.hash}`;
 
-/** The log-in page's address, to come back to `next`. */
+/** The log-in page's URL, which returns to `next`. */
 export const loginAddress = (next = here()) => `/login.html?next=${encodeURIComponent(next)}`;
 
-/** Leaves for the log-in page, and comes back here afterwards. */
+/** Leaves for the log-in page, and returns here afterwards. */
 export function goToLogin() {
   markSignedOut();
   window.location.replace(loginAddress());
 }
 
 /**
- * The signed-in user; whoever is not goes to the log-in page and comes back.
+ * The logged-in user. Other visitors are sent to the log-in page and return afterwards.
  *
  * @returns {Promise<object>} which never ends for those who leave
  */
@@ -73,7 +73,7 @@ export async function requiredSession() {
 }
 
 /**
- * A place on this site to go to, from an address that may come from anywhere.
+ * A safe target on this site, from a URL that may come from anywhere.
  *
  * @returns {string} `/` where `next` leads to another site, or to the API, which shows nothing to people
  */
@@ -89,7 +89,7 @@ export function localAddress(next) {
   return local ? `${url.pathname}${url.search}${url.hash}` : '/';
 }
 
-/** Ends the session and shows the welcome page. */
+/** Ends the session and goes to the welcome page. */
 export async function logOut() {
   try {
     await api.delete('/sessions/current');
@@ -100,14 +100,26 @@ export async function logOut() {
   window.location.assign('/');
 }
 
-/** Pages that are reached by one of the header's links, and belong to it. */
+/** Pages that belong to one of the header's links. */
 const PART_OF = { '/staff-user.html': '/staff.html' };
 
-const link = (text, href) => {
-  const [to, at] = [new URL(href, window.location.origin).pathname, window.location.pathname];
-  const current = to === at ? 'page' : PART_OF[at] === to && 'true';
-  return h('li', {}, h('a', { href, 'aria-current': current }, text));
-};
+/** The library and the rest of the account are one page with several sections. */
+const inLibrary = () => ['', '#library', '#opened'].includes(window.location.hash);
+
+function link(text, href) {
+  const to = new URL(href, window.location.origin);
+  const anchor = h('a', { href }, text);
+  const mark = () => {
+    const at = window.location.pathname;
+    const here = to.pathname === at && (at !== '/account.html' || inLibrary() === (to.hash === ''));
+    const current = here ? 'page' : PART_OF[at] === to.pathname && 'true';
+    if (current) anchor.setAttribute('aria-current', current);
+    else anchor.removeAttribute('aria-current');
+  };
+  mark();
+  if (to.pathname === window.location.pathname) window.addEventListener('hashchange', mark);
+  return h('li', {}, anchor);
+}
 
 function logOutButton() {
   const control = button('Log out', () =>
@@ -119,24 +131,25 @@ function logOutButton() {
   return control;
 }
 
-/** Fills the header's list of links with those that are of use to this user. */
+/** Fills the header with the links for this user. */
 export async function showNavigation() {
   const list = byId('navigation');
   try {
     const user = await session();
     if (user) {
       list.append(
+        link('Library', '/account.html'),
         ...(user.is_seller ? [link('Seller desk', '/seller.html')] : []),
         ...(user.is_staff ? [link('Staff desk', '/staff.html')] : []),
-        link('Account', '/account.html'),
-        h('li', {}, logOutButton()),
+        link('Account', '/account.html#settings'),
+        h('li', { class: 'wide-only' }, logOutButton()),
       );
     } else {
       const onForm = ['/login.html', '/signup.html'].includes(window.location.pathname);
       list.append(link('Log in', onForm ? `/login.html${window.location.search}` : loginAddress()), link('Sign up', '/signup.html'));
     }
   } catch {
-    // The page itself says what is wrong where it needs to know who is there.
-    list.append(link('Account', '/account.html'));
+    // Pages that need to know the user show the error themselves.
+    list.append(link('Account', '/account.html#settings'));
   }
 }

@@ -1,4 +1,4 @@
-/** What the reconciliation found, for the staff. */
+/** The reconciliation's findings, for staff. */
 
 import { api } from './api.js';
 import { pagedList } from './list.js';
@@ -7,15 +7,16 @@ import { userAddress } from './roles.js';
 import { goToLogin } from './session.js';
 import { byId, date, h, table } from './ui.js';
 
-const COLUMNS = [{ title: 'Found' }, { title: 'What' }, { title: 'State' }, { title: 'Amount', number: true }, { title: 'Whose' }];
+const PAGE = 20;
+const COLUMNS = [{ title: 'Found' }, { title: 'What' }, { title: 'Status' }, { title: 'Amount', number: true }, { title: 'Buyer' }];
 
-/** Shows the findings. */
+/** Shows the findings, and how many there are. */
 export function findings() {
   let rows;
-  pagedList({
+  return pagedList({
     root: byId('finding-list'),
     name: 'findings',
-    load: (cursor) => api.get('/admin/findings', { query: { limit: 10, cursor }, cache: 'no-store' }),
+    load: (cursor) => api.get('/admin/findings', { query: { limit: PAGE, cursor }, cache: 'no-store' }),
     frame: () => {
       rows = table('Findings', COLUMNS);
       return rows;
@@ -24,13 +25,31 @@ export function findings() {
       rows.row([
         date(finding.found_at, true),
         h('div', {}, sentence(finding.message), details(finding)),
-        finding.settled_at ? h('span', { class: 'label label-good' }, 'Mended') : h('span', { class: 'label label-bad' }, 'To be looked at'),
+        finding.settled_at ? h('span', { class: 'label label-good' }, 'Resolved') : h('span', { class: 'label label-bad' }, 'Needs attention'),
         amount(finding),
-        finding.buyer_id ? h('a', { href: userAddress(finding.buyer_id), 'aria-label': `Buyer of ${finding.purchase_id}` }, 'Buyer') : '–',
+        finding.buyer_id ? h('a', { href: userAddress(finding.buyer_id), 'aria-label': `Buyer of ${finding.purchase_id ?? finding.subscription_id}` }, 'Buyer') : '–',
       ]),
-    empty: () => h('div', { class: 'empty' }, h('p', {}, 'Nothing was found: what was bought here is what was paid at Stripe.')),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'No findings. Purchases here match the payments at Stripe.')),
+    changed: figures,
     failed: (error) => error.status === 401 && (goToLogin(), true),
-  });
+  }).ready;
+}
+
+/** The amounts of a finding. */
+function figures(found, complete) {
+  const open = found.filter(({ settled_at: at }) => !at);
+  const figure = (name, value, main) => h('div', { class: main && 'figure-main' }, h('dt', {}, name), h('dd', {}, value));
+  const more = complete ? '' : '+';
+  const latest = found.map(({ last_found_at: at }) => at).sort().at(-1);
+  byId('figures').replaceChildren(
+    h(
+      'dl',
+      { class: 'card figures', 'aria-label': 'Findings in the last 90 days' },
+      figure('Need attention', `${open.length}${more}`, true),
+      figure('Resolved', `${found.length - open.length}${more}`),
+      figure('Latest', latest ? date(latest, true) : '–'),
+    ),
+  );
 }
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
@@ -43,6 +62,7 @@ function details(finding) {
     finding.stripe_id && h('code', {}, finding.stripe_id),
     finding.account && ['on ', h('code', {}, finding.account)],
     finding.purchase_id && h('code', {}, finding.purchase_id),
+    finding.subscription_id && h('code', {}, finding.subscription_id),
     again,
   ].filter(Boolean);
   return h('div', { class: 'finding' }, facts.map((fact) => h('span', { class: 'breakable' }, fact)));

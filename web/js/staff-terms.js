@@ -1,4 +1,4 @@
-/** The terms that the staff agrees on with one seller. What is left open is the platform's own. */
+/** A seller's individual terms, set by staff. Empty fields mean the platform's settings. */
 
 import { api, part } from './api.js';
 import { format, parse, toMajor } from './money.js';
@@ -7,7 +7,7 @@ import { goToLogin } from './session.js';
 import { busy, button, byId, h, notice, onSubmit, say } from './ui.js';
 
 const CHARGE_TYPES = {
-  destination: 'Destination: the platform charges and passes the seller’s part on',
+  destination: 'Destination: the platform charges and passes on the seller’s share',
   direct: 'Direct: the seller’s own account charges',
   separate: 'Separate: the platform charges, and transfers afterwards',
 };
@@ -18,7 +18,7 @@ const clear = byId('terms-clear');
 const field = (name) => form.elements.namedItem(name);
 
 let platform;
-/** The fields of amounts that are on the page. */
+/** The amount fields on the page. */
 let amounts = {};
 let save = async () => {};
 let takeAway = async () => {};
@@ -27,7 +27,7 @@ onSubmit(form, (values) => save(values));
 clear.addEventListener('click', () => busy(clear, () => takeAway()));
 
 /**
- * Shows a seller's terms, to be changed.
+ * Shows a seller's terms in a form.
  *
  * @param {object} user
  * @param {(user: object) => void} changed is given the user as the API has it now
@@ -37,7 +37,7 @@ export async function terms(user, changed) {
   try {
     platform ??= await api.get('/config');
   } catch (error) {
-    say(outcome, problem('We could not load the platform’s own terms.', error, { retry: () => terms(user, changed) }));
+    say(outcome, problem('We couldn’t load the platform’s terms.', error, { retry: () => terms(user, changed) }));
     return;
   }
   show(user.terms ?? {});
@@ -46,7 +46,7 @@ export async function terms(user, changed) {
   save = (values) => {
     const { agreed, fault, culprit } = read(values);
     if (fault) {
-      say(outcome, notice('bad', 'These terms cannot be used.', fault));
+      say(outcome, notice('bad', 'These terms can’t be used.', fault));
       culprit.focus();
       return undefined;
     }
@@ -59,11 +59,11 @@ export async function terms(user, changed) {
     try {
       const now = await api.patch(`/admin/users/${part(user.id)}`, { terms: agreed });
       changed(now);
-      say(outcome, notice('good', now.terms ? 'The terms are saved.' : 'The platform’s terms hold for this seller.', 'They hold from the next sale on.'));
+      say(outcome, notice('good', now.terms ? 'Terms saved.' : 'The platform’s terms apply to this seller.', 'They apply from the next sale on.'));
       if (!now.terms) field('charge_type').focus();
     } catch (error) {
       if (error.status === 401) goToLogin();
-      else say(outcome, problem('The terms were not changed.', error));
+      else say(outcome, problem('The terms weren’t changed.', error));
     }
   }
 }
@@ -71,18 +71,18 @@ export async function terms(user, changed) {
 function show(own) {
   const name = (type) => CHARGE_TYPES[type] ?? type;
   field('charge_type').replaceChildren(
-    h('option', { value: '' }, `As for everybody (${platform.charge_type})`),
+    h('option', { value: '' }, `Platform default (${platform.charge_type})`),
     ...platform.charge_types.map((type) => h('option', { value: type, selected: type === own.charge_type }, name(type))),
   );
   field('fee_percent').value = own.fee_percent ?? '';
   amounts = {
-    fee_fixed: amountsField('fee-fixed', 'Fixed part of each fee', platform.fee_fixed, own.fee_fixed),
-    fee_minimum: amountsField('fee-minimum', 'Least fee of a sale', platform.fee_minimum, own.fee_minimum),
+    fee_fixed: amountsField('fee-fixed', 'Fixed fee per sale', platform.fee_fixed, own.fee_fixed),
+    fee_minimum: amountsField('fee-minimum', 'Minimum fee per sale', platform.fee_minimum, own.fee_minimum),
   };
   byId('amounts').replaceChildren(...Object.values(amounts).map(({ root }) => root));
 }
 
-/** What is agreed on by the form; what is left open is not in it. */
+/** The terms in the form, without empty fields. */
 function read(values) {
   const agreed = {};
   if (values.charge_type) agreed.charge_type = values.charge_type;
@@ -96,7 +96,7 @@ function read(values) {
 }
 
 /**
- * Amounts by currency, or the platform's own.
+ * Amounts by currency, or the platform's setting.
  *
  * @param {string} id
  * @param {string} title
@@ -119,12 +119,12 @@ function amountsField(id, title, everywhere, own) {
     'fieldset',
     { class: 'fieldset' },
     h('legend', {}, title),
-    h('p', { class: 'hint', id: `${id}-hint` }, `For everybody: ${written.length > 0 ? written.join(', ') : 'nothing'}. Of one’s own, a currency that is not named has nothing.`),
-    h('div', { class: 'check' }, check, h('label', { for: id }, 'This seller’s own')),
+    h('p', { class: 'hint', id: `${id}-hint` }, `Platform default: ${written.length > 0 ? written.join(', ') : 'none'}. Custom fees cover only the currencies you list.`),
+    h('div', { class: 'check' }, check, h('label', { for: id }, 'Custom for this seller')),
     rows,
   );
 
-  /** A line for a currency that has none yet. */
+  /** Adds a line for another currency. */
   function more() {
     const named = [...list.querySelectorAll('select')].map((select) => select.value);
     const left = ['usd', ...platform.currencies].filter((code) => platform.currencies.includes(code) && !named.includes(code));
@@ -152,7 +152,7 @@ function amountsField(id, title, everywhere, own) {
       for (const line of list.children) {
         const [input, select] = line.children;
         const currency = select.value;
-        if (currency in value) return { fault: `${currency.toUpperCase()} stands there twice.`, culprit: select };
+        if (currency in value) return { fault: `${currency.toUpperCase()} is listed twice.`, culprit: select };
         const { amount, fault } = parse(input.value, currency, { orNothing: true });
         if (fault) return { fault, culprit: input };
         value[currency] = amount;

@@ -1,9 +1,10 @@
-/** A purchase's status in people's words. */
+/** Describes a purchase's status. */
 
 import { h } from './ui.js';
 
 const STATUSES = {
   pending: ['plain', 'Waiting for payment'],
+  processing: ['warn', 'Payment on its way'],
   requires_action: ['warn', 'Confirmation needed'],
   paid: ['good', 'Paid'],
   failed: ['bad', 'Payment failed'],
@@ -13,11 +14,15 @@ const STATUSES = {
   disputed: ['bad', 'Disputed'],
 };
 
-/** @returns {Element} the status as a small label */
-export function statusLabel(status) {
+/**
+ * @param {{status: string, processing?: boolean}} sale a purchase or a sale
+ * @returns {Element} the status as a small label
+ */
+export function statusLabel({ status: stored, processing }) {
+  const status = processing ? 'processing' : stored;
   const [tone, text] = STATUSES[status] ?? ['plain', status.replaceAll('_', ' ')];
   return h('span', { class: `label label-${tone}` }, text);
 }
 
-/** Whether the buyer has the course. */
+/** Whether the buyer has access to the course. */
 export const ownsCourse = (status) => ['paid', 'partially_refunded', 'disputed'].includes(status);

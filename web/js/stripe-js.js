@@ -1,27 +1,27 @@
-/** Stripe.js, from Stripe's own address and only where it can work. https://docs.stripe.com/js */
+/** Loads Stripe.js from Stripe's own origin, and only if it can work. https://docs.stripe.com/js */
 
 import { api } from './api.js';
 
 const ADDRESS = 'https://js.stripe.com/clover/stripe.js';
-/** Keys of the real Stripe are longer than those of a stand-in. */
+/** Keys of the real Stripe are longer than the stand-in's. */
 const KEY = /^pk_(test|live)_[A-Za-z0-9]{20,}$/;
 
 let settings;
 
-/** What the platform says of itself. One request a page. */
+/** The platform's public settings. One request per page. */
 export function platform() {
   settings ??= api.get('/config');
   return settings;
 }
 
-/** The publishable key of the real Stripe, or null where there is none. */
+/** The publishable key of the real Stripe, or null if there is none. */
 export async function publishableKey() {
   const { publishable_key: key } = await platform();
   return KEY.test(key) ? key : null;
 }
 
 /**
- * Loads Stripe.js. Only the payment page's Content-Security-Policy lets it in.
+ * Loads Stripe.js. Only the payment page's Content-Security-Policy allows it.
  *
  * @returns {Promise<(key: string, options?: {stripeAccount?: string}) => object>} what makes a Stripe object
  */

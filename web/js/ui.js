@@ -1,11 +1,11 @@
-/** Building blocks of pages. All text goes in as text: nothing here reads markup. */
+/** Building blocks of pages. Text is always inserted as text: nothing here parses markup. */
 
 /**
- * Makes an element.
+ * Creates an element.
  *
  * @param {string} tag
  * @param {object} [attributes] `onclick` and the like are listeners; `true` is an attribute without a value; `false`,
- *   `null` and `undefined` leave it out
+ *   `null` and `undefined` are skipped
  * @param {...(Node|string|null|undefined|false|Array)} children
  */
 export function h(tag, attributes = {}, ...children) {
@@ -22,12 +22,15 @@ export function h(tag, attributes = {}, ...children) {
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Names the page, before the site's own name. */
+/** User-written text, whose direction does not depend on the surrounding text. */
+export const bdi = (text) => h('bdi', {}, text);
+
+/** Sets the page's title, followed by the site's name. */
 export function setTitle(text) {
   document.title = `${text} – ${document.querySelector('.brand').textContent.trim()}`;
 }
 
-/** A date, as people write it where they are. */
+/** A date in the user's locale. */
 export function date(text, withTime = false) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return '';
@@ -36,7 +39,7 @@ export function date(text, withTime = false) {
 }
 
 /**
- * A box with news: what happened, and what can be done about it.
+ * A notice: what happened, and what to do about it.
  *
  * @param {'good'|'bad'|'plain'} tone
  * @param {string} title
@@ -54,13 +57,13 @@ export function notice(tone, title, text = '', actions = []) {
   );
 }
 
-/** Puts a notice, or nothing, into a live region of the page. Trouble interrupts a screen reader, other news waits. */
+/** Puts a notice, or nothing, into a live region of the page. Errors interrupt a screen reader, other notices wait. */
 export function say(region, box) {
   region.setAttribute('role', box?.classList.contains('notice-bad') ? 'alert' : 'status');
   region.replaceChildren(...(box ? [box] : []));
 }
 
-/** A button that does something on this page. */
+/** A button with an action on this page. */
 export function button(text, onclick, attributes = {}) {
   return h('button', { type: 'button', class: 'button', onclick, ...attributes }, text);
 }
@@ -71,9 +74,9 @@ export function linkButton(text, href, attributes = {}) {
 }
 
 /**
- * Runs `work` unless it is running already, with the button out of use meanwhile.
+ * Runs `work` unless it is already running, with the button disabled meanwhile.
  *
- * The button stays focusable: a disabled one would drop the keyboard's place.
+ * The button stays focusable, because a disabled one would lose the focus.
  */
 export async function busy(control, work) {
   if (control.getAttribute('aria-disabled') === 'true') return;
@@ -88,9 +91,9 @@ export async function busy(control, work) {
 }
 
 /**
- * Hands a form's values to `work` on submit, once at a time.
+ * Passes a form's values to `work` on submit, one submit at a time.
  *
- * The pages bring the button out of use: whoever is quicker than the scripts would send the form to a page that takes none.
+ * The button is disabled in the HTML: before the scripts have loaded, a submit would send the form to a page that does not accept it.
  *
  * @param {HTMLFormElement} form
  * @param {(values: Record<string, string>) => Promise<void>} work
@@ -105,7 +108,7 @@ export function onSubmit(form, work) {
 }
 
 /**
- * Asks before something that cannot be taken back.
+ * Asks for confirmation before something that cannot be undone.
  *
  * @returns {Promise<boolean>} whether the answer was yes
  */
@@ -136,10 +139,37 @@ export function confirmed({ title, text, yes, no = 'Cancel' }) {
   });
 }
 
-/** Lines that stand where a text will. */
+/**
+ * A menu of less common actions behind one button.
+ *
+ * @param {string} text
+ * @param {object} attributes of the button
+ * @param {Element[]} items
+ */
+export function menu(text, attributes, items) {
+  const head = h('summary', { class: 'button button-small', ...attributes }, text);
+  const root = h('details', { class: 'menu' }, head, h('div', { class: 'menu-list' }, items));
+  const close = () => root.removeAttribute('open');
+  // A dialog that an item opens returns the focus to it.
+  const isElsewhere = (target) => !root.contains(target) && !target.closest('dialog');
+  const leave = (event) => isElsewhere(event.target) && close();
+  root.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !root.open) return;
+    close();
+    head.focus();
+  });
+  root.addEventListener('focusout', (event) => event.relatedTarget && isElsewhere(event.relatedTarget) && close());
+  root.addEventListener('toggle', () => {
+    if (root.open) document.addEventListener('pointerdown', leave);
+    else document.removeEventListener('pointerdown', leave);
+  });
+  return root;
+}
+
+/** Placeholder lines for text. */
 export const skeleton = (count = 3) => h('div', { class: 'skeleton', 'aria-hidden': 'true' }, Array.from({ length: count }, () => h('span')));
 
-/** A table that turns into cards where it is narrow, and stays a table for screen readers. */
+/** A table that turns into cards on narrow screens, but stays a table for screen readers. */
 export function table(caption, columns) {
   const body = h('tbody', { role: 'rowgroup' });
   const root = h(
@@ -156,7 +186,7 @@ export function table(caption, columns) {
   return {
     root,
     body,
-    /** A row with one cell a column. */
+    /** A row with one cell per column. */
     row: (cells) =>
       h(
         'tr',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage } from './browser.js';
-import { PASSWORD, logIn, newEmail, signUp } from './people.js';
+import { PASSWORD, linkIn, logIn, mailTo, newEmail, signUp } from './people.js';
 
 test('somebody signs up, logs out and logs in again', async () => {
   const page = await newPage();
@@ -27,10 +27,10 @@ test('pages that need an account send visitors to the log-in and back, and no re
     await page.goto(address);
     await page.waitForURL((url) => url.pathname === '/login.html' && url.searchParams.get('next') === address);
   }
-  await page.goto('/account.html');
+  await page.goto('/account.html#settings');
   await page.waitForURL('**/login.html?**');
   await logIn(page, email, { at: null });
-  await page.waitForURL('**/account.html');
+  await page.waitForURL('**/account.html#settings');
   await page.locator('#who').getByText(email).waitFor();
   assertQuiet(page);
   await page.context().close();
@@ -52,11 +52,11 @@ test('the log-in leads nowhere but to this site', async () => {
 test('a wrong password is said to be so, and what was typed stays', async () => {
   const page = await newPage();
   await page.goto('/login.html');
-  await page.getByLabel('E-mail').fill(newEmail('nobody'));
+  await page.getByLabel('Email').fill(newEmail('nobody'));
   await page.getByLabel('Password').fill('not the password');
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('alert').getByText('The e-mail or the password is not right.').waitFor();
-  assert.notEqual(await page.getByLabel('E-mail').inputValue(), '');
+  await page.getByRole('alert').getByText('The email or password is incorrect.').waitFor();
+  assert.notEqual(await page.getByLabel('Email').inputValue(), '');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
   assertQuiet(page, { except: [401] });
   await page.context().close();
@@ -65,39 +65,44 @@ test('a wrong password is said to be so, and what was typed stays', async () => 
 test('an e-mail that is taken cannot sign up again', async () => {
   const page = await newPage();
   await page.goto('/signup.html');
-  await page.getByLabel('E-mail').fill('test@buyer.com');
+  await page.getByLabel('Email').fill('test@buyer.com');
   await page.getByLabel('Password').fill(PASSWORD);
   await page.getByRole('button', { name: 'Sign up' }).click();
-  await page.getByRole('alert').getByText('An account with this e-mail exists already.').waitFor();
+  await page.getByRole('alert').getByText('An account with this email already exists.').waitFor();
   assertQuiet(page, { except: [409] });
   await page.context().close();
 });
 
 test('e-mail and password change with the current password only', async () => {
   const page = await newPage();
-  await signUp(page);
-  await page.goto('/account.html');
+  const email = await signUp(page);
+  await page.goto('/account.html#settings');
   const changed = newEmail('changed');
-  const forms = { email: page.getByRole('form', { name: 'Change e-mail' }), password: page.getByRole('form', { name: 'Change password' }) };
-  await forms.email.getByLabel('New e-mail').fill(changed);
+  const forms = { email: page.getByRole('form', { name: 'Change email' }), password: page.getByRole('form', { name: 'Change password' }) };
+  await forms.email.getByLabel('New email').fill(changed);
   await forms.email.getByLabel('Current password').fill('not the password');
   await forms.email.getByRole('button').click();
-  await page.getByRole('alert').getByText('The current password is not right.').waitFor();
+  await page.getByRole('alert').getByText('That isn’t your current password.').waitFor();
   await forms.email.getByLabel('Current password').fill(PASSWORD);
   await forms.email.getByRole('button').click();
-  await page.getByText(`Your e-mail is now ${changed}.`).waitFor();
-  await page.locator('#who').getByText(changed).waitFor();
+  await page.getByText(`Follow the link that we sent to ${changed}.`).waitFor();
+  await page.locator('#who').getByText(email).waitFor();
+  const elsewhere = await newPage();
+  await elsewhere.goto(linkIn(await mailTo(changed, 'Confirm your new email address')));
+  await elsewhere.getByRole('button', { name: 'Confirm address' }).click();
+  await elsewhere.getByText('Your address is confirmed.').waitFor();
+  await elsewhere.context().close();
   await forms.password.getByLabel('New password').fill('another good one');
   await forms.password.getByLabel('Current password').fill(PASSWORD);
   await forms.password.getByRole('button').click();
-  await page.getByText('Your password is changed.').waitFor();
-  // This session goes on, and the new password is the one that counts.
+  await page.getByText('Your password has been changed.').waitFor();
+  // This session continues, and the new password applies.
   await page.reload();
   await page.locator('#who').getByText(changed).waitFor();
   await page.locator('#who').getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
   await page.goto('/login.html');
-  await page.getByLabel('E-mail').fill(changed);
+  await page.getByLabel('Email').fill(changed);
   await page.getByLabel('Password').fill('another good one');
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
   await page.getByText(`Welcome back, ${changed}.`).waitFor();

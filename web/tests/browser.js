@@ -1,11 +1,11 @@
-/** A headless Chromium, and pages that write down everything that goes wrong in them. */
+/** A headless Chromium, with pages that record everything that goes wrong in them. */
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 
 import { chromium } from 'playwright-core';
 
-/** Where the storefront is. */
+/** The storefront's URL. */
 export const STOREFRONT = (process.env.STOREFRONT_URL ?? 'http://localhost:3000').replace(/\/$/, '');
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -19,20 +19,20 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-/** A debug build's first answer of a function may have to wait for its start. */
+/** The first response of a debug build may have to wait until the function has started. */
 const PATIENCE_MS = 30_000;
 
 let browser;
 after(async () => (await browser)?.close());
 
-/** One browser for a test file, started when the first page is wanted. */
+/** One browser per test file, started when its first page is needed. */
 function start() {
   browser ??= chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
   return browser;
 }
 
 /**
- * A page in a browser of its own: no cookies, nothing cached.
+ * A page in a fresh browser: no cookies, empty cache.
  *
  * @param {object} [options] of the browser context
  */
@@ -57,14 +57,14 @@ async function open(context) {
     if (ours(response.url()) && response.status() >= 400) page.faults.push(`response: status of ${response.status()} ${response.url()}`);
   });
   page.on('requestfailed', (request) => {
-    // A page that is left drops what it was still asking for.
+    // When a page is left, its pending requests are dropped.
     if (ours(request.url()) && request.failure().errorText !== 'net::ERR_ABORTED') page.faults.push(`request: ${request.failure().errorText} ${request.url()}`);
   });
   return page;
 }
 
 /**
- * No error in the console, no failed request, no exception.
+ * Checks that there was no console error, failed request or exception.
  *
  * @param {object} page
  * @param {{except?: number[]}} [options] statuses that the journey brought about on purpose

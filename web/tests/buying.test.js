@@ -26,8 +26,8 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
   await purchaseIs(page, 'paid');
   await page.reload();
   await purchaseIs(page, 'paid');
-  await page.getByRole('link', { name: 'Go to the course' }).click();
-  await page.getByText('This course is open to you.').waitFor();
+  await page.getByRole('link', { name: 'Start the course' }).click();
+  await page.getByText('You have access to this course.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
   assert.equal(await purchasesOf(page, TITLE), 1);
   await page.getByText('Paid', { exact: true }).waitFor();
@@ -36,7 +36,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
 });
 
 async function signUpHere(page) {
-  await page.getByLabel('E-mail').fill(`visitor-${Date.now()}@example.com`);
+  await page.getByLabel('Email').fill(`visitor-${Date.now()}@example.com`);
   await page.getByLabel('Password').fill('justatest');
   await page.locator('main').getByRole('button', { name: 'Sign up' }).click();
 }
@@ -46,10 +46,10 @@ test('a declined card, then a good one: one purchase, paid', async () => {
   await signUp(page);
   await toCheckout(page, FIXTURE.slug);
   await pay(page, DECLINED_CARD);
-  // Where Stripe's page stays, the buyer types another card; where it sends back, the buyer tries again from here.
+  // If Stripe's page stays open, the buyer enters another card; if it redirects back, the buyer tries again from here.
   await cardField(page).or(page.locator('#verdict')).waitFor();
   if (page.url().startsWith(STOREFRONT)) {
-    await page.getByRole('button', { name: /Try again|payment page/ }).click();
+    await page.getByRole('button', { name: /Try again|Continue to payment/ }).click();
   }
   await pay(page);
   await purchaseIs(page, 'paid');
@@ -85,7 +85,7 @@ test('two tabs buy the same course: one purchase', async () => {
   await pay(one);
   await purchaseIs(one, 'paid');
   await two.goto(courseAddress(FIXTURE.slug));
-  await two.getByText('This course is open to you.').waitFor();
+  await two.getByText('You have access to this course.').waitFor();
   assert.equal(await purchasesOf(two, TITLE), 1);
   assertQuiet(one);
   assertQuiet(two);
@@ -101,7 +101,7 @@ test('a tab that is closed over the payment loses nothing', async () => {
   await pay(page);
   await paid;
   await page.close();
-  await tab.goto('/account.html');
+  await tab.goto('/account.html#billing');
   await tab.locator('#purchase-list').getByRole('link', { name: TITLE, exact: true }).click();
   await purchaseIs(tab, 'paid');
   assertQuiet(tab);
@@ -119,9 +119,9 @@ test('the back button leaves the payment page, and buying goes on where it stopp
   assert.equal(page.url(), checkout);
   await pay(page);
   await purchaseIs(page, 'paid');
-  // Back over the paid Checkout to the course: it is owned, and nothing offers it again.
+  // Back over the paid Checkout to the course: it is owned and not offered again.
   await page.goto(courseAddress(FIXTURE.slug));
-  await page.getByText('This course is open to you.').waitFor();
+  await page.getByText('You have access to this course.').waitFor();
   await page.goBack();
   await purchaseIs(page, 'paid');
   assert.equal(await purchasesOf(page, TITLE), 1);
@@ -129,7 +129,7 @@ test('the back button leaves the payment page, and buying goes on where it stopp
   await page.context().close();
 });
 
-/** Has the page's waits go by at once, until it shows something. */
+/** Skips the page's waiting times until it shows something. */
 async function sooner(page, wanted) {
   while (!(await wanted.isVisible())) {
     const look = page.waitForResponse('**/api/purchases/*');
@@ -144,12 +144,12 @@ test('who comes back without paying is told that nothing was charged, and can pa
   await toCheckout(page, FIXTURE.slug);
   await page.goto(`${courseAddress(FIXTURE.slug)}&checkout=canceled`);
   await page.getByText('You left the payment page.').waitFor();
-  await page.goto('/account.html');
-  await page.getByText('Waiting for payment').waitFor();
+  await page.goto('/account.html#billing');
+  await page.locator('#purchase-list').getByText('Waiting for payment').waitFor();
   await page.clock.install();
   await page.locator('#purchase-list').getByRole('link').first().click();
   await purchaseIs(page, 'pending');
-  const onwards = page.getByRole('button', { name: /Go to the payment page/ });
+  const onwards = page.getByRole('button', { name: /Continue to payment/ });
   await sooner(page, onwards);
   await onwards.click();
   await pay(page);
@@ -170,7 +170,7 @@ test('nobody sees the purchase of somebody else', async () => {
   const other = await newPage();
   await signUp(other);
   await other.goto(address);
-  await other.getByText('There is no such purchase in your account.').waitFor();
+  await other.getByText('We couldn’t find this purchase in your account.').waitFor();
   assertQuiet(other, { except: [404] });
   await other.context().close();
 });
@@ -184,7 +184,7 @@ test('a price that has changed meanwhile is shown before anything is bought', as
   const buyer = await newPage();
   await signUp(buyer);
   await buyer.goto(courseAddress(slug));
-  await buyer.getByText('$10.00').waitFor();
+  await buyer.locator('.course-side').getByText('$10.00').waitFor();
   await seller.getByRole('button', { name: `Edit: ${title}` }).click();
   await seller.getByRole('dialog').getByLabel('Price').fill('12.50');
   await seller.getByRole('dialog').getByRole('button', { name: 'Save course' }).click();
@@ -208,7 +208,7 @@ test('a course whose seller cannot be paid is not sold', async () => {
   await signUp(buyer);
   await buyer.goto(courseAddress(slug));
   await buyer.getByRole('button', { name: 'Buy this course' }).click();
-  await buyer.getByText('Its seller cannot receive payments yet. Nothing was charged').waitFor();
+  await buyer.getByText('This course isn’t on sale right now.').waitFor();
   assertQuiet(buyer, { except: [409] });
   await seller.context().close();
   await buyer.context().close();
@@ -224,7 +224,7 @@ test('a payment provider that fails is said to have charged nothing twice, and t
   );
   await page.getByRole('button', { name: 'Buy this course' }).click();
   const alert = page.getByRole('alert');
-  await alert.getByText('Nothing was charged twice, and it is safe to try again.').waitFor();
+  await alert.getByText('You can’t be charged twice, so it’s safe to try again.').waitFor();
   await alert.getByText('the-request').waitFor();
   await page.getByRole('button', { name: 'Buy this course' }).click();
   await cardField(page).waitFor();
@@ -244,11 +244,11 @@ test('the purchase page says what each status means, and believes the server onl
   await purchaseIs(page, 'requires_action');
   await page.getByRole('button', { name: 'Confirm the payment' }).waitFor();
   for (const [next, words] of [
-    ['paid', 'Paid. The course is yours.'],
-    ['failed', 'The payment did not go through.'],
+    ['paid', 'Thank you. The course is yours.'],
+    ['failed', 'The payment didn’t go through.'],
     ['canceled', 'The payment was canceled.'],
-    ['refunded', 'Your money was given back.'],
-    ['partially_refunded', '$10.00 was given back to you.'],
+    ['refunded', 'You’ve been refunded.'],
+    ['partially_refunded', 'You’ve been refunded $10.00.'],
     ['disputed', 'Your bank disputes this payment.'],
   ]) {
     status = next;

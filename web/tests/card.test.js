@@ -1,14 +1,14 @@
-/** Paying on a page of this site, where Stripe.js can work: with a Stripe object of the test's in place of Stripe's. */
+/** Payment on a page of this site, if Stripe.js can work, with a fake Stripe object. */
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, courseAddress, fixtureSellerIsConnected, purchaseIs, purchasesOf, signUp } from './people.js';
+import { FIXTURE, confirmAddress, courseAddress, fixtureSellerIsConnected, purchaseIs, purchasesOf, signUp } from './people.js';
 
 const KEY = 'pk_test_51ThisIsAKeyOfTheRealStripe';
 
-/** What Stripe.js is to the page. It writes down how it was used, and the test says what it gives. */
+/** The fake Stripe.js. It records how it was used, and the test sets its results. */
 const FAKE = `
 globalThis.used = [];
 globalThis.Stripe = (key, options) => ({
@@ -29,7 +29,7 @@ globalThis.Stripe = (key, options) => ({
 
 before(fixtureSellerIsConnected);
 
-/** A page of a buyer's, on a platform with a key of the real Stripe. */
+/** A buyer's page on a platform with a key of the real Stripe. */
 async function newBuyer() {
   const page = await newPage();
   await page.route('**/api/config', async (route) => {
@@ -64,7 +64,7 @@ test('with the stand-in nothing of Stripe’s is loaded and no card is asked for
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
   assert.equal(await page.getByRole('link', { name: 'Pay by card here' }).count(), 0);
   await page.goto(`/pay.html?slug=${FIXTURE.slug}`);
-  await page.getByText('Cards are not taken on this page.').waitFor();
+  await page.getByText('You can’t pay by card on this page.').waitFor();
   assert.equal(elsewhere, 0);
   assertQuiet(page);
   await page.context().close();
@@ -108,12 +108,15 @@ test('fields that are not complete, a card that Stripe refuses and one that is d
   assert.equal(charges, 0);
   await page.evaluate(() => Object.assign(globalThis, { refused: '', method: 'pm_card_visa_chargeDeclined' }));
   await pay.click();
-  await page.getByRole('alert').getByText('The card was declined.').waitFor();
+  await page.getByRole('alert').getByText('Your card was declined.').waitFor();
   await page.evaluate(() => Object.assign(globalThis, { method: 'pm_card_visa' }));
   await pay.click();
+  await page.getByRole('alert').getByText('After a declined card we need to know your address').waitFor();
+  await confirmAddress(page);
+  await pay.click();
   await purchaseIs(page, 'paid');
-  assert.equal(charges, 2);
-  assertQuiet(page, { except: [402] });
+  assert.equal(charges, 3);
+  assertQuiet(page, { except: [402, 403] });
   await page.context().close();
 });
 

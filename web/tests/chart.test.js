@@ -1,4 +1,4 @@
-/** The chart of what was sold: a bar a day, or a month where the time is long, and no sale without a bar. */
+/** The sales chart: a bar per day, or per month for long periods, and a bar for every sale. */
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
@@ -13,7 +13,7 @@ before(async () => {
   await page.goto('/404.html');
 });
 
-/** The bars, each as its title and height, and what a screen reader is told. */
+/** The bars, each with title and height, and the text for screen readers. */
 const drawn = (entries, currency = 'usd') =>
   page.evaluate(
     async ([entries, currency, today]) => {

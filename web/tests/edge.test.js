@@ -1,4 +1,4 @@
-/** CloudFront's functions, as they stand in template.yaml, and the upload: what is served when deployed is what lies here. */
+/** CloudFront's functions in template.yaml, and the upload: what is deployed is what is in this folder. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -24,7 +24,7 @@ function handlerOf(name) {
 
 const request = (uri, headers = {}) => ({ viewer: { ip: '203.0.113.9' }, request: { method: 'GET', uri, headers, querystring: {} } });
 
-/** Every file of the site, by its address. */
+/** Every file of the site, by its path. */
 function files(folder = WEB, prefix = '/') {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     if (prefix === '/' && ['tests', 'README.md'].includes(entry.name)) return [];
@@ -54,7 +54,7 @@ test('the prefix is taken off once, and who asks is told by CloudFront alone', (
   assert.equal(forged.headers['x-viewer-address'].value, '203.0.113.9');
 });
 
-/** Runs the upload with an `aws` that writes down what it is asked. */
+/** Runs the upload with a fake `aws` that records its calls. */
 function upload(outputs) {
   const folder = mkdtempSync(join(tmpdir(), 'upload-'));
   try {
@@ -84,7 +84,7 @@ test('an upload brings pages after what they load, and has CloudFront forget its
   assert.ok(rest.includes('--delete') && !modules.includes('--delete') && !pages.includes('--delete'));
   for (const sync of [modules, pages, rest]) {
     assert.deepEqual(sync.slice(2, 4), ['web', 's3://bucket']);
-    // The last word on what stays here: later filters win.
+    // Later filters win, so this decides what is not uploaded.
     assert.deepEqual(sync.slice(-4), ['--exclude', 'tests/*', '--exclude', 'README.md']);
   }
 });

@@ -1,6 +1,6 @@
 /**
- * Every page on a large and on a small screen, in the light and in the dark: pictures to look at, and no violation for
- * axe-core. Colours do not depend on the width, so two looks have all of it.
+ * Every page on a large and a small screen, in light and dark mode: screenshots to look at, and no violations reported by
+ * axe-core. Colours do not depend on the width, so two combinations cover everything.
  */
 
 import assert from 'node:assert/strict';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
@@ -19,7 +19,7 @@ const LOOKS = {
   'narrow-dark': { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
 };
 
-/** What the reconciliation may find. */
+/** Possible findings of the reconciliation. */
 const finding = { purchase_id: 'pur_7h3k9m2p5r8t1v4x_01k0a2b3c4d5e6f7g8', buyer_id: 'usr_7h3k9m2p5r8t1v4x', account: null, stripe_id: null, currency: null, amount: null, ours: null, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
 const FINDINGS = [
   { ...finding, id: 'fnd_1', kind: 'books_difference', message: 'a charge has another amount in our books than at Stripe', account: 'acct_1SellerOfCourses', stripe_id: 'pi_3NcXAmple0fALongerId', currency: 'usd', amount: -1000, ours: 4000, stripe: 5000 },
@@ -27,7 +27,7 @@ const FINDINGS = [
   { ...finding, id: 'fnd_3', kind: 'payment_off_record', message: 'a payment at Stripe belongs to no purchase on record', stripe_id: 'pi_3NcYetAnother', currency: 'usd', amount: 5000, settled_at: '2026-11-01T08:00:01Z' },
 ];
 
-/** What a seller's account may hold, and what became of its payouts. */
+/** A seller's possible balance and payouts. */
 const payout = { id: 'po_1', amount: 12_345, currency: 'usd', arrival_date: '2026-11-02T08:00:00Z', created_at: '2026-11-01T08:00:00Z' };
 const BALANCE = {
   available: [{ amount: 2500, currency: 'usd' }, { amount: 5000, currency: 'jpy' }],
@@ -66,7 +66,7 @@ before(async () => {
   await page.context().close();
 });
 
-/** What is wrong with the page as it stands, a line each. */
+/** The page's problems, one per line. */
 async function violations(page) {
   await page.evaluate(axe.source);
   const { violations: found } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
@@ -74,7 +74,7 @@ async function violations(page) {
 }
 
 async function look(page, name, look_) {
-  await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await page.waitForFunction(() => !document.querySelector('.is-waiting, main [aria-busy=true]:not([hidden] *)'));
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(overflow, 0, `${name} scrolls sideways`);
   assert.deepEqual(await violations(page), [], name);
@@ -102,7 +102,7 @@ for (const [name, options] of Object.entries(LOOKS)) {
     }
     assertQuiet(page);
     await page.goto('/course.html?slug=no-such-course');
-    await page.getByRole('heading', { name: 'This course is not here.' }).waitFor();
+    await page.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
     await look(page, 'course-absent', name);
     await page.context().close();
   });
@@ -112,13 +112,15 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await logIn(page, buyer);
     for (const [title, address, landmark] of [
       ['welcome-buyer', '/', `Welcome back, ${buyer}.`],
-      ['course-owned', courseAddress(FIXTURE.slug), 'This course is open to you.'],
+      ['course-owned', courseAddress(FIXTURE.slug), 'You have access to this course.'],
       ['course-to-buy', courseAddress('django-channels'), 'Buy this course'],
-      ['purchase-paid', `/purchase.html${bought}`, 'Paid. The course is yours.'],
-      ['account', '/account.html', 'Change password'],
+      ['purchase-paid', `/purchase.html${bought}`, 'Thank you. The course is yours.'],
+      ['account-library', '/account.html', 'Continue'],
+      ['account-billing', '/account.html#billing', 'Receipt'],
+      ['account-settings', '/account.html#settings', 'Change password'],
     ]) {
-      await page.goto(address);
-      await page.getByText(landmark).first().waitFor();
+      await visit(page, address);
+      await page.getByText(landmark).locator('visible=true').first().waitFor();
       await look(page, title, name);
     }
     assertQuiet(page);
@@ -128,8 +130,8 @@ for (const [name, options] of Object.entries(LOOKS)) {
   test(`saved cards, ${name}`, async () => {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await signUp(page);
-    await page.goto('/account.html');
-    await page.getByText('You have no saved cards.').waitFor();
+    await page.goto('/account.html#cards');
+    await page.getByText('No saved cards yet.').waitFor();
     await look(page, 'cards-none', name);
     await page.getByRole('button', { name: 'Add a card' }).click();
     await pay(page);
@@ -144,13 +146,13 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await look(page, 'course-saved-card', name);
     const card = { id: 'pm_1', brand: 'visa', last4: '4242', exp_month: 1, exp_year: 2020, is_default: true, created_at: '2019-11-01T08:00:00Z' };
     await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill({ json: { items: [card, { ...card, id: 'pm_2', brand: 'amex', last4: '0005', exp_year: 2090, is_default: false }], next_cursor: null } }));
-    await page.goto('/account.html');
+    await page.goto('/account.html#cards');
     await page.getByText('Expired').waitFor();
     await look(page, 'cards-expired', name);
     assertQuiet(page);
     await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill({ status: 502, contentType: 'application/problem+json', json: { code: 'payment_provider_error', status: 502, detail: 'out', request_id: 'the-request' } }));
-    await page.goto('/account.html');
-    await page.getByText('We could not load the saved cards.').waitFor();
+    await visit(page, '/account.html#cards');
+    await page.getByText('We couldn’t load the saved cards.').waitFor();
     await look(page, 'cards-outage', name);
     assertQuiet(page, { except: [502] });
     await page.context().close();
@@ -161,17 +163,21 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await look(desk, 'seller-membership', name);
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await page.goto(courseAddress(slug));
-    await page.getByRole('link', { name: 'Log in to subscribe' }).waitFor();
+    await page.getByRole('link', { name: 'Log in to join' }).waitFor();
     await look(page, 'course-membership-signed-out', name);
     await signUp(page);
     await page.goto(courseAddress(slug));
-    await page.getByRole('button', { name: 'Subscribe' }).waitFor();
+    await page.getByRole('button', { name: 'Join' }).waitFor();
     await look(page, 'course-membership', name);
     await page.route('**/api/subscriptions?*', (route) => route.fulfill({ json: { items: SUBSCRIPTIONS, next_cursor: null } }));
+    await page.route('**/api/subscriptions/mem_2', (route) => route.fulfill({ json: SUBSCRIPTIONS[2] }));
     await page.goto('/account.html?subscription=mem_2');
-    await page.getByRole('table', { name: 'My memberships' }).waitFor();
+    await page.getByText('You’re a member.').waitFor();
+    await look(page, 'account-joined', name);
+    await page.getByRole('link', { name: 'Billing', exact: true }).click();
+    await page.getByRole('table', { name: 'Memberships' }).waitFor();
     await look(page, 'account-memberships', name);
-    await page.getByRole('button', { name: 'Pay by the year: All courses of seller 3' }).click();
+    await page.getByRole('button', { name: 'Switch to yearly: All courses of seller 3' }).click();
     await page.getByRole('dialog').waitFor();
     await look(page, 'account-membership-switch', name);
     for (const one of [page, desk]) {
@@ -198,10 +204,20 @@ for (const [name, options] of Object.entries(LOOKS)) {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await logIn(page, SELLER);
     await page.route('**/api/users/me/stripe/balance', (route) => route.fulfill({ json: BALANCE }));
+    const part = (title) => page.getByRole('navigation', { name: 'Seller desk' }).getByRole('link', { name: title, exact: true }).click();
     await page.goto('/seller.html');
-    await page.getByRole('table', { name: 'Payouts' }).waitFor();
-    await page.getByRole('table', { name: 'My sales' }).waitFor();
+    await page.getByRole('table', { name: 'Courses' }).waitFor();
     await look(page, 'seller', name);
+    await page.locator('summary').first().click();
+    await look(page, 'seller-menu', name);
+    await page.keyboard.press('Escape');
+    await part('Payouts');
+    await page.getByRole('table', { name: 'Payouts' }).waitFor();
+    await look(page, 'seller-payouts', name);
+    await part('Membership');
+    await page.getByLabel('Monthly price').waitFor();
+    await look(page, 'seller-no-membership', name);
+    await part('Courses');
     await page.getByRole('button', { name: /^Edit: / }).first().click();
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-editor', name);
@@ -210,10 +226,16 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-content', name);
     await page.keyboard.press('Escape');
+    await part('Sales');
+    await page.getByRole('table', { name: 'Sales' }).waitFor();
+    await look(page, 'seller-sales', name);
     await page.getByRole('button', { name: /^Refund: / }).first().click();
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-refund', name);
     await page.keyboard.press('Escape');
+    await part('Settings');
+    await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+    await look(page, 'seller-settings', name);
     await page.getByRole('button', { name: 'Disconnect' }).click();
     await page.getByRole('dialog').waitFor();
     await look(page, 'seller-disconnect', name);
@@ -239,19 +261,22 @@ for (const [name, options] of Object.entries(LOOKS)) {
   test(`the staff desk, ${name}`, async () => {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });
     await logIn(page, STAFF);
+    await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: { items: [], next_cursor: null } }));
     await page.goto('/staff.html');
-    await page.getByRole('table', { name: 'Users' }).waitFor();
-    await page.getByText('Nothing was found').waitFor();
+    await page.getByText('No findings.').waitFor();
     await look(page, 'staff', name);
+    await page.getByRole('link', { name: 'Users', exact: true }).click();
+    await page.getByRole('table', { name: 'Users' }).waitFor();
+    await look(page, 'staff-users', name);
     await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: { items: FINDINGS, next_cursor: null } }));
-    await page.reload();
+    await visit(page, '/staff.html');
     await page.getByRole('table', { name: 'Findings' }).waitFor();
     await look(page, 'staff-findings', name);
     await toUser(page, SELLER);
     await page.getByRole('table', { name: 'Sales' }).waitFor();
-    await page.getByText('Nothing was bought.').waitFor();
-    for (const title of ['Fixed part of each fee', 'Least fee of a sale']) {
-      await page.getByRole('group', { name: title }).getByLabel('This seller’s own').check();
+    await page.getByText('No purchases yet.').waitFor();
+    for (const title of ['Fixed fee per sale', 'Minimum fee per sale']) {
+      await page.getByRole('group', { name: title }).getByLabel('Custom for this seller').check();
     }
     await look(page, 'staff-user', name);
     await toUser(page, buyer);

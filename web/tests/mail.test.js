@@ -12,18 +12,18 @@ test('a forgotten password is set anew by the mail’s link, once', async () => 
   await page.context().clearCookies();
   await page.goto('/login.html');
   await page.getByRole('link', { name: 'Forgot your password?' }).click();
-  await page.getByLabel('E-mail').fill(email);
-  await page.getByRole('button', { name: 'Send the mail' }).click();
-  await page.getByText('Look into your mailbox.').waitFor();
+  await page.getByLabel('Email').fill(email);
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await page.getByText('Check your inbox.').waitFor();
   const link = linkIn(await mailTo(email, 'Set a new password'));
 
   await page.goto(link);
   await page.getByLabel('New password').fill('a fresh password');
   assert.equal(page.url().includes('#'), false, 'the token stays in no history');
-  await page.getByRole('button', { name: 'Set the password' }).click();
+  await page.getByRole('button', { name: 'Set password' }).click();
   await page.getByText('Your new password is set.').waitFor();
   await page.locator('main').getByRole('link', { name: 'Log in' }).click();
-  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password').fill('a fresh password');
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
   await page.getByText(`Welcome back, ${email}.`).waitFor();
@@ -31,9 +31,9 @@ test('a forgotten password is set anew by the mail’s link, once', async () => 
 
   await page.goto(link);
   await page.getByLabel('New password').fill('yet another password');
-  await page.getByRole('button', { name: 'Set the password' }).click();
-  await page.getByRole('alert').getByText('The link was used already').waitFor();
-  await page.getByRole('link', { name: 'Ask for a new mail' }).waitFor();
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await page.getByRole('alert').getByText('The link was already used').waitFor();
+  await page.getByRole('link', { name: 'Request a new link' }).waitFor();
   assertQuiet(page, { except: [410] });
   await page.context().close();
 });
@@ -42,12 +42,12 @@ test('an address without an account is told the same, and gets no mail', async (
   const page = await newPage();
   await page.goto('/forgot.html');
   const email = newEmail('nobody');
-  await page.getByLabel('E-mail').fill(email);
-  await page.getByRole('button', { name: 'Send the mail' }).click();
-  await page.getByText('Look into your mailbox.').waitFor();
-  // A mail that is asked for afterwards has arrived: this one would have, too.
+  await page.getByLabel('Email').fill(email);
+  await page.getByRole('button', { name: 'Send link' }).click();
+  await page.getByText('Check your inbox.').waitFor();
+  // A mail requested later has arrived, so this one would have arrived too.
   const other = await signUp(page);
-  await mailTo(other, 'Confirm your e-mail address');
+  await mailTo(other, 'Confirm your email address');
   assert.equal(await mailsTo(email, ''), 0);
   assertQuiet(page);
   await page.context().close();
@@ -56,15 +56,15 @@ test('an address without an account is told the same, and gets no mail', async (
 test('an address is confirmed by its mail, also in another browser', async () => {
   const page = await newPage();
   const email = await signUp(page);
-  await page.goto('/account.html');
-  await page.getByText('Your e-mail address is not confirmed yet.').waitFor();
+  await page.goto('/account.html#settings');
+  await page.getByText('Please confirm your email address.').waitFor();
   const elsewhere = await newPage();
-  await elsewhere.goto(linkIn(await mailTo(email, 'Confirm your e-mail address')));
-  await elsewhere.getByRole('button', { name: 'Confirm the address' }).click();
+  await elsewhere.goto(linkIn(await mailTo(email, 'Confirm your email address')));
+  await elsewhere.getByRole('button', { name: 'Confirm address' }).click();
   await elsewhere.getByText('Your address is confirmed.').waitFor();
   await page.reload();
   await page.locator('#who').getByText(email).waitFor();
-  assert.equal(await page.getByText('is not confirmed yet').count(), 0);
+  assert.equal(await page.getByText('Please confirm your email address').count(), 0);
   assertQuiet(page);
   assertQuiet(elsewhere);
   await page.context().close();
@@ -75,7 +75,7 @@ test('pages that a mail leads to say so where there is no mail', async () => {
   const page = await newPage();
   for (const address of ['/reset.html', '/confirm.html']) {
     await page.goto(address);
-    await page.getByText('This page is opened from a mail.').waitFor();
+    await page.getByText('Open this page from our email.').waitFor();
     assert.equal(await page.locator('main').getByRole('button').count(), 0);
   }
   assertQuiet(page);
@@ -92,7 +92,7 @@ test('a purchase brings a receipt to the buyer, one of them, and it leads back',
   assert.match(receipt.text, /Paid: 50\.00 USD/);
   await mailTo('test@seller.com', 'You sold a course');
   await page.goto(linkIn(receipt));
-  await page.getByText('This course is open to you.').waitFor();
+  await page.getByText('You have access to this course.').waitFor();
   assert.equal(await mailsTo(email, 'Your receipt'), 1);
   assertQuiet(page);
   await page.context().close();
@@ -101,24 +101,24 @@ test('a purchase brings a receipt to the buyer, one of them, and it leads back',
 test('an account is deleted with the password only, and is gone', async () => {
   const page = await newPage();
   const email = await signUp(page);
-  await page.goto('/account.html');
-  const form = page.getByRole('form', { name: 'Delete my account' });
+  await page.goto('/account.html#settings');
+  const form = page.getByRole('form', { name: 'Delete account' });
   await form.getByLabel('Current password').fill('not the password');
   await form.getByRole('button').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete for good' }).click();
-  await page.getByRole('alert').getByText('The current password is not right.').waitFor();
+  await page.getByRole('alert').getByText('That isn’t your current password.').waitFor();
   await form.getByLabel('Current password').fill(PASSWORD);
   await form.getByRole('button').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await form.getByRole('button').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete for good' }).click();
-  await page.getByText('Your account is deleted.').waitFor();
+  await page.getByText('Your account has been deleted.').waitFor();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
   await page.goto('/login.html');
-  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password').fill(PASSWORD);
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('alert').getByText('The e-mail or the password is not right.').waitFor();
+  await page.getByRole('alert').getByText('The email or password is incorrect.').waitFor();
   // The address is free.
   await signUp(page, email);
   assertQuiet(page, { except: [401] });

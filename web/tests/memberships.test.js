@@ -1,28 +1,28 @@
-/** Memberships: offered at the seller desk, bought beside a course, and ended in the account. */
+/** Memberships: offered at the seller desk, bought next to a course, and ended in the account. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { cardField, club, courseAddress, pay, signUp } from './people.js';
+import { cardField, club, courseAddress, pay, signUp, visit } from './people.js';
 
-const row = (page) => page.getByRole('table', { name: 'My memberships' }).getByRole('row').filter({ hasText: 'All courses' });
+const row = (page) => page.getByRole('table', { name: 'Memberships' }).getByRole('row').filter({ hasText: 'All courses' });
 
 test('a membership is offered, changed and ended at the desk', async () => {
   const { page } = await club();
-  await page.reload();
-  await page.getByRole('button', { name: 'End the offer' }).waitFor();
-  assert.equal(await page.getByLabel('By the month').inputValue(), '10.00');
-  await page.getByLabel('By the month').fill('');
-  await page.getByLabel('By the year').fill('');
-  await page.getByRole('button', { name: 'Offer it' }).click();
-  await page.getByText('Give a price by the month, by the year, or both, such as 10.00.').waitFor();
-  await page.getByLabel('By the year').fill('90.00');
-  await page.getByRole('button', { name: 'Offer it' }).click();
-  await page.getByText('Your membership is offered beside your courses.').waitFor();
-  await page.getByRole('button', { name: 'End the offer' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'End the offer' }).click();
-  await page.getByText('The membership is not offered any more.').waitFor();
+  await visit(page, '/seller.html#membership');
+  await page.getByRole('button', { name: 'Stop offering' }).waitFor();
+  assert.equal(await page.getByLabel('Monthly price').inputValue(), '10.00');
+  await page.getByLabel('Monthly price').fill('');
+  await page.getByLabel('Yearly price').fill('');
+  await page.getByRole('button', { name: 'Save membership' }).click();
+  await page.getByText('Enter a monthly price, a yearly price or both, for example 10.00.').waitFor();
+  await page.getByLabel('Yearly price').fill('90.00');
+  await page.getByRole('button', { name: 'Save membership' }).click();
+  await page.getByText('Saved. Your membership is shown next to your courses.').waitFor();
+  await page.getByRole('button', { name: 'Stop offering' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop offering' }).click();
+  await page.getByText('The membership is no longer offered.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });
@@ -31,39 +31,46 @@ test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancel
   const { page: desk, slug } = await club();
   const visitor = await newPage();
   await visitor.goto(courseAddress(slug));
-  await visitor.getByRole('link', { name: 'Log in to subscribe' }).waitFor();
+  await visitor.getByRole('link', { name: 'Log in to join' }).waitFor();
   assertQuiet(visitor);
 
   const page = await newPage();
   await signUp(page);
   await page.goto(courseAddress(slug));
-  await page.getByRole('button', { name: 'Subscribe' }).click();
+  await page.getByRole('button', { name: 'Join' }).click();
   await cardField(page).waitFor();
   await pay(page);
-  await page.getByText('You are back from Stripe’s page.').waitFor();
-  // Stripe's event may be on its way still.
-  while (!(await row(page).getByText('Active', { exact: true }).isVisible())) {
-    await page.reload();
-    await page.locator('#membership-list:not([aria-busy])').waitFor();
-  }
-  await page.goto(courseAddress(slug));
-  await page.getByText('This course is open to you.').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Subscribe' }).count(), 0);
+  // The page waits for Stripe's event, and then links to the courses.
+  await page.getByText('You’re a member.').waitFor();
+  assert.equal(new URL(page.url()).search, '');
+  await page.locator('#opened').getByRole('link', { name: 'Members read this' }).waitFor();
+  assert.equal(await page.getByText('Courses that you buy appear here.').isVisible(), false);
+  assert.equal(await page.getByText('Waiting for payment').isVisible(), false);
+  await page.locator('#joined').getByRole('link', { name: 'Continue to' }).click();
+  await page.waitForURL('**/course.html?id=*');
+  await page.getByText('You have access to this course.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Join' }).count(), 0);
 
-  await page.goto('/account.html');
-  await page.getByRole('button', { name: 'Pay by the year: All courses' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Pay by the year' }).click();
-  await page.getByText('You pay by the year from now on.').waitFor();
+  await page.goto('/account.html#billing');
+  await page.getByRole('button', { name: 'Switch to yearly: All courses' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Switch to yearly' }).click();
+  await page.getByText('You’re now billed yearly.').waitFor();
   await row(page).getByText('$100.00 a year', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Cancel: All courses' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel membership' }).click();
-  await page.getByText('The membership ends with what you have paid.').waitFor();
-  await row(page).getByText('Ends', { exact: true }).waitFor();
-  await page.getByRole('button', { name: 'Keep it: All courses' }).click();
-  await page.getByText('You stay a member.').waitFor();
+  await page.getByText('Your membership is canceled.').waitFor();
+  await row(page).getByText('Canceled, still open').waitFor();
+  await page.getByRole('button', { name: 'Resume: All courses' }).click();
+  await page.getByText('Your membership will renew as before.').waitFor();
   await page.goto(courseAddress(slug));
-  await page.getByText('This course is open to you.').waitFor();
+  await page.getByText('You have access to this course.').waitFor();
   assertQuiet(page);
+
+  // The seller sees the member, and why the totals exceed the list of sales.
+  await visit(desk, '/seller.html#membership');
+  await desk.getByRole('table', { name: 'Members' }).getByRole('row').filter({ hasText: '$90.00' }).waitFor();
+  await visit(desk, '/seller.html#sales');
+  await desk.locator('#totals').getByText('Of these, membership payments').waitFor();
   for (const one of [page, visitor, desk]) await one.context().close();
 });
 
@@ -71,20 +78,49 @@ test('a saved card subscribes in one step', async () => {
   const { page: desk, slug } = await club();
   const page = await newPage();
   await signUp(page);
-  await page.goto('/account.html');
+  await page.goto('/account.html#billing');
   await page.locator('#card-list:not([aria-busy])').waitFor();
   await page.getByRole('button', { name: 'Add a card' }).click();
   await pay(page);
   await page.getByText('Your Visa ending in 4242 is saved.').waitFor();
   await page.goto(courseAddress(slug));
   await page.getByLabel('Membership', { exact: true }).selectOption('year');
-  await page.getByRole('button', { name: 'Subscribe' }).dblclick();
-  // The offer, which says so too, stands until the course is shown anew.
-  await page.locator('.notice').getByText('You are a member.').waitFor();
-  await page.getByText('This course is open to you.').waitFor();
+  await page.getByRole('button', { name: 'Join' }).dblclick();
+  // The offer, which says so too, stays until the course is reloaded.
+  await page.locator('.notice').getByText('You’re a member.').waitFor();
+  await page.getByText('You have access to this course.').waitFor();
   await page.goto('/account.html#memberships');
   await row(page).getByText('$100.00 a year', { exact: true }).waitFor();
   assert.equal(await row(page).count(), 1);
+
+  // The seller sees it, and refunds part of it.
+  await visit(desk, '/seller.html#membership');
+  const member = desk.getByRole('table', { name: 'Members' }).getByRole('row').filter({ hasText: 'All courses' });
+  await member.getByRole('button', { name: 'Refund: All courses' }).click();
+  await desk.getByRole('dialog').getByLabel('Amount').fill('30.00');
+  await desk.getByRole('dialog').getByRole('button', { name: 'Refund' }).click();
+  await desk.getByText('$30.00 refunded. It’s on its way to the member.').waitFor();
+  await member.getByText('$30.00', { exact: true }).waitFor();
+  assertQuiet(desk);
   assertQuiet(page);
   for (const one of [page, desk]) await one.context().close();
+});
+
+test('a membership that is not settled yet is waited for, and one that fails is said to have failed', async () => {
+  const page = await newPage();
+  await signUp(page);
+  const one = { id: 'mem_1', seller_id: 'usr_none', title: 'All of it', interval: 'month', amount: 1000, currency: 'usd', charge_type: 'destination', cancel_at_period_end: false, current_period_end: null, paid_until: null, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z' };
+  const answers = ['pending', 'pending', 'active'];
+  await page.route('**/api/subscriptions/mem_1', (route) => route.fulfill({ json: { ...one, status: answers.length > 1 ? answers.shift() : answers[0] } }));
+  await page.goto('/account.html?subscription=mem_1');
+  await page.getByText('Setting up your membership…').waitFor();
+  await page.getByText('You’re a member.').waitFor();
+  await page.getByText('“All of it” is active').waitFor();
+  answers.splice(0, answers.length, 'failed');
+  await visit(page, '/account.html?subscription=mem_1');
+  await page.getByText('You didn’t become a member.').waitFor();
+  await visit(page, '/account.html?subscription=canceled');
+  await page.getByText('You left the payment page.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
 });

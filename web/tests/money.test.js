@@ -65,6 +65,14 @@ test('amounts are shown with the decimals that their currency is counted in', as
   }
 });
 
+test('every currency of the platform has the decimals that the API says', async () => {
+  const { currency_rules: rules } = await page.evaluate(async () => (await fetch('/api/config')).json());
+  assert.ok(Object.keys(rules).length > 1);
+  for (const [currency, { decimals }] of Object.entries(rules)) {
+    assert.equal(await call('fractionDigits', currency), decimals, currency);
+  }
+});
+
 test('a price in the form is the price that was saved', async () => {
   for (const [amount, currency] of [[1999, 'usd'], [7, 'eur'], [5000, 'jpy'], [1005, 'kwd'], [99_999_999, 'usd']]) {
     assert.deepEqual(await call('parse', await call('toMajor', amount, currency), currency), { amount });

@@ -1,17 +1,17 @@
-/** An account that a seller opens here: unfinished, finished, its dashboard, its balance and payouts. */
+/** An account that a seller creates here: unfinished, finished, its dashboard, its balance and payouts. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage, newTab } from './browser.js';
-import { makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const PLACE = '/seller.html';
 const decide = (page, decision) => page.locator(`[name=decision][value=${decision}]`).click();
 const accountOf = async (page) => (await page.request.get('/api/users/me/stripe')).json();
-/** What it pays can be paid out without waiting. */
+/** Its funds can be paid out at once. */
 const AVAILABLE_AT_ONCE = '4000 0000 0000 0077';
-/** Stripe leads back, and the page takes its marker out of the address. */
+/** Stripe redirects back, and the page removes the marker from the URL. */
 const isBack = (page) => page.waitForURL((url) => url.pathname === PLACE && url.search === '');
 
 test('a new account is left half-way, says what is missing, is finished, and is paid', async () => {
@@ -21,7 +21,7 @@ test('a new account is left half-way, says what is missing, is finished, and is 
   await decide(page, 'later');
   await isBack(page);
   await page.getByText('Something is still missing.').waitFor();
-  await page.getByText('Connected, cannot be paid yet').waitFor();
+  await page.getByText('Connected, can’t be paid yet').waitFor();
   const wanted = page.locator('.wanted');
   await wanted.getByText('A bank account for your payouts').waitFor();
   const lines = await wanted.getByRole('listitem').allInnerTexts();
@@ -34,7 +34,8 @@ test('a new account is left half-way, says what is missing, is finished, and is 
   await isBack(page);
   await page.getByText('Your Stripe account is set up.').waitFor();
   assert.equal(await wanted.count(), 0);
-  await page.getByText('Nothing was paid out to your bank yet.').waitFor();
+  await visit(page, '/seller.html#payouts');
+  await page.getByText('No payouts yet.').waitFor();
 
   const slug = await makeCourse(page, { title: `From a new account ${Date.now()}`, price: '30.00' });
   const buyer = await newPage();
@@ -42,10 +43,11 @@ test('a new account is left half-way, says what is missing, is finished, and is 
   await toCheckout(buyer, slug);
   await pay(buyer);
   await purchaseIs(buyer, 'paid');
-  await page.reload();
+  await visit(page, '/seller.html#payouts');
   // Half of it is the platform's.
   await page.locator('#money').getByText('$15.00').waitFor();
 
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('button', { name: 'Open your Stripe dashboard' }).click();
   await page.getByRole('heading', { name: 'Express Dashboard' }).waitFor();
   await page.goBack();
@@ -78,7 +80,7 @@ test('an account without a dashboard is set up here, its details change here, an
   await page.getByRole('button', { name: 'Set up one without a dashboard' }).click();
   await decide(page, 'later');
   await isBack(page);
-  await page.getByText('Connected, cannot be paid yet').waitFor();
+  await page.getByText('Connected, can’t be paid yet').waitFor();
   assert.equal((await accountOf(page)).account_type, 'custom');
   await page.getByRole('button', { name: 'Finish at Stripe' }).click();
   await page.locator('[name=decision]').first().waitFor();
@@ -87,6 +89,7 @@ test('an account without a dashboard is set up here, its details change here, an
   await isBack(page);
   await page.getByText('Your Stripe account is set up.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Open your Stripe dashboard' }).count(), 0);
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('button', { name: 'Change details at Stripe' }).click();
   await decide(page, 'submit');
   await isBack(page);
@@ -103,16 +106,16 @@ test('an account without a dashboard is set up here, its details change here, an
 
   const rows = page.getByRole('table', { name: 'Payouts' }).getByRole('row');
   const line = async () => (await rows.nth(1).getByRole('cell').allInnerTexts()).slice(1);
-  await page.reload();
+  await visit(page, '/seller.html#payouts');
   await rows.nth(1).waitFor();
-  assert.deepEqual(await line(), ['Planned', '$15.00']);
+  assert.deepEqual(await line(), ['Scheduled', '$15.00']);
   await page.request.post(`${stripe}/_admin/payouts/${payout}/arrive`);
   await page.reload();
   await rows.getByText('Paid out').waitFor();
   await page.request.post(`${stripe}/_admin/payouts/${payout}/fail`, { data: { reason: 'account_closed' } });
   await page.reload();
   await rows.getByText('The bank account is closed.').waitFor();
-  // The bank sent it back: it can be paid out again.
+  // The bank returned it, so it can be paid out again.
   await page.locator('#money dl').getByText('$15.00').waitFor();
   assertQuiet(page);
   assertQuiet(buyer);

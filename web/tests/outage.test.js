@@ -1,34 +1,34 @@
-/** An API that is down for a while: each part of each page says so, and its way on works when the API is back. */
+/** An API outage: each part of each page reports it, and its retry works once the API is back. */
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const OUTAGE = { status: 503, contentType: 'application/problem+json', json: { code: 'unavailable', status: 503, detail: 'out', request_id: 'the-request' } };
 
 before(fixtureSellerIsConnected);
 
-/** Everything fails but who is signed in, until each part of the page has said so. */
+/** All requests except the session's fail until each part of the page has reported it. */
 async function survives(page, address, sentences) {
   const down = (route) => (route.request().url().endsWith('/users/me') ? route.continue() : route.fulfill(OUTAGE));
   await page.route('**/api/**', down);
-  await page.goto(address);
+  await visit(page, address);
   for (const sentence of sentences) {
     const trouble = notices(page).filter({ hasText: sentence });
-    await trouble.getByText('The server has a problem at the moment.').or(trouble.getByText('Your payment is not affected')).waitFor();
+    await trouble.getByText('The server has a problem right now.').or(trouble.getByText('Your payment isn’t affected')).waitFor();
     await trouble.getByText('the-request').waitFor();
   }
   assert.equal(await notices(page).count(), sentences.length);
-  assert.equal(await page.locator('[aria-busy=true]').count(), 0, 'nothing seems to load still');
+  assert.equal(await page.locator('[aria-busy=true]:visible').count(), 0, 'nothing seems to load still');
   await page.unroute('**/api/**', down);
   for (const sentence of sentences) {
     const trouble = notices(page).filter({ hasText: sentence });
     await trouble.getByRole('button', { name: 'Try again' }).click();
     await trouble.waitFor({ state: 'detached' });
   }
-  await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' });
+  await page.waitForFunction(() => !document.querySelector('main [aria-busy=true]:not([hidden] *)'));
   assert.equal(await notices(page).count(), 0);
   assertQuiet(page, { except: [503] });
 }
@@ -42,32 +42,38 @@ test('a buyer’s pages', async () => {
   await pay(page);
   await purchaseIs(page, 'paid');
   const bought = page.url().slice(STOREFRONT.length);
-  await survives(page, courseAddress(FIXTURE.slug), ['We could not load this course.']);
-  await page.getByText('This course is open to you.').waitFor();
-  await survives(page, bought, ['We could not look at your purchase.']);
+  await survives(page, courseAddress(FIXTURE.slug), ['We couldn’t load this course.']);
+  await page.getByText('You have access to this course.').waitFor();
+  await survives(page, bought, ['We couldn’t check your purchase.']);
   await purchaseIs(page, 'paid');
-  await survives(page, '/account.html', ['We could not load the purchases.', 'We could not load the memberships.', 'We could not load the saved cards.']);
-  await page.getByRole('table', { name: 'My purchases' }).waitFor();
+  await survives(page, '/account.html', ['We couldn’t load the courses.', 'We couldn’t load the courses in your memberships.']);
+  await survives(page, '/account.html#billing', ['We couldn’t load the purchases.', 'We couldn’t load the memberships.', 'We couldn’t load the saved cards.']);
+  await page.getByRole('table', { name: 'Purchases' }).waitFor();
   await page.context().close();
 });
 
 test('a seller’s desk', async () => {
   const page = await newPage();
   await logIn(page, SELLER);
-  await survives(page, '/seller.html', ['We could not look at your Stripe account.', 'We could not load the courses.', 'We could not load your membership.', 'We could not load the sales.']);
-  await page.getByText('Ready to be paid out').waitFor();
+  const account = 'We couldn’t load your Stripe account.';
+  await survives(page, '/seller.html', [account, 'We couldn’t load the courses.']);
+  await survives(page, '/seller.html#membership', [account, 'We couldn’t load your membership.', 'We couldn’t load the members.']);
+  await survives(page, '/seller.html#sales', [account, 'We couldn’t load the sales.']);
+  await survives(page, '/seller.html#payouts', [account]);
+  await page.getByText('Available for payout').waitFor();
   await page.context().close();
 });
 
 test('the staff’s desk', async () => {
   const page = await newPage();
   await logIn(page, STAFF);
-  await survives(page, '/staff.html', ['We could not load the findings.', 'We could not load the users.']);
+  await survives(page, '/staff.html', ['We couldn’t load the findings.']);
+  await survives(page, '/staff.html#users', ['We couldn’t load the users.']);
   await page.getByRole('table', { name: 'Users' }).waitFor();
-  await page.getByLabel('Search e-mail addresses').fill(SELLER);
+  await page.getByLabel('Search by email').fill(SELLER);
   await page.getByRole('button', { name: 'Search' }).click();
   const address = await page.getByRole('link', { name: SELLER, exact: true }).getAttribute('href');
-  await survives(page, address, ['We could not load this user.', 'We could not load the purchases.', 'We could not load the sales.']);
+  await survives(page, address, ['We couldn’t load this user.', 'We couldn’t load the purchases.', 'We couldn’t load the sales.']);
   await page.getByRole('heading', { level: 1, name: SELLER }).waitFor();
   await page.context().close();
 });

@@ -1,4 +1,4 @@
-/** What people do on the storefront, as steps for journeys. All of it by hand: through the pages' forms. */
+/** What users do on the storefront, as steps of journeys. Everything is done by hand, through the pages' forms. */
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -9,16 +9,16 @@ import { STOREFRONT, assertQuiet, newPage } from './browser.js';
 export const PASSWORD = 'justatest';
 export const SELLER = 'test@seller.com';
 export const STAFF = 'test@admin.com';
-/** A course of the fixtures' seller. */
+/** A course by the fixtures' seller. */
 export const FIXTURE = { slug: 'flask-microservices', price: '$50.00' };
 export const GOOD_CARD = '4242 4242 4242 4242';
 export const DECLINED_CARD = '4000 0000 0000 0002';
 
-/** Where the mails of the local stack stand. */
+/** The mailbox of the local stack. */
 const MAILBOX = (process.env.MAILBOX_URL ?? 'http://localhost:4566').replace(/\/$/, '');
 const MAIL_PATIENCE_MS = 30_000;
 
-/** Waits for a mail to an address whose subject begins so. */
+/** Waits for a mail to an address whose subject begins with this text. */
 export async function mailTo(address, subject) {
   for (const began = Date.now(); Date.now() - began < MAIL_PATIENCE_MS; ) {
     const { items } = await (await fetch(`${MAILBOX}/mailbox.json`)).json();
@@ -29,34 +29,44 @@ export async function mailTo(address, subject) {
   throw new Error(`no mail “${subject}” to ${address}`);
 }
 
-/** How many mails an address has with a subject that begins so. */
+/** How many mails to an address have a subject that begins with this text. */
 export async function mailsTo(address, subject) {
   const { items } = await (await fetch(`${MAILBOX}/mailbox.json`)).json();
   return items.filter((mail) => mail.to.includes(address) && mail.subject.startsWith(subject)).length;
 }
 
-/** The place on the storefront that a mail's first link leads to. */
+/** The path on the storefront of a mail's first link. */
 export function linkIn(mail) {
   const url = new URL(/^https?:\/\/\S+$/m.exec(mail.text)[0]);
   return `${url.pathname}${url.search}${url.hash}`;
 }
 
-/** An address that nobody has. */
+/** An unused address. */
 export const newEmail = (name) => `${name}-${randomUUID().slice(0, 12)}@example.com`;
 
 async function fillIn(page, email, password) {
-  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password').fill(password);
   const form = page.locator('main form');
   await form.getByRole('button').click();
 }
 
-/** Signs up and ends where the form leads. */
+/** Signs up and ends on the page that the form leads to. */
 export async function signUp(page, email = newEmail('buyer')) {
   await page.goto('/signup.html');
   await fillIn(page, email, PASSWORD);
   await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
   return email;
+}
+
+/** Confirms the logged-in user's address through its mail. */
+export async function confirmAddress(page) {
+  const { email } = await (await page.request.get('/api/users/me')).json();
+  const elsewhere = await newPage();
+  await elsewhere.goto(linkIn(await mailTo(email, 'Confirm your email address')));
+  await elsewhere.getByRole('button', { name: 'Confirm address' }).click();
+  await elsewhere.getByText('Your address is confirmed.').waitFor();
+  await elsewhere.context().close();
 }
 
 export async function logIn(page, email, { at = '/login.html' } = {}) {
@@ -65,14 +75,20 @@ export async function logIn(page, email, { at = '/login.html' } = {}) {
   await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
 }
 
+/** Goes to a section of a page, and reloads the page if it is already open. */
+export async function visit(page, address) {
+  await page.goto('about:blank');
+  await page.goto(address);
+}
+
 /** Searches for a user at the staff desk. */
 export async function findUser(page, email) {
-  await page.goto('/staff.html');
-  await page.getByLabel('Search e-mail addresses').fill(email);
+  await visit(page, '/staff.html#users');
+  await page.getByLabel('Search by email').fill(email);
   await page.getByRole('button', { name: 'Search' }).click();
 }
 
-/** Goes to a user's page by the staff desk. */
+/** Goes to a user's page through the staff desk. */
 export async function toUser(page, email) {
   await findUser(page, email);
   await page.getByRole('link', { name: email, exact: true }).click();
@@ -80,7 +96,7 @@ export async function toUser(page, email) {
 }
 
 let staff;
-/** The staff's browser, which stays logged in for a test file. */
+/** The staff's browser, which stays logged in during a test file. */
 async function staffPage() {
   const page = await newPage();
   await logIn(page, STAFF);
@@ -97,7 +113,7 @@ export async function makeSeller(email) {
   assertQuiet(page);
 }
 
-/** A page with a new seller signed in. */
+/** A page with a new seller logged in. */
 export async function newSeller(options) {
   const page = await newPage(options);
   const email = await signUp(page, newEmail('seller'));
@@ -112,11 +128,11 @@ export async function connect(page, decision = 'allow') {
   await page.waitForURL((url) => url.pathname === '/');
 }
 
-/** Sees to it that the fixtures' seller can be paid. Does nothing from the second time on. */
+/** Makes sure that the fixtures' seller can be paid. Does nothing after the first call. */
 export async function fixtureSellerIsConnected() {
   const page = await newPage();
   await logIn(page, SELLER);
-  await page.goto('/seller.html');
+  await visit(page, '/seller.html#settings');
   const linked = page.getByRole('button', { name: 'Disconnect' });
   await linked.or(page.getByRole('link', { name: 'Connect Stripe account' })).waitFor();
   if (!(await linked.isVisible())) {
@@ -126,13 +142,13 @@ export async function fixtureSellerIsConnected() {
   await page.context().close();
 }
 
-/** A signed-in seller's courses. None where the seller is gone: so are the courses. */
+/** A logged-in seller's courses; none if the seller no longer exists. */
 async function coursesOf(headers) {
   const answer = await fetch(`${STOREFRONT}/api/users/me/courses?limit=100`, { headers });
   return answer.status === 401 ? [] : (await answer.json()).items;
 }
 
-/** Takes a seller's courses out of the catalogue but those that were there before. */
+/** Deletes a seller's courses except those that existed before. */
 async function dropCourses(headers, before) {
   for (const { id, slug } of await coursesOf(headers)) {
     if (before.includes(id)) continue;
@@ -141,13 +157,13 @@ async function dropCourses(headers, before) {
   }
 }
 
-/** Makes a course at the seller desk. It goes when the test ends, however that does, so that the next one finds the catalogue as this one did. */
+/** Creates a course at the seller desk. It is deleted when the test ends, whatever its result, so that the next test finds the same catalogue. */
 export async function makeCourse(page, { title, description = 'What it is about.', price = '19.99', currency = 'usd' }) {
   const cookies = await page.context().cookies(STOREFRONT);
   const headers = { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; '), origin: STOREFRONT };
   const before = (await coursesOf(headers)).map(({ id }) => id);
   after(() => dropCourses(headers, before));
-  await page.goto('/seller.html');
+  await visit(page, '/seller.html#courses');
   await page.getByRole('button', { name: 'New course' }).click();
   const editor = page.getByRole('dialog');
   await editor.getByLabel('Title').fill(title);
@@ -160,16 +176,17 @@ export async function makeCourse(page, { title, description = 'What it is about.
   return new URL(href, page.url()).searchParams.get('slug');
 }
 
-/** A seller with a course who offers a membership at 10.00 a month and 100.00 a year: the desk, and the course's slug. */
+/** A seller with a course who offers a membership at 10.00 a month and 100.00 a year. Returns the desk and the course's slug. */
 export async function club(options) {
   const { page } = await newSeller(options);
   await page.goto('/seller.html');
   await connect(page);
   const slug = await makeCourse(page, { title: `Members read this ${Date.now()}` });
-  await page.getByLabel('By the month').fill('10.00');
-  await page.getByLabel('By the year').fill('100.00');
-  await page.getByRole('button', { name: 'Offer it' }).click();
-  await page.getByText('Your membership is offered beside your courses.').waitFor();
+  await page.getByRole('link', { name: 'Membership', exact: true }).click();
+  await page.getByLabel('Monthly price').fill('10.00');
+  await page.getByLabel('Yearly price').fill('100.00');
+  await page.getByRole('button', { name: 'Save membership' }).click();
+  await page.getByText('Saved. Your membership is shown next to your courses.').waitFor();
   return { page, slug };
 }
 
@@ -190,7 +207,7 @@ export async function pay(page, card = GOOD_CARD) {
   await page.locator('[name=action][value=pay]').click();
 }
 
-/** Waits for the purchase page to say how the purchase stands. */
+/** Waits until the purchase page shows this status. */
 export async function purchaseIs(page, status) {
   await page.locator(`#verdict[data-status=${status}]`).waitFor();
   assert.match(page.url(), /\/purchase\.html\?id=/);
@@ -198,7 +215,7 @@ export async function purchaseIs(page, status) {
 
 /** How many purchases of a course the account page lists. */
 export async function purchasesOf(page, title) {
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   const list = page.locator('#purchase-list:not([aria-busy])');
   await list.waitFor();
   return list.getByRole('link', { name: title, exact: true }).count();

@@ -1,17 +1,17 @@
-/** Cards that are kept: saved on Stripe's page, paid with in one step, chosen and removed. */
+/** Saved cards: saved on Stripe's page, used in one step, chosen and removed. */
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
 import {
-  FIXTURE, GOOD_CARD, STAFF, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp,
+  FIXTURE, GOOD_CARD, STAFF, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, visit,
 } from './people.js';
 
 const MASTERCARD = '5555 5555 5555 4444';
-/** Saved without a fault, and declined when it is charged. */
+/** Can be saved, but is declined when it is charged. */
 const DECLINED_LATER = '4000 0000 0000 0341';
-/** Its bank asks each time. */
+/** Its bank requires authentication every time. */
 const ASKS_ALWAYS = '4000 0027 6000 3184';
 
 let TITLE;
@@ -27,13 +27,13 @@ const payNow = (page) => page.getByRole('button', { name: `Pay ${FIXTURE.price} 
 async function newBuyer() {
   const page = await newPage();
   await signUp(page);
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   return page;
 }
 
-/** Saves a card by the account page and Stripe's, and ends on the account page. */
+/** Saves a card through the account page and Stripe's page, and ends on the account page. */
 async function saveCard(page, number, name) {
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   await page.locator('#card-list:not([aria-busy])').waitFor();
   await page.getByRole('button', { name: 'Add a card' }).click();
   await pay(page, number);
@@ -50,7 +50,7 @@ function countCharges(page) {
 
 test('a card is saved on Stripe’s page, and pays with one request without another page', async () => {
   const page = await newBuyer();
-  await page.getByText('You have no saved cards.').waitFor();
+  await page.getByText('No saved cards yet.').waitFor();
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   assert.equal(new URL(page.url()).search, '');
   await cardRow(page, 'Visa ending in 4242').getByText(/^12\/20\d\d$/).waitFor();
@@ -70,7 +70,7 @@ test('the default is chosen, stands first when paying, and a card is removed for
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   await saveCard(page, MASTERCARD, 'Mastercard ending in 4444');
   const visa = cardRow(page, 'Visa ending in 4242');
-  // The first one is it by itself.
+  // The first card is the default automatically.
   await visa.getByText('Default', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Make default: Mastercard ending in 4444' }).click();
   await page.getByText('Mastercard ending in 4444 is your default card.').waitFor();
@@ -83,16 +83,16 @@ test('the default is chosen, stands first when paying, and a card is removed for
   await options.first().waitFor({ state: 'attached' });
   assert.deepEqual((await options.allInnerTexts()).map((text) => text.split(',')[0]), ['Visa 4242', 'Mastercard 4444']);
 
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   await page.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Keep card' }).click();
   await visa.waitFor();
   await page.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove card' }).click();
-  await page.getByText('The Visa ending in 4242 is removed.').waitFor();
+  await page.getByText('The Visa ending in 4242 was removed.').waitFor();
   await page.locator('#card-list:not([aria-busy])').waitFor();
   assert.equal(await visa.count(), 0);
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'cards');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'card-outcome');
   await page.reload();
   await cardRow(page, 'Mastercard ending in 4444').waitFor();
   assert.equal(await visa.count(), 0);
@@ -125,7 +125,7 @@ test('a saved card that is declined charges nothing, and the next way to pay doe
   await saveCard(page, DECLINED_LATER, 'Visa ending in 0341');
   await page.goto(courseAddress(FIXTURE.slug));
   await payNow(page).click();
-  await page.getByRole('alert').getByText('The card was declined.').waitFor();
+  await page.getByRole('alert').getByText('Your card was declined.').waitFor();
   await page.getByRole('button', { name: 'Buy this course' }).click();
   await pay(page);
   await purchaseIs(page, 'paid');
@@ -152,18 +152,18 @@ test('a bank that asks is visited when the card is saved and when it pays', asyn
 test('the address proves nothing, and who leaves Stripe’s page has saved nothing', async () => {
   const page = await newBuyer();
   await page.goto('/account.html?card=saved');
-  await page.getByText('You are back from Stripe’s page.').waitFor();
-  await page.getByText('You have no saved cards.').waitFor();
+  await page.getByText('Welcome back from Stripe.').waitFor();
+  await page.getByText('No saved cards yet.').waitFor();
   assert.equal(await page.getByText(/ is saved\./).count(), 0);
   await page.getByRole('button', { name: 'Add a card' }).click();
   await cardField(page).waitFor();
   await page.goBack();
-  // As the page was, or anew: it can be pressed again.
+  // Whether the page was restored or reloaded, the button works again.
   await page.getByRole('button', { name: 'Add a card' }).click();
   await cardField(page).waitFor();
   await page.getByRole('link').last().click();
   await page.getByText('You left Stripe’s page.').waitFor();
-  await page.getByText('You have no saved cards.').waitFor();
+  await page.getByText('No saved cards yet.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });
@@ -173,15 +173,15 @@ test('Checkout keeps a card where the buyer says so, and not otherwise', async (
     const page = await newPage();
     await signUp(page);
     await page.goto(courseAddress(FIXTURE.slug));
-    const box = page.getByLabel('Keep my card for later');
+    const box = page.getByLabel('Save my card for later');
     assert.equal(await box.isChecked(), false);
     if (keep) await box.check();
     await page.getByRole('button', { name: 'Buy this course' }).click();
     await pay(page, MASTERCARD);
     await purchaseIs(page, 'paid');
-    await page.goto('/account.html');
+    await visit(page, '/account.html#billing');
     if (keep) await cardRow(page, 'Mastercard ending in 4444').waitFor();
-    else await page.getByText('You have no saved cards.').waitFor();
+    else await page.getByText('No saved cards yet.').waitFor();
     assertQuiet(page);
     await page.context().close();
   }
@@ -201,10 +201,10 @@ test('where a seller’s charges are direct, the buyer hears before Checkout tha
 
   const page = await newBuyer();
   await page.goto(courseAddress(slug));
-  await page.getByLabel('Keep my card for later').check();
+  await page.getByLabel('Save my card for later').check();
   await page.getByRole('button', { name: 'Buy this course' }).click();
-  await page.getByText('Your card cannot be kept with this purchase.').waitFor();
-  await page.getByRole('button', { name: 'Go to the payment page' }).click();
+  await page.getByText('Your card can’t be saved with this purchase.').waitFor();
+  await page.getByRole('button', { name: 'Continue to payment' }).click();
   await cardField(page).waitFor();
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   await page.goto(courseAddress(slug));
@@ -224,7 +224,7 @@ test('with direct charges on the platform no box promises to keep a card', async
   });
   await page.goto(courseAddress(FIXTURE.slug));
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await page.getByLabel('Keep my card for later').count(), 0);
+  assert.equal(await page.getByLabel('Save my card for later').count(), 0);
   assertQuiet(page);
   await page.context().close();
 });
@@ -236,17 +236,17 @@ test('a card that was removed elsewhere is said to be gone, on both pages', asyn
   await payNow(page).waitFor();
   const { items } = await (await page.request.get('/api/users/me/payment-methods')).json();
   const account = await newTab(page);
-  await account.goto('/account.html');
+  await account.goto('/account.html#billing');
   await cardRow(account, 'Visa ending in 4242').waitFor();
   const removed = await page.request.delete(`/api/users/me/payment-methods/${items[0].id}`, { headers: { origin: STOREFRONT } });
   assert.equal(removed.status(), 204);
   await payNow(page).click();
-  await page.getByRole('alert').getByText('This card cannot be used.').waitFor();
+  await page.getByRole('alert').getByText('This card can’t be used.').waitFor();
   await payNow(page).waitFor({ state: 'detached' });
   await account.getByRole('button', { name: 'Remove: Visa ending in 4242' }).click();
   await account.getByRole('dialog').getByRole('button', { name: 'Remove card' }).click();
-  await account.getByText('This card is not saved any more.').waitFor();
-  await account.getByText('You have no saved cards.').waitFor();
+  await account.getByText('This card was already removed.').waitFor();
+  await account.getByText('No saved cards yet.').waitFor();
   assertQuiet(page, { except: [422] });
   assertQuiet(account, { except: [404] });
   await page.context().close();
@@ -256,23 +256,23 @@ test('an outage of the cards is said on the account page, where it can be tried 
   const page = await newBuyer();
   const outage = { status: 502, contentType: 'application/problem+json', json: { code: 'payment_provider_error', status: 502, detail: 'out', request_id: 'the-request' } };
   await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill(outage));
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   const alert = page.locator('#card-list').getByRole('alert');
-  await alert.getByText('We could not load the saved cards.').waitFor();
+  await alert.getByText('We couldn’t load the saved cards.').waitFor();
   await page.getByRole('button', { name: 'Add a card' }).click();
-  await page.getByRole('alert').getByText('Nothing was saved, and it is safe to try again.').waitFor();
-  // A read is tried twice before it is given up.
+  await page.getByRole('alert').getByText('Nothing was saved, and it’s safe to try again.').waitFor();
+  // A read is tried twice before it fails.
   let reads = 0;
   const given = page.waitForResponse((response) => response.url().includes('/payment-methods') && (reads += 1) === 2);
   await page.goto(courseAddress(FIXTURE.slug));
   await given;
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
   assert.equal(await payNow(page).count(), 0);
-  await page.goto('/account.html');
+  await visit(page, '/account.html#billing');
   await alert.waitFor();
   await page.unroute('**/api/users/me/payment-methods*');
   await alert.getByRole('button', { name: 'Try again' }).click();
-  await page.getByText('You have no saved cards.').waitFor();
+  await page.getByText('No saved cards yet.').waitFor();
   assertQuiet(page, { except: [502] });
   await page.context().close();
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
   const { page, email } = await newSeller();
@@ -13,7 +13,8 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   assert.equal(await page.getByRole('link', { name: 'Connect Stripe account' }).count(), 0);
   const title = `From sign-up to sale ${Date.now()}`;
   const slug = await makeCourse(page, { title, price: '19.99' });
-  await page.getByText('Nothing is sold yet.').waitFor();
+  await page.getByRole('link', { name: 'Sales', exact: true }).click();
+  await page.getByText('No sales yet.').waitFor();
 
   const buyer = await newPage();
   await signUp(buyer);
@@ -23,15 +24,16 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   assertQuiet(buyer);
   await buyer.context().close();
 
-  await page.reload();
+  await visit(page, '/seller.html#settings');
   await page.locator('#stripe').getByText('acct_').waitFor();
-  const row = page.getByRole('table', { name: 'My sales' }).getByRole('row').filter({ hasText: title });
+  await page.getByRole('link', { name: 'Sales', exact: true }).click();
+  const row = page.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });
   await row.waitFor();
   // Half of 1999, rounded down, is the platform's; the rest is the seller's.
   assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3, 7), ['$19.99', '$9.99', '–', '$10.00']);
-  assert.match(await page.locator('#totals dl').innerText(), /Your part\s+\$10\.00[^]*\$19\.99 in 1 sale/);
-  await page.getByRole('img', { name: /^Your part in USD: .*\$10\.00/ }).waitFor();
-  await page.goto('/account.html');
+  assert.match(await page.locator('#totals dl').innerText(), /Your share\s+\$10\.00[^]*\$19\.99 in 1 sale/);
+  await page.getByRole('img', { name: /^Your share in USD: .*\$10\.00/ }).waitFor();
+  await page.goto('/account.html#settings');
   await page.locator('#who').getByText(email).waitFor();
   assertQuiet(page);
   await page.context().close();
@@ -45,9 +47,9 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   const slug = await makeCourse(page, { title, price: '20.00' });
   await page.getByRole('button', { name: `Content: ${title}` }).click();
   const editor = page.getByRole('dialog');
-  await editor.getByLabel('What buyers read').fill('# Lesson one\n\nRead **this** and [that](https://example.com/).\n\n```\n<script>alert(1)</script>\n```\n\n[not this](javascript:alert(1))');
+  await editor.getByLabel('Course content').fill('# Lesson one\n\nRead **this** and [that](https://example.com/).\n\n```\n<script>alert(1)</script>\n```\n\n[not this](javascript:alert(1))');
   await editor.getByRole('button', { name: 'Save content' }).click();
-  await page.getByText('Whoever bought the course reads it from now on.').waitFor();
+  await page.getByText('Your buyers see it from now on.').waitFor();
 
   const buyer = await newPage();
   const email = await signUp(buyer);
@@ -57,7 +59,7 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   await toCheckout(buyer, slug);
   await pay(buyer);
   await purchaseIs(buyer, 'paid');
-  await buyer.getByRole('link', { name: 'Go to the course' }).click();
+  await buyer.getByRole('link', { name: 'Start the course' }).click();
   const content = buyer.locator('#content');
   await content.getByRole('heading', { level: 3, name: 'Lesson one' }).waitFor();
   assert.equal(await content.getByRole('link', { name: 'that' }).getAttribute('href'), 'https://example.com/');
@@ -65,27 +67,27 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   assert.equal(await content.locator('script').count(), 0);
   assert.match(await content.locator('pre').innerText(), /<script>alert\(1\)<\/script>/);
 
-  await page.goto('/seller.html');
-  const row = page.getByRole('table', { name: 'My sales' }).getByRole('row').filter({ hasText: title });
+  await visit(page, '/seller.html#sales');
+  const row = page.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });
   await row.getByRole('button', { name: 'Refund' }).click();
   const dialog = page.getByRole('dialog');
   assert.equal(await dialog.getByLabel('Amount').inputValue(), '20.00');
   await dialog.getByLabel('Amount').fill('30');
-  await dialog.getByRole('button', { name: 'Give it back' }).click();
-  await dialog.getByRole('alert').getByText('At most $20.00 is left.').waitFor();
+  await dialog.getByRole('button', { name: 'Refund' }).click();
+  await dialog.getByRole('alert').getByText('You can refund up to $20.00.').waitFor();
   await dialog.getByLabel('Amount').fill('5');
-  await dialog.getByRole('button', { name: 'Give it back' }).click();
-  await page.getByText('$5.00 is on its way back to the buyer.').waitFor();
+  await dialog.getByRole('button', { name: 'Refund' }).click();
+  await page.getByText('$5.00 refunded.').waitFor();
   await row.getByText('Partly refunded').waitFor();
   assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(5, 7), ['$5.00', '$7.50']);
-  assert.match((await mailTo(email, 'Your refund')).text, /Given back so far: 5\.00 USD/);
+  assert.match((await mailTo(email, 'Your refund')).text, /Refunded so far: 5\.00 USD/);
   await buyer.reload();
   await content.getByText('Read this and that.').waitFor();
 
   await row.getByRole('button', { name: 'Refund' }).click();
   assert.equal(await dialog.getByLabel('Amount').inputValue(), '15.00');
-  await dialog.getByRole('button', { name: 'Give it back' }).click();
-  await page.getByText('$15.00 is on its way back to the buyer.').waitFor();
+  await dialog.getByRole('button', { name: 'Refund' }).click();
+  await page.getByText('$15.00 refunded.').waitFor();
   await row.getByText('Refunded', { exact: true }).last().waitFor();
   assert.equal(await row.getByRole('button', { name: 'Refund' }).count(), 0);
   await buyer.reload();
@@ -101,8 +103,8 @@ test('a seller who says no on Stripe’s page is not linked, and can say yes lat
   const { page } = await newSeller();
   await page.goto('/seller.html');
   await connect(page, 'deny');
-  await page.getByRole('alert').getByText('Your Stripe account was not connected.').waitFor();
-  await page.getByText('You did not give access to a Stripe account.').waitFor();
+  await page.getByRole('alert').getByText('Your Stripe account wasn’t connected.').waitFor();
+  await page.getByText('You didn’t give access to a Stripe account.').waitFor();
   assert.equal(new URL(page.url()).search, '');
   await connect(page);
   await page.getByText('Your Stripe account is connected.').waitFor();
@@ -116,7 +118,7 @@ test('a seller who is logged out goes by the log-in to Stripe', async () => {
   await page.getByRole('link', { name: 'Log in' }).waitFor();
   await page.goto('/api/users/authorize');
   await page.waitForURL('**/login.html?next=authorize');
-  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password').fill('justatest');
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
   await page.locator('[name=decision][value=allow]').click();
@@ -141,13 +143,13 @@ test('a seller disconnects after being asked, and connects again', async () => {
   const { page } = await newSeller();
   await page.goto('/');
   await connect(page);
-  await page.goto('/seller.html');
+  await page.goto('/seller.html#settings');
   const disconnect = page.getByRole('button', { name: 'Disconnect' });
   await disconnect.click();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await disconnect.click();
   await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
-  await page.getByText('Your Stripe account is disconnected.').waitFor();
+  await page.getByText('Your Stripe account has been disconnected.').waitFor();
   await page.reload();
   await connect(page);
   await page.getByText('Your Stripe account is connected.').waitFor();
@@ -166,24 +168,27 @@ test('a link that waits for its user is made on confirmation only, over a log-in
   });
   await page.context().clearCookies();
   await page.goto('/?connect=confirm&code=parked');
-  await page.getByText('log in to link your Stripe account').waitFor();
+  await page.getByText('log in to connect your Stripe account').waitFor();
   assert.equal(page.url().includes('parked'), false);
   await page.locator('#outcome').getByRole('link', { name: 'Log in' }).click();
   await page.waitForURL('**/login.html?**');
   await logIn(page, email, { at: null });
-  await page.getByRole('button', { name: 'Link the account' }).waitFor();
+  await page.getByRole('button', { name: 'Connect this account' }).waitFor();
   assert.deepEqual(confirmations, []);
-  await page.getByRole('button', { name: 'Link the account' }).click();
-  await page.getByText('Your Stripe account is connected.').waitFor();
+  const loaded = page.waitForEvent('load');
+  await page.getByRole('button', { name: 'Connect this account' }).click();
+  await loaded;
   assert.deepEqual(confirmations, [{ code: 'parked' }]);
+  // Only this test says that it was connected.
+  assert.equal(await page.getByText('Your Stripe account is connected.').count(), 0);
 
   await page.goto('/?connect=confirm&code=late');
-  await page.getByRole('button', { name: 'Link the account' }).click();
+  await page.getByRole('button', { name: 'Connect this account' }).click();
   await page.getByRole('alert').getByText('This confirmation has expired.').waitFor();
 
   await page.goto('/?connect=confirm&code=strange');
-  await page.getByRole('button', { name: 'Do not link' }).click();
-  await page.getByText('Nothing was linked.').waitFor();
+  await page.getByRole('button', { name: 'Don’t connect' }).click();
+  await page.getByText('Nothing was connected.').waitFor();
   assert.equal(confirmations.length, 2);
   assertQuiet(page, { except: [410] });
   await page.context().close();
@@ -197,7 +202,7 @@ test('a course is made, changed, taken out of the catalogue, put back, and delet
   await row.getByText('¥5,000').waitFor();
   const visitor = await newPage();
   await visitor.goto(courseAddress(slug));
-  await visitor.getByText('¥5,000').waitFor();
+  await visitor.locator('.course-side').getByText('¥5,000').waitFor();
 
   await row.getByRole('button', { name: 'Edit' }).click();
   const editor = page.getByRole('dialog');
@@ -209,19 +214,22 @@ test('a course is made, changed, taken out of the catalogue, put back, and delet
   await editor.getByRole('button', { name: 'Save course' }).click();
   await row.getByText('¥4,500').waitFor();
 
+  await row.getByText('More').click();
   await row.getByRole('button', { name: 'Unpublish' }).click();
   await row.getByText('Not published').waitFor();
   await visitor.goto(courseAddress(slug));
-  await visitor.getByRole('heading', { name: 'This course is not here.' }).waitFor();
+  await visitor.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
+  await row.getByText('More').click();
   await row.getByRole('button', { name: 'Publish' }).click();
   await row.getByText('Published', { exact: true }).waitFor();
   await visitor.goto(courseAddress(slug));
-  await visitor.getByText('¥4,500').waitFor();
+  await visitor.locator('.course-side').getByText('¥4,500').waitFor();
 
+  await row.getByText('More').click();
   await row.getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete course' }).click();
-  await page.getByText('is deleted.').waitFor();
-  await page.getByText('You have no courses yet.').waitFor();
+  await page.getByText('was deleted.').waitFor();
+  await page.getByText('You don’t have any courses yet.').waitFor();
   assertQuiet(page);
   assertQuiet(visitor, { except: [404] });
   await page.context().close();
@@ -237,7 +245,7 @@ test('an address that is taken is refused with a sentence, and nothing that was 
   await editor.getByLabel('Price').fill('10');
   await editor.getByLabel('Address').fill('flask-microservices');
   await editor.getByRole('button', { name: 'Save course' }).click();
-  await editor.getByRole('alert').getByText('Another course has this address already.').waitFor();
+  await editor.getByRole('alert').getByText('Another course already uses this address.').waitFor();
   assert.equal(await editor.getByLabel('Title').inputValue(), 'Mine');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'New course' }).click();
@@ -260,20 +268,20 @@ test('staff make and unmake a seller, and others do not see their desk', async (
   const user = await newPage();
   const email = await signUp(user, newEmail('seller'));
   await user.goto('/staff.html');
-  await user.getByText('This desk is for the staff.').waitFor();
+  await user.getByText('This desk is for staff.').waitFor();
 
   const staff = await newPage();
   await logIn(staff, 'test@admin.com');
-  await staff.goto('/staff.html');
-  await staff.getByLabel('Search e-mail addresses').fill(email);
+  await staff.goto('/staff.html#users');
+  await staff.getByLabel('Search by email').fill(email);
   await staff.getByRole('button', { name: 'Search' }).click();
   await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
   await staff.getByText(`${email} is now a seller.`).waitFor();
   await user.goto('/seller.html');
-  await user.getByRole('heading', { name: 'My courses' }).waitFor();
+  await user.getByRole('heading', { name: 'Courses', level: 2 }).waitFor();
 
-  await staff.getByRole('button', { name: `Unmake seller: ${email}` }).click();
-  await staff.getByRole('dialog').getByRole('button', { name: 'Unmake seller' }).click();
+  await staff.getByRole('button', { name: `Remove seller role: ${email}` }).click();
+  await staff.getByRole('dialog').getByRole('button', { name: 'Remove role' }).click();
   await staff.getByText(`${email} is no longer a seller.`).waitFor();
   await user.reload();
   await user.getByText('This desk is for sellers.').waitFor();

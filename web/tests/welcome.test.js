@@ -48,14 +48,14 @@ test('a search stands in the address, finds by words, and helps where it finds n
   const page = await newPage();
   await page.goto('/');
   await catalogue(page).waitFor();
-  await page.getByLabel('Search the courses').fill('no course has these words');
+  await page.getByLabel('Search courses').fill('no course has these words');
   await page.getByRole('button', { name: 'Search' }).click();
-  await page.getByText('No course matches “no course has these words”').waitFor();
+  await page.getByText('No courses match “no course has these words”').waitFor();
   assert.match(page.url(), /\?q=no/);
   await page.getByRole('button', { name: 'Show all courses' }).click();
   await catalogue(page).getByRole('listitem').first().waitFor();
   await page.goBack();
-  await page.getByText('No course matches').waitFor();
+  await page.getByText('No courses match').waitFor();
   assertQuiet(page);
   await page.context().close();
 });
@@ -98,7 +98,7 @@ test('an API that does not answer is said to be so, and the way on works', async
   let answers = false;
   await page.route('**/api/courses?*', (route) => (answers ? route.continue() : route.fulfill({ status: 503, body: '<html>Service Unavailable</html>', contentType: 'text/html' })));
   await page.goto('/');
-  await page.getByRole('alert').getByText('We could not load the courses.').waitFor();
+  await page.getByRole('alert').getByText('We couldn’t load the courses.').waitFor();
   answers = true;
   await page.getByRole('button', { name: 'Try again' }).click();
   await catalogue(page).getByRole('listitem').first().waitFor();
@@ -119,7 +119,7 @@ test('everything on the first page can be reached with the keyboard, the content
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
   }
-  assert.deepEqual(reached.slice(0, 4), ['Purchase a course', 'Sign up', 'q', 'Search']);
+  assert.deepEqual(reached.slice(0, 4), ['Browse courses', 'Sign up', 'q', 'Search']);
   await page.context().close();
 });
 
@@ -127,8 +127,8 @@ test('an unknown address shows a page of ours', async () => {
   const page = await newPage();
   const answer = await page.goto('/no/such/page');
   assert.equal(answer.status(), 404);
-  await page.getByRole('heading', { name: 'There is no page here.' }).waitFor();
-  await page.getByRole('link', { name: 'All courses' }).click();
+  await page.getByRole('heading', { name: 'Page not found' }).waitFor();
+  await page.getByRole('link', { name: 'Browse courses' }).click();
   await catalogue(page).waitFor();
   assertQuiet(page, { except: [404] });
   await page.context().close();

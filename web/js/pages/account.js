@@ -1,40 +1,41 @@
-import { savedCards } from '../account-cards.js';
+import { savedCards, takeCardVisit } from '../account-cards.js';
+import { takeVisit, welcomeMember } from '../account-joined.js';
+import { library, refreshLibrary } from '../account-library.js';
 import { memberships } from '../account-memberships.js';
 import { api } from '../api.js';
+import { purchasePage } from '../checkout.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
+import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { goToLogin, logOut, markSignedOut, requiredSession, showNavigation } from '../session.js';
 import { statusLabel } from '../status.js';
-import { busy, button, byId, confirmed, date, h, linkButton, notice, onSubmit, say, skeleton, table } from '../ui.js';
+import { busy, button, byId, confirmed, date, h, linkButton, notice, onSubmit, say, table } from '../ui.js';
 
 const who = byId('who');
+const visit = takeVisit();
+takeCardVisit();
 
 showNavigation();
-who.append(skeleton(2));
 start();
 
 async function start() {
   try {
     showUser(await requiredSession());
   } catch (error) {
-    who.replaceChildren(problem('We could not load your account.', error, { retry: () => window.location.reload() }));
-    byId('purchase-list').removeAttribute('aria-busy');
-    byId('membership-list').removeAttribute('aria-busy');
-    byId('card-list').removeAttribute('aria-busy');
+    byId('trouble').replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load your account.', error, { retry: () => window.location.reload() })));
     return;
   } finally {
     who.removeAttribute('aria-busy');
   }
-  purchases();
-  memberships();
-  savedCards();
+  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => {} });
+  welcomeMember(visit, refreshLibrary);
   settings();
   deletion();
 }
 
 function showUser(user) {
-  const roles = ['Buyer', user.is_seller && 'Seller', user.is_staff && 'Staff'].filter(Boolean);
+  const roles = [user.is_staff && 'Staff', user.is_seller ? 'Seller' : 'Member'].filter(Boolean);
   const leave = button('Log out', () => busy(leave, () => logOut().catch((error) => who.append(problem('You are still logged in.', error)))));
   byId('username').value = user.email;
   confirmation(user);
@@ -48,23 +49,25 @@ function showUser(user) {
   );
 }
 
-/** Asks for the address to be confirmed, for as long as it is not. */
+/** Asks for the address, or the one that is to take its place, to be confirmed, for as long as it is not. */
 function confirmation(user) {
   const region = byId('confirmation');
-  if (user.email_confirmed) {
+  if (user.email_confirmed && !user.new_email) {
     say(region, null);
     return;
   }
-  const send = button('Send the mail again', () => busy(send, ask));
-  say(region, notice('plain', 'Your e-mail address is not confirmed yet.', `A mail with a link went to ${user.email}. Press the link, so that your receipts reach you.`, [send]));
+  const to = user.new_email ?? user.email;
+  const why = user.new_email ? `Follow it to use this address. Until then your email stays ${user.email}.` : 'Follow it so that your receipts reach you.';
+  const send = button('Resend email', () => busy(send, ask));
+  say(region, notice('plain', 'Please confirm your email address.', `We sent a link to ${to}. ${why}`, [send]));
 
   async function ask() {
     try {
       await api.post('/email-confirmations');
-      say(region, notice('good', 'The mail is on its way.', `It goes to ${user.email}, once a minute at most.`));
+      say(region, notice('good', 'Email sent.', `Check the inbox of ${to}. You can ask for another one in a minute.`));
     } catch (error) {
       if (error.status === 401) goToLogin();
-      else say(region, problem('The mail was not sent.', error, { actions: [send] }));
+      else say(region, problem('The email wasn’t sent.', error, { actions: [send] }));
     }
   }
 }
@@ -72,26 +75,25 @@ function confirmation(user) {
 function purchases() {
   const columns = [{ title: 'Course' }, { title: 'Date' }, { title: 'Status' }, { title: 'Price', number: true }, { title: 'Receipt' }];
   let rows;
-  pagedList({
+  return pagedList({
     root: byId('purchase-list'),
     name: 'purchases',
     load: (cursor) => api.get('/purchases', { query: { limit: 20, cursor }, cache: 'no-store' }),
     frame: () => {
-      rows = table('My purchases', columns);
+      rows = table('Purchases', columns);
       return rows;
     },
     row: (purchase) =>
       rows.row([
-        h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}` }, purchase.course_title),
+        h('a', { href: purchasePage(purchase.id), dir: 'auto' }, purchase.course_title),
         date(purchase.created_at),
-        statusLabel(purchase.status),
+        statusLabel(purchase),
         format(purchase.amount, purchase.currency),
-        purchase.paid_at ? h('a', { href: `/purchase.html?id=${encodeURIComponent(purchase.id)}`, 'aria-label': `Receipt: ${purchase.course_title}` }, 'Receipt') : '–',
+        purchase.paid_at ? h('a', { href: purchasePage(purchase.id), 'aria-label': `Receipt: ${purchase.course_title}` }, 'Receipt') : '–',
       ]),
-    empty: () =>
-      h('div', { class: 'empty' }, h('p', {}, 'You have not bought anything yet.'), linkButton('Browse the courses', '/', { class: 'button button-main' })),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'No purchases yet.'), linkButton('Browse courses', '/')),
     failed: (error) => error.status === 401 && (goToLogin(), true),
-  });
+  }).ready;
 }
 
 function settings() {
@@ -107,11 +109,11 @@ function settings() {
         say(region, notice('good', done(user)));
       } catch (error) {
         if (error.code === 'not_signed_in') goToLogin();
-        else say(region, wrongPassword(error) ? notice('bad', 'The current password is not right.', 'Nothing was changed. Type it again.') : problem('Nothing was changed.', error));
+        else say(region, wrongPassword(error) ? notice('bad', 'That isn’t your current password.', 'Nothing was changed. Please try again.') : problem('Nothing was changed.', error));
       }
     });
-  change('email-form', 'email-outcome', (user) => `Your e-mail is now ${user.email}.`);
-  change('password-form', 'password-outcome', () => 'Your password is changed.');
+  change('email-form', 'email-outcome', (user) => (user.new_email ? `Follow the link that we sent to ${user.new_email}.` : `Your email is now ${user.email}.`));
+  change('password-form', 'password-outcome', () => 'Your password has been changed.');
 }
 
 function deletion() {
@@ -121,7 +123,7 @@ function deletion() {
     say(region, null);
     const sure = await confirmed({
       title: 'Delete your account for good?',
-      text: 'It cannot be brought back, and neither can the courses in it.',
+      text: 'This can’t be undone. You lose access to every course in it.',
       yes: 'Delete for good',
     });
     if (!sure) return;
@@ -132,7 +134,7 @@ function deletion() {
       await new Promise(() => {});
     } catch (error) {
       if (error.code === 'not_signed_in') goToLogin();
-      else say(region, wrongPassword(error) ? notice('bad', 'The current password is not right.', 'Nothing was deleted. Type it again.') : problem('Your account was not deleted.', error));
+      else say(region, wrongPassword(error) ? notice('bad', 'That isn’t your current password.', 'Nothing was deleted. Please try again.') : problem('Your account wasn’t deleted.', error));
     }
   });
 }

@@ -1,5 +1,6 @@
 import { api, part } from '../api.js';
-import { buy } from '../checkout.js';
+import { buy, isNotOnSale } from '../checkout.js';
+import { teacherOf } from '../course-card.js';
 import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
 import { membershipForm } from '../course-membership.js';
 import { cover } from '../cover.js';
@@ -11,39 +12,50 @@ import { platform, publishableKey } from '../stripe-js.js';
 import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
-const slug = query.get('slug') ?? '';
+/** A course's id works in place of its slug, even after the slug was changed or removed. */
+const named = query.get('id') || query.get('slug') || '';
+/** This page's URL, without what a visit to the payment page appended. */
+const address = `/course.html?${query.get('id') ? 'id' : 'slug'}=${encodeURIComponent(named)}`;
 const root = byId('course');
 const outcome = byId('outcome');
+/** Saved cards are shown first if they arrive in time; what is already shown does not move. */
+const CARDS_MS = 1200;
 
-/** Whether a purchase is being made, in whichever way: the two ways to pay never run at the same time. */
+/** Whether a purchase is in progress by any method. Methods never run concurrently. */
 let paying = false;
+/** Whether a purchase was refused because nobody can buy the course at the moment. */
+let notOnSale = false;
 
 showNavigation();
-root.append(skeleton(6));
+root.append(waiting());
 if (query.get('checkout') === 'canceled') {
-  say(outcome, notice('plain', 'You left the payment page.', 'Nothing was charged. The course is still here whenever you want it.'));
+  say(outcome, notice('plain', 'You left the payment page.', 'You haven’t been charged. The course is here whenever you want it.'));
 }
 load();
-// The browser may bring this page back as it was before the payment page.
+// The browser may restore this page as it was before the payment page.
 window.addEventListener('pageshow', (event) => {
   if (!event.persisted) return;
   paying = false;
   load();
 });
 
+function waiting() {
+  return h('div', { class: 'course', 'aria-hidden': 'true' }, h('div', { class: 'course-head' }, skeleton(2)), h('div', { class: 'course-text' }, skeleton(6)), h('div', { class: 'card course-side' }, skeleton(4)));
+}
+
 async function load() {
   root.setAttribute('aria-busy', 'true');
   try {
-    if (!slug) throw Object.assign(new Error('no slug'), { status: 404 });
+    if (!named) throw Object.assign(new Error('no course is named'), { status: 404 });
     const [course, user, config] = await Promise.all([
-      // A kept copy may name an old price, and a visitor's says nothing about what somebody who has logged in owns.
-      api.get(`/courses/${part(slug)}`, { cache: maybeSignedIn() ? 'no-store' : 'no-cache' }),
+      // A cached copy may contain an old price, and a visitor's copy does not say what a logged-in user owns.
+      api.get(`/courses/${part(named)}`, { cache: maybeSignedIn() ? 'no-store' : 'no-cache' }),
       session().catch(() => undefined),
       maybeSignedIn() ? platform().catch(() => null) : null,
     ]);
     show(course, user, config);
   } catch (error) {
-    root.replaceChildren(error.status === 404 ? absent() : h('div', { role: 'alert' }, problem('We could not load this course.', error, { retry: load })));
+    root.replaceChildren(error.status === 404 ? absent() : h('div', { role: 'alert' }, problem('We couldn’t load this course.', error, { retry: load })));
   } finally {
     root.removeAttribute('aria-busy');
   }
@@ -53,52 +65,80 @@ function absent() {
   return h(
     'div',
     { class: 'empty' },
-    h('h1', {}, 'This course is not here.'),
-    h('p', {}, 'It may have been taken down, or its address has changed.'),
-    linkButton('All courses', '/', { class: 'button button-main' }),
+    h('h1', {}, 'We couldn’t find this course.'),
+    h('p', {}, 'It may have been removed, or its address may have changed. If you bought it, you’ll find it in your library.'),
+    h('div', { class: 'actions actions-center' }, linkButton('Browse courses', '/', { class: 'button button-main' }), linkButton('Your library', '/account.html#library')),
   );
 }
 
+const isOwn = (course, user) => Boolean(user) && user.id === course.seller.id;
+/** Whether this visitor can probably buy the course: it is not their own, and not unavailable as far as we know. */
+const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.published && course.for_sale !== false && !notOnSale;
+
 function show(course, user, config) {
   setTitle(course.title);
+  const side = h('section', { class: 'card course-side', id: 'offer', 'aria-label': 'Price and purchase', tabindex: '-1' });
+  const teacher = teacherOf(course);
   root.replaceChildren(
     h(
       'article',
       { class: 'course' },
-      h('div', { class: 'course-cover' }, cover(course.slug, 12, 3)),
-      h('h1', {}, course.title),
-      h('section', { class: 'card course-side', 'aria-label': 'Price and purchase' }, offer(course, user, config)),
+      h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), teacher && h('p', { class: 'lead course-teacher' }, 'By ', h('bdi', {}, teacher))),
       course.description
-        ? h('div', { class: 'course-text prose' }, course.description)
-        : h('p', { class: 'course-text muted' }, 'The seller has not described this course yet.'),
+        ? h('div', { class: 'course-text prose', dir: 'auto' }, course.description)
+        : h('p', { class: 'course-text muted' }, 'There’s no description yet.'),
+      side,
     ),
   );
-  byCardHere();
-  bySavedCard(course, user);
-  byMembership(course, user);
-  if (course.owned || (user && user.id === course.seller.id)) content(course);
+  fillSide(side, course, user, config);
+  if (course.owned || isOwn(course, user)) content(course);
 }
 
-/** Offers the card's fields on a page of this site, where Stripe.js can work. */
+/** Fills the box next to the description, at once or when the saved cards are known. */
+async function fillSide(side, course, user, config) {
+  const picture = h('div', { class: 'course-cover' }, cover(course.slug, 6, 2));
+  const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Published'), h('dd', {}, date(course.created_at)));
+  let cards = [];
+  let late = null;
+  if (user && canBuy(course, user)) {
+    side.replaceChildren(picture, skeleton(4));
+    late = usableCards();
+    cards = await Promise.race([late, new Promise((resolve) => setTimeout(resolve, CARDS_MS, null))]);
+    if (cards) late = null;
+    if (!side.isConnected) return;
+  }
+  const price = format(course.price.amount, course.price.currency);
+  const withCard = (list, title) => savedCardForm(list, price, title, (card) => purchase(course, { card }));
+  side.replaceChildren(picture, ...offer(course, user, config, cards?.length > 0 && withCard(cards, 'Pay with a saved card')).filter(Boolean), facts);
+  buyBar(side, course, user, price);
+  byCardHere();
+  const hint = byId('buy-hint');
+  late?.then((list) => list.length > 0 && hint?.isConnected && hint.after(withCard(list, 'Or with a saved card')));
+  byMembership(side, course, user);
+}
+
+/** Keeps the price and buy button visible on a small screen while the offer is out of sight. */
+function buyBar(side, course, user, price) {
+  byId('buy-bar')?.remove();
+  if (!canBuy(course, user) || course.owned) return;
+  const onward = user === null
+    ? linkButton('Log in to buy', loginAddress(address), { class: 'button button-main', 'aria-label': 'Log in and buy' })
+    : linkButton('Buy', '#offer', { class: 'button button-main' });
+  const bar = h('div', { class: 'buy-bar', id: 'buy-bar' }, h('p', { class: 'price' }, price), onward);
+  root.append(bar);
+  new IntersectionObserver(([entry]) => bar.classList.toggle('is-away', entry.isIntersecting), { rootMargin: '0px 0px -64px 0px' }).observe(side);
+}
+
+/** Offers card fields on this site, if Stripe.js can work. */
 async function byCardHere() {
   const buy = byId('buy');
   if (!buy || !(await publishableKey().catch(() => null)) || !buy.isConnected) return;
-  buy.after(linkButton('Pay by card here', `/pay.html?slug=${encodeURIComponent(slug)}`, { class: 'button button-wide button-next' }));
+  buy.after(linkButton('Pay by card here', `/pay.html?slug=${encodeURIComponent(named)}`, { class: 'button button-wide button-next' }));
 }
 
-/** Offers the buyer's saved cards, below what stands there already: nothing moves under a finger. */
-async function bySavedCard(course, user) {
-  const hint = byId('buy-hint');
-  if (!user || !byId('buy')) return;
-  const cards = await usableCards();
-  if (cards.length === 0 || !hint.isConnected) return;
-  hint.after(savedCardForm(cards, format(course.price.amount, course.price.currency), (card) => purchase(course, { card })));
-}
-
-/** Offers what the seller offers to members, below everything else that stands beside the price. */
-async function byMembership(course, user) {
-  const side = root.querySelector('.course-side');
-  if (course.owned || user === undefined || (user && user.id === course.seller.id)) return;
+/** Shows the seller's membership below everything else in the box with the price. */
+async function byMembership(side, course, user) {
+  if (course.owned || user === undefined || isOwn(course, user)) return;
   const form = await membershipForm(course, user, async (box) => {
     say(outcome, box);
     outcome.scrollIntoView({ block: 'nearest' });
@@ -107,53 +147,50 @@ async function byMembership(course, user) {
   if (form && side.isConnected) side.append(form);
 }
 
-/** What those read who own the course, under its description. */
+/** The course's content, below its description, for users with access. */
 async function content(course) {
-  const box = h('section', { class: 'content', id: 'content', 'aria-labelledby': 'content-title', 'aria-busy': 'true' }, h('h2', { id: 'content-title' }, 'Content'), skeleton(5));
+  const box = h('section', { class: 'content', id: 'content', tabindex: '-1', 'aria-labelledby': 'content-title', 'aria-busy': 'true' }, h('h2', { id: 'content-title' }, 'Course content'), skeleton(5));
   root.querySelector('.course').append(box);
   const fill = (...nodes) => box.replaceChildren(box.firstChild, ...nodes);
   try {
     const answer = await api.get(`/courses/${part(course.id)}/content`, { cache: 'no-store' });
-    fill(answer.content ? h('div', { class: 'markdown' }, markdown(answer.content)) : h('p', { class: 'muted' }, 'The seller has not put anything here yet.'));
+    fill(answer.content ? h('div', { class: 'markdown' }, markdown(answer.content)) : h('p', { class: 'muted' }, 'There’s nothing here yet.'));
   } catch (error) {
-    fill(problem('We could not load the content.', error, error.isOutage ? { retry: load } : {}));
+    fill(problem('We couldn’t load the content.', error, error.isOutage ? { retry: load } : {}));
   } finally {
     box.removeAttribute('aria-busy');
   }
 }
 
-/** What stands beside the description: the price and what this user can do. */
-function offer(course, user, config) {
-  const price = format(course.price.amount, course.price.currency);
-  const facts = h('dl', { class: 'facts' }, h('dt', {}, 'Listed since'), h('dd', {}, date(course.created_at)));
+/** The box next to the description: the price, and what this user can do. */
+function offer(course, user, config, savedCard) {
+  const price = h('p', { class: 'price price-large' }, format(course.price.amount, course.price.currency));
   if (course.owned) {
     return [
-      h('p', { class: 'owned' }, 'This course is open to you.'),
-      h('p', { class: 'muted' }, 'What you bought stays with your account; what you read as a member, for as long as you are one.'),
-      linkButton('Read it', '#content', { class: 'button button-main button-wide' }),
-      linkButton('My purchases', '/account.html#purchases', { class: 'button button-wide button-next' }),
-      facts,
+      h('p', { class: 'owned' }, 'You have access to this course.'),
+      linkButton('Start reading', '#content', { class: 'button button-main button-wide' }),
+      linkButton('Your library', '/account.html#library', { class: 'button button-wide button-next' }),
     ];
   }
-  if (user && user.id === course.seller.id) {
+  if (isOwn(course, user)) {
     return [
-      h('p', { class: 'price price-large' }, price),
-      h('p', {}, course.published ? 'This is your course.' : 'This is your course. It is not published: only you see it.'),
-      linkButton('Edit it at the seller desk', '/seller.html', { class: 'button button-wide' }),
-      facts,
+      price,
+      h('p', {}, course.published ? 'This is your course.' : 'This is your course. It isn’t published: only you can see it.'),
+      linkButton('Edit in the seller desk', '/seller.html#courses', { class: 'button button-wide' }),
     ];
   }
+  if (!canBuy(course, user)) return [price, h('p', { class: 'not-on-sale' }, 'Not on sale right now'), h('p', { class: 'muted small' }, 'Please check back later.')];
   const signedOut = user === null;
   const action = signedOut
-    ? linkButton('Log in to buy', loginAddress(`/course.html?slug=${encodeURIComponent(slug)}`), { class: 'button button-main button-wide' })
-    : button('Buy this course', () => busy(action, () => purchase(course, { keepCard: byId('keep-card')?.checked })), { class: 'button button-main button-wide', id: 'buy' });
+    ? linkButton('Log in to buy', loginAddress(address), { class: 'button button-main button-wide' })
+    : button('Buy this course', () => busy(action, () => purchase(course, { keepCard: byId('keep-card')?.checked })), { class: savedCard ? 'button button-wide' : 'button button-main button-wide', id: 'buy' });
   return [
-    h('p', { class: 'price price-large' }, price),
-    // A direct charge's page cannot keep a card. A seller's own terms may differ from the platform's: buying says so then.
-    !signedOut && config && config.charge_type !== 'direct' && keepCard(),
+    price,
+    savedCard,
     action,
-    h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You come straight back here.' : 'You pay on Stripe’s page and come back here.'),
-    facts,
+    h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You’ll come straight back here.' : savedCard ? 'With another card, on Stripe’s secure page.' : 'You pay on Stripe’s secure page.'),
+    // A direct charge's page cannot save a card. A seller's own terms may differ from the platform's; then the buyer is told when buying.
+    !signedOut && config && config.charge_type !== 'direct' && keepCard(),
   ];
 }
 
@@ -165,5 +202,7 @@ async function purchase(course, how) {
   paying = false;
   say(outcome, box);
   outcome.scrollIntoView({ block: 'nearest' });
-  if (['already_owned', 'price_changed', 'not_found', 'payment_method_refused'].includes(box.dataset.code)) await load();
+  const { code } = box.dataset;
+  notOnSale = isNotOnSale(code);
+  if (notOnSale || ['already_owned', 'price_changed', 'payment_method_refused'].includes(code)) await load();
 }

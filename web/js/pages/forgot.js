@@ -10,8 +10,8 @@ onSubmit(byId('form'), async ({ email }) => {
   say(outcome, null);
   try {
     await api.post('/password-resets', { email: email.trim() });
-    say(outcome, notice('good', 'Look into your mailbox.', `If ${email.trim()} has an account here, a mail with a link is on its way to it. It may take a minute; look among unwanted mail, too.`));
+    say(outcome, notice('good', 'Check your inbox.', `If ${email.trim()} has an account here, we’ve sent a link to it. It may take a minute; check your spam folder, too.`));
   } catch (error) {
-    say(outcome, problem('The mail was not sent.', error));
+    say(outcome, problem('The email wasn’t sent.', error));
   }
 });

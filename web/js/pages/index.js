@@ -1,4 +1,5 @@
 import { api } from '../api.js';
+import { cardSkeletons, courseCard, teacherOf } from '../course-card.js';
 import { cover } from '../cover.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
@@ -7,19 +8,20 @@ import { goToLogin, loginAddress, maybeSignedIn, session, showNavigation } from 
 import { busy, button, byId, h, linkButton, notice, say, skeleton } from '../ui.js';
 
 const PAGE = 12;
-const EXCERPT = 240;
+/** The API's maximum page size. */
+const MOST = 100;
 const CONNECT = '/api/users/authorize';
 const PARKED = 'parked-connect-code';
 
-/** What became of connecting a Stripe account, by the reason that the API gives. */
-const STALE = 'Connecting must be finished in the same browser, within ten minutes, and each try counts once. Nothing was linked; please start again.';
-const BUSY = 'Stripe could not be reached or did not carry this out. Nothing was linked; try again in a moment.';
+/** The outcome of connecting a Stripe account, by the API's reason. */
+const STALE = 'Connecting has to be finished in the same browser within ten minutes. Nothing was connected; please start again.';
+const BUSY = 'Stripe couldn’t be reached. Nothing was connected; try again in a moment.';
 const REASONS = {
-  access_denied: 'You did not give access to a Stripe account. Nothing was linked; you can connect whenever you like.',
-  not_a_seller: 'Your account is not a seller’s. Ask the staff to make you a seller, then connect again.',
-  signed_out: 'You were logged out on the way to Stripe and back. Nothing was linked; log in and connect again.',
-  wrong_user: 'Somebody else is logged in here now. Nothing was linked; log in as the seller and connect again.',
-  already_linked: 'Another Stripe account is linked to you already. Disconnect it at the seller desk first.',
+  access_denied: 'You didn’t give access to a Stripe account. Nothing was connected; you can do it whenever you like.',
+  not_a_seller: 'Your account isn’t a seller’s. Ask the staff to make you a seller, then connect again.',
+  signed_out: 'You were logged out on the way to Stripe and back. Nothing was connected; log in and try again.',
+  wrong_user: 'Someone else is logged in here now. Nothing was connected; log in as the seller and try again.',
+  already_linked: 'You already have another Stripe account connected. Disconnect it in the seller desk first.',
   account_taken: 'This Stripe account belongs to another seller here. Connect a different one.',
   missing_state: STALE,
   invalid_state: STALE,
@@ -29,7 +31,7 @@ const REASONS = {
   stripe_error: BUSY,
   stripe_unavailable: BUSY,
 };
-const OTHER_REASON = 'Something went wrong on the way back from Stripe. Nothing was linked; please try again.';
+const OTHER_REASON = 'Something went wrong on the way back from Stripe. Nothing was connected; please try again.';
 
 showNavigation();
 byId('hero-art').append(cover('lectern-welcome', 4, 4));
@@ -44,24 +46,21 @@ async function welcome() {
   } catch {
     return;
   }
-  if (!user) {
-    byId('hero-actions').append(linkButton('Sign up', '/signup.html'));
-    return;
-  }
+  // js/early.js assumed a session that may have ended.
+  document.documentElement.classList.toggle('signed-in', Boolean(user));
+  if (!user) return;
   byId('greeting').textContent = `Welcome back, ${user.email}.`;
-  if (user.is_seller && !user.stripe.connected) {
-    byId('hero-actions').append(linkButton('Connect Stripe account', CONNECT));
-  }
+  if (user.is_seller && !user.stripe.connected) byId('hello').append(linkButton('Connect Stripe account', CONNECT));
 }
 
 /** Shows how a visit to Stripe's consent page ended. */
-function showOutcome() {
+async function showOutcome() {
   const query = new URLSearchParams(window.location.search);
   const outcome = query.get('connect');
   const region = byId('outcome');
   if (query.get('account') === 'deleted') {
     window.history.replaceState(null, '', '/');
-    say(region, notice('good', 'Your account is deleted.', 'Thank you for having been here.'));
+    say(region, notice('good', 'Your account has been deleted.', 'Thank you for being here.'));
     return;
   }
   if (!outcome) return;
@@ -70,19 +69,22 @@ function showOutcome() {
     askToConfirm(region);
     return;
   }
-  // Shown once: a reload or the way back is no new outcome.
+  // Shown once: neither a reload nor the back button is a new outcome.
   window.history.replaceState(null, '', '/');
   if (outcome === 'success') {
+    // Anybody can make such an address.
+    const user = await session().catch(() => null);
+    if (!user?.stripe.connected) return;
     const actions = [linkButton('Go to the seller desk', '/seller.html')];
-    say(region, notice('good', 'Your Stripe account is connected.', 'What you sell is paid to it from now on.', actions));
+    say(region, notice('good', 'Your Stripe account is connected.', 'Your sales are paid to it from now on.', actions));
   } else if (outcome === 'error') {
     const reason = query.get('reason') ?? '';
     const actions = reason === 'not_a_seller' ? [] : [linkButton('Connect Stripe account', CONNECT)];
-    say(region, notice('bad', 'Your Stripe account was not connected.', Object.hasOwn(REASONS, reason) ? REASONS[reason] : OTHER_REASON, actions));
+    say(region, notice('bad', 'Your Stripe account wasn’t connected.', Object.hasOwn(REASONS, reason) ? REASONS[reason] : OTHER_REASON, actions));
   }
 }
 
-/** Takes the code out of the address, and keeps it over a log-in. */
+/** Removes the code from the URL, and remembers it during a log-in. */
 function keepCode(code) {
   if (code) window.sessionStorage.setItem(PARKED, code);
   window.history.replaceState(null, '', '/?connect=confirm');
@@ -92,29 +94,29 @@ async function askToConfirm(region) {
   const code = window.sessionStorage.getItem(PARKED);
   const again = [linkButton('Connect again', CONNECT)];
   if (!code) {
-    say(region, notice('plain', 'There is nothing left to confirm.', 'Connect again if your Stripe account is not linked yet.', again));
+    say(region, notice('plain', 'There’s nothing left to confirm.', 'If your Stripe account isn’t connected yet, start again.', again));
     return;
   }
   let user;
   try {
     user = await session();
   } catch (error) {
-    say(region, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+    say(region, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
     return;
   }
   if (!user) {
     const actions = [linkButton('Log in', loginAddress('/?connect=confirm'), { class: 'button button-main' })];
-    say(region, notice('plain', 'One step is left: log in to link your Stripe account.', 'This browser does not know you yet, so nothing has been linked so far.', actions));
+    say(region, notice('plain', 'One last step: log in to connect your Stripe account.', 'Nothing has been connected so far.', actions));
     return;
   }
-  const confirm = button('Link the account', () => busy(confirm, link), { class: 'button button-main' });
-  const dismiss = button('Do not link', () => {
+  const confirm = button('Connect this account', () => busy(confirm, link), { class: 'button button-main' });
+  const dismiss = button('Don’t connect', () => {
     forget();
-    say(region, notice('plain', 'Nothing was linked.', 'You can connect a Stripe account whenever you like.'));
+    say(region, notice('plain', 'Nothing was connected.', 'You can connect a Stripe account whenever you like.'));
   });
   say(
     region,
-    notice('plain', 'Link the Stripe account that you have just chosen?', `It will receive what ${user.email} sells. If you did not choose one yourself just now, do not link it.`, [confirm, dismiss]),
+    notice('plain', 'Connect the Stripe account that you just chose?', `It will receive the payments for everything ${user.email} sells. If you didn’t just choose one yourself, don’t connect it.`, [confirm, dismiss]),
   );
 
   async function link() {
@@ -126,11 +128,11 @@ async function askToConfirm(region) {
         return;
       }
       if (error.isOutage) {
-        say(region, problem('The account could not be linked yet.', error, { actions: [confirm] }));
+        say(region, problem('We couldn’t connect the account yet.', error, { actions: [confirm] }));
         return;
       }
       forget();
-      say(region, problem('The account was not linked.', error, { actions: again }));
+      say(region, problem('The account wasn’t connected.', error, { actions: again }));
       return;
     }
     forget();
@@ -148,30 +150,33 @@ function catalogue() {
   const field = byId('q');
   let words = '';
 
-  const list = () =>
+  const list = (atFirst) =>
     pagedList({
       root: byId('catalogue'),
       name: 'courses',
-      // Whoever is signed in may have just changed a course: ask whether the copy that the browser keeps still holds.
-      load: (cursor) => api.get('/courses', { query: { q: words, limit: PAGE, cursor }, cache: maybeSignedIn() ? 'no-cache' : 'default' }),
+      // A logged-in user may have just changed a course, so the browser must revalidate its cached copy.
+      load: (cursor, wanted) => api.get('/courses', { query: { q: words, limit: Math.min(Math.max(PAGE, wanted), MOST), cursor }, cache: maybeSignedIn() ? 'no-cache' : 'default' }),
       frame: () => ({ root: h('ul', { class: 'cards' }) }),
       row: card,
-      waiting: () => h('div', { class: 'cards' }, Array.from({ length: 3 }, () => h('div', { class: 'card' }, h('div', { class: 'card-cover' }), skeleton(3)))),
+      waiting: () => cardSkeletons(6, () => skeleton(3)),
       empty: () =>
         words
-          ? h('div', { class: 'empty' }, h('p', {}, `No course matches “${words}”. Try fewer or other words.`), button('Show all courses', () => search('')))
-          : h('div', { class: 'empty' }, h('p', {}, 'There are no courses yet. The first one will stand here as soon as a seller publishes it.')),
+          ? h('div', { class: 'empty' }, h('p', {}, 'No courses match “', h('bdi', {}, words), '”. Try fewer or different words.'), button('Show all courses', () => search('')))
+          : h('div', { class: 'empty' }, h('p', {}, 'There are no courses yet. Check back soon.')),
+      changed: (items) => keepPlace({ count: items.length }),
+      atFirst,
     });
 
   function fromAddress() {
     words = new URLSearchParams(window.location.search).get('q')?.trim() ?? '';
     field.value = words;
+    document.documentElement.classList.toggle('searching', words !== '');
   }
 
   function search(text) {
     window.history.pushState(null, '', text ? `/?q=${encodeURIComponent(text)}` : '/');
     fromAddress();
-    shown.reload();
+    shown.restart();
   }
 
   form.addEventListener('submit', (event) => {
@@ -181,19 +186,30 @@ function catalogue() {
   window.addEventListener('popstate', () => {
     const before = words;
     fromAddress();
-    if (words !== before) shown.reload();
+    if (words !== before) shown.restart();
   });
   fromAddress();
-  const shown = list();
+  const place = window.history.state?.place;
+  const shown = list(place?.count ?? 0);
+  if (place?.y) backTo(place.y, shown.ready);
+  // The scroll position is stored in the history entry, so that users who come back find the same place. When the page is
+  // being left, it is too late to store it.
+  document.addEventListener('click', () => keepPlace({ y: window.scrollY }), { capture: true });
+}
+
+function keepPlace(change) {
+  window.history.replaceState({ ...window.history.state, place: { ...window.history.state?.place, ...change } }, '');
+}
+
+/** Scrolls to the stored position once the page is as long as it was. */
+async function backTo(y, ready) {
+  window.history.scrollRestoration = 'manual';
+  await ready;
+  window.scrollTo({ top: y, behavior: 'instant' });
+  window.history.scrollRestoration = 'auto';
 }
 
 function card(course) {
-  return h(
-    'li',
-    { class: 'card' },
-    h('div', { class: 'card-cover' }, cover(course.slug)),
-    h('h3', {}, h('a', { href: `/course.html?slug=${encodeURIComponent(course.slug)}` }, course.title)),
-    h('p', { class: 'card-text' }, course.description.slice(0, EXCERPT)),
-    h('p', { class: 'price' }, format(course.price.amount, course.price.currency)),
-  );
+  const to = { seed: course.slug, href: `/course.html?slug=${encodeURIComponent(course.slug)}`, title: course.title, teacher: teacherOf(course), text: course.description };
+  return courseCard(to, h('p', { class: 'price' }, format(course.price.amount, course.price.currency)));
 }

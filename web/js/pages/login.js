@@ -1,3 +1,3 @@
 import { entry } from '../entry.js';
 
-entry('/sessions', 'You are not logged in.', '/signup.html');
+entry('/sessions', 'You couldn’t be logged in.', '/signup.html');

@@ -22,19 +22,19 @@ async function start() {
     await requiredSession();
     const [course, key] = await Promise.all([api.get(`/courses/${part(slug)}`, { cache: 'no-store' }), publishableKey()]);
     const toCourse = [linkButton('Back to the course', courseAddress, { class: 'button button-main' })];
-    if (course.owned) say(outcome, notice('good', 'You own this course already.', '', toCourse));
-    else if (!key) say(outcome, notice('plain', 'Cards are not taken on this page.', 'Pay on Stripe’s own page instead, from the course.', toCourse));
+    if (course.owned) say(outcome, notice('good', 'You already own this course.', '', toCourse));
+    else if (!key) say(outcome, notice('plain', 'You can’t pay by card on this page.', 'Pay on Stripe’s page instead, from the course.', toCourse));
     else await offer(course, key);
     if (form.hidden) order.replaceChildren();
   } catch (error) {
     order.replaceChildren();
-    say(outcome, error.status === 404 ? notice('bad', 'This course is not for sale.', '', [linkButton('All courses', '/')]) : problem('The card’s fields could not be loaded.', error, { retry: () => window.location.reload() }));
+    say(outcome, error.status === 404 ? notice('bad', 'This course isn’t for sale.', '', [linkButton('All courses', '/')]) : problem('We couldn’t load the card form.', error, { retry: () => window.location.reload() }));
   } finally {
     order.removeAttribute('aria-busy');
   }
 }
 
-/** The fields are Stripe's, in a frame of Stripe's: they take the page's colours by name, not by style sheet. */
+/** The fields are in Stripe's frame, so they get the page's colours by value, not through the style sheet. */
 function appearance() {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return {
@@ -57,23 +57,23 @@ async function offer(course, key) {
   // The payment is made by the API, with the method that the fields give: https://docs.stripe.com/payments/accept-a-payment-deferred
   const elements = stripe.elements({ mode: 'payment', amount, currency, paymentMethodCreation: 'manual', paymentMethodTypes: ['card'], appearance: appearance() });
   setTitle(`Pay for ${course.title}`);
-  order.replaceChildren(h('p', { class: 'lead' }, course.title), h('p', { class: 'price price-large' }, format(amount, currency)));
+  order.replaceChildren(h('p', { class: 'lead', dir: 'auto' }, course.title), h('p', { class: 'price price-large' }, format(amount, currency)));
   byId('pay').textContent = `Pay ${format(amount, currency)}`;
   form.hidden = false;
   elements.create('payment').mount('#payment-element');
   onSubmit(form, () => pay({ stripe, elements, makeStripe, key, course }));
 }
 
-/** Takes the card, has the API charge it, and does what the bank asks for. */
+/** Reads the card, charges it through the API, and completes authentication. */
 async function pay({ stripe, elements, makeStripe, key, course }) {
   say(outcome, null);
   try {
     const { error: incomplete } = await elements.submit();
-    // Stripe's fields say themselves what is missing in them.
+    // Stripe's fields show themselves what is missing.
     if (incomplete) return;
     const { paymentMethod, error: refused } = await stripe.createPaymentMethod({ elements });
     if (refused) {
-      say(outcome, notice('bad', 'The card was not taken.', refused.message ?? 'Check what you typed, or use another card.'));
+      say(outcome, notice('bad', 'Your card wasn’t accepted.', refused.message ?? 'Check the details, or use another card.'));
       return;
     }
     const answer = await charge({ course_id: course.id, expected_amount: course.price.amount, payment_method: paymentMethod.id });
@@ -81,12 +81,12 @@ async function pay({ stripe, elements, makeStripe, key, course }) {
     window.location.assign(purchasePage(answer.purchase.id));
     await new Promise(() => {});
   } catch (error) {
-    say(outcome, error.code ? refusal(error) : problem('The payment could not be started.', error));
+    say(outcome, error.code ? refusal(error) : problem('We couldn’t start the payment.', error));
     outcome.scrollIntoView({ block: 'nearest' });
   }
 }
 
-/** The buyer's bank asks, in a frame over this page, or on a page of its own. What came of it, the purchase's page finds out. */
+/** The buyer's bank authenticates in a frame over this page, or on its own page. The purchase page finds out the result. */
 async function authenticate(answer, { stripe, makeStripe, key }) {
   if (!answer.client_secret) {
     if (answer.next_action_url) {
@@ -95,7 +95,7 @@ async function authenticate(answer, { stripe, makeStripe, key }) {
     }
     return;
   }
-  // The payment is on the seller's account where the charge is a direct one.
+  // For direct charges, the payment is on the seller's account.
   const at = answer.stripe_account ? makeStripe(key, { stripeAccount: answer.stripe_account }) : stripe;
   await at.handleNextAction({ clientSecret: answer.client_secret });
 }

@@ -1,5 +1,5 @@
 import { api, part } from '../api.js';
-import { buy } from '../checkout.js';
+import { buy, ownedAddress, purchasePage } from '../checkout.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
@@ -9,15 +9,17 @@ import { busy, button, byId, date, h, linkButton, say, setTitle, skeleton } from
 const FIRST_WAIT_MS = 700;
 const LONGEST_WAIT_MS = 15_000;
 const GROWTH = 1.5;
-/** From then on somebody who has not paid yet is offered the payment page again. */
+/** After this time, a buyer who has not paid is offered the payment page again. */
 const LATE_LOOKS = 5;
-/** After so many looks, some three minutes, the page waits to be asked. */
+/** After this many polls, about three minutes, the page waits for the user to ask. */
 const LAST_LOOK = 18;
-/** How long, and for how many looks, a fresh failure may yet turn out to be a card's that another one has replaced. */
+/** For how long, and for how many polls, a fresh failure may be that of a card that was since replaced by another one. */
 const FRESH_MS = 30_000;
 const FRESH_LOOKS = 3;
 
 const id = new URLSearchParams(window.location.search).get('id') ?? '';
+// Stripe returns with the payment's client secret in the address. It doesn't belong in the history or in a copied link.
+if (id) window.history.replaceState(null, '', purchasePage(id));
 const root = byId('purchase');
 const news = byId('news');
 const trouble = h('div', { role: 'alert' });
@@ -36,7 +38,7 @@ async function start() {
     await requiredSession();
   } catch (error) {
     root.removeAttribute('aria-busy');
-    root.replaceChildren(problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+    root.replaceChildren(problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
     return;
   }
   document.addEventListener('visibilitychange', () => {
@@ -51,7 +53,7 @@ async function start() {
   look();
 }
 
-/** Starts to wait anew. */
+/** Starts polling again. */
 function lookAgain() {
   looks = 0;
   look();
@@ -77,7 +79,7 @@ async function look() {
   }
 }
 
-/** Whether news may still come. A card that was declined in Checkout can be followed there by one that is not. */
+/** Whether the status may still change. A card declined in Checkout can be followed there by another one. */
 const mayChange = (status) => ['pending', 'requires_action', 'failed', 'canceled'].includes(status);
 
 function wait() {
@@ -88,66 +90,75 @@ function fail(error) {
   if (error.status === 401) {
     goToLogin();
   } else if (error.status === 404) {
-    const actions = linkButton('My purchases', '/account.html#purchases');
-    root.replaceChildren(h('div', { class: 'empty' }, h('p', {}, 'There is no such purchase in your account. Perhaps it was made with another one.'), actions));
+    const actions = linkButton('Your purchases', '/account.html#purchases');
+    root.replaceChildren(h('div', { class: 'empty' }, h('p', {}, 'We couldn’t find this purchase in your account. It may belong to another account of yours.'), actions));
   } else {
     if (!trouble.isConnected) root.replaceChildren(trouble);
-    trouble.replaceChildren(problem('We could not look at your purchase.', error, { text: 'Your payment is not affected by this.', retry: lookAgain }));
+    trouble.replaceChildren(problem('We couldn’t check your purchase.', error, { text: 'Your payment isn’t affected.', retry: lookAgain }));
   }
 }
 
 /** @returns {{tone: string, title: string, text: string, actions: Node[]}} what the status means for the buyer */
 function meaning(purchase) {
-  const course = (text, main) => linkButton(text, `/course.html?slug=${encodeURIComponent(purchase.course_slug)}`, { class: main ? 'button button-main' : 'button' });
+  // By its id, because the course's slug may have been changed or removed.
+  const course = (text, main) => linkButton(text, ownedAddress(purchase.course_id), { class: main ? 'button button-main' : 'button' });
   const onwards = (text, expected) => {
     const control = button(text, () => busy(control, () => goOn(purchase, expected)), { class: 'button button-main' });
     return control;
   };
   switch (purchase.status) {
     case 'pending':
+      if (purchase.processing) {
+        return {
+          tone: 'plain',
+          title: 'Your payment is on its way.',
+          text: 'Your bank takes a few days to process it. The course opens as soon as the money arrives, and we’ll email you a receipt. There’s nothing more for you to do, and you can close this page. If the bank declines, you won’t be charged and can pay another way.',
+          actions: [course('Back to the course')],
+        };
+      }
       if (looks >= LAST_LOOK) {
         return {
           tone: 'plain',
-          title: 'We have not heard of a payment yet.',
-          text: 'If you have paid, it will show here as soon as Stripe tells us, and you can close this page. If you have not, you can go on with the payment.',
-          actions: [button('Look again', lookAgain), onwards('Go to the payment page')],
+          title: 'We haven’t heard of a payment yet.',
+          text: 'If you’ve paid, it shows here as soon as Stripe confirms it, and you can close this page. If you haven’t, you can continue with the payment.',
+          actions: [button('Check again', lookAgain), onwards('Continue to payment')],
         };
       }
       return {
         tone: 'wait',
         title: 'Waiting for your payment',
-        text: 'As soon as Stripe confirms it, this page shows it. That usually takes a few seconds, and nothing is lost if you close the page.',
-        actions: looks >= LATE_LOOKS ? [onwards('Not paid yet? Go to the payment page')] : [],
+        text: 'This usually takes a few seconds. Nothing is lost if you close the page.',
+        actions: looks >= LATE_LOOKS ? [onwards('Not paid yet? Continue to payment')] : [],
       };
     case 'requires_action':
       return {
         tone: 'plain',
-        title: 'Your bank wants you to confirm the payment.',
-        text: 'Nothing is charged before you do.',
+        title: 'Your bank needs you to confirm the payment.',
+        text: 'You won’t be charged until you do.',
         actions: [onwards('Confirm the payment')],
       };
     case 'paid':
-      return { tone: 'good', title: 'Paid. The course is yours.', text: 'Thank you. A receipt is on its way to your mailbox, and you find the course under your purchases from now on.', actions: [course('Go to the course', true)] };
+      return { tone: 'good', title: 'Thank you. The course is yours.', text: 'We’ve sent a receipt to your email address. You’ll find the course in your library.', actions: [course('Start the course', true)] };
     case 'failed':
-      return { tone: 'bad', title: 'The payment did not go through.', text: `${why(purchase.failure)} Nothing was charged.`, actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
+      return { tone: 'bad', title: 'The payment didn’t go through.', text: `${why(purchase.failure)} You haven’t been charged.`, actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
     case 'canceled':
-      return { tone: 'plain', title: 'The payment was canceled.', text: 'Nothing was charged.', actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
+      return { tone: 'plain', title: 'The payment was canceled.', text: 'You haven’t been charged.', actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
     case 'refunded':
-      return { tone: 'plain', title: 'Your money was given back.', text: 'The course is no longer in your account. You can buy it again.', actions: [course('See the course')] };
+      return { tone: 'plain', title: 'You’ve been refunded.', text: 'The course is no longer in your library. You can buy it again.', actions: [course('See the course')] };
     case 'partially_refunded':
-      return { tone: 'good', title: `${format(purchase.refunded, purchase.currency)} was given back to you.`, text: 'The course stays yours.', actions: [course('Go to the course', true)] };
+      return { tone: 'good', title: purchase.refunded ? `You’ve been refunded ${format(purchase.refunded, purchase.currency)}.` : 'Your bank has refunded part of the payment.', text: 'You keep the course.', actions: [course('Start the course', true)] };
     case 'disputed':
-      return { tone: 'plain', title: 'Your bank disputes this payment.', text: 'The course stays in your account while the dispute is open.', actions: [course('Go to the course')] };
+      return { tone: 'plain', title: 'Your bank disputes this payment.', text: 'The course stays in your library while the dispute is open.', actions: [course('Start the course')] };
     default:
-      return { tone: 'plain', title: 'This purchase has changed.', text: 'Reload the page in a moment to see how it stands.', actions: [] };
+      return { tone: 'plain', title: 'This purchase has changed.', text: 'Reload the page in a moment to see its status.', actions: [] };
   }
 }
 
 const WHY = {
-  insufficient_funds: 'There was not enough money for it.',
+  insufficient_funds: 'There wasn’t enough money in the account.',
   expired_card: 'The card has expired.',
-  incorrect_cvc: 'The card’s security code was not right.',
-  processing_error: 'The card could not be processed.',
+  incorrect_cvc: 'The card’s security code was incorrect.',
+  processing_error: 'The card couldn’t be processed.',
 };
 
 function why(failure) {
@@ -157,7 +168,7 @@ function why(failure) {
 function show(heard) {
   const fresh = Date.now() - Date.parse(heard.updated_at) < FRESH_MS && looks <= FRESH_LOOKS;
   const purchase = heard.status === 'failed' && fresh ? { ...heard, status: 'pending' } : heard;
-  const stage = `${purchase.status} ${looks >= LATE_LOOKS} ${looks >= LAST_LOOK} ${purchase.refunded}`;
+  const stage = `${purchase.status} ${purchase.processing} ${looks >= LATE_LOOKS} ${looks >= LAST_LOOK} ${purchase.refunded}`;
   if (stage === shown) return;
   shown = stage;
   const { tone, title, text, actions } = meaning(purchase);
@@ -175,32 +186,35 @@ function show(heard) {
     h(
       'dl',
       { class: 'facts facts-wide' },
-      fact('Course', purchase.course_title),
+      fact('Course', h('bdi', {}, purchase.course_title)),
       fact('Price', format(purchase.amount, purchase.currency)),
-      fact('Status', statusLabel(purchase.status)),
-      fact(ownsCourse(purchase.status) && purchase.paid_at ? 'Paid' : 'Begun', date((ownsCourse(purchase.status) && purchase.paid_at) || purchase.created_at, true)),
-      fact('Number', h('code', { class: 'breakable' }, purchase.id)),
+      fact('Status', statusLabel(purchase)),
+      fact(ownsCourse(purchase.status) && purchase.paid_at ? 'Paid' : 'Started', date((ownsCourse(purchase.status) && purchase.paid_at) || purchase.created_at, true)),
+      fact('Order number', h('code', { class: 'breakable' }, purchase.id)),
     ),
     refunds(purchase),
-    h('div', { class: 'actions' }, purchase.paid_at && button('Print the receipt', () => window.print()), linkButton('All my purchases', '/account.html#purchases')),
+    h('div', { class: 'actions' }, purchase.paid_at && button('Print the receipt', () => window.print()), linkButton('All purchases', '/account.html#purchases')),
   ].filter(Boolean));
 }
 
-/** What was given back, a line each. */
+/** A refund's status. */
+const FAR = { waiting: 'waiting for the teacher’s share', pending: 'on its way' };
+
+/** The refunds, one line each. */
 function refunds({ refunds: all = [], currency }) {
   const made = all.filter(({ status }) => status !== 'failed');
   if (made.length === 0) return null;
   return h(
     'section',
     { 'aria-labelledby': 'refunds-title' },
-    h('h2', { id: 'refunds-title' }, 'Given back'),
-    h('ul', { class: 'lines' }, made.map((refund) => h('li', {}, date(refund.created_at), h('span', {}, refund.status === 'pending' ? 'on its way' : 'done'), h('strong', {}, format(refund.amount, currency))))),
+    h('h2', { id: 'refunds-title' }, 'Refunds'),
+    h('ul', { class: 'lines' }, made.map((refund) => h('li', {}, date(refund.created_at), h('span', {}, FAR[refund.status] ?? 'done'), h('strong', {}, format(refund.amount, currency))))),
   );
 }
 
 const fact = (name, value) => h('div', {}, h('dt', {}, name), h('dd', {}, value));
 
-/** Asks for the same purchase again: it goes on where it stopped, or with a new attempt. */
+/** Requests the same purchase again: it continues where it stopped, or with a new attempt. */
 async function goOn(purchase, expected) {
   trouble.replaceChildren();
   const box = await buy(purchase.course_id, expected);
@@ -210,7 +224,7 @@ async function goOn(purchase, expected) {
     return;
   }
   if (box.dataset.code === 'price_changed') {
-    box.append(linkButton('See the course', `/course.html?slug=${encodeURIComponent(purchase.course_slug)}`));
+    box.append(linkButton('See the course', ownedAddress(purchase.course_id)));
   }
   say(trouble, box);
 }

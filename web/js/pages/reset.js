@@ -6,10 +6,10 @@ import { byId, linkButton, notice, onSubmit, say } from '../ui.js';
 
 const outcome = byId('outcome');
 const form = byId('form');
-const again = () => [linkButton('Ask for a new mail', '/forgot.html')];
+const again = () => [linkButton('Request a new link', '/forgot.html')];
 let token = takeToken();
 
-// The mail's link, pressed while this page is open.
+// The mail's link was opened while this page was already open.
 window.addEventListener('hashchange', () => {
   token = takeToken() || token;
   start();
@@ -20,7 +20,7 @@ start();
 
 function start() {
   form.hidden = !token;
-  say(outcome, token ? null : notice('plain', 'This page is opened from a mail.', 'Ask for one, then press the link in it.', again()));
+  say(outcome, token ? null : notice('plain', 'Open this page from our email.', 'Request a link, then follow it.', again()));
 }
 
 async function set({ password }) {
@@ -29,10 +29,10 @@ async function set({ password }) {
     await api.put('/password-resets', { token, password });
     markSignedOut();
     form.hidden = true;
-    say(outcome, notice('good', 'Your new password is set.', 'All log-ins have ended. Log in with the new password.', [linkButton('Log in', '/login.html', { class: 'button button-main' })]));
+    say(outcome, notice('good', 'Your new password is set.', 'You’ve been logged out everywhere. Log in with the new password.', [linkButton('Log in', '/login.html', { class: 'button button-main' })]));
   } catch (error) {
     const gone = error.code === 'link_gone';
     form.hidden = gone;
-    say(outcome, problem('Your password was not changed.', error, { actions: gone ? again() : [] }));
+    say(outcome, problem('Your password wasn’t changed.', error, { actions: gone ? again() : [] }));
   }
 }

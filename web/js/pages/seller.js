@@ -1,8 +1,10 @@
+import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { MINE, sales } from '../sales.js';
 import { courses } from '../seller-courses.js';
+import { members } from '../seller-members.js';
 import { membership } from '../seller-membership.js';
-import { stripe } from '../seller-stripe.js';
+import { balance, refreshBalance, stripe } from '../seller-stripe.js';
 import { requiredSession, showNavigation } from '../session.js';
 import { byId, linkButton, notice, say } from '../ui.js';
 
@@ -15,16 +17,20 @@ async function start() {
   try {
     const user = await requiredSession();
     if (!user.is_seller) {
-      const text = 'Ask the staff to make you a seller, then come back. What you buy is in your account.';
-      say(outcome, notice('plain', 'This desk is for sellers.', text, [linkButton('My account', '/account.html')]));
+      const text = 'To sell courses, ask the staff to make you a seller. What you’ve bought is in your library.';
+      say(outcome, notice('plain', 'This desk is for sellers.', text, [linkButton('Your library', '/account.html')]));
       return;
     }
     byId('desk').hidden = false;
-    stripe(user);
-    courses();
-    membership(user);
-    sales('/sales', MINE);
+    const account = stripe(user);
+    parts(byId('parts'), {
+      courses: () => courses(user),
+      sales: () => sales('/sales', MINE, refreshBalance),
+      payouts: () => account.then(balance),
+      membership: () => Promise.all([membership(user), members(user)]),
+      settings: () => account,
+    });
   } catch (error) {
-    say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+    say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }
 }

@@ -1,3 +1,3 @@
 import { entry } from '../entry.js';
 
-entry('/users', 'Your account was not made.', '/login.html');
+entry('/users', 'Your account wasn’t created.', '/login.html');

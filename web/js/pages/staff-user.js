@@ -1,6 +1,8 @@
 import { api, part } from '../api.js';
+import { ownedAddress } from '../checkout.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
+import { together } from '../parts.js';
 import { problem } from '../problems.js';
 import { refundButton } from '../refund.js';
 import { roleLabels, sellerButton } from '../roles.js';
@@ -31,18 +33,17 @@ async function start() {
   try {
     const staff = await requiredSession();
     if (!staff.is_staff) {
-      say(outcome, notice('plain', 'This desk is for the staff.', `You are logged in as ${staff.email}.`, [linkButton('All courses', '/')]));
+      say(outcome, notice('plain', 'This desk is for staff.', `You’re logged in as ${staff.email}.`, [linkButton('Browse courses', '/')]));
       return;
     }
     if (!id) {
-      say(outcome, notice('plain', 'Which user?', 'Choose one at the staff desk.', [linkButton('Staff desk', '/staff.html')]));
+      say(outcome, notice('plain', 'No user selected.', 'Choose one in the staff desk.', [linkButton('Staff desk', '/staff.html#users')]));
       return;
     }
     byId('desk').hidden = false;
-    user();
-    money();
+    await together(byId('desk'), [user(), ...money()]);
   } catch (error) {
-    say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+    say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }
 }
 
@@ -50,11 +51,11 @@ async function user() {
   who.setAttribute('aria-busy', 'true');
   who.replaceChildren(skeleton(2));
   try {
-    show(await api.get(address, { cache: 'no-store' }));
+    await show(await api.get(address, { cache: 'no-store' }));
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else if (error.status === 404) who.replaceChildren(notice('plain', 'This user has no account any more.', ['What they bought and sold stays on record, under the id ', h('code', { class: 'breakable' }, id), '.']));
-    else who.replaceChildren(h('div', { role: 'alert' }, problem('We could not load this user.', error, { retry: user })));
+    else if (error.status === 404) who.replaceChildren(notice('plain', 'This user’s account was deleted.', ['Their purchases and sales stay on record under the id ', h('code', { class: 'breakable' }, id), '.']));
+    else who.replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load this user.', error, { retry: user })));
   } finally {
     who.removeAttribute('aria-busy');
   }
@@ -79,16 +80,16 @@ function show(user) {
         'div',
         {},
         h('p', { class: 'who-stripe' }, roleLabels(user)),
-        h('p', { class: 'muted' }, 'Since ', date(user.created_at), user.email_confirmed ? ', e-mail confirmed' : ', e-mail not confirmed'),
-        h('p', { class: 'muted' }, stripe.connected ? ['Stripe account ', h('code', { class: 'breakable' }, stripe.account_id), stripe.charges_enabled ? '' : ', which cannot be paid yet'] : 'No Stripe account'),
+        h('p', { class: 'muted' }, 'Since ', date(user.created_at), user.email_confirmed ? ', email confirmed' : ', email not confirmed'),
+        h('p', { class: 'muted' }, stripe.connected ? ['Stripe account ', h('code', { class: 'breakable' }, stripe.account_id), stripe.charges_enabled ? '' : ', can’t be paid yet'] : 'No Stripe account'),
       ),
       change,
     ),
   );
-  terms(user, show);
+  return terms(user, show);
 }
 
-/** What the user bought and sold. */
+/** The user's purchases and sales. */
 function money() {
   let rows;
   const bought = pagedList({
@@ -102,19 +103,20 @@ function money() {
     row: (purchase) => {
       const sum = (amount) => format(amount, purchase.currency);
       return rows.row([
-        h('a', { href: `/course.html?slug=${encodeURIComponent(purchase.course_slug)}` }, purchase.course_title),
+        h('a', { href: ownedAddress(purchase.course_id), dir: 'auto' }, purchase.course_title),
         date(purchase.created_at),
-        statusLabel(purchase.status),
+        statusLabel(purchase),
         sum(purchase.amount),
         sum(purchase.application_fee),
         purchase.refunded ? sum(purchase.refunded) : '–',
         refundButton({ ...purchase, title: purchase.course_title }, { part: THEIRS.inText, done }),
       ]);
     },
-    empty: () => h('div', { class: 'empty' }, h('p', {}, 'Nothing was bought.')),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'No purchases yet.')),
     failed: (error) => error.status === 401 && (goToLogin(), true),
+    news: byId('purchases-outcome'),
   });
-  sales(`${address}/sales`, THEIRS);
+  return [bought.ready, sales(`${address}/sales`, THEIRS)];
 
   async function done(text) {
     say(byId('purchases-outcome'), notice('good', text));

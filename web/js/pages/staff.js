@@ -1,5 +1,6 @@
 import { api } from '../api.js';
 import { pagedList } from '../list.js';
+import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { roleLabels, sellerButton, userAddress } from '../roles.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
@@ -7,7 +8,7 @@ import { findings } from '../staff-findings.js';
 import { byId, date, h, linkButton, notice, say, table } from '../ui.js';
 
 const outcome = byId('outcome');
-const COLUMNS = [{ title: 'E-mail' }, { title: 'Roles' }, { title: 'Stripe' }, { title: 'Since' }, { title: 'Actions' }];
+const COLUMNS = [{ title: 'Email' }, { title: 'Roles' }, { title: 'Stripe' }, { title: 'Since' }, { title: 'Actions' }];
 
 showNavigation();
 start();
@@ -16,14 +17,13 @@ async function start() {
   try {
     const user = await requiredSession();
     if (!user.is_staff) {
-      say(outcome, notice('plain', 'This desk is for the staff.', `You are logged in as ${user.email}.`, [linkButton('All courses', '/')]));
+      say(outcome, notice('plain', 'This desk is for staff.', `You’re logged in as ${user.email}.`, [linkButton('Browse courses', '/')]));
       return;
     }
     byId('desk').hidden = false;
-    findings();
-    users();
+    parts(byId('parts'), { findings, users });
   } catch (error) {
-    say(outcome, problem('We could not find out who you are.', error, { retry: () => window.location.reload() }));
+    say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }
 }
 
@@ -42,15 +42,17 @@ function users() {
       return rows;
     },
     row: line,
-    empty: () => h('div', { class: 'empty' }, h('p', {}, words ? `No e-mail contains “${words}”. Try a shorter part of it.` : 'There are no users yet.')),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, words ? `No email address contains “${words}”. Try a shorter part of it.` : 'There are no users yet.')),
     failed: (error) => error.status === 401 && (goToLogin(), true),
   });
 
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     words = field.value.trim();
-    list.reload();
+    list.restart();
   });
+
+  return list.ready;
 
   function line(user) {
     const change = sellerButton(user, {

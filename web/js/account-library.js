@@ -1,0 +1,123 @@
+/** A user's library: purchased courses, and those included in memberships. */
+
+import { api } from './api.js';
+import { ownedAddress, purchasePage } from './checkout.js';
+import { cardSkeletons, courseCard, teacherOf } from './course-card.js';
+import { pagedList } from './list.js';
+import { subscriptionLabel } from './membership.js';
+import { problem } from './problems.js';
+import { goToLogin } from './session.js';
+import { ownsCourse, statusLabel } from './status.js';
+import { byId, date, h, linkButton, skeleton } from './ui.js';
+
+const PAGE = 24;
+/** How much of the catalogue to read for a membership's courses. */
+const CATALOGUE_PAGES = 5;
+const OPEN = ['pending', 'requires_action'];
+
+const started = byId('started');
+const opened = byId('opened');
+const bought = byId('library-list');
+
+let list;
+
+/** Shows the library. */
+export function library() {
+  return [courses(), memberships()];
+}
+
+/** Reloads the courses included in memberships. */
+export function refreshLibrary() {
+  list?.reload();
+  return memberships();
+}
+
+const onward = (text) => h('p', { class: 'card-foot' }, text);
+
+function courses() {
+  /** Every course once, however often it was bought. */
+  let seen;
+  let unpaid;
+  list = pagedList({
+    root: bought,
+    name: 'courses',
+    load: async (cursor) => {
+      if (cursor === null) [seen, unpaid] = [new Set(), []];
+      const answer = await api.get('/purchases', { query: { limit: PAGE, cursor }, cache: 'no-store' });
+      unpaid.push(...answer.items.filter(({ status }) => OPEN.includes(status)));
+      const items = answer.items.filter((one) => ownsCourse(one.status) && !seen.has(one.course_id) && seen.add(one.course_id));
+      return { ...answer, items };
+    },
+    frame: () => ({ root: h('ul', { class: 'cards' }) }),
+    row: (purchase) => courseCard({ seed: purchase.course_slug, href: ownedAddress(purchase.course_id), title: purchase.course_title }, onward('Continue')),
+    waiting: () => cardSkeletons(3, () => skeleton(2)),
+    empty: () =>
+      h('div', { class: 'empty' }, h('p', {}, 'Courses that you buy appear here.'), linkButton('Browse courses', '/', { class: 'button button-main' })),
+    changed: () => showUnpaid(unpaid.filter(({ course_id: id }) => !seen.has(id))),
+    failed: (error) => error.status === 401 && (goToLogin(), true),
+  });
+  return list.ready;
+}
+
+/** Purchases that are waiting for the buyer. */
+function showUnpaid(unpaid) {
+  started.hidden = unpaid.length === 0;
+  byId('started-list').replaceChildren(
+    ...unpaid.map((purchase) =>
+      h(
+        'li',
+        {},
+        h('a', { href: purchasePage(purchase.id), dir: 'auto' }, purchase.course_title),
+        h('span', { class: 'muted' }, 'started ', date(purchase.created_at)),
+        statusLabel(purchase),
+      ),
+    ),
+  );
+}
+
+/** Whether a subscription should give access to its seller's courses. The API decides. */
+const opens = ({ status, paid_until: until }) => ['active', 'past_due'].includes(status) || (status === 'canceled' && Date.parse(until) > Date.now());
+
+async function memberships() {
+  try {
+    const { items } = await api.get('/subscriptions', { query: { limit: 20 }, cache: 'no-store' });
+    const current = items.filter(opens);
+    document.body.classList.toggle('is-member', current.length > 0);
+    opened.hidden = current.length === 0;
+    if (current.length === 0) {
+      opened.replaceChildren();
+      return;
+    }
+    const offered = await coursesOf(new Set(current.map(({ seller_id: id }) => id)));
+    opened.replaceChildren(...current.flatMap((one) => group(one, offered.get(one.seller_id) ?? [])));
+  } catch (error) {
+    if (error.status === 401) {
+      goToLogin();
+      return;
+    }
+    opened.hidden = false;
+    opened.replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load the courses in your memberships.', error, { retry: memberships })));
+  }
+}
+
+function group(subscription, courses) {
+  const head = h('h3', { class: 'group-title' }, h('bdi', {}, subscription.title), ' ', subscriptionLabel(subscription));
+  if (courses.length === 0) return [head, h('p', {}, 'Every published course by this teacher is open to you. ', h('a', { href: '/' }, 'Browse courses'))];
+  const card = (course) => courseCard({ seed: course.slug, href: ownedAddress(course.id), title: course.title, teacher: teacherOf(course) }, onward('Open'));
+  return [head, h('ul', { class: 'cards' }, courses.map(card))];
+}
+
+/** Those sellers' courses in the part of the catalogue that is read. */
+async function coursesOf(sellers) {
+  const found = new Map();
+  let cursor = null;
+  for (let page = 0; page < CATALOGUE_PAGES; page += 1) {
+    const answer = await api.get('/courses', { query: { limit: 100, cursor }, cache: 'no-cache' });
+    for (const course of answer.items.filter(({ seller }) => sellers.has(seller?.id))) {
+      found.set(course.seller.id, [...(found.get(course.seller.id) ?? []), course]);
+    }
+    cursor = answer.next_cursor;
+    if (!cursor) break;
+  }
+  return found;
+}

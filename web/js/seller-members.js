@@ -1,0 +1,82 @@
+/** A seller's members and their payments per period. */
+
+import { api, part } from './api.js';
+import { pagedList } from './list.js';
+import { rate, subscriptionLabel } from './membership.js';
+import { format } from './money.js';
+import { refundButton } from './refund.js';
+import { goToLogin } from './session.js';
+import { statusLabel } from './status.js';
+import { byId, date, h, notice, say, table } from './ui.js';
+
+const COLUMNS = [
+  { title: 'Membership' },
+  { title: 'Status' },
+  { title: 'Paid until' },
+  { title: 'Paid', number: true },
+  { title: 'Platform fee', number: true },
+  { title: 'Refunded', number: true },
+  { title: 'Your share', number: true },
+  { title: 'Actions' },
+];
+
+/** Shows a seller's members: a row for each paid period, and one for a member who hasn't paid yet. Resolves once the first page is there. */
+export function members(user) {
+  const path = `/sellers/${part(user.id)}/members`;
+  let rows;
+  const list = pagedList({
+    root: byId('member-list'),
+    name: 'members',
+    load: async (cursor) => {
+      const answer = await api.get(path, { query: { limit: 20, cursor }, cache: 'no-store' });
+      const periods = answer.items.flatMap((member) => (member.payments.length > 0 ? member.payments : [null]).map((period) => ({ member, period })));
+      return { ...answer, items: periods };
+    },
+    frame: () => {
+      rows = table('Members', COLUMNS);
+      return rows;
+    },
+    row: ({ member, period }) => rows.row(cells(member, period)),
+    empty: () => h('div', { class: 'empty' }, h('p', {}, 'No members yet.')),
+    failed: (error) => error.status === 401 && (goToLogin(), true),
+  });
+  return list.ready;
+
+  function cells(member, period) {
+    const state = h('div', {}, subscriptionLabel(member), period?.disputed > 0 && [' ', statusLabel({ status: 'disputed' })]);
+    const membership = `${member.title}, ${rate(member.amount, member.currency, member.interval)}`;
+    if (!period) return [membership, state, '–', '–', '–', '–', '–', '–'];
+    const money = (amount) => format(amount, member.currency);
+    const payment = {
+      id: member.id,
+      key: period.invoice,
+      title: member.title,
+      status: period.refundable > 0 ? 'paid' : 'refunded',
+      amount: period.amount,
+      refundable: period.refundable,
+      currency: member.currency,
+    };
+    return [
+      membership,
+      state,
+      period.paid_until ? date(period.paid_until) : '–',
+      money(period.amount),
+      money(period.application_fee),
+      period.refunded ? money(period.refunded) : '–',
+      h('strong', {}, money(period.net)),
+      refundButton(payment, {
+        part: 'your share',
+        done,
+        path: `/subscriptions/${part(member.id)}/refund`,
+        body: { invoice: period.invoice },
+        payer: 'member',
+        effect: 'After a full refund the member loses what this period paid for. The membership continues.',
+      }),
+    ];
+  }
+
+  async function done(text) {
+    say(byId('member-outcome'), notice('good', text));
+    await list.reload();
+  }
+}

@@ -1,0 +1,101 @@
+/** Using the seller desk: totals after a refund, and the focus. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertQuiet, newPage } from './browser.js';
+import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+
+const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
+
+test('after a partial refund the line adds up, the balance is fresh, and the keyboard stays', async () => {
+  const { page } = await newSeller();
+  await page.goto('/');
+  await connect(page);
+  const title = `Sums ${Date.now()}`;
+  const slug = await makeCourse(page, { title, price: '59.00' });
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.context().close();
+
+  await visit(page, '/seller.html#payouts');
+  await page.locator('#money').getByText('$29.50').waitFor();
+  await page.getByRole('link', { name: 'Sales', exact: true }).click();
+  const row = page.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });
+  await row.getByRole('button', { name: 'Refund' }).click();
+  await page.getByRole('dialog').getByLabel('Amount').fill('10');
+  const fresh = page.waitForResponse('**/api/users/me/stripe/balance');
+  await page.getByRole('dialog').getByRole('button', { name: 'Refund' }).click();
+  await row.getByText('Partly refunded').waitFor();
+  await fresh;
+  // 59.00 less 24.50 (what the platform keeps of its 29.50), less 10.00 that was refunded.
+  assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3, 7), ['$59.00', '$24.50', '$10.00', '$24.50']);
+  assert.match(await page.locator('#totals dl').innerText(), /Your share\s+\$24\.50[^]*Platform fee\s+\$24\.50/);
+  assert.equal(await focused(page), `Refund: ${title}`);
+  await page.getByRole('link', { name: 'Payouts', exact: true }).click();
+  await page.locator('#money').getByText('$24.50').waitFor();
+
+  // When nothing is left to refund, the button disappears, and the focus moves to the notice.
+  await page.getByRole('link', { name: 'Sales', exact: true }).click();
+  await row.getByRole('button', { name: 'Refund' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Refund' }).click();
+  await row.getByText('Refunded', { exact: true }).last().waitFor();
+  assert.equal(await focused(page), 'sales-outcome');
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('publishing and saving leave the keyboard where it was, deleting leads to the news', async () => {
+  const { page } = await newSeller();
+  const title = `Keyboard ${Date.now()}`;
+  await makeCourse(page, { title });
+  assert.equal(await focused(page), 'new-course');
+  const row = page.getByRole('row').filter({ hasText: title });
+  const more = row.locator('summary');
+  await more.press('Enter');
+  await page.keyboard.press('Escape');
+  await row.getByRole('button', { name: 'Unpublish' }).waitFor({ state: 'hidden' });
+  assert.equal(await focused(page), `More: ${title}`);
+  await page.keyboard.press('Enter');
+  await row.getByRole('button', { name: 'Unpublish' }).press('Enter');
+  await row.getByText('Not published').waitFor();
+  assert.equal(await focused(page), `More: ${title}`);
+  await page.keyboard.press('Enter');
+  await row.getByRole('button', { name: 'Publish' }).press('Enter');
+  await row.getByText('Published', { exact: true }).waitFor();
+  assert.equal(await focused(page), `More: ${title}`);
+  await row.getByRole('button', { name: 'Edit' }).press('Enter');
+  await page.getByRole('dialog').getByLabel('Price').fill('25');
+  await page.keyboard.press('Enter');
+  await row.getByText('$25.00').waitFor();
+  assert.equal(await focused(page), `Edit: ${title}`);
+  await more.press('Enter');
+  await row.getByRole('button', { name: 'Delete' }).press('Enter');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete course' }).press('Enter');
+  await page.getByText('was deleted.').waitFor();
+  await page.getByText('You don’t have any courses yet.').waitFor();
+  assert.equal(await focused(page), 'course-outcome');
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the desk is in parts, each with an address of its own, and asks for what it shows alone', async () => {
+  const { page } = await newSeller();
+  const calls = [];
+  page.on('request', (request) => request.url().includes('/api/') && calls.push(new URL(request.url()).pathname));
+  await page.goto('/seller.html', { waitUntil: 'networkidle' });
+  assert.deepEqual(calls.sort(), ['/api/users/me', '/api/users/me/courses']);
+  const nav = page.getByRole('navigation', { name: 'Seller desk' });
+  for (const [name, id] of [['Sales', 'sales'], ['Payouts', 'payouts'], ['Membership', 'membership'], ['Settings', 'settings'], ['Courses', 'courses']]) {
+    await nav.getByRole('link', { name, exact: true }).click();
+    await page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
+    assert.equal(new URL(page.url()).hash, `#${id}`);
+    assert.equal(await page.locator('.part:visible').count(), 1);
+    assert.equal(await nav.locator('[aria-current]').innerText(), name);
+  }
+  assertQuiet(page);
+  await page.context().close();
+});

@@ -1,0 +1,110 @@
+/** A purchased course stays reachable, whatever happens to its slug. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+
+test('a course that was renamed and then deleted is read on by its buyer, from the library and from the receipt', async () => {
+  const { page: seller } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const title = `Outlives its address ${Date.now()}`;
+  const slug = await makeCourse(seller, { title });
+  const headers = { origin: STOREFRONT };
+  await seller.request.put(`/api/courses/${slug}/content`, { data: { content: 'Still here to read.' }, headers });
+
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  const receipt = buyer.url();
+
+  const renamed = await seller.request.patch(`/api/courses/${slug}`, { data: { slug: `${slug}-renamed` }, headers });
+  assert.equal(renamed.status(), 200);
+  await buyer.getByRole('link', { name: 'Start the course' }).click();
+  await buyer.getByText('Still here to read.').waitFor();
+
+  const deleted = await seller.request.delete(`/api/courses/${slug}-renamed`, { headers });
+  assert.equal(deleted.status(), 204);
+  await buyer.goto(receipt);
+  await buyer.getByRole('link', { name: 'Start the course' }).click();
+  await buyer.getByText('Still here to read.').waitFor();
+  await visit(buyer, '/account.html');
+  await buyer.locator('#library-list').getByRole('link', { name: title }).click();
+  await buyer.getByText('Still here to read.').waitFor();
+  assertQuiet(buyer);
+
+  // Nobody else can open it by its id.
+  const other = await newPage();
+  await other.goto(new URL(buyer.url()).pathname + new URL(buyer.url()).search);
+  await other.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
+  assertQuiet(other, { except: [404] });
+  for (const page of [seller, buyer, other]) await page.context().close();
+});
+
+test('the library shows each course once, leads on with what waits for payment, and is empty in words', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.goto('/account.html');
+  await page.getByText('Courses that you buy appear here.').waitFor();
+  const purchase = { course_slug: 'a-course', processing: false, amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: '2026-11-01T08:00:00Z' };
+  const items = [
+    { ...purchase, id: 'pur_3', course_id: 'crs_2', course_title: 'Begun', status: 'pending', paid_at: null },
+    { ...purchase, id: 'pur_2', course_id: 'crs_1', course_title: 'دورة', status: 'paid' },
+    { ...purchase, id: 'pur_1', course_id: 'crs_1', course_title: 'دورة', status: 'refunded' },
+  ];
+  await page.route('**/api/purchases?*', (route) => route.fulfill({ json: { items, next_cursor: null } }));
+  await visit(page, '/account.html');
+  const course = page.locator('#library-list').getByRole('link');
+  await course.waitFor();
+  assert.equal(await course.count(), 1);
+  assert.equal(await course.getAttribute('href'), '/course.html?id=crs_1');
+  assert.equal(await course.evaluate((link) => getComputedStyle(link).direction), 'rtl');
+  assert.equal(await page.locator('#started').getByRole('link', { name: 'Begun' }).getAttribute('href'), '/purchase.html?id=pur_3');
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('the parts of the account are addresses: reloaded, gone back to, and reached by the links of mails', async () => {
+  const page = await newPage();
+  await signUp(page);
+  await page.goto('/account.html#memberships');
+  await page.getByText('You don’t have any memberships.').waitFor();
+  assert.equal(await page.locator('#library').isVisible(), false);
+  await page.getByRole('navigation', { name: 'Your account' }).getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('heading', { name: 'Change email' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'settings');
+  await page.reload();
+  await page.getByRole('heading', { name: 'Change email' }).waitFor();
+  await page.goBack();
+  await page.getByText('You don’t have any memberships.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('paper gets the receipt and nothing to press', async () => {
+  const page = await newPage();
+  await signUp(page);
+  const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', status: 'paid', processing: false, amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z', paid_at: '2026-11-01T08:00:00Z' };
+  await page.route('**/api/purchases/pur_1', (route) => route.fulfill({ json: purchase }));
+  await page.goto('/purchase.html?id=pur_1');
+  await purchaseIs(page, 'paid');
+  assert.ok((await page.locator('.button:visible').count()) > 0);
+  await page.emulateMedia({ media: 'print' });
+  assert.equal(await page.locator('.button:visible, button:visible').count(), 0);
+  assert.equal(await page.locator('main').getByText('A course', { exact: true }).isVisible(), true);
+  await page.context().close();
+});
+
+test('a course that is not named is not there', async () => {
+  const page = await newPage();
+  await page.goto('/course.html');
+  await page.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
+  await page.goto(courseAddress('no-such-course'));
+  await page.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
+  assertQuiet(page, { except: [404] });
+  await page.context().close();
+});

@@ -1,0 +1,73 @@
+/** Error messages: each code of the API has one, and the API's own texts are never shown. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { isNotOnSale } from '../js/checkout.js';
+import { sentence } from '../js/problems.js';
+import { assertQuiet, newPage } from './browser.js';
+import { connect, courseAddress, makeCourse, newSeller, signUp } from './people.js';
+
+const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+
+test('each code of the API has a sentence of its own, without the names of fields', () => {
+  const codes = [...new Set([...OPENAPI.matchAll(/problem:([a-z_]+)"/g)].map(([, code]) => code))];
+  assert.ok(codes.length > 50, `${codes.length} codes`);
+  const unknown = sentence({ status: 422, code: 'of_tomorrow', detail: 'price.amount must be at least 50' });
+  for (const code of codes) {
+    const text = sentence({ status: 409, code, detail: 'price.amount must be at least 50' });
+    assert.notEqual(text, unknown, code);
+    assert.match(text, /^[A-Z][^_`{}]+[.]$/, code);
+    assert.doesNotMatch(text, /minor unit|capability|price\.amount/, code);
+  }
+});
+
+test('what the API says in its own words is never shown', () => {
+  for (const status of [400, 403, 404, 409, 422, 429, 500, 503]) {
+    assert.doesNotMatch(sentence({ status, code: 'of_tomorrow', detail: 'missing field `price`' }), /missing|field|price/);
+  }
+  assert.ok(isNotOnSale('seller_capability_missing') && !isNotOnSale('card_declined'));
+});
+
+test('whoever has tried too many cards is told how long to wait', () => {
+  const told = (retryAfter) => sentence({ status: 429, code: 'too_many_cards', retryAfter });
+  for (const [seconds, time] of [[1, '1 second'], [59, '59 seconds'], [61, '2 minutes'], [3600, '1 hour'], [80_000, '23 hours']]) {
+    assert.equal(told(seconds), `Too many cards were tried. Pay on Stripe’s page now, or try again in ${time}.`);
+  }
+  assert.match(told(0), /later/);
+});
+
+test('a course that nobody can buy says so in plain words, and its button goes', async () => {
+  const { page: seller } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const slug = await makeCourse(seller, { title: `Lacks something ${Date.now()}` });
+  const buyer = await newPage();
+  await signUp(buyer);
+  await buyer.route('**/api/courses/charge', (route) =>
+    route.fulfill({ status: 409, contentType: 'application/problem+json', json: { code: 'seller_capability_missing', status: 409, capability: 'transfers', detail: 'the seller of this course cannot be paid at the moment: their Stripe account lacks the capability transfers' } }),
+  );
+  await buyer.goto(courseAddress(slug));
+  await buyer.getByRole('button', { name: 'Buy this course' }).click();
+  await buyer.getByText('This course isn’t on sale right now.').waitFor();
+  await buyer.getByText('Not on sale right now', { exact: true }).waitFor();
+  assert.equal(await buyer.getByRole('button', { name: 'Buy this course' }).count(), 0);
+  assert.equal(await buyer.locator('#buy-bar').count(), 0);
+  assert.doesNotMatch(await buyer.locator('main').innerText(), /capability|transfers|Stripe account/);
+  assertQuiet(buyer, { except: [409] });
+  for (const page of [seller, buyer]) await page.context().close();
+});
+
+test('where the API says that a course is not for sale, nobody is shown a way to buy it', async () => {
+  const page = await newPage();
+  const course = { id: 'crs_1', slug: 'off', title: 'Off sale', description: 'A text.', price: { amount: 5000, currency: 'usd' }, seller: { id: 'usr_1' }, published: true, for_sale: false, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z' };
+  await page.route('**/api/courses/off', (route) => route.fulfill({ json: course }));
+  await page.route('**/api/sellers/usr_1/membership', (route) => route.fulfill({ json: { offered: false } }));
+  await page.goto(courseAddress('off'));
+  await page.getByText('Not on sale right now', { exact: true }).waitFor();
+  assert.equal(await page.getByText(/Log in to buy|Buy this course/).count(), 0);
+  assert.equal(await page.locator('#buy-bar').count(), 0);
+  assertQuiet(page);
+  await page.context().close();
+});
