@@ -1,78 +1,94 @@
-# The verbs of this repository. `make` alone prints them.
+# `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens ci
+.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords budget ci
 
-# The architecture of a release: arm64 as template.yaml has it by default, or x86_64.
-ARCH ?= arm64
-PROOF := cargo test --profile simulation --package tests
-TEST_PACKAGES := $(sort $(notdir $(wildcard functions/*))) shared operator local tests
+# PROFILE=dev reuses what `make test` has built. An optimised build pays off from a few thousand purchases.
+PROFILE ?= simulation
+PROOF := cargo test --profile $(PROFILE) --package tests --lib
+# NEXTEST=1 runs each test in its own process, with cargo-nextest.
+NEXTEST ?=
+RUN_TESTS := $(if $(NEXTEST),cargo nextest run,cargo test)
+TEST_PACKAGES := $(sort $(notdir $(wildcard functions/*))) shared operator local stripe-stand-in
 
-help: ## print the verbs
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-dev: ## run everything on this machine, until Ctrl-C
+dev: ## run the whole system on this machine, until Ctrl-C
 	@echo "==> Building the local stack."
-	@cargo run --package local -- dev
+	@cargo run --bin local -- dev
 
-stack: ## run everything but the functions, for a `cargo lambda watch` of your own
+stack: ## run everything except the functions, to use with `cargo lambda watch`
 	@echo "==> Building the local stack."
-	@cargo run --package local -- stack
+	@cargo run --bin local -- stack
 
-dev-reset: ## forget what earlier runs of `make dev` left behind
-	@cargo run --quiet --package local -- reset
+dev-reset: ## delete the data of earlier `make dev` runs
+	@cargo run --quiet --bin local -- reset
 
-test: dependencies ## run the tests
-	cargo test $(addprefix --package ,$(TEST_PACKAGES))
+# ONLY runs the tests of the crate with that name, if there is one, and all tests whose path contains it. Without ONLY, the benchmark is compiled too.
+test: $(if $(ONLY),,dependencies) ## run all tests, or those of one function or path (ONLY=charge)
+ifdef ONLY
+	$(if $(filter $(ONLY),$(TEST_PACKAGES)),$(RUN_TESTS) $(if $(NEXTEST),--no-tests=pass )--package $(ONLY))
+	$(RUN_TESTS) --package tests $(filter-out tests,$(ONLY))
+else
+	$(RUN_TESTS)
+endif
 
-fuzz: ## have libFuzzer look for what makes a handler panic: FUZZ=60 seconds each, TARGET=cursor for one
+fuzz: ## fuzz the handlers with libFuzzer (FUZZ=60 seconds for each target, or only TARGET=cursor)
 	@scripts/fuzz $(or $(FUZZ),60) $(TARGET)
 
-dependencies: ## check that no function has a dependency that makes its cold start slow
+dependencies: ## check that no function has a dependency that slows its cold start
 	@scripts/check-dependencies
 
-lint: ## check the format, and the code and its documentation for warnings
+lint: ## check the formatting, clippy and the documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --document-private-items
 
-bench: ## measure size, cold start and cost of a request
+bench: ## measure size, cold start and cost per request
 	@cargo run --quiet --profile bench-runner --package bench -- $(FUNCTIONS)
 
-bench-check: ## check sizes, instructions and numbers of calls against their limits
-	@cargo run --quiet --package bench -- --check $(FUNCTIONS)
+bench-check: ## check binary sizes, instructions and calls against their limits
+	@cargo run --quiet --bin bench -- --check $(FUNCTIONS)
 
-rehearse: ## deploy with SAM to an emulator of AWS on this machine, buy there, update, delete
+rehearse: ## rehearse a deployment on a local AWS emulator: deploy with SAM, buy, update, delete
 	@scripts/rehearse/run $(REHEARSE)
 
-# What the functions log goes into a file: it is megabytes.
-simulate: ## buy, subscribe, refund, dispute and break things by chance, and compare the books (SEED=1 PURCHASES=300)
+# The functions log megabytes, so the log goes to a file.
+simulate: ## buy, subscribe, refund, dispute and inject faults at random, then compare the books (SEED=1 PURCHASES=300, or MINUTES=5)
 	@mkdir -p target
-	SEED=$(SEED) PURCHASES=$(PURCHASES) $(PROOF) simulation -- --ignored --nocapture >target/simulation.log
+	SEED=$(SEED) PURCHASES=$(PURCHASES) MINUTES=$(MINUTES) $(PROOF) simulation -- --ignored --nocapture >target/simulation.log
 
-matrix: ## break every call in every way, and look at the money (MATRIX_ONLY=Refund MATRIX_WAYS=few)
+matrix: ## make every call fail in every way, and check the money (MATRIX_ONLY=Refund MATRIX_WAYS=few MATRIX_PART=1/4)
 	@mkdir -p target
-	MATRIX_ONLY=$(MATRIX_ONLY) MATRIX_WAYS=$(MATRIX_WAYS) $(PROOF) matrix -- --ignored --nocapture >target/matrix.log
+	MATRIX_ONLY=$(MATRIX_ONLY) MATRIX_PART=$(MATRIX_PART) MATRIX_WAYS=$(MATRIX_WAYS) $(PROOF) matrix -- --ignored --nocapture >target/matrix.log
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)
 
-deploy: ## build with SAM and deploy, asking for the parameters; docs/operations.md has the rest
-	sam build
-	sam deploy --guided
-	@scripts/upload-storefront
+deploy: ## deploy a stage; asks for missing settings unless YES=1 (STAGE=test or live, ARCH=x86_64, SET="MailFrom=…")
+	@STAGE='$(STAGE)' scripts/deploy $(STAGE) $(if $(YES),--yes) $(SET)
 
-stripe-setup: ## register a stack's webhook endpoints at Stripe (STACK=…, or the one in samconfig.toml)
-	@scripts/stripe-setup $(STACK)
+stripe-setup: ## register a stage's webhook endpoints at Stripe (STAGE=… or STACK=…)
+	@STAGE='$(STAGE)' scripts/stripe-setup $(STACK)
 
-storefront: ## upload web/ to a stack that hosts it (STACK=…, or the one in samconfig.toml)
-	@scripts/upload-storefront $(STACK)
+storefront: ## upload web/ to a stage that hosts it (STAGE=… or STACK=…)
+	@STAGE='$(STAGE)' scripts/upload-storefront $(STACK)
 
-staff: ## make a signed-up user the first member of staff: TABLE_NAME=… make staff EMAIL=…
-	@cargo run --quiet --package operator -- staff $(EMAIL)
+# With STAGE or STACK, the operator runs against that stage; otherwise against what the environment names.
+OPERATOR = $(if $(STAGE)$(STACK),STAGE='$(STAGE)' scripts/on-stage,cargo run --quiet --bin operator --)
 
-tokens: ## renew sellers' OAuth tokens or seal them with the current key: WORK=renew or seal, EMAIL=… for one
-	@cargo run --quiet --package operator -- tokens $(WORK) $(EMAIL)
+staff: ## make a registered user the first staff member (STAGE=… EMAIL=…)
+	@$(OPERATOR) staff $(EMAIL)
 
-ci: ## run what CI runs
+tokens: ## renew sellers' OAuth tokens, or seal them with the current key (STAGE=… WORK=renew or seal, EMAIL=… for one seller)
+	@$(OPERATOR) tokens $(WORK) $(EMAIL)
+
+passwords: ## move password hashes to the credentials table (STAGE=…)
+	@$(OPERATOR) passwords
+
+budget: ## get a mail from AWS before the account exceeds a monthly budget (STAGE=… USD=100)
+	@STAGE='$(STAGE)' scripts/budget $(USD)
+
+ci: ## run the CI checks
 	@.ci/run

@@ -1,4 +1,4 @@
-//! Instructions, counted by Valgrind's Callgrind: the same in every run, whatever else the machine does.
+//! Instruction counts by Valgrind's Callgrind. They are the same in every run, whatever else the machine does.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -6,41 +6,41 @@ use std::time::Duration;
 use crate::Failure;
 use crate::measure::Subject;
 
-/// What runs the binary.
+/// The command that runs the binary.
 const COMMAND: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
 
-/// Over how many requests the warm ones are counted, and after how many.
+/// How many warm requests to count, and how many to send before.
 const REQUESTS: u64 = 50;
 const WARM_UP: u64 = 50;
 
-/// How much longer than usual everything may take.
+/// The time limit for a step, longer than usual because Valgrind is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Instructions since the start of the process.
+/// Instruction counts since the start of the process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Instructions {
     /// Until it polls for its first event.
     pub(crate) first_poll: u64,
-    /// Until it has answered that and polls for the next.
+    /// Until it has answered the first event and polls again.
     pub(crate) first_answer: u64,
 }
 
-/// Whether Valgrind is there.
+/// Whether Valgrind is installed.
 pub(crate) fn available() -> bool {
     Command::new(COMMAND[0]).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Counts a start. Every figure is that of a process of its own, for Callgrind tells when a process ends.
+/// Counts a start. Each figure needs its own process, because Callgrind only reports when a process ends.
 pub(crate) async fn start(subject: &Subject) -> Result<Instructions, Failure> {
     Ok(Instructions { first_poll: after(subject, 0).await?, first_answer: after(subject, 1).await? })
 }
 
-/// Instructions from one event to the next, once the function is warm.
+/// The number of instructions per event once the function is warm.
 pub(crate) async fn warm(subject: &Subject) -> Result<u64, Failure> {
     Ok((after(subject, WARM_UP + REQUESTS).await? - after(subject, WARM_UP).await?) / REQUESTS)
 }
 
-/// Instructions from the start of a process until it polls again after so many requests.
+/// The number of instructions from the start of a process until it polls again after this many requests.
 async fn after(subject: &Subject, requests: u64) -> Result<u64, Failure> {
     let mut launch = subject.launch.clone();
     launch.under = COMMAND.map(str::to_owned).to_vec();
@@ -57,7 +57,7 @@ async fn after(subject: &Subject, requests: u64) -> Result<u64, Failure> {
     collected(&process.terminate()?)
 }
 
-/// `==1234== Collected : 5678`
+/// Parses `==1234== Collected : 5678`.
 fn collected(text: &str) -> Result<u64, Failure> {
     let figure = text.lines().find_map(|line| line.split_once("Collected :")).map(|(_, figure)| figure.trim());
     Ok(figure.ok_or_else(|| format!("Callgrind counts nothing: {text}"))?.parse()?)

@@ -10,7 +10,7 @@ pub(crate) struct Event {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) query: String,
-    /// Names in lower case, as API Gateway gives them.
+    /// With names in lower case, as API Gateway sends them.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) cookies: Vec<String>,
     /// JSON.
@@ -44,7 +44,7 @@ impl Event {
         Self { body: Some(body.into()), ..self }.header("content-type", "application/json")
     }
 
-    /// The event as a function gets it, with what browsers and API Gateway add.
+    /// The event as a function receives it, including what browsers and API Gateway add.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
         let host = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";

@@ -1,7 +1,7 @@
-//! Servers that answer at once what a stand-in answered before.
+//! Servers that immediately answer what a stand-in answered before.
 //!
-//! A request is rehearsed against the stand-ins, which do the work, and then measured against their recorded answers:
-//! what is measured is the function, not the stand-ins' database, and a purchase can be made a thousand times over.
+//! A request is rehearsed against the stand-ins, which do the work, and then measured against their recorded answers.
+//! So the measurement covers the function and not the stand-ins' database, and one purchase can be repeated a thousand times.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::Failure;
 use crate::server::{Received, Server};
 
-/// A server before a stand-in.
+/// A server in front of a stand-in.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     server: Server,
@@ -32,15 +32,15 @@ struct Shared {
     tape: Mutex<Tape>,
 }
 
-/// What was recorded, and whether it is played.
+/// The recording, and whether it is being played.
 #[derive(Debug, Default)]
 struct Tape {
     playing: bool,
-    /// By operation, in order.
+    /// By operation, in order of arrival.
     recorded: HashMap<String, Vec<Recorded>>,
     /// How often each operation was played.
     played: HashMap<String, usize>,
-    /// An operation that was never rehearsed.
+    /// An operation that was requested but never rehearsed.
     unknown: Option<String>,
 }
 
@@ -51,7 +51,7 @@ struct Recorded {
 }
 
 impl Exchange {
-    /// Passes everything on to `upstream` and records it, until [`play`](Self::play).
+    /// Forwards everything to `upstream` and records it, until [`play`](Self::play).
     pub(crate) async fn start(upstream: String) -> Result<Self, Failure> {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let shared = Arc::new(Shared { upstream, client, tape: Mutex::default() });
@@ -64,12 +64,12 @@ impl Exchange {
         self.server.url()
     }
 
-    /// From now on answers with what was recorded. The same requests must come, as often as they like.
+    /// From now on, answers from the recording. The same requests must follow, any number of times.
     pub(crate) fn play(&self) {
         self.shared.tape().playing = true;
     }
 
-    /// An operation that was asked for and never rehearsed.
+    /// An operation that was requested but never rehearsed.
     pub(crate) fn unknown(&self) -> Option<String> {
         self.shared.tape().unknown.clone()
     }
@@ -81,7 +81,7 @@ impl Shared {
     }
 }
 
-/// The AWS operation, or method and path.
+/// The AWS operation, or method and path if there is none.
 fn operation(request: &Received) -> String {
     match request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()) {
         Some(target) => target.to_owned(),
@@ -112,7 +112,7 @@ async fn forward(shared: &Shared, request: Received) -> Result<Response<Bytes>, 
     Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
 }
 
-/// These are each connection's own.
+/// These headers belong to each connection.
 fn remove_framing(headers: &mut HeaderMap) {
     for name in [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING] {
         headers.remove(name);
@@ -125,7 +125,7 @@ impl Tape {
             self.unknown = Some(operation.to_owned());
             return Err(format!("{operation} was not rehearsed").into());
         };
-        // Bodies are compared only where there is a choice: it takes time.
+        // Comparing bodies takes time, so only do it if there is a choice.
         if let [only] = recorded.as_slice() {
             return Ok(only.response.clone());
         }

@@ -1,29 +1,28 @@
-//! What a function may weigh, and how often it may call: figures that are the same in every run.
+//! Limits on a function's size and number of calls: figures that are the same in every run.
 
 use crate::binaries::Binary;
 use crate::callgrind::Instructions;
 use crate::stack::Calls;
 
-/// The most of each.
+/// The maximum of each figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The stripped binary, in bytes.
     pub(crate) size: u64,
-    /// Its archive, in bytes.
+    /// The archive of the binary, in bytes.
     pub(crate) zipped: u64,
-    /// Instructions until it polls for its first event, where Valgrind is there to count them. They are those of an
-    /// x86_64 machine.
+    /// Instructions until it polls for its first event, if Valgrind is installed. Measured on an x86_64 machine.
     pub(crate) init: u64,
     /// Instructions until it has answered its first event.
     pub(crate) answer: u64,
-    /// Calls of Stripe's API in one request.
+    /// Calls to Stripe's API in one request.
     pub(crate) stripe: usize,
-    /// DynamoDB calls in one request that wait for one another.
+    /// Sequential DynamoDB calls in one request.
     pub(crate) dynamodb_trips: usize,
 }
 
 impl Limits {
-    /// For what is measured only to compare with.
+    /// No limits, for what is measured only as a comparison.
     pub(crate) const NONE: Self =
         Self { size: u64::MAX, zipped: u64::MAX, init: u64::MAX, answer: u64::MAX, stripe: usize::MAX, dynamodb_trips: usize::MAX };
 

@@ -1,8 +1,8 @@
-//! The benchmark: every function beside a Lambda that answers at once, in one table.
+//! The benchmark: every function compared with a Lambda that answers immediately, in one table.
 //!
-//! `bench` builds and measures; `bench --check` builds, and fails where a size, a number of instructions or a number of
-//! calls is over its limit.
-//! Times are never checked: they are the machine's as much as the function's. See `docs/performance.md`.
+//! `bench` builds and measures. `bench --check` builds, and fails if a size, a number of instructions or a number of
+//! calls exceeds its limit.
+//! Times are never checked, because they depend on the machine as much as on the function. See `docs/performance.md`.
 
 mod binaries;
 mod callgrind;
@@ -30,14 +30,14 @@ use report::Row;
 use requests::{FLOOR, FUNCTIONS, LEAN, Workload};
 use stack::Stack;
 
-/// Why there are no figures, as a sentence.
+/// Why there are no results, as a sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: bench [--check] [FUNCTION...]
        --check      only sizes, instructions and calls; fails where one is over its limit
        FUNCTION     only these";
 
-/// What was asked for.
+/// The command line.
 struct Arguments {
     check: bool,
     functions: Vec<String>,
@@ -73,7 +73,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The limits that are exceeded, where they are checked.
+/// Runs the benchmark. Returns the exceeded limits, if limits are checked.
 async fn run() -> Result<Vec<String>, Failure> {
     let arguments = Arguments::read()?;
     let workloads: Vec<Workload> = FUNCTIONS.into_iter().filter(|workload| arguments.wants(workload)).collect();
@@ -93,7 +93,7 @@ async fn run() -> Result<Vec<String>, Failure> {
     Ok(Vec::new())
 }
 
-/// What is the same in every run, held against its limits. The limits on instructions are those of an x86_64 machine.
+/// Checks the figures that are the same in every run. The limits on instructions apply to an x86_64 machine.
 async fn check(workloads: &[Workload]) -> Result<Vec<String>, Failure> {
     let counts = cfg!(target_arch = "x86_64");
     if counts && !callgrind::available() {
@@ -116,20 +116,20 @@ async fn check(workloads: &[Workload]) -> Result<Vec<String>, Failure> {
     Ok(exceeded)
 }
 
-/// Builds all that is needed. The purchases that other requests are about are made by `charge`.
+/// Builds everything needed. `charge` is always built: it makes the purchases that other requests use.
 fn build(workloads: &[Workload], yardsticks: &[&'static str]) -> Result<BTreeMap<&'static str, Binary>, Failure> {
     let functions = workloads.iter().map(|workload| workload.function);
     binaries::build(&yardsticks.iter().copied().chain(["charge"]).chain(functions).collect())
 }
 
-/// Everything that runs.
+/// Everything that is running.
 struct Bench {
     binaries: BTreeMap<&'static str, Binary>,
     stack: Stack,
     floor: Rehearsed,
     lean: Rehearsed,
     rows: Vec<Row>,
-    /// The floor's peak of memory, in bytes: the first that is measured.
+    /// The floor's peak memory, in bytes, from its first measurement.
     floor_memory: OnceCell<u64>,
     valgrind: bool,
 }
@@ -160,7 +160,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The floor beside itself, and the lean function: that shows how much of a ratio is chance.
+    /// Measures the floor against itself, and the lean function. This shows how much of a ratio is chance.
     async fn measure_yardsticks(&mut self) -> Result<(), Failure> {
         for (workload, rehearsed) in [(&FLOOR, &self.floor), (&LEAN, &self.lean)] {
             let row = self.row(workload, rehearsed).await?;

@@ -1,4 +1,4 @@
-//! Starting, working warm, and memory.
+//! Measures starts, warm requests, and memory.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::Failure;
 use crate::process::{Launch, Process};
 
-/// How often each function is started. The fastest and the slowest starts say more about the machine than about the
-/// function; medians are shown.
+/// How often each function is started. Medians are reported, because the fastest
+/// and slowest starts say more about the machine than about the function.
 const STARTS: usize = 41;
 
-/// Requests before the warm ones are counted, in blocks of one function and then the other, and blocks of each.
+/// The number of requests before warm ones are measured, the requests per block, and the alternating blocks per function.
 const WARM_UP: usize = 300;
 const BLOCK: usize = 500;
 const BLOCKS: usize = 4;
@@ -22,33 +22,33 @@ const BLOCKS: usize = 4;
 pub(crate) struct Subject {
     pub(crate) launch: Launch,
     pub(crate) event: Bytes,
-    /// The answer's status; none where the function is not asked over HTTP.
+    /// The expected status of the answer; `None` if the function is not called over HTTP.
     pub(crate) status: Option<u64>,
 }
 
-/// Medians of many starts.
+/// Medians over many starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
-    /// From just before the process is made to its first poll.
+    /// From just before the process is created to its first poll.
     pub(crate) first_poll: Duration,
-    /// From there to the first answer.
+    /// From the first poll to the first answer.
     pub(crate) first_answer: Duration,
     /// CPU time until it waits for its second event.
     pub(crate) cpu: Duration,
 }
 
-/// Work on many requests, one after the other.
+/// Many sequential requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Warm {
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
-    /// CPU time of one request.
+    /// CPU time per request.
     pub(crate) cpu: Duration,
     /// In bytes.
     pub(crate) peak_memory: u64,
 }
 
-/// Starts both in turn, so that whatever else the machine does hits both alike.
+/// Starts both alternately, so that other load on the machine affects both equally.
 pub(crate) async fn starts(first: &Subject, second: &Subject) -> Result<[Start; 2], Failure> {
     let mut figures = [Vec::new(), Vec::new()];
     for _ in 0..STARTS {
@@ -73,12 +73,12 @@ async fn start(subject: &Subject) -> Result<Start, Failure> {
     Ok(Start { first_poll: polled - process.started, first_answer: answer.at - process.started, cpu: process.cpu()? })
 }
 
-/// Lets a process that has just polled go to sleep: only then is its CPU time complete.
+/// Waits until a process that has just polled is asleep. Only then is its CPU time complete.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// Works with both in turn, block by block.
+/// Sends requests to both alternately, block by block.
 pub(crate) async fn warm(first: &Subject, second: &Subject) -> Result<[Warm; 2], Failure> {
     let mut runs = [Run::start(first).await?, Run::start(second).await?];
     for _ in 0..BLOCKS {
@@ -90,7 +90,7 @@ pub(crate) async fn warm(first: &Subject, second: &Subject) -> Result<[Warm; 2],
     Ok([first.end()?, second.end()?])
 }
 
-/// One function's part.
+/// The measurements of one function.
 struct Run<'a> {
     subject: &'a Subject,
     process: Process,
@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
 }
 
 impl Subject {
-    /// Whether an answer is the one that was rehearsed.
+    /// Checks that an answer has the expected status.
     pub(crate) fn check(&self, body: &Bytes) -> Result<(), Failure> {
         let answer: Value = serde_json::from_slice(body)?;
         match answer["statusCode"].as_u64() {

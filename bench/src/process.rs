@@ -1,4 +1,4 @@
-//! A function as a process: started with nothing but its own environment, as Lambda does, and its figures from `/proc`.
+//! A function as a process, started with only its own environment, as on Lambda. Its figures come from `/proc`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,33 +26,33 @@ pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     /// Its own variables.
     pub(crate) environment: Environment,
-    /// What runs the binary, with its arguments; nothing, usually.
+    /// The command that runs the binary, with its arguments; usually empty.
     pub(crate) under: Vec<String>,
-    /// Where its log goes; nowhere while it is measured.
+    /// The file for its log; `None` while it is measured.
     pub(crate) log: Option<PathBuf>,
-    /// How long a step of it may take.
+    /// The time limit for each step.
     pub(crate) patience: Duration,
 }
 
-/// A function that runs. It is killed when this is dropped.
+/// A running function. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     api: RuntimeApi,
     name: String,
     patience: Duration,
-    /// Just before the process was made.
+    /// Just before the process was created.
     pub(crate) started: Instant,
 }
 
 impl Launch {
-    /// The binary by itself.
+    /// Runs the binary directly.
     pub(crate) fn new(binary: &Binary, environment: Environment) -> Self {
         let (program, under) = (binary.path.clone(), Vec::new());
         Self { name: binary.name, program, environment, under, log: None, patience: Duration::from_secs(10) }
     }
 
-    /// Starts the process; an event that is given here is there before its first poll.
+    /// Starts the process. An `event` given here is available before its first poll.
     pub(crate) async fn start(&self, event: Option<Bytes>) -> Result<Process, Failure> {
         let api = RuntimeApi::start().await?;
         if let Some(event) = event {
@@ -79,7 +79,7 @@ impl Launch {
     }
 }
 
-/// What Lambda tells every function of itself.
+/// The variables that Lambda sets for every function.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 fn lambda_variables(name: &str) -> [(&'static str, String); 8] {
     [
@@ -95,7 +95,7 @@ fn lambda_variables(name: &str) -> [(&'static str, String); 8] {
 }
 
 impl Process {
-    /// Lays an event ready for the next poll.
+    /// Provides an event for the next poll.
     pub(crate) fn give(&self, event: Bytes) {
         self.api.give(event);
     }
@@ -108,7 +108,7 @@ impl Process {
         }
     }
 
-    /// Waits for the answer to an event that was given.
+    /// Waits for the answer to an event.
     pub(crate) async fn answered(&mut self) -> Result<Answer, Failure> {
         match self.step().await? {
             Step::Answered(answer) => Ok(answer),
@@ -128,8 +128,8 @@ impl Process {
         }
     }
 
-    /// The CPU time of all threads so far, user and system, as the scheduler keeps it, in nanoseconds. Exact while the
-    /// process sleeps; a thread that has ended is not in it.
+    /// The CPU time of all threads so far, user and system, in nanoseconds as the scheduler records it. It is exact while the
+    /// process sleeps, and does not include threads that have ended.
     pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
         let mut total = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -139,14 +139,14 @@ impl Process {
         Ok(Duration::from_nanos(total))
     }
 
-    /// The most memory that was ever resident, in bytes.
+    /// The peak resident memory, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
-    /// Asks the process to end, and gives back what it wrote to standard error where it runs under another program.
+    /// Asks the process to end. Returns its standard error if it runs under another program.
     pub(crate) fn terminate(mut self) -> Result<String, Failure> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM)?;
@@ -161,7 +161,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,6 @@
-//! Requests against the stand-ins: what they answer is recorded, and how often they are called is counted.
+//! Sends requests to the stand-ins, records the answers and counts the calls.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Failure;
 use crate::binaries::{Binary, target_directory};
@@ -7,7 +9,7 @@ use crate::process::Launch;
 use crate::requests::{Workload, purchase};
 use crate::stack::{Backend, Calls, Stack};
 
-/// The buyer's purchases before anything is measured: a page of them, and a customer that is known.
+/// How many purchases the buyer has before the measurement: enough for one page. They also create the customer.
 const PURCHASES: usize = 20;
 
 /// A request that can be repeated.
@@ -15,13 +17,13 @@ const PURCHASES: usize = 20;
 pub(crate) struct Rehearsed {
     /// How to measure it.
     pub(crate) subject: Subject,
-    /// How often it called.
+    /// The number of calls it makes.
     pub(crate) calls: Calls,
-    /// Answers while it is measured.
+    /// Answers the calls during the measurement.
     pub(crate) backend: Backend,
 }
 
-/// Makes the request once, by a process of its own.
+/// Sends the request once, to a new process.
 pub(crate) async fn rehearse(stack: &Stack, workload: &Workload, binary: &Binary) -> Result<Rehearsed, Failure> {
     let event = workload.prepare(stack).await?;
     let backend = stack.backend().await?;
@@ -40,12 +42,23 @@ pub(crate) async fn rehearse(stack: &Stack, workload: &Workload, binary: &Binary
     Ok(Rehearsed { subject, calls, backend })
 }
 
-/// Lets the buyer buy a page of courses.
+/// How many cards one buyer may have charged in a minute, see `shared/src/store/declines.rs`.
+const A_MINUTE: usize = 10;
+
+async fn next_minute() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    tokio::time::sleep(Duration::from_secs(61 - now.as_secs() % 60)).await;
+}
+
+/// Has the buyer buy a page of courses.
 pub(crate) async fn buy_courses(stack: &Stack, charge: &Binary) -> Result<(), Failure> {
     let backend = stack.backend().await?;
     let mut process = rehearsing(&backend, charge)?.start(None).await?;
     let session = stack.session(&stack.buyer).await?;
     for number in 1..=PURCHASES {
+        if number % A_MINUTE == 0 {
+            next_minute().await;
+        }
         let course = stack.new_course(&format!("course-{number}")).await?;
         process.polled().await?;
         process.give(purchase(course.as_str(), &session).to_bytes());
@@ -57,7 +70,7 @@ pub(crate) async fn buy_courses(stack: &Stack, charge: &Binary) -> Result<(), Fa
     Ok(())
 }
 
-/// A function's log is kept of the rehearsal only.
+/// Only the rehearsal writes the function's log to a file.
 fn rehearsing(backend: &Backend, binary: &Binary) -> Result<Launch, Failure> {
     let folder = target_directory()?.join("bench");
     std::fs::create_dir_all(&folder)?;

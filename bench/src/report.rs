@@ -1,4 +1,4 @@
-//! The table.
+//! The table of results.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use crate::measure::{Start, Warm};
 use crate::requests::Workload;
 use crate::stack::Calls;
 
-/// What was measured of a workload, and beside it.
+/// The measurements of a workload and of its yardsticks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
-    /// The floor, started in turn with it.
+    /// The floor, started alternately with it.
     pub(crate) floor: Start,
     pub(crate) start: Start,
-    /// The lean function, working in turn with it.
+    /// The lean function, run alternately with it.
     pub(crate) lean: Warm,
     pub(crate) warm: Warm,
-    /// The floor's peak of memory, in bytes.
+    /// The floor's peak memory, in bytes.
     pub(crate) floor_memory: u64,
-    /// Those of a warm request, where Valgrind is there.
+    /// Instructions per warm request, if Valgrind is installed.
     pub(crate) instructions: Option<u64>,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Row(Vec<String>);
 
@@ -51,7 +51,7 @@ const COLUMNS: [&str; 20] = [
 ];
 
 impl Row {
-    /// What needs no clock.
+    /// The columns that need no clock.
     pub(crate) fn counted(workload: &Workload, binary: &Binary, calls: Calls, counted: Option<Instructions>) -> Self {
         let megabytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1e6);
         let millions = |count: Option<u64>| count.map_or("–".to_owned(), |count| format!("{:.2}", count as f64 / 1e6));
@@ -68,7 +68,7 @@ impl Row {
         ])
     }
 
-    /// All of it.
+    /// All columns.
     pub(crate) fn measured(workload: &Workload, binary: &Binary, calls: Calls, counted: Option<Instructions>, figures: Figures) -> Self {
         let Figures { floor, start, lean, warm, floor_memory, instructions } = figures;
         let milliseconds = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
@@ -92,7 +92,7 @@ impl Row {
     }
 }
 
-/// All rows below their headings, in Markdown, with columns that stand below one another.
+/// All rows below their headings, as an aligned Markdown table.
 pub(crate) fn table(rows: &[Row]) -> String {
     let count = rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
     let heading: Vec<String> = COLUMNS[..count].iter().map(|column| (*column).to_owned()).collect();

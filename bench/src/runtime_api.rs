@@ -1,4 +1,4 @@
-//! Lambda's side of the Runtime API: what a function polls for events and sends its answers to.
+//! Lambda's side of the Runtime API, where a function polls for events and sends its answers.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::server::{Received, Server};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:bench";
 
-/// For how long a function may work on an event.
+/// How long a function may work on an event.
 const DEADLINE: Duration = Duration::from_secs(29);
 
 /// What a function did.
@@ -21,18 +21,18 @@ const DEADLINE: Duration = Duration::from_secs(29);
 pub(crate) enum Step {
     /// It asked for an event.
     Polled { at: Instant },
-    /// It answered the event that it was handed.
+    /// It answered an event.
     Answered(Answer),
-    /// It reported an error, of an event or of its start.
+    /// It reported an error, in an event or at its start.
     Failed(String),
 }
 
-/// A function's answer, as API Gateway gets it.
+/// A function's answer as API Gateway receives it.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// When the event was handed out.
+    /// When the event was delivered.
     pub(crate) handed: Instant,
-    /// When the answer had arrived whole.
+    /// When the complete answer had arrived.
     pub(crate) at: Instant,
     /// The answer in API Gateway's JSON.
     pub(crate) body: Bytes,
@@ -67,13 +67,13 @@ impl RuntimeApi {
         self.server.address()
     }
 
-    /// Lays an event ready for the function's next poll.
+    /// Provides an event for the function's next poll.
     pub(crate) fn give(&self, event: Bytes) {
-        // It can only fail once the server is gone, and then no step comes either.
+        // This only fails when the server is gone, and then no step follows either.
         let _ = self.events.send(event);
     }
 
-    /// What the function does next.
+    /// Waits for what the function does next.
     pub(crate) async fn step(&mut self) -> Option<Step> {
         self.steps.recv().await
     }

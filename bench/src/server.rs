@@ -1,6 +1,6 @@
 //! A small HTTP server on a free port of 127.0.0.1.
 //!
-//! Everything that is measured runs on the benchmark's one thread: no request waits for another thread to wake up.
+//! Everything that is measured shares the benchmark's single thread, so no request waits for another thread to wake up.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 
-/// A request with its body read.
+/// A request and its complete body.
 pub(crate) type Received = Request<Bytes>;
 
-/// A server that runs until it is dropped. Its connections end with their clients.
+/// A server that runs until it is dropped. Its connections end when their clients close them.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers every request with what `answer` makes of it. What it cannot answer becomes a 500 with the reason.
+    /// Answers every request with `answer`. An error becomes a 500 with the reason.
     pub(crate) async fn start<F, W>(answer: F) -> Result<Self, Failure>
     where
         F: Fn(Received) -> W + Clone + Send + 'static,
@@ -40,7 +40,7 @@ impl Server {
                 let answer = answer.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| respond(answer.clone(), request));
-                    // An error here is a function that was stopped.
+                    // An error here means that the function was stopped.
                     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -53,7 +53,7 @@ impl Server {
         self.address.to_string()
     }
 
-    /// The origin, without a slash at its end.
+    /// The origin, without a trailing slash.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

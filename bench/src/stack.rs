@@ -1,4 +1,4 @@
-//! The stand-ins, with a marketplace in them.
+//! The stand-ins, with a marketplace's data.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 use local::aws::AwsStandIn;
 use local::dynamo::Dynamo;
 use local::proxy::{Fault, Kind, Proxy};
-use local::stripe::StandIn;
 use serde_json::json;
 use shared::app::App;
-use shared::clock::Clock;
-use shared::config::Config;
-use shared::course::Course;
-use shared::entropy::Entropy;
-use shared::ids::{CourseId, UserId};
-use shared::money::{Currency, FeePercent, Price};
+use shared::base::clock::Clock;
+use shared::base::entropy::Entropy;
+use shared::domain::course::Course;
+use shared::domain::ids::{CourseId, UserId};
+use shared::domain::money::{Currency, FeePercent, Price};
+use shared::domain::sealed::SealedTokens;
+use shared::domain::user::{AccountState, AccountType, Email, StripeLink, User};
+use shared::settings::config::Config;
 use shared::store::Written;
-use shared::store::links::{Linked, SealedTokens};
-use shared::store::sessions::Token;
-use shared::user::{AccountState, AccountType, Email, StripeLink, User};
+use shared::store::links::Linked;
+use shared::store::token::Token;
+use stripe_stand_in::StandIn;
 
 use crate::Failure;
 use crate::exchange::Exchange;
@@ -33,44 +34,44 @@ pub(crate) const WEBHOOK_SECRET: &str = "whsec_local";
 
 const TABLE: &str = "lambda-stripe-connect";
 
-/// Calls that are made side by side are seen to overlap only if they take a while.
+/// Parallel calls only overlap visibly if they take some time.
 const OVERLAP: Duration = Duration::from_millis(5);
 
-/// All that runs besides the functions.
+/// Everything that runs besides the functions.
 #[derive(Debug)]
 pub(crate) struct Stack {
     dynamo: Dynamo,
     stripe: StandIn,
     aws: AwsStandIn,
-    /// The table, to prepare what functions are to find.
+    /// Access to the table, to prepare data for the functions.
     pub(crate) app: App,
-    /// Sells all courses, with a linked account.
+    /// The seller of all courses, with a linked account.
     pub(crate) seller: User,
-    /// Has a session and nothing else.
+    /// A buyer with a session.
     pub(crate) buyer: User,
-    /// Sees what everybody bought and sold.
+    /// A staff member, who sees everybody's purchases and sales.
     pub(crate) staff: User,
 }
 
 impl Stack {
     /// Starts the stand-ins and writes the fixtures.
     pub(crate) async fn start() -> Result<Self, Failure> {
-        // The stand-ins and the functions' own code are built into one program here, with one `reqwest`, and the
-        // stand-ins' client takes whichever provider the process has.
+        // This program contains both the stand-ins and the functions' code, with
+        // one `reqwest`. The stand-ins' client uses the process's default provider.
         let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let dynamo = Dynamo::memory().await?;
-        let options = local::stripe::Options {
+        let options = stripe_stand_in::Options {
             redirect_uris: vec![format!("{PUBLIC_API}/users/oauth/callback")],
-            ..local::stripe::Options::default()
+            ..stripe_stand_in::Options::default()
         };
-        let stripe = local::stripe::start(options).await?;
+        let stripe = stripe_stand_in::start(options).await?;
         let aws = local::aws::start(0, secrets()).await?;
 
         let config = Config::from_lookup(|name| (name == "TABLE_NAME").then(|| TABLE.to_owned()))?;
         let app = App::new(config, Clock::System, Entropy::system(), Some(dynamo.url()));
-        let client = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
+        let client = shared::cloud::aws::dynamodb(&app.aws, Some(dynamo.url()));
         operator::table::create(&client, TABLE).await?;
-        // DynamoDB's stand-in looks through the whole stream at each write, which is no cost of the functions.
+        // The DynamoDB stand-in searches the whole stream at each write. That cost must not be counted for the functions.
         let none = aws_sdk_dynamodb::types::StreamSpecification::builder().stream_enabled(false).build()?;
         client.update_table().table_name(TABLE).stream_specification(none).send().await?;
         operator::fixtures::write(&app).await?;
@@ -82,7 +83,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Links the seller to an account that the Stripe stand-in knows.
+    /// Links the seller to an account at the Stripe stand-in.
     async fn connect_seller(&self) -> Result<(), Failure> {
         let account = self.stripe("_admin/accounts", &json!({"connected": true, "scope": "read_write"})).await?;
         let link = StripeLink {
@@ -94,7 +95,7 @@ impl Stack {
             linked_at: self.app.clock.now(),
             state: AccountState { charges_enabled: true, ..AccountState::default() },
         };
-        // No function that is measured opens them.
+        // No measured function opens the tokens.
         let tokens = SealedTokens { key_id: "k1".to_owned(), sealed: String::new() };
         match self.app.store.link(&self.seller.id, &link, &tokens).await? {
             Linked::Yes => Ok(()),
@@ -102,45 +103,35 @@ impl Stack {
         }
     }
 
-    /// A seller who has no account linked.
+    /// A seller without a linked account.
     pub(crate) async fn new_seller(&self, email: &str) -> Result<User, Failure> {
         self.new_user(email, true).await
     }
 
-    /// Somebody who has bought nothing.
+    /// A buyer without purchases.
     pub(crate) async fn new_buyer(&self, email: &str) -> Result<User, Failure> {
         self.new_user(email, false).await
     }
 
     async fn new_user(&self, email: &str, is_seller: bool) -> Result<User, Failure> {
-        let user = User {
-            id: UserId::generate(&self.app.entropy),
-            email: email.to_owned(),
-            email_confirmed: true,
-            password_hash: self.seller.password_hash.clone(),
-            is_seller,
-            is_staff: false,
-            created_at: self.app.clock.now(),
-            stripe: None,
-            terms: None,
-            customers: Default::default(),
-            customers_asked: Default::default(),
-            card_changes: 0,
-        };
-        match self.app.store.add_user(&user, &Email::parse(email)?, None).await? {
+        let email = Email::parse(email)?;
+        let hash = self.app.store.password_hash(&self.seller.id).await?.ok_or("the seller has no password")?;
+        let new = User::new(UserId::generate(&self.app.entropy), &email, &hash, self.app.clock.now());
+        let user = User { email_confirmed: true, is_seller, ..new };
+        match self.app.store.add_user(&user, &email, &hash, None, None).await? {
             Written::Yes => Ok(user),
-            Written::No(_) => Err(format!("{email} has signed up already").into()),
+            Written::No(_) => Err(format!("{} has signed up already", email.written()).into()),
         }
     }
 
-    /// The cookie of a new session.
+    /// Creates a session and returns its cookie.
     pub(crate) async fn session(&self, user: &User) -> Result<String, Failure> {
         let token = Token::generate(&user.id, &self.app.entropy);
         self.app.store.add_session(&token, user, self.app.clock.now()).await?;
         Ok(format!("__Host-session={}", token.reveal()))
     }
 
-    /// A course of the seller's that nobody has bought.
+    /// A course of the seller's without buyers.
     pub(crate) async fn new_course(&self, slug: &str) -> Result<CourseId, Failure> {
         let now = self.app.clock.now();
         let course = Course {
@@ -152,11 +143,13 @@ impl Stack {
             fee_percent: FeePercent::try_from(50)?,
             seller_id: self.seller.id.clone(),
             payees: Vec::new(),
+            proposed: None,
             published: true,
             created_at: now,
             updated_at: now,
             version: 1,
             deleted: false,
+            taken_down: None,
         };
         match self.app.store.add_course(&course).await? {
             Written::Yes => Ok(course.id),
@@ -164,24 +157,24 @@ impl Stack {
         }
     }
 
-    /// Asks the Stripe stand-in's administration to do something.
+    /// Calls the admin API of the Stripe stand-in.
     async fn stripe(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value, Failure> {
         let request = self.app.http.post(format!("{}/{path}", self.stripe.url())).body(body.to_string());
         let answer = request.send().await?.error_for_status()?;
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
-    /// The Stripe stand-in.
+    /// The URL of the Stripe stand-in.
     pub(crate) fn stripe_url(&self) -> String {
         self.stripe.url()
     }
 
-    /// A function's variables where it calls the stand-ins themselves.
+    /// The variables of a function that calls the stand-ins directly.
     pub(crate) fn environment(&self) -> Environment {
         environment(&self.dynamo.url(), &self.stripe.url(), &self.aws.url())
     }
 
-    /// Ways to the stand-ins for one function.
+    /// Connections to the stand-ins for one function.
     pub(crate) async fn backend(&self) -> Result<Backend, Failure> {
         Ok(Backend {
             dynamodb: Way::start(self.dynamo.url()).await?,
@@ -206,7 +199,7 @@ fn secrets() -> HashMap<String, String> {
     HashMap::from([("local/stripe".to_owned(), stripe.to_string()), ("local/token-keys".to_owned(), token_keys.to_string())])
 }
 
-/// What a function reaches the stand-ins by.
+/// The connections from one function to the stand-ins.
 #[derive(Debug)]
 pub(crate) struct Backend {
     dynamodb: Way,
@@ -214,7 +207,7 @@ pub(crate) struct Backend {
     aws: Way,
 }
 
-/// A stand-in, what records it, and what counts before that.
+/// The proxy that counts calls to a stand-in, and the exchange behind it that records the answers.
 #[derive(Debug)]
 struct Way {
     exchange: Exchange,
@@ -229,22 +222,22 @@ impl Way {
     }
 }
 
-/// How often a request calls.
+/// How many calls a request makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Calls {
     pub(crate) stripe: usize,
     pub(crate) dynamodb: usize,
-    /// How many of DynamoDB's wait for one another.
+    /// How many of the DynamoDB calls are sequential.
     pub(crate) dynamodb_trips: usize,
 }
 
 impl Backend {
-    /// The function's variables while it is rehearsed: calls are counted, recorded and done.
+    /// The function's variables during the rehearsal: calls are counted, recorded and carried out.
     pub(crate) fn rehearsing(&self) -> Environment {
         environment(&self.dynamodb.proxy.url(), &self.stripe.proxy.url(), &self.aws.proxy.url())
     }
 
-    /// The function's variables while it is measured: calls are answered at once with what was recorded.
+    /// The function's variables during the measurement: calls are answered immediately from the recording.
     pub(crate) fn playing(&self) -> Environment {
         for way in self.ways() {
             way.exchange.play();
@@ -252,7 +245,7 @@ impl Backend {
         environment(&self.dynamodb.exchange.url(), &self.stripe.exchange.url(), &self.aws.exchange.url())
     }
 
-    /// Counts from here.
+    /// Starts counting.
     pub(crate) fn count(&self) {
         for way in self.ways() {
             way.proxy.clear();
@@ -260,7 +253,7 @@ impl Backend {
         }
     }
 
-    /// What was counted.
+    /// The counts.
     pub(crate) fn counted(&self) -> Calls {
         Calls {
             stripe: self.stripe.proxy.calls().len(),
@@ -269,7 +262,7 @@ impl Backend {
         }
     }
 
-    /// Nothing was asked for but what was rehearsed.
+    /// Checks that only rehearsed calls were made.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         match self.ways().iter().find_map(|way| way.exchange.unknown()) {
             None => Ok(()),
@@ -286,6 +279,9 @@ fn environment(dynamodb: &str, stripe: &str, aws: &str) -> Environment {
     Environment::from(
         [
             ("TABLE_NAME", TABLE),
+            // The measurement repeats one seller's refund many times.
+            ("REFUNDS_PER_DAY", "1000000"),
+            ("REFUND_AMOUNT_PER_DAY", "usd:99999999"),
             ("STRIPE_SECRET_ARN", "local/stripe"),
             ("TOKEN_KEYS_SECRET_ARN", "local/token-keys"),
             ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),

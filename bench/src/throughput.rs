@@ -1,12 +1,12 @@
-//! How many purchases a second many instances of `charge` make together, against the stand-ins: what a purchase costs
-//! all who take part in it, on one machine, and that nothing in its path waits for another purchase.
+//! How many purchases per second many instances of `charge` make together, against the stand-ins. This shows the total cost of a
+//! purchase on one machine, and that no purchase waits for another.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use shared::ids::CourseId;
+use shared::domain::ids::CourseId;
 
 use crate::Failure;
 use crate::binaries::{Binary, target_directory};
@@ -14,15 +14,15 @@ use crate::process::{Launch, Process};
 use crate::requests::purchase;
 use crate::stack::Stack;
 
-/// How many instances there are, one request at a time each, as Lambda has it.
+/// The numbers of instances. As on Lambda, each handles one request at a time.
 const AT_ONCE: [usize; 3] = [1, 16, 64];
 
-/// Everybody buys the same courses: one before anything is measured, so that Stripe has the customer, and the others then. Nobody
-/// buys many, for the stand-in of DynamoDB adds up all that stands under one partition key at each write there.
+/// Every buyer buys the same courses: one before the measurement, so that Stripe has the customer, and the others during it. The number
+/// is small because the DynamoDB stand-in adds up everything under a partition key at each write there.
 const BUYERS: usize = 64;
 const COURSES: usize = 10;
 
-/// A line for each number of instances, in Markdown.
+/// A Markdown table with a row for each number of instances.
 pub(crate) async fn table(stack: &Stack, charge: &Binary) -> Result<String, Failure> {
     let mut lines = vec!["| purchases at once | a second | p50 ms | p99 ms |".to_owned(), "| --: | --: | --: | --: |".to_owned()];
     let first = stack.new_course("throughput-first").await?;
@@ -41,7 +41,7 @@ pub(crate) async fn table(stack: &Stack, charge: &Binary) -> Result<String, Fail
     Ok(lines.join("\n"))
 }
 
-/// How long each purchase took, the shortest first, and how long all of them.
+/// The duration of each purchase, shortest first, and the total duration.
 async fn measure(
     stack: &Stack,
     charge: &Binary,
@@ -85,7 +85,7 @@ async fn measure(
     Ok((latencies, time))
 }
 
-/// One purchase, which must succeed; where it does not, the function's log says why.
+/// Makes one purchase. If it fails, the error names the function's log.
 async fn buy(process: &mut Process, log: &Path, event: Bytes) -> Result<Duration, Failure> {
     process.give(event);
     let answer = process.answered().await?;

@@ -1,7 +1,7 @@
-//! The small AWS stand-ins, all on one port: Secrets Manager, and SES with its mailbox.
+//! Small AWS stand-ins on one port: Secrets Manager, and SES with its mailbox.
 //!
-//! AWS tells its services apart by host name. Here one origin answers for all, and the request says what it is for: by
-//! `X-Amz-Target` where the service speaks AWS JSON, by the path where it speaks REST.
+//! AWS gives each service its own host name. Here one origin serves them all, and the request names its service:
+//! with `X-Amz-Target` for AWS JSON services, with the path for REST services.
 
 mod mailbox;
 mod secrets;
@@ -31,10 +31,10 @@ pub struct AwsStandIn {
     mailbox: Arc<Mailbox>,
 }
 
-/// Starts the stand-ins on `port` (0 takes any free one). `secrets` are the values that Secrets Manager gives out, by name.
+/// Starts the stand-ins on `port` (0 takes any free one). `secrets` are Secrets Manager's values, by name.
 ///
 /// # Errors
-/// Where the port is taken.
+/// If the port is taken.
 pub async fn start(port: u16, secrets: HashMap<String, String>) -> io::Result<AwsStandIn> {
     let mailbox = Arc::new(Mailbox::default());
     let ses = Router::new().route("/v2/email/outbound-emails", post(send_email)).with_state(Arc::clone(&mailbox));
@@ -45,7 +45,7 @@ pub async fn start(port: u16, secrets: HashMap<String, String>) -> io::Result<Aw
 }
 
 impl AwsStandIn {
-    /// What SES took, and how it is made to fail.
+    /// The mails that SES accepted, and how to make it fail.
     pub fn mailbox(&self) -> &Mailbox {
         &self.mailbox
     }
@@ -63,7 +63,7 @@ impl AwsStandIn {
 
 type Shared = Arc<Mutex<Secrets>>;
 
-/// A service that speaks AWS JSON: one path, the operation in a header.
+/// AWS JSON services: one path, with the operation in a header.
 async fn json_service(State(secrets): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {

@@ -1,10 +1,10 @@
-//! `local dev` and `local stack`: everything up in the right order, and everything down again.
+//! `local dev` and `local stack`: start everything in the right order and stop it again.
 
-mod cargo_lambda;
 mod functions;
 mod lock;
 mod processes;
 mod pump;
+mod rebuild;
 mod stand_ins;
 mod words;
 
@@ -16,18 +16,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::settings::{Settings, Stripe};
 use stand_ins::StandIns;
 
-/// How the names of the files begin that a run leaves for the next.
+/// Prefixes of the files that a run leaves for the next one.
 const STATE: [&str; 4] = ["dynamodb.sqlite", "dynamodb-test-mode.sqlite", "stripe.json", "token-keys.json"];
 
-/// Runs everything, `cargo lambda watch` included, until Ctrl-C or SIGTERM.
+/// Runs everything until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// A sentence for the person at the terminal: what is missing, what failed, which process died.
+/// A sentence for the user: what is missing, what failed, or which process died.
 pub async fn dev(root: &Path) -> Result<(), String> {
     supervise(root, Mode::Dev).await
 }
 
-/// Runs the stand-ins alone, for a `cargo lambda watch` that somebody else starts.
+/// Runs only the stand-ins, for a separate `cargo lambda watch`.
 ///
 /// # Errors
 /// As for [`dev`].
@@ -38,7 +38,7 @@ pub async fn stack(root: &Path) -> Result<(), String> {
 /// Deletes the state of earlier runs.
 ///
 /// # Errors
-/// Where the stack runs, or a file cannot be deleted.
+/// If the stack is running, or a file cannot be deleted.
 pub fn reset(root: &Path) -> Result<(), String> {
     let settings = Settings::load(root)?;
     let _lock = lock::take(&settings)?;
@@ -47,7 +47,7 @@ pub fn reset(root: &Path) -> Result<(), String> {
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        // The databases have further files beside them while they are in use.
+        // Open databases have additional files next to them.
         if STATE.iter().any(|state| name.to_string_lossy().starts_with(state)) {
             std::fs::remove_file(entry.path()).map_err(failed)?;
         }
@@ -70,7 +70,7 @@ async fn supervise(root: &Path, mode: Mode) -> Result<(), String> {
     let mut stand_ins = None;
     let result = tokio::select! {
         result = up(&settings, mode, &mut stand_ins) => match result {
-            // Ctrl-C reaches the whole process group: a child that ends by it has not failed.
+            // Ctrl-C reaches the whole process group: a child that it ended has not failed.
             Err(_) if signals.soon().await => Ok(()),
             result => result,
         },
@@ -81,7 +81,7 @@ async fn supervise(root: &Path, mode: Mode) -> Result<(), String> {
     }
     tokio::select! {
         () = processes::end_all() => {}
-        // Whoever asks twice does not want to wait.
+        // A second signal means: stop immediately.
         () = signals.next() => processes::kill_all(),
     }
     if let Some(stand_ins) = stand_ins {
@@ -90,12 +90,12 @@ async fn supervise(root: &Path, mode: Mode) -> Result<(), String> {
     result
 }
 
-/// Starts everything; returns only if something goes wrong.
+/// Starts everything. Returns only if something fails.
 async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> Result<(), String> {
     let began = Instant::now();
     let mut not_needed = Vec::new();
     if mode == Mode::Stack {
-        // A `cargo lambda watch` may run already.
+        // `cargo lambda watch` may already be running.
         not_needed.push("API_PORT");
     }
     if let Stripe::TestMode(_) = settings.stripe() {
@@ -103,49 +103,35 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
         words::say("Stripe's test mode is used, with the keys in the environment or in .env.");
     }
     settings.ports().check(&not_needed)?;
-    let cargo_lambda = match mode {
-        Mode::Dev => Some(cargo_lambda::find_or_install(settings).await?),
-        Mode::Stack => None,
-    };
+    let code = rebuild::state(settings.root());
     if mode == Mode::Dev {
         words::say("Building the functions. The first time takes some minutes.");
-        processes::run("cargo build", processes::cargo(settings).arg("build")).await?;
+        functions::build(settings, &["operator"]).await?;
     }
-    words::say("Building the operator's commands.");
-    processes::run("cargo build -p operator", processes::cargo(settings).args(["build", "-p", "operator"])).await?;
 
     words::say("Starting the stand-ins.");
     let stand_ins = running.insert(stand_ins::start(settings).await?);
     for command in ["table", "fixtures"] {
         let mut operator = processes::cargo(settings);
-        operator.args(["run", "--quiet", "-p", "operator", "--", command]).envs(settings.operator());
+        operator.args(["run", "--quiet", "--bin", "operator", "--", command]).envs(settings.operator());
         processes::run(&format!("operator {command}"), &mut operator).await?;
     }
 
-    let Some(cargo_lambda) = cargo_lambda else {
+    if mode == Mode::Stack {
         words::stack_is_ready(settings, began.elapsed());
-        pump::pump(settings, stand_ins.dynamo()).await;
+        tokio::join!(pump::pump(settings, stand_ins.dynamo()), pump::schedules(settings));
         std::future::pending::<()>().await;
         return Ok(());
-    };
-    words::say("Starting the functions.");
-    let mut watch = functions::watch(settings, &cargo_lambda)?;
-    tokio::select! {
-        status = watch.wait() => return Err(processes::ended("cargo lambda watch", status)),
-        ready = functions::ready(settings) => ready?,
     }
+    words::say("Starting the functions.");
+    let gateway = functions::serve(settings).await?;
+    functions::ready(settings).await?;
     words::dev_is_ready(settings, began.elapsed());
-    let ended = tokio::select! {
-        status = watch.wait() => status,
-        () = async {
-            pump::pump(settings, stand_ins.dynamo()).await;
-            std::future::pending::<()>().await;
-        } => unreachable!("nothing ends what is pending"),
-    };
-    Err(processes::ended("cargo lambda watch", ended))
+    tokio::join!(pump::pump(settings, stand_ins.dynamo()), pump::schedules(settings), rebuild::follow(settings, &gateway, code));
+    Ok(())
 }
 
-/// What asks the stack to stop.
+/// The signals that stop the stack.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -169,7 +155,7 @@ impl Signals {
         }
     }
 
-    /// Whether a signal is there, or about to arrive.
+    /// Whether a signal has arrived or arrives within 300 ms.
     async fn soon(&mut self) -> bool {
         tokio::time::timeout(std::time::Duration::from_millis(300), self.next()).await.is_ok()
     }

@@ -1,4 +1,4 @@
-//! DynamoDB's API on 127.0.0.1, embedded: in a file between runs of the local stack, in memory for tests.
+//! DynamoDB's API on 127.0.0.1, embedded. The local stack keeps its data in a file, tests in memory.
 
 pub mod stream;
 
@@ -11,18 +11,18 @@ use tokio::task::JoinHandle;
 
 use crate::net::{self, Server};
 
-/// How often expired items are deleted. DynamoDB itself takes up to a few days, so nothing may rely on it.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often expired items are deleted. DynamoDB itself takes up to a few days, so nothing may rely on it. Each sweep reads the whole table.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// A running DynamoDB.
 #[derive(Debug)]
 pub struct Dynamo {
     server: Server,
-    sweeper: JoinHandle<()>,
+    sweeper: Option<JoinHandle<()>>,
     database: Handle,
 }
 
-/// [`Database`] has no `Debug` of its own.
+/// [`Database`] does not implement `Debug`.
 struct Handle(Database);
 
 impl std::fmt::Debug for Handle {
@@ -31,10 +31,10 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-/// Starts DynamoDB on `port` (0 takes any free one), with its data in `file`, or in memory without one.
+/// Starts DynamoDB on `port` (0 takes any free one), with its data in `file`, or in memory if there is none.
 ///
 /// # Errors
-/// Where the port is taken or the file is not a database.
+/// If the port is taken or the file is not a database.
 pub async fn start(port: u16, file: Option<&Path>) -> io::Result<Dynamo> {
     let listener = net::listen(port)?;
     let database = open(file)?;
@@ -47,15 +47,16 @@ pub async fn start(port: u16, file: Option<&Path>) -> io::Result<Dynamo> {
             eprintln!("local: DynamoDB ended: {error}");
         }
     })?;
-    let sweeper = net::runtime().spawn(sweep(database.clone()));
+    // What is in memory is gone before it matters.
+    let sweeper = file.map(|_| net::runtime().spawn(sweep(database.clone())));
     Ok(Dynamo { server, sweeper, database: Handle(database) })
 }
 
 impl Dynamo {
-    /// An empty DynamoDB in memory on a port of its own, for tests.
+    /// An empty DynamoDB in memory on its own port, for tests.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is available.
     pub async fn memory() -> io::Result<Dynamo> {
         start(0, None).await
     }
@@ -65,29 +66,31 @@ impl Dynamo {
         self.server.url()
     }
 
-    /// The database behind the endpoint; `sweep_ttl()` deletes what has expired at once.
+    /// The database behind the endpoint. `sweep_ttl()` immediately deletes expired items.
     pub fn database(&self) -> &Database {
         &self.database.0
     }
 
-    /// Writes many items at once, in DynamoDB's JSON (`{"pk":{"S":"…"},…}`), past the API and the stream.
+    /// Writes many items in DynamoDB's JSON (`{"pk":{"S":"…"},…}`), bypassing the API and the stream.
     ///
     /// # Errors
-    /// Where the table is not there, or an item is none of it. Nothing is written then.
+    /// If the table does not exist or an item does not fit it. Nothing is written then.
     pub fn import(&self, table: &str, items: Vec<serde_json::Value>) -> io::Result<()> {
         let items = items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
         self.database().import_items(table, items, dynoxide::ImportOptions::default()).map_err(io::Error::other)?;
         Ok(())
     }
 
-    /// What is written to a table from now on; none where the table, or its stream, is not there.
+    /// What is written to a table from now on; `None` if the table or its stream does not exist.
     pub fn stream(&self, table: &str) -> Option<stream::Stream> {
         stream::Stream::latest(self.database(), table)
     }
 
-    /// Lets requests under way finish and closes the file.
+    /// Lets current requests finish and closes the file.
     pub async fn shutdown(self) {
-        self.sweeper.abort();
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.abort();
+        }
         self.server.shutdown().await;
     }
 }
@@ -105,7 +108,7 @@ fn open(file: Option<&Path>) -> io::Result<Database> {
     database.map_err(|error| io::Error::other(format!("DynamoDB: {error}")))
 }
 
-/// The embedded engine never sweeps by itself.
+/// The embedded engine never deletes expired items by itself.
 async fn sweep(database: Database) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: local dev | stack | reset
 
-  dev    everything: the stand-ins, the storefront, and the functions under `cargo lambda watch`
+  dev    everything: the stand-ins, the storefront, and the functions
   stack  everything but the functions, for a `cargo lambda watch` of your own
   reset  deletes what earlier runs left in .local/";
 

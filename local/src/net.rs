@@ -1,4 +1,4 @@
-//! What every server of the local stack needs: a runtime to run on, a loopback port, an HTTP client.
+//! What every server of the local stack needs: a runtime, a loopback port, an HTTP client.
 
 use std::cell::Cell;
 use std::io;
@@ -14,23 +14,23 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How long a server waits for requests under way before it stops all the same.
+/// How long a server waits for current requests before it stops anyway.
 const GRACE: Duration = Duration::from_secs(2);
 
 thread_local! {
     static IS_HOST: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has the servers that this thread starts from now on run on the runtime that it is in. Where that has one thread, one thing
-/// happens after the other, and in the same order each time.
+/// Makes the servers that this thread starts from now on use the thread's current runtime. On a single-threaded runtime everything
+/// then happens one step at a time, in the same order every time.
 pub fn host_servers_on_this_thread() {
     IS_HOST.set(true);
 }
 
-/// The runtime on which local servers run.
+/// The runtime of the local servers.
 ///
-/// It is their own, so that a server started in one test outlives that test's runtime and can serve the next; but see
-/// [`host_servers_on_this_thread`].
+/// It is separate, so that a server started in one test outlives that test's
+/// runtime and can serve the next one. See also [`host_servers_on_this_thread`].
 pub(crate) fn runtime() -> Handle {
     if IS_HOST.get() {
         return Handle::current();
@@ -62,7 +62,7 @@ pub(crate) fn client() -> Client<HttpConnector, Body> {
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// A server that runs until it is told to stop, or dropped.
+/// A server that runs until it is stopped or dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     port: u16,
@@ -71,7 +71,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Runs `serve` on the local runtime; it gets the listener and a future that resolves at shutdown.
+    /// Runs `serve` on the local runtime. It receives the listener and a future that resolves at shutdown.
     pub(crate) fn spawn<S, F>(listener: tokio::net::TcpListener, serve: S) -> io::Result<Server>
     where
         S: FnOnce(tokio::net::TcpListener, oneshot::Receiver<()>) -> F,
@@ -95,12 +95,12 @@ impl Server {
         })
     }
 
-    /// The origin, without a slash at its end.
+    /// The origin, without a trailing slash.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Takes no more connections, lets requests under way finish for a moment, and ends.
+    /// Stops accepting connections, gives current requests a moment to finish, and ends.
     pub(crate) async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());

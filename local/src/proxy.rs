@@ -1,7 +1,7 @@
-//! An HTTP proxy that counts what goes through it and breaks what it is told to break.
+//! An HTTP proxy that counts the calls through it and injects faults.
 //!
-//! Tests put it before DynamoDB or Secrets Manager, to hold the number of round trips of a request and to show what the
-//! functions do when AWS fails: before the work is done, after it, or not at all.
+//! Tests put it in front of DynamoDB or Secrets Manager to check the number of round trips of a request, and to show what the
+//! functions do when AWS fails: before the work is done, after it, or at all.
 
 mod answers;
 mod faults;
@@ -27,16 +27,16 @@ pub use faults::{Fault, Gate, Kind};
 
 use crate::net::{self, Server};
 
-/// One request that the proxy has seen, in the order of arrival.
+/// One request that went through the proxy.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The AWS operation (`PutItem`, from `X-Amz-Target`), or method and path (`GET /v1/charges`) where there is none.
+    /// The AWS operation (`PutItem`, from `X-Amz-Target`), or method and path (`GET /v1/charges`) if there is none.
     pub operation: String,
-    /// The request's JSON body; `null` where it is not JSON.
+    /// The request's JSON body; `null` if it is not JSON.
     pub body: Value,
-    /// When the request had arrived whole.
+    /// When the whole request had arrived.
     pub started: Instant,
-    /// When the answer was given; `None` while it is under way, and where none was.
+    /// When it was answered; `None` while it is in progress, or if it was never answered.
     pub finished: Option<Instant>,
 }
 
@@ -55,10 +55,10 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
 }
 
-/// Starts a proxy on a free port before `upstream`, an origin such as `http://127.0.0.1:8000`.
+/// Starts a proxy on a free port in front of `upstream`, an origin such as `http://127.0.0.1:8000`.
 ///
 /// # Errors
-/// Where no port can be had.
+/// If no port is available.
 pub async fn start(upstream: impl Into<String>) -> io::Result<Proxy> {
     let listener = net::listen(0)?;
     let shared = Arc::new(Shared {
@@ -81,7 +81,7 @@ pub async fn start(upstream: impl Into<String>) -> io::Result<Proxy> {
             let state = Arc::clone(&state);
             connections.spawn(async move {
                 let service = service_fn(move |request| forward(Arc::clone(&state), request));
-                // A fault that drops the connection ends here as an error, which is what it is for.
+                // A fault that drops the connection ends here as an error, on purpose.
                 let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
@@ -90,26 +90,24 @@ pub async fn start(upstream: impl Into<String>) -> io::Result<Proxy> {
 }
 
 impl Proxy {
-    /// The proxy's own origin: what the code under test is given in place of the upstream's.
+    /// The proxy's own origin, which the code under test uses instead of the upstream's.
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// Every request since the start or the last [`clear`](Proxy::clear), failed ones included.
+    /// Every request since the start or the last [`clear`](Proxy::clear), including failed ones.
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.shared.calls).clone()
     }
 
-    /// The operations' names alone, in order of arrival.
+    /// The operations of these requests, in order of arrival.
     pub fn operations(&self) -> Vec<String> {
         lock(&self.shared.calls).iter().map(|call| call.operation.clone()).collect()
     }
 
-    /// How many trips had to wait for one another: the longest chain of calls in which each began after the one before
-    /// had been answered.
+    /// The number of sequential trips: the longest chain of calls in which each began after the previous one was answered.
     ///
-    /// Calls made side by side overlap only if they take a while: inject a [`Kind::Delay`] of some milliseconds for
-    /// every operation first.
+    /// Parallel calls only overlap if they take some time. Inject a [`Kind::Delay`] of a few milliseconds for every operation first.
     pub fn sequential_trips(&self) -> usize {
         let mut calls: Vec<(Instant, Instant)> =
             lock(&self.shared.calls).iter().filter_map(|call| Some((call.started, call.finished?))).collect();
@@ -125,29 +123,29 @@ impl Proxy {
         trips
     }
 
-    /// Forgets the calls and the faults.
+    /// Clears the calls and the faults.
     pub fn clear(&self) {
         lock(&self.shared.calls).clear();
         lock(&self.shared.faults).clear();
     }
 
-    /// Adds a fault. Where several fit one request, the one injected first strikes.
+    /// Adds a fault. If several match a request, the one injected first applies.
     pub fn inject(&self, fault: Fault) {
         lock(&self.shared.faults).push(fault);
     }
 
-    /// Takes back what was to be held at a gate and has not come yet.
+    /// Removes a fault that would hold a request at this gate, if no request has reached it.
     pub fn withdraw(&self, gate: &Gate) {
         lock(&self.shared.faults).retain(|fault| !fault.is_held_at(gate));
     }
 
-    /// Stops the proxy and closes its connections; what stands behind it runs on.
+    /// Stops the proxy and closes its connections. The upstream keeps running.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
     }
 }
 
-/// Takes one request; an error closes the connection without an answer.
+/// Handles one request. An error closes the connection without an answer.
 async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -186,7 +184,7 @@ async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
     };
     if answer.is_ok() {
         let now = Instant::now();
-        // The calls may have been cleared meanwhile.
+        // The calls may have been cleared in the meantime.
         if let Some(call) = lock(&shared.calls).get_mut(call).filter(|call| call.operation == operation) {
             call.finished = Some(now);
         }
@@ -194,7 +192,7 @@ async fn forward(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
     answer
 }
 
-/// Passes the request on and reads the answer whole.
+/// Forwards the request and reads the whole answer.
 async fn send(shared: &Shared, mut head: hyper::http::request::Parts, body: Bytes) -> io::Result<Response<Full<Bytes>>> {
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     head.uri = format!("{}{path}", shared.upstream).parse().map_err(io::Error::other)?;
@@ -205,13 +203,13 @@ async fn send(shared: &Shared, mut head: hyper::http::request::Parts, body: Byte
     Ok(Response::from_parts(head, Full::new(body)))
 }
 
-/// `PutItem` of `X-Amz-Target: DynamoDB_20120810.PutItem`.
+/// Extracts `PutItem` from `X-Amz-Target: DynamoDB_20120810.PutItem`.
 fn operation(headers: &HeaderMap) -> Option<String> {
     let target = headers.get("x-amz-target")?.to_str().ok()?;
     Some(target.rsplit('.').next().unwrap_or(target).to_owned())
 }
 
-/// A poisoned lock only says that another test failed.
+/// A poisoned lock only means that another test failed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

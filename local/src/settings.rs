@@ -1,4 +1,4 @@
-//! What the local stack is told by the environment and by `.env`.
+//! The local stack's settings, from the environment and `.env`.
 
 mod ports;
 mod stripe;
@@ -11,13 +11,13 @@ pub use ports::Ports;
 pub(crate) use stripe::STAND_IN_KEY;
 pub use stripe::{Stripe, TestMode};
 
-/// The functions' variables as committed: all on this machine, at the ports that nobody moved.
+/// The functions' committed variables: everything on this machine, on the default ports.
 const FUNCTIONS: &str = include_str!("../functions.env");
 
-/// What a function is given in AWS's name. The caller's own never reach a function: they may be real.
+/// AWS credentials of the functions. The user's own are never passed to a function, because they may be real.
 const CREDENTIALS: [&str; 3] = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
-/// The per-service forms of `AWS_ENDPOINT_URL` that `functions.env` sets.
+/// The service-specific variants of `AWS_ENDPOINT_URL` that `functions.env` sets.
 const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SESV2"];
 
 /// The settings of one run.
@@ -30,24 +30,24 @@ pub struct Settings {
 }
 
 impl fmt::Debug for Settings {
-    /// The values are the whole environment, keys included.
+    /// Prints no values: they are the whole environment, including keys.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Settings").field("root", &self.root).field("ports", &self.ports).finish_non_exhaustive()
     }
 }
 
 impl Settings {
-    /// Reads `.env` at the repository's `root` and the environment, which wins.
+    /// Reads `.env` at the repository's `root` and the environment, which takes precedence.
     ///
     /// # Errors
-    /// A sentence for the person who set something that cannot be used.
+    /// A sentence for the user about an invalid setting.
     pub fn load(root: &Path) -> Result<Settings, String> {
         let file = root.join(".env");
         let mut values = HashMap::new();
         if file.exists() {
             let lines = dotenvy::from_path_iter(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             for line in lines {
-                // dotenvy's error quotes the line, which may hold a key.
+                // dotenvy's error quotes the line, which may contain a key.
                 let (name, value) = line.map_err(|_| format!("{} has a line that is not NAME=value", file.display()))?;
                 values.insert(name, value);
             }
@@ -56,10 +56,10 @@ impl Settings {
         Settings::from_values(root, values)
     }
 
-    /// Takes the values as they are.
+    /// Uses the given values.
     ///
     /// # Errors
-    /// A sentence for the person who set something that cannot be used.
+    /// A sentence for the user about an invalid setting.
     pub fn from_values(root: &Path, mut values: HashMap<String, String>) -> Result<Settings, String> {
         values.retain(|_, value| !value.trim().is_empty());
         let ports = Ports::from_values(&values)?;
@@ -72,17 +72,17 @@ impl Settings {
         &self.root
     }
 
-    /// A file of the local stack's state.
+    /// The path of a state file.
     pub fn state(&self, name: &str) -> PathBuf {
         self.root.join(".local").join(name)
     }
 
-    /// Where the servers listen.
+    /// The ports of the servers.
     pub fn ports(&self) -> &Ports {
         &self.ports
     }
 
-    /// Whether Stripe is the stand-in or Stripe's test mode.
+    /// Whether to use the stand-in or Stripe's test mode.
     pub fn stripe(&self) -> &Stripe {
         &self.stripe
     }
@@ -92,7 +92,7 @@ impl Settings {
         let mut variables = self.own();
         for (name, value) in &mut variables {
             let given = self.values.get(name).or_else(|| {
-                // Who gives one address for all of AWS means all of it.
+                // `AWS_ENDPOINT_URL` applies to all services.
                 self.values.get("AWS_ENDPOINT_URL").filter(|_| ENDPOINTS.contains(&name.as_str()))
             });
             if let Some(given) = given.filter(|_| !CREDENTIALS.contains(&name.as_str())) {
@@ -104,14 +104,14 @@ impl Settings {
         variables
     }
 
-    /// The operator's variables: the functions', with DynamoDB's and AWS's own addresses whatever the caller puts between.
+    /// The operator's variables: the functions', but always with the stack's own DynamoDB and AWS addresses.
     pub fn operator(&self) -> BTreeMap<String, String> {
         let mut variables = self.functions();
         variables.extend(self.own().into_iter().filter(|(name, _)| name.starts_with("AWS_")));
         variables
     }
 
-    /// The functions' variables before the caller's are put over them.
+    /// The functions' variables before the user's overrides.
     fn own(&self) -> BTreeMap<String, String> {
         let mut variables = committed();
         for value in variables.values_mut() {
@@ -130,7 +130,7 @@ impl Settings {
         variables
     }
 
-    /// What differs from `functions.env` in this run.
+    /// The variables that differ from `functions.env` in this run.
     pub fn overrides(&self) -> BTreeMap<String, String> {
         let committed = committed();
         self.functions().into_iter().filter(|(name, value)| committed.get(name) != Some(value)).collect()

@@ -1,4 +1,4 @@
-//! The storefront as it is deployed: a static site, and `/api/*` passed on to the API with the prefix taken off.
+//! The storefront as it is deployed: a static site, with `/api/*` forwarded to the API without the prefix.
 
 mod api;
 
@@ -14,24 +14,24 @@ use tower_http::services::{ServeDir, ServeFile};
 
 use crate::net::{self, Server};
 
-/// What everything is sent with. The deployed site's CloudFront sends the same, but for the last.
+/// The headers of every response. The deployed site's CloudFront sends the same, except for the last.
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
-    // An edit shows at the next load.
+    // Changes show up at the next load.
     (header::CACHE_CONTROL, "no-store"),
 ];
 
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 
-/// What pages are sent with as well. Nothing inline, nothing from elsewhere.
+/// Additional headers of pages: nothing inline, nothing from other sites.
 const STRICT: [(HeaderName, &str); 3] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"),
     (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=()"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// The page that loads Stripe.js, and what it is sent with instead: Stripe.js frames Stripe's fields and a bank's page.
+/// The page that loads Stripe.js, and its headers instead. Stripe.js embeds frames for Stripe's fields and a bank's page.
 /// <https://docs.stripe.com/security/guide#content-security-policy>
 const PAYMENT_PAGE: &str = "/pay.html";
 const WITH_STRIPE_JS: [(HeaderName, &str); 2] = [
@@ -44,7 +44,7 @@ const WITH_STRIPE_JS: [(HeaderName, &str); 2] = [
     (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=(self \"https://js.stripe.com\")"),
 ];
 
-/// What lies in the folder and is not part of the site.
+/// Files in the folder that are not part of the site.
 const NOT_SERVED: [&str; 4] = ["tests", "node_modules", "package.json", "package-lock.json"];
 
 /// The running storefront.
@@ -53,10 +53,10 @@ pub struct Web {
     server: Server,
 }
 
-/// Serves `folder` on `port` (0 takes any free one), and `/api/*` from the API's origin `api`.
+/// Serves `folder` on `port` (0 takes any free one), and forwards `/api/*` to the API's origin `api`.
 ///
 /// # Errors
-/// Where the port is taken.
+/// If the port is taken.
 pub async fn start(port: u16, folder: &Path, api: &str) -> io::Result<Web> {
     let pages = ServeDir::new(folder).not_found_service(ServeFile::new(folder.join("404.html")));
     let site = Router::new().fallback_service(pages).layer(from_fn(site));

@@ -1,19 +1,19 @@
-//! Test data for the local stack: a buyer, a seller, a member of staff, and two courses.
+//! Test data for the local stack: a buyer, a seller, a staff member, and two courses.
 
 use shared::app::App;
-use shared::course::{Content, Course};
-use shared::ids::{CourseId, UserId};
-use shared::money::{Currency, FeePercent, Price};
-use shared::password;
+use shared::base::password;
+use shared::domain::course::{Content, Course};
+use shared::domain::ids::{CourseId, UserId};
+use shared::domain::money::{Currency, FeePercent, Price};
+use shared::domain::user::{Email, User};
 use shared::store::Written;
-use shared::user::{Email, User};
 
 use crate::Failure;
 
-/// The password of all of them.
+/// The password of all test users.
 pub const PASSWORD: &str = "justatest";
 
-/// Nothing about them is secret, which is why they are written to a local endpoint only.
+/// They contain no secrets, so they are only written to a local endpoint.
 const USERS: [Fixture; 3] = [
     Fixture { email: "test@buyer.com", is_seller: false, is_staff: false },
     Fixture { email: "test@seller.com", is_seller: true, is_staff: false },
@@ -52,10 +52,10 @@ const COURSES: [(&str, &str, i64, &str, &str); 2] = [
     ),
 ];
 
-/// Writes what is missing. What is there stays as it is, so that it can be run again at every start.
+/// Writes what is missing. Existing data stays as it is, so this can run at every start.
 ///
 /// # Errors
-/// Where DynamoDB fails.
+/// If DynamoDB fails.
 pub async fn write(app: &App) -> Result<String, Failure> {
     let mut seller = None;
     for fixture in USERS {
@@ -80,23 +80,12 @@ async fn user(app: &App, fixture: &Fixture) -> Result<User, Failure> {
     if let Some(user) = app.store.user_by_email(&email).await? {
         return Ok(user);
     }
-    let user = User {
-        id: UserId::generate(&app.entropy),
-        email: email.written().to_owned(),
-        email_confirmed: true,
-        password_hash: password::hash(PASSWORD.to_owned(), &app.entropy).await,
-        is_seller: fixture.is_seller,
-        is_staff: fixture.is_staff,
-        created_at: app.clock.now(),
-        stripe: None,
-        terms: None,
-        customers: Default::default(),
-        customers_asked: Default::default(),
-        card_changes: 0,
-    };
-    match app.store.add_user(&user, &email, None).await? {
+    let hash = password::hash(PASSWORD.to_owned(), &app.entropy).await;
+    let new = User::new(UserId::generate(&app.entropy), &email, &hash, app.clock.now());
+    let user = User { email_confirmed: true, is_seller: fixture.is_seller, is_staff: fixture.is_staff, ..new };
+    match app.store.add_user(&user, &email, &hash, None, None).await? {
         Written::Yes => Ok(user),
-        Written::No(_) => Err(format!("{} signed up at this moment; run it again", fixture.email).into()),
+        Written::No(_) => Err(format!("{} signed up at the same moment; run this again", fixture.email).into()),
     }
 }
 
@@ -110,11 +99,13 @@ fn course(app: &App, seller: &UserId, slug: &str, title: &str, cents: i64, descr
         price: Price { amount: cents, currency: Currency::Usd },
         fee_percent: FeePercent::try_from(50)?,
         payees: Vec::new(),
+        proposed: None,
         seller_id: seller.clone(),
         published: true,
         created_at: now,
         updated_at: now,
         version: 1,
         deleted: false,
+        taken_down: None,
     })
 }

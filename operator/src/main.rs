@@ -1,21 +1,22 @@
-//! What an operator does from a terminal. It reads the same environment as the functions do.
+//! An operator's commands. They read the same environment as the functions.
 
 use std::process::ExitCode;
 
 use operator::endpoints::Secret;
 use operator::tokens::Work;
-use operator::{Failure, endpoints, fixtures, is_local, staff, table, tokens};
+use operator::{Failure, endpoints, fixtures, is_local, passwords, staff, table, tokens};
 use shared::app::App;
-use shared::secrets;
+use shared::settings::secrets;
 use shared::stripe::Gateway;
 
-const USAGE: &str = "usage: operator table          makes the table, at a local endpoint only
-       operator fixtures       writes test users and courses, at a local endpoint only
-       operator staff EMAIL    makes the user with this e-mail address a member of staff
-       operator tokens renew [EMAIL]   has Stripe issue new OAuth tokens, for a seller or for all, and seals them
-       operator tokens seal [EMAIL]    seals the OAuth tokens with the current key, where another sealed them
-       operator stripe-setup   registers the webhook endpoints below PUBLIC_API_URL at Stripe, asking with the key
-                               STRIPE_SETUP_KEY where it is set, and keeps their signing secrets in the secret";
+const USAGE: &str = "usage: operator table          create the table (local endpoints only)
+       operator fixtures       write test users and courses (local endpoints only)
+       operator staff EMAIL    make the user with this e-mail address a staff member
+       operator passwords      move password hashes that are still on user profiles to the credentials table
+       operator tokens renew [EMAIL]   have Stripe issue new OAuth tokens for one seller or for all, and seal them
+       operator tokens seal [EMAIL]    seal OAuth tokens again that were sealed with an older key
+       operator stripe-setup   register the webhook endpoints at PUBLIC_API_URL with Stripe and store their signing
+                               secrets in the secret; uses the key STRIPE_SETUP_KEY if it is set";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -34,22 +35,23 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &[&str]) -> Result<String, Failure> {
-    let endpoint = shared::aws::endpoint("DYNAMODB");
+    let endpoint = shared::cloud::aws::endpoint("DYNAMODB");
     let local = endpoint.as_deref().is_some_and(is_local);
     match arguments {
         ["table" | "fixtures"] if !local => {
-            Err("set AWS_ENDPOINT_URL_DYNAMODB to a local DynamoDB; a deployed table is made by template.yaml \
-                                                 and gets no test users"
+            Err("set AWS_ENDPOINT_URL_DYNAMODB to a local DynamoDB; template.yaml creates the deployed table, \
+                                                 which gets no test users"
                 .into())
         }
-        ["staff", _] | ["tokens", ..] | ["stripe-setup"] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
-            Err("put AWS credentials into the environment: eval \"$(aws configure export-credentials --format env)\"".into())
+        ["staff", _] | ["passwords"] | ["tokens", ..] | ["stripe-setup"] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
+            Err("set AWS credentials in the environment: eval \"$(aws configure export-credentials --format env)\"".into())
         }
         ["table"] => {
             let app = App::from_env()?;
-            table::create(&shared::aws::dynamodb(&app.aws, endpoint), &app.config.table_name).await
+            table::create(&shared::cloud::aws::dynamodb(&app.aws, endpoint), &app.config.table_name).await
         }
         ["fixtures"] => fixtures::write(&App::from_env()?).await,
+        ["passwords"] => passwords::run(&App::from_env()?).await,
         ["staff", email] => staff::appoint(&App::from_env()?, email).await,
         ["tokens", work, email @ ..] if email.len() < 2 => {
             let work = match *work {
@@ -58,14 +60,14 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                 _ => return Err(USAGE.into()),
             };
             let app = App::from_env()?;
-            let client = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
+            let client = shared::cloud::aws::secrets_manager(&app.aws, shared::cloud::aws::endpoint("SECRETS_MANAGER"));
             let stripe = Gateway::from_env(&app).await?;
             let keys = secrets::read(&client, &app.config.token_keys_secret_arn).await?;
             Ok(tokens::run(&app, &stripe, &keys, work, email.first().copied()).await?.to_string())
         }
         ["stripe-setup"] => {
             let app = App::from_env()?;
-            let client = shared::aws::secrets_manager(&app.aws, shared::aws::endpoint("SECRETS_MANAGER"));
+            let client = shared::cloud::aws::secrets_manager(&app.aws, shared::cloud::aws::endpoint("SECRETS_MANAGER"));
             let key = std::env::var("STRIPE_SETUP_KEY").ok().filter(|key| !key.is_empty());
             endpoints::set_up(&app, &Secret { client, name: app.config.stripe_secret_arn.clone() }, key).await
         }

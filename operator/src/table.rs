@@ -1,4 +1,4 @@
-//! The table, for the local stack and the tests. The deployed one is in `template.yaml`, and both have the same keys.
+//! The table for the local stack and the tests. The deployed one is in `template.yaml`; both have the same keys.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
     StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
+
+use shared::settings::config::credentials_beside;
 
 use crate::Failure;
 
@@ -22,10 +24,10 @@ fn attribute(name: &str) -> AttributeDefinition {
     text.expect("a name and a type are given")
 }
 
-/// Makes the table unless it is there.
+/// Creates the table unless it exists.
 ///
 /// # Errors
-/// Where DynamoDB fails.
+/// If DynamoDB fails.
 pub async fn create(client: &Client, name: &str) -> Result<String, Failure> {
     let lists = GlobalSecondaryIndex::builder()
         .index_name("gsi1")
@@ -48,6 +50,7 @@ pub async fn create(client: &Client, name: &str) -> Result<String, Failure> {
         .stream_specification(StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build()?)
         .send()
         .await;
+    create_credentials(client, &credentials_beside(name)).await?;
     let existed = match created {
         Ok(_) => false,
         Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => true,
@@ -55,7 +58,25 @@ pub async fn create(client: &Client, name: &str) -> Result<String, Failure> {
     };
     wait_until_active(client, name).await?;
     expire(client, name).await?;
-    Ok(if existed { format!("the table {name} is there already") } else { format!("made the table {name}") })
+    Ok(if existed { format!("the table {name} already exists") } else { format!("created the table {name}") })
+}
+
+/// Creates the table of password hashes, which has neither an index nor a stream.
+async fn create_credentials(client: &Client, name: &str) -> Result<(), Failure> {
+    let created = client
+        .create_table()
+        .table_name(name)
+        .set_attribute_definitions(Some(["pk", "sk"].map(attribute).to_vec()))
+        .set_key_schema(Some(key("pk", "sk")))
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await;
+    match created {
+        Err(error) if !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {
+            Err(DisplayErrorContext(error).to_string().into())
+        }
+        _ => wait_until_active(client, name).await,
+    }
 }
 
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), Failure> {
@@ -66,10 +87,10 @@ async fn wait_until_active(client: &Client, name: &str) -> Result<(), Failure> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(format!("the table {name} does not become active").into())
+    Err(format!("the table {name} did not become active").into())
 }
 
-/// Lets items go at the time in their `ttl`. DynamoDB refuses to be told twice.
+/// Lets items expire at the time in their `ttl`. DynamoDB fails if this is already set.
 async fn expire(client: &Client, name: &str) -> Result<(), Failure> {
     let answer = client.describe_time_to_live().table_name(name).send().await.map_err(|error| DisplayErrorContext(error).to_string())?;
     let status = answer.time_to_live_description().and_then(|description| description.time_to_live_status());

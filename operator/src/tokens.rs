@@ -1,25 +1,25 @@
-//! Sellers' OAuth tokens. The functions never use them; new ones are issued where old ones may have leaked, and they are
-//! sealed anew before a sealing key is thrown away.
+//! Sellers' OAuth tokens. The functions never use them. They are renewed if the
+//! old ones may have leaked, and sealed again before a sealing key is thrown away.
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::entropy::Entropy;
-use shared::seal::{open, seal};
-use shared::secrets::TokenKeys;
+use shared::base::entropy::Entropy;
+use shared::domain::user::{Email, User};
+use shared::settings::seal::{open, seal};
+use shared::settings::secrets::TokenKeys;
 use shared::store::Written;
 use shared::store::page::Page;
 use shared::stripe::Gateway;
 use shared::stripe::oauth::TokenError;
-use shared::user::{Email, User};
 
 use crate::Failure;
 
-/// What is to be done with the tokens.
+/// What to do with the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Stripe issues new ones.
+    /// Have Stripe issue new ones.
     Renew,
-    /// They are sealed with the current key; Stripe is not asked.
+    /// Seal them with the current key, without calling Stripe.
     Seal,
 }
 
@@ -28,14 +28,14 @@ struct Stored {
     refresh_token: Option<String>,
 }
 
-/// How it went.
+/// The result.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Whose tokens are new, or newly sealed.
+    /// How many sellers' tokens were renewed or sealed again.
     pub done: usize,
-    /// Who must connect again: the access is gone at Stripe, or the tokens do not open.
+    /// Sellers who must connect again: access was revoked at Stripe, or the tokens cannot be opened.
     pub gone: Vec<String>,
-    /// Whose tokens could not be renewed now. They are as they were.
+    /// Sellers whose tokens could not be renewed now. They are unchanged.
     pub failed: Vec<String>,
 }
 
@@ -51,11 +51,11 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Does it for one seller, or for all. It can be run again at any time: what was issued and not stored is of no harm, for the
-/// refresh token stays good.
+/// Does this for one seller or for all. It can be run again at any time: tokens that
+/// were issued but not stored do no harm, because the refresh token stays valid.
 ///
 /// # Errors
-/// Where there is no such user, or DynamoDB fails.
+/// If there is no such user, or DynamoDB fails.
 pub async fn run(app: &App, stripe: &Gateway, keys: &TokenKeys, work: Work, email: Option<&str>) -> Result<Report, Failure> {
     let mut report = Report::default();
     if let Some(email) = email {
@@ -89,7 +89,7 @@ async fn one(app: &App, stripe: &Gateway, keys: &TokenKeys, work: Work, user: &U
     let text = match work {
         Work::Seal => text,
         Work::Renew => {
-            let stored: Stored = serde_json::from_str(&text).map_err(|_| "what is sealed is no tokens")?;
+            let stored: Stored = serde_json::from_str(&text).map_err(|_| "the sealed text does not contain tokens")?;
             let Some(refresh_token) = stored.refresh_token else {
                 report.gone.push(user.email.clone());
                 return Ok(());
@@ -108,7 +108,7 @@ async fn one(app: &App, stripe: &Gateway, keys: &TokenKeys, work: Work, user: &U
         }
     };
     let sealed = seal(keys, &user.id, &text, &Entropy::system());
-    // Linked anew or unlinked at this moment: what is there now is newer.
+    // If linked again or unlinked concurrently, what is there now is newer.
     if app.store.replace_tokens(&user.id, &seen, &sealed).await? == Written::Yes {
         report.done += 1;
     }

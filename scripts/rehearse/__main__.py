@@ -1,11 +1,11 @@
-"""The rehearsal of a deployment: template.yaml, deployed by SAM to an emulator of AWS on this machine that enforces IAM.
+"""Rehearses a deployment: SAM deploys template.yaml to a local AWS emulator that enforces IAM.
 
     rehearse [--debug]
 
-A seller connects and a buyer buys over the deployed API, thirty times at once; a permission is taken away and is
-missed; the stack is updated and keeps its data; it is deleted and leaves what it must. What the emulator cannot show
-(see docs/operations.md) the rules over the template hold. The functions are built as scripts/build-release does, and
-packed by SAM; with --debug they are debug builds, which are made sooner.
+Over the deployed API, a seller connects and a buyer sends thirty concurrent purchase requests. Then a permission is removed, and a
+request must fail. The stack is updated and must keep its data, then deleted and must leave the table and secrets. Tests of the
+template check what the emulator cannot (see docs/operations.md). scripts/build-release builds the functions, and SAM packages
+them; --debug uses debug builds, which are faster to build.
 """
 
 import argparse
@@ -50,22 +50,20 @@ def target():
 
 
 def built(folder, source, debug):
-    """The folder with a function's bootstrap, as Lambda takes it, for each folder with its source."""
+    """Builds the functions. Returns the folder with each bootstrap, by the folder that the template names."""
     functions = template.functions(source)
     if debug:
-        cargo("build", "--quiet")
+        cargo("build", "--quiet", *(part for code in functions.values() for part in ("--bin", pathlib.Path(code).name)))
         for code in functions.values():
             (folder / code).mkdir(parents=True)
             shutil.copy2(target() / "debug" / pathlib.Path(code).name, folder / code / "bootstrap")
         return {code: folder / code for code in functions.values()}
-    # SAM builds each function by a command of its own, which finds the work of this one done.
     run(str(ROOT / "scripts" / "build-release"), "x86_64")
-    run("sam", "build", "--build-dir", str(folder), "--parameter-overrides", "Architecture=x86_64")
-    return {code: folder / name for name, code in functions.items()}
+    return {code: target() / "lambda" / pathlib.Path(code).name for code in functions.values()}
 
 
 class Deployment:
-    """The stack and the clients to look at it with."""
+    """The stack, and the clients to inspect it."""
 
     def __init__(self, endpoint, folder, stripe_url):
         self.endpoint, self.folder, self.stripe_url = endpoint, folder, stripe_url
@@ -115,7 +113,7 @@ class Deployment:
         subprocess.run([str(program), *arguments], env=environment, check=True, stdin=subprocess.DEVNULL)
 
     def logged(self, function, text):
-        """Whether a function's log has this text."""
+        """Whether a function's log contains this text."""
         logs = self.client("logs")
         for group in logs.describe_log_groups()["logGroups"]:
             if not group["logGroupName"].endswith(function):
@@ -128,15 +126,14 @@ class Deployment:
 
 def rehearse(arguments, folder):
     source = (ROOT / "template.yaml").read_text()
-    cargo("build", "--quiet", "--package", "local", "--example", "stripe")
-    cargo("build", "--quiet", "--package", "operator")
+    cargo("build", "--quiet", "--bin", "stripe-stand-in", "--bin", "operator")
     code = built(folder / "code", source, arguments.debug)
     text = template.for_rehearsal(source, code)
-    say("everything is built")
+    say("build finished")
 
     with contextlib.ExitStack() as stack:
         endpoint = stack.enter_context(emulator.emulator(folder))
-        say(f"the emulator answers at {endpoint}, with IAM enforced, and listens nowhere else")
+        say(f"the emulator is running at {endpoint} only, with IAM enforced")
         stripe_port = emulator.free_port()
         stripe_url = f"http://127.0.0.1:{stripe_port}"
         deployment = Deployment(endpoint, folder, stripe_url)
@@ -151,31 +148,31 @@ def rehearse(arguments, folder):
         assert len(functions) == len(code)
         say(f"{len(functions)} functions, {len(routes)} routes")
 
-        program = target() / "debug" / "examples" / "stripe"
+        program = target() / "debug" / "stripe-stand-in"
         stack.enter_context(emulator.stripe(program, stripe_port, api, folder))
         keys = {"secret_key": "sk_test_local", "webhook_secrets": [], "connect_webhook_secrets": []}
         deployment.client("secretsmanager").put_secret_value(SecretId=outputs["StripeSecretArn"], SecretString=json.dumps(keys))
-        # The stand-in resolves no names of the emulator's: it sends events to the other address that the API has there.
+        # The stand-in cannot resolve the emulator's host names, so it sends events to the API's other URL.
         deployment.operator(outputs["TableName"], "stripe-setup", STRIPE_SECRET_ARN=outputs["StripeSecretArn"], STRIPE_API_BASE=stripe_url,
                             PUBLIC_API_URL=f"{endpoint}/_aws/execute-api/{api_id}/$default")
-        # The emulator's CloudFormation leaves out what a generated secret is asked to exclude; its Secrets Manager does not.
+        # The emulator's CloudFormation ignores the characters to exclude from a generated secret; its Secrets Manager does not.
         stem, key, password = template.generated_secret(source, "TokenKeysSecret")
         generated = deployment.client("secretsmanager").get_random_password(**password)["RandomPassword"]
         token_keys = json.dumps(json.loads(stem) | {key: generated})
         deployment.client("secretsmanager").put_secret_value(SecretId=outputs["TokenKeysSecretArn"], SecretString=token_keys)
-        deployment.operator(outputs["TableName"], "fixtures")
+        deployment.operator(outputs["TableName"], "fixtures", CREDENTIALS_TABLE_NAME=outputs["CredentialsTableName"])
 
         seller, buyer = journey.log_in(api, "test@seller.com"), journey.log_in(api, "test@buyer.com")
         journey.connect(seller)
         say("the seller is connected")
         course = buyer.json(200, "GET", "/courses")["items"][0]
         purchase, tally = journey.buy_at_once(buyer, course, 30)
-        say(f"thirty purchases at once: {tally}")
+        say(f"thirty concurrent purchase requests: {tally}")
         assert len(journey.charged(stripe_url, purchase)) == 1, "the buyer was charged more than once"
         state = buyer.json(200, "GET", f"/purchases/{purchase}")["status"]
         assert state == "paid", state
         emulator.wait_for("Stripe's event in the log of webhook", 20, lambda: deployment.logged("webhook", "payment_intent.succeeded"))
-        say("one charge, one purchase, paid; Stripe's event has arrived")
+        say("one charge and one paid purchase; Stripe's event has arrived")
         sale = seller.json(200, "GET", "/sales")["items"][0]
         assert sale["purchase_id"] == purchase and sale["net"] + sale["application_fee"] == sale["amount"], sale
 
@@ -183,21 +180,21 @@ def rehearse(arguments, folder):
         answer, body = seller.send("GET", "/sales")
         assert answer.status == 500, f"{answer.status} without the permission: {body[:300]}"
         emulator.wait_for("AccessDenied in the log of purchases", 20, lambda: deployment.logged("purchases", "AccessDenied"))
-        say("a permission less: GET /sales is answered 500, and the log says AccessDenied")
+        say("without the permission, GET /sales returns 500, and the log says AccessDenied")
 
         deployment.deploy(text, DefaultFeePercent="30")
         assert seller.json(200, "GET", "/sales")["items"][0] == sale
         assert buyer.json(200, "GET", f"/purchases/{purchase}")["status"] == "paid"
-        say("updated: the permission is back, and so is what was sold before")
+        say("updated: the permission is back, and earlier sales are unchanged")
 
         cloudformation = deployment.client("cloudformation")
         cloudformation.delete_stack(StackName=STACK)
-        emulator.wait_for("the stack's end", 120, lambda: gone(cloudformation))
+        emulator.wait_for("the deletion of the stack", 120, lambda: gone(cloudformation))
         assert not deployment.client("lambda").list_functions()["Functions"]
         items = deployment.client("dynamodb").scan(TableName=outputs["TableName"], Select="COUNT")["Count"]
         assert items > 0
         deployment.client("secretsmanager").get_secret_value(SecretId=outputs["StripeSecretArn"])
-        say(f"deleted; the table is still there, with {items} items, and so are the secrets")
+        say(f"deleted; the table, with {items} items, and the secrets are still there")
 
 
 def gone(cloudformation):
@@ -211,7 +208,7 @@ def gone(cloudformation):
 
 
 def stop(number, _):
-    """Ends the rehearsal as an error would: what it started is ended with it. Once; a second signal finds that at work."""
+    """Ends the rehearsal like an error, so that everything it started is stopped. Further signals are ignored meanwhile."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
     raise SystemExit(128 + number)
@@ -221,7 +218,7 @@ def main():
     for one in SIGNALS:
         signal.signal(one, stop)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--debug", action="store_true", help="take debug builds of the functions, which are made sooner")
+    parser.add_argument("--debug", action="store_true", help="use debug builds of the functions, which are faster to build")
     arguments = parser.parse_args()
     folder = target() / "rehearsal"
     shutil.rmtree(folder, ignore_errors=True)
@@ -231,9 +228,9 @@ def main():
     except BaseException:
         print(f"The logs are in {folder}.", file=sys.stderr)
         raise
-    # The binaries are large, and the logs of a success say nothing.
+    # The binaries are large, and nobody needs the logs of a success.
     shutil.rmtree(folder)
-    say("the deployment is rehearsed")
+    say("the rehearsal succeeded")
 
 
 main()

@@ -1,4 +1,4 @@
-"""The AWS emulator, with enforced IAM, on 127.0.0.1 alone, and the Stripe stand-in beside it."""
+"""Runs the AWS emulator, with IAM enforced and only on 127.0.0.1, and the Stripe stand-in."""
 
 import contextlib
 import os
@@ -21,19 +21,19 @@ def free_port():
 
 
 def wait_for(what, seconds, check):
-    """Asks until `check` gives something, and gives it back."""
+    """Calls `check` until it returns something, and returns that."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = check()
         if found:
             return found
         time.sleep(0.2)
-    raise SystemExit(f"{what}: not within {seconds} s")
+    raise SystemExit(f"timed out after {seconds} s waiting for {what}")
 
 
 @contextlib.contextmanager
 def running(name, command, environment, log, stdin=subprocess.DEVNULL):
-    """A process in a group of its own, ended with all that it started."""
+    """A process in its own process group, stopped together with everything it started."""
     with open(log, "wb") as output:
         process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=output, stderr=output, start_new_session=True)
     try:
@@ -44,14 +44,14 @@ def running(name, command, environment, log, stdin=subprocess.DEVNULL):
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            print(f"{name} did not end by itself", file=sys.stderr)
+            print(f"{name} did not stop by itself", file=sys.stderr)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def emulator(folder):
-    """Gives the endpoint. What the functions inherit is what is written here, and nothing of the caller's."""
+    """Yields the endpoint. The functions inherit only this environment, nothing of the caller's."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     home = folder / "home"
@@ -65,7 +65,7 @@ def emulator(folder):
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "MINISTACK_REGION": REGION,
-        # Without it the functions would look for AWS itself.
+        # Without this, the functions would call AWS itself.
         "AWS_ENDPOINT_URL": endpoint,
     }
     program = pathlib.Path(sys.executable).with_name("ministack")
@@ -83,7 +83,7 @@ def emulator(folder):
 
 
 def only_local(process):
-    """Fails where the emulator listens on anything but 127.0.0.1."""
+    """Fails if the emulator listens on anything but 127.0.0.1."""
     sockets = {os.readlink(entry) for entry in readable(pathlib.Path(f"/proc/{process.pid}/fd"))}
     for table in ("tcp", "tcp6"):
         for line in pathlib.Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]:
@@ -102,10 +102,10 @@ def readable(folder):
 
 @contextlib.contextmanager
 def stripe(program, port, api_url, folder):
-    """The Stripe stand-in, without webhook endpoints. It ends when its standard input does."""
-    environment = {"REDIRECT_URI": f"{api_url}/users/oauth/callback"}
+    """The Stripe stand-in, without webhook endpoints. It stops when its standard input ends."""
+    command = [str(program), "--until-eof", "--port", str(port), "--redirect-uri", f"{api_url}/users/oauth/callback"]
     log = folder / "stripe.log"
-    with running("the Stripe stand-in", [str(program), str(port)], environment, log, stdin=subprocess.PIPE) as process:
+    with running("the Stripe stand-in", command, {}, log, stdin=subprocess.PIPE) as process:
         wait_for("the Stripe stand-in", 20, lambda: b"http://" in log.read_bytes())
         yield
         process.stdin.close()

@@ -1,4 +1,4 @@
-"""What people do, over HTTP, at the deployed API."""
+"""What users do at the deployed API, over HTTP."""
 
 import concurrent.futures
 import http.client
@@ -10,7 +10,7 @@ STOREFRONT = "http://localhost:3000"
 
 
 class Browser:
-    """Keeps cookies and follows no redirect. Every host is this machine, whatever its name."""
+    """Keeps cookies and follows no redirects. Connects to this machine, whatever the host name."""
 
     def __init__(self, api, cookies=None):
         self.api = api
@@ -65,7 +65,7 @@ def connect(seller):
 
 
 def buy_at_once(buyer, course, times):
-    """Asks for one purchase many times at one moment; gives the purchase, and how often which answer came."""
+    """Sends the same purchase request many times at once. Returns the purchase, and how often each response came."""
     request = {"course_id": course["id"], "payment_method": "pm_card_visa", "expected_amount": course["price"]["amount"]}
 
     def attempt(_):
@@ -86,7 +86,7 @@ def buy_at_once(buyer, course, times):
 
 
 def charged(stripe_url, purchase):
-    """The succeeded PaymentIntents at Stripe that name the purchase."""
+    """The purchase's succeeded PaymentIntents at Stripe."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(stripe_url).netloc, timeout=30)
     connection.request("GET", "/v1/payment_intents?limit=100", headers={"Authorization": "Bearer sk_test_local"})
     found = json.loads(connection.getresponse().read())

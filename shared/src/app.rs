@@ -1,14 +1,14 @@
-//! What every function is made with, once, when it starts.
+//! What every function needs, created once when it starts.
 
 use aws_types::SdkConfig;
 
-use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
-use crate::entropy::Entropy;
+use crate::base::clock::Clock;
+use crate::base::entropy::Entropy;
+use crate::cloud::{aws, transport};
+use crate::settings::config::{Config, ConfigError};
 use crate::store::Store;
-use crate::{aws, transport};
 
-/// Settings and clients. Tests make their own, with local endpoints.
+/// Settings and clients. Tests create their own with local endpoints.
 #[derive(Clone, Debug)]
 pub struct App {
     /// Settings.
@@ -17,29 +17,29 @@ pub struct App {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
-    /// The table.
+    /// The DynamoDB table.
     pub store: Store,
     /// The process's one HTTP client.
     pub http: reqwest::Client,
-    /// What AWS clients are made of.
+    /// The configuration for AWS clients.
     pub aws: SdkConfig,
 }
 
 impl App {
-    /// From the environment. Asks nobody anything: the first connection is made by the first request.
+    /// Reads the environment. Makes no network call: the first request opens the first connection.
     ///
     /// # Errors
-    /// Where a variable has a value that cannot be used.
+    /// If a variable has a value that cannot be used.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(Config::from_env()?, Clock::System, Entropy::system(), aws::endpoint("DYNAMODB")))
     }
 
-    /// With settings of one's own.
+    /// Creates it with the given settings.
     #[must_use]
     pub fn new(config: Config, clock: Clock, entropy: Entropy, dynamodb: Option<String>) -> Self {
         let http = transport::client();
         let aws = aws::config(http.clone());
-        let store = Store::new(aws::dynamodb(&aws, dynamodb), &config.table_name);
+        let store = Store::new(aws::dynamodb(&aws, dynamodb), &config.table_name).with_credentials(&config.credentials_table);
         Self { config, clock, entropy, store, http, aws }
     }
 }

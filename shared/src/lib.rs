@@ -1,40 +1,26 @@
-//! What the functions of the course marketplace share: the domain, the table, the Stripe gateway and the HTTP edge.
+//! What the functions of the course marketplace share.
 //!
-//! The domain ([`money`], [`course`], [`user`], [`purchase`], [`membership`], [`ids`]) knows neither HTTP nor AWS nor Stripe.
+//! Each module knows only those above it in this list; a test (`tests/src/contract/layers.rs`) enforces that. Within a module, too,
+//! files depend on each other in one direction only.
+//!
+//! 1. [`base`]: time, randomness, logs, metrics, passwords and text.
+//! 2. [`domain`]: the rules about courses, money and people. It knows nothing of HTTP, AWS or Stripe's API.
+//! 3. [`settings`]: settings from the environment and from secrets.
+//! 4. [`cloud`]: the HTTP client and the AWS clients that use it.
+//! 5. [`store`]: the DynamoDB table.
+//! 6. [`app`]: settings, clock, table and clients together.
+//! 7. [`stripe`]: the gateway to Stripe.
+//! 8. [`work`]: what needs both the table and Stripe.
+//! 9. [`http`]: requests and responses.
 
 pub mod app;
-pub mod aws;
-pub mod card;
-pub mod clock;
-pub mod config;
-pub mod course;
-#[cfg(feature = "stripe")]
-pub mod customers;
-pub mod entropy;
-pub mod error;
+pub mod base;
+pub mod cloud;
+pub mod domain;
 pub mod http;
-pub mod ids;
-pub mod log;
-pub mod membership;
-#[cfg(feature = "stripe")]
-pub mod memberships;
-pub mod metrics;
-pub mod money;
-#[cfg(feature = "password")]
-pub mod password;
-pub mod purchase;
-#[cfg(feature = "stripe")]
-pub mod rotating;
-#[cfg(feature = "stripe")]
-pub mod seal;
-#[cfg(feature = "stripe")]
-pub mod secrets;
-#[cfg(feature = "stripe")]
-pub mod settlement;
+pub mod settings;
 pub mod store;
 #[cfg(feature = "stripe")]
 pub mod stripe;
-pub mod transport;
-#[cfg(test)]
-mod trials;
-pub mod user;
+#[cfg(feature = "stripe")]
+pub mod work;

@@ -1,8 +1,10 @@
 //! What the API answers, one file for each group of routes.
 
+mod addresses;
 mod catalogue;
 mod config;
 mod course;
+mod credentials;
 mod log_in;
 mod me;
 mod my_courses;
@@ -11,3 +13,4 @@ mod purchases;
 mod routes;
 mod sign_up;
 mod staff;
+mod suspended;

@@ -1,8 +1,11 @@
-//! What must agree without anything that compiles them together: template.yaml, openapi.yaml, the local router in
-//! Cargo.toml, and what the functions read from their environment and answer.
+//! Checks that files agree that no compiler checks together: template.yaml, openapi.yaml, the
+//! local router in Cargo.toml, and what the functions read from their environment and answer.
 
 mod alarms;
+mod deploy;
 mod events;
+mod layers;
+mod moves;
 mod openapi;
 mod problems;
 mod reach;

@@ -1,18 +1,21 @@
-//! The world in which handlers are tested: real local servers on ports of their own, a fresh table for each test, a
-//! clock that a test moves, and requests in the form in which API Gateway sends them.
+//! The world in which handlers are tested: real local servers on their own ports, a fresh
+//! table for each test, a clock that tests can move, and requests in API Gateway's format.
 
 mod client;
+mod described;
 mod dispatch;
 mod event;
 mod events;
 mod mail;
 mod people;
 mod router;
+mod schema;
 mod secrets;
 mod shape;
 mod stripe;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,11 +27,12 @@ use local::dynamo::Dynamo;
 use local::proxy::Proxy;
 use serde_json::json;
 use shared::app::App;
-use shared::clock::Clock;
-use shared::config::Config;
-use shared::entropy::Entropy;
+use shared::base::clock::Clock;
+use shared::base::entropy::Entropy;
+use shared::settings::config::Config;
 use shared::store::Store;
 use shared::store::books::Line;
+use stripe_stand_in::StandIn;
 use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
@@ -39,8 +43,9 @@ pub(crate) use secrets::Secret;
 pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
-/// What the functions are told by their environment, unless a test says otherwise.
-const SETTINGS: [(&str, &str); 8] = [
+/// The functions' environment, unless a test overrides it.
+const SETTINGS: [(&str, &str); 11] = [
+    ("STACK_ID", "under-test"),
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
     ("STRIPE_CLIENT_ID", "ca_local"),
@@ -48,55 +53,59 @@ const SETTINGS: [(&str, &str); 8] = [
     ("STOREFRONT_URL", "http://localhost:3000"),
     ("ALLOWED_ORIGINS", "http://localhost:3000,https://partner.example"),
     ("DEFAULT_FEE_PERCENT", "50"),
+    // Tests of fees set their own; `payments::fees` tests the default.
+    ("FEE_MINIMUM", "none"),
+    // All clients have the same address by default.
+    ("ADDRESS_LIMITS", "1000"),
     ("MAIL_FROM", "Courses <courses@example.com>"),
 ];
 
-/// When every test begins: 2033-06-15 10:30 UTC, so that none depends on the day on which it runs. It is the middle of an hour, of
-/// a month of thirty days. DynamoDB deletes by the time of the machine, so it must not be past.
+/// When every test begins: 2033-06-15 10:30 UTC, so that no test depends on the current day. It is the middle of an
+/// hour, in a month of thirty days. DynamoDB expires items by the machine's clock, so it must not be in the past.
 const BEGINNING: i64 = 2_002_444_200;
 
-/// How long DynamoDB may take to answer.
+/// Timeout of DynamoDB.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `STRIPE_TIMEOUT_MS` for a world in which Stripe is broken so: only where no answer comes does anybody have to wait so long.
+/// `STRIPE_TIMEOUT_MS` for a world with this fault at Stripe. Only a missing response makes anybody wait for the timeout.
 pub(crate) fn patience_with(fault: &serde_json::Value) -> &'static str {
     if fault["kind"] == "no_answer" { "1000" } else { "60000" }
 }
 
-/// How long the functions wait before they ask DynamoDB or Stripe again.
+/// How long the functions pause before they retry DynamoDB or Stripe.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Everything that one test has to itself. Its servers stop when it is dropped.
+/// A test's own environment. Its servers stop when it is dropped.
 pub(crate) struct World {
-    /// What the functions are made with.
+    /// What the functions need.
     pub(crate) app: App,
-    /// Before DynamoDB: counts what the functions ask of it, and breaks what it is told to.
+    /// In front of DynamoDB: counts calls and injects faults.
     pub(crate) proxy: Proxy,
-    /// The same before Stripe.
+    /// The same in front of Stripe.
     pub(crate) stripe_proxy: Proxy,
-    /// Stripe, and the functions that talk to it.
+    /// Stripe, and the functions that call it.
     pub(crate) payments: Payments,
-    /// The function that sends mails, and where they arrive.
+    /// The function that sends mails, and their destination.
     post_office: mail::Post,
-    /// DynamoDB itself, past the proxy.
+    /// Access to DynamoDB that bypasses the proxy.
     database: Client,
-    dynamo: Dynamo,
+    dynamo: Arc<Dynamo>,
 }
 
 impl World {
-    /// With the usual settings.
+    /// With the default settings.
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// With some environment variables of the functions set otherwise.
+    /// With some of the functions' environment variables changed.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let world = Self::build(settings, Clock::shifted(), Entropy::system()).await;
+        let world = Self::alone(settings, Clock::shifted(), Entropy::system()).await;
         world.pass(time::Duration::seconds(BEGINNING - world.app.clock.now().unix_timestamp())).await;
         world
     }
 
-    /// With the functions reading Stripe's keys from a secret, which can be rotated.
+    /// The functions read Stripe's keys from a secret that can be rotated.
     pub(crate) async fn with_secret(value: &serde_json::Value) -> (Self, Secret) {
         let mut world = Self::start().await;
         let secret = Secret::start(&world.app, value).await;
@@ -104,21 +113,29 @@ impl World {
         (world, secret)
     }
 
-    /// The same in which nothing is left to chance: the same bytes for the same seed, and time that only [`World::pass`] lets
-    /// pass, here and at Stripe.
+    /// A deterministic world: the same random bytes for the same seed, and
+    /// time that passes only through [`World::pass`], here and at Stripe.
     pub(crate) async fn seeded(settings: &[(&str, &str)], seed: u64, now: OffsetDateTime) -> Self {
         local::host_servers_on_this_thread();
-        let world = Self::build(settings, Clock::held(now), Entropy::seeded(seed)).await;
+        let world = Self::alone(settings, Clock::held(now), Entropy::seeded(seed)).await;
         world.admin("POST", "clock/hold", json!({"at": now.unix_timestamp()})).await;
         world
     }
 
-    async fn build(settings: &[(&str, &str)], clock: Clock, entropy: Entropy) -> Self {
-        // Cargo unifies features: in this binary the stand-in's own HTTP client has TLS, and asks for a provider.
+    /// Another deployment on the same Stripe account and clock, with its own table. From now on Stripe sends both deployments all events.
+    pub(crate) async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        Self::build(settings, self.app.clock.clone(), Entropy::system(), self.dynamo.clone(), self.payments.stand_in()).await
+    }
+
+    async fn alone(settings: &[(&str, &str)], clock: Clock, entropy: Entropy) -> Self {
+        // Cargo unifies features, so in this binary the stand-in's HTTP client has TLS and needs a provider.
         let _installed_already = rustls::crypto::ring::default_provider().install_default();
-        let dynamo = Dynamo::memory().await.expect("a port is free");
+        let dynamo = Arc::new(Dynamo::memory().await.expect("a port is free"));
+        Self::build(settings, clock, entropy, dynamo, Arc::new(stripe::stand_in().await)).await
+    }
+
+    async fn build(settings: &[(&str, &str)], clock: Clock, entropy: Entropy, dynamo: Arc<Dynamo>, stand_in: Arc<StandIn>) -> Self {
         let proxy = local::proxy::start(dynamo.url()).await.expect("a port is free");
-        let stand_in = stripe::stand_in().await;
         let stripe_proxy = local::proxy::start(stand_in.url()).await.expect("a port is free");
         let address = stripe_proxy.url();
         let config = Config::from_lookup(|name| {
@@ -128,36 +145,36 @@ impl World {
         });
         let config = config.expect("the settings are sound");
         let mut app = App::new(config, clock, entropy, Some(proxy.url()));
-        // A machine that is busy with thirty requests at once is no DynamoDB that does not answer.
+        // On a busy machine with thirty parallel requests, a slow DynamoDB must not count as one that does not answer.
         let patience = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
         let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
         app.aws = app.aws.to_builder().timeout_config(patience).retry_config(retries).build();
-        app.store = Store::new(shared::aws::dynamodb(&app.aws, Some(proxy.url())), &app.config.table_name);
-        let database = shared::aws::dynamodb(&app.aws, Some(dynamo.url()));
+        app.store = Store::new(shared::cloud::aws::dynamodb(&app.aws, Some(proxy.url())), &app.config.table_name);
+        let database = shared::cloud::aws::dynamodb(&app.aws, Some(dynamo.url()));
         operator::table::create(&database, &app.config.table_name).await.expect("the table can be made");
         let payments = Payments::start(&app, stand_in).await;
         let post_office = mail::Post::start(&app, &dynamo).await;
         Self { app, proxy, stripe_proxy, payments, post_office, database, dynamo }
     }
 
-    /// DynamoDB itself, past the proxy.
+    /// Access to DynamoDB that bypasses the proxy.
     pub(crate) fn database(&self) -> &Client {
         &self.database
     }
 
-    /// Writes many items at once, in DynamoDB's JSON, past the functions.
+    /// Writes many items at once, in DynamoDB's JSON, bypassing the functions.
     pub(crate) fn import(&self, items: Vec<serde_json::Value>) {
         self.dynamo.import(&self.app.config.table_name, items).expect("they are items of the table");
     }
 
-    /// Has the table tell nobody any more what is written to it: no mail goes out.
+    /// Turns off the table's stream, so no mail is sent.
     pub(crate) async fn end_stream(&self) {
         let none = StreamSpecification::builder().stream_enabled(false).build().expect("it is complete");
         let update = self.database.update_table().table_name(&self.app.config.table_name).stream_specification(none);
         update.send().await.expect("the table is there");
     }
 
-    /// Everything that is stored, as text, for what must not be in it.
+    /// Everything stored, as text, to check that it contains no secrets.
     pub(crate) async fn stored(&self) -> String {
         let mut text = String::new();
         let mut pages = self.database.scan().table_name(&self.app.config.table_name).into_paginator().send();
@@ -167,7 +184,18 @@ impl World {
         text
     }
 
-    /// The ledger of all days on which memberships moved money.
+    /// Copies another deployment's table, as restoring its backup would.
+    pub(crate) async fn copy_of(&self, other: &Self) {
+        let mut pages = other.database.scan().table_name(&other.app.config.table_name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for item in page.expect("the table can be read").items.unwrap_or_default() {
+                let put = self.database.put_item().table_name(&self.app.config.table_name).set_item(Some(item));
+                put.send().await.expect("the table can be written");
+            }
+        }
+    }
+
+    /// The ledger lines of memberships, from all days.
     pub(crate) async fn ledger_of_memberships(&self) -> Vec<Line> {
         let scan = self.database.scan().table_name(&self.app.config.table_name);
         let scan = scan.filter_expression("begins_with(pk, :ledger) AND attribute_exists(subscription_id)");
@@ -186,7 +214,7 @@ impl World {
         lines
     }
 
-    /// Loses a purchase and all that names it, as a table does that is restored from a backup.
+    /// Deletes a purchase and everything that names it, as restoring a backup can.
     pub(crate) async fn forget_purchase(&self, id: &str) {
         let table = &self.app.config.table_name;
         let names = |item: &std::collections::HashMap<String, AttributeValue>, attribute: &str| {
@@ -205,14 +233,14 @@ impl World {
         }
     }
 
-    /// The operations that DynamoDB was asked for since the last time, in order of arrival.
+    /// The operations sent to DynamoDB since the last call, in order of arrival.
     pub(crate) fn operations(&self) -> Vec<String> {
         let operations = self.proxy.operations();
         self.proxy.clear();
         operations
     }
 
-    /// Moves the functions' clock to just after the beginning of the next quarter of an hour.
+    /// Moves the functions' clock to just after the start of the next quarter of an hour.
     pub(crate) fn to_next_window(&self) {
         let Clock::Shifted(seconds) = &self.app.clock else { unreachable!("the world's clock can be moved") };
         let now = self.app.clock.now().unix_timestamp();

@@ -1,6 +1,8 @@
-//! Buying, linking and hearing from Stripe: across the functions, against a Stripe that behaves.
+//! Purchases, linked accounts and Stripe's events, across the functions and Stripe's stand-in.
 
+mod arrivals;
 mod capabilities;
+mod card_testing;
 mod cards;
 mod charge;
 mod checkout;
@@ -12,14 +14,20 @@ mod erasures;
 mod faults;
 mod fees;
 mod findings;
+mod forged;
+mod guards;
+mod least;
 mod liability;
 mod memberships;
 mod oauth;
 mod onboarding;
+mod open_pages;
 mod payees;
 mod reconcile;
 mod refunds;
 mod rotation;
+mod separate_refunds;
+mod stacks;
 mod tokens;
 mod tutorial;
 mod webhooks;

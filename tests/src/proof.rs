@@ -1,4 +1,4 @@
-//! That money is never wrong, shown by breaking things: at every call that the functions make, in every way.
+//! Shows that money is never wrong by breaking every call that the functions make, in every way.
 
 mod accounts;
 mod calls;
@@ -11,6 +11,7 @@ mod invariants;
 mod links;
 mod mails;
 mod matrix;
+mod members;
 mod memberships;
 mod sale;
 mod scenarios;

@@ -1,7 +1,7 @@
-//! The least that a function with these clients can do: a DynamoDB client, one secret fetched while it starts, an HTTP
-//! client for an API outside of AWS, and one GetItem a request.
+//! The minimum that a function with these clients does: a DynamoDB client, one secret fetched at the start, an HTTP
+//! client for an API outside of AWS, and one GetItem per request.
 //!
-//! It shares nothing with the functions but the crates, so that what `shared` costs shows as the difference.
+//! It shares only dependencies with the functions, so the difference shows the cost of `shared`.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -18,7 +18,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// The SDK's own HTTP client. Its endpoints speak plain HTTP here, so it trusts nobody and has no roots to parse.
+/// The SDK's own HTTP client. Its endpoints use plain HTTP here, so it has no root certificates to parse.
 fn aws() -> Result<SdkConfig, Error> {
     let tls = TlsContext::builder().with_trust_store(TrustStore::empty()).build()?;
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
@@ -33,7 +33,7 @@ fn aws() -> Result<SdkConfig, Error> {
         .build())
 }
 
-/// Embedded roots, as the functions have them.
+/// Embedded root certificates, as in the functions.
 fn http() -> Result<reqwest::Client, Error> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -55,13 +55,13 @@ async fn main() -> Result<(), Error> {
     );
     let secret = secrets.get_secret_value().secret_id(variable("STRIPE_SECRET_ARN")).send().await?;
     let http = http()?;
-    // What nobody can see unused may be left out by the optimiser.
+    // Otherwise the optimiser could remove it as unused.
     std::hint::black_box((&secret, &http));
     let table = variable("TABLE_NAME");
     run(service_fn(|request: Request| answer(&dynamodb, &table, request))).await
 }
 
-/// `GET /courses/{slug}`: the item of a course's page, of which it answers the sort key.
+/// `GET /courses/{slug}`: reads the item of a course's page and returns its sort key.
 async fn answer(dynamodb: &aws_sdk_dynamodb::Client, table: &str, request: Request) -> Result<Response<Body>, Error> {
     let slug = request.uri().path().rsplit('/').next().unwrap_or_default();
     let found = dynamodb

@@ -1,4 +1,4 @@
-//! A Lambda that answers at once: what no function on this runtime can be faster than. The benchmark shows every
+//! A Lambda that answers immediately, the lower limit for functions on this runtime. The benchmark shows every
 //! function as a multiple of it.
 
 use std::convert::Infallible;

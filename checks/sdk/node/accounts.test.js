@@ -1,4 +1,4 @@
-// Connected accounts: OAuth, what the platform may do there, and that they are apart.
+// Connected accounts: OAuth, what the platform may do with them, and that they are isolated.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -104,4 +104,23 @@ test('accounts do not see each other', async () => {
     await assert.rejects(stripe.customers.retrieve(customer.id, {}, { stripeAccount }), missing);
     await assert.rejects(stripe.paymentIntents.retrieve(payment.id, {}, { stripeAccount }), missing);
   }
+});
+
+test('banks and persons of an account that the platform made', async () => {
+  const individual = { first_name: 'Ada', last_name: 'Example' };
+  const { id } = await stripe.accounts.create({ type: 'custom', country: 'US', business_type: 'individual', individual });
+  const numbers = { account_number: '000123456789', routing_number: '110000000' };
+  const external_account = { object: 'bank_account', country: 'US', currency: 'usd', ...numbers };
+  const first = await stripe.accounts.createExternalAccount(id, { external_account });
+  const second = await stripe.accounts.createExternalAccount(id, { external_account });
+  assert.deepEqual((await stripe.accounts.listExternalAccounts(id)).data.map((one) => one.id), [first.id, second.id]);
+  assert.equal((await stripe.accounts.retrieveExternalAccount(id, first.id)).default_for_currency, true);
+  assert.equal((await stripe.accounts.updateExternalAccount(id, second.id, { default_for_currency: true })).default_for_currency, true);
+  assert.equal((await stripe.accounts.deleteExternalAccount(id, first.id)).deleted, true);
+  const person = (await stripe.accounts.listPersons(id)).data[0];
+  assert.equal(person.first_name, 'Ada');
+  await stripe.accounts.updatePerson(id, person.id, { last_name: 'Another' });
+  assert.equal((await stripe.accounts.retrievePerson(id, person.id)).last_name, 'Another');
+  assert.equal((await stripe.accounts.del(id)).deleted, true);
+  await assert.rejects(stripe.accounts.retrieve(id), { type: 'StripePermissionError' });
 });

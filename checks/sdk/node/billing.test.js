@@ -1,4 +1,4 @@
-// Subscriptions and their invoices, in the time of a test clock.
+// Subscriptions and their invoices, on a test clock.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ const START = 1_801_396_800; // 2027-01-31T12:00:00Z
 const DAY = 24 * 60 * 60;
 const clocks = stripe.testHelpers.testClocks;
 
-/** A customer on a clock of its own, and a product with its prices. */
+/** A customer on a separate clock, and a product with its prices. */
 async function shop() {
   const clock = (await clocks.create({ frozen_time: START, name: 'A year' })).id;
   const customer = (
@@ -84,4 +84,18 @@ test('an open invoice is paid or given up', async () => {
   const draft = (await stripe.invoices.list({ customer, status: 'draft' })).data[0];
   assert.equal((await stripe.invoices.finalizeInvoice(draft.id)).status, 'open');
   assert.equal((await stripe.invoices.retrieve(draft.id)).status, 'open');
+});
+
+test('an invoice of no subscription', async () => {
+  const invoice_settings = { default_payment_method: 'pm_card_visa' };
+  const customer = (await stripe.customers.create({ payment_method: 'pm_card_visa', invoice_settings })).id;
+  const item = { customer, currency: 'usd', description: 'Setup' };
+  const kept = await stripe.invoiceItems.create({ ...item, amount: 1000 });
+  const dropped = await stripe.invoiceItems.create({ ...item, amount: 1 });
+  assert.equal((await stripe.invoiceItems.retrieve(dropped.id)).amount, 1);
+  assert.equal((await stripe.invoiceItems.del(dropped.id)).deleted, true);
+  assert.deepEqual(ids((await stripe.invoiceItems.list({ customer, pending: true })).data), [kept.id]);
+  const draft = await stripe.invoices.create({ customer, pending_invoice_items_behavior: 'include' });
+  assert.deepEqual([draft.parent, draft.status, draft.amount_due], [null, 'draft', 1000]);
+  assert.equal((await stripe.invoices.pay(draft.id)).status, 'paid');
 });

@@ -1,4 +1,4 @@
-// Events: as they are read and as they are delivered.
+// Events, read from the API and delivered to webhooks.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

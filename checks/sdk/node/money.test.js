@@ -1,4 +1,4 @@
-// Where the money goes: balances, refunds, transfers, application fees, disputes.
+// Movements of money: balances, refunds, transfers, application fees, disputes.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -77,7 +77,7 @@ test('a dispute takes the money until it is won', async () => {
   assert.equal(changed.status, 'under_review');
   const lost = await held();
   await admin('POST', `disputes/${dispute.id}/close`, { outcome: 'won' });
-  assert.deepEqual([(await stripe.disputes.retrieve(dispute.id)).status, await held()], ['won', lost + 5000]);
+  assert.deepEqual([(await stripe.disputes.retrieve(dispute.id)).status, await held()], ['won', lost + 6500]);
 });
 
 test('a dispute is conceded', async () => {
@@ -96,4 +96,11 @@ test('a payout is made, marked and canceled', async () => {
   assert.equal((await stripe.payouts.retrieve(id, {}, { stripeAccount })).metadata.week, '1');
   assert.deepEqual(ids((await stripe.payouts.list({}, { stripeAccount })).data), [id]);
   assert.equal((await stripe.payouts.cancel(id, {}, { stripeAccount })).status, 'canceled');
+});
+
+test('the older way to a refund', async () => {
+  const { latest_charge: charge } = await pay();
+  const refund = await stripe.rawRequest('POST', `/v1/charges/${charge}/refunds`, { amount: 100 });
+  assert.deepEqual([refund.charge, refund.amount], [charge, 100]);
+  assert.deepEqual((await stripe.rawRequest('GET', `/v1/charges/${charge}/refunds`)).data.map((one) => one.id), [refund.id]);
 });

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { admin, browser, connected, ids, pay, stripe, walk, withFault } from './support.js';
 
 test('a payment in steps', async () => {
-  const { id } = await stripe.paymentIntents.create({ amount: 5000, currency: 'usd', payment_method_types: ['card'] });
+  const { id } = await stripe.paymentIntents.create({ amount: 5000, currency: 'usd', allowed_payment_method_types: ['card'] });
   await stripe.paymentIntents.update(id, { amount: 6000, metadata: { course: 'one' } });
   const confirmed = await stripe.paymentIntents.confirm(id, { payment_method: 'pm_card_visa' });
   assert.deepEqual([confirmed.status, confirmed.amount_received], ['succeeded', 6000]);
@@ -54,7 +54,7 @@ test('authentication is asked for, succeeds, fails, and can be left', async () =
 });
 
 test('a browser confirms with the client secret', async () => {
-  const { id, client_secret } = await stripe.paymentIntents.create({ amount: 5000, currency: 'usd', payment_method_types: ['card'] });
+  const { id, client_secret } = await stripe.paymentIntents.create({ amount: 5000, currency: 'usd', allowed_payment_method_types: ['card'] });
   const paid = await browser.paymentIntents.confirm(id, { client_secret, payment_method: 'pm_card_visa' });
   assert.equal(paid.status, 'succeeded');
   await assert.rejects(browser.paymentIntents.retrieve(id, { client_secret: `${client_secret}x` }));

@@ -1,4 +1,4 @@
-// Cards that are kept for later: SetupIntents.
+// SetupIntents: cards saved for later.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ const buyer = async () => (await stripe.customers.create({ email: 'b@example.com
 
 test('a card is set up and pays later', async () => {
   const customer = await buyer();
-  const intent = await stripe.setupIntents.create({ customer, payment_method_types: ['card'] });
+  const intent = await stripe.setupIntents.create({ customer, allowed_payment_method_types: ['card'] });
   assert.equal(intent.status, 'requires_payment_method');
   await stripe.setupIntents.update(intent.id, { description: 'A card' });
   const done = await stripe.setupIntents.confirm(intent.id, { payment_method: 'pm_card_visa', expand: ['payment_method'] });
@@ -22,7 +22,7 @@ test('a card is set up and pays later', async () => {
 
 test('a declined card is not kept, and the bank may ask', async () => {
   const customer = await buyer();
-  const form = { customer, payment_method_types: ['card'], confirm: true };
+  const form = { customer, allowed_payment_method_types: ['card'], confirm: true };
   await assert.rejects(stripe.setupIntents.create({ ...form, payment_method: 'pm_card_chargeDeclined' }), {
     type: 'StripeCardError',
     code: 'card_declined',

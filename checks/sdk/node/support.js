@@ -1,27 +1,27 @@
-// What the tests share: the SDK pointed at the stand-in at STRIPE_URL, and short ways to its objects.
+// Shared by the tests: the SDK, configured for the stand-in at STRIPE_URL, and helpers for its objects.
 
 import { createServer } from 'node:http';
 
 import Stripe from 'stripe';
 
 const { hostname, port, origin } = new URL(process.env.STRIPE_URL);
-// An answer that the SDK leaves unread when it tries again holds the process for as long as its timeout.
+// When the SDK retries, it leaves a response unread, which keeps the process alive until its timeout.
 const address = { host: hostname, port, protocol: 'http', timeout: 5000 };
 
 export const stripe = new Stripe('sk_test_local', { ...address, maxNetworkRetries: 2 });
 stripe.setClientId('ca_local');
 
-/** As a browser calls. */
+/** Calls the API as a browser does. */
 export const browser = new Stripe('pk_test_local', address);
 
-/** What the stand-in's admin API does. */
+/** Calls the stand-in's admin API. */
 export async function admin(method, path, body) {
   const answer = await fetch(`${origin}/_admin/${path}`, { method, body: body && JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }
 
-/** Runs something while a fault waits. */
+/** Runs something with an injected fault. */
 export async function withFault(effect, match, times, act) {
   await admin('POST', 'faults', { match, times, fault: effect });
   try {
@@ -31,25 +31,25 @@ export async function withFault(effect, match, times, act) {
   }
 }
 
-/** The address of the consent page. The SDK writes https, whatever the protocol of its requests. */
+/** The URL of the consent page. The SDK always returns https, whatever protocol it uses itself. */
 export const authorizeUrl = (params = {}, options = {}) =>
   stripe.oauth
     .authorizeUrl({ redirect_uri: 'http://localhost:9000/users/oauth/callback', state: 's', ...params }, options)
     .replace(/^https:\/\/[^/]*/, origin);
 
-/** Sends the consent page's form: the query of the redirect. */
+/** Submits the consent page's form. Returns the redirect's query. */
 export async function answerConsent(url, decision = 'allow') {
   const answer = await fetch(url, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ account: 'new', decision }) });
   return Object.fromEntries(new URL(answer.headers.get('location')).searchParams);
 }
 
-/** A new connected account, by OAuth. */
+/** Connects a new account through OAuth. */
 export async function connected(scope = 'read_write') {
   const { code } = await answerConsent(authorizeUrl({ scope }));
   return (await stripe.oauth.token({ grant_type: 'authorization_code', code })).stripe_user_id;
 }
 
-/** A PaymentIntent, made and confirmed in one call. */
+/** Creates and confirms a PaymentIntent in one call. */
 export const pay = (more = {}, options = {}) =>
   stripe.paymentIntents.create(
     {
@@ -63,7 +63,7 @@ export const pay = (more = {}, options = {}) =>
     options,
   );
 
-/** All of a list, page by page. */
+/** All objects of a list, read page by page. */
 export async function walk(list) {
   const all = [];
   for await (const one of list) all.push(one);

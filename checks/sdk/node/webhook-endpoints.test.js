@@ -1,4 +1,4 @@
-// Webhook endpoints that are made by the API.
+// Webhook endpoints created through the API.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { ids, stripe } from './support.js';
 
 test('a webhook endpoint is made, changed and removed', async () => {
-  // Nobody listens there; the endpoint is gone again before anything happens.
+  // Nothing listens there; the endpoint is deleted before any event.
   const made = await stripe.webhookEndpoints.create({ url: 'http://127.0.0.1:9/hooks', enabled_events: ['charge.refunded'] });
   assert.match(made.secret, /^whsec_/);
   assert.deepEqual([made.status, made.enabled_events], ['enabled', ['charge.refunded']]);

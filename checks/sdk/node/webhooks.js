@@ -1,5 +1,5 @@
-// Events that the official Node SDK builds and signs, sent to the functions of a running local stack: what the SDK
-// signs is taken and has its effect, what was signed otherwise is not. Takes the addresses from API_PORT and STRIPE_PORT.
+// Sends events that the official Node SDK has built and signed to the functions of a running local stack. Events with a valid
+// signature must take effect, all others must be refused. The ports come from API_PORT and STRIPE_PORT.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -17,7 +17,7 @@ const endpoints = [
   { path: '/webhooks/stripe/connect', secret: 'whsec_local_connect', event: { account: 'acct_1Sdk' } },
 ];
 
-/** An event that changes nothing here, in letters of more than one byte. */
+/** An event without effect, containing multi-byte characters. */
 const body = (more) =>
   JSON.stringify(
     {
@@ -50,7 +50,7 @@ for (const { path, secret, event } of endpoints) {
   test(`${path} takes what the SDK signs, again too`, async () => {
     const payload = body(event);
     for (let n = 0; n < 2; n += 1) assert.equal((await send(path, payload, sign(payload, secret))).status, 200);
-    // Some minutes under way, and a secret that is being replaced.
+    // An event that was delayed for minutes, and one signed with two secrets during a rotation.
     assert.equal((await send(path, payload, sign(payload, secret, now() - 240))).status, 200);
     const at = now();
     const [rolled, good] = ['whsec_old', secret].map((one) => sign(payload, one, at).split(',')[1]);
@@ -59,7 +59,7 @@ for (const { path, secret, event } of endpoints) {
       const header = [`t=${at}`, ...signatures].join(',');
       assert.equal((await send(path, payload, header)).status, 200, header);
     }
-    // As the SDK reads it itself.
+    // Verified by the SDK itself.
     assert.equal(stripe.webhooks.constructEvent(payload, [`t=${at}`, rolled, v0, good].join(','), secret).type, 'product.updated');
   });
 
@@ -84,14 +84,14 @@ for (const { path, secret, event } of endpoints) {
   });
 }
 
-/** A request of the API's clients. */
+/** Calls the API. */
 async function ask(method, path, token, json) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
   const answer = await fetch(api + path, { method, headers, body: json && JSON.stringify(json) });
   return { status: answer.status, body: await answer.json() };
 }
 
-/** What the stand-in's admin API does. */
+/** Calls the stand-in's admin API. */
 const admin = async (path, json) => {
   const answer = await fetch(`http://localhost:${port}/_admin/${path}`, { method: 'POST', body: JSON.stringify(json) });
   assert.ok(answer.ok, await answer.text());
@@ -115,7 +115,7 @@ test('a purchase is paid by the event that Stripe signed, and by nothing like it
   assert.deepEqual([status, waits.purchase?.status], [201, 'requires_action'], JSON.stringify(waits));
   const state = async () => (await ask('GET', `/purchases/${waits.purchase.id}`, buyer.token)).body.status;
 
-  // The buyer has authenticated, and the stand-in's own event waits.
+  // The buyer has authenticated, and the stand-in's own event is held.
   await admin('webhooks/mode', { hold: true });
   t.after(() => admin('webhooks/mode', {}));
   const id = waits.client_secret.split('_secret_')[0];

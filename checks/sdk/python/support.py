@@ -1,4 +1,4 @@
-"""What the tests share: the SDK pointed at the stand-in at STRIPE_URL, and short ways to its objects."""
+"""Shared by the tests: the SDK, configured for the stand-in at STRIPE_URL, and helpers for its objects."""
 
 import json
 import os
@@ -19,14 +19,14 @@ stripe.connect_api_base = URL
 stripe.client_id = "ca_local"
 stripe.max_network_retries = 2
 
-# The same platform, as the SDK's newer interface has it.
+# The same platform with the SDK's newer interface.
 client = stripe.StripeClient(
     "sk_test_local", base_addresses={"api": URL, "connect": URL}, client_id="ca_local", max_network_retries=2
 )
 
 
 def admin(method, path, body=None):
-    """What the stand-in's admin API does."""
+    """Calls the stand-in's admin API."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{URL}/_admin/{path}", data, {"content-type": "application/json"}, method=method)
     with urllib.request.urlopen(request) as answer:
@@ -35,7 +35,7 @@ def admin(method, path, body=None):
 
 @contextmanager
 def fault(effect, times=1, **match):
-    """A fault that is gone afterwards, whether it hit or not."""
+    """Injects a fault and removes it afterwards, even if it was not used."""
     admin("POST", "faults", {"match": match, "times": times, "fault": effect})
     try:
         yield
@@ -49,7 +49,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def answer_consent(url, decision="allow"):
-    """Sends the consent page's form: what the redirect's query says."""
+    """Submits the consent page's form. Returns the redirect's query."""
     form = urllib.parse.urlencode({"decision": decision, "account": "new"}).encode()
     try:
         urllib.request.build_opener(NoRedirect).open(url, form)
@@ -66,13 +66,13 @@ def authorize_url(scope="read_write", **more):
 
 
 def connected(scope="read_write"):
-    """A new connected account, by OAuth."""
+    """Connects a new account through OAuth."""
     code = answer_consent(authorize_url(scope))["code"]
     return stripe.OAuth.token(grant_type="authorization_code", code=code).stripe_user_id
 
 
 def pay(amount=5000, method="pm_card_visa", **more):
-    """A PaymentIntent, made and confirmed in one call."""
+    """Creates and confirms a PaymentIntent in one call."""
     return stripe.PaymentIntent.create(**{
         "amount": amount, "currency": "usd", "payment_method": method, "confirm": True,
         "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}, **more
@@ -80,7 +80,7 @@ def pay(amount=5000, method="pm_card_visa", **more):
 
 
 def net(account=None, **filters):
-    """The sum of an account's balance transactions, walked in small pages."""
+    """The sum of an account's balance transactions, read in small pages."""
     pages = stripe.BalanceTransaction.list(limit=2, stripe_account=account, **filters)
     return sum(one.net for one in pages.auto_paging_iter())
 
@@ -93,7 +93,7 @@ def held(account=None):
 
 @contextmanager
 def receiver(secret, connect=False):
-    """A webhook endpoint: a queue of the deliveries' (body, Stripe-Signature)."""
+    """A webhook endpoint, as a queue of its deliveries: (body, Stripe-Signature)."""
     received = queue.Queue()
 
     class Receiver(BaseHTTPRequestHandler):

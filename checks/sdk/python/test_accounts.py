@@ -1,4 +1,4 @@
-"""Connected accounts: OAuth, what the platform may do there, and that they are apart."""
+"""Connected accounts: OAuth, what the platform may do with them, and that they are isolated."""
 
 import unittest
 
@@ -14,12 +14,12 @@ class OAuth(unittest.TestCase):
         self.assertTrue(token.stripe_user_id.startswith("acct_"))
         self.assertEqual((token.scope, token.livemode, token.token_type), ("read_write", False, "bearer"))
         self.assertTrue(token.stripe_publishable_key.startswith("pk_test_"))
-        # The token is a key to that account.
+        # The token works as a key of that account.
         self.assertEqual(stripe.Account.retrieve(api_key=token.access_token).id, token.stripe_user_id)
         with self.assertRaises(stripe.oauth_error.InvalidGrantError) as caught:
             stripe.OAuth.token(grant_type="authorization_code", code=redirect["code"])
         self.assertEqual((caught.exception.http_status, caught.exception.code), (400, "invalid_grant"))
-        # A code that comes twice was stolen: what it gave is void.
+        # A code that is used twice may have been stolen, so its tokens are revoked.
         with self.assertRaises(stripe.oauth_error.InvalidGrantError):
             stripe.OAuth.token(grant_type="refresh_token", refresh_token=token.refresh_token)
 
@@ -88,7 +88,7 @@ class Accounts(unittest.TestCase):
     def test_accounts_are_listed_newest_first(self):
         made = []
         for _ in range(3):
-            # Time is told in seconds.
+            # Times are in whole seconds.
             admin("POST", "clock/advance", {"seconds": 1})
             made.append(connected())
         self.assertEqual([one.id for one in stripe.Account.list(limit=3)], made[::-1])
@@ -130,3 +130,27 @@ class Accounts(unittest.TestCase):
                     kind.retrieve(id, stripe_account=account)
                 self.assertEqual((caught.exception.code, caught.exception.http_status), ("resource_missing", 404))
         self.assertEqual(stripe.PaymentIntent.list(stripe_account=two).data, [])
+
+
+class Made(unittest.TestCase):
+    def test_banks_and_persons_of_an_account_that_the_platform_made(self):
+        account = stripe.Account.create(
+            type="custom", country="US", business_type="individual", individual={"first_name": "Ada", "last_name": "Example"}
+        ).id
+        bank = {
+            "object": "bank_account", "country": "US", "currency": "usd", "account_number": "000123456789", "routing_number": "110000000"
+        }
+        first = stripe.Account.create_external_account(account, external_account=bank)
+        second = stripe.Account.create_external_account(account, external_account=bank)
+        self.assertEqual([one.id for one in stripe.Account.list_external_accounts(account)], [first.id, second.id])
+        self.assertTrue(stripe.Account.retrieve_external_account(account, first.id).default_for_currency)
+        changed = stripe.Account.modify_external_account(account, second.id, default_for_currency=True)
+        self.assertTrue(changed.default_for_currency)
+        self.assertTrue(stripe.Account.delete_external_account(account, first.id).deleted)
+        person = stripe.Account.list_persons(account).data[0]
+        self.assertEqual((person.first_name, person.relationship.representative), ("Ada", True))
+        stripe.Account.modify_person(account, person.id, last_name="Another")
+        self.assertEqual(stripe.Account.retrieve_person(account, person.id).last_name, "Another")
+        self.assertTrue(stripe.Account.retrieve(account).delete().deleted)
+        with self.assertRaises(stripe.PermissionError):
+            stripe.Account.retrieve(account)

@@ -1,4 +1,4 @@
-"""Subscriptions and their invoices, in the time of a test clock."""
+"""Subscriptions and their invoices, on a test clock."""
 
 import unittest
 
@@ -97,3 +97,19 @@ class Billing(unittest.TestCase):
 
     def test_clocks_are_listed(self):
         self.assertIn(self.clock, [one.id for one in client.v1.test_helpers.test_clocks.list({"limit": 100})])
+
+
+class ByHand(unittest.TestCase):
+    def test_an_invoice_of_no_subscription(self):
+        customer = stripe.Customer.create(
+            payment_method="pm_card_visa", invoice_settings={"default_payment_method": "pm_card_visa"}
+        ).id
+        kept, dropped = (
+            stripe.InvoiceItem.create(customer=customer, amount=amount, currency="usd", description="Setup") for amount in (1000, 1)
+        )
+        self.assertEqual(stripe.InvoiceItem.retrieve(dropped.id).amount, 1)
+        self.assertTrue(stripe.InvoiceItem.retrieve(dropped.id).delete().deleted)
+        self.assertEqual([one.id for one in stripe.InvoiceItem.list(customer=customer, pending=True)], [kept.id])
+        draft = stripe.Invoice.create(customer=customer, pending_invoice_items_behavior="include")
+        self.assertEqual((draft.parent, draft.status, draft.amount_due), (None, "draft", 1000))
+        self.assertEqual(stripe.Invoice.pay(draft.id).status, "paid")

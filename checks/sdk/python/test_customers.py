@@ -25,7 +25,7 @@ class Customers(unittest.TestCase):
         made = [stripe.Customer.create(email=f"{n}@example.com", stripe_account=account).id for n in range(7)]
         walked = [one.id for one in stripe.Customer.list(limit=3, stripe_account=account).auto_paging_iter()]
         self.assertEqual(walked, made[::-1])
-        # Backwards, the SDK turns each page round.
+        # Going backwards, the SDK reverses each page.
         back = stripe.Customer.list(limit=3, ending_before=made[0], stripe_account=account)
         self.assertEqual([one.id for one in back.auto_paging_iter()], made[1:])
         page = client.v1.customers.list({"limit": 3}, {"stripe_account": account})

@@ -1,4 +1,4 @@
-"""Events: as they are read and as they are delivered."""
+"""Events, read from the API and delivered to webhooks."""
 
 import time
 import unittest
@@ -28,7 +28,7 @@ class Events(unittest.TestCase):
         for wrong in [(body + b" ", header, SECRET), (body, header, "whsec_other"), (body, header.replace("v1=", "v1=0"), SECRET)]:
             with self.assertRaises(stripe.SignatureVerificationError):
                 stripe.Webhook.construct_event(*wrong)
-        # The header's time is now: under the SDK's tolerance, and no further back than the test.
+        # The header's time is within the SDK's tolerance, and not before the test.
         signed_at = int(header.split(",")[0].removeprefix("t="))
         self.assertLess(abs(time.time() - signed_at), 60)
 

@@ -1,4 +1,4 @@
-"""Where the money goes: balances, refunds, transfers, application fees, disputes."""
+"""Movements of money: balances, refunds, transfers, application fees, disputes."""
 
 import unittest
 import uuid
@@ -101,7 +101,7 @@ class Money(unittest.TestCase):
         lost = held()
         admin("POST", f"disputes/{dispute.id}/close", {"outcome": "won"})
         self.assertEqual(stripe.Dispute.retrieve(dispute.id).status, "won")
-        self.assertEqual(held(), lost + 5000)
+        self.assertEqual(held(), lost + 6500)
 
     def test_a_dispute_is_conceded(self):
         payment = pay(method="pm_card_createDispute")
@@ -122,3 +122,12 @@ class Money(unittest.TestCase):
         with self.assertRaises(stripe.InvalidRequestError) as caught:
             stripe.Payout.create(amount=100_000, currency="usd", stripe_account=account)
         self.assertEqual(caught.exception.code, "balance_insufficient")
+
+
+class OfACharge(unittest.TestCase):
+    def test_the_older_way_to_a_refund(self):
+        charge = pay().latest_charge
+        made = client.raw_request("post", f"/v1/charges/{charge}/refunds", amount=100)
+        refund = client.deserialize(made, api_mode="V1")
+        self.assertEqual((refund.charge, refund.amount), (charge, 100))
+        self.assertEqual([one.id for one in stripe.Charge.list_refunds(charge)], [refund.id])

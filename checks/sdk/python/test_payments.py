@@ -9,7 +9,7 @@ from support import admin, client, connected, fault, pay
 
 class Payments(unittest.TestCase):
     def test_a_payment_in_steps(self):
-        payment = stripe.PaymentIntent.create(amount=5000, currency="usd", payment_method_types=["card"])
+        payment = stripe.PaymentIntent.create(amount=5000, currency="usd", allowed_payment_method_types=["card"])
         self.assertEqual((payment.status, payment.latest_charge), ("requires_payment_method", None))
         stripe.PaymentIntent.modify(payment.id, amount=6000, metadata={"course": "one"})
         confirmed = stripe.PaymentIntent.confirm(payment.id, payment_method="pm_card_visa")
@@ -44,7 +44,7 @@ class Payments(unittest.TestCase):
             self.assertEqual(payment["status"], "requires_payment_method")
             self.assertEqual(payment["last_payment_error"]["code"], code)
             self.assertTrue(error.request_id.startswith("req_"))
-            # Another card pays the same intent.
+            # Another card pays the same PaymentIntent.
             self.assertEqual(stripe.PaymentIntent.confirm(payment["id"], payment_method="pm_card_visa").status, "succeeded")
 
     def test_authentication(self):
@@ -66,7 +66,7 @@ class Payments(unittest.TestCase):
         self.assertEqual(caught.exception.code, "payment_intent_unexpected_state")
 
     def test_a_browser_confirms_with_the_client_secret(self):
-        payment = stripe.PaymentIntent.create(amount=5000, currency="usd", payment_method_types=["card"])
+        payment = stripe.PaymentIntent.create(amount=5000, currency="usd", allowed_payment_method_types=["card"])
         key = {"api_key": "pk_test_local"}
         seen = stripe.PaymentIntent.retrieve(payment.id, client_secret=payment.client_secret, **key)
         self.assertEqual(seen.id, payment.id)

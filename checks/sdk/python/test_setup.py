@@ -1,4 +1,4 @@
-"""Cards that are kept for later: SetupIntents."""
+"""SetupIntents: cards saved for later."""
 
 import unittest
 
@@ -11,7 +11,7 @@ class Setup(unittest.TestCase):
         self.customer = stripe.Customer.create(email="b@example.com").id
 
     def test_a_card_is_set_up_and_pays_later(self):
-        intent = stripe.SetupIntent.create(customer=self.customer, payment_method_types=["card"], metadata={"a": "b"})
+        intent = stripe.SetupIntent.create(customer=self.customer, allowed_payment_method_types=["card"], metadata={"a": "b"})
         self.assertEqual((intent.status, intent.usage), ("requires_payment_method", "off_session"))
         stripe.SetupIntent.modify(intent.id, description="A card")
         done = stripe.SetupIntent.confirm(intent.id, payment_method="pm_card_visa", expand=["payment_method"])
@@ -23,7 +23,7 @@ class Setup(unittest.TestCase):
 
     def test_the_bank_asks_once(self):
         intent = stripe.SetupIntent.create(
-            customer=self.customer, payment_method_types=["card"], payment_method="pm_card_authenticationRequiredOnSetup", confirm=True
+            customer=self.customer, allowed_payment_method_types=["card"], payment_method="pm_card_authenticationRequiredOnSetup", confirm=True
         )
         self.assertEqual((intent.status, intent.next_action.type), ("requires_action", "use_stripe_sdk"))
         admin("POST", f"setup_intents/{intent.id}/authenticate", {"outcome": "succeed"})
@@ -33,7 +33,7 @@ class Setup(unittest.TestCase):
     def test_a_declined_card_is_a_card_error(self):
         with self.assertRaises(stripe.CardError) as caught:
             stripe.SetupIntent.create(
-                customer=self.customer, payment_method_types=["card"], payment_method="pm_card_chargeDeclined", confirm=True
+                customer=self.customer, allowed_payment_method_types=["card"], payment_method="pm_card_chargeDeclined", confirm=True
             )
         self.assertEqual(caught.exception.code, "card_declined")
         intent = caught.exception.error.setup_intent

@@ -1,4 +1,4 @@
-"""Webhook endpoints that are made by the API."""
+"""Webhook endpoints created through the API."""
 
 import unittest
 
@@ -7,7 +7,7 @@ import stripe
 
 class WebhookEndpoints(unittest.TestCase):
     def test_an_endpoint_is_made_changed_and_removed(self):
-        # Nobody listens there; the endpoint is gone again before anything happens.
+        # Nothing listens there; the endpoint is deleted before any event.
         made = stripe.WebhookEndpoint.create(url="http://127.0.0.1:9/hooks", enabled_events=["charge.refunded"], connect=True)
         self.assertTrue(made.secret.startswith("whsec_"))
         self.assertEqual((made.status, made.enabled_events, made.livemode), ("enabled", ["charge.refunded"], False))

@@ -1,4 +1,4 @@
-//! Holds the local Stripe stand-in against the types that async-stripe generates from Stripe's specification.
+//! Compares the Stripe stand-in's responses with the types that async-stripe generates from Stripe's specification.
 //!
-//! The functions read Stripe's answers leniently, so nothing else would notice an object that Stripe could not have
-//! sent. The check is in `tests/`; this library is empty, so that the types are built for the tests only.
+//! The functions parse Stripe's responses leniently, so nothing else would notice an object that Stripe cannot send.
+//! The check is in `tests/`; this library is empty, so that only the tests build the types.

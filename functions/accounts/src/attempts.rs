@@ -1,52 +1,69 @@
-//! Throttling: so many wrong passwords in a quarter of an hour, and no more, for an account and from an address.
+//! Limits wrong passwords per account and per address within a quarter of an hour. A device where the account's user has logged in before
+//! has a counter of its own, so that strangers' tries do not lock it out.
 
 use std::time::Duration;
 
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::user::Email;
 use shared::http::{Request, identity};
 use shared::store::throttle::{Try, window_ends_in};
 use time::OffsetDateTime;
 
-/// How many may fail for one account, whether or not it exists.
+/// How many attempts may fail for one account, whether or not it exists.
 const PER_ACCOUNT: i64 = 10;
 
-/// How many may fail from one address: an office shares one.
+/// How many attempts may fail from one address. An office shares one address.
 const PER_ADDRESS: i64 = 100;
 
-/// How long one waits for others to end that were begun at the same moment: this often, so long.
+/// How often, and how long each time, to wait for concurrent attempts to end.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// One try of a password, counted before the password is looked at.
+/// Forgets the failed attempts for the account with this e-mail address.
+pub(crate) async fn forget(app: &App, email: &str, now: OffsetDateTime) -> Result<(), Error> {
+    let Ok(email) = Email::parse(email) else { return Ok(()) };
+    Ok(app.store.forget_tries(&account(email.key()), now).await?)
+}
+
+fn account(email_key: &str) -> String {
+    format!("account {email_key}")
+}
+
+/// One attempt with a password, counted before the password is checked.
 ///
-/// One that neither succeeds nor fails, because something broke in between, stays counted until the window ends.
+/// If something breaks before it succeeds or fails, the attempt stays counted until the window ends.
 #[must_use]
 pub(crate) struct Attempt<'a> {
     app: &'a App,
+    /// What is counted: the account, or a device that it knows.
     account: String,
     address: Option<String>,
     now: OffsetDateTime,
 }
 
 impl<'a> Attempt<'a> {
-    /// Counts a try for the account with this e-mail key from the request's address: one trip, unless more tries are
-    /// under way than may fail.
+    /// Counts an attempt for the account with this e-mail key and for the request's
+    /// address. Takes one trip, unless too many attempts are in progress.
     ///
     /// # Errors
-    /// [`Error::Throttled`], and where DynamoDB fails.
+    /// [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn begin(app: &'a App, request: &Request, email_key: &str) -> Result<Self, Error> {
+        Self::count(app, request, account(email_key)).await
+    }
+
+    async fn count(app: &'a App, request: &Request, account: String) -> Result<Self, Error> {
         let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
         let attempt = Self {
             app,
-            account: format!("account {email_key}"),
-            // API Gateway always names one.
+            account,
+            // API Gateway always provides an address.
             address: address.map(|address| format!("address {address}")),
             now: app.clock.now(),
         };
         let (account, address) = tokio::join!(
             attempt.take_place(Some(&attempt.account), PER_ACCOUNT),
-            attempt.take_place(attempt.address.as_deref(), PER_ADDRESS)
+            attempt.take_place(attempt.address.as_deref(), PER_ADDRESS * app.config.address_limits)
         );
         match (account, address) {
             (Ok(()), Ok(())) => Ok(attempt),
@@ -62,12 +79,35 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// When it was made.
+    /// Counts an attempt for a device that shows this mark. If the account does not know it, see [`Attempt::of_account`].
+    ///
+    /// # Errors
+    /// As [`Attempt::begin`].
+    pub(crate) async fn begin_on(app: &'a App, request: &Request, mark: &str) -> Result<Self, Error> {
+        Self::count(app, request, format!("device {mark}")).await
+    }
+
+    /// Counts the attempt for the account after all, because it does not know the device.
+    ///
+    /// # Errors
+    /// As [`Attempt::begin`].
+    pub(crate) async fn of_account(mut self, email_key: &str) -> Result<Self, Error> {
+        let device = std::mem::replace(&mut self.account, account(email_key));
+        let counted = self.take_place(Some(&self.account), PER_ACCOUNT).await;
+        self.end(Some(&device), false).await?;
+        if let Err(error) = counted {
+            self.end(self.address.as_deref(), false).await?;
+            return Err(error);
+        }
+        Ok(self)
+    }
+
+    /// When the attempt began.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.now
     }
 
-    /// The password was right: the try no longer counts.
+    /// The password was right, so the attempt no longer counts.
     pub(crate) async fn succeeded(self) -> Result<(), Error> {
         self.end_both(false).await
     }

@@ -2,41 +2,42 @@
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::password;
+use shared::domain::error::Error;
+use shared::domain::user::User;
 use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, identity, request, response};
-use shared::password;
 use shared::store::Written;
 use shared::store::page::Page;
-use shared::user::User;
 
 use crate::attempts::Attempt;
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct Body {
-    current_password: Option<String>,
+    current_password: String,
 }
 
-/// Erases the account: address, password and sessions are gone at once, the courses leave the catalogue, and what was bought and
-/// sold stays on record under an id that names nobody. A browser, which somebody may have left open, must send the
-/// current password.
+/// Erases the account. Address, password and sessions are deleted at once and the courses leave the catalogue. Purchases and sales
+/// stay on record under an anonymous id. The current password is
+/// required: a stolen session must not be enough.
 ///
-/// Session and user, counters, subscriptions, the offer, the erasure: five trips to DynamoDB, and for a seller two for each course.
+/// Five trips to DynamoDB: session and user, counters, subscriptions, the offer, the erasure. For a seller one more, and two per course.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
-    let user = identity::user(request, app).await?;
+    let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
+    let user = user?;
+    let stored = user.password_hash.clone().or(hash?);
     let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
-    if presented.by_cookie && body.current_password.is_none() {
+    if body.current_password.is_empty() {
         return Err(Error::InvalidRequest("current_password is missing".to_owned()));
     }
-    if let Some(current) = body.current_password {
-        let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
-        if !password::verify(current, Some(&user.password_hash)).await {
-            attempt.failed().await?;
-            return Err(Error::BadCredentials);
-        }
-        attempt.succeeded().await?;
+    let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
+    if !password::verify(body.current_password, stored.as_deref()).await {
+        attempt.failed().await?;
+        return Err(Error::BadCredentials);
     }
+    attempt.succeeded().await?;
     if user.is_staff {
         return Err(Error::InvalidRequest("another member of staff must take the staff's role from you first".to_owned()));
     }
@@ -47,6 +48,9 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
         return Err(Error::StillSubscribed);
     }
 
+    if user.is_seller {
+        app.store.seller_goes(&user.id, app.clock.now()).await?;
+    }
     withdraw_courses(app, &user).await?;
     app.store.end_offer(&user.id).await?;
     match app.store.erase_user(&user, app.clock.now()).await? {
@@ -55,7 +59,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     }
 }
 
-/// Whether a subscription of theirs runs or may come to run, which nobody could cancel any more.
+/// Whether a subscription of theirs runs or may still start. After the erasure nobody could cancel it.
 async fn is_subscribed(app: &App, user: &User) -> Result<bool, Error> {
     let mut after = None;
     loop {
@@ -70,7 +74,7 @@ async fn is_subscribed(app: &App, user: &User) -> Result<bool, Error> {
     }
 }
 
-/// Deletes the courses, as their seller would: who bought one keeps it.
+/// Deletes the courses as their seller would. Buyers keep them.
 async fn withdraw_courses(app: &App, user: &User) -> Result<(), Error> {
     let mut after = None;
     loop {

@@ -1,10 +1,11 @@
-//! Accounts: signing up, logging in and out, the account page, what is done by mail, and the staff's list of users.
+//! Accounts: signing up, logging in and out, the account page, confirmations by mail, and staff's list of users.
 
 mod attempts;
 mod email_confirmation;
 mod erase;
 mod log_in;
 mod log_out;
+mod mails;
 mod me;
 mod password_reset;
 mod sign_up;
@@ -13,10 +14,10 @@ mod staff;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
 
-/// Answers one request.
+/// Handles one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     answer(&request, route(app, &request)).await
 }
@@ -37,9 +38,12 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::PUT, ["email-confirmations"]) => email_confirmation::confirm(app, request).await,
         (&Method::GET, ["admin", "users"]) => staff::list(app, request).await,
         (&Method::GET, ["admin", "users", id]) => staff::show(app, request, id).await,
-        (&Method::PATCH, ["admin", "users", id]) => staff::change_roles(app, request, id).await,
+        (&Method::PATCH, ["admin", "users", id]) => staff::change(app, request, id).await,
+        (&Method::DELETE, ["admin", "users", id, "sessions"]) => staff::end_sessions(app, request, id).await,
         (_, ["users" | "sessions" | "password-resets" | "email-confirmations"] | ["sessions", "current"])
-        | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _]) => Err(Error::MethodNotAllowed),
+        | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _] | ["admin", "users", _, "sessions"]) => {
+            Err(Error::MethodNotAllowed)
+        }
         _ => Err(Error::NotFound("address")),
     }
 }

@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::password;
+use shared::domain::error::Error;
+use shared::domain::user::Email;
+use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, identity, request};
-use shared::password;
-use shared::store::sessions::Token;
-use shared::user::Email;
+use shared::store::token::Token;
 
 use crate::attempts::Attempt;
 use crate::signed_in;
@@ -17,25 +18,45 @@ struct Body {
     password: String,
 }
 
-/// Begins a session. Three trips to DynamoDB, one after the other: address and counters, user, session.
+/// Starts a session. Three sequential trips to DynamoDB: address and counters, user, session.
 ///
-/// An address without an account takes as long, and gets the same answer, as a wrong password.
+/// A device where the user has logged in before is counted by itself, see [`Attempt`]. One that shows a mark of another account, or of an
+/// old password, costs two more trips.
+///
+/// An unknown address gets the same answer as a wrong password, after the same time.
 pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Body = request::json(request)?;
     let email = Email::parse(&body.email).map_err(|fault| Error::InvalidRequest(fault.to_owned()))?;
 
-    let (attempt, user) = tokio::join!(Attempt::begin(app, request, email.key()), app.store.user_by_email(&email));
-    let (attempt, user) = (attempt?, user?);
-    let good = password::verify(body.password, user.as_ref().map(|user| user.password_hash.as_str())).await;
-    let Some(user) = user.filter(|_| good) else {
+    let mark = Cookie::Device.read(request, &app.config);
+    let begin = async {
+        match &mark {
+            Some(mark) => Attempt::begin_on(app, request, mark).await,
+            None => Attempt::begin(app, request, email.key()).await,
+        }
+    };
+    let (attempt, user) = tokio::join!(begin, app.store.user_and_password(&email));
+    let (mut attempt, user) = (attempt?, user?);
+    if mark.is_some_and(|mark| !user.as_ref().is_some_and(|(user, _)| user.knows_device(&mark))) {
+        attempt = attempt.of_account(email.key()).await?;
+    }
+    let hash = user.as_ref().and_then(|(_, hash)| hash.as_deref());
+    let good = password::verify(body.password, hash).await;
+    let Some((user, _)) = user.filter(|_| good) else {
         attempt.failed().await?;
         return Err(Error::BadCredentials);
     };
+    if user.suspended.is_some() {
+        attempt.succeeded().await?;
+        return Err(Error::Suspended);
+    }
 
     let token = Token::generate(&user.id, &app.entropy);
-    let (session, counted) = tokio::join!(app.store.add_session(&token, &user, attempt.now()), attempt.succeeded());
+    let begin = app.store.add_session(&token, &user, attempt.now());
+    let (session, moved, counted) = tokio::join!(begin, app.store.move_password(&user), attempt.succeeded());
     session?;
+    moved?;
     counted?;
     Ok(signed_in::answer(app, 200, &user, &token))
 }

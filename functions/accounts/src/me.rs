@@ -2,14 +2,15 @@
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::password;
+use shared::domain::error::Error;
+use shared::domain::user::Email;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::password;
-use shared::store::users::CredentialsChange;
-use shared::user::{Email, User};
+use shared::store::Written;
 
 use crate::attempts::Attempt;
+use crate::{mails, signed_in};
 
 /// `GET`: the signed-in user. One trip to DynamoDB.
 pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error> {
@@ -24,41 +25,50 @@ struct Body {
     current_password: Option<String>,
 }
 
-/// `PATCH`: a new e-mail address, a new password, or both at once; asks for the current password, which is throttled
-/// as a log-in is. A new password ends all other sessions. Three trips to DynamoDB, one after the other: session and
-/// user, counters, the change.
+/// `PATCH`: changes the password, or asks for another e-mail address, or both. Requires the current password, limited like a log-in. A
+/// new password ends all other sessions. A new address takes the old one's place once its owner follows the mailed link; whether it
+/// is taken shows nowhere. Three sequential trips to DynamoDB: session and user, counters, the change; another address counts mails, one more.
 pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
-    let user = identity::user(request, app).await?;
+    let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(session.token.user_id()));
+    let mut user = user?;
+    let stored = user.password_hash.clone().or(hash?);
     let body: Body = request::json(request)?;
     let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
     if body.email.is_none() && body.password.is_none() {
         return Err(invalid("give email or password, or both"));
     }
     let current = body.current_password.ok_or_else(|| invalid("current_password is missing"))?;
-    let email = body.email.as_deref().map(Email::parse).transpose().map_err(invalid)?;
+    let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
     let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
-    if !password::verify(current, Some(&user.password_hash)).await {
+    if !password::verify(current, stored.as_deref()).await {
         attempt.failed().await?;
         return Err(Error::BadCredentials);
     }
+    let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());
+    let email = match &email {
+        None => None,
+        Some(email) if is_same(email) => Some((email, false)),
+        Some(email) => match mails::count(app, request, &user.id, email).await {
+            Ok(told) => Some((email, told)),
+            Err(error) => {
+                attempt.succeeded().await?;
+                return Err(error);
+            }
+        },
+    };
     let hash = match body.password {
         Some(password) => Some(password::hash(password, &app.entropy).await),
         None => None,
     };
-    let change = app.store.change_credentials(&user, email.as_ref(), hash.as_deref(), &session.token, app.clock.now());
+    let change = app.store.change_credentials(&mut user, email, hash.as_deref(), &session.token, app.clock.now());
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
     match changed? {
-        CredentialsChange::Made => {
-            let is_same = |email: &Email| email.key() == user.email.to_lowercase();
-            let email_confirmed = user.email_confirmed && email.as_ref().is_none_or(is_same);
-            let email = email.map_or(user.email.clone(), |email| email.written().to_owned());
-            Ok(response::json(200, &UserView::from(&User { email, email_confirmed, ..user })))
-        }
-        CredentialsChange::EmailTaken => Err(Error::EmailTaken),
-        CredentialsChange::Outdated => Err(Error::Conflict),
+        // A new password makes another mark.
+        Written::Yes => Ok(signed_in::on_known_device(app, &user, response::json(200, &UserView::from(&user)))),
+        Written::No(_) => Err(Error::Conflict),
     }
 }

@@ -2,15 +2,17 @@
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::password;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::user::{Email, User};
 use shared::http::{Request, Response, identity, request};
-use shared::ids::UserId;
-use shared::password;
 use shared::store::Written;
-use shared::store::sessions::Token;
-use shared::user::{Email, User};
+use shared::store::throttle::{Try, window_ends_in};
+use shared::store::token::Token;
+use shared::store::users::{SignUps, TOO_MANY};
 
-use crate::signed_in;
+use crate::{mails, signed_in};
 
 #[derive(Deserialize)]
 struct Body {
@@ -18,32 +20,27 @@ struct Body {
     password: String,
 }
 
-/// Makes an account, a buyer's, and signs it in. One trip to DynamoDB: account, unique address and session are one
-/// transaction.
+/// Creates a buyer's account and starts a session. One trip to DynamoDB: account, unique
+/// address, session and the count of sign-ups from the client's address are one transaction.
 pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Body = request::json(request)?;
     let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
-    let email = Email::parse(&body.email).map_err(invalid)?;
+    let email = Email::parse_new(&body.email).map_err(invalid)?;
     password::check(&body.password).map_err(invalid)?;
 
-    let user = User {
-        id: UserId::generate(&app.entropy),
-        email: email.written().to_owned(),
-        email_confirmed: false,
-        password_hash: password::hash(body.password, &app.entropy).await,
-        is_seller: false,
-        is_staff: false,
-        created_at: app.clock.now(),
-        stripe: None,
-        terms: None,
-        customers: Default::default(),
-        customers_asked: Default::default(),
-        card_changes: 0,
-    };
+    let hash = password::hash(body.password, &app.entropy).await;
+    let user = User::new(UserId::generate(&app.entropy), &email, &hash, app.clock.now());
     let token = Token::generate(&user.id, &app.entropy);
-    match app.store.add_user(&user, &email, Some(&token)).await? {
+    let address = mails::client(app, request);
+    let from = SignUps { address: &address, most: mails::PER_CLIENT * app.config.address_limits };
+    match app.store.add_user(&user, &email, &hash, Some(&token), Some(&from)).await? {
         Written::Yes => Ok(signed_in::answer(app, 201, &user, &token)),
-        Written::No(_) => Err(Error::EmailTaken),
+        Written::No(TOO_MANY) => Err(Error::TooManySignUps { retry_after: window_ends_in(user.created_at) }),
+        // Probing for taken addresses counts like signing up.
+        Written::No(_) => match app.store.begin_try(from.address, from.most, user.created_at).await? {
+            Try::Counted => Err(Error::EmailTaken),
+            Try::Busy | Try::Exhausted => Err(Error::TooManySignUps { retry_after: window_ends_in(user.created_at) }),
+        },
     }
 }

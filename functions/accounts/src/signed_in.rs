@@ -1,12 +1,14 @@
-//! The answer that begins a session.
+//! The response that starts a session.
 
 use serde::Serialize;
 use shared::app::App;
+use shared::domain::user::User;
 use shared::http::cookie::Cookie;
 use shared::http::view::UserView;
 use shared::http::{Response, response};
-use shared::store::sessions::{SESSION_LIFETIME, Token};
-use shared::user::User;
+use shared::store::sessions::SESSION_LIFETIME;
+use shared::store::token::Token;
+use time::Duration;
 
 #[derive(Serialize)]
 struct SignedIn {
@@ -14,8 +16,17 @@ struct SignedIn {
     token: String,
 }
 
-/// `{user,token}`, and the same token as a cookie for browsers.
+/// How long a device stays known.
+const DEVICE_LIFETIME: Duration = Duration::days(365);
+
+/// Marks the browser as a device where the user has proved who they are.
+pub(crate) fn on_known_device(app: &App, user: &User, response: Response) -> Response {
+    response::with_cookie(response, &Cookie::Device.set(&user.device_mark(), DEVICE_LIFETIME.whole_seconds(), &app.config))
+}
+
+/// `{user,token}`, with the token also in a cookie for browsers.
 pub(crate) fn answer(app: &App, status: u16, user: &User, token: &Token) -> Response {
     let cookie = Cookie::Session.set(&token.reveal(), SESSION_LIFETIME.whole_seconds(), &app.config);
-    response::with_cookie(response::json(status, &SignedIn { user: user.into(), token: token.reveal() }), &cookie)
+    let answer = response::with_cookie(response::json(status, &SignedIn { user: user.into(), token: token.reveal() }), &cookie);
+    on_known_device(app, user, answer)
 }

@@ -1,18 +1,27 @@
-//! `/admin/users`: what the staff sees and does.
+//! `/admin/users`: what staff can see and do.
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::text;
+use shared::domain::charging::ChargeType;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::money::{FeePercent, PerCurrency};
+use shared::domain::user::{SellerTerms, Suspension};
+use shared::http::request::Object;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::UserId;
-use shared::user::SellerTerms;
+use shared::store::users::Change;
+use time::OffsetDateTime;
 
 /// The longest search text, in characters.
 const SEARCH_MAX: usize = 254;
 
-/// `GET /admin/users`: all users, the newest first; `?q=` finds a part of the e-mail address. Two trips to DynamoDB:
-/// who asks, and the page.
+/// The longest reason, in characters.
+const REASON_MAX: usize = 500;
+
+/// `GET /admin/users`: all users, newest first. `?q=` finds a part of the
+/// e-mail address. Two trips to DynamoDB: the staff member, then the page.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     identity::staff(request, app).await?;
     let page = request::page(request)?;
@@ -25,7 +34,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     Ok(response::json(200, &response::list(users, |user| UserView::from(&user))))
 }
 
-/// `GET /admin/users/{id}`: one user. One trip to DynamoDB: who asks and the user are read side by side.
+/// `GET /admin/users/{id}`: one user. One trip to DynamoDB: the staff member and the user are read in parallel.
 pub(crate) async fn show(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     identity::required(request, &app.config)?;
     let Ok(id) = id.parse::<UserId>() else {
@@ -40,41 +49,106 @@ pub(crate) async fn show(app: &App, request: &Request, id: &str) -> Result<Respo
 }
 
 #[derive(Deserialize)]
-struct Roles {
+struct Body {
     is_seller: Option<bool>,
     is_staff: Option<bool>,
-    /// `null` takes a seller's own terms away.
+    /// `null` removes a seller's individual terms.
     #[serde(default, deserialize_with = "given")]
-    terms: Option<Option<SellerTerms>>,
+    terms: Option<Option<Object<Terms>>>,
+    /// `null` lifts the suspension.
+    #[serde(default, deserialize_with = "given")]
+    suspended: Option<Option<Object<Suspend>>>,
 }
 
-/// Tells a `null` from nothing at all.
-fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<SellerTerms>>, D::Error> {
+/// A seller's individual terms. Unknown names are refused: a misspelled field would be removed instead of set.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Terms {
+    charge_type: Option<ChargeType>,
+    fee_percent: Option<FeePercent>,
+    fee_fixed: Option<PerCurrency>,
+    fee_minimum: Option<PerCurrency>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Suspend {
+    reason: String,
+}
+
+/// Distinguishes `null` from a missing field.
+fn given<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// `PATCH /admin/users/{id}`: makes and unmakes sellers and members of staff, and agrees on a seller's own terms; nothing that is theirs is touched. Two
-/// trips to DynamoDB: who asks, and the change; one more for terms.
+impl Body {
+    fn into_change(self, now: OffsetDateTime) -> Result<Change, Error> {
+        let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
+        let amounts = self.terms.iter().flatten().flat_map(|Object(terms)| [&terms.fee_fixed, &terms.fee_minimum]).flatten();
+        if amounts.into_iter().any(|amounts| !amounts.is_sound()) {
+            return Err(invalid("terms: amounts must lie between 0 and 99999999 minor units"));
+        }
+        let terms = |Object(terms): Object<Terms>| SellerTerms {
+            charge_type: terms.charge_type,
+            fee_percent: terms.fee_percent,
+            fee_fixed: terms.fee_fixed,
+            fee_minimum: terms.fee_minimum,
+        };
+        let suspended = match self.suspended {
+            Some(Some(Object(Suspend { reason }))) => {
+                let reason =
+                    text::line(&reason, REASON_MAX).ok_or_else(|| invalid("suspended.reason must be one line of 1 to 500 characters"))?;
+                Some(Some(Suspension { reason: reason.to_owned(), at: now }))
+            }
+            Some(None) => Some(None),
+            None => None,
+        };
+        let terms = self.terms.map(|given| given.map(terms));
+        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended })
+    }
+}
+
+/// `PATCH /admin/users/{id}`: appoints and dismisses sellers and staff, sets a seller's individual terms, and
+/// suspends users. A suspension ends their sessions and their sales. Their data stays as it is, except that
+/// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the
+/// staff member, then the change. Taking away a role as staff or as seller costs one more, a suspension two.
 ///
-/// Nobody takes the staff's role from themselves (422), so that the last member cannot lock everybody out.
-pub(crate) async fn change_roles(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
+/// Staff cannot take the role from themselves (422) and must still have it when they take it from somebody else (409). So the last
+/// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
+pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let staff = identity::staff(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
-    let roles: Roles = request::json(request)?;
-    if roles.is_seller.is_none() && roles.is_staff.is_none() && roles.terms.is_none() {
-        return Err(Error::InvalidRequest("give is_seller, is_staff or terms".to_owned()));
+    let body: Body = request::json(request)?;
+    if body.is_seller.is_none() && body.is_staff.is_none() && body.terms.is_none() && body.suspended.is_none() {
+        return Err(Error::InvalidRequest("give is_seller, is_staff, terms or suspended".to_owned()));
     }
-    let amounts = roles.terms.iter().flatten().flat_map(|terms| [&terms.fee_fixed, &terms.fee_minimum]).flatten();
-    if amounts.into_iter().any(|amounts| !amounts.is_sound()) {
-        return Err(Error::InvalidRequest("terms: amounts must lie between 0 and 99999999 minor units".to_owned()));
-    }
-    if id == staff.id && roles.is_staff == Some(false) {
+    let change = body.into_change(app.clock.now())?;
+    if id == staff.id && change.is_staff == Some(false) {
         return Err(Error::InvalidRequest("is_staff: another member of staff must take this role from you".to_owned()));
     }
-
-    let mut user = app.store.set_roles(&id, roles.is_seller, roles.is_staff).await?.ok_or(Error::NotFound("user"))?;
-    if let Some(terms) = roles.terms {
-        user = app.store.set_terms(&id, terms.as_ref()).await?.ok_or(Error::NotFound("user"))?;
+    if matches!(change.suspended, Some(Some(_))) {
+        let user = app.store.user(&id).await?.ok_or(Error::NotFound("user"))?;
+        if user.is_staff || change.is_staff == Some(true) {
+            return Err(Error::InvalidRequest("suspended: take the staff's role from them first".to_owned()));
+        }
     }
-    Ok(response::json(200, &UserView::from(&user)))
+
+    if change.is_seller == Some(false) || matches!(change.suspended, Some(Some(_))) {
+        app.store.seller_goes(&id, app.clock.now()).await?;
+    }
+    match app.store.change_user(&id, &change, Some(&staff.id)).await? {
+        Some(user) => Ok(response::json(200, &UserView::from(&user))),
+        None if change.is_staff == Some(false) && app.store.user(&id).await?.is_some() => Err(Error::Conflict),
+        None => Err(Error::NotFound("user")),
+    }
+}
+
+/// `DELETE /admin/users/{id}/sessions`: ends all sessions of a user. Two trips to DynamoDB.
+pub(crate) async fn end_sessions(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
+    identity::staff(request, app).await?;
+    let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
+    match app.store.end_sessions(&id, app.clock.now()).await? {
+        true => Ok(response::no_content()),
+        false => Err(Error::NotFound("user")),
+    }
 }

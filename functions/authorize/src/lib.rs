@@ -1,22 +1,22 @@
-//! `GET`, `POST /users/authorize`, with `?type=express` for an Express account: sends a seller to Stripe, to grant the platform access to an account.
+//! `GET`, `POST /users/authorize`: sends a seller to Stripe to grant the platform access to an account; `?type=express` for Express.
 //!
-//! The `state` that goes along is single use, lives ten minutes, and is bound to the user and, by a cookie of its
-//! own, to the browser. <https://docs.stripe.com/connect/oauth-standard-accounts>
+//! The `state` can be used once, expires after ten minutes, and is bound to the user and, by a separate cookie,
+//! to the browser. <https://docs.stripe.com/connect/oauth-standard-accounts>
 
 use lambda_http::http::Method;
 use lambda_http::http::header::ACCEPT;
 use serde::Serialize;
 use shared::app::App;
-use shared::config::Config;
-use shared::entropy::digest;
-use shared::error::Error;
+use shared::base::entropy::digest;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::user::User;
 use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, answer, identity, request, response};
-use shared::ids::UserId;
+use shared::settings::config::Config;
 use shared::store::oauth::{Secret as _, State, Taken, Ticket};
-use shared::user::User;
 
-/// Answers a request.
+/// Handles a request.
 pub async fn handle(app: &App, request: Request) -> Response {
     answer(&request, async {
         match *request.method() {
@@ -30,7 +30,7 @@ pub async fn handle(app: &App, request: Request) -> Response {
 
 /// Sends the browser to Stripe: two DynamoDB trips, no Stripe call.
 ///
-/// With a ticket from [`ticket`], the browser needs no session; the link then waits for its user to confirm it.
+/// With a ticket from [`ticket`], the browser needs no session. The user must then confirm the link.
 async fn redirect(app: &App, request: &Request) -> Result<Response, Error> {
     let mut express = wants_express(request)?;
     let (user, with_session) = match request::parameter(request, "ticket")? {
@@ -40,7 +40,7 @@ async fn redirect(app: &App, request: &Request) -> Result<Response, Error> {
             (user, false)
         }
         None => match identity::user(request, app).await {
-            // A Bearer token comes from a client that is no browser, so there is no session to come back to.
+            // A Bearer token comes from a client that is not a browser, so there is no session to return to.
             Ok(user) => (user, identity::presented(request, &app.config).is_some_and(|presented| presented.by_cookie)),
             Err(Error::NotSignedIn) if !wants_json(request) => {
                 let next = if express { "authorize-express" } else { "authorize" };
@@ -58,7 +58,7 @@ async fn redirect(app: &App, request: &Request) -> Result<Response, Error> {
     Ok(response::with_cookie(response::redirect(&stripe_url(&app.config, express, &state)), &cookie))
 }
 
-/// Where a seller's browser goes to grant access; for an Express account, to get one or to grant access to the one that they have.
+/// Where a seller's browser grants access. For Express, the seller gets an account there or grants access to an existing one.
 /// <https://docs.stripe.com/connect/oauth-reference#get-authorize>, <https://docs.stripe.com/connect/oauth-express-accounts>
 fn stripe_url(config: &Config, express: bool, state: &str) -> String {
     let callback = config.callback_url();
@@ -78,7 +78,7 @@ struct TicketView {
     url: String,
 }
 
-/// Gives a frontend the address to send its browser to, good for one visit within 60 seconds: two DynamoDB trips.
+/// Gives a frontend a URL to send its browser to, valid for one visit within 60 seconds: two DynamoDB trips.
 async fn ticket(app: &App, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, app).await?;
     require_seller(&user)?;
@@ -96,7 +96,7 @@ async fn user_of_ticket(app: &App, ticket: &str) -> Result<(User, bool), Error> 
     Ok((user(app, &user_id).await?, express))
 }
 
-/// `?type=express` or `?type=standard`, which is the default.
+/// Parses `?type=express` or `?type=standard`, the default.
 fn wants_express(request: &Request) -> Result<bool, Error> {
     match request::parameter(request, "type")?.as_deref() {
         None | Some("standard") => Ok(false),
@@ -113,7 +113,7 @@ fn require_seller(user: &User) -> Result<(), Error> {
     if user.is_seller { Ok(()) } else { Err(Error::NotASeller) }
 }
 
-/// Whether the client asks for JSON rather than for a page.
+/// Whether the client wants JSON rather than a page.
 fn wants_json(request: &Request) -> bool {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     accept.contains("application/json") && !accept.contains("text/html")

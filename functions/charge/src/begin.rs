@@ -1,25 +1,26 @@
-//! Beginning an attempt: the request is written down, exactly, before it is sent.
+//! Begins an attempt: the exact request is stored before it is sent to Stripe.
 
-use shared::course::Share;
-use shared::customers;
-use shared::entropy::digest;
-use shared::error::Error;
+use shared::base::entropy::digest;
+use shared::domain::charging::{ChargeType, PLATFORM};
+use shared::domain::course::Share;
+use shared::domain::error::Error;
+use shared::domain::ids::PurchaseId;
+use shared::domain::purchase::{Attempt, AttemptStatus, Means, Payee, Purchase, Slot, Terms, divide};
+use shared::domain::user::{StripeLink, Unable};
 use shared::http::Response;
-use shared::ids::PurchaseId;
-use shared::purchase::{Attempt, ChargeType, Means, Payee, Purchase, Status, Terms, divide};
 use shared::store::Written;
-use shared::store::purchases::Slot;
+use shared::store::purchases::TOO_FAST;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Identified;
 use shared::stripe::requests::{self, Sale};
-use shared::user::{PLATFORM, StripeLink, Unable};
+use shared::work::{customers, declines};
 use time::Duration;
 
 use crate::Charge;
-use crate::charge::{Order, Payment};
+use crate::order::{Order, Payment};
 use crate::outcome::{self, answer};
 
-/// For how long a request has an attempt to itself. Longer than the function may run, so that two never work on one.
+/// How long one request holds an attempt. Longer than the function's timeout, so two requests never work on the same attempt.
 pub const LEASE: Duration = Duration::seconds(30);
 
 /// The buyer's first attempt to buy the course.
@@ -28,7 +29,7 @@ pub async fn first(charge: &Charge, order: &Order) -> Result<Response, Error> {
     attempt(charge, order, purchase, None).await
 }
 
-/// The next attempt of a purchase that came to nothing, or a new purchase after one that was given or taken back.
+/// The next attempt after a failed one, or a new purchase after one that was refunded or lost to a dispute.
 pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
     let mut purchase = if previous.paid_attempt().is_some() { purchase(charge, order)? } else { previous };
     purchase.seller_account.clone_from(&seller_link(charge, order)?.account_id);
@@ -38,13 +39,18 @@ pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slo
     attempt(charge, order, purchase, Some(slot)).await
 }
 
-/// Several payees can only be paid by transfers of their own.
+/// A sale with several payees needs separate transfers.
 fn charge_type(charge: &Charge, order: &Order) -> Result<ChargeType, Error> {
     let seller = order.seller.as_ref().ok_or(Error::SellerNotConnected)?;
-    Ok(if order.course.payees.is_empty() { seller.charge_type(&charge.app.config) } else { ChargeType::Separate })
+    match seller.charge_type(&charge.app.config.terms) {
+        agreed if order.course.payees.is_empty() => Ok(agreed),
+        // Naming payees does not move a seller off direct charges.
+        ChargeType::Direct => Err(Error::SellerNotConnected),
+        _ => Ok(ChargeType::Separate),
+    }
 }
 
-/// The seller's account, where it can be charged the way that the sale will be.
+/// The seller's account, if it can take this type of charge.
 fn seller_link<'a>(charge: &Charge, order: &'a Order) -> Result<&'a StripeLink, Error> {
     let link = order.seller.as_ref().and_then(|seller| seller.connected_account()).ok_or(Error::SellerNotConnected)?;
     match link.check(charge_type(charge, order)?, &charge.app.config.platform_country) {
@@ -57,7 +63,7 @@ fn seller_link<'a>(charge: &Charge, order: &'a Order) -> Result<&'a StripeLink, 
 fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
     let (app, course) = (&charge.app, &order.course);
     let now = app.clock.now();
-    Ok(Purchase::new(Terms {
+    let purchase = Purchase::new(Terms {
         id: PurchaseId::generate(&order.buyer.id, now, &app.entropy),
         course_id: course.id.clone(),
         course_title: course.title.clone(),
@@ -68,16 +74,21 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
         charge_type: charge_type(charge, order)?,
         currency: course.price.currency,
         at: now,
-    }))
+    });
+    Ok(purchase.of_stack(&app.config.stack_id))
 }
 
 async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
+    let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
+    if price.amount < seller.least_price(&charge.app.config.platform_country, purchase.charge_type, price.currency) {
+        return Err(Error::PriceTooLow);
+    }
     let account = purchase.charged_account().map(str::to_owned);
     let mut customer = customers::find_or_make(&charge.app, &charge.stripe, &order.buyer, account.as_deref()).await?;
     let (named, kept) = match payment_methods(charge, order, account.as_deref(), slot).await {
         Ok(methods) => methods,
         Err(error) => {
-            // No intent will name the customer. One that is remembered is found again, and forgotten with its user.
+            // No intent will store the customer: remember it here, so that it is found again and deleted with its user.
             customers::keep(&charge.app, &order.buyer, account.as_deref(), &customer).await?;
             return Err(error);
         }
@@ -85,15 +96,15 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     let mut payment_method = kept.clone().or_else(|| named.clone());
     let mut heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
 
-    // Somebody deleted the customer at Stripe. The cards went with it, and a new one is made.
+    // Somebody deleted the customer at Stripe, and its cards with it: make a new one.
     if failed_with(&purchase, outcome::CUSTOMER_GONE) {
         customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, account.as_deref(), &customer).await?;
         let slot = Slot::of(&purchase, slot);
         heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
-    // A payment method that the connected account does not know may be one of the platform's.
+    // A payment method unknown to the connected account may belong to the platform.
     if let (true, Some(account), Some(named), None) = (failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED), &account, &named, &kept) {
-        // Cloning uses the card up, so that every attempt with it needs the same clone.
+        // Cloning consumes the card, so every attempt with it must reuse the same clone.
         let key = format!("{account}:clone:{}:{}", purchase.id, digest(named));
         payment_method = Some(clone_to(charge, account, named, None, &key).await?);
         let slot = Slot::of(&purchase, slot);
@@ -102,7 +113,7 @@ async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: O
     answer(&purchase, heard)
 }
 
-/// The payment method that the buyer names, and for a direct charge its clone where the platform keeps it.
+/// The payment method that the buyer named, and its clone if this is a direct charge and the platform keeps the card.
 async fn payment_methods(
     charge: &Charge,
     order: &Order,
@@ -117,12 +128,12 @@ async fn payment_methods(
     Ok((named, kept))
 }
 
-/// Whether the latest attempt came to nothing for that reason.
+/// Whether the latest attempt failed with this code.
 pub fn failed_with(purchase: &Purchase, code: &str) -> bool {
     purchase.attempt().failure.as_ref().is_some_and(|failure| failure.code == code)
 }
 
-/// Writes the intent, asks Stripe, and records the outcome: two DynamoDB trips and one Stripe call.
+/// Stores the intent, calls Stripe and records the outcome: two DynamoDB trips and one Stripe call.
 async fn send(
     charge: &Charge,
     order: &Order,
@@ -145,12 +156,14 @@ async fn send(
         customer,
         on_behalf_of: seller_link(charge, order)?.on_behalf_of(purchase.charge_type, &app.config.platform_country),
         save_card: order.save_card,
+        collects_address: seller_link(charge, order)?.settles_in(purchase.charge_type, &app.config.platform_country) == Some("IN"),
+        stack_id: &app.config.stack_id,
         return_url: &return_url,
     };
     let (means, request) = match payment_method {
         Some(payment_method) => (Means::PaymentIntent, sale.payment_intent(payment_method)),
         None => {
-            let cancel_url = format!("{}/course.html?slug={}&checkout=canceled", app.config.storefront_url, order.course.slug);
+            let cancel_url = format!("{}/course.html?id={}&checkout=canceled", app.config.storefront_url, order.course.id);
             (Means::Checkout, sale.checkout(&cancel_url))
         }
     };
@@ -170,12 +183,17 @@ async fn send(
         payment_intent: None,
         checkout_session: None,
         charge: None,
-        status: Status::Pending,
+        status: AttemptStatus::Pending,
         failure: None,
     };
     purchase.begin(attempt, &order.cause);
-    if let Written::No(_) = app.store.write_intent(purchase, slot).await? {
-        return Err(outcome::lost_race(charge, order, purchase.attempt()).await?);
+    match app.store.write_try(purchase, slot, order.card_try(app).as_ref()).await? {
+        Written::Yes => {}
+        Written::No(TOO_FAST..) => {
+            customers::keep(app, &order.buyer, purchase.charged_account(), customer).await?;
+            return Err(declines::too_fast(now));
+        }
+        Written::No(_) => return Err(outcome::lost_race(charge, order, purchase.attempt()).await?),
     }
     let result = charge.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
     outcome::settle(charge, purchase, result, &order.cause).await
@@ -183,12 +201,13 @@ async fn send(
 
 fn fee(charge: &Charge, order: &Order) -> Result<i64, Error> {
     let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
-    Ok(seller.fee(&charge.app.config, order.course.fee_percent, price.currency).of(price.amount))
+    let config = &charge.app.config;
+    Ok(seller.fee(&config.terms, &config.platform_country, order.course.fee_percent, price.currency).of(price.amount))
 }
 
-/// Who gets what the platform does not keep, where it transfers it itself: no unit is left over, and none is made. A payee
-/// whose account can be sent nothing at the moment waits for their part, and holds up nobody; one without an account
-/// has nowhere to wait.
+/// Splits what remains after the fee among the payees when the platform makes the transfers; the parts add up exactly.
+/// A payee whose account cannot receive transfers at the moment is paid later and does not block the sale. One without
+/// an account fails the sale: there is nothing to transfer to later.
 fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, Error> {
     if purchase.charge_type != ChargeType::Separate {
         return Ok(Vec::new());
@@ -197,7 +216,7 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     if shares.is_empty() {
         return Ok(vec![Payee { user_id: purchase.seller_id.clone(), account: purchase.seller_account.clone(), amount: rest }]);
     }
-    // Weights of a hundredth of the rest each, so that none is capped.
+    // Each weight is 100 times the payee's part, so `divide` never caps a part.
     let weights: Vec<i64> = shares.iter().map(|share| rest * i64::from(share.share)).collect();
     let one = |(share, amount): (&Share, i64)| {
         let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.connected_account());
@@ -207,15 +226,15 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     shares.iter().zip(divide(rest, &weights)).map(one).collect()
 }
 
-/// The payment method to charge; none for hosted Checkout. A token of the same try gives the same payment method,
-/// so that a repetition does not find the token spent.
+/// The payment method to charge; `None` for hosted Checkout. A token can be used only once,
+/// so a repeated request gets the payment method that the first one made from it.
 async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, slot: Option<&Slot>) -> Result<Option<String>, Error> {
     let token = match &order.payment {
         Payment::Checkout => return Ok(None),
         Payment::Method(method) => return Ok(Some(method.clone())),
         Payment::Token(token) => token,
     };
-    // A card that is to be kept is the platform's.
+    // A card to be saved is attached to the platform's customer.
     let account = account.filter(|_| !order.save_card);
     let (place, seen) = (account.unwrap_or(PLATFORM), slot.map_or(0, |slot| slot.version));
     let key = format!("{place}:token:{}:{seen}:{}", order.buyer.id, digest(&format!("{}{token}", order.course.id)));
@@ -223,7 +242,7 @@ async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, s
     made.map(|made| Some(made.id)).map_err(method_error)
 }
 
-/// For a direct charge: the clone of a card that the buyer keeps with the platform, or wants kept there from now on.
+/// For a direct charge: the clone of a card that the platform keeps for the buyer, or will keep from now on.
 async fn kept_by_platform(
     charge: &Charge,
     order: &Order,
@@ -234,6 +253,10 @@ async fn kept_by_platform(
     let seen = slot.map_or(0, |slot| slot.version);
     let key = |what: &str, place: &str| format!("{place}:{what}:{}:{}:{seen}:{named}", order.buyer.id, order.course.id);
     if order.save_card {
+        // Stripe asks the bank when a card is attached, and the intent that counts the card comes later.
+        if let Some(one) = order.card_try(&charge.app) {
+            declines::take_try(&charge.app, &one).await?;
+        }
         let mut customer = customers::on_platform(&charge.app, &charge.stripe, &order.buyer).await?;
         let mut attached = attach(charge, named, &customer, &key("attach", PLATFORM)).await;
         if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
@@ -254,14 +277,14 @@ async fn attach(charge: &Charge, payment_method: &str, customer: &str, key: &str
     charge.stripe.send_harmless(&requests::attach(payment_method, customer), None, key).await
 }
 
-/// Clones a payment method of the platform's to a connected account. One that no customer keeps is used up by it.
+/// Clones a platform payment method to a connected account. Cloning consumes a payment method that is not attached to a customer.
 async fn clone_to(charge: &Charge, account: &str, payment_method: &str, customer: Option<&str>, key: &str) -> Result<String, Error> {
     let cloned: Result<Identified, _> =
         charge.stripe.send_harmless(&requests::clone_payment_method(payment_method, customer), Some(account), key).await;
     cloned.map(|cloned| cloned.id).map_err(method_error)
 }
 
-/// A refusal of a payment method is the buyer's to mend.
+/// The buyer can fix a refused payment method.
 fn method_error(error: StripeError) -> Error {
     match error {
         StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),

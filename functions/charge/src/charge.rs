@@ -1,12 +1,13 @@
-//! Who buys what from whom at which price: everything that is decided before Stripe is asked.
+//! Everything that is decided before Stripe is called: buyer, course, seller and price.
 
 use serde::Deserialize;
-use shared::course::Course;
-use shared::error::Error;
+use shared::domain::course::Course;
+use shared::domain::error::Error;
+use shared::domain::ids::CourseId;
 use shared::http::{Request, Response, identity, request, request_id};
-use shared::ids::CourseId;
-use shared::user::User;
+use shared::work::declines;
 
+use crate::order::{Order, Payment};
 use crate::{Charge, begin, resume};
 
 #[derive(Deserialize)]
@@ -18,48 +19,23 @@ struct Body {
     expected_amount: Option<i64>,
     #[serde(default)]
     save_card: bool,
-}
-
-/// How the buyer wants to pay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payment {
-    /// On Stripe's hosted page.
-    Checkout,
-    /// Now, with a payment method, `pm_…`.
-    Method(String),
-    /// Now, with a legacy token, `tok_…`, that is first made into a payment method.
-    Token(String),
-}
-
-/// A sale that may be made.
-#[derive(Debug)]
-pub struct Order {
-    /// Who buys.
-    pub buyer: User,
-    /// What.
-    pub course: Course,
-    /// From whom; none where the seller is gone.
-    pub seller: Option<User>,
-    /// Who shares it, where the course has payees.
-    pub payees: Vec<User>,
-    /// How.
-    pub payment: Payment,
-    /// Whether the buyer wants the card kept for later.
-    pub save_card: bool,
-    /// For the purchase's history.
-    pub cause: String,
+    /// The answer to the browser's challenge, see [`declines`].
+    #[serde(default)]
+    challenge: Option<String>,
 }
 
 /// Sells a course.
 ///
-/// With a known customer and a payment method: three DynamoDB trips (read, intent, outcome) and one Stripe call. A
-/// first purchase on an account makes the customer first, and a legacy token its payment method: a call each. A course with
-/// several payees is one trip more, and so is a first direct charge on an account. For a direct charge a buyer who is the platform's customer costs a call, which asks whether the card is
-/// a saved one, and a saved one a second, which clones it; to save one costs the same, and a call and a trip more for who is no
-/// customer of the platform's yet.
+/// Buyers whose cards keep being declined are stopped before Stripe is called, see [`declines`]. Counting a decline costs two more trips.
+///
+/// With a known customer and a payment method: three DynamoDB trips (read, intent, outcome) and one Stripe call.
+/// Creating the customer on a first purchase and converting a legacy token cost one call each. Several payees cost
+/// one more trip, and so does a first direct charge on an account. For a direct charge to a buyer who is already
+/// the platform's customer, one call checks whether the card is saved, and a second clones it if it is. Saving a
+/// card costs the same two calls, plus one call and one trip if the buyer is not yet the platform's customer.
 ///
 /// # Errors
-/// See `POST /courses/charge` in `openapi.yaml`. Whatever was begun is on record, and the same request finds it.
+/// See `POST /courses/charge` in `openapi.yaml`. Work in progress is stored, and repeating the request continues it.
 pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Error> {
     let app = &charge.app;
     let presented = identity::required(request, &app.config)?;
@@ -71,9 +47,10 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
         return Err(Error::NotFound("course"));
     };
 
-    let read = app.store.read_for_charge(&presented.token, &course_id, now).await?;
+    let address = identity::address(request, &app.config);
+    let read = app.store.read_for_charge(&presented.token, &course_id, &address, now).await?;
     let buyer = read.buyer.ok_or(Error::NotSignedIn)?;
-    let course = read.course.filter(|course| course.published && !course.deleted).ok_or(Error::NotFound("course"))?;
+    let course = read.course.filter(Course::is_offered).ok_or(Error::NotFound("course"))?;
     if read.slot.as_ref().is_some_and(|slot| slot.ownership().is_paid()) {
         return Err(Error::AlreadyOwned);
     }
@@ -84,14 +61,20 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
         return Err(Error::PriceChanged { amount: course.price.amount, currency: course.price.currency.code() });
     }
 
+    if payment != Payment::Checkout {
+        declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;
+    }
+
     let ids: Vec<_> = course.payees.iter().map(|share| share.seller.clone()).collect();
     let payees = if ids.is_empty() { Vec::new() } else { app.store.users_by_id(&ids).await? };
     let cause = format!("request:{}", request_id(request));
-    let order = Order { buyer, course, seller: read.seller, payees, payment, save_card: body.save_card, cause };
-    match read.slot {
+    let order = Order { buyer, course, seller: read.seller, payees, payment, save_card: body.save_card, address, cause };
+    let answer = match read.slot {
         None => begin::first(charge, &order).await,
         Some(slot) => resume::resume(charge, &order, &slot).await,
-    }
+    };
+    declines::count(app, &order.buyer, &order.address, &answer).await?;
+    answer
 }
 
 fn payment(method: Option<String>) -> Result<Payment, Error> {

@@ -4,7 +4,7 @@ use charge::Charge;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let charge = Charge::from_env().await?;
     shared::http::serve(|request| charge::handle(&charge, request)).await
 }

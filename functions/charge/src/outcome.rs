@@ -1,38 +1,41 @@
-//! Recording what Stripe said, and telling the buyer.
+//! Records what Stripe said and answers the buyer.
 
 use serde::Serialize;
-use shared::customers;
-use shared::error::Error;
+use shared::domain::charging::Failure;
+use shared::domain::error::Error;
+use shared::domain::purchase::{Attempt, Purchase, Status};
 use shared::http::view::PurchaseView;
 use shared::http::{Response, response};
-use shared::purchase::{Attempt, Failure, Purchase, Status};
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
+use shared::work::customers;
 
 use crate::Charge;
-use crate::charge::Order;
+use crate::order::Order;
 
-/// [`Failure::code`] where Stripe refused the payment method itself.
+/// [`Failure::code`] if Stripe refused the payment method itself.
 pub const PAYMENT_METHOD_REFUSED: &str = "payment_method";
 
-/// [`Failure::code`] where Stripe has the customer no more.
+/// [`Failure::code`] if the customer no longer exists at Stripe.
 pub const CUSTOMER_GONE: &str = "customer";
 
-/// How often a record that others write as well is read again.
+/// How many times to retry when a concurrent write wins.
 const TRIES: usize = 5;
 
-/// What only the buyer's browser may have: answered, never stored.
+/// What only the buyer's browser may see: returned, never stored.
 #[derive(Debug, Default)]
 pub struct ForTheBrowser {
     client_secret: Option<String>,
     next_action_url: Option<String>,
-    /// The hosted Checkout, while it is open.
+    /// The hosted Checkout page, while it is open.
     pub checkout_url: Option<String>,
+    /// The fingerprint of a declined card. Used only to count declines.
+    fingerprint: Option<String>,
 }
 
-/// Records what became of the newest attempt and gives it free. Where the outcome stays unknown, the attempt stays
-/// open, and the next request, event or reconciliation finds it.
+/// Records the outcome of the newest attempt and releases its lease. If the outcome stays unknown, the attempt stays open,
+/// and the next request, event or reconciliation run resolves it.
 pub async fn settle(
     charge: &Charge,
     purchase: &mut Purchase,
@@ -42,10 +45,15 @@ pub async fn settle(
     let number = purchase.attempt().number;
     let written = record(charge, purchase, number, &result, cause).await;
     tracing::info!(purchase_id = %purchase.id, attempt = number, status = ?purchase.status(), "purchase settled");
-    // Where Stripe's answer is unknown, that is the better answer; the lease then ends by itself.
+    // An error from Stripe takes precedence over a failed write; the lease then expires by itself.
     let heard = result?;
     written?;
-    Ok(ForTheBrowser { client_secret: heard.client_secret, next_action_url: heard.next_action_url, checkout_url: heard.checkout_url })
+    Ok(ForTheBrowser {
+        client_secret: heard.client_secret,
+        next_action_url: heard.next_action_url,
+        checkout_url: heard.checkout_url,
+        fingerprint: heard.fingerprint,
+    })
 }
 
 async fn record(
@@ -65,7 +73,7 @@ async fn record(
         match charge.app.store.write_outcome(purchase, None).await? {
             Written::Yes => return Ok(()),
             Written::No(_) => {
-                // An event was faster. What it wrote stays, and what we know is added to it.
+                // An event was written first. Keep what it wrote and add what we know.
                 let gone = || Error::Internal(format!("the purchase {} is gone", purchase.id));
                 *purchase = charge.app.store.purchase(&purchase.id).await?.ok_or_else(gone)?;
             }
@@ -74,9 +82,9 @@ async fn record(
     Err(Error::Internal(format!("the purchase {} changes too fast to be written", purchase.id)))
 }
 
-/// What to tell a request that another was faster than: one of the same purchase, or the one that erased the buyer.
+/// The error for a request that lost a race, either to another request for this purchase or to the erasure of the buyer.
 pub async fn lost_race(charge: &Charge, order: &Order, attempt: &Attempt) -> Result<Error, Error> {
-    // Made for this request, and named by nobody: remembered, or left to the erasure.
+    // This customer was made for this request and nothing names it: remember it, or leave it to the erasure.
     customers::keep(&charge.app, &order.buyer, attempt.account.as_deref(), &attempt.customer).await?;
     let slot = charge.app.store.slot(&order.buyer.id, &order.course.id).await?;
     let owned = slot.is_some_and(|slot| slot.ownership().is_paid());
@@ -96,13 +104,16 @@ struct Answer {
     checkout_url: Option<String>,
 }
 
-/// Tells the buyer where the purchase stands.
+/// Tells the buyer the state of the purchase.
 pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, Error> {
     let attempt = purchase.attempt();
     match purchase.status() {
-        Status::Failed => return Err(attempt.failure.as_ref().map_or_else(|| Error::PaymentProviderError("failed".to_owned()), failure)),
+        Status::Failed => {
+            let unknown = || Error::PaymentProviderError("failed".to_owned());
+            return Err(attempt.failure.as_ref().map_or_else(unknown, |cause| failure(cause, browser.fingerprint)));
+        }
         Status::Canceled => return Err(Error::PurchaseInProgress),
-        _ => {}
+        Status::Pending | Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {}
     }
     let waits = purchase.status() == Status::RequiresAction;
     Ok(response::json(
@@ -117,11 +128,16 @@ pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, E
     ))
 }
 
-fn failure(failure: &Failure) -> Error {
+fn failure(failure: &Failure, fingerprint: Option<String>) -> Error {
     match failure.code.as_str() {
-        code if failure.declined => Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone() },
-        PAYMENT_METHOD_REFUSED => Error::PaymentMethodRefused("Stripe does not know it, or it cannot be used again".to_owned()),
+        code if failure.declined => {
+            Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone(), fingerprint }
+        }
+        PAYMENT_METHOD_REFUSED => {
+            Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned())
+        }
         "account_invalid" => Error::SellerNotConnected,
+        "amount_too_small" => Error::PriceTooLow,
         "rate_limit" => Error::PaymentProviderUnavailable("rate limited".to_owned()),
         code => Error::PaymentProviderError(code.to_owned()),
     }

@@ -1,27 +1,31 @@
-//! Going on with a purchase that an earlier request began: finished, lost, waiting for the buyer, or still at work.
+//! Continues a purchase that an earlier request began: finished, lost, waiting for the buyer, or still in progress.
 
-use shared::error::Error;
+use shared::domain::charging::ChargeType;
+use shared::domain::error::Error;
+use shared::domain::purchase::{Attempt, Means, Purchase, Slot, Status};
 use shared::http::Response;
-use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status};
 use shared::store::Written;
-use shared::store::purchases::Slot;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::{Heard, NEVER_MADE};
 
 use crate::Charge;
 use crate::begin::{LEASE, failed_with, next};
-use crate::charge::{Order, Payment};
+use crate::order::{Order, Payment};
 use crate::outcome::{self, ForTheBrowser, answer};
 
-/// Goes on with the purchase that holds the slot.
+/// Continues the purchase that holds the slot.
 ///
-/// One that came to nothing gets its next attempt. One whose end is not known is first found out: that costs a read
-/// and a write in DynamoDB more, and a call to Stripe.
+/// If the last attempt failed, the next one begins. If its outcome is unknown, it is looked up first, which costs one more
+/// DynamoDB read, one more write and one more Stripe call.
 pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Response, Error> {
     let missing = || Error::Internal(format!("the slot names the purchase {}, which is missing", slot.purchase_id));
     let mut purchase = charge.app.store.purchase(&slot.purchase_id).await?.ok_or_else(missing)?;
     if purchase.ownership().is_paid() {
         return Err(Error::AlreadyOwned);
+    }
+    if !purchase.is_of_stack(&charge.app.config.stack_id) && purchase.status().is_open() {
+        // The table is a copy of another deployment's, and the buyer may be paying there right now.
+        return Err(Error::PurchaseInProgress);
     }
     let has_ended = purchase.paid_attempt().is_some() || !(purchase.status().is_open() || purchase.is_in_the_buyers_hands());
     if has_ended {
@@ -34,19 +38,21 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
     let found = if purchase.status().is_open() {
         charge.stripe.find_attempt(&purchase.id, purchase.attempt(), now).await
     } else {
-        // It failed in the buyer's hands, where it could still be paid. The next attempt begins when it cannot.
+        // The attempt failed, but the buyer's browser could still pay it. Cancel it before the next attempt begins.
         charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
     };
     let browser = record(charge, &mut purchase, found, order).await?;
-    // A card that the connected account does not know may be one of the platform's: the next attempt tries that.
+    // A card unknown to the connected account may belong to the platform. The next attempt tries that.
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
     match purchase.status() {
-        // Neither says anything of the card.
+        // Neither failure is about the card.
         Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
             again(charge, order, purchase, slot).await
         }
         Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
         Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase, slot).await,
+        // The buyer has done their part and the bank is processing. If the payment fails, the next request starts a new attempt.
+        Status::Pending if purchase.processing_since().is_some() => Err(Error::PurchaseInProgress),
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
@@ -55,18 +61,20 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
         }
         Status::Pending => Err(Error::PurchaseInProgress),
         Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
-        _ => answer(&purchase, browser),
+        Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {
+            answer(&purchase, browser)
+        }
     }
 }
 
-/// Takes back what the buyer turned away from, then begins anew: never two ways of paying at once.
+/// Cancels the way of paying that the buyer abandoned, then begins a new attempt. Two ways to pay never exist at once.
 async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
     let result = charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), charge.app.clock.now()).await;
     let browser = record(charge, &mut purchase, result, order).await?;
     match purchase.status() {
         Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
         Status::Pending | Status::RequiresAction => Err(Error::PurchaseInProgress),
-        _ => answer(&purchase, browser),
+        Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => answer(&purchase, browser),
     }
 }
 
@@ -84,7 +92,7 @@ async fn record(
     outcome::settle(charge, purchase, result, &order.cause).await
 }
 
-/// Takes the attempt over from a request that is gone, or refuses where one is still at work.
+/// Takes over the attempt of a request that has ended. Fails if that request may still be running.
 async fn lease(charge: &Charge, purchase: &mut Purchase) -> Result<(), Error> {
     let now = charge.app.clock.now();
     if purchase.attempt().leased_until > now {
@@ -97,7 +105,7 @@ async fn lease(charge: &Charge, purchase: &mut Purchase) -> Result<(), Error> {
     }
 }
 
-/// Whether this is the request whose answer was lost, made again.
+/// Whether this repeats the request whose answer was lost.
 fn is_same_request(payment: &Payment, attempt: &Attempt) -> bool {
     match payment {
         Payment::Method(method) => attempt.payment_method.as_ref() == Some(method),
@@ -106,7 +114,7 @@ fn is_same_request(payment: &Payment, attempt: &Attempt) -> bool {
     }
 }
 
-/// Whether the buyer names another payment method than the one that waits for them. Naming none means to go on.
+/// Whether the buyer named a different payment method than the one that awaits authentication. Naming none means continuing.
 fn is_other_method(payment: &Payment, attempt: &Attempt) -> bool {
     match payment {
         Payment::Checkout => false,

@@ -1,7 +1,7 @@
 //! `GET /courses`
 
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, request, response};
 
@@ -9,8 +9,8 @@ use shared::http::{Request, Response, request, response};
 const SEARCH_MAX: usize = 200;
 const WORDS_MAX: usize = 10;
 
-/// Published courses, the newest first; `?q=` keeps those with all its words in title or description. One Query, and
-/// the same answer for everybody.
+/// Published courses, newest first. `?q=` keeps those with all its words in the
+/// title or description. Costs one Query, and the answer is the same for everybody.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let page = request::page(request)?;
     let words = words(request::parameter(request, "q")?.as_deref().unwrap_or_default())?;

@@ -1,34 +1,51 @@
 //! `PATCH` and `DELETE /courses/{slug}`
 
 use shared::app::App;
-use shared::course::Course;
-use shared::error::Error;
+use shared::domain::course::Course;
+use shared::domain::error::Error;
+use shared::domain::user::User;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
-use shared::user::User;
 
 use crate::fields::Fields;
 
-/// How often a change is made anew that another one has overtaken.
+/// How many times to retry when a concurrent write wins.
 const TRIES: u32 = 5;
 
-/// Changes what is given and leaves the rest, what other requests change at the same moment too. Two trips to
-/// DynamoDB: who asks and the course, and the change; both again for each change that came first.
+/// Changes the given fields and leaves the rest, including concurrent changes by other requests. Two trips to
+/// DynamoDB: user and course, then the change. Both are repeated for each concurrent change that wins.
+///
+/// Staff may set the platform's fee on any course and take it down; sellers may do neither.
 pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
-    let (seller, course) = seller_and_course(app, request, slug).await?;
+    let (user, course) = user_and_course(app, request, slug).await?;
+    if !user.is_seller && !user.is_staff {
+        return Err(Error::NotASeller);
+    }
     let fields: Fields = request::json(request)?;
-    let course = own(seller, course)?;
-    fields.check_payees(app).await?;
-    let course = replace(app, request, slug, course, |course| fields.apply(course)).await?;
-    Ok(response::json(200, &CourseView::new(course, None)))
+    let by = if user.is_staff && fields.are_the_staffs() && !fields.are_the_sellers() { By::Staff } else { By::Seller };
+    let course = by.theirs(&user, course)?;
+    if by == By::Seller {
+        fields.check_sellers()?;
+        fields.check_payees(app, &user, &course.id).await?;
+    }
+    let now = app.clock.now();
+    let change = |course: &mut Course| match by {
+        By::Staff => fields.apply_staffs(course, now),
+        By::Seller => {
+            fields.apply(course)?;
+            fields.check_price(app, &user, course)
+        }
+    };
+    let course = replace(app, request, slug, by, course, change).await?;
+    Ok(response::json(200, &CourseView::of_its_own(course, None)))
 }
 
-/// Takes a course out of the catalogue for good and frees its slug. It stays with those who bought it. Two trips to
-/// DynamoDB, as [`edit`].
+/// Removes a course from the catalogue for good and frees its slug. Its buyers keep it. Two trips to DynamoDB, as for [`edit`].
 pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
-    let (seller, course) = seller_and_course(app, request, slug).await?;
-    replace(app, request, slug, own(seller, course)?, |course| {
+    let (user, course) = user_and_course(app, request, slug).await?;
+    let course = By::Seller.theirs(&user, course)?;
+    replace(app, request, slug, By::Seller, course, |course| {
         course.deleted = true;
         Ok(())
     })
@@ -36,29 +53,39 @@ pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<R
     Ok(response::no_content())
 }
 
-async fn seller_and_course(app: &App, request: &Request, slug: &str) -> Result<(User, Option<Course>), Error> {
+async fn user_and_course(app: &App, request: &Request, slug: &str) -> Result<(User, Option<Course>), Error> {
     let session = identity::required(request, &app.config)?;
     let (course, user) = app.store.course_by_slug(slug, Some(&session.token), app.clock.now()).await?;
-    let user = user.ok_or(Error::NotSignedIn)?;
-    let course = course.filter(|course| !course.deleted);
-    if user.is_seller { Ok((user, course)) } else { Err(Error::NotASeller) }
+    Ok((user.ok_or(Error::NotSignedIn)?, course.filter(|course| !course.deleted)))
 }
 
-/// The course, if it is the seller's. Another's that is not published does not exist for them.
-fn own(seller: User, course: Option<Course>) -> Result<Course, Error> {
-    match course {
-        Some(course) if course.seller_id == seller.id => Ok(course),
-        Some(course) if course.published => Err(Error::Forbidden),
-        _ => Err(Error::NotFound("course")),
+/// The role in which somebody changes a course.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Seller,
+    Staff,
+}
+
+impl By {
+    /// The course, if it is the seller's own or staff asks. For other sellers, a course that is not offered does not exist.
+    fn theirs(self, user: &User, course: Option<Course>) -> Result<Course, Error> {
+        match (self, course) {
+            (Self::Staff, Some(course)) if user.is_staff => Ok(course),
+            (Self::Staff, None) if user.is_staff => Err(Error::NotFound("course")),
+            (_, _) if !user.is_seller => Err(Error::NotASeller),
+            (_, Some(course)) if course.seller_id == user.id => Ok(course),
+            (_, Some(course)) if course.is_offered() => Err(Error::Forbidden),
+            _ => Err(Error::NotFound("course")),
+        }
     }
 }
 
-/// Writes a change of the course as it is now: where another change came first, reads it again and makes the change
-/// on that.
+/// Applies a change to the current version of the course. If another change is written first, reads the course again and retries.
 async fn replace(
     app: &App,
     request: &Request,
     slug: &str,
+    by: By,
     mut seen: Course,
     change: impl Fn(&mut Course) -> Result<(), Error>,
 ) -> Result<Course, Error> {
@@ -75,9 +102,9 @@ async fn replace(
             Written::No(0) => {}
             Written::No(_) => return Err(Error::SlugTaken),
         }
-        let (seller, course) = seller_and_course(app, request, slug).await?;
-        // Another course may have the slug by now.
-        seen = own(seller, course.filter(|course| course.id == seen.id))?;
+        let (user, course) = user_and_course(app, request, slug).await?;
+        // Another course may have taken the slug.
+        seen = by.theirs(&user, course.filter(|course| course.id == seen.id))?;
     }
     Err(Error::Conflict)
 }

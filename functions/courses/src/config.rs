@@ -1,11 +1,13 @@
 //! `GET /config`
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use shared::app::App;
-use shared::config::STRIPE_API_VERSION;
+use shared::domain::charging::ChargeType;
+use shared::domain::money::{Currency, PerCurrency};
 use shared::http::{Request, Response, response};
-use shared::money::{Currency, PerCurrency};
-use shared::purchase::ChargeType;
+use shared::settings::config::STRIPE_API_VERSION;
 
 #[derive(Serialize)]
 struct ConfigView<'a> {
@@ -13,25 +15,39 @@ struct ConfigView<'a> {
     charge_types: [ChargeType; 3],
     charge_type: ChargeType,
     currencies: [&'static str; Currency::ALL.len()],
+    currency_rules: BTreeMap<&'static str, CurrencyRules>,
     default_fee_percent: i64,
     fee_fixed: &'a PerCurrency,
-    fee_minimum: &'a PerCurrency,
+    fee_minimum: PerCurrency,
+    fee_minimum_percent: f64,
     livemode: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge_site_key: Option<&'a str>,
     api_version: &'static str,
 }
 
-/// What a frontend needs to know, and nothing secret. No trip to DynamoDB.
+/// What a price form needs to know about a currency.
+#[derive(Serialize)]
+struct CurrencyRules {
+    decimals: usize,
+    minimum: i64,
+}
+
+/// Everything a frontend needs, and nothing secret. No trip to DynamoDB.
 pub(crate) fn show(app: &App, request: &Request) -> Response {
     let config = &app.config;
     let view = ConfigView {
         publishable_key: &config.publishable_key,
         charge_types: [ChargeType::Destination, ChargeType::Direct, ChargeType::Separate],
-        charge_type: config.charge_type,
+        charge_type: config.terms.charge_type,
         currencies: Currency::ALL.map(Currency::code),
+        currency_rules: Currency::ALL.map(|one| (one.code(), CurrencyRules { decimals: one.decimals(), minimum: one.minimum() })).into(),
         default_fee_percent: config.default_fee_percent.into(),
-        fee_fixed: &config.fee_fixed,
-        fee_minimum: &config.fee_minimum,
+        fee_fixed: &config.terms.fee_fixed,
+        fee_minimum: config.terms.fee_minimum.amounts(),
+        fee_minimum_percent: config.terms.fee_minimum.percent(),
         livemode: config.livemode(),
+        challenge_site_key: config.challenge.as_ref().map(|challenge| challenge.site_key.as_str()),
         api_version: STRIPE_API_VERSION,
     };
     response::cacheable(request, &view)

@@ -1,12 +1,14 @@
-//! `/courses/{slug}/content`: what was bought.
+//! `/courses/{slug}/content`: the content that buyers paid for.
 
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::course::{CONTENT_MAX, Content, Course};
-use shared::error::Error;
-use shared::http::{Request, Response, identity, request, response, view};
-use shared::purchase::Ownership;
-use shared::user::User;
+use shared::base::clock::written;
+use shared::base::text;
+use shared::domain::course::{CONTENT_MAX, Content, Course};
+use shared::domain::error::Error;
+use shared::domain::purchase::Ownership;
+use shared::domain::user::User;
+use shared::http::{Request, Response, identity, request, response};
 
 #[derive(Serialize)]
 struct Answer {
@@ -23,7 +25,7 @@ impl Answer {
             course_id: course.id.to_string(),
             slug: course.slug,
             title: course.title,
-            updated_at: content.as_ref().map(|content| view::written(content.updated_at)),
+            updated_at: content.as_ref().map(|content| written(content.updated_at)),
             content: content.map(|content| content.markdown).unwrap_or_default(),
         }
     }
@@ -34,23 +36,22 @@ struct Body {
     content: String,
 }
 
-/// `GET /courses/{slug}/content`: for those whose purchase is paid, the seller's members, the seller and the staff. Two trips to
-/// DynamoDB: who asks and the course, then the content, the purchase of it and the subscription to the membership.
+/// `GET /courses/{slug}/content`: for buyers whose purchase is paid, the seller's members, the seller and staff. Two trips to
+/// DynamoDB: user and course, then content, purchase and subscription.
 ///
-/// A membership opens what is in the catalogue.
-///
-/// While a bank disputes the payment, the platform's policy decides. A course that was deleted or unpublished is read on
-/// under its id, `crs_…`, by those who bought it.
+/// While a bank disputes the payment, the platform's policy decides. Buyers can still read a deleted or unpublished course under its id,
+/// `crs_…`.
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (reader, course) = reader_and_course(app, request, slug).await?;
     let read = app.store.content_for(&course.id, &reader.id).await?;
     let ownership = read.slot.map(|slot| slot.ownership()).unwrap_or_default();
-    let is_offered = course.published && !course.deleted;
-    let is_member = read.member.is_some_and(|member| member.opens(app.clock.now(), app.config.membership_grace));
+    let is_offered = course.is_offered();
+    // A membership opens what is in the catalogue.
+    let member = read.member.filter(|_| is_offered).map(|member| member.ownership(app.clock.now(), app.config.membership_grace));
+    let ownership = ownership.max(member.unwrap_or_default());
     if course.seller_id != reader.id && !reader.is_staff {
         match ownership {
             Ownership::Owned => {}
-            _ if is_offered && is_member => {}
             Ownership::Contested if app.config.disputed_access => {}
             Ownership::Contested => return Err(Error::AccessSuspended),
             Ownership::None if is_offered => return Err(Error::NotOwned),
@@ -64,7 +65,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
 pub(crate) async fn replace(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (seller, course) = reader_and_course(app, request, slug).await?;
     if course.seller_id != seller.id {
-        return Err(if course.published { Error::Forbidden } else { Error::NotFound("course") });
+        return Err(if course.is_offered() { Error::Forbidden } else { Error::NotFound("course") });
     }
     if !seller.is_seller {
         return Err(Error::NotASeller);
@@ -72,6 +73,11 @@ pub(crate) async fn replace(app: &App, request: &Request, slug: &str) -> Result<
     let body: Body = request::json(request)?;
     if body.content.len() > CONTENT_MAX {
         return Err(Error::InvalidRequest(format!("content must have at most {CONTENT_MAX} bytes")));
+    }
+    if !text::is_sound(&body.content) {
+        return Err(Error::InvalidRequest(
+            "content must be text that can be seen, without control characters and overrides of direction".to_owned(),
+        ));
     }
     let content = Content { markdown: body.content, updated_at: app.clock.now() };
     app.store.put_content(&course.id, &content).await?;

@@ -2,28 +2,31 @@
 
 use lambda_http::http::header::LOCATION;
 use shared::app::App;
-use shared::course::{Course, slug_of};
-use shared::entropy::Entropy;
-use shared::error::Error;
+use shared::base::entropy::Entropy;
+use shared::domain::course::{Course, slug_of};
+use shared::domain::error::Error;
+use shared::domain::ids::CourseId;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::CourseId;
 use shared::store::Written;
 
 use crate::fields::Fields;
 
-/// How many numbered slugs are tried before random ones, and how many of those.
+/// How many numbered slugs to try before random ones, and how many random ones.
 const NUMBERED: u32 = 9;
 const RANDOM: u32 = 4;
 
-/// Adds a course of the seller's. Two trips to DynamoDB: who asks, and course and slug in one transaction. Where the
-/// slug is made from the title, each that is taken costs one more.
+/// Adds a course for the seller. Two trips to DynamoDB: the user, then course and slug in one transaction. If the slug is
+/// derived from the title, each slug that is taken costs another trip.
 pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     let seller = identity::user(request, app).await?;
     if !seller.is_seller {
         return Err(Error::NotASeller);
     }
     let fields: Fields = request::json(request)?;
+    if !seller.is_staff {
+        fields.check_sellers()?;
+    }
     let (title, price) = fields.required()?;
     let now = app.clock.now();
     let mut course = Course {
@@ -34,15 +37,19 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
         price,
         fee_percent: app.config.default_fee_percent,
         payees: Vec::new(),
-        seller_id: seller.id,
+        proposed: None,
+        seller_id: seller.id.clone(),
         published: true,
         created_at: now,
         updated_at: now,
         version: 1,
         deleted: false,
+        taken_down: None,
     };
     fields.apply(&mut course)?;
-    fields.check_payees(app).await?;
+    fields.check_price(app, &seller, &course)?;
+    fields.apply_staffs(&mut course, now)?;
+    fields.check_payees(app, &seller, &course.id).await?;
 
     if fields.slug()?.is_some() {
         match app.store.add_course(&course).await? {
@@ -53,12 +60,12 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
         add_with_free_slug(app, &mut course).await?;
     }
     let location = format!("{}/courses/{}", app.config.public_api_url, course.slug);
-    let mut response = response::json(201, &CourseView::new(course, None));
+    let mut response = response::json(201, &CourseView::of_its_own(course, None));
     response.headers_mut().extend(location.parse().ok().map(|location| (LOCATION, location)));
     Ok(response)
 }
 
-/// Adds the course under the first slug that is free: the title's, then numbered, then with a random ending.
+/// Adds the course under the first free slug: the title's, then numbered ones, then ones with a random suffix.
 async fn add_with_free_slug(app: &App, course: &mut Course) -> Result<(), Error> {
     let base = course.slug.clone();
     for try_number in 1..=NUMBERED + RANDOM {

@@ -1,39 +1,58 @@
-//! What a seller may write into a course.
+//! The fields of a course that sellers and staff can set.
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::course::{Course, Share, check_slug, fault_of_shares};
-use shared::error::Error;
-use shared::ids::UserId;
-use shared::money::{FeePercent, Price};
+use shared::base::text;
+use shared::domain::charging::ChargeType;
+use shared::domain::course::{Course, Share, TakenDown, check_slug, fault_of_shares};
+use shared::domain::error::Error;
+use shared::domain::ids::{CourseId, UserId};
+use shared::domain::money::{FeePercent, Price};
+use shared::domain::user::User;
+use shared::http::request::Object;
+use time::OffsetDateTime;
 
 /// In characters.
 const TITLE_MAX: usize = 200;
 const DESCRIPTION_MAX: usize = 10_000;
+const REASON_MAX: usize = 500;
 
-/// The fields of a request; what is not given stays as it is.
+/// The fields of a request. Missing fields stay unchanged.
 #[derive(Deserialize)]
 pub(crate) struct Fields {
     title: Option<String>,
     description: Option<String>,
     slug: Option<String>,
-    price: Option<Price>,
-    fee_percent: Option<FeePercent>,
-    payees: Option<Vec<Share>>,
+    price: Option<Object<Price>>,
+    payees: Option<Vec<Object<Share>>>,
     published: Option<bool>,
+    fee_percent: Option<FeePercent>,
+    /// `null` restores a course that was taken down.
+    #[serde(default, deserialize_with = "given")]
+    taken_down: Option<Option<Object<TakeDown>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakeDown {
+    reason: String,
+}
+
+/// Distinguishes `null` from a missing field.
+fn given<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 impl Fields {
-    /// The title, without the white space around it.
+    /// The trimmed title.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`].
     pub(crate) fn title(&self) -> Result<Option<&str>, Error> {
-        let Some(title) = self.title.as_deref().map(str::trim) else { return Ok(None) };
-        if title.is_empty() || title.chars().count() > TITLE_MAX || title.contains(char::is_control) {
-            return Err(Error::InvalidRequest(format!("title must be one line of 1 to {TITLE_MAX} characters")));
-        }
-        Ok(Some(title))
+        let Some(title) = self.title.as_deref() else { return Ok(None) };
+        let title = text::line(title, TITLE_MAX);
+        let fault = || Error::InvalidRequest(format!("title must be one line of 1 to {TITLE_MAX} characters, without hidden ones"));
+        title.map(Some).ok_or_else(fault)
     }
 
     /// The slug, if the seller chose one.
@@ -46,17 +65,18 @@ impl Fields {
         Ok(Some(slug))
     }
 
-    /// What a new course must have: title and price.
+    /// The required fields of a new course: title and price.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`].
     pub(crate) fn required(&self) -> Result<(&str, Price), Error> {
         let missing = |name: &str| Error::InvalidRequest(format!("missing field `{name}`"));
         let title = self.title()?.ok_or_else(|| missing("title"))?;
-        Ok((title, self.price.ok_or_else(|| missing("price"))?))
+        let Object(price) = self.price.as_ref().ok_or_else(|| missing("price"))?;
+        Ok((title, *price))
     }
 
-    /// Writes what is given into a course.
+    /// Writes the given fields into a course.
     ///
     /// # Errors
     /// [`Error::InvalidRequest`].
@@ -71,38 +91,114 @@ impl Fields {
             if description.chars().count() > DESCRIPTION_MAX {
                 return Err(Error::InvalidRequest(format!("description must have at most {DESCRIPTION_MAX} characters")));
             }
+            if !text::is_sound(description) {
+                return Err(Error::InvalidRequest(
+                    "description must be text that can be seen, without control characters and overrides of direction".to_owned(),
+                ));
+            }
             course.description.clone_from(description);
         }
-        if let Some(price) = self.price {
+        if let Some(Object(price)) = &self.price {
             if let Some(fault) = price.fault() {
                 return Err(Error::InvalidRequest(fault));
             }
-            course.price = price;
+            course.price = *price;
         }
-        course.fee_percent = self.fee_percent.unwrap_or(course.fee_percent);
-        if let Some(payees) = &self.payees {
-            if let Some(fault) = fault_of_shares(payees) {
+        if let Some(payees) = self.payees() {
+            if let Some(fault) = fault_of_shares(&payees) {
                 return Err(Error::InvalidRequest(fault.to_owned()));
             }
-            course.payees.clone_from(payees);
+            course.propose(payees);
         }
         course.published = self.published.unwrap_or(course.published);
         Ok(())
     }
 
-    /// That every payee is a seller. One trip to DynamoDB, where payees are given.
+    /// Checks that the price can be charged in this seller's settlement currency.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`], and where DynamoDB fails.
-    pub(crate) async fn check_payees(&self, app: &App) -> Result<(), Error> {
-        let ids: Vec<UserId> = self.payees.iter().flatten().map(|share| share.seller.clone()).collect();
-        if ids.is_empty() {
+    /// [`Error::InvalidRequest`].
+    pub(crate) fn check_price(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
+        if self.price.is_none() {
             return Ok(());
         }
-        let users = app.store.users_by_id(&ids).await?;
-        match ids.iter().find(|id| !users.iter().any(|user| user.id == **id && user.is_seller)) {
-            Some(id) => Err(Error::InvalidRequest(format!("payees: {id} is no seller"))),
-            None => Ok(()),
+        let price = course.price;
+        let charge_type = if course.payees.is_empty() { seller.charge_type(&app.config.terms) } else { ChargeType::Separate };
+        let (least, code) = (seller.least_price(&app.config.platform_country, charge_type, price.currency), price.currency.code());
+        if price.amount >= least {
+            return Ok(());
         }
+        Err(Error::InvalidRequest(format!(
+            "price.amount must be at least {least} minor units of {code}: your sales are settled in another currency, which has a least amount"
+        )))
+    }
+
+    fn payees(&self) -> Option<Vec<Share>> {
+        Some(self.payees.as_ref()?.iter().map(|Object(share)| share.clone()).collect())
+    }
+
+    /// Whether the request sets fields that only staff may set.
+    pub(crate) fn are_the_staffs(&self) -> bool {
+        self.fee_percent.is_some() || self.taken_down.is_some()
+    }
+
+    /// Whether the request sets fields that only the seller may set.
+    pub(crate) fn are_the_sellers(&self) -> bool {
+        let text = self.title.is_some() || self.description.is_some() || self.slug.is_some();
+        text || self.price.is_some() || self.payees.is_some() || self.published.is_some()
+    }
+
+    /// Refuses a seller who sets the platform's fee or changes a takedown.
+    ///
+    /// # Errors
+    /// [`Error::FeeIsThePlatforms`], [`Error::Forbidden`].
+    pub(crate) fn check_sellers(&self) -> Result<(), Error> {
+        match (&self.fee_percent, &self.taken_down) {
+            (Some(_), _) => Err(Error::FeeIsThePlatforms),
+            (None, Some(_)) => Err(Error::Forbidden),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Writes staff's fields into a course.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`].
+    pub(crate) fn apply_staffs(&self, course: &mut Course, now: OffsetDateTime) -> Result<(), Error> {
+        course.fee_percent = self.fee_percent.unwrap_or(course.fee_percent);
+        match &self.taken_down {
+            Some(Some(Object(TakeDown { reason }))) => {
+                let fault = || Error::InvalidRequest(format!("taken_down.reason must be one line of 1 to {REASON_MAX} characters"));
+                let reason = text::line(reason, REASON_MAX).ok_or_else(fault)?;
+                course.taken_down = Some(TakenDown { reason: reason.to_owned(), at: now });
+            }
+            Some(None) => course.taken_down = None,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Checks that the seller's sales can be shared and that every payee is a seller,
+    /// and lets the payees find the offer. Two trips to DynamoDB if there are payees.
+    ///
+    /// # Errors
+    /// [`Error::SalesNotShareable`], [`Error::InvalidRequest`], or if DynamoDB fails.
+    pub(crate) async fn check_payees(&self, app: &App, seller: &User, course: &CourseId) -> Result<(), Error> {
+        let others = self.payees().into_iter().flatten().map(|share| share.seller).filter(|payee| *payee != seller.id);
+        let others: Vec<UserId> = others.collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        if seller.charge_type(&app.config.terms) == ChargeType::Direct {
+            return Err(Error::SalesNotShareable);
+        }
+        let users = app.store.users_by_id(&others).await?;
+        if let Some(id) = others.iter().find(|id| !users.iter().any(|user| user.id == **id && user.may_sell())) {
+            return Err(Error::InvalidRequest(format!("payees: {id} is no seller")));
+        }
+        if let Some(fault) = self.payees().and_then(|payees| fault_of_shares(&payees)) {
+            return Err(Error::InvalidRequest(fault.to_owned()));
+        }
+        Ok(app.store.offer_shares(course, &others).await?)
     }
 }

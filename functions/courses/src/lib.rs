@@ -1,5 +1,4 @@
-//! Courses: the catalogue, a course's page, and what sellers do with their own. Also `GET /config`, which is as public
-//! as the catalogue.
+//! Courses: the catalogue, a course's page, and what sellers do with their own. Also `GET /config`, which is as public as the catalogue.
 
 mod catalogue;
 mod change;
@@ -8,14 +7,15 @@ mod content;
 mod create;
 mod fields;
 mod mine;
+mod share;
 mod show;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
 
-/// Answers one request.
+/// Handles one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     answer(&request, route(app, &request)).await
 }
@@ -31,9 +31,13 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::DELETE, ["courses", slug]) => change::delete(app, request, slug).await,
         (&Method::GET, ["courses", slug, "content"]) => content::show(app, request, slug).await,
         (&Method::PUT, ["courses", slug, "content"]) => content::replace(app, request, slug).await,
+        (&Method::GET, ["courses", slug, "share"]) => share::show(app, request, slug).await,
+        (&Method::PUT, ["courses", slug, "share"]) => share::accept(app, request, slug).await,
+        (&Method::DELETE, ["courses", slug, "share"]) => share::leave(app, request, slug).await,
+        (&Method::GET, ["users", "me", "shares"]) => share::list(app, request).await,
         (&Method::GET, ["users", "me", "courses"]) => mine::list(app, request).await,
         (&Method::GET, ["config"]) => Ok(config::show(app, request)),
-        (_, ["courses"] | ["courses", _] | ["courses", _, "content"] | ["users", "me", "courses"] | ["config"]) => {
+        (_, ["courses"] | ["courses", _] | ["courses", _, "content" | "share"] | ["users", "me", "courses" | "shares"] | ["config"]) => {
             Err(Error::MethodNotAllowed)
         }
         _ => Err(Error::NotFound("address")),

@@ -4,7 +4,7 @@ use shared::app::App;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let app = App::from_env()?;
     shared::http::serve(|request| courses::handle(&app, request)).await
 }

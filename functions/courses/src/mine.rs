@@ -1,12 +1,11 @@
 //! `GET /users/me/courses`
 
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
 
-/// A seller's own courses, the newest first, unpublished too. One trip to DynamoDB: who asks and the page are read
-/// side by side.
+/// A seller's own courses, newest first, including unpublished ones. One trip to DynamoDB: user and page are read in parallel.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let page = request::page(request)?;
@@ -15,5 +14,5 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     if !user?.is_seller {
         return Err(Error::NotASeller);
     }
-    Ok(response::json(200, &response::list(courses?, |course| CourseView::new(course, None))))
+    Ok(response::json(200, &response::list(courses?, |course| CourseView::of_its_own(course, None))))
 }

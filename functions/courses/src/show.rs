@@ -1,17 +1,18 @@
 //! `GET /courses/{slug}`
 
 use shared::app::App;
-use shared::course::Course;
-use shared::error::Error;
+use shared::domain::course::Course;
+use shared::domain::error::Error;
+use shared::domain::user::User;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, response};
-use shared::user::User;
 
-/// One course. Signed out, or with a session that has ended: one trip to DynamoDB, and an answer that may be cached.
-/// Signed in: with `owned`, in two trips: course and user, then the buyer's purchase of it and
-/// subscription to its seller's membership, either of which makes it `owned`.
+/// One course. Without a session: one trip to DynamoDB, and an answer that may be cached.
+/// With a session: includes `owned`, and takes two trips: course and user, then the user's purchase of the course and
+/// subscription to its seller's membership. Either one makes it `owned`. An expired session costs one trip.
 ///
-/// A course that is not published is there for its seller and for those who bought it.
+/// A course that is unpublished or taken down is visible only to its seller, staff and
+/// its buyers. Only its seller and staff see what the platform and payees get of a sale.
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let session = identity::presented(request, &app.config);
     let token = session.as_ref().map(|session| &session.token);
@@ -22,17 +23,20 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
         Some(user) => Some(access(app, user, &course).await?),
         None => None,
     };
-    let sold_to = access.is_some_and(|access| access.bought) || user.is_some_and(|user| user.id == course.seller_id);
-    if (!course.published || course.deleted) && !sold_to {
+    let is_staff = user.as_ref().is_some_and(|user| user.is_staff);
+    let is_its_own = user.is_some_and(|user| user.id == course.seller_id) || is_staff;
+    if !course.is_offered() && !is_its_own && !access.is_some_and(|access| access.bought) {
         return Err(Error::NotFound("course"));
     }
+    let owned = access.map(|access| access.bought || access.is_member);
     Ok(match session {
-        Some(_) => response::json(200, &CourseView::new(course, access.map(|access| access.bought || access.is_member))),
+        Some(_) if is_its_own => response::json(200, &CourseView::of_its_own(course, owned)),
+        Some(_) => response::json(200, &CourseView::new(course, owned)),
         None => response::cacheable(request, &CourseView::new(course, None)),
     })
 }
 
-/// Why a course is open to a user.
+/// Why a user has access to a course.
 #[derive(Clone, Copy, Default)]
 struct Access {
     bought: bool,
@@ -40,13 +44,13 @@ struct Access {
 }
 
 async fn access(app: &App, user: &User, course: &Course) -> Result<Access, Error> {
-    // Nobody buys from themselves.
+    // Sellers cannot buy their own courses.
     if user.id == course.seller_id {
         return Ok(Access::default());
     }
     let (slot, member) = app.store.access(&user.id, &course.id).await?;
     Ok(Access {
         bought: slot.is_some_and(|slot| slot.ownership().is_paid()),
-        is_member: member.is_some_and(|member| member.opens(app.clock.now(), app.config.membership_grace)),
+        is_member: member.is_some_and(|member| member.ownership(app.clock.now(), app.config.membership_grace).is_paid()),
     })
 }

@@ -1,51 +1,51 @@
-//! Has Stripe forget who erased their account: their customers are deleted, and with them the saved cards.
+//! Deletes the Stripe customers of users who erased their accounts, and with them their saved cards.
 //!
-//! `DELETE /users/me` erases the person here at once, in one transaction that leaves the ids of their customers behind, whatever
-//! Stripe does. Here each of them is deleted, on the platform and on the accounts that charged the person directly, and with them
-//! those that Stripe made for a request that died before it was on record. To delete is to do it once, so that a lost answer, a
-//! killed run or two runs at once do no harm; what could not be deleted waits and is tried again, longer each time, and holds up
-//! nobody else's. What was paid stays at Stripe and can be refunded.
+//! `DELETE /users/me` erases the user here in one transaction, whatever Stripe does. It leaves the ids of their
+//! customers behind, and this function deletes those at Stripe: on the platform, on the accounts that charged the
+//! user directly, and customers that Stripe created for a request that ended before storing them. Deleting is
+//! idempotent, so lost answers, killed runs and concurrent runs do no harm. A customer that cannot be deleted is
+//! retried after increasing waits, and does not hold up other users'. Payments stay at Stripe and can be refunded.
 
 use std::time::Instant;
 
 use serde::Serialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::charging::PLATFORM;
+use shared::domain::error::Error;
 use shared::store::Written;
 use shared::store::erasures::{Customer, Erasure};
 use shared::store::page::Page;
 use shared::stripe::Gateway;
 use shared::stripe::error::StripeError;
-use shared::user::PLATFORM;
 use time::Duration;
 
-/// How many erasures a run reads.
+/// How many erasures one run reads.
 const PER_RUN: i32 = 50;
 
-/// How long a payment that is under way is waited for: Stripe finds it by its customer. The reconciliation ends each within a
-/// day and some minutes.
+/// How long to wait for open payments, which Stripe finds by their customer.
+/// The reconciliation ends each of them within a day and a few minutes.
 const FOR_PAYMENTS: Duration = Duration::days(2);
 
-/// How long to wait before looking again; twice as long each time that something fails, and at most a day.
+/// The wait before the next try. It doubles with each try, up to 16 hours.
 const PAUSE: Duration = Duration::minutes(15);
 
-/// How long an account that took its access away, or a Stripe that refuses, is tried.
+/// How long to keep trying if an account has revoked access or Stripe refuses.
 const PERSISTENCE: Duration = Duration::days(30);
 
-/// What the function is made with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct Erasures {
-    /// Settings and the table.
+    /// Settings and the DynamoDB table.
     pub app: App,
-    /// Stripe.
+    /// The Stripe client.
     pub stripe: Gateway,
 }
 
 impl Erasures {
-    /// From the environment; fetches Stripe's keys.
+    /// Reads the settings from the environment and fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -56,18 +56,18 @@ impl Erasures {
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Persons of whom Stripe knows nothing more.
+    /// Users of whom nothing is left at Stripe.
     pub done: u32,
-    /// Those that are looked at again.
+    /// Users who will be tried again.
     pub waiting: u32,
-    /// Those of whom something is left at Stripe for good.
+    /// Users of whom something is left at Stripe for good.
     pub given_up: u32,
 }
 
-/// One run, until then at the latest.
+/// Performs one run, which ends at `until` at the latest.
 ///
 /// # Errors
-/// Where DynamoDB fails. What Stripe does not do is left to the next run.
+/// If DynamoDB fails. What fails at Stripe is left to the next run.
 pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
     let (app, mut report) = (&erasures.app, Report::default());
     for mut erasure in app.store.due_erasures(app.clock.now(), PER_RUN).await? {
@@ -75,7 +75,7 @@ pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
             break;
         }
         carry_out(erasures, &mut erasure, until).await?;
-        // Somebody left another customer meanwhile: that is looked at the next time, with what is left of the others.
+        // Another customer was added in the meantime; the next run handles it along with what is left.
         let Written::Yes = app.store.write_erasure(&mut erasure).await? else { continue };
         match (erasure.is_done(), erasure.due_at) {
             (true, _) => report.done += 1,
@@ -87,7 +87,7 @@ pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Deletes what can be deleted, and says when to look again.
+/// Deletes what can be deleted and sets the time of the next try.
 async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -> Result<(), Error> {
     let (app, user) = (&erasures.app, erasure.user_id.clone());
     let now = app.clock.now();
@@ -108,7 +108,7 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
             continue;
         }
         match erasures.stripe.delete_customer(&customer.id, connected(&customer.account)).await {
-            Ok(()) => tracing::info!(user_id = %user, account = customer.account, "the customer is deleted"),
+            Ok(()) => tracing::info!(user_id = %user, account = customer.account, "the customer was deleted"),
             Err(error) => {
                 let revoked = matches!(error, StripeError::AccountRevoked);
                 tracing::warn!(user_id = %user, account = customer.account, revoked, %error, "the customer is not deleted yet");
@@ -118,7 +118,7 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
     }
     erasure.customers = left;
     erasure.tries += 1;
-    let wait = (PAUSE * 2_i32.pow(erasure.tries.min(7) - 1)).min(Duration::days(1));
+    let wait = PAUSE * 2_i32.pow(erasure.tries.min(7) - 1);
     let gives_up = now - erasure.at > PERSISTENCE;
     erasure.due_at = (!erasure.is_done() && !gives_up).then_some(now + wait);
     if gives_up && !erasure.is_done() {
@@ -131,14 +131,14 @@ fn connected(place: &str) -> Option<&str> {
     Some(place).filter(|place| *place != PLATFORM)
 }
 
-/// Adds the customers on an account that nobody remembered. Whether that was all.
+/// Adds the user's customers on an account that were never stored. Returns whether those were all.
 async fn search(erasures: &Erasures, erasure: &mut Erasure, place: &str) -> bool {
     match erasures.stripe.search_customers(&erasure.user_id, connected(place)).await {
         Ok((found, has_more)) => {
             for id in found {
                 let customer = Customer { account: place.to_owned(), id };
                 if !erasure.customers.contains(&customer) {
-                    tracing::warn!(user_id = %erasure.user_id, account = place, "a customer that was not on record");
+                    tracing::warn!(user_id = %erasure.user_id, account = place, "found a customer that was not on record");
                     erasure.customers.push(customer);
                 }
             }
@@ -151,7 +151,7 @@ async fn search(erasures: &Erasures, erasure: &mut Erasure, place: &str) -> bool
     }
 }
 
-/// Whether the person has a payment under way, which may have been made at Stripe without anybody having heard of it.
+/// Whether the user has an open payment. It may exist at Stripe without anybody here knowing.
 async fn has_open_payments(app: &App, erasure: &Erasure) -> Result<bool, Error> {
     let mut after = None;
     loop {

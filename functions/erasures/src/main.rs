@@ -1,4 +1,4 @@
-//! Has Stripe forget who erased their account, on a schedule.
+//! Deletes erased users' customers at Stripe, on a schedule.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,12 +6,12 @@ use erasures::Erasures;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 
-/// What is left of a run's time when it begins nothing more: enough for a customer for whom Stripe does not answer.
+/// The time to reserve at the end of a run: enough for one customer for whom Stripe does not answer.
 const MARGIN: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let erasures = Erasures::from_env().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
         let work = erasures::run(&erasures, until(&event.context));
@@ -22,5 +22,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 fn until(context: &Context) -> Instant {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Instant::now() + Duration::from_millis(context.deadline).saturating_sub(now).saturating_sub(MARGIN)
+    let left = Duration::from_millis(context.deadline).saturating_sub(now);
+    Instant::now() + left.saturating_sub(MARGIN.min(left / 2))
 }

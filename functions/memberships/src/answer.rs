@@ -1,11 +1,11 @@
-//! Telling the buyer where a subscription stands.
+//! Tells the buyer the state of a subscription.
 
 use serde::Serialize;
-use shared::error::Error;
+use shared::domain::charging::Failure;
+use shared::domain::error::Error;
+use shared::domain::membership::{Status, Subscription};
 use shared::http::view::SubscriptionView;
 use shared::http::{Response, response};
-use shared::membership::{Status, Subscription};
-use shared::purchase::Failure;
 use shared::stripe::memberships::Heard;
 
 #[derive(Serialize)]
@@ -19,10 +19,13 @@ struct Answer {
     checkout_url: Option<String>,
 }
 
-/// 201 with the subscription and what its buyer has to do; or why it never began.
+/// 201 with the subscription and what the buyer must do next, or the reason why it never started.
 pub(crate) fn answer(subscription: &Subscription, heard: Heard) -> Result<Response, Error> {
     if subscription.status == Status::Failed {
-        return Err(subscription.failure.as_ref().map_or_else(|| Error::PaymentProviderError("failed".to_owned()), failure));
+        return Err(subscription
+            .failure
+            .as_ref()
+            .map_or_else(|| Error::PaymentProviderError("failed".to_owned()), |cause| failure(cause, heard.fingerprint)));
     }
     let waits = subscription.status == Status::Incomplete;
     Ok(response::json(
@@ -36,10 +39,12 @@ pub(crate) fn answer(subscription: &Subscription, heard: Heard) -> Result<Respon
     ))
 }
 
-fn failure(failure: &Failure) -> Error {
+fn failure(failure: &Failure, fingerprint: Option<String>) -> Error {
     match failure.code.as_str() {
-        code if failure.declined => Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone() },
-        "payment_method" => Error::PaymentMethodRefused("Stripe does not know it, or it cannot be used again".to_owned()),
+        code if failure.declined => {
+            Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone(), fingerprint }
+        }
+        "payment_method" => Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned()),
         code => Error::PaymentProviderError(code.to_owned()),
     }
 }

@@ -1,37 +1,36 @@
-//! Beginning a subscription: the request is written down, exactly, before it is sent.
+//! Starts a subscription: the exact request is recorded before it is sent.
 
-use shared::customers;
-use shared::error::Error;
+use shared::domain::charging::ChargeType;
+use shared::domain::error::Error;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::membership::{Slot, Subscription, Terms};
+use shared::domain::user::{StripeLink, Unable, User};
 use shared::http::Response;
-use shared::ids::{SubscriptionId, UserId};
-use shared::membership::{Slot, Subscription, Terms};
-use shared::memberships::settle;
-use shared::purchase::ChargeType;
 use shared::store::Written;
-use shared::stripe::error::StripeError;
 use shared::stripe::memberships;
-use shared::stripe::objects::Identified;
-use shared::stripe::requests;
-use shared::user::{PLATFORM, StripeLink, Unable, User};
+use shared::work::customers;
+use shared::work::subscriptions::settle;
 use time::Duration;
 
 use crate::Memberships;
 use crate::answer::answer;
-use crate::subscribe::Order;
+use crate::cards::{Paying, card};
+use crate::order::Order;
 
-/// For how long a request has a subscription to itself. Longer than the function may run, so that two never work on one.
+/// How long a request has a subscription to itself. Longer than the function may run, so that two requests never work on one.
 pub const LEASE: Duration = Duration::seconds(30);
 
-/// Writes the subscription down, asks Stripe for it, and records the outcome. `slot` is the one that was read; it must have none that
-/// is open.
+/// Records the subscription, sends it to Stripe and records the outcome. `slot`
+/// is the one that was read; it must not belong to an open subscription.
 pub async fn begin(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
     let (mut subscription, heard) = Box::pin(send(this, order, slot)).await?;
     if !lost_its_customer(&subscription) {
         return answer(&subscription, heard);
     }
-    // Somebody deleted the customer at Stripe. The cards went with it, and a new one is made.
-    let account = subscription.account.clone();
-    customers::replace(&this.app, &this.stripe, &order.buyer, account.as_deref(), &subscription.customer).await?;
+    // Somebody deleted the customer at Stripe, and the cards with it. A new one is created.
+    if let Some(account) = subscription.account.clone() {
+        customers::replace(&this.app, &this.stripe, &order.buyer, Some(&account), &subscription.customer).await?;
+    }
     let buyer = this.app.store.user(&order.buyer.id).await?.ok_or(Error::NotSignedIn)?;
     let again =
         Order { buyer, seller: order.seller.clone(), offer: order.offer.clone(), payment_method: order.payment_method.clone(), ..*order };
@@ -41,7 +40,7 @@ pub async fn begin(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Re
     answer(&subscription, heard)
 }
 
-/// Whether it came to nothing because Stripe has the customer no more.
+/// Whether it failed because the customer no longer exists at Stripe.
 pub fn lost_its_customer(subscription: &Subscription) -> bool {
     subscription.failure.as_ref().is_some_and(|failure| failure.code == "customer")
 }
@@ -51,14 +50,11 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
     let (link, charge_type) = seller_link(this, &order.seller)?;
     let account = (charge_type == ChargeType::Direct).then_some(link.account_id.as_str());
     let seen = slot.map_or(0, |slot| slot.version);
-    // The platform keeps the cards, whoever charges them.
-    let card = match &order.payment_method {
-        Some(method) => Some(card(this, &order.buyer, &order.seller.id, account, method, seen).await?),
-        None => None,
-    };
-    let customer = match &card {
-        Some(card) => card.customer.clone(),
-        None => customers::find_or_make(app, stripe, &order.buyer, account).await?,
+    let paying = Paying { buyer: &order.buyer, seller: &order.seller.id, account, currency: order.offer.currency, seen };
+    let (customer, card) = match (&order.payment_method, account) {
+        (Some(method), _) => card(this, &paying, method).await?,
+        (None, Some(_)) => (customers::find_or_make(app, stripe, &order.buyer, account).await?, None),
+        (None, None) => (customers::for_membership(app, stripe, &order.buyer, order.offer.currency, None).await?.customer, None),
     };
     let price = stripe.price_of(&order.offer, order.interval, order.amount, account).await?;
 
@@ -76,36 +72,51 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
         charge_type,
         seller_account: link.account_id.clone(),
         customer,
-        payment_method: order.payment_method.clone(),
+        // If Stripe holds the card for another currency, its page asks for the card again.
+        payment_method: order.payment_method.clone().filter(|_| card.is_some()),
         earlier: slot.map(|slot| slot.passes_on(now)).unwrap_or_default(),
+        contested_earlier: slot.map(|slot| slot.contested.clone()).unwrap_or_default(),
         at: now,
         lease: LEASE,
     });
-    let fee = order.seller.fee(&app.config, app.config.default_fee_percent, order.offer.currency).percent_of(order.amount);
+    let config = &app.config;
+    let fee = order.seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, order.offer.currency);
+    let fee = fee.percent_of(order.amount);
     let wanted = memberships::Order {
         price: &price,
         application_fee_percent: fee.as_deref(),
         on_behalf_of: link.on_behalf_of(charge_type, &app.config.platform_country),
-        payment_method: card.as_ref().map(|card| card.method.as_str()),
+        payment_method: card.as_deref(),
+        stack_id: &app.config.stack_id,
         success_url: &format!("{page}{id}"),
         cancel_url: &format!("{page}canceled"),
     };
     subscription.body = wanted.body(&subscription);
     if let Written::No(_) = app.store.begin_subscription(&mut subscription, slot).await? {
-        // Another request was faster, or the buyer has erased their account: then the customer is left to that.
-        customers::keep(app, &order.buyer, account, &subscription.customer).await?;
-        return Err(Error::SubscriptionInProgress);
+        // Another request was faster, or the buyer has erased their account. In that case `keep` leaves the customer to the erasure.
+        if account.is_some() {
+            customers::keep(app, &order.buyer, account, &subscription.customer).await?;
+        }
+        // An event about the earlier subscription may have been written meanwhile. It has ended all the same.
+        let current = app.store.member_slot(&order.buyer.id, &order.seller.id).await?;
+        let (Some(before), Some(current)) = (slot, current.filter(|current| !current.status.is_open())) else {
+            return Err(Error::SubscriptionInProgress);
+        };
+        if current.subscription_id != before.subscription_id || current.version == before.version {
+            return Err(Error::SubscriptionInProgress);
+        }
+        return Box::pin(send(this, order, Some(&current))).await;
     }
     let result = stripe.send_subscription(&subscription).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
     Ok((subscription, heard))
 }
 
-/// The seller's account and how it is charged. There is one payee, so that a seller with separate charges is paid by
-/// destination charges.
+/// The seller's account, and how it is charged. A membership has only one
+/// payee, so sellers with separate charges are paid by destination charges.
 pub(crate) fn seller_link<'a>(this: &Memberships, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
     let config = &this.app.config;
-    let charge_type = match seller.charge_type(config) {
+    let charge_type = match seller.charge_type(&config.terms) {
         ChargeType::Direct => ChargeType::Direct,
         ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,
     };
@@ -114,65 +125,5 @@ pub(crate) fn seller_link<'a>(this: &Memberships, seller: &'a User) -> Result<(&
         Ok(()) => Ok((link, charge_type)),
         Err(Unable::Disabled) => Err(Error::SellerNotConnected),
         Err(Unable::Lacks(capability)) => Err(Error::SellerCapabilityMissing { capability: capability.as_str() }),
-    }
-}
-
-/// A card that can be charged off session, and whose it is, on the account that charges it.
-pub(crate) struct Card {
-    pub(crate) method: String,
-    customer: String,
-}
-
-/// The buyer's card, which a subscription keeps with the platform's customer where it is not kept yet; for a direct charge its clone,
-/// with the buyer's customer there.
-pub(crate) async fn card(
-    this: &Memberships,
-    buyer: &User,
-    seller: &UserId,
-    account: Option<&str>,
-    method: &str,
-    seen: u64,
-) -> Result<Card, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let key = |what: &str, place: &str| format!("{place}:{what}:{}:{seller}:{seen}:{method}", buyer.id);
-    let customer = customers::on_platform(app, stripe, buyer).await?;
-    let kept = if stripe.is_saved(&customer, method).await? {
-        Card { method: method.to_owned(), customer }
-    } else {
-        attach(this, buyer, None, method, customer, &key("attach", PLATFORM)).await?
-    };
-    let Some(account) = account else { return Ok(kept) };
-
-    let clone = requests::clone_payment_method(&kept.method, Some(&kept.customer));
-    let cloned: Result<Identified, _> = stripe.send_harmless(&clone, Some(account), &key("clone", account)).await;
-    let cloned = cloned.map_err(method_error)?;
-    let customer = customers::find_or_make(app, stripe, buyer, Some(account)).await?;
-    attach(this, buyer, Some(account), &cloned.id, customer, &key("attach", account)).await
-}
-
-/// Has the buyer's customer keep a payment method, whose id may be another from then on. A customer that somebody deleted at Stripe is
-/// made anew.
-async fn attach(
-    this: &Memberships,
-    buyer: &User,
-    account: Option<&str>,
-    method: &str,
-    mut customer: String,
-    key: &str,
-) -> Result<Card, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let mut attached: Result<Identified, _> = stripe.send_harmless(&requests::attach(method, &customer), account, key).await;
-    if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
-        customer = customers::replace(app, stripe, buyer, account, &customer).await?;
-        attached = stripe.send_harmless(&requests::attach(method, &customer), account, &format!("{key}:again")).await;
-    }
-    Ok(Card { method: attached.map_err(method_error)?.id, customer })
-}
-
-/// A refusal of a payment method is the buyer's to mend.
-pub(crate) fn method_error(error: StripeError) -> Error {
-    match error {
-        StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),
-        other => other.into(),
     }
 }

@@ -1,30 +1,49 @@
-//! What a buyer changes of a subscription that runs: `/cancel`, `/resume` and `/switch`.
+//! Changes to a running subscription by its buyer: `/cancel`, `/resume` and `/switch`.
 //!
-//! Each sets how the subscription is to be, so that asking twice is asking once, and what came of a lost answer the events tell: no
-//! intent is written. The key has the record's version, which every answer moves on.
+//! Each sets a desired state, so repeating it has no further effect, and events report the outcome if a response is lost.
+//! So no intent is recorded. The idempotency key contains the record's version, which every recorded response increments.
 
-use serde::Deserialize;
-use shared::error::Error;
+use serde::{Deserialize, Serialize};
+use shared::domain::error::Error;
+use shared::domain::membership::{EndCause, Interval, Status, Subscription};
+use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
-use shared::http::{Request, Response, request, response};
-use shared::membership::{Interval, Status, Subscription};
-use shared::memberships::settle;
+use shared::http::{Request, Response, identity, request, response};
+use shared::stripe::billing::{RENEWALS_FEE, SWITCH_FEE};
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
+use shared::work::declines;
+use shared::work::subscriptions::{end, set_renewals_fee, settle};
 
 use crate::Memberships;
-use crate::begin::card;
+use crate::cards;
 use crate::subscriptions::own;
 
-/// `POST /subscriptions/{id}/cancel`: it ends with the period that it is in. Two trips to DynamoDB and calls to Stripe for the change and
-/// for what is paid; none where it is so already.
+#[derive(Default, Deserialize)]
+struct Cancel {
+    #[serde(default)]
+    at_once: bool,
+}
+
+/// `POST /subscriptions/{id}/cancel`: ends it with the current period, or at once if the member wants that or
+/// something is owed, which is then voided. Access lasts to the end of the paid time. Two trips to DynamoDB, and
+/// calls to Stripe for the change and for the payments; three trips to end it at once; no call to Stripe if it is already ending.
 pub(crate) async fn cancel(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&this.app, &this.stripe);
     let (_, mut subscription) = own(this, request, id).await?;
-    if !subscription.status.runs() {
+    let body: Cancel = if request::bytes(request)?.is_empty() { Cancel::default() } else { request::json(request)? };
+    if !subscription.status.runs() && !subscription.is_to_be_ended() {
         return Err(Error::SubscriptionNotRunning);
     }
-    if !subscription.ending {
+    let owes = |subscription: &Subscription| subscription.owes || subscription.status == Status::PastDue;
+    let mut at_once = body.at_once || owes(&subscription);
+    if !at_once && !subscription.ending {
         change(this, &mut subscription, &[("cancel_at_period_end", "true")]).await?;
+        // Its renewal was drafted or could not be paid, and no event has arrived yet.
+        at_once = owes(&subscription);
+    }
+    if at_once {
+        end(app, stripe, &mut subscription, EndCause::Member).await?;
     }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
@@ -32,29 +51,42 @@ pub(crate) async fn cancel(this: &Memberships, request: &Request, id: &str) -> R
 #[derive(Default, Deserialize)]
 struct Resume {
     payment_method: Option<String>,
+    /// The response from the browser's challenge, see [`declines`].
+    challenge: Option<String>,
 }
 
-/// `POST /subscriptions/{id}/resume`: takes that back before the period is over. With a payment method, that one pays from now on, and
-/// what is owed at once: calls to Stripe for the card, the change, the owed invoices, and how the subscription stands then.
+/// `POST /subscriptions/{id}/resume`: undoes a cancellation before the period ends. A given payment method pays from now
+/// on, and pays what is owed at once: calls to Stripe for the card, the change, the open invoices and the resulting state.
+/// If it still owes, for example because the cardholder must authenticate, the response says where to pay: one more call.
+/// A card is counted before Stripe hears of it, see [`declines`]: two more trips to DynamoDB, and two for a decline.
 pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let (buyer, mut subscription) = own(this, request, id).await?;
+    let app = &this.app;
+    let (buyer, subscription) = own(this, request, id).await?;
     let body: Resume = if request::bytes(request)?.is_empty() { Resume::default() } else { request::json(request)? };
     if body.payment_method.as_deref().is_some_and(|id| !is_payment_method(id)) {
         return Err(Error::InvalidRequest("payment_method must be a Stripe payment method (pm_…)".to_owned()));
     }
-    if !subscription.status.runs() {
+    if !subscription.status.runs() || subscription.end.is_some() {
         return Err(Error::SubscriptionNotRunning);
     }
+    let Some(card) = &body.payment_method else { return Box::pin(resume_with(this, &buyer, subscription, None)).await };
+    let (token, address) = (identity::required(request, &app.config)?.token, identity::address(request, &app.config));
+    let (_, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
+    declines::check(app, &buyer, counts, body.challenge.as_deref()).await?;
+    declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
+    let answer = Box::pin(resume_with(this, &buyer, subscription, Some(card))).await;
+    declines::count(app, &buyer, &address, &answer).await?;
+    answer
+}
+
+async fn resume_with(this: &Memberships, buyer: &User, mut subscription: Subscription, method: Option<&str>) -> Result<Response, Error> {
+    let (app, stripe) = (&this.app, &this.stripe);
     let mut fields = Vec::new();
     if subscription.ending {
         fields.push(("cancel_at_period_end", "false"));
     }
-    let card = match &body.payment_method {
-        Some(method) => {
-            let account = subscription.account.as_deref();
-            Some(card(this, &buyer, &subscription.seller_id, account, method, subscription.version).await?.method)
-        }
+    let card = match method {
+        Some(method) => Some(cards::for_subscription(this, buyer, &subscription, method).await?),
         None => None,
     };
     fields.extend(card.as_deref().map(|card| ("default_payment_method", card)));
@@ -69,7 +101,23 @@ pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> R
         };
         settle(app, stripe, &mut subscription, found).await?;
     }
-    Ok(response::json(200, &SubscriptionView::from(&subscription)))
+    let way = if subscription.status == Status::PastDue { stripe.way_to_pay(&subscription).await? } else { None };
+    let stripe_account = subscription.account.clone().filter(|_| way.is_some());
+    let (payment_url, client_secret) = way.map(|way| (way.page, way.client_secret)).unwrap_or_default();
+    Ok(response::json(200, &Resumed { subscription: (&subscription).into(), payment_url, client_secret, stripe_account }))
+}
+
+/// The subscription, and how to pay what it still owes.
+#[derive(Serialize)]
+struct Resumed {
+    #[serde(flatten)]
+    subscription: SubscriptionView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stripe_account: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -77,9 +125,11 @@ struct Switch {
     interval: Interval,
 }
 
-/// `POST /subscriptions/{id}/switch`: pays for another interval from now on, at the price that is offered now. What is left of the period
-/// that was paid is credited, and the difference is charged at once: where that fails, all stays as it is. Stripe is asked first how the
-/// subscription stands, since credit is given only for what was paid.
+/// `POST /subscriptions/{id}/switch`: switches to the other interval at the current price. A more expensive
+/// one starts now: the rest of the paid period is credited and the difference charged at once; if that
+/// fails, nothing changes. A cheaper one starts when the period ends, so that no credit is left that could
+/// pay another seller. First reads the current state from Stripe, because only paid time is credited. If the
+/// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals.
 pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let (_, mut subscription) = own(this, request, id).await?;
@@ -89,7 +139,7 @@ pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> R
     }
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     settle(app, stripe, &mut subscription, found).await?;
-    if !subscription.status.runs() || subscription.ending {
+    if !subscription.status.runs() || subscription.ending || subscription.end.is_some() {
         return Err(Error::SubscriptionNotRunning);
     }
     if subscription.interval == interval {
@@ -102,21 +152,38 @@ pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> R
     let offer = offer?.filter(|offer| offer.currency == subscription.currency).ok_or(Error::IntervalNotOffered)?;
     let amount = offer.price(interval).ok_or(Error::IntervalNotOffered)?;
     let seller = seller?.ok_or(Error::SellerNotConnected)?;
-    let fee = seller.fee(&app.config, app.config.default_fee_percent, offer.currency).percent_of(amount);
+    let config = &app.config;
+    let fee = seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, offer.currency);
+    let usual = fee.percent_of(amount).unwrap_or_else(|| "0".to_owned());
     let price = stripe.price_of(&offer, interval, amount, subscription.account.as_deref()).await?;
     let item = subscription.item.clone().ok_or(Error::SubscriptionNotRunning)?;
-    let fields = [
-        ("application_fee_percent", fee.as_deref().unwrap_or("0")),
+    let ends_at = subscription.period_end.ok_or(Error::SubscriptionNotRunning)?.unix_timestamp().to_string();
+    // The difference is less than the price, so the minimum fee is a larger part of it.
+    let raised = fee.percent_of_part(amount - subscription.amount, amount).filter(|_| !subscription.switches_later(amount));
+    let mut fields = vec![
+        ("application_fee_percent", raised.as_deref().unwrap_or(&usual)),
         ("items[0][id]", item.as_str()),
         ("items[0][price]", price.as_str()),
-        ("payment_behavior", "error_if_incomplete"),
-        ("proration_behavior", "always_invoice"),
+        (RENEWALS_FEE, &usual),
+        (SWITCH_FEE, raised.as_deref().unwrap_or_default()),
     ];
+    if subscription.switches_later(amount) {
+        // A trial is time that is not charged: here, time that is already paid. <https://docs.stripe.com/billing/subscriptions/trials>
+        fields.extend([("proration_behavior", "none"), ("trial_end", ends_at.as_str())]);
+    } else {
+        if subscription.is_paid_less(app.clock.now()) {
+            return Err(Error::PeriodRefunded);
+        }
+        fields.extend([("payment_behavior", "error_if_incomplete"), ("proration_behavior", "always_invoice")]);
+    }
     change(this, &mut subscription, &fields).await?;
+    if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
+        tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
+    }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
 
-/// Has Stripe change it, and records how it stands then. What Stripe refuses to change may have ended meanwhile.
+/// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended meanwhile.
 async fn change(this: &Memberships, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let changed = stripe.change_subscription(subscription, fields).await;

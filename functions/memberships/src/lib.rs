@@ -1,12 +1,16 @@
-//! Memberships: what a seller offers, and buyers' subscriptions to it.
+//! Memberships: sellers' offers and buyers' subscriptions.
 //!
-//! A subscription follows the same rules as a purchase: [`subscribe`] decides, [`begin`] writes the request down and asks Stripe,
-//! [`resume`] goes on with what an earlier request began.
+//! Subscriptions follow the same rules as purchases: [`subscribe`] decides, [`begin`] records
+//! the request and calls Stripe, and [`resume`] continues what an earlier request began.
 
 pub mod answer;
 pub mod begin;
+mod cards;
 mod change;
+mod members;
 mod offer;
+pub mod order;
+mod refund;
 pub mod resume;
 pub mod subscribe;
 mod subscriptions;
@@ -15,11 +19,11 @@ use std::time::Duration;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer as answered, request};
 use shared::stripe::Gateway;
 
-/// What the function is made with.
+/// What the function needs.
 #[derive(Clone, Debug)]
 pub struct Memberships {
     /// Settings and the table.
@@ -32,7 +36,7 @@ impl Memberships {
     /// From the environment; fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -40,7 +44,7 @@ impl Memberships {
     }
 }
 
-/// How long Stripe may take in all. API Gateway waits 30 seconds, and the outcome must be recorded before.
+/// How long Stripe may take in total. API Gateway waits 30 seconds, and the outcome must be recorded before that.
 const STRIPE_TIME: Duration = Duration::from_secs(22);
 
 /// Answers a request.
@@ -57,13 +61,15 @@ async fn route(this: &Memberships, request: &Request) -> Result<Response, Error>
         (&Method::POST, ["sellers", id, "membership"]) => offer::put(this, request, id).await,
         (&Method::DELETE, ["sellers", id, "membership"]) => offer::end(this, request, id).await,
         (&Method::POST, ["sellers", id, "membership", "subscribe"]) => Box::pin(subscribe::subscribe(this, request, id)).await,
+        (&Method::GET, ["sellers", id, "members"]) => members::list(this, request, id).await,
+        (&Method::POST, ["subscriptions", id, "refund"]) => Box::pin(refund::refund(this, request, id)).await,
         (&Method::GET, ["subscriptions"]) => subscriptions::list(this, request).await,
         (&Method::GET, ["subscriptions", id]) => subscriptions::show(this, request, id).await,
         (&Method::POST, ["subscriptions", id, "cancel"]) => Box::pin(change::cancel(this, request, id)).await,
         (&Method::POST, ["subscriptions", id, "resume"]) => Box::pin(change::resume(this, request, id)).await,
         (&Method::POST, ["subscriptions", id, "switch"]) => Box::pin(change::switch(this, request, id)).await,
-        (_, ["sellers", _, "membership"] | ["sellers", _, "membership", "subscribe"])
-        | (_, ["subscriptions"] | ["subscriptions", _] | ["subscriptions", _, "cancel" | "resume" | "switch"]) => {
+        (_, ["sellers", _, "membership" | "members"] | ["sellers", _, "membership", "subscribe"])
+        | (_, ["subscriptions"] | ["subscriptions", _] | ["subscriptions", _, "cancel" | "resume" | "switch" | "refund"]) => {
             Err(Error::MethodNotAllowed)
         }
         _ => Err(Error::NotFound("address")),

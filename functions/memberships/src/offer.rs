@@ -1,12 +1,12 @@
-//! `/sellers/{id}/membership`: what a seller offers.
+//! `/sellers/{id}/membership`: a seller's offer.
 
 use serde::{Deserialize, Serialize};
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::membership::Offer;
+use shared::domain::money::Currency;
 use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::UserId;
-use shared::membership::Offer;
-use shared::money::Currency;
 
 use crate::Memberships;
 
@@ -30,7 +30,7 @@ struct NoMembership {
     offered: bool,
 }
 
-/// `GET`: what anybody may see. One trip to DynamoDB. That there is none is an answer like another: every course's page asks.
+/// `GET`: public. One trip to DynamoDB. Having no offer is not an error, because every course page asks.
 pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error> {
     let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
     Ok(match this.app.store.offer(&seller).await? {
@@ -39,8 +39,8 @@ pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error
     })
 }
 
-/// `POST`: makes the offer, or puts another in its place; who has subscribed keeps their price. Two trips to DynamoDB. Prices at
-/// Stripe are made with the first subscription.
+/// `POST`: creates or replaces the offer; existing subscribers keep their price.
+/// Two trips to DynamoDB. Prices at Stripe are created with the first subscription.
 pub(crate) async fn put(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &this.app;
     let seller = own(this, request, id).await?;
@@ -60,14 +60,14 @@ pub(crate) async fn put(this: &Memberships, request: &Request, id: &str) -> Resu
     Ok(response::json(200, &MembershipView::from(offer)))
 }
 
-/// `DELETE`: nobody can subscribe any more; who has, goes on. Two trips to DynamoDB.
+/// `DELETE`: nobody can subscribe any more; existing subscriptions continue. Two trips to DynamoDB.
 pub(crate) async fn end(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
     let seller = own(this, request, id).await?;
     this.app.store.end_offer(&seller).await?;
     Ok(response::no_content())
 }
 
-/// The signed-in seller, whose membership it must be.
+/// The signed-in seller, who must own the membership.
 async fn own(this: &Memberships, request: &Request, id: &str) -> Result<UserId, Error> {
     let user = identity::user(request, &this.app).await?;
     if user.id.as_str() != id {

@@ -1,18 +1,22 @@
-//! Going on with a subscription that an earlier request began: lost, waiting for the buyer, or still at work.
+//! Continues a subscription that an earlier request began: lost, waiting for the buyer, or still in progress.
 
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::membership::{Slot, Status, Subscription};
 use shared::http::Response;
-use shared::membership::{Slot, Status, Subscription};
-use shared::memberships::settle;
 use shared::store::Written;
+use shared::work::declines;
+use shared::work::subscriptions::settle;
 
 use crate::Memberships;
 use crate::answer::answer;
 use crate::begin::{LEASE, begin, lost_its_customer};
-use crate::subscribe::Order;
+use crate::order::Order;
 
-/// Goes on with the subscription that holds the slot, of which it is not known that it runs: a read and a write in DynamoDB more,
-/// and a call to Stripe. What waits for another card, interval or page than is asked for now is taken back first.
+/// How many times to reread a record that events write as well.
+const TRIES: usize = 3;
+
+/// Continues the subscription that owns the slot and is not known to be running: one more DynamoDB read and write, and
+/// a call to Stripe. If it is waiting for another card, interval or page than is requested now, it is withdrawn first.
 pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let missing = || Error::Internal(format!("the slot names the subscription {}, which is missing", slot.subscription_id));
@@ -24,9 +28,14 @@ pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Re
     let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, found).await?;
+    // It was declined in the browser. Failed authentications are counted by their event.
+    let declined = subscription.failure.as_ref().is_some_and(|failure| failure.declined && !failure.is_of_authentication());
+    if !was_lost && declined && subscription.status == Status::Failed {
+        declines::count_in_browser(app, &order.buyer.id, heard.fingerprint.as_deref()).await?;
+    }
     match subscription.status {
         Status::Active | Status::PastDue => answer(&subscription, heard),
-        // This is the request whose answer was lost, made again.
+        // The response to the first request was lost, and this is the retry.
         Status::Failed if was_lost && !lost_its_customer(&subscription) && is_same(order, &subscription) => answer(&subscription, heard),
         Status::Canceled | Status::Failed => Box::pin(begin(this, order, Some(&Slot::of(&subscription)))).await,
         Status::Incomplete if is_same(order, &subscription) => answer(&subscription, heard),
@@ -35,7 +44,7 @@ pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Re
     }
 }
 
-/// Takes back what the buyer turned away from, then begins anew: never two at once.
+/// Withdraws what the buyer has abandoned, then starts again, so that there are never two.
 async fn withdraw(this: &Memberships, order: &Order, mut subscription: Subscription) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     lease(this, &mut subscription).await?;
@@ -48,20 +57,24 @@ async fn withdraw(this: &Memberships, order: &Order, mut subscription: Subscript
     }
 }
 
-/// Takes the subscription over from a request that is gone, or refuses where one is still at work.
+/// Takes over the subscription from a request that has ended, or refuses if one is still at work.
 async fn lease(this: &Memberships, subscription: &mut Subscription) -> Result<(), Error> {
-    let now = this.app.clock.now();
-    if subscription.leased_until > now {
-        return Err(Error::SubscriptionInProgress);
+    for _ in 0..TRIES {
+        let now = this.app.clock.now();
+        if subscription.leased_until > now {
+            break;
+        }
+        subscription.leased_until = now + LEASE;
+        if this.app.store.write_subscription(subscription, None).await? == Written::Yes {
+            return Ok(());
+        }
+        // By an event, which has no lease.
+        *subscription = this.app.store.subscription(&subscription.id).await?.ok_or(Error::SubscriptionInProgress)?;
     }
-    subscription.leased_until = now + LEASE;
-    match this.app.store.write_subscription(subscription, None).await? {
-        Written::Yes => Ok(()),
-        Written::No(_) => Err(Error::SubscriptionInProgress),
-    }
+    Err(Error::SubscriptionInProgress)
 }
 
-/// Whether it asks for what is asked for now, in the same way.
+/// Whether it is for what is requested now, in the same way.
 fn is_same(order: &Order, subscription: &Subscription) -> bool {
     let costs_the_same =
         (subscription.interval, subscription.amount, subscription.currency) == (order.interval, order.amount, order.offer.currency);

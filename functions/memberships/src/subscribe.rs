@@ -1,48 +1,33 @@
-//! `POST /sellers/{id}/membership/subscribe`: who subscribes to what, at which price: everything that is decided before Stripe is
-//! asked.
+//! `POST /sellers/{id}/membership/subscribe`: who subscribes to what, at which price; everything that is decided before Stripe is called.
 
 use serde::Deserialize;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::membership::Interval;
 use shared::http::{Request, Response, identity, request};
-use shared::ids::UserId;
-use shared::membership::{Interval, Offer};
 use shared::stripe::cards::is_payment_method;
-use shared::user::User;
+use shared::work::declines;
 
 use crate::offer::NOT_FOUND;
+use crate::order::Order;
 use crate::{Memberships, begin, resume};
 
 #[derive(Deserialize)]
 struct Body {
     interval: Interval,
     payment_method: Option<String>,
-}
-
-/// A subscription that may be made.
-#[derive(Debug)]
-pub struct Order {
-    /// Who subscribes.
-    pub buyer: User,
-    /// Whose courses it opens.
-    pub seller: User,
-    /// What is offered.
-    pub offer: Offer,
-    /// How often it is to be paid for.
-    pub interval: Interval,
-    /// What that costs, in the minor unit.
-    pub amount: i64,
-    /// The card; none for hosted Checkout.
-    pub payment_method: Option<String>,
+    /// The response from the browser's challenge, see [`declines`].
+    challenge: Option<String>,
 }
 
 /// Subscribes to a seller's membership, once.
 ///
-/// With a saved card of a known customer: three DynamoDB trips (read, intent, outcome) and, one after the other, calls to Stripe for
-/// the card, the price, the subscription, and what its first payment came to. For a direct charge the card is cloned and attached, two
-/// calls more. What is made only once (customer, product, price) costs its calls the first time.
+/// With a saved card of a known customer: four DynamoDB trips (read, count the card, intent, outcome) and sequential calls to Stripe
+/// for the card, the price, the subscription and its first payment. For a direct charge the card is cloned and
+/// attached: two more calls. Customer, product and price are created the first time only, at the cost of their calls.
 ///
 /// # Errors
-/// See `openapi.yaml`. Whatever was begun is on record, and the same request finds it.
+/// See `openapi.yaml`. Whatever was begun is on record, and a repeated request finds it.
 pub async fn subscribe(this: &Memberships, request: &Request, seller: &str) -> Result<Response, Error> {
     let app = &this.app;
     let presented = identity::required(request, &app.config)?;
@@ -56,7 +41,8 @@ pub async fn subscribe(this: &Memberships, request: &Request, seller: &str) -> R
         return Err(NOT_FOUND);
     };
 
-    let read = app.store.read_for_subscription(&presented.token, &seller, now).await?;
+    let address = identity::address(request, &app.config);
+    let read = app.store.read_for_subscription(&presented.token, &seller, &address, now).await?;
     let buyer = read.buyer.ok_or(Error::NotSignedIn)?;
     if buyer.id == seller {
         return Err(Error::OwnMembership);
@@ -67,9 +53,15 @@ pub async fn subscribe(this: &Memberships, request: &Request, seller: &str) -> R
     let offer = read.offer.ok_or(NOT_FOUND)?;
     let amount = offer.price(body.interval).ok_or(Error::IntervalNotOffered)?;
     let seller = read.seller.ok_or(Error::SellerNotConnected)?;
+    if let Some(card) = &body.payment_method {
+        declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;
+        declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
+    }
     let order = Order { buyer, seller, offer, interval: body.interval, amount, payment_method: body.payment_method };
-    match read.slot {
+    let answer = match read.slot {
         Some(slot) if slot.status.is_open() => resume::resume(this, &order, &slot).await,
         slot => begin::begin(this, &order, slot.as_ref()).await,
-    }
+    };
+    declines::count(app, &order.buyer, &address, &answer).await?;
+    answer
 }

@@ -1,16 +1,16 @@
 //! `/subscriptions`
 
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::membership::Subscription;
+use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::SubscriptionId;
-use shared::membership::Subscription;
-use shared::user::User;
 
 use crate::Memberships;
 
-/// `GET /subscriptions`: what the signed-in user subscribed to and tried to, the newest first. One trip to DynamoDB: who asks and the
-/// page are read side by side.
+/// `GET /subscriptions`: the signed-in user's subscriptions and attempts to
+/// subscribe, newest first. One trip to DynamoDB: user and page are read in parallel.
 pub(crate) async fn list(this: &Memberships, request: &Request) -> Result<Response, Error> {
     let app = &this.app;
     let session = identity::required(request, &app.config)?;
@@ -32,7 +32,7 @@ pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Resu
     let app = &this.app;
     let session = identity::required(request, &app.config)?;
     let unknown = || Error::NotFound("subscription");
-    // The id names its buyer, and the token the user it was given to.
+    // The id contains its buyer, and the token its user.
     let id: Option<SubscriptionId> = id.parse().ok().filter(|id: &SubscriptionId| id.buyer() == *session.token.user_id());
     let Some(id) = id else {
         identity::user(request, app).await?;

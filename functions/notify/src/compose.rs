@@ -1,18 +1,21 @@
-//! From what a mail is about to the letter: reads what it tells of, and whom.
+//! Turns a queued mail into a letter: reads its subject and its recipient.
 
-use shared::ids::{PurchaseId, UserId};
-use shared::purchase::Purchase;
+use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use shared::domain::membership::Payment;
+use shared::domain::purchase::Purchase;
+use shared::domain::user::{Email, User};
 use shared::store::StoreError;
 use shared::store::mailed::Purpose;
-use shared::store::outbox::Mail;
-use shared::store::sessions::Token;
-use shared::user::{Email, User};
+use shared::store::outbox::{Mail, Recipient};
+use shared::store::token::Token;
+use time::OffsetDateTime;
 
 use crate::Notify;
 use crate::letters::{self, Sale};
+use crate::letters_of_members::{self, Period};
 use crate::render::Letter;
 
-/// The letter; none where there is nobody to send it to, or nothing left to tell.
+/// The letter; `None` if it has no recipient or is no longer needed.
 pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Letter>, StoreError> {
     let shop = notify.app.config.storefront_url.as_str();
     Ok(match mail {
@@ -25,6 +28,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::Refunded { purchase, total, .. } => {
             buyer(notify, purchase).await?.map(|(purchase, buyer)| letters::refund(shop, &purchase, *total, &buyer.email))
         }
+        Mail::RefundFailed { purchase, refund, to } => refund_failed(notify, purchase, refund, *to).await?,
         Mail::DisputeOpened { purchase, .. } => {
             seller(notify, purchase).await?.map(|(purchase, seller)| letters::dispute_opened(shop, &purchase, &seller.email))
         }
@@ -40,27 +44,70 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::RenewalFailed { user, title, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, title, &user.email))
         }
+        Mail::MembershipEnds { user, title, until, direct, .. } => {
+            let until = until.and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok());
+            notify.app.store.user(user).await?.map(|user| letters::membership_ends(shop, title, until, *direct, &user.email))
+        }
+        Mail::MembershipRefunded { subscription, refund, total } => {
+            let by_refund = |payment: &Payment| payment.refunds.iter().any(|one| one.id == *refund);
+            period(notify, subscription, Recipient::Buyer, by_refund)
+                .await?
+                .map(|(period, to)| letters_of_members::refunded(shop, &period, *total, &to))
+        }
+        Mail::MembershipRefundFailed { subscription, refund, to } => {
+            let by_refund = |payment: &Payment| payment.refunds.iter().any(|one| one.id == *refund);
+            let found = period(notify, subscription, *to, by_refund).await?;
+            found.map(|(period, address)| letters_of_members::refund_failed(shop, &period, refund, *to, &address))
+        }
+        Mail::MembershipDisputeOpened { subscription, dispute, to } => {
+            let by_dispute = |payment: &Payment| payment.disputes.iter().any(|one| one.id == *dispute);
+            let found = period(notify, subscription, *to, by_dispute).await?;
+            found.map(|(period, address)| letters_of_members::dispute_opened(shop, &period, dispute, *to, &address))
+        }
+        Mail::MembershipDisputeClosed { subscription, dispute, won, to } => {
+            let by_dispute = |payment: &Payment| payment.disputes.iter().any(|one| one.id == *dispute);
+            let found = period(notify, subscription, *to, by_dispute).await?;
+            found.map(|(period, address)| letters_of_members::dispute_closed(shop, &period, dispute, *won, *to, &address))
+        }
         Mail::PasswordReset { email, .. } => {
             let Ok(email) = Email::parse(email) else { return Ok(None) };
             match notify.app.store.user_by_email(&email).await? {
-                Some(user) => Some(letters::password_reset(shop, &token(notify, Purpose::Reset, &user).await?, &user.email)),
+                Some(user) => Some(letters::password_reset(shop, &token(notify, Purpose::Reset, &user, &user.email).await?, &user.email)),
                 None => None,
             }
         }
         Mail::ConfirmEmail { user, email, .. } => match notify.app.store.user(user).await? {
-            Some(user) if !user.email_confirmed && Mail::is_address(email, &user.email) => {
-                Some(letters::confirm_email(shop, &token(notify, Purpose::Confirm, &user).await?, &user.email))
-            }
+            Some(user) => confirmation(notify, &user, email).await?,
+            None => None,
+        },
+        Mail::EmailMoved { user, from, .. } => match notify.app.store.user(user).await? {
+            Some(user) if user.email != *from => Some(letters::email_moved(shop, &token(notify, Purpose::Undo, &user, from).await?, from)),
             _ => None,
         },
+        Mail::PasswordChanged { user, .. } => notify.app.store.user(user).await?.map(|user| letters::password_changed(shop, &user.email)),
     })
 }
 
-/// Issued here, with the mail in hand: it is never stored but as a digest.
-async fn token(notify: &Notify, purpose: Purpose, user: &User) -> Result<String, StoreError> {
+/// The link that confirms the present address, or the new one that the user asked for. Only its owner learns whether that has an account.
+async fn confirmation(notify: &Notify, user: &User, email_digest: &str) -> Result<Option<Letter>, StoreError> {
+    let shop = notify.app.config.storefront_url.as_str();
+    if !user.email_confirmed && Mail::is_address(email_digest, &user.email) {
+        let token = token(notify, Purpose::Confirm, user, &user.email).await?;
+        return Ok(Some(letters::confirm_email(shop, &token, &user.email)));
+    }
+    let Some(new) = user.new_email.as_deref().filter(|new| Mail::is_address(email_digest, new)) else { return Ok(None) };
+    let Ok(email) = Email::parse(new) else { return Ok(None) };
+    if notify.app.store.user_by_email(&email).await?.is_some() {
+        return Ok(Some(letters::address_taken(shop, new)));
+    }
+    Ok(Some(letters::confirm_new_email(shop, &token(notify, Purpose::Confirm, user, new).await?, new)))
+}
+
+/// Issued only now, when the mail is written, so that only its digest is ever stored.
+async fn token(notify: &Notify, purpose: Purpose, user: &User, to: &str) -> Result<String, StoreError> {
     let app = &notify.app;
     let token = Token::generate(&user.id, &app.entropy);
-    app.store.issue(&token, purpose, user, app.clock.now()).await?;
+    app.store.issue(&token, purpose, user, to, app.clock.now()).await?;
     Ok(token.reveal())
 }
 
@@ -78,12 +125,48 @@ async fn seller(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>
     Ok(seller.map(|seller| (sale(&purchase), seller)))
 }
 
-/// What letters tell of a purchase.
+async fn refund_failed(notify: &Notify, id: &PurchaseId, refund: &str, to: Recipient) -> Result<Option<Letter>, StoreError> {
+    let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
+    let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
+    let address = match to {
+        Recipient::Buyer => store.user(&purchase.buyer_id).await?.map(|user| user.email),
+        Recipient::Seller => store.user(&purchase.seller_id).await?.map(|user| user.email),
+        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+    };
+    let amount = refund.parse().ok().and_then(|number| purchase.movement(number)).map(|refund| refund.amount);
+    Ok(address.zip(amount).map(|(address, amount)| letters::refund_failed(shop, &sale(&purchase), amount, to, &address)))
+}
+
+/// The member's payment that passes `test`, and the recipient's address; `None` if there is none.
+async fn period(
+    notify: &Notify,
+    id: &SubscriptionId,
+    to: Recipient,
+    test: impl Fn(&Payment) -> bool,
+) -> Result<Option<(Period, String)>, StoreError> {
+    let store = &notify.app.store;
+    let Some(subscription) = store.subscription(id).await? else { return Ok(None) };
+    let address = match to {
+        Recipient::Buyer => store.user(&subscription.buyer_id).await?.map(|user| user.email),
+        Recipient::Seller => store.user(&subscription.seller_id).await?.map(|user| user.email),
+        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+    };
+    let payment = subscription.payments.iter().find(|payment| test(payment));
+    let period = payment.map(|payment| Period {
+        subscription: subscription.id.to_string(),
+        title: subscription.title.clone(),
+        currency: subscription.currency,
+        payment: payment.clone(),
+    });
+    Ok(period.zip(address))
+}
+
+/// The facts of a purchase for its letters.
 fn sale(purchase: &Purchase) -> Sale {
     Sale {
         id: purchase.id.to_string(),
         title: purchase.course_title.clone(),
-        slug: purchase.course_slug.clone(),
+        course_id: purchase.course_id.to_string(),
         amount: purchase.amount(),
         fee: purchase.application_fee(),
         currency: purchase.currency,

@@ -1,4 +1,4 @@
-//! One mail, from its row to its mark.
+//! Delivers one mail, from reading its row to marking it.
 
 use shared::store::StoreError;
 use shared::store::outbox::{Lease, MailRow};
@@ -8,40 +8,40 @@ use crate::Notify;
 use crate::compose::compose;
 use crate::mailer::Unsent;
 
-/// For how long nobody else sends the mail: longer than the function may run.
+/// How long nobody else sends the mail: longer than the function may run.
 pub const LEASE: Duration = Duration::minutes(3);
 
-/// How often a mail is tried. With the pauses of [`pause`], for about nine hours.
+/// How many times a mail is tried: for about nine hours, with the pauses of [`pause`].
 pub(crate) const ATTEMPTS: u32 = 10;
 
-/// How often the mark of a sent mail is tried: without it the mail is sent again once the lease ends.
+/// How many times to try to mark a sent mail. Without the mark it is sent again when the lease ends.
 const MARKS: u32 = 5;
 
-/// After the first try a minute, and twice as long after each.
+/// A minute after the first try, then twice as long each time.
 fn pause(attempts: u32) -> Duration {
     Duration::minutes(1 << attempts.saturating_sub(1).min(8))
 }
 
-/// Sends the mail with this id, unless that was done, is being done, or must wait. Trips to DynamoDB: the lease, what the
-/// mail tells of (one or two), the mark.
+/// Sends the mail with this id, unless that was done, is being done, or must wait.
+/// Trips to DynamoDB: the lease, what the mail is about (one or two), the mark.
 ///
 /// # Errors
-/// Where DynamoDB fails before anything was sent.
+/// If DynamoDB fails before anything was sent.
 pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError> {
     let (store, clock) = (&notify.app.store, &notify.app.clock);
     let Lease::Taken(row) = store.lease_mail(id, LEASE, clock.now()).await? else { return Ok(()) };
     if row.attempts > ATTEMPTS {
-        // Each of its tries ended with the function's own end.
+        // The function ended during each of its tries.
         return give_up(notify, &row, "no try came to an end").await;
     }
     let letter = match compose(notify, &row.mail).await {
         Ok(Some(letter)) => letter,
         Ok(None) => {
-            tracing::info!(mail = id, "there is nobody to send the mail to");
+            tracing::info!(mail = id, "the mail has no recipient");
             return store.mail_is_sent(&row, clock.now()).await;
         }
         Err(error) => {
-            // The stream brings it again at once, or the sweep finds it.
+            // The stream delivers it again at once, or the sweep finds it.
             store.mail_waits(&row, clock.now()).await?;
             return Err(error);
         }

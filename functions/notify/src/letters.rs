@@ -1,55 +1,58 @@
-//! The letters, one function each: plain words, no markup.
+//! The letters, one function each: plain text, no markup.
 
-use shared::money::Currency;
+use shared::domain::money::Currency;
+use shared::store::outbox::Recipient;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::render::{Letter, Part, letter};
 
-const BOUGHT: &str = "You get this mail because you bought a course.";
-const SELLS: &str = "You get this mail because you sell courses.";
+const BOUGHT: &str = "You received this email because you bought a course.";
+pub(crate) const MEMBER: &str = "You received this email because you have a membership.";
+pub(crate) const SELLS: &str = "You received this email because you sell courses.";
 
-/// What letters tell of a purchase. Amounts are in the minor unit.
+pub(crate) const STAFF: &str = "You received this email because this address is set as the platform's staff address.";
+
+/// The facts of a purchase for its letters. Amounts are in the minor unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Sale {
     pub(crate) id: String,
     pub(crate) title: String,
-    pub(crate) slug: String,
+    /// Opens the course's page, even after the course was renamed or deleted.
+    pub(crate) course_id: String,
     pub(crate) amount: i64,
     pub(crate) fee: i64,
     pub(crate) currency: Currency,
     pub(crate) paid_at: OffsetDateTime,
 }
 
-/// An amount in the minor unit as people write it: `50.00 USD`, `5000 JPY`.
-/// <https://docs.stripe.com/currencies#zero-decimal>
-fn amount(minor: i64, currency: Currency) -> String {
-    let code = currency.code().to_uppercase();
-    match currency {
-        Currency::Jpy | Currency::Krw | Currency::Vnd => format!("{minor} {code}"),
-        _ => {
-            let sign = if minor < 0 { "-" } else { "" };
-            format!("{sign}{}.{:02} {code}", minor.abs() / 100, minor.abs() % 100)
-        }
+/// An amount in the minor unit, formatted for people: `50.00 USD`, `5000 JPY`.
+pub(crate) fn amount(minor: i64, currency: Currency) -> String {
+    let (code, decimals) = (currency.code().to_uppercase(), currency.decimals());
+    let sign = if minor < 0 { "-" } else { "" };
+    let figures = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
+    match figures.split_at(figures.len() - decimals) {
+        (whole, "") => format!("{sign}{whole} {code}"),
+        (whole, part) => format!("{sign}{whole}.{part} {code}"),
     }
 }
 
 /// The day, in UTC.
-fn day(at: OffsetDateTime) -> String {
+pub(crate) fn day(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default().chars().take(10).collect()
 }
 
 pub(crate) fn receipt(shop: &str, sale: &Sale, to: &str) -> Letter {
     let parts = [
-        Part::Says(format!("Thank you. \u{201c}{}\u{201d} is yours, and this is your receipt.", sale.title)),
+        Part::Says(format!("Thank you for your purchase. \u{201c}{}\u{201d} is now in your library. This is your receipt.", sale.title)),
         Part::Facts(vec![
             ("Course", sale.title.clone()),
             ("Paid", amount(sale.amount, sale.currency)),
             ("Date", day(sale.paid_at)),
             ("Purchase", sale.id.clone()),
         ]),
-        Part::Link("Open the course", format!("{shop}/course.html?slug={}", sale.slug)),
-        Part::Link("See the purchase", format!("{shop}/purchase.html?id={}", sale.id)),
+        Part::Link("Open the course", format!("{shop}/course.html?id={}", sale.course_id)),
+        Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
     ];
     letter(to, &format!("Your receipt: {}", sale.title), &parts, BOUGHT)
 }
@@ -57,102 +60,206 @@ pub(crate) fn receipt(shop: &str, sale: &Sale, to: &str) -> Letter {
 pub(crate) fn sale_notice(shop: &str, sale: &Sale, to: &str) -> Letter {
     let part = sale.amount - sale.fee;
     let parts = [
-        Part::Says(format!("Somebody bought \u{201c}{}\u{201d}.", sale.title)),
+        Part::Says(format!("Good news: your course \u{201c}{}\u{201d} was sold.", sale.title)),
         Part::Facts(vec![
             ("Price", amount(sale.amount, sale.currency)),
-            ("Platform's fee", amount(sale.fee, sale.currency)),
-            ("Your part", amount(part, sale.currency)),
+            ("Platform fee", amount(sale.fee, sale.currency)),
+            ("Your share", amount(part, sale.currency)),
             ("Date", day(sale.paid_at)),
             ("Purchase", sale.id.clone()),
         ]),
-        Part::Link("See your sales", format!("{shop}/seller.html")),
+        Part::Link("View your sales", format!("{shop}/seller.html")),
     ];
     letter(to, &format!("You sold a course: {}", sale.title), &parts, SELLS)
 }
 
 pub(crate) fn refund(shop: &str, sale: &Sale, total: i64, to: &str) -> Letter {
     let says = if total >= sale.amount {
-        format!("What you paid for \u{201c}{}\u{201d} was given back in full. The course is no longer yours.", sale.title)
+        format!("Your payment for \u{201c}{}\u{201d} was refunded in full. The course is no longer in your library.", sale.title)
     } else {
-        format!("A part of what you paid for \u{201c}{}\u{201d} was given back. The course stays yours.", sale.title)
+        format!("Part of your payment for \u{201c}{}\u{201d} was refunded. You keep the course.", sale.title)
     };
     let parts = [
         Part::Says(says),
         Part::Facts(vec![
             ("Paid", amount(sale.amount, sale.currency)),
-            ("Given back so far", amount(total, sale.currency)),
+            ("Refunded so far", amount(total, sale.currency)),
             ("Purchase", sale.id.clone()),
         ]),
-        Part::Says("It goes to where the payment came from. Banks take five to ten days to show it.".to_owned()),
-        Part::Link("See the purchase", format!("{shop}/purchase.html?id={}", sale.id)),
+        Part::Says(
+            "The money goes back to your original payment method. It can take five to ten days to appear on your statement.".to_owned(),
+        ),
+        Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
     ];
     letter(to, &format!("Your refund: {}", sale.title), &parts, BOUGHT)
+}
+
+/// A bank returns a refund if the card or account is closed. <https://docs.stripe.com/refunds#failed-refunds>
+pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient: Recipient, to: &str) -> Letter {
+    let (says, link, why) = match recipient {
+        Recipient::Buyer => (
+            "Your bank could not accept the money and returned it. Your purchase is as it was before the refund. The person who refunded you will have to pay you back in another way.",
+            Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
+            BOUGHT,
+        ),
+        Recipient::Seller => (
+            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund, and you receive your share of the sale again. If you still want to refund the buyer, agree with them on another way.",
+            Part::Link("View your sales", format!("{shop}/seller.html")),
+            SELLS,
+        ),
+        Recipient::Staff => (
+            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund. Please agree with the buyer on another way.",
+            Part::Link("View the findings", format!("{shop}/staff.html")),
+            STAFF,
+        ),
+    };
+    let parts = [
+        Part::Says(format!("A refund for \u{201c}{}\u{201d} failed. {says}", sale.title)),
+        Part::Facts(vec![
+            ("Refund", amount(given_back, sale.currency)),
+            ("Paid", amount(sale.amount, sale.currency)),
+            ("Purchase", sale.id.clone()),
+        ]),
+        link,
+    ];
+    letter(to, &format!("A refund has failed: {}", sale.title), &parts, why)
 }
 
 pub(crate) fn dispute_opened(shop: &str, sale: &Sale, to: &str) -> Letter {
     let parts = [
         Part::Says(format!(
-            "The buyer's bank disputes the payment for \u{201c}{}\u{201d}. It holds the money until the dispute is decided.",
+            "The buyer disputed the payment for \u{201c}{}\u{201d} with their bank. The bank holds the money until the dispute is decided.",
             sale.title
         )),
         Part::Facts(vec![("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Says("Evidence decides, and there is a last day for it: look at the dispute in Stripe's Dashboard soon.".to_owned()),
-        Part::Link("See your sales", format!("{shop}/seller.html")),
+        Part::Says(
+            "Evidence is what decides a dispute, and there is a deadline for it. Please respond in your Stripe Dashboard soon.".to_owned(),
+        ),
+        Part::Link("View your sales", format!("{shop}/seller.html")),
     ];
     letter(to, &format!("A payment is disputed: {}", sale.title), &parts, SELLS)
 }
 
 pub(crate) fn dispute_closed(shop: &str, sale: &Sale, won: bool, to: &str) -> Letter {
     let (subject, says) = if won {
-        ("Dispute won", "The dispute was decided for you: the payment stands.")
+        ("Dispute won", "The dispute was decided in your favor. You keep the payment.")
     } else {
-        ("Dispute lost", "The dispute was decided for the buyer: the bank gave the money back.")
+        ("Dispute lost", "The dispute was decided in the buyer's favor. The bank returned the money to the buyer.")
     };
     let parts = [
         Part::Says(says.to_owned()),
         Part::Facts(vec![("Course", sale.title.clone()), ("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Link("See your sales", format!("{shop}/seller.html")),
+        Part::Link("View your sales", format!("{shop}/seller.html")),
     ];
     letter(to, &format!("{subject}: {}", sale.title), &parts, SELLS)
 }
 
 pub(crate) fn onboarding(shop: &str, to: &str) -> Letter {
     let parts = [
-        Part::Says("Stripe still needs something from you before your courses can be paid for. It takes a few minutes.".to_owned()),
-        Part::Link("Finish at your seller's desk", format!("{shop}/seller.html")),
+        Part::Says("Stripe needs some more information from you before you can receive payments. It takes a few minutes.".to_owned()),
+        Part::Link("Finish setup at the seller desk", format!("{shop}/seller.html")),
     ];
-    letter(to, "Your Stripe account is not ready yet", &parts, "You get this mail because you began to sell courses.")
+    letter(to, "Your Stripe account is not ready yet", &parts, "You received this email because you started to sell courses.")
 }
 
 pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
     let parts = [
-        Part::Says(format!("The payment that renews \u{201c}{title}\u{201d} did not go through.")),
+        Part::Says(format!("We could not renew \u{201c}{title}\u{201d}, because the payment did not go through.")),
         Part::Says(
-            "Stripe tries again in the next days. If your card has changed, name the new one at the membership in your account.".to_owned(),
+            "Your bank may want you to confirm the payment, or your card may have changed. Choose \u{201c}Pay now\u{201d} next to the membership in \
+             your account. Otherwise, Stripe tries again in the next few days."
+                .to_owned(),
         ),
-        Part::Link("Open your account", format!("{shop}/account.html")),
+        Part::Link("Go to your memberships", format!("{shop}/account.html#memberships")),
     ];
-    letter(to, &format!("A renewal did not go through: {title}"), &parts, "You get this mail because you have a membership.")
+    letter(to, &format!("A renewal did not go through: {title}"), &parts, MEMBER)
 }
 
-/// The token stands behind the `#`: browsers send it to nobody.
+pub(crate) fn membership_ends(shop: &str, title: &str, until: Option<OffsetDateTime>, direct: bool, to: &str) -> Letter {
+    let mut parts = vec![Part::Says(format!(
+        "\u{201c}{title}\u{201d} will not be renewed, because its seller can no longer receive payments here or has no courses left. You will not be charged here again."
+    ))];
+    if let Some(until) = until {
+        parts.push(Part::Says(format!(
+            "You can use the seller's published courses until {}, the end of the period you paid for.",
+            day(until)
+        )));
+    }
+    if direct {
+        parts.push(Part::Says(
+            "You paid this seller through their own Stripe account. If you are charged there again, ask the seller or your bank to stop it.".to_owned(),
+        ));
+    }
+    parts.push(Part::Link("View your memberships", format!("{shop}/account.html#memberships")));
+    letter(to, &format!("Your membership ends: {title}"), &parts, MEMBER)
+}
+
+/// The token is behind the `#`, which browsers do not send to servers.
 pub(crate) fn password_reset(shop: &str, token: &str, to: &str) -> Letter {
     let parts = [
-        Part::Says("Somebody, hopefully you, asked for a new password for your account.".to_owned()),
+        Part::Says("We received a request to set a new password for your account.".to_owned()),
         Part::Link("Set a new password", format!("{shop}/reset.html#{token}")),
-        Part::Says("The link works once, for an hour. If it was not you, leave it: your password stays as it is.".to_owned()),
+        Part::Says(
+            "The link works once and is valid for an hour. If you did not request this, ignore this email. Your password stays the same."
+                .to_owned(),
+        ),
     ];
-    letter(to, "Set a new password", &parts, "You get this mail because a new password was asked for with this address.")
+    letter(to, "Set a new password", &parts, "You received this email because somebody requested a new password for this address.")
 }
 
-/// The token stands behind the `#`: browsers send it to nobody.
+/// The token is behind the `#`, which browsers do not send to servers.
 pub(crate) fn confirm_email(shop: &str, token: &str, to: &str) -> Letter {
     let parts = [
-        Part::Says("Please confirm that this address is yours, so that your receipts reach you.".to_owned()),
-        Part::Link("Confirm the address", format!("{shop}/confirm.html#{token}")),
-        Part::Says("The link works once, for a day.".to_owned()),
+        Part::Says("Please confirm your email address, so that your receipts reach you.".to_owned()),
+        Part::Link("Confirm your address", format!("{shop}/confirm.html#{token}")),
+        Part::Says("The link works once and is valid for a day. If you didn’t create an account here, ignore this email.".to_owned()),
     ];
-    letter(to, "Confirm your e-mail address", &parts, "You get this mail because an account was opened, or changed, with this address.")
+    letter(to, "Confirm your email address", &parts, "You received this email because an account was created with this address.")
+}
+
+const ASKED_FOR: &str = "You received this email because somebody asked to use this address for their account.";
+
+/// The token is behind the `#`, which browsers do not send to servers.
+pub(crate) fn confirm_new_email(shop: &str, token: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says("Somebody, hopefully you, asked to use this address for their account. Please confirm that it is yours.".to_owned()),
+        Part::Link("Confirm your address", format!("{shop}/confirm.html#{token}")),
+        Part::Says("The link works once and is valid for a day. If it was not you, ignore this email: nothing changes.".to_owned()),
+    ];
+    letter(to, "Confirm your new email address", &parts, ASKED_FOR)
+}
+
+pub(crate) fn address_taken(shop: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(
+            "Somebody, hopefully you, asked to use this address for another account. You already have an account with it, so nothing changes. \
+             To use it for the other account, change the address of this one first."
+                .to_owned(),
+        ),
+        Part::Link("Log in", format!("{shop}/login.html")),
+        Part::Says("If it was not you, there is nothing to do. Your account is unchanged, and they were not told that it exists.".to_owned()),
+    ];
+    letter(to, "This address already has an account", &parts, ASKED_FOR)
+}
+
+/// The token is behind the `#`, which browsers do not send to servers.
+pub(crate) fn email_moved(shop: &str, token: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says("The email address of your account was changed. If that was you, there is nothing to do.".to_owned()),
+        Part::Says("If this was not you, set a new password. That restores this address and ends all sessions.".to_owned()),
+        Part::Link("It was not me: set a new password", format!("{shop}/reset.html#{token}")),
+        Part::Says("The link works once and is valid for seven days.".to_owned()),
+    ];
+    letter(to, "Your email address was changed", &parts, "You received this email because your account had this address.")
+}
+
+pub(crate) fn password_changed(shop: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says("The password of your account was changed. If that was you, there is nothing to do.".to_owned()),
+        Part::Says("If this was not you, request a new password at once. That ends all sessions.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, "Your password was changed", &parts, "You received this email because you have an account.")
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! Sends the mails of the outbox. The table's stream brings new rows; a schedule brings the sweep, which finds what the stream
-//! lost and what must be tried again.
+//! Sends the mails of the outbox. The table's stream delivers new rows; a schedule
+//! starts the sweep, which finds what the stream lost and what must be retried.
 //!
-//! A mail is sent by who holds its lease, and marked right after: however often and in whatever order the stream repeats itself,
-//! it is sent once. Only who dies between SES's answer and the mark leaves one that is sent again.
+//! Only the holder of a mail's lease sends it, and marks it right afterwards. So it is sent once, however often and in
+//! whatever order the stream delivers. Only a crash between SES's response and the mark causes a mail to be sent twice.
 
 mod compose;
 mod deliver;
 mod letters;
+mod letters_of_members;
 mod mailer;
 mod render;
 
@@ -32,15 +33,15 @@ impl Notify {
     /// From the environment.
     ///
     /// # Errors
-    /// Where a setting cannot be used.
+    /// If a setting cannot be used.
     pub fn from_env() -> Result<Self, lambda_runtime::Error> {
         let app = App::from_env()?;
-        let mailer = Mailer::new(&app, shared::aws::endpoint("SESV2"));
+        let mailer = Mailer::new(&app, shared::cloud::aws::endpoint("SESV2"));
         Ok(Self { app, mailer })
     }
 }
 
-/// What the function is invoked with: a batch of the table's stream, or `{"sweep":true}` from the schedule.
+/// The function's event: a batch of the table's stream, or `{"sweep":true}` from the schedule.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
 #[derive(Debug, Default, Deserialize)]
 pub struct Event {
@@ -73,16 +74,16 @@ struct Text {
     text: String,
 }
 
-/// Which records Lambda must bring again.
+/// The records that Lambda must deliver again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Those that could not be taken on.
+    /// Those that failed.
     pub batch_item_failures: Vec<Failure>,
 }
 
-/// A record that must come again.
+/// A record that must be delivered again.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
@@ -90,13 +91,13 @@ pub struct Failure {
     pub item_identifier: String,
 }
 
-/// How long a sweep goes on beginning mails: less than the function may run, so that the last one can end.
+/// How long a sweep keeps starting mails: less than the function may run, so that the last one can finish.
 const SWEEP: Duration = Duration::from_secs(15);
 
-/// Answers one invocation.
+/// Handles one invocation.
 ///
-/// A mail that SES refuses is no failure of its record: it waits in the table for the sweep, and the stream goes on. Failures are
-/// records whose mail could not be read or taken because DynamoDB failed.
+/// A mail that SES refuses is not a failure of its record: it waits in the table for the sweep, and the
+/// stream continues. Failures are records whose mail could not be read or leased because DynamoDB failed.
 pub async fn handle(notify: &Notify, event: Event) -> Answer {
     let mut answer = Answer::default();
     for record in event.records {
@@ -112,7 +113,7 @@ pub async fn handle(notify: &Notify, event: Event) -> Answer {
     answer
 }
 
-/// Sends what is due. What it does not come to is due for the next one.
+/// Sends what is due. The rest stays due for the next sweep.
 async fn sweep(notify: &Notify) {
     let began = Instant::now();
     let due = match notify.app.store.due_mails(notify.app.clock.now()).await {

@@ -11,7 +11,7 @@ use shared::app::App;
 
 use crate::render::Letter;
 
-/// SES, and in whose name it sends.
+/// SES, and the sender's address.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     client: Client,
@@ -21,9 +21,9 @@ pub struct Mailer {
 /// Why a mail was not sent.
 #[derive(Debug)]
 pub(crate) enum Unsent {
-    /// Another time it may.
+    /// A retry may succeed.
     ForNow(String),
-    /// It never will be.
+    /// It can never be sent.
     ForGood(String),
 }
 
@@ -32,21 +32,21 @@ fn content(text: &str) -> Content {
 }
 
 impl Mailer {
-    /// How long SES may take for one mail. A batch of the stream, each with this, ends before the function does.
+    /// Timeout of SES for one mail. A batch of the stream ends before the function does, even if each mail takes this long.
     pub const TIMEOUT: Duration = Duration::from_secs(4);
 
-    /// Sends as `MAIL_FROM`; `endpoint` is AWS's own where none is given.
+    /// Sends as `MAIL_FROM`; without an `endpoint`, to AWS.
     #[must_use]
     pub fn new(app: &App, endpoint: Option<String>) -> Self {
         let mut config = aws_sdk_sesv2::config::Builder::from(&app.aws);
         config.set_endpoint_url(endpoint);
-        // SES knows no idempotency: what is sent twice arrives twice. The outbox tries again, and knows how often.
+        // SES has no idempotency, so a retried mail may arrive twice. The outbox does the retries and counts them.
         config.set_retry_config(Some(RetryConfig::disabled()));
         config.set_timeout_config(Some(TimeoutConfig::builder().operation_timeout(Self::TIMEOUT).build()));
         Self { client: Client::from_conf(config.build()), from: app.config.mail_from.clone() }
     }
 
-    /// Sends a letter. SES's id of the message.
+    /// Sends a letter and returns SES's message id.
     pub(crate) async fn send(&self, letter: &Letter) -> Result<String, Unsent> {
         let body = Body::builder().text(content(&letter.text)).html(content(&letter.html)).build();
         let message = Message::builder().subject(content(&letter.subject)).body(body).build();
@@ -62,8 +62,8 @@ impl Mailer {
             Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
             Err(SdkError::ServiceError(failure)) => {
                 let code = failure.err().code().unwrap_or("unknown").to_owned();
-                // SES quotes addresses in its messages; the code alone goes into the log and the row. What is wrong with the sender
-                // or the account can be put right, what is wrong with the request cannot.
+                // SES quotes addresses in its messages, so only the code goes into the log and the row.
+                // Problems with the sender or the account can be fixed; problems with the request cannot.
                 Err(if code == "BadRequestException" { Unsent::ForGood(code) } else { Unsent::ForNow(code) })
             }
             Err(other) => Err(Unsent::ForNow(other.to_string())),

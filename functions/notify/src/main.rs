@@ -1,4 +1,4 @@
-//! Sends the mails of the outbox: for the table's stream, and on a schedule.
+//! Sends the mails of the outbox, for the table's stream and on a schedule.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use notify::{Event, Notify};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let notify = Notify::from_env()?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         let work = notify::handle(&notify, event.payload);

@@ -1,4 +1,4 @@
-//! A letter as text and as HTML, from the same parts. All text is escaped here and nowhere else.
+//! Renders a letter as text and HTML from the same parts. All escaping happens here and nowhere else.
 
 /// A mail that is ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(crate) enum Part {
     Says(String),
     /// A table of names and values.
     Facts(Vec<(&'static str, String)>),
-    /// A link with what it does.
+    /// A link and its label.
     Link(&'static str, String),
 }
 
@@ -41,12 +41,12 @@ fn escape(text: &str) -> String {
     safe
 }
 
-/// One line: what a header must be, and a title need not.
+/// Joins a text to one line, as a header requires; titles may contain line breaks.
 fn line(text: &str) -> String {
     text.split(|letter: char| letter.is_control() || letter.is_whitespace()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes a letter. `why` says at its end why its reader got it.
+/// Renders a letter. It ends with `why` its reader got it.
 pub(crate) fn letter(to: &str, subject: &str, parts: &[Part], why: &str) -> Letter {
     let subject = line(subject);
     let mut text = String::new();

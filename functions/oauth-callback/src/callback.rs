@@ -1,54 +1,55 @@
-//! `GET /users/oauth/callback`: the browser comes back from Stripe.
+//! `GET /users/oauth/callback`: the browser returns from Stripe.
 //!
-//! All that can be known without Stripe is checked first, so that a wrong turn spends no code. The state is taken,
-//! which only one of any number of requests can, and then Stripe is asked, once.
+//! Everything that can be checked without Stripe is checked first, so that a failed check does not use up the code. Then the state
+//! is taken, which only one of several concurrent requests can do, and the code is sent to Stripe once.
 
-use shared::entropy::digest;
-use shared::error::Error;
+use shared::base::entropy::digest;
+use shared::domain::error::Error;
+use shared::domain::sealed::SealedTokens;
+use shared::domain::user::{AccountState, AccountType, StripeLink, User};
 use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, identity, problem, request, request_id, response};
-use shared::seal::seal;
-use shared::store::links::{Linked, SealedTokens};
+use shared::settings::seal::seal;
+use shared::store::links::Linked;
 use shared::store::oauth::{ParkedLink, State, Taken};
 use shared::stripe::error::StripeError;
 use shared::stripe::oauth::TokenError;
 use shared::stripe::objects::OAuthToken;
-use shared::user::{AccountState, AccountType, StripeLink, User};
 
 use crate::OAuthCallback;
 
-/// Why nothing was linked: `reason` in the address that the browser is sent to. Stable.
+/// Why nothing was linked: the `reason` in the URL that the browser is sent to. These are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The seller said no at Stripe.
+    /// The seller declined at Stripe.
     AccessDenied,
-    /// Stripe sent another error, or the parameters make no sense, or stand twice.
+    /// Stripe sent a different error, or the parameters are invalid or repeated.
     InvalidRequest,
-    /// No `state`.
+    /// The `state` is missing.
     MissingState,
-    /// A `state` that was never issued, or was used.
+    /// The `state` was never issued or has been used.
     InvalidState,
-    /// A `state` older than ten minutes.
+    /// The `state` is older than ten minutes.
     ExpiredState,
-    /// Another browser started.
+    /// The flow was started in another browser.
     WrongBrowser,
-    /// The browser started with a session and has none now.
+    /// The flow was started with a session that no longer exists.
     SignedOut,
     /// The browser has another user's session.
     WrongUser,
-    /// The user is no seller (any more).
+    /// The user is not, or no longer, a seller.
     NotASeller,
-    /// The seller has another account linked.
+    /// The seller has already linked another account.
     AlreadyLinked,
     /// Another seller has linked this account.
     AccountTaken,
-    /// The code is no good: used, expired, or another platform's.
+    /// The code was used, has expired, or belongs to another platform.
     InvalidGrant,
     /// Stripe refused for another reason.
     StripeError,
     /// Stripe failed or took too long.
     StripeUnavailable,
-    /// A fault of ours.
+    /// An internal error.
     ServerError,
 }
 
@@ -72,7 +73,7 @@ impl Reason {
         Self::ServerError,
     ];
 
-    /// As it stands in the address.
+    /// The reason as it appears in the URL.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -100,7 +101,7 @@ enum Outcome {
     Parked(String),
 }
 
-/// Why a callback stopped; a fault of ours carries its cause to the log.
+/// Why a callback failed. An internal error carries its cause, which is logged.
 struct Stopped(Reason, Option<Error>);
 
 impl From<Reason> for Stopped {
@@ -141,7 +142,7 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
     let now = app.clock.now();
     let (code, state) = parameters(request)?;
 
-    // Look before taking: a wrong browser must not be able to spend somebody else's state.
+    // Peek before taking: the wrong browser must not use up somebody else's state.
     let kept = checked(app.store.peek::<State>(&state, now).await?)?;
     let browser = Cookie::OAuth.read(request, &app.config).ok_or(Reason::WrongBrowser)?;
     if digest(&browser) != kept.browser {
@@ -191,7 +192,7 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
     }
 }
 
-/// The code and the state, where Stripe says yes. A denial may come without a state.
+/// The code and the state, if the seller agreed. A denial may come without a state.
 fn parameters(request: &Request) -> Result<(String, String), Reason> {
     let (mut code, mut state, mut error) = (None, None, None);
     for (name, value) in request::query(request) {
@@ -229,8 +230,8 @@ async fn signed_in(oauth: &OAuthCallback, request: &Request) -> Result<Option<Us
     }
 }
 
-/// Whether this user may link an account. A link whose access was taken away at Stripe, and whose event nobody heard, is none:
-/// it is forgotten. That costs a call to Stripe, where there is a link.
+/// Whether this user may link an account. If access to a linked account was revoked at Stripe but the event never arrived, the link
+/// is removed here. Checking an existing link costs a call to Stripe.
 async fn check_user(oauth: &OAuthCallback, user: &User) -> Result<(), Stopped> {
     if !user.is_seller {
         return Err(Reason::NotASeller.into());
@@ -239,15 +240,15 @@ async fn check_user(oauth: &OAuthCallback, user: &User) -> Result<(), Stopped> {
     match oauth.stripe.account(&link.account_id).await {
         Err(StripeError::AccountRevoked) => {
             let _by_another = oauth.app.store.unlink(&user.id, &link.account_id).await?;
-            tracing::info!(user_id = %user.id, "the access of a link was taken away unheard");
+            tracing::info!(user_id = %user.id, "removed a link whose access had been revoked at Stripe");
             Ok(())
         }
         _ => Err(Reason::AlreadyLinked.into()),
     }
 }
 
-/// What kind of account it is, and how it stands. Where Stripe does not say, it is what was asked for, the first charge
-/// will tell the rest, and `account.updated` keeps it current.
+/// The type and state of the account. If Stripe does not answer, the requested type is assumed; the first charge
+/// shows the rest, and `account.updated` keeps it current.
 async fn account(oauth: &OAuthCallback, account: &str, express: bool) -> (AccountType, AccountState) {
     let asked_at = oauth.app.clock.now();
     let asked_for = if express { AccountType::Express } else { AccountType::Standard };

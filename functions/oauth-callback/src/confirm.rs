@@ -1,7 +1,7 @@
-//! `POST /users/oauth/confirm`: makes a link that waited for its user.
+//! `POST /users/oauth/confirm`: completes a link that awaits its user's confirmation.
 
 use serde::Deserialize;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::links::Linked;
@@ -14,10 +14,10 @@ struct Body {
     code: String,
 }
 
-/// Makes the parked link: five DynamoDB trips, no Stripe call.
+/// Completes the parked link: five DynamoDB trips, no Stripe call.
 ///
 /// # Errors
-/// [`Error::ConfirmationGone`] where there is none, or it is another user's: the same answer, and it stays where it is.
+/// [`Error::ConfirmationGone`] if there is none. The answer is the same if it is another user's, and the parked link stays.
 pub async fn confirm(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
     let app = &oauth.app;
     let user = identity::user(request, app).await?;

@@ -1,27 +1,116 @@
-//! `DELETE /users/me/stripe`: ends a link.
+//! `DELETE /users/me/stripe`: removes a link.
 
-use shared::error::Error;
-use shared::http::{Request, Response, identity, response};
+use std::time::{Duration, Instant};
+
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::membership::EndCause;
+use shared::domain::purchase::Purchase;
+use shared::domain::user::AccountType;
+use shared::http::{Request, Response, identity, request_id, response};
+use shared::store::page::Page;
+use shared::store::purchases::DUE_PARTS;
+use shared::stripe::error::StripeError;
+use shared::work::settlement;
+use shared::work::subscriptions as memberships;
 
 use crate::OAuthCallback;
 
-/// Gives up the access at Stripe, then forgets the link: two DynamoDB trips and one Stripe call. What was sold
-/// stays. Where there is no link, there is nothing to do. Only sellers have one, and who is a seller no more may
-/// still end it.
+/// Ends the memberships that are charged on the account itself, withdraws the payments that are open there, revokes the access
+/// at Stripe, then removes the link: four DynamoDB trips and one Stripe call, plus some of both for each such membership and
+/// payment, and two trips per hundred purchases of anybody that are not at rest.
+/// The reconciliation ends the memberships that are charged on the platform. Past sales stay. Without a
+/// link there is nothing to do. Only sellers can have a link, but former sellers can still remove theirs.
 ///
-/// An account that the platform made has nobody else's access to be given up: it is unlinked here and stays at Stripe, so
-/// that past sales can be refunded. Its seller gets the same account back by asking for one of its type again.
+/// For an Express or Custom account that the platform created there is no access to revoke: it is unlinked here and stays at Stripe, so
+/// that past sales can be refunded. Its seller gets the same account back by requesting one of its type again.
 ///
 /// # Errors
-/// Where Stripe fails, nothing is forgotten, and the request can be made again.
+/// [`Error::PaymentProviderUnavailable`] if a request is too short to end all memberships and payments; the next one continues.
+/// [`Error::PaymentsInProgress`] if a buyer's bank is still processing a payment to the account.
+/// If Stripe fails, the link stays, and the request can be repeated.
 pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, &oauth.app).await?;
     if let Some(link) = &user.stripe {
-        if !link.made_by_platform {
-            oauth.stripe.deauthorize(&link.account_id).await?;
+        oauth.app.store.seller_goes(&user.id, oauth.app.clock.now()).await?;
+        let until = Instant::now() + TIME;
+        end_memberships(oauth, &user.id, &link.account_id, until).await?;
+        withdraw_payments(oauth, &link.account_id, &format!("request:{}", request_id(request)), until).await?;
+        // A Standard account belongs to its owner, even if the platform created it. The others have no owner besides the platform.
+        let gives_up = !link.made_by_platform || link.account_type == AccountType::Standard;
+        match if gives_up { oauth.stripe.deauthorize(&link.account_id).await } else { Ok(()) } {
+            // Without OAuth, only the seller can end the access, in their Dashboard.
+            Err(StripeError::Refused { code, .. }) if link.made_by_platform => {
+                tracing::warn!(user_id = %user.id, account = link.account_id, code, "the access to the account was not revoked");
+            }
+            ended => ended?,
         }
-        // The event that Stripe sends may have forgotten the link already.
+        // Stripe's event may already have removed the link.
         let _either_way = oauth.app.store.unlink(&user.id, &link.account_id).await?;
     }
     Ok(response::no_content())
+}
+
+/// How long a request may spend ending memberships and payments.
+const TIME: Duration = Duration::from_secs(12);
+
+/// Ends them first, because nobody here could do so after disconnecting.
+async fn end_memberships(oauth: &OAuthCallback, seller: &UserId, account: &str, until: Instant) -> Result<(), Error> {
+    let (app, mut after) = (&oauth.app, None);
+    loop {
+        let page = app.store.members_of(seller, &Page { limit: 100, after }).await?;
+        for mut subscription in page.items {
+            let is_theirs = subscription.account.as_deref() == Some(account);
+            if !is_theirs || !(subscription.status.is_open() || subscription.is_to_be_ended()) {
+                continue;
+            }
+            if Instant::now() >= until {
+                return Err(Error::PaymentProviderUnavailable("memberships are still being ended".to_owned()));
+            }
+            match memberships::end(app, &oauth.stripe, &mut subscription, EndCause::Seller).await {
+                // The seller has already revoked access.
+                Ok(()) | Err(Error::SellerNotConnected) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Withdraws the payments that are open on the account. Once it is disconnected, a buyer could still
+/// pay there, and nobody here would hear of it.
+async fn withdraw_payments(oauth: &OAuthCallback, account: &str, cause: &str, until: Instant) -> Result<(), Error> {
+    let app = &oauth.app;
+    for part in DUE_PARTS {
+        let mut after = None;
+        loop {
+            let (purchases, next) = app.store.unsettled(part, 100, after).await?;
+            let is_ours = |one: &Purchase| one.is_of_stack(&app.config.stack_id) && one.status().is_open();
+            let is_theirs = |one: &Purchase| is_ours(one) && one.attempt().account.as_deref() == Some(account);
+            for mut purchase in purchases.into_iter().filter(is_theirs) {
+                if Instant::now() >= until {
+                    return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
+                }
+                if purchase.attempt().leased_until > app.clock.now() {
+                    return Err(Error::PaymentsInProgress);
+                }
+                match settlement::withdraw(app, &oauth.stripe, &mut purchase, cause).await {
+                    // The seller has already revoked access.
+                    Ok(_) | Err(Error::SellerNotConnected) => {}
+                    Err(error) => return Err(error),
+                }
+                if purchase.processing_since().is_some() {
+                    return Err(Error::PaymentsInProgress);
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! The life of a link to a Stripe account: `GET /users/oauth/callback` makes it, `POST /users/oauth/confirm` makes
-//! one that waited, `DELETE /users/me/stripe` ends it.
+//! Links to Stripe accounts: `GET /users/oauth/callback` creates one, `POST /users/oauth/confirm` completes one that
+//! awaits confirmation, `DELETE /users/me/stripe` removes it.
 
 pub mod callback;
 pub mod confirm;
@@ -9,29 +9,29 @@ use std::sync::Arc;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::aws;
-use shared::error::Error;
+use shared::cloud::aws;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
-use shared::rotating::Rotating;
-use shared::secrets::TokenKeys;
+use shared::settings::rotating::Rotating;
+use shared::settings::secrets::TokenKeys;
 use shared::stripe::Gateway;
 
-/// What the function is made with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct OAuthCallback {
-    /// Settings and the table.
+    /// Settings and the DynamoDB table.
     pub app: App,
-    /// Stripe.
+    /// The Stripe client.
     pub stripe: Gateway,
-    /// What seals the tokens.
+    /// The keys that seal the tokens.
     pub token_keys: Arc<Rotating<TokenKeys>>,
 }
 
 impl OAuthCallback {
-    /// From the environment; fetches both secrets side by side.
+    /// Reads the settings from the environment and fetches both secrets in parallel.
     ///
     /// # Errors
-    /// Where a setting or a secret cannot be used.
+    /// If a setting or a secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let secrets = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
@@ -42,12 +42,12 @@ impl OAuthCallback {
     }
 }
 
-/// Answers a request.
+/// Handles a request.
 pub async fn handle(oauth: &OAuthCallback, request: Request) -> Response {
     let segments = request::segments(&request);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (request.method(), path.as_slice()) {
-        // Never a problem document: whatever comes, the browser goes back to the storefront.
+        // Never a problem document: the browser must return to the storefront in every case.
         (&Method::GET, ["users", "oauth", "callback"]) => answer(&request, async { Ok(callback::callback(oauth, &request).await) }).await,
         (&Method::POST, ["users", "oauth", "confirm"]) => answer(&request, confirm::confirm(oauth, &request)).await,
         (&Method::DELETE, ["users", "me", "stripe"]) => answer(&request, disconnect::disconnect(oauth, &request)).await,

@@ -1,10 +1,10 @@
-//! `GET /users/oauth/callback` and what follows from it: the life of a link to a Stripe account.
+//! `GET /users/oauth/callback` and the other requests about links to Stripe accounts.
 
 use oauth_callback::OAuthCallback;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let oauth = OAuthCallback::from_env().await?;
     shared::http::serve(|request| oauth_callback::handle(&oauth, request)).await
 }

@@ -1,7 +1,7 @@
-//! `GET /users/me/stripe/balance`: what a seller's account holds, and what is on its way to a bank.
+//! `GET /users/me/stripe/balance`: the balance of a seller's account, and the payouts to its bank.
 
 use serde::Deserialize;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::List;
@@ -9,7 +9,7 @@ use shared::stripe::objects::List;
 use crate::view::{BalanceView, Money, PayoutView};
 use crate::{Onboarding, link_of};
 
-/// How many payouts are shown, the newest first.
+/// How many payouts are shown, newest first.
 const PAYOUTS: usize = 10;
 
 /// <https://docs.stripe.com/api/balance/balance_object>
@@ -21,10 +21,10 @@ struct Balance {
     pending: Vec<Money>,
 }
 
-/// One DynamoDB trip, then two Stripe calls side by side.
+/// One DynamoDB trip, then two Stripe calls in parallel.
 ///
 /// # Errors
-/// [`Error::NotConnected`] without an account, or where the platform's access to it is gone.
+/// [`Error::NotConnected`] if there is no account, or the platform no longer has access to it.
 pub async fn balance(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, &onboarding.app).await?;
     let account = Some(link_of(&user)?.account_id.as_str());

@@ -1,18 +1,17 @@
-//! `POST /users/me/stripe/dashboard`: the way into the Express Dashboard.
+//! `POST /users/me/stripe/dashboard`: a login link to the Express Dashboard.
 
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
-use shared::user::AccountType;
 
 use crate::{Onboarding, link_of, view};
 
-/// One DynamoDB trip and one Stripe call. The address opens once; each request gets a new one, for the account's owner
-/// only.
+/// One DynamoDB trip and one Stripe call. The URL works once and is only for the account's owner; each request gets a new one.
 ///
 /// # Errors
-/// [`Error::NoExpressDashboard`] for accounts of another type, [`Error::OnboardingUnfinished`] before its owner has been
-/// through the form.
+/// [`Error::NoExpressDashboard`] for accounts of another type, [`Error::OnboardingUnfinished`] before its owner has
+/// completed Stripe's form.
 pub async fn dashboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let app = &onboarding.app;
     let user = identity::user(request, app).await?;

@@ -1,5 +1,5 @@
-//! A seller's Stripe account: `POST /users/me/stripe/onboarding` makes one and leads to Stripe's form,
-//! `GET /users/me/stripe` shows how it stands, `POST /users/me/stripe/dashboard` and `GET /users/me/stripe/balance` are
+//! A seller's Stripe account: `POST /users/me/stripe/onboarding` creates one and links to Stripe's form,
+//! `GET /users/me/stripe` shows its state, and `POST /users/me/stripe/dashboard` and `GET /users/me/stripe/balance` are
 //! for its owner. <https://docs.stripe.com/connect/hosted-onboarding>
 
 pub mod balance;
@@ -11,25 +11,25 @@ pub mod view;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::user::{StripeLink, User};
 use shared::http::{Request, Response, answer, request};
 use shared::stripe::Gateway;
-use shared::user::{StripeLink, User};
 
-/// What the function is made with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct Onboarding {
-    /// Settings and the table.
+    /// Settings and the DynamoDB table.
     pub app: App,
-    /// Stripe.
+    /// The Stripe client.
     pub stripe: Gateway,
 }
 
 impl Onboarding {
-    /// From the environment; fetches Stripe's keys.
+    /// Reads the settings from the environment and fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -37,7 +37,7 @@ impl Onboarding {
     }
 }
 
-/// Answers a request.
+/// Handles a request.
 pub async fn handle(onboarding: &Onboarding, request: Request) -> Response {
     let segments = request::segments(&request);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -53,7 +53,7 @@ pub async fn handle(onboarding: &Onboarding, request: Request) -> Response {
     .await
 }
 
-/// The account of a seller who has one.
+/// The seller's linked account.
 fn link_of(user: &User) -> Result<&StripeLink, Error> {
     if !user.is_seller {
         return Err(Error::NotASeller);

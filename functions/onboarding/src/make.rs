@@ -1,27 +1,26 @@
-//! Making an account once, however often and by however many at a time it is asked for.
+//! Creates an account only once, however many repeated or concurrent requests ask for it.
 //!
-//! The request is written down before Stripe gets it, under an idempotency key of the user, the type and a generation.
-//! Who finds it written sends the same request again: Stripe answers with the same account.
+//! The request is stored before it is sent to Stripe, under an idempotency key of the user, the type and a generation.
+//! A request that finds it stored sends the same request again, and Stripe answers with the same account.
 
-use shared::error::Error;
+use shared::app::App;
+use shared::domain::error::Error;
+use shared::domain::user::{AccountType, MadeAccount, MakingState, StripeLink, User};
 use shared::store::Written;
 use shared::store::links::Linked;
-use shared::store::made_accounts::{MadeAccount, MakingState};
 use shared::stripe::accounts::{self, Account, Made};
 use shared::stripe::error::StripeError;
-use shared::user::{AccountType, StripeLink, User};
 use time::OffsetDateTime;
 
 use crate::Onboarding;
 
-/// How often a record that others write as well is read again.
+/// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
 
-/// The seller's account of this type, linked: the one that was made before, or a new one in this country, or in the
-/// platform's where none is given.
+/// The seller's account of this type, linked: an existing one, or a new one in this country, by default the platform's.
 ///
 /// # Errors
-/// Where Stripe refuses or its answer stays unknown: the next request goes on from there.
+/// If Stripe refuses or its answer stays unknown. The next request continues from there.
 pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
     let app = &onboarding.app;
     for _ in 0..TRIES {
@@ -33,7 +32,7 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
                 (record, made)
             }
             before => {
-                let mut record = next(user, account_type, country.unwrap_or(&app.config.platform_country), before.as_ref(), asked_at);
+                let mut record = next(app, user, account_type, country, before.as_ref(), asked_at);
                 if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
                     continue;
                 }
@@ -43,7 +42,7 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
         };
         match made {
             Ok(Made::Yes(account)) => return link(onboarding, user, record, &account, asked_at).await,
-            // The next round begins another generation.
+            // The next iteration begins another generation.
             Ok(Made::Never) => {
                 record.state = MakingState::Refused;
                 let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
@@ -54,8 +53,8 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
     Err(Error::Internal(format!("the account of {} changes too fast to be made", user.id)))
 }
 
-/// Whether a record is what is asked for. What Stripe may have made is seen through before anything else is begun; what
-/// it has made stays the seller's, unless an account in another country is asked for.
+/// Whether to continue with a stored record. A request that Stripe may have received must be resolved first. An account that
+/// exists stays the seller's, unless one in another country is requested.
 fn goes_on(record: &MadeAccount, country: Option<&str>) -> bool {
     match record.state {
         MakingState::Asked => true,
@@ -64,9 +63,17 @@ fn goes_on(record: &MadeAccount, country: Option<&str>) -> bool {
     }
 }
 
-fn next(user: &User, account_type: AccountType, country: &str, before: Option<&MadeAccount>, now: OffsetDateTime) -> MadeAccount {
+fn next(
+    app: &App,
+    user: &User,
+    account_type: AccountType,
+    country: Option<&str>,
+    before: Option<&MadeAccount>,
+    now: OffsetDateTime,
+) -> MadeAccount {
+    let country = country.unwrap_or(&app.config.platform_country);
     let generation = before.map_or(1, |before| before.generation + 1);
-    let (body, idempotency_key) = accounts::creation(&user.id, &user.email, account_type, country, generation);
+    let (body, idempotency_key) = accounts::creation(&user.id, &user.email, account_type, country, generation, &app.config.stack_id);
     MadeAccount {
         account_type,
         country: country.to_owned(),
@@ -85,7 +92,7 @@ async fn found_or_made(onboarding: &Onboarding, user: &User, record: &MadeAccoun
     };
     match onboarding.stripe.account(account_id).await {
         Ok(account) => Ok(Made::Yes(Box::new(account))),
-        // Its owner, or Stripe, has ended it for the platform.
+        // Its owner or Stripe has revoked the platform's access.
         Err(StripeError::AccountRevoked) => Ok(Made::Never),
         Err(error) => Err(error),
     }
@@ -112,19 +119,19 @@ async fn link(
     record.version += 1;
     match app.store.link_made(&user.id, &link, &record).await? {
         Linked::Yes => {
-            tracing::info!(user_id = %user.id, account = account.id, kind = record.account_type.as_str(), "an account was made or found, and linked");
+            tracing::info!(user_id = %user.id, account = account.id, kind = record.account_type.as_str(), "an account was created or found, and linked");
             Ok(link)
         }
         Linked::AccountTaken => Err(Error::AccountTaken),
-        // Another account was linked at this moment, or the user is no seller any more. What was made is on record.
+        // Another account was linked in the meantime, or the user is no longer a seller. The new account stays on record.
         Linked::UserRefused => Err(Error::AlreadyConnected),
     }
 }
 
-/// Stripe did nothing: the next request begins anew. Where it is not known whether it did, the record stays as it is.
+/// If Stripe did nothing, the next request starts over. If the outcome is unknown, the record stays as it is.
 async fn refusal(onboarding: &Onboarding, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
     let StripeError::Refused { param, message, .. } = &error else { return Ok(error.into()) };
-    tracing::warn!(user_id = %user.id, country = record.country, param, message, "Stripe refused to make an account");
+    tracing::warn!(user_id = %user.id, country = record.country, param, message, "Stripe refused to create an account");
     if record.state == MakingState::Asked {
         record.state = MakingState::Refused;
         let _by_another = onboarding.app.store.write_made_account(&user.id, &mut record).await?;

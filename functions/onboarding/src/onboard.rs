@@ -1,13 +1,13 @@
-//! `POST /users/me/stripe/onboarding`: an account, made once, and the way to the form where its owner tells Stripe what
-//! it wants to know.
+//! `POST /users/me/stripe/onboarding`: creates an account once, and links
+//! to the form in which its owner gives Stripe the required information.
 
 use serde::Deserialize;
-use shared::config::is_country;
-use shared::error::Error;
-use shared::http::view::written;
+use shared::base::clock::written;
+use shared::domain::error::Error;
+use shared::domain::user::{AccountType, StripeLink};
 use shared::http::{Request, Response, identity, request, response};
+use shared::settings::config::is_country;
 use shared::stripe::accounts::LinkKind;
-use shared::user::{AccountType, StripeLink};
 use time::OffsetDateTime;
 
 use crate::{Onboarding, make, view};
@@ -20,14 +20,14 @@ struct Body {
     country: Option<String>,
 }
 
-/// Makes the account where there is none, and answers a new Account Link: one DynamoDB trip and one Stripe call where the
-/// account is linked; four and two the first time (read, intent, outcome).
+/// Creates the account if there is none, and answers with a new Account Link. With a linked account: one DynamoDB trip and one
+/// Stripe call. The first time: four trips (read, intent, outcome) and two calls.
 ///
-/// What the page at Stripe leads back to proves nothing. The account's own state counts, see [`crate::show`].
+/// Returning from Stripe's page proves nothing. Only the account's own state counts, see [`crate::show`].
 ///
 /// # Errors
-/// [`Error::AlreadyConnected`] where another account is linked: of another type or country, or a Standard one through
-/// OAuth, which its owner completes at Stripe.
+/// [`Error::AlreadyConnected`] if another account is linked: one of another type or country, or a Standard account through
+/// OAuth, whose owner completes it at Stripe.
 pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let app = &onboarding.app;
     let user = identity::user(request, app).await?;
@@ -44,7 +44,7 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
     };
     let is_meant =
         link.account_type == account_type && country.is_none_or(|country| link.state.country.as_ref().is_none_or(|of| *of == country));
-    // Stripe gives no Account Links to a Standard account that came by OAuth.
+    // Stripe offers no Account Links for a Standard account linked by OAuth.
     let has_links = link.made_by_platform || link.account_type == AccountType::Express;
     if !(is_meant && has_links) {
         return Err(Error::AlreadyConnected);
@@ -56,7 +56,7 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
     Ok(response::json(200, &view::AddressView { url: address.url, expires_at: expires_at.map(written), account_id: Some(link.account_id) }))
 }
 
-/// Where nothing is due and the platform collects what will be, all of it can be looked over.
+/// If nothing is due on a Custom account, its owner can review all information; otherwise the form asks for what is missing.
 fn kind(link: &StripeLink) -> LinkKind {
     let wanted = &link.state.requirements;
     let is_done = link.state.details_submitted && wanted.currently_due.is_empty() && wanted.past_due.is_empty();

@@ -1,17 +1,17 @@
-//! `GET /users/me/stripe`: how a seller's account stands.
+//! `GET /users/me/stripe`: the state of a seller's account.
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 
 use crate::Onboarding;
 use crate::view::AccountView;
 
-/// One DynamoDB trip where nothing is missing: Stripe's events keep that current. While something is, or Stripe wants
-/// something, its owner waits for it: Stripe is asked as well, and what it says is noted, a call and a trip.
+/// One DynamoDB trip if nothing is missing, because Stripe's events keep the record current. Otherwise the owner is waiting for a
+/// change, so Stripe is asked too and its answer is stored: one more call and one more trip.
 ///
 /// # Errors
-/// Where the user is no seller. Where Stripe fails, the answer is what was last heard.
+/// If the user is not a seller. If Stripe fails, the last known state is returned instead.
 pub async fn show(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let app = &onboarding.app;
     let user = identity::user(request, app).await?;
@@ -26,9 +26,9 @@ pub async fn show(onboarding: &Onboarding, request: &Request) -> Result<Response
                 link.state = account.state(asked_at);
                 let _gone_or_newer = app.store.set_account_state(&user.id, &link.account_id, &link.state).await?;
             }
-            // The event that says so ends the link.
-            Err(StripeError::AccountRevoked) => tracing::warn!(user_id = %user.id, account = link.account_id, "the access is gone"),
-            Err(error) => tracing::warn!(user_id = %user.id, account = link.account_id, %error, "the account is shown as last heard"),
+            // Stripe's event for this will remove the link.
+            Err(StripeError::AccountRevoked) => tracing::warn!(user_id = %user.id, account = link.account_id, "access was revoked"),
+            Err(error) => tracing::warn!(user_id = %user.id, account = link.account_id, %error, "showing the last known account state"),
         }
     }
     Ok(response::json(200, &AccountView::from(&link)))

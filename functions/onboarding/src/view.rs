@@ -1,11 +1,11 @@
 //! A seller's account as its owner sees it.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use shared::http::view::written;
-use shared::user::{AccountType, CapabilityStatus, StripeLink};
+use shared::base::clock::written;
+use shared::domain::user::{AccountType, CapabilityStatus, StripeLink};
 use time::OffsetDateTime;
 
-/// The answer of `GET /users/me/stripe`: what is known, where there is an account.
+/// The answer of `GET /users/me/stripe`. The account's state is included if there is one.
 #[derive(Debug, Serialize)]
 pub struct AccountView {
     connected: bool,
@@ -29,7 +29,7 @@ struct ConnectedView {
     linked_at: String,
 }
 
-/// Null where Stripe has not told yet.
+/// Null if Stripe has not reported them yet.
 #[derive(Debug, Serialize)]
 struct CapabilitiesView {
     card_payments: Option<CapabilityStatus>,
@@ -47,7 +47,7 @@ struct RequirementsView {
 }
 
 impl AccountView {
-    /// Of a seller who has no account.
+    /// For a seller without an account.
     #[must_use]
     pub fn none() -> Self {
         Self { connected: false, account: None }
@@ -86,12 +86,12 @@ impl From<&StripeLink> for AccountView {
     }
 }
 
-/// An address at Stripe that opens once.
+/// A single-use URL at Stripe.
 #[derive(Serialize)]
 pub struct AddressView {
     /// For the account's owner only.
     pub url: String,
-    /// Until when it opens, where Stripe says so.
+    /// When it expires, if Stripe says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// `acct_…`
@@ -99,10 +99,10 @@ pub struct AddressView {
     pub account_id: Option<String>,
 }
 
-/// An amount, as Stripe writes it and as we do: in the minor unit, with a lower-case ISO 4217 currency.
+/// An amount in Stripe's form, which is also this API's: in the minor unit, with a lower-case ISO 4217 currency.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Money {
-    /// In the minor unit; below zero where the account owes it.
+    /// In the minor unit; negative if the account owes it.
     #[serde(default)]
     pub amount: i64,
     /// Lower-case ISO 4217.
@@ -110,18 +110,18 @@ pub struct Money {
     pub currency: String,
 }
 
-/// What an account holds.
+/// The balance of an account.
 #[derive(Debug, Serialize)]
 pub struct BalanceView {
-    /// What can be paid out.
+    /// What can be paid out now.
     pub available: Vec<Money>,
-    /// What cannot yet.
+    /// What cannot be paid out yet.
     pub pending: Vec<Money>,
     /// The newest payouts.
     pub payouts: Vec<PayoutView>,
 }
 
-/// Money on its way to a bank. <https://docs.stripe.com/api/payouts/object>
+/// A payout to a bank. <https://docs.stripe.com/api/payouts/object>
 #[derive(Debug, Deserialize, Serialize)]
 pub struct PayoutView {
     /// `po_…`
@@ -133,10 +133,10 @@ pub struct PayoutView {
     /// `paid`, `pending`, `in_transit`, `canceled` or `failed`
     #[serde(default)]
     pub status: String,
-    /// When the bank has it.
+    /// When it arrives at the bank.
     #[serde(default, deserialize_with = "unix")]
     pub arrival_date: Option<String>,
-    /// When it left.
+    /// When it was created.
     #[serde(default, rename(deserialize = "created"), deserialize_with = "unix")]
     pub created_at: Option<String>,
     /// Why the bank sent it back.
@@ -148,7 +148,7 @@ fn unix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(Option::<i64>::deserialize(deserializer)?.and_then(at))
 }
 
-/// Unix seconds as we write times.
+/// Converts Unix seconds to the API's time format.
 fn at(seconds: i64) -> Option<String> {
     OffsetDateTime::from_unix_timestamp(seconds).ok().map(written)
 }

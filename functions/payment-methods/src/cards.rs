@@ -1,11 +1,13 @@
-//! Looking at the saved cards, choosing the default, and taking one away.
+//! Lists the saved cards, sets the default and removes cards.
 
 use serde::{Deserialize, Serialize};
-use shared::error::Error;
+use shared::domain::charging::PLATFORM;
+use shared::domain::error::Error;
+use shared::domain::user::User;
 use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
+use shared::store::page::Page;
 use shared::stripe::cards::is_payment_method;
-use shared::user::PLATFORM;
 
 use crate::PaymentMethods;
 
@@ -17,9 +19,9 @@ struct List {
     next_cursor: Option<String>,
 }
 
-/// `GET /users/me/payment-methods`: the signed-in user's saved cards, the newest first.
+/// `GET /users/me/payment-methods`: the signed-in user's saved cards, newest first.
 ///
-/// One trip to DynamoDB and one call to Stripe; none for who has no customer yet.
+/// One trip to DynamoDB and one call to Stripe; no call if the user has no customer yet.
 pub(crate) async fn list(this: &PaymentMethods, request: &Request) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let limit = request::limit(request)?;
@@ -42,8 +44,8 @@ struct Change {
     is_default: bool,
 }
 
-/// `PATCH /users/me/payment-methods/{id}`: makes a card the one that is charged where none is named. Two trips to DynamoDB and
-/// one call to Stripe, which refuses a card that is another customer's.
+/// `PATCH /users/me/payment-methods/{id}`: makes a card the default. Two trips
+/// to DynamoDB and one call to Stripe, which refuses another customer's card.
 pub(crate) async fn change(this: &PaymentMethods, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let user = identity::user(request, app).await?;
@@ -53,21 +55,45 @@ pub(crate) async fn change(this: &PaymentMethods, request: &Request, id: &str) -
     }
     let customer = user.customers.get(PLATFORM).filter(|_| is_payment_method(id)).ok_or(NOT_FOUND)?;
 
-    // Counted first: to choose a card again that was chosen before is another request, and another key.
+    // Count first: choosing the same card again later is a new request and needs a new key.
     let number = app.store.count_card_change(&user.id).await?.ok_or(Error::NotSignedIn)?;
     let card = stripe.set_default_card(customer, id, &number.to_string()).await?.ok_or(NOT_FOUND)?;
     Ok(response::json(200, &PaymentMethodView::from(&card)))
 }
 
-/// `DELETE /users/me/payment-methods/{id}`: Stripe forgets the card. Where it was the default there is none, until the
-/// user chooses one or saves the next. One trip to DynamoDB and two calls to Stripe: whose card it is, and the detachment.
+/// `DELETE /users/me/payment-methods/{id}`: detaches the card at Stripe. If it was the default, there is none until the user chooses
+/// or saves another. A card that pays for a membership is only removed with `?in_use=true`. Two trips to DynamoDB, plus one for
+/// every further hundred subscriptions, and two calls to Stripe: the card's owner, then the detachment.
 pub(crate) async fn remove(this: &PaymentMethods, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&this.app, &this.stripe);
     let user = identity::user(request, app).await?;
+    let even_if_used = match request::parameter(request, "in_use")?.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Error::InvalidRequest("in_use must be true or false".to_owned())),
+    };
     let customer = user.customers.get(PLATFORM).filter(|_| is_payment_method(id)).ok_or(NOT_FOUND)?;
 
+    if !even_if_used && is_in_use(this, &user, id).await? {
+        return Err(Error::CardInUse);
+    }
     if !stripe.detach_card(customer, id).await? {
         return Err(NOT_FOUND);
     }
     Ok(response::no_content())
+}
+
+/// Whether one of the user's memberships is paid with the card.
+async fn is_in_use(this: &PaymentMethods, user: &User, card: &str) -> Result<bool, Error> {
+    let mut after = None;
+    loop {
+        let page = this.app.store.subscriptions_of(&user.id, &Page { limit: 100, after }).await?;
+        if page.items.iter().any(|subscription| subscription.is_paid_with(card)) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
 }

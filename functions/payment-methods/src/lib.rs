@@ -1,7 +1,7 @@
-//! `/users/me/payment-methods`: the cards that a buyer keeps with the platform, and pays any seller with.
+//! `/users/me/payment-methods`: the cards that the platform keeps for a buyer, who can pay any seller with them.
 //!
-//! Stripe keeps the cards, with the buyer's one customer on the platform; here are only their ids. What a card looks
-//! like, and which is the default, is asked of Stripe each time: banks renew cards without anybody's request.
+//! Stripe stores the cards with the buyer's customer on the platform; only their ids are stored here. Card details and the
+//! default are read from Stripe each time, because banks renew cards without any request.
 
 mod cards;
 mod save;
@@ -10,24 +10,24 @@ use std::time::Duration;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
 use shared::stripe::Gateway;
 
-/// What the function is made with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct PaymentMethods {
-    /// Settings and the table.
+    /// Settings and the DynamoDB table.
     pub app: App,
-    /// Stripe.
+    /// The Stripe client.
     pub stripe: Gateway,
 }
 
 impl PaymentMethods {
-    /// From the environment; fetches Stripe's keys.
+    /// Reads the settings from the environment and fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -35,10 +35,10 @@ impl PaymentMethods {
     }
 }
 
-/// How long Stripe may take in all: API Gateway waits 30 seconds.
+/// The time limit for all Stripe calls of a request: API Gateway waits 30 seconds.
 const STRIPE_TIME: Duration = Duration::from_secs(22);
 
-/// Answers a request.
+/// Handles a request.
 pub async fn handle(payment_methods: &PaymentMethods, request: Request) -> Response {
     let this = PaymentMethods { app: payment_methods.app.clone(), stripe: payment_methods.stripe.within(STRIPE_TIME) };
     answer(&request, route(&this, &request)).await

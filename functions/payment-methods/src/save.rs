@@ -1,19 +1,21 @@
-//! Saving a card for later.
+//! Saves a card for later use.
 
 use serde::{Deserialize, Serialize};
-use shared::customers;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::user::User;
 use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::stripe::cards::{Saved, Saver, is_payment_method};
 use shared::stripe::error::StripeError;
-use shared::user::User;
+use shared::work::{customers, declines};
 
 use crate::PaymentMethods;
 
 #[derive(Default, Deserialize)]
 struct Body {
     payment_method: Option<String>,
+    /// The answer to the browser's challenge, see [`declines`].
+    challenge: Option<String>,
 }
 
 #[derive(Default, Serialize)]
@@ -28,16 +30,27 @@ struct Answer {
     next_action_url: Option<String>,
 }
 
-/// `POST /users/me/payment-methods`: keeps a card for later, which the request is the user's consent to.
+/// `POST /users/me/payment-methods`: saves a card for later. The request counts as the user's consent.
 ///
-/// Two trips to DynamoDB and one call to Stripe: a SetupIntent, or without a payment method the hosted page that asks for one.
-/// The first card becomes the default with a second call. Who has no customer yet gets one first: a call and a trip.
+/// Three trips to DynamoDB and one call to Stripe, a SetupIntent; without a payment method two trips, and a hosted page that asks for one.
+/// Users whose cards keep being declined are stopped before Stripe is called, see [`declines`]. Counting a decline costs two more trips.
+///
+/// Making the first card the default takes a second call. Creating a customer takes one more call and one more trip.
 pub(crate) async fn save(this: &PaymentMethods, request: &Request) -> Result<Response, Error> {
-    let user = identity::user(request, &this.app).await?;
+    let app = &this.app;
+    let token = identity::required(request, &app.config)?.token;
+    let address = identity::address(request, &app.config);
+    let (user, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
+    let user = user.ok_or(Error::NotSignedIn)?;
     let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
     let payment_method = body.payment_method.as_deref();
     if payment_method.is_some_and(|id| !is_payment_method(id)) {
         return Err(Error::InvalidRequest("payment_method must be a Stripe payment method (pm_…)".to_owned()));
+    }
+
+    if let Some(card) = payment_method {
+        declines::check(app, &user, counts, body.challenge.as_deref()).await?;
+        declines::take_try(app, &declines::card_try(app, &user.id, &address, card)).await?;
     }
 
     let customer = customers::on_platform(&this.app, &this.stripe, &user).await?;
@@ -48,13 +61,14 @@ pub(crate) async fn save(this: &PaymentMethods, request: &Request) -> Result<Res
         }
         other => other,
     };
-    // Stripe has answered, with a card, a decline or a page: the next request is another one. An answer that was lost is asked for
-    // again under the same key.
+    // Stripe has answered with a card, a decline or a page, so the next
+    // request needs a new key. After a lost answer the key must stay the same.
     if !answer.as_ref().is_err_and(StripeError::outcome_is_unknown) {
         this.app.store.count_card_change(&user.id).await?;
     }
-    let answer = answer.map_err(refused)?;
-    Ok(response::json(201, &answer))
+    let answer = answer.map_err(refused);
+    declines::count(app, &user, &address, &answer).await?;
+    Ok(response::json(201, &answer?))
 }
 
 async fn keep(this: &PaymentMethods, user: &User, customer: &str, payment_method: Option<&str>) -> Result<Answer, StripeError> {
@@ -72,11 +86,11 @@ async fn keep(this: &PaymentMethods, user: &User, customer: &str, payment_method
     }
 }
 
-/// What is wrong with a payment method is its owner's to mend, and nobody else's to know.
+/// The owner can fix a refused payment method. Stripe's reason is not revealed.
 fn refused(error: StripeError) -> Error {
     match error {
         StripeError::Refused { status: 400 | 404, .. } => {
-            Error::PaymentMethodRefused("Stripe does not know it, or it cannot be used again".to_owned())
+            Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned())
         }
         other => other.into(),
     }

@@ -1,13 +1,13 @@
 //! `/purchases`
 
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::PurchaseId;
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::PurchaseId;
 
-/// `GET /purchases`: what the signed-in user bought and tried to buy, the newest first. One trip to DynamoDB: who asks
-/// and the page are read side by side.
+/// `GET /purchases`: the signed-in user's purchases and attempted purchases,
+/// newest first. One trip to DynamoDB: user and page are read in parallel.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let page = request::page(request)?;
@@ -21,7 +21,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
 pub(crate) async fn show(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let unknown = || Error::NotFound("purchase");
-    // The id names its buyer, and the token the user it was given to.
+    // The id contains its buyer, and the token its user.
     let id: Option<PurchaseId> = id.parse().ok().filter(|id: &PurchaseId| id.buyer() == *session.token.user_id());
     let Some(id) = id else {
         identity::user(request, app).await?;

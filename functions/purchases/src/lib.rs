@@ -1,4 +1,4 @@
-//! Reading purchases: what a buyer bought, what a seller sold, and both for the staff, with what the reconciliation found.
+//! Reading purchases: a buyer's purchases, a seller's sales, and both for staff, along with the reconciliation's findings.
 
 mod bought;
 mod sold;
@@ -6,10 +6,10 @@ mod staff;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
 
-/// Answers one request.
+/// Handles one request.
 pub async fn handle(app: &App, request: Request) -> Response {
     answer(&request, route(app, &request)).await
 }

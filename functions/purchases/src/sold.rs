@@ -1,13 +1,13 @@
 //! `/sales`
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::purchase::Purchase;
 use shared::http::view::{SaleView, TotalsView};
 use shared::http::{Request, Response, identity, request, response};
-use shared::purchase::{Purchase, Sums};
+use shared::store::books::Totals;
+use shared::store::debts::Debt;
 use shared::store::page::Paged;
 
 #[derive(Serialize)]
@@ -15,17 +15,20 @@ struct Answer<List> {
     #[serde(flatten)]
     list: List,
     totals: Vec<TotalsView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    debts: Vec<Debt>,
 }
 
-/// A page of sales, and what all of the seller's come to.
-pub(crate) fn answer(sales: Paged<Purchase>, totals: BTreeMap<String, Sums>) -> Response {
+/// A page of sales, the seller's totals, and what they owe.
+pub(crate) fn answer(sales: Paged<Purchase>, totals: Totals) -> Response {
     let list = response::list(sales, |purchase| SaleView::from(&purchase));
-    let totals = totals.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect();
-    response::json(200, &Answer { list, totals })
+    let Totals { by_currency, debts } = totals;
+    let totals = by_currency.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect();
+    response::json(200, &Answer { list, totals, debts })
 }
 
-/// `GET /sales`: what the seller sold, paid at some time, the newest first, with the totals of all their sales by currency.
-/// One trip to DynamoDB: who asks, the page and the totals are read side by side.
+/// `GET /sales`: the seller's sales that were ever paid, newest first, with the totals of all their sales by currency.
+/// One trip to DynamoDB: user, page and totals are read in parallel.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let page = request::page(request)?;

@@ -1,18 +1,18 @@
-//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales` and `/admin/findings`: what somebody asks the staff about, and what
-//! nobody had to.
+//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales` and `/admin/findings`:
+//! for support requests, and for problems that nobody has reported yet.
 //!
-//! Nobody is looked up by the id: an erased user has no profile, but what they bought and sold is still there.
+//! These do not look up the user: an erased user has no profile, but their purchases and sales still exist.
 
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
 use shared::http::view::{FindingView, PurchaseView};
 use shared::http::{Request, Response, identity, request, response};
-use shared::ids::UserId;
 
 use crate::sold;
 
-/// `GET /admin/users/{id}/purchases`: what a user bought and tried to buy, the newest first. One trip to DynamoDB: who asks and
-/// the page are read side by side.
+/// `GET /admin/users/{id}/purchases`: a user's purchases and attempted purchases, newest
+/// first. One trip to DynamoDB: the staff member and the page are read in parallel.
 pub(crate) async fn bought(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let Ok(buyer) = id.parse::<UserId>() else { return nobody(app, request).await };
     identity::required(request, &app.config)?;
@@ -20,11 +20,11 @@ pub(crate) async fn bought(app: &App, request: &Request, id: &str) -> Result<Res
 
     let (staff, purchases) = tokio::join!(identity::staff(request, app), app.store.purchases_of(&buyer, &page));
     staff?;
-    Ok(response::json(200, &response::list(purchases?, |purchase| PurchaseView::from(&purchase))))
+    Ok(response::json(200, &response::list(purchases?, |purchase| PurchaseView::for_staff(&purchase))))
 }
 
-/// `GET /admin/users/{id}/sales`: what a user sold, paid at some time, the newest first, with the totals of all their sales by
-/// currency; also of one who is no seller any more. One trip to DynamoDB, as for [`bought`].
+/// `GET /admin/users/{id}/sales`: a user's sales that were ever paid, newest first, with the totals of all their sales by
+/// currency. Works for former sellers too. One trip to DynamoDB, as for [`bought`].
 pub(crate) async fn sold(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let Ok(seller) = id.parse::<UserId>() else { return nobody(app, request).await };
     identity::required(request, &app.config)?;
@@ -36,7 +36,7 @@ pub(crate) async fn sold(app: &App, request: &Request, id: &str) -> Result<Respo
     Ok(sold::answer(sales?, totals?))
 }
 
-/// `GET /admin/findings`: what the reconciliation found, the newest first. One trip to DynamoDB, as for [`bought`].
+/// `GET /admin/findings`: the reconciliation's findings, newest first. One trip to DynamoDB, as for [`bought`].
 pub(crate) async fn findings(app: &App, request: &Request) -> Result<Response, Error> {
     identity::required(request, &app.config)?;
     let page = request::page(request)?;
@@ -46,7 +46,7 @@ pub(crate) async fn findings(app: &App, request: &Request) -> Result<Response, E
     Ok(response::json(200, &response::list(findings?, FindingView::from)))
 }
 
-/// To others than the staff the id makes no difference.
+/// Non-staff must not learn whether an id is valid.
 async fn nobody(app: &App, request: &Request) -> Result<Response, Error> {
     identity::staff(request, app).await?;
     Err(Error::NotFound("user"))

@@ -1,11 +1,11 @@
-//! What happened on connected accounts that no event told: some accounts in each run, each read from where it was read to before.
+//! Finds what happened on connected accounts without an event. Each run visits some accounts and continues each at its cursor.
 //!
-//! An account that took its access away, or whose seller has no link, cannot be read. What happened there meanwhile is read
-//! once it is linked again.
+//! An account that revoked access, or whose seller has no link, cannot be
+//! read. What happened there meanwhile is read once it is linked again.
 
 use std::time::Instant;
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::store::reconciliation::Progress;
 use shared::stripe::objects::{Identified, List};
 use time::{Duration, OffsetDateTime};
@@ -13,16 +13,16 @@ use time::{Duration, OffsetDateTime};
 use crate::orphans::{SLACK, YOUNG};
 use crate::{Reconcile, Report, books, orphans, save, subscriptions};
 
-/// How many are read in a run.
+/// How many accounts a run visits.
 const PER_RUN: usize = 20;
 
-/// How much of an account's past is read before that is written down.
+/// How much of an account's past is read before the cursor is saved.
 const STEP: Duration = Duration::days(1);
 
-/// Goes round the accounts.
+/// Visits the next accounts.
 ///
 /// # Errors
-/// Where DynamoDB fails. What Stripe does not answer is left to the next round.
+/// If DynamoDB fails. Stripe's failures are left to the next round.
 pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
     let mut left = PER_RUN;
     while left > 0 && Instant::now() < until {
@@ -30,20 +30,21 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
         let page: List<Identified> = match reconcile.stripe.get(&format!("/accounts?limit={left}{after}"), None).await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(%error, "the connected accounts are left to the next run");
+                tracing::warn!(%error, "connected accounts are left to the next run");
                 return Ok(());
             }
         };
+        let next = page.next().map(str::to_owned);
         let accounts: Vec<String> = page.data.into_iter().map(|account| account.id).collect();
         for (account, read_until) in reconcile.app.store.read_until(&accounts).await? {
             if let Err(error) = read(reconcile, &account, read_until, until, report).await {
-                // It must not hold up the others.
+                // One account must not hold up the others.
                 tracing::warn!(account, %error, "the account is left to the next round");
             }
         }
         left -= accounts.len().min(left);
-        let after = accounts.last().filter(|_| page.has_more).cloned();
-        // Where one page has them all, there is no place to be kept.
+        let after = next;
+        // If one page lists all accounts, there is no cursor to save.
         if after != progress.accounts_after {
             progress.accounts_after = after;
             if !save(reconcile, progress).await? {

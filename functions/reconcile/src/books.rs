@@ -1,36 +1,38 @@
-//! Our books against Stripe's, hour by hour: each charge, refund and dispute of ours that Stripe's balance transactions have must
-//! be in the ledger with the same amount, and the other way round. <https://docs.stripe.com/api/balance_transactions>
+//! Compares our ledger with Stripe's balance transactions, hour by hour: each of our charges, refunds and
+//! disputes must be in both, with the same amount. <https://docs.stripe.com/api/balance_transactions>
 //!
-//! What Stripe has and our record lacks is asked for and taken in before it counts as a difference. What we heard late stands in
-//! a later hour of ours than of Stripe's, and is looked up by itself. An account that took its access away cannot be compared, and does not hold up the others. Days are UTC.
+//! What only Stripe has is first read and added to our record; only what then still differs is a difference. An
+//! event that arrived late is in a later hour of our ledger than of Stripe's, so such lines are looked up one
+//! by one. An account that revoked access cannot be compared and does not hold up the others. Days are UTC.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::Instant;
 
-use shared::error::Error;
-use shared::membership::Subscription;
-use shared::metrics::{self, Unit};
-use shared::purchase::{ChargeFacts, DisputeStatus, MovementState, Observation, Purchase, Status};
-use shared::settlement;
+use shared::base::metrics::{self, Unit};
+use shared::domain::error::Error;
+use shared::domain::membership::Subscription;
+use shared::domain::money::Settled;
+use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, Observation, Purchase};
 use shared::store::Store;
 use shared::store::books::{Line, LineKind};
 use shared::store::findings::Found;
-use shared::store::purchases::OfPayment;
+use shared::store::payments::OfPayment;
 use shared::store::reconciliation::Progress;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
+use shared::work::settlement;
 use time::OffsetDateTime;
 
-use crate::{Reconcile, Report, cause, repair, save, subscriptions};
+use crate::{Reconcile, Report, cause, orphans, repair, save, subscriptions};
 
-/// How many hours back the newest is that is compared: events arrive late.
+/// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;
 
-/// How many times as many hours are compared at once after some in which little moved, where there is much to catch up with.
+/// After hours with little movement, this many times as many are compared at once, to catch up faster.
 const FASTER: i64 = 4;
 
-/// How many movements are little.
+/// Up to this many movements count as little.
 const LITTLE: usize = 100;
 
 const HOUR: i64 = 3600;
@@ -38,7 +40,7 @@ const HOUR: i64 = 3600;
 /// Compares the hours that have settled since the last run.
 ///
 /// # Errors
-/// Where DynamoDB fails. What Stripe does not answer is left to the next run.
+/// If DynamoDB fails. Stripe's failures are left to the next run.
 pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
     let mut at_once = 1;
     loop {
@@ -46,7 +48,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
         if from >= settled || Instant::now() >= until {
             return Ok(());
         }
-        // Never over midnight: each day is summed up.
+        // Never across midnight, because each day is summed up.
         let to = settled.min(from + at_once).min((from.div_euclid(24) + 1) * 24);
         let hours = match Hours::compare(reconcile, from..to, report).await {
             Ok(hours) => hours,
@@ -61,7 +63,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             day.ours += ours;
             day.stripe += stripe;
         }
-        // Before the hours count as compared, or a run that ends here would have found nothing. Two runs find the same.
+        // Saved before the hours count as compared, because this run may die here. Two runs save the same findings.
         for found in &hours.differences {
             reconcile.app.store.keep_finding(found, reconcile.app.clock.now()).await?;
         }
@@ -71,7 +73,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
         if day_is_over {
             progress.day.clear();
         }
-        // Only who wrote the progress tells, so that two runs do not tell the same.
+        // Only the run that saved the progress reports, so that two runs do not report the same.
         if !save(reconcile, progress).await? {
             return Ok(());
         }
@@ -95,13 +97,18 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
     }
 }
 
-/// What is told apart by it: the kind of a line, and the PaymentIntent of a charge, or the refund's or dispute's own id.
+/// Identifies a line: its kind and the charge's PaymentIntent, or the id of the refund or dispute.
 type Name = (LineKind, String);
 
-/// What Stripe says has moved.
+/// A movement on Stripe's side.
 struct Entry {
     account: Option<String>,
+    /// The balance transaction.
+    transaction: String,
+    /// In the currency of settlement.
     amount: i64,
+    /// In the currency of the charge, if the source says so.
+    charged: Option<(i64, String)>,
     currency: String,
     payment_intent: String,
     is_ours: bool,
@@ -110,25 +117,39 @@ struct Entry {
     created: i64,
 }
 
-/// What Stripe says has moved on some accounts within a time: charges first, so that what becomes of them finds their purchase.
+/// Stripe's movements on some accounts in a period. Charges come first, so that their refunds and disputes find the purchase.
 #[derive(Default)]
-struct Entries(BTreeMap<Name, Entry>);
+struct Entries {
+    entries: BTreeMap<Name, Entry>,
+    /// What Stripe has but cannot be parsed, by account.
+    unread: Vec<(Option<String>, String)>,
+}
 
 impl Entries {
-    /// Reads an account's balance transactions of a time, in Unix seconds, the end not among them.
+    /// Reads an account's balance transactions of a period, in Unix seconds, excluding the end.
     async fn read(&mut self, reconcile: &Reconcile, account: Option<&str>, from: i64, to: i64) -> Result<(), StripeError> {
         let query = format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={from}&created[lt]={to}");
-        let mut after: Option<String> = None;
+        let mut path = query.clone();
         loop {
-            let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
             let page: List<BalanceTransaction> = reconcile.stripe.get(&path, account).await?;
+            self.unread.extend(page.unread.iter().map(|id| (account.map(str::to_owned), id.clone())));
             for transaction in &page.data {
-                let (Some(kind), Some(source)) = (kind(transaction), transaction.source()) else { continue };
+                let Some(kind) = kind(transaction) else { continue };
+                let Some(source) = transaction.source() else {
+                    self.unread.push((account.map(str::to_owned), transaction.id.clone()));
+                    continue;
+                };
+                if reconcile.stripe.is_anothers(&source.metadata) {
+                    continue;
+                }
                 let Some(payment_intent) = source.payment_intent.clone() else { continue };
                 let id = if kind == LineKind::Charge { payment_intent.clone() } else { source.id.clone() };
+                let sign = if transaction.amount < 0 { -1 } else { 1 };
                 let entry = Entry {
                     account: account.map(str::to_owned),
+                    transaction: transaction.id.clone(),
                     amount: transaction.amount,
+                    charged: (!source.currency.is_empty()).then(|| (sign * source.amount, source.currency.clone())),
                     currency: transaction.currency.clone(),
                     payment_intent,
                     is_ours: source.metadata.contains_key("purchase_id"),
@@ -136,48 +157,75 @@ impl Entries {
                     source: source.id.clone(),
                     created: transaction.created,
                 };
-                self.0.insert((kind, id), entry);
+                // A dispute with several stages moves money several times.
+                let name = if is_of_dispute(kind) { format!("{id}{STAGE}{}", transaction.id) } else { id };
+                self.entries.insert((kind, name), entry);
             }
-            after = page.data.last().map(|transaction| transaction.id.clone());
-            if !page.has_more || after.is_none() {
-                return Ok(());
-            }
+            let Some(next) = page.next() else { return Ok(()) };
+            path = format!("{query}&starting_after={next}");
         }
     }
 
-    /// Has purchases and subscriptions take in what they lack of it. Answers them, as they are then, by their PaymentIntents.
+    /// Reports what cannot be parsed, because it is not the same as a missing line.
+    async fn tell_unread(&self, reconcile: &Reconcile, report: &mut Report) -> Result<(), Error> {
+        for (account, id) in &self.unread {
+            orphans::unreadable(reconcile, account.as_deref(), std::slice::from_ref(id), report).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds to purchases and subscriptions what they lack. Returns them in their new state, by PaymentIntent.
     async fn take_in(&self, reconcile: &Reconcile, report: &mut Report) -> Result<HashMap<String, Owner>, Error> {
-        let payments: BTreeSet<String> = self.0.values().map(|entry| entry.payment_intent.clone()).collect();
+        let payments: BTreeSet<String> = self.entries.values().map(|entry| entry.payment_intent.clone()).collect();
         let mut owners = owners(reconcile, payments.into_iter().collect()).await?;
-        for (name, entry) in &self.0 {
-            // A payment that no purchase knows of is an orphan, and has had its turn.
+        for (name, entry) in &self.entries {
+            // A payment that no purchase knows of is an orphan and has been handled as one.
             let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
-            if owner.recorded(name) == Some(entry.amount) {
+            if owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner)) {
                 continue;
             }
             let taken_in = match owner {
-                Owner::Purchase(purchase) => repair::take_in(reconcile, purchase, name.0, &name.1, entry.account.as_deref()).await?,
-                Owner::Subscription(_) if is_of_dispute(name.0) => false,
+                Owner::Purchase(purchase) => {
+                    repair::take_in(reconcile, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?
+                }
                 Owner::Subscription(subscription) => subscriptions::take_in(reconcile, subscription, Some(&entry.payment_intent)).await?,
             };
             if taken_in {
                 report.repaired += 1;
-                tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "taken in from Stripe's books");
+                tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "added from Stripe's books");
             }
         }
         Ok(owners)
     }
 }
 
-/// Of a membership nothing follows from a dispute here, and so none is on record.
+/// Separates a dispute's id from its balance transaction's.
+const STAGE: char = '#';
+
+/// The id to look up at Stripe.
+fn stripe_id(name: &Name) -> &str {
+    name.1.split(STAGE).next().unwrap_or_default()
+}
+
+impl Entry {
+    /// The amount in the currency of the charge, which our records use; as settled if that is the same.
+    fn in_currency_of(&self, owner: &Owner) -> i64 {
+        match &self.charged {
+            Some((amount, currency)) if self.currency != owner.currency() && currency == owner.currency() => *amount,
+            _ => self.amount,
+        }
+    }
+}
+
+/// Whether it is a balance transaction of a dispute, which can have several.
 fn is_of_dispute(kind: LineKind) -> bool {
     matches!(kind, LineKind::Dispute | LineKind::DisputeReversal)
 }
 
-/// Takes in what moved on an account within a time and no event told.
+/// Adds what moved on an account in a period without an event.
 ///
 /// # Errors
-/// Where DynamoDB or Stripe fails.
+/// If DynamoDB or Stripe fails.
 pub async fn catch_up(
     reconcile: &Reconcile,
     account: &str,
@@ -187,11 +235,12 @@ pub async fn catch_up(
 ) -> Result<(), Error> {
     let mut entries = Entries::default();
     entries.read(reconcile, Some(account), from.unix_timestamp(), to.unix_timestamp()).await?;
+    entries.tell_unread(reconcile, report).await?;
     entries.take_in(reconcile, report).await?;
     Ok(())
 }
 
-/// What some hours came to.
+/// The result of comparing some hours.
 #[derive(Default)]
 struct Hours {
     /// How many movements there were, in the ledger or at Stripe.
@@ -210,48 +259,62 @@ impl Hours {
         let mut closed: BTreeSet<String> = BTreeSet::new();
         for account in accounts {
             match (entries.read(reconcile, account.as_deref(), hours.start * HOUR, hours.end * HOUR).await, account) {
-                // It shows its books to us no more; those of all others are compared.
+                // We can no longer read this account's books; the others are compared.
                 (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
                 (read, _) => read?,
             }
         }
         if !closed.is_empty() {
-            tracing::warn!(?hours, accounts = ?closed, "accounts that took their access away are left out of these hours' books");
+            tracing::warn!(?hours, accounts = ?closed, "accounts that revoked access are left out of these hours' books");
         }
 
-        let mut compared = Self { movements: ledger.len().max(entries.0.len()), ..Self::default() };
+        let mut compared = Self { movements: ledger.len().max(entries.entries.len()), ..Self::default() };
+        entries.tell_unread(reconcile, report).await?;
         let owners = entries.take_in(reconcile, report).await?;
-        for (name, entry) in &entries.0 {
+        for (name, entry) in &entries.entries {
             let owner = owners.get(&entry.payment_intent);
             if owner.is_none() && !entry.is_ours {
-                // Another program's, on the same account; or an invoice's that we have not heard of: its line comes with it.
-                continue;
-            }
-            if matches!(owner, Some(Owner::Subscription(_))) && is_of_dispute(name.0) {
+                // It belongs to another program on the same account, or to an
+                // invoice that we have not heard of, which will add its own line.
                 continue;
             }
             let purchase = owner.and_then(Owner::purchase);
-            let ours = owner.and_then(|owner| owner.recorded(name));
-            compared.add(&entry.currency, ours.unwrap_or(0), entry.amount);
-            if ours != Some(entry.amount) {
+            let ours = owner.and_then(|owner| owner.recorded(name, entry));
+            let stripe = owner.map_or(entry.amount, |owner| entry.in_currency_of(owner));
+            // A day's sums are in the currency of settlement, where an exchange rate alone makes no difference.
+            let in_settled = if ours == Some(stripe) { entry.amount } else { ours.unwrap_or(0) };
+            compared.add(&entry.currency, in_settled, entry.amount);
+            if ours != Some(stripe) {
+                let currency =
+                    owner.filter(|_| stripe != entry.amount).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
                 let found = Found::BooksDifference {
                     line: name.0,
-                    stripe_id: name.1.clone(),
+                    stripe_id: stripe_id(name).to_owned(),
                     account: entry.account.clone(),
                     purchase_id: purchase.map(|purchase| purchase.id.clone()),
-                    currency: entry.currency.clone(),
+                    subscription_id: owner.and_then(Owner::subscription).map(|subscription| subscription.id.clone()),
+                    currency,
                     ours,
-                    stripe: Some(entry.amount),
+                    stripe: Some(stripe),
                 };
                 compared.differ(found, &entry.payment_intent);
             }
-            if let Some(purchase) = purchase.filter(|purchase| name.0 == LineKind::Charge && purchase.stripe_fee().is_none()) {
-                learn_fee(reconcile, purchase, entry).await?;
+            match (purchase, name.0) {
+                (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
+                    learn_fee(reconcile, purchase, entry).await?;
+                }
+                (Some(purchase), LineKind::Refund) if entry.currency != purchase.currency.code() => {
+                    learn_conversion(reconcile, purchase, stripe_id(name), entry).await?;
+                }
+                _ => {}
             }
         }
         let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
-        let lines: BTreeMap<Name, &Line> = ledger.iter().map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
-        for (name, line) in lines.into_iter().filter(|(name, line)| !entries.0.contains_key(name) && !is_closed(line)) {
+        // Exchange differences of refunds exist only in our ledger.
+        let ledger = ledger.iter().filter(|line| line.kind != LineKind::CurrencyDifference);
+        let lines: BTreeMap<Name, &Line> = ledger.map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
+        let heard: BTreeSet<Name> = entries.entries.keys().map(|name| (name.0, stripe_id(name).to_owned())).collect();
+        for (name, line) in lines.into_iter().filter(|(name, line)| !heard.contains(name) && !is_closed(line)) {
             // Stripe has it at another time, or not at all.
             let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
@@ -261,6 +324,7 @@ impl Hours {
                     stripe_id: line.stripe_id.clone(),
                     account: line.account.clone(),
                     purchase_id: line.purchase_id.clone(),
+                    subscription_id: line.subscription_id.clone(),
                     currency: line.currency.clone(),
                     ours: Some(line.amount),
                     stripe,
@@ -310,6 +374,13 @@ impl Owner {
         }
     }
 
+    fn subscription(&self) -> Option<&Subscription> {
+        match self {
+            Self::Purchase(_) => None,
+            Self::Subscription(subscription) => Some(subscription),
+        }
+    }
+
     fn id(&self) -> &str {
         match self {
             Self::Purchase(purchase) => purchase.id.as_str(),
@@ -317,15 +388,33 @@ impl Owner {
         }
     }
 
-    fn recorded(&self, name: &Name) -> Option<i64> {
+    fn currency(&self) -> &'static str {
         match self {
+            Self::Purchase(purchase) => purchase.currency.code(),
+            Self::Subscription(subscription) => subscription.currency.code(),
+        }
+    }
+
+    fn recorded(&self, name: &Name, entry: &Entry) -> Option<i64> {
+        match self {
+            Self::Purchase(purchase) if is_of_dispute(name.0) => {
+                let dispute = purchase.disputes().iter().find(|dispute| dispute.id == stripe_id(name))?;
+                let withdrew = dispute.status.withdrew() || dispute.has_withdrawn();
+                Disputed { amount: dispute.amount, status: dispute.status, withdrew, moves: &dispute.moves }.recorded(name.0, entry)
+            }
             Self::Purchase(purchase) => recorded(purchase, name),
+            Self::Subscription(subscription) if is_of_dispute(name.0) => {
+                let mut all = subscription.payments.iter().flat_map(|payment| &payment.disputes);
+                let dispute = all.find(|dispute| dispute.id == stripe_id(name))?;
+                let (amount, status, withdrew) = (dispute.amount, dispute.status, dispute.withdrew());
+                Disputed { amount, status, withdrew, moves: &dispute.moves }.recorded(name.0, entry)
+            }
             Self::Subscription(subscription) => recorded_of_invoices(subscription, name),
         }
     }
 }
 
-/// What payments are for, a hundred a trip.
+/// Reads what payments are for, a hundred per trip.
 async fn owners(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<String, Owner>, Error> {
     let store = &reconcile.app.store;
     let mut owners = HashMap::new();
@@ -336,13 +425,19 @@ async fn owners(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<
                 OfPayment::Known(id) => store.purchase(&id).await?.map(|purchase| Owner::Purchase(Box::new(purchase))),
                 OfPayment::Subscription(id) => store.subscription(&id).await?.map(|found| Owner::Subscription(Box::new(found))),
             };
+            let stack_id = &reconcile.app.config.stack_id;
+            let is_ours = |owner: &Owner| match owner {
+                Owner::Purchase(purchase) => purchase.is_of_stack(stack_id),
+                Owner::Subscription(subscription) => subscription.is_of_stack(stack_id),
+            };
+            let owner = owner.filter(is_ours);
             owners.extend(owner.map(|owner| (payment, owner)));
         }
     }
     Ok(owners)
 }
 
-/// The same of a subscription's invoices.
+/// The same for a subscription's invoices.
 fn recorded_of_invoices(subscription: &Subscription, (kind, id): &Name) -> Option<i64> {
     let refund = || subscription.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == *id);
     match kind {
@@ -352,34 +447,53 @@ fn recorded_of_invoices(subscription: &Subscription, (kind, id): &Name) -> Optio
         }
         LineKind::Refund => refund().map(|refund| -refund.amount),
         LineKind::RefundFailure => refund().filter(|refund| refund.failed).map(|refund| refund.amount),
-        LineKind::Dispute | LineKind::DisputeReversal => None,
+        LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => None,
     }
 }
 
-/// What our record says of it.
+/// A recorded dispute of a purchase or of a member's payment.
+struct Disputed<'a> {
+    amount: i64,
+    status: DisputeStatus,
+    /// Whether money was ever withdrawn for it.
+    withdrew: bool,
+    moves: &'a [DisputeMove],
+}
+
+impl Disputed<'_> {
+    /// What our record says about one balance transaction of the dispute: the disputed amount, if it is known to have moved.
+    fn recorded(&self, kind: LineKind, entry: &Entry) -> Option<i64> {
+        let is_known = self.moves.iter().any(|one| one.id == entry.transaction);
+        let is_reversal = kind == LineKind::DisputeReversal;
+        let is_told = if is_reversal { self.status == DisputeStatus::Won } else { self.withdrew };
+        let sign = if is_reversal { 1 } else { -1 };
+        // Older records have no balance transactions of disputes; there only the status says what moved.
+        (is_known || (self.moves.is_empty() && is_told)).then_some(sign * self.amount)
+    }
+}
+
+/// What our record says about the line.
 fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
     let refund = || purchase.movements().iter().find(|movement| movement.stripe_id.as_ref() == Some(id));
-    let dispute = || purchase.disputes().iter().find(|dispute| dispute.id == *id);
     match kind {
         LineKind::Charge => {
             let paid = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_ref() == Some(id));
-            paid.filter(|attempt| attempt.status == Status::Paid).map(|attempt| attempt.amount)
+            paid.filter(|attempt| attempt.status == AttemptStatus::Paid).map(|attempt| attempt.amount)
         }
         LineKind::Refund => refund().map(|refund| -refund.amount),
-        LineKind::RefundFailure => refund().filter(|refund| refund.state == MovementState::Failed).map(|refund| refund.amount),
-        LineKind::Dispute => dispute().filter(|dispute| dispute.status >= DisputeStatus::NeedsResponse).map(|dispute| -dispute.amount),
-        LineKind::DisputeReversal => dispute().filter(|dispute| dispute.status == DisputeStatus::Won).map(|dispute| dispute.amount),
+        LineKind::RefundFailure => refund().filter(|refund| !refund.state.stands()).map(|refund| refund.amount),
+        LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => None,
     }
 }
 
-/// What Stripe says of a line that its own books do not have in these hours.
+/// What Stripe says about a line that its books do not have in these hours.
 async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
     let stripe = &reconcile.stripe;
     Ok(match kind {
         LineKind::Charge => stripe.payment_intent(id, account).await?.filter(|one| one.status == "succeeded").map(|one| one.amount),
         LineKind::Refund => stripe.refund(id, account).await?.map(|refund| -refund.amount),
         LineKind::RefundFailure => {
-            let failed = stripe.refund(id, account).await?.filter(|refund| refund.state() == MovementState::Failed);
+            let failed = stripe.refund(id, account).await?.filter(|refund| !refund.state().stands());
             failed.map(|refund| refund.amount)
         }
         LineKind::Dispute => stripe.dispute(id, account).await?.map(|dispute| -dispute.amount),
@@ -387,15 +501,32 @@ async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>
             let won = stripe.dispute(id, account).await?.filter(|dispute| dispute.status == Some(DisputeStatus::Won));
             won.map(|dispute| dispute.amount)
         }
+        LineKind::CurrencyDifference => None,
     })
 }
 
-/// Of a payment through hosted Checkout, Stripe's fee is first heard of here.
+/// Records what a refund cost in the charge's currency of settlement; the rate changes between the two.
+async fn learn_conversion(reconcile: &Reconcile, purchase: &Purchase, refund: &str, entry: &Entry) -> Result<(), Error> {
+    let mut purchase = purchase.clone();
+    let moved = Settled { amount: -entry.amount, currency: entry.currency.clone() };
+    let cause = cause(reconcile);
+    settlement::change(&reconcile.app, &mut purchase, &cause, |purchase, now| purchase.observe_conversion(refund, &moved, &cause, now))
+        .await?;
+    Ok(())
+}
+
+/// For payments through hosted Checkout, this is the first time that Stripe's fee is known.
 async fn learn_fee(reconcile: &Reconcile, purchase: &Purchase, entry: &Entry) -> Result<(), Error> {
     let Some(paid) = purchase.paid_attempt().filter(|paid| paid.account == entry.account) else { return Ok(()) };
     let (number, mut purchase) = (paid.number, purchase.clone());
-    let facts = ChargeFacts { id: entry.source.clone(), stripe_fee: Some(entry.stripe_fee), created: Some(entry.created), transfer: None };
-    let seen = Observation { charge: Some(facts), ..Observation::of(Status::Paid) };
+    let facts = ChargeFacts {
+        id: entry.source.clone(),
+        stripe_fee: Some(entry.stripe_fee),
+        settled: Some(Settled { amount: entry.amount, currency: entry.currency.clone() }),
+        created: Some(entry.created),
+        transfer: None,
+    };
+    let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
     let cause = cause(reconcile);
     settlement::change(&reconcile.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
     Ok(())

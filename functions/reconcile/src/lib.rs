@@ -1,12 +1,15 @@
-//! Reconciliation: what a request could not finish and no webhook told is found and mended here, on a schedule.
+//! Reconciliation: finds and repairs, on a schedule, what a request could not finish and no webhook reported.
 //!
-//! Four jobs, in this order: [`stuck`] purchases and movements are asked for at Stripe, and so are [`subscriptions`]; [`orphans`], payments at
-//! Stripe that are not on record, are recorded or given back; and the [`books`] of each hour are held against Stripe's, and what they lack is
-//! asked for and taken in ([`repair`]). Each does a bounded piece of work, writes down how far it came, and goes on there next time. Two
-//! runs at once do no harm: what is mended is mended under the same keys and versions as everywhere else.
+//! Jobs, in this order: close hosted pages whose [`offers`] are no longer valid, every minute; ask Stripe about [`stuck`] purchases
+//! and movements; end the memberships of sellers who have left ([`members`]) and ask about due [`subscriptions`]; record or refund
+//! [`orphans`], which are payments at Stripe that are not on record; catch up with connected [`accounts`]; and compare the [`books`]
+//! of each hour with Stripe's, adding what they lack ([`repair`]). Each job does a limited amount of work, saves its progress and
+//! continues there next time. Concurrent runs do no harm, because repairs use the same keys and versions as everything else.
 
 pub mod accounts;
 pub mod books;
+pub mod members;
+pub mod offers;
 pub mod orphans;
 pub mod repair;
 pub mod stuck;
@@ -14,15 +17,15 @@ pub mod subscriptions;
 
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::error::Error;
-use shared::metrics::{self, Unit};
+use shared::base::metrics::{self, Unit};
+use shared::domain::error::Error;
 use shared::store::Written;
 use shared::store::reconciliation::Progress;
 use shared::stripe::Gateway;
 
-/// What the function is made with.
+/// What the function needs.
 #[derive(Clone, Debug)]
 pub struct Reconcile {
     /// Settings and the table.
@@ -35,7 +38,7 @@ impl Reconcile {
     /// From the environment; fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -48,11 +51,11 @@ impl Reconcile {
 pub struct Report {
     /// Purchases and subscriptions that were due and looked at.
     pub checked: u32,
-    /// Those of them that went on, and purchases that Stripe's books knew more of.
+    /// How many of them changed, and purchases to which Stripe's books added something.
     pub repaired: u32,
-    /// Payments that were put on record.
+    /// Payments that were added to our records.
     pub recorded: u32,
-    /// Payments that were given back or canceled, because nothing was bought with them.
+    /// Payments that were refunded or canceled, because nothing was bought with them.
     pub returned: u32,
     /// Hours whose books were compared.
     pub hours: u32,
@@ -60,13 +63,38 @@ pub struct Report {
     pub differences: u32,
 }
 
-/// One run, until then at the latest.
+/// What the schedule's event contains.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Asked {
+    /// A single job; all jobs if absent.
+    #[serde(default)]
+    pub only: Option<Only>,
+}
+
+/// A job with its own schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Closes hosted pages every minute, see [`offers`].
+    Offers,
+}
+
+/// Runs the requested jobs until the deadline.
 ///
 /// # Errors
-/// Where DynamoDB fails. What Stripe does not answer is left to the next run.
-pub async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
+/// If DynamoDB fails. Stripe's failures are left to the next run.
+pub async fn handle(reconcile: &Reconcile, asked: Asked, until: Instant) -> Result<Report, Error> {
+    match asked.only {
+        Some(Only::Offers) => run_offers(reconcile, until).await,
+        None => run(reconcile, until).await,
+    }
+}
+
+async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
+    offers::run(reconcile, until, &mut report).await?;
     stuck::run(reconcile, until, &mut report).await?;
+    members::run(reconcile, until, &mut report).await?;
     subscriptions::run(reconcile, until, &mut report).await?;
 
     let mut progress = reconcile.app.store.progress().await?.unwrap_or_else(|| Progress::begin(reconcile.app.clock.now()));
@@ -86,12 +114,21 @@ pub async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error>
     finished.map(|()| report)
 }
 
-/// What the history of a purchase names as the cause of what a run changed.
+async fn run_offers(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
+    let mut report = Report::default();
+    offers::run(reconcile, until, &mut report).await?;
+    if report != Report::default() {
+        tracing::info!(?report, "hosted pages closed");
+    }
+    Ok(report)
+}
+
+/// The cause that purchases' histories name for changes made by this run.
 fn cause(reconcile: &Reconcile) -> String {
     format!("reconcile:{}", reconcile.app.clock.now().unix_timestamp())
 }
 
-/// Writes down how far it came. Says whether it may go on: where another run is at work as well, that one does.
+/// Saves the progress. Returns whether to continue; if another run saved first, that one continues.
 async fn save(reconcile: &Reconcile, progress: &mut Progress) -> Result<bool, Error> {
     Ok(reconcile.app.store.save_progress(progress).await? == Written::Yes)
 }

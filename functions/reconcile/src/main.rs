@@ -1,20 +1,19 @@
-//! Finds and mends what requests and webhooks have missed, on a schedule.
+//! Finds and repairs what requests and webhooks have missed, on a schedule.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use reconcile::Reconcile;
-use serde::de::IgnoredAny;
+use reconcile::{Asked, Reconcile};
 
-/// What is left of a run's time when it stops, to finish what it is at.
+/// A run stops this long before its timeout, to finish what it has started.
 const MARGIN: Duration = Duration::from_secs(45);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let reconcile = Reconcile::from_env().await?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-        let work = reconcile::run(&reconcile, until(&event.context));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Asked>| {
+        let work = reconcile::handle(&reconcile, event.payload, until(&event.context));
         async move { work.await.map_err(|error| lambda_runtime::Error::from(error.to_string())) }
     }))
     .await
@@ -22,5 +21,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 fn until(context: &Context) -> Instant {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Instant::now() + Duration::from_millis(context.deadline).saturating_sub(now).saturating_sub(MARGIN)
+    let left = Duration::from_millis(context.deadline).saturating_sub(now);
+    Instant::now() + left.saturating_sub(MARGIN.min(left / 2))
 }

@@ -1,41 +1,42 @@
-//! Payments at Stripe that are not on record. The purchase is written before Stripe is asked, so that there are none, unless
-//! the table was restored from a backup or somebody wrote to it by hand.
+//! Payments at Stripe that are not on record. Purchases are written before Stripe is
+//! called, so there are none unless the table was restored from a backup or edited by hand.
 //!
-//! Our payments are known by their metadata. One whose purchase exists is taken in by it. One without is put on record where
-//! buyer and course exist and the buyer does not have the course; otherwise, or where the platform's policy says so, it is given
-//! back, or canceled before it is paid.
+//! Our payments are known by their metadata. If the purchase exists, the payment is added to it; otherwise it
+//! is reported. If the operator's policy allows it, it is also put on record if buyer and course exist and the
+//! buyer does not own the course, and otherwise refunded, or canceled if unpaid. Payments of other deployments
+//! on the same Stripe account are ignored. Payments that do not name their deployment are only reported.
 
 use std::time::Instant;
 
-use shared::config::OrphanPolicy;
-use shared::error::Error;
-use shared::ids::{CourseId, PurchaseId, UserId};
-use shared::purchase::{Attempt, ChargeType, Means, Purchase, Status, Terms};
-use shared::settlement;
+use shared::domain::charging::{ChargeType, PLATFORM};
+use shared::domain::error::Error;
+use shared::domain::ids::{CourseId, PurchaseId, UserId};
+use shared::domain::purchase::{Attempt, AttemptStatus, Means, Purchase, Terms};
+use shared::settings::config::OrphanPolicy;
 use shared::store::Written;
 use shared::store::findings::Found;
 use shared::store::reconciliation::Progress;
 use shared::stripe::Post;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List, PaymentIntent, number};
-use shared::user::PLATFORM;
+use shared::work::settlement;
 use time::{Duration, OffsetDateTime};
 
 use crate::{Reconcile, Report, cause, save};
 
-/// What is younger is still being written down.
+/// Younger payments may still be about to be recorded.
 pub const YOUNG: Duration = Duration::minutes(10);
 
-/// How much of the past one step looks through.
+/// How much of the past is searched in one step.
 const STEP: Duration = Duration::hours(6);
 
-/// Stripe's clock and ours differ by less.
+/// Stripe's clock and ours differ by less than this.
 pub const SLACK: Duration = Duration::minutes(2);
 
-/// Looks through the platform's own payments since the last run.
+/// Searches the platform's own payments since the last run.
 ///
 /// # Errors
-/// Where DynamoDB fails. What Stripe does not answer is left to the next run.
+/// If DynamoDB fails. Stripe's failures are left to the next run.
 pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
     let newest = reconcile.app.clock.now() - YOUNG;
     while progress.orphans_until < newest && Instant::now() < until {
@@ -52,10 +53,10 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
     Ok(())
 }
 
-/// Looks through an account's payments of a time.
+/// Searches an account's payments of a period.
 ///
 /// # Errors
-/// Where it did not come to the end.
+/// If it did not reach the end of the period.
 pub async fn look_through(
     reconcile: &Reconcile,
     account: Option<&str>,
@@ -68,48 +69,66 @@ pub async fn look_through(
         from.unix_timestamp(),
         to.unix_timestamp()
     );
-    let mut after: Option<String> = None;
+    let mut path = query.clone();
     loop {
-        let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
         let page: List<PaymentIntent> = reconcile.stripe.get(&path, account).await?;
-        let ours: Vec<&PaymentIntent> = page.data.iter().filter(|payment| payment.metadata.contains_key("purchase_id")).collect();
+        let next = page.next().map(|id| format!("{query}&starting_after={id}"));
+        unreadable(reconcile, account, &page.unread, report).await?;
+        let is_ours =
+            |payment: &&PaymentIntent| payment.metadata.contains_key("purchase_id") && !reconcile.stripe.is_anothers(&payment.metadata);
+        let ours: Vec<&PaymentIntent> = page.data.iter().filter(is_ours).collect();
         let ids: Vec<String> = ours.iter().map(|payment| payment.id.clone()).collect();
         let known = reconcile.app.store.purchases_of_payments(&ids).await?;
         for payment in ours.into_iter().filter(|payment| !known.contains_key(&payment.id)) {
             adopt(reconcile, account, payment, report).await?;
         }
-        after = page.data.last().map(|payment| payment.id.clone());
-        if !page.has_more || after.is_none() {
-            return Ok(());
-        }
+        let Some(next) = next else { return Ok(()) };
+        path = next;
     }
 }
 
-/// Takes in a payment that no purchase is known to have made.
+/// Reports objects that cannot be parsed, for a person to look at.
+///
+/// # Errors
+/// If DynamoDB fails.
+pub async fn unreadable(reconcile: &Reconcile, account: Option<&str>, ids: &[String], report: &mut Report) -> Result<(), Error> {
+    for id in ids {
+        tracing::error!(stripe_id = id, account, "an object at Stripe cannot be parsed");
+        report.differences += 1;
+        let found = Found::Unreadable { stripe_id: id.clone(), account: account.map(str::to_owned) };
+        reconcile.app.store.keep_finding(&found, reconcile.app.clock.now()).await?;
+    }
+    Ok(())
+}
+
+/// Handles a payment that no purchase on record names.
 async fn adopt(reconcile: &Reconcile, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<(), Error> {
     let app = &reconcile.app;
     let cause = cause(reconcile);
     let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(()) };
-    let number = number(&payment.metadata, "attempt");
     if let Some(mut purchase) = app.store.purchase(&id).await? {
-        let attempt = purchase.find_attempt(Some(&payment.id), None, number);
-        let attempt = attempt.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number)).cloned();
-        if let Some(attempt) = attempt.filter(|attempt| attempt.amount == payment.amount && attempt.account.as_deref() == account) {
-            let seen = payment.observe(attempt.means);
-            if settlement::change(app, &mut purchase, &cause, |purchase, now| purchase.observe(attempt.number, &seen, &cause, now)).await? {
+        let place = reconcile.stripe.place(account);
+        if purchase.find_maker(&payment.made(&place)).is_some() {
+            if settlement::change(app, &mut purchase, &cause, |purchase, now| payment.tell(purchase, &place, &cause, now)).await? {
                 report.repaired += 1;
             }
             return Ok(());
         }
-    } else if app.config.orphan_policy == OrphanPolicy::Record && record(reconcile, &id, account, payment, &cause).await? {
+    } else if policy(reconcile, payment) == OrphanPolicy::Record && record(reconcile, &id, account, payment, &cause).await? {
         report.recorded += 1;
-        tracing::warn!(purchase_id = %id, payment_intent = payment.id, "a payment was put on record that was not");
+        tracing::warn!(purchase_id = %id, payment_intent = payment.id, "a missing payment was put on record");
         let found = off_record(&id, account, payment);
         app.store.keep_finding(&found, app.clock.now()).await?;
         app.store.settle_finding(&found, app.clock.now()).await?;
         return Ok(());
     }
     give_back(reconcile, &id, account, payment, report).await
+}
+
+/// What to do with it. Only this deployment's own payments may be recorded
+/// or refunded; one that does not name its deployment is only reported.
+fn policy(reconcile: &Reconcile, payment: &PaymentIntent) -> OrphanPolicy {
+    if payment.metadata.contains_key("stack_id") { reconcile.app.config.orphan_policy } else { OrphanPolicy::Report }
 }
 
 fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -> Found {
@@ -122,7 +141,7 @@ fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -
     }
 }
 
-/// Writes the purchase that the payment tells of. Says whether it could be.
+/// Writes the purchase that the payment describes. Returns whether that was possible.
 async fn record(
     reconcile: &Reconcile,
     id: &PurchaseId,
@@ -147,12 +166,12 @@ async fn record(
     let (Some(seller_account), Ok(currency)) = (seller_account, serde_json::from_value(payment.currency.clone().into())) else {
         return Ok(false);
     };
-    // A separate charge's shares are not at Stripe; its transfers are not made by guess.
+    // Stripe does not know the shares of a separate charge, and transfers are never guessed.
     if slot.as_ref().is_some_and(|slot| slot.ownership().is_paid()) || charge_type == ChargeType::Separate || id.buyer() != buyer.id {
         return Ok(false);
     }
     let started_at = OffsetDateTime::from_unix_timestamp(payment.created).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let mut purchase = Purchase::new(Terms {
+    let purchase = Purchase::new(Terms {
         id: id.clone(),
         course_id: course.id,
         course_title: course.title,
@@ -164,6 +183,7 @@ async fn record(
         currency,
         at: started_at,
     });
+    let mut purchase = purchase.of_stack(&reconcile.app.config.stack_id);
     let customer = payment.customer.clone().or_else(|| buyer.customers.get(account.unwrap_or(PLATFORM)).cloned()).unwrap_or_default();
     let attempt = Attempt {
         number: number(&payment.metadata, "attempt").unwrap_or(1),
@@ -181,7 +201,7 @@ async fn record(
         payment_intent: Some(payment.id.clone()),
         checkout_session: None,
         charge: None,
-        status: Status::Pending,
+        status: AttemptStatus::Pending,
         failure: None,
     };
     let number = attempt.number;
@@ -194,7 +214,7 @@ async fn record(
     Ok(true)
 }
 
-/// Gives a payment back for which there is nothing, or only says so.
+/// Refunds or cancels a payment that bought nothing, or only reports it.
 async fn give_back(
     reconcile: &Reconcile,
     id: &PurchaseId,
@@ -205,18 +225,19 @@ async fn give_back(
     let (app, found) = (&reconcile.app, off_record(id, account, payment));
     let paid = payment.status == "succeeded";
     if payment.status == "canceled" || (paid && payment.is_refunded()) {
-        // The run that gave it back may not have come to say so.
+        // The run that refunded it may have died before settling the finding.
         return Ok(app.store.settle_finding(&found, app.clock.now()).await?);
     }
     tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
     app.store.keep_finding(&found, app.clock.now()).await?;
-    if app.config.orphan_policy == OrphanPolicy::Report {
+    if policy(reconcile, payment) == OrphanPolicy::Report {
         report.differences += 1;
         return Ok(());
     }
     let mut form: Vec<(&str, &str)> = Vec::new();
     if paid {
         form.extend([("payment_intent", payment.id.as_str()), ("metadata[orphan]", id.as_str())]);
+        form.push(("metadata[stack_id]", reconcile.stripe.stack_id()));
         if payment.application_fee_amount.is_some() {
             form.push(("refund_application_fee", "true"));
         }
@@ -232,9 +253,9 @@ async fn give_back(
             report.returned += 1;
             app.store.settle_finding(&found, app.clock.now()).await?;
         }
-        // It moved on meanwhile: the next run sees how.
+        // The payment changed meanwhile; the next run sees how.
         Err(StripeError::Refused { code, .. }) => {
-            tracing::warn!(payment_intent = payment.id, code, "the payment could not be given back");
+            tracing::warn!(payment_intent = payment.id, code, "the payment could not be refunded or canceled");
             report.differences += 1;
         }
         Err(error) => return Err(error.into()),

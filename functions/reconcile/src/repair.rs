@@ -1,18 +1,18 @@
-//! Taking in what Stripe knows of a purchase and our record lacks.
+//! Adds to our record what only Stripe knows of a purchase.
 
-use shared::error::Error;
-use shared::purchase::Purchase;
-use shared::settlement;
+use shared::domain::error::Error;
+use shared::domain::purchase::Purchase;
 use shared::store::books::LineKind;
+use shared::work::settlement;
 use time::OffsetDateTime;
 
 use crate::{Reconcile, cause};
 
-/// Asks Stripe for what a line of its books is about, has the purchase take it in, and carries out what follows. Says whether the
-/// purchase changed.
+/// Reads the subject of a balance transaction from Stripe, updates the purchase
+/// and carries out what follows. Returns whether the purchase changed.
 ///
 /// # Errors
-/// Where DynamoDB or Stripe fails.
+/// If DynamoDB or Stripe fails.
 pub async fn take_in(
     reconcile: &Reconcile,
     purchase: &mut Purchase,
@@ -21,36 +21,40 @@ pub async fn take_in(
     account: Option<&str>,
 ) -> Result<bool, Error> {
     let (app, stripe) = (&reconcile.app, &reconcile.stripe);
-    // A seller's account must not speak for another's purchase, or for the platform's.
+    // A seller's account must not report on another seller's purchase, or on the platform's.
     if !purchase.attempts().iter().any(|attempt| attempt.account.as_deref() == account) {
         return Ok(false);
     }
     let (cause, began) = (cause(reconcile), app.clock.now());
     let changed = match kind {
         LineKind::Charge => match stripe.payment_intent(id, account).await? {
-            Some(payment) => settlement::change(app, purchase, &cause, |purchase, now| payment.tell(purchase, &cause, now)).await?,
+            Some(payment) => {
+                let place = stripe.place(account);
+                settlement::change(app, purchase, &cause, |purchase, now| payment.tell(purchase, &place, &cause, now)).await?
+            }
             None => false,
         },
         LineKind::Refund | LineKind::RefundFailure => match stripe.refund(id, account).await? {
             Some(refund) => settlement::change(app, purchase, &cause, |purchase, now| refund.tell(purchase, &cause, now)).await?,
             None => false,
         },
+        LineKind::CurrencyDifference => false,
         LineKind::Dispute | LineKind::DisputeReversal => match stripe.dispute(id, account).await? {
-            Some(dispute) => settlement::change(app, purchase, &cause, |purchase, now| dispute.tell(purchase, &cause, now)).await?,
+            Some(dispute) => settlement::change(app, purchase, &cause, |purchase, now| dispute.tell(purchase, now, &cause, now)).await?,
             None => false,
         },
     };
     if changed && let Err(error) = carry_out(reconcile, purchase, &cause, began).await {
         // It stays planned.
-        tracing::warn!(purchase_id = %purchase.id, %error, "what is planned is left to the next run");
+        tracing::warn!(purchase_id = %purchase.id, %error, "planned movements are left to the next run");
     }
     Ok(changed)
 }
 
-/// Has Stripe do what is due, and what was planned since the work on the purchase `began`.
+/// Has Stripe carry out what is due and what was planned since the work on the purchase `began`.
 ///
 /// # Errors
-/// Where DynamoDB fails, or the outcome of a movement stays unknown.
+/// If DynamoDB fails, or the outcome of a movement stays unknown.
 pub async fn carry_out(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str, began: OffsetDateTime) -> Result<(), Error> {
     let wanted = |purchase: &Purchase, number: u32| {
         purchase.is_due(number, began) || purchase.movement(number).is_some_and(|movement| movement.planned_at >= began)

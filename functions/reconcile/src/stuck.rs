@@ -1,26 +1,26 @@
-//! Purchases that wait for somebody: an attempt whose end nobody told, money that was to move and did not.
+//! Purchases that are stuck: attempts with an unknown outcome, and money that should have moved but did not.
 
 use std::time::Instant;
 
-use shared::error::Error;
-use shared::ids::PurchaseId;
-use shared::purchase::{DisputeStatus, MovementKind, MovementState, PATIENCE, Purchase, Status};
-use shared::settlement;
+use shared::domain::error::Error;
+use shared::domain::ids::PurchaseId;
+use shared::domain::purchase::{DisputeStatus, MovementKind, MovementState, PATIENCE, Purchase, Status};
 use shared::store::findings::Found;
-use shared::store::purchases::DUE_SHARDS;
+use shared::store::purchases::DUE_PARTS;
 use shared::stripe::error::StripeError;
+use shared::work::settlement;
 
 use crate::{Reconcile, Report, cause, repair};
 
-/// How many purchases of a part are looked at in a run. What is left is due longer, and comes first in the next one.
+/// How many purchases of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;
 
-/// Looks at what is due: its cost is that of the purchases that are, not of the table.
+/// Checks due purchases. The cost depends on how many are due, not on the size of the table.
 ///
 /// # Errors
-/// Where DynamoDB fails.
+/// If DynamoDB fails.
 pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
-    for shard in 0..DUE_SHARDS {
+    for shard in DUE_PARTS {
         let due = reconcile.app.store.due_purchases(shard, reconcile.app.clock.now(), PER_SHARD).await?;
         for id in due {
             if Instant::now() >= until {
@@ -30,7 +30,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
             match look_at(reconcile, &id).await {
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
-                // One that cannot be mended must not keep the others from it.
+                // A purchase that cannot be repaired must not block the others.
                 Err(error) => {
                     tracing::warn!(purchase_id = %id, %error, "the purchase is left to the next run");
                     let found = Found::RepairFailed { purchase_id: id, reason: error.code().to_owned() };
@@ -42,10 +42,10 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
     Ok(())
 }
 
-/// Brings one purchase on. Says whether it went on.
+/// Tries to advance one purchase. Returns whether it changed.
 ///
 /// # Errors
-/// Where DynamoDB fails, or Stripe does not say how it stands.
+/// If DynamoDB fails, or Stripe does not answer.
 pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Error> {
     let app = &reconcile.app;
     let Some(mut purchase) = app.store.purchase(id).await? else { return Ok(false) };
@@ -54,9 +54,14 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
         return Ok(false);
     }
     let cause = cause(reconcile);
+    if !purchase.is_of_stack(&app.config.stack_id) {
+        // Our table is a copy of that deployment's. The purchase stays due for ever, at growing intervals.
+        settlement::rest(app, &mut purchase).await?;
+        return Ok(false);
+    }
     let (before, was_checked) = (stand(&purchase), purchase.was_checked());
     let worked = work(reconcile, &mut purchase, &cause).await;
-    // Later each time, so that what cannot go on does not stand in the way of what can.
+    // At growing intervals, so that purchases that cannot advance do not block others.
     settlement::change(app, &mut purchase, &cause, |purchase, now| {
         let is_due = purchase.due_at().is_some_and(|due_at| due_at <= now);
         if is_due {
@@ -67,17 +72,17 @@ pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Err
     .await?;
     worked?;
     if was_checked {
-        // What kept it back the last time does no more.
+        // Whatever failed the last time works again.
         app.store.settle_finding(&Found::RepairFailed { purchase_id: id.clone(), reason: String::new() }, now).await?;
     }
     let went_on = stand(&purchase) != before;
     if went_on {
-        tracing::info!(purchase_id = %id, status = ?purchase.status(), "the purchase was brought on");
+        tracing::info!(purchase_id = %id, status = ?purchase.status(), "the purchase advanced");
     }
     Ok(went_on)
 }
 
-/// What makes a difference to anybody.
+/// The state whose change matters to anybody.
 fn stand(purchase: &Purchase) -> (Status, Vec<MovementState>, Vec<DisputeStatus>) {
     let movements = purchase.movements().iter().map(|movement| movement.state).collect();
     (purchase.status(), movements, purchase.disputes().iter().map(|dispute| dispute.status).collect())
@@ -88,7 +93,7 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
     let now = app.clock.now();
     if purchase.status().is_open() {
         let attempt = purchase.attempt().clone();
-        // Nobody authenticates a day later: the buyer begins anew, and nothing can be paid behind everybody's back.
+        // Nobody authenticates a day later. The attempt is withdrawn so that it cannot be paid unexpectedly; the buyer can start again.
         let found = if now - attempt.started_at > PATIENCE {
             stripe.withdraw_attempt(&purchase.id, &attempt, now).await
         } else {
@@ -110,7 +115,7 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
         settlement::change(app, purchase, cause, |purchase, now| {
             purchase.asked_about(&id, now);
             if let Some(current) = &current {
-                current.tell(purchase, cause, now);
+                current.tell(purchase, now, cause, now);
             }
             true
         })

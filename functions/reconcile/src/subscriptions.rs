@@ -1,29 +1,36 @@
-//! Subscriptions that wait for somebody: one whose beginning nobody told, a renewal of which no event came.
+//! Subscriptions that are stuck: nobody reported whether they began, or a renewal came without an event.
 
 use std::time::Instant;
 
-use shared::error::Error;
-use shared::ids::SubscriptionId;
-use shared::membership::{Observation, Subscription};
-use shared::memberships;
+use shared::domain::error::Error;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::membership::{Move, MoveState, Subscription};
+use shared::store::findings::Found;
 use shared::store::memberships::DUE_SUBSCRIPTION_SHARDS;
 use shared::stripe::billing::{Invoice, StripeSubscription, named};
+use shared::stripe::error::StripeError;
 use shared::stripe::memberships::Heard;
-use shared::stripe::webhook::Event;
+use shared::work::subscriptions as memberships;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Reconcile, Report};
+use crate::{Reconcile, Report, members};
 
-/// How many subscriptions of a part are looked at in a run. What is left is due longer, and comes first in the next one.
+/// How many subscriptions of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;
 
-/// When one is looked at again that still waits.
+/// When to check again one that is still waiting.
 const PAUSE: Duration = Duration::hours(6);
 
-/// Asks Stripe for what is due.
+/// How long before the end of a period the seller is checked.
+const LOOKS_AHEAD: Duration = Duration::days(1);
+
+/// When to check again one with planned moves, which have their own pauses.
+const SOON: Duration = Duration::minutes(15);
+
+/// Asks Stripe about due subscriptions.
 ///
 /// # Errors
-/// Where DynamoDB fails.
+/// If DynamoDB fails.
 pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
     for shard in 0..DUE_SUBSCRIPTION_SHARDS {
         for id in reconcile.app.store.due_subscriptions(shard, reconcile.app.clock.now(), PER_SHARD).await? {
@@ -34,7 +41,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
             match look_at(reconcile, &id).await {
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
-                // One that cannot be mended must not keep the others from it.
+                // A subscription that cannot be repaired must not block the others.
                 Err(error) => tracing::warn!(subscription_id = %id, %error, "the subscription is left to the next run"),
             }
         }
@@ -42,7 +49,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
     Ok(())
 }
 
-/// Takes one subscription in as Stripe has it. Says whether that was new.
+/// Updates one subscription from Stripe, continues its end, its refunds and the moves after disputes, and
+/// checks whether its customer has a credit and its seller can still be paid. Returns whether anything was new.
 async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Error> {
     let (app, stripe) = (&reconcile.app, &reconcile.stripe);
     let Some(mut subscription) = app.store.subscription(id).await? else { return Ok(false) };
@@ -50,18 +58,93 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
     if subscription.leased_until > now {
         return Ok(false);
     }
-    let before = (subscription.status, subscription.paid_until());
+    if !subscription.is_of_stack(&app.config.stack_id) {
+        // Our table is a copy of that deployment's. The subscription stays due for ever, at intervals.
+        subscription.rests_until = Some(now + PAUSE);
+        let _by_another = app.store.write_subscription(&mut subscription, None).await?;
+        return Ok(false);
+    }
+    let state = |one: &Subscription| {
+        let moves: Vec<MoveState> = one.moves().map(|one| one.state).collect();
+        (one.status, one.paid_until(), moves)
+    };
+    let before = state(&subscription);
+    subscription.rests_until = Some(now + if subscription.moves().any(|one| one.state == MoveState::Planned) { SOON } else { PAUSE });
+    if subscription.is_to_be_ended() {
+        memberships::carry_out_end(app, stripe, &mut subscription).await?;
+        return Ok(state(&subscription) != before);
+    }
+    memberships::set_renewals_fee(app, stripe, &mut subscription).await?;
+    look_for_credit(reconcile, &mut subscription).await?;
+    for (invoice, number) in subscription.planned_refunds() {
+        memberships::give_back(app, stripe, &mut subscription, &invoice, number).await?;
+    }
+    for payment_intent in subscription.silent_payments(now) {
+        subscription.asked_about(&payment_intent, now);
+        let Some(id) = subscription.stripe_id.clone() else { break };
+        let seen = stripe.see_subscription(&subscription, &id, Some(&payment_intent)).await?;
+        let heard = seen.map(Heard::seen);
+        if let Some(heard) = heard {
+            memberships::settle(app, stripe, &mut subscription, Ok(heard)).await?;
+        }
+    }
+    carry_out(reconcile, &mut subscription, now).await?;
     let heard = stripe.find_subscription(&subscription, now).await;
-    subscription.rests_until = Some(now + PAUSE);
+    // A visit long before the end, for another reason, does not count as the check of the seller.
+    if let Some(end) = subscription.period_end.filter(|end| *end - LOOKS_AHEAD <= now) {
+        subscription.looked_at_for = Some(end);
+    }
     memberships::settle(app, stripe, &mut subscription, heard).await?;
-    Ok((subscription.status, subscription.paid_until()) != before)
+    let is_new = state(&subscription) != before;
+    Ok(members::look_at_seller(reconcile, &mut subscription).await? || is_new)
 }
 
-/// Takes in what became of subscriptions on an account within a time and no event told, as while it was out of reach: that they ended,
-/// and that they were paid for. Stripe keeps an account's events for 30 days. <https://docs.stripe.com/api/events/list>
+/// Checks whether the customer has a credit, which would pay the next renewal instead of the member. A customer
+/// on the platform pays any seller; one on a seller's own account pays only that seller. One call to Stripe.
+async fn look_for_credit(reconcile: &Reconcile, subscription: &mut Subscription) -> Result<(), Error> {
+    if subscription.account.is_some() || !subscription.status.runs() {
+        return Ok(());
+    }
+    let customer = match reconcile.stripe.customer(&subscription.customer).await {
+        // The customer was deleted, and the subscriptions with it.
+        Err(StripeError::Refused { .. }) => return Ok(()),
+        found => found?,
+    };
+    let (store, now) = (&reconcile.app.store, reconcile.app.clock.now());
+    let found = Found::CustomerCredit {
+        customer: subscription.customer.clone(),
+        subscription_id: subscription.id.clone(),
+        currency: subscription.currency.code().to_owned(),
+        amount: customer.credit(),
+    };
+    if customer.credit() > 0 {
+        store.keep_finding(&found, now).await?;
+    } else if subscription.has_credit {
+        store.settle_finding(&found, now).await?;
+    }
+    subscription.has_credit = customer.credit() > 0;
+    Ok(())
+}
+
+/// Has Stripe carry out what is due and what was planned since the work on the subscription `began`.
+async fn carry_out(reconcile: &Reconcile, subscription: &mut Subscription, began: OffsetDateTime) -> Result<(), Error> {
+    let wanted = |one: &Move| one.planned_at >= began || one.due_at().is_some_and(|due_at| due_at <= began);
+    memberships::carry_out(&reconcile.app, &reconcile.stripe, subscription, wanted).await
+}
+
+/// How often an account's subscriptions are checked, in seconds.
+const ROUND: i64 = 6 * 60 * 60;
+
+/// The longest time that an invoice is retried: Stripe's longest schedule is two months.
+/// <https://docs.stripe.com/billing/revenue-recovery/smart-retries>
+const TRIED: Duration = Duration::days(62);
+
+/// Updates subscriptions on an account that changed without an event, for example while the
+/// account was out of reach: those that ended, and those with unknown paid invoices. This asks
+/// Stripe for the current state, because an event would be in the account's own API version.
 ///
 /// # Errors
-/// Where DynamoDB or Stripe fails.
+/// If DynamoDB or Stripe fails.
 pub async fn catch_up(
     reconcile: &Reconcile,
     account: &str,
@@ -69,51 +152,51 @@ pub async fn catch_up(
     to: OffsetDateTime,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (from, to) = (from.unix_timestamp(), to.unix_timestamp());
-    let query = format!("/events?types[]=customer.subscription.deleted&types[]=invoice.paid&created[gte]={from}&created[lt]={to}");
-    for event in reconcile.stripe.all::<Event>(&query, Some(account)).await? {
-        let Some(mut subscription) = unheard(reconcile, account, &event).await? else { continue };
-        if take_in(reconcile, &mut subscription, None).await? {
+    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+    if from.unix_timestamp().div_euclid(ROUND) == to.unix_timestamp().div_euclid(ROUND) {
+        return Ok(());
+    }
+    let (since, until) = ((from - TRIED).unix_timestamp(), to.unix_timestamp());
+    let paid = format!("/invoices?status=paid&created[gte]={since}&created[lt]={until}");
+    let (all, paid) = tokio::join!(
+        stripe.all::<StripeSubscription>("/subscriptions?status=all", Some(account)),
+        stripe.all::<Invoice>(&paid, Some(account))
+    );
+    let paid = paid?;
+    for told in all? {
+        let Some(id) = named(&told.metadata) else { continue };
+        let Some(mut subscription) = app.store.subscription(&id).await? else { continue };
+        // A seller's account must not report on another seller's subscription, or on the platform's.
+        if subscription.account.as_deref() != Some(account) || subscription.stripe_id.as_ref().is_some_and(|known| *known != told.id) {
+            continue;
+        }
+        let is_known = |invoice: &Invoice| subscription.payments.iter().any(|payment| payment.invoice == invoice.id);
+        let mut its_own = paid.iter().filter(|invoice| invoice.subscription().is_some_and(|(of, _)| of == told.id));
+        let is_unheard = (told.has_ended() && subscription.status.is_open()) || its_own.any(|invoice| !is_known(invoice));
+        if is_unheard && take_in(reconcile, &mut subscription, None).await? {
             report.repaired += 1;
-            tracing::warn!(subscription_id = %subscription.id, event_id = event.id, kind = event.kind, "taken in from an event that was not sent");
+            tracing::warn!(subscription_id = %subscription.id, "updated from Stripe, because no event arrived");
         }
     }
     Ok(())
 }
 
-/// The subscription that an event of an account says something new of.
-async fn unheard(reconcile: &Reconcile, account: &str, event: &Event) -> Result<Option<Subscription>, Error> {
-    let object = || event.data.object.clone();
-    let (id, invoice) = match event.kind.as_str() {
-        "invoice.paid" => {
-            let Ok(invoice) = serde_json::from_value::<Invoice>(object()) else { return Ok(None) };
-            (invoice.subscription().and_then(|(_, metadata)| named(metadata)), Some(invoice.id))
-        }
-        _ => {
-            let Ok(told) = serde_json::from_value::<StripeSubscription>(object()) else { return Ok(None) };
-            (named(&told.metadata), None)
-        }
-    };
-    let Some(id) = id else { return Ok(None) };
-    let subscription = reconcile.app.store.subscription(&id).await?;
-    // A seller's account must not speak for another's subscription, or for the platform's.
-    Ok(subscription.filter(|subscription| subscription.account.as_deref() == Some(account)).filter(|subscription| match &invoice {
-        Some(invoice) => subscription.payments.iter().all(|payment| payment.invoice != *invoice),
-        None => subscription.status.is_open(),
-    }))
-}
-
-/// Takes in how a subscription stands, and what a payment of it came to, if one is named. Says whether anything was new.
+/// Updates a subscription, and one of its payments if named, from Stripe. Returns whether anything was new.
 ///
 /// # Errors
-/// Where DynamoDB or Stripe fails.
+/// If DynamoDB or Stripe fails.
 pub async fn take_in(reconcile: &Reconcile, subscription: &mut Subscription, payment_intent: Option<&str>) -> Result<bool, Error> {
     let Some(id) = subscription.stripe_id.clone() else { return Ok(false) };
+    let began = reconcile.app.clock.now();
     let Some(seen) = reconcile.stripe.see_subscription(subscription, &id, payment_intent).await? else { return Ok(false) };
     let changed = seen.payments != subscription.payments || seen.status != subscription.status;
     if changed {
-        let heard = Heard { observation: Observation::Seen(Box::new(seen)), client_secret: None, checkout_url: None };
+        let heard = Heard::seen(seen);
         memberships::settle(&reconcile.app, &reconcile.stripe, subscription, Ok(heard)).await?;
+        if let Err(error) = carry_out(reconcile, subscription, began).await {
+            // It stays planned.
+            tracing::warn!(subscription_id = %subscription.id, %error, "planned moves are left to the next run");
+        }
     }
     Ok(changed)
 }

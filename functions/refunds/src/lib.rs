@@ -1,6 +1,6 @@
-//! `POST /purchases/{id}/refund`: gives a buyer money back, on the word of the course's seller or of the staff.
+//! `POST /purchases/{id}/refund`: refunds a buyer at the request of the course's seller or of staff.
 //!
-//! A function of its own: reading purchases needs neither Stripe's keys nor the time to fetch them.
+//! This is a separate function because reading purchases needs neither Stripe's keys nor the time to fetch them.
 
 mod refund;
 
@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use lambda_http::http::Method;
 use shared::app::App;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request};
 use shared::stripe::Gateway;
 
-/// What the function is made with.
+/// The function's dependencies.
 #[derive(Clone, Debug)]
 pub struct Refunds {
-    /// Settings and the table.
+    /// Settings and the DynamoDB table.
     pub app: App,
-    /// Stripe.
+    /// The Stripe client.
     pub stripe: Gateway,
 }
 
 impl Refunds {
-    /// From the environment; fetches Stripe's keys.
+    /// Reads the settings from the environment and fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
@@ -33,10 +33,10 @@ impl Refunds {
     }
 }
 
-/// How long Stripe may take in all. API Gateway waits 30 seconds, and the outcome must be recorded before.
+/// The time limit for all Stripe calls of a request. API Gateway waits 30 seconds, and the outcome must be recorded before that.
 const STRIPE_TIME: Duration = Duration::from_secs(22);
 
-/// Answers a request.
+/// Handles a request.
 pub async fn handle(refunds: &Refunds, request: Request) -> Response {
     answer(&request, async {
         let path = request::segments(&request);

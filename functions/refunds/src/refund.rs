@@ -1,43 +1,53 @@
-//! Giving money back.
+//! Refunds a purchase.
 
 use serde::Deserialize;
-use shared::error::Error;
+use shared::domain::error::Error;
+use shared::domain::ids::PurchaseId;
+use shared::domain::money::Price;
+use shared::domain::purchase::{MOST_REFUNDS, MovementKind, MovementState, Outcome, Purchase};
+use shared::domain::user::User;
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, request_id, response};
-use shared::ids::PurchaseId;
-use shared::purchase::{MovementKind, MovementState, Outcome, Purchase, RefundFault};
-use shared::settlement;
 use shared::store::Written;
+use shared::store::refund_days::Allowance;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Charge;
-use shared::user::User;
+use shared::work::refund_caps::{self, SellersRefund};
+use shared::work::settlement;
 
 use crate::Refunds;
 
-/// How often a record that others write as well is read again.
+/// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
 
 #[derive(Default, Deserialize)]
 struct Body {
     amount: Option<i64>,
+    /// For staff: the platform pays before the payees have returned their part.
+    #[serde(default)]
+    platform_pays: bool,
 }
 
-/// What is asked for.
+/// The refund that the request asks for.
 struct Wanted {
     by: User,
     amount: Option<i64>,
+    platform_pays: bool,
     client_key: Option<String>,
     cause: String,
 }
 
-/// Gives back a part of a purchase or, without an amount, all that is left.
+/// Refunds part of a purchase or, without an amount, everything that is left.
 ///
-/// What is given back is written down before Stripe is asked, and with it, so that any number of requests at once never
-/// give back more than was paid. Three DynamoDB trips and one Stripe call; for separate transfers one of each more for
-/// each payee who gives their part back.
+/// The refund is stored in the purchase before Stripe is called, so concurrent requests never refund more than was paid. Costs
+/// three DynamoDB trips and one Stripe call; with separate transfers, one more of each for every payee who returns their part.
 ///
-/// A refund whose end is not known is found before another begins. A request that names itself by `Idempotency-Key` is the
-/// same refund however often it comes.
+/// With separate transfers the payees' parts are reversed first, then the refund is made. If a reversal is not possible yet, the refund
+/// waits (202) and the reconciliation continues it. Staff can have the platform pay at once; nobody else can spend its money.
+///
+/// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
+///
+/// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund.
 ///
 /// # Errors
 /// See `POST /purchases/{id}/refund` in `openapi.yaml`.
@@ -57,14 +67,26 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
     if by.id != purchase.seller_id && !by.is_staff {
         return Err(Error::NotFound("purchase"));
     }
+    if !by.is_staff && !by.may_sell() {
+        return Err(Error::NotASeller);
+    }
+    if body.platform_pays && !by.is_staff {
+        return Err(Error::Forbidden);
+    }
     if body.amount.is_some_and(|amount| amount < 1) {
         return Err(Error::InvalidRequest("amount must be at least 1 minor unit".to_owned()));
     }
-    let wanted = Wanted { by, amount: body.amount, client_key: client_key(request)?, cause: format!("request:{}", request_id(request)) };
+    let wanted = Wanted {
+        by,
+        amount: body.amount,
+        platform_pays: body.platform_pays,
+        client_key: request::idempotency_key(request)?,
+        cause: format!("request:{}", request_id(request)),
+    };
 
     let Planned { number, is_new } = plan(refunds, &mut purchase, &wanted).await?;
     let carried_out = carry_out(refunds, &mut purchase, number, &wanted.cause).await;
-    // The seller took the access away. Sent for the first time, nothing was done; what came of an earlier sending stays open.
+    // The seller revoked access. A first request has done nothing; the outcome of an earlier request stays open.
     if is_new && matches!(carried_out, Err(Error::SellerNotConnected)) {
         let refused = Outcome::Refused { code: "account_invalid".to_owned() };
         let cause = &wanted.cause;
@@ -78,24 +100,26 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
             learn_refunded(refunds, &mut purchase, &wanted.cause).await?;
             return Err(Error::RefundRefused(code));
         }
-        // What has not come back from payees yet is planned, and comes.
+        // The reconciliation continues it once the payees have returned their parts.
+        MovementState::Waiting => return Ok(response::json(202, &PurchaseView::from(&purchase))),
         MovementState::Pending | MovementState::Done => {}
     }
     Ok(response::json(200, &PurchaseView::from(&purchase)))
 }
 
-/// The refund that is asked for.
+/// The refund to carry out.
 struct Planned {
     number: u32,
-    /// Whether this request wrote it down. Another's may have been sent.
+    /// Whether this request stored it. If not, an earlier request may already have sent it.
     is_new: bool,
 }
 
-/// Writes the refund down, or finds the one that this request is a repetition of.
+/// Stores the refund, or finds the one that this request repeats.
 async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<Planned, Error> {
     let app = &refunds.app;
+    let mut more = None;
     for _ in 0..TRIES {
-        let refund_of = |purchase: &Purchase, test: &dyn Fn(&shared::purchase::Movement) -> bool| {
+        let refund_of = |purchase: &Purchase, test: &dyn Fn(&shared::domain::purchase::Movement) -> bool| {
             let all = purchase.movements().iter().filter(|movement| movement.kind == MovementKind::Refund);
             all.clone().find(|movement| test(movement)).map(|movement| (movement.number, movement.amount))
         };
@@ -105,32 +129,71 @@ async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Re
             if wanted.amount.is_some_and(|wanted| wanted != amount) {
                 return Err(Error::InvalidRequest("this Idempotency-Key was used for a refund of another amount".to_owned()));
             }
+            bear(refunds, purchase, number, wanted).await?;
             return Ok(Planned { number, is_new: false });
         }
         if let Some((number, amount)) = refund_of(purchase, &|refund| refund.is_planned()) {
             let is_repetition = wanted.client_key.is_none() && wanted.amount.is_none_or(|wanted| wanted == amount);
             if is_repetition {
+                bear(refunds, purchase, number, wanted).await?;
                 return Ok(Planned { number, is_new: false });
             }
             carry_out(refunds, purchase, number, &wanted.cause).await?;
-            if purchase.movement(number).is_some_and(shared::purchase::Movement::is_planned) {
+            if purchase.movement(number).is_some_and(shared::domain::purchase::Movement::is_planned) {
                 return Err(Error::RefundInProgress);
             }
         }
-        let planned = purchase.plan_refund(wanted.amount, &wanted.by.id, wanted.client_key.clone(), &wanted.cause, app.clock.now());
-        let number = planned.map_err(|fault| match fault {
-            RefundFault::NotPaid => Error::NotPaid,
-            RefundFault::InProgress(_) => Error::RefundInProgress,
-            RefundFault::Disputed => Error::PurchaseDisputed,
-            RefundFault::TooMuch { left: 0 } => Error::AlreadyRefunded,
-            RefundFault::TooMuch { left } => Error::RefundTooLarge { left, currency: purchase.currency.code() },
-        })?;
-        match app.store.write_outcome(purchase, None).await? {
-            Written::Yes => return Ok(Planned { number, is_new: true }),
-            Written::No(_) => *purchase = app.store.purchase(&purchase.id).await?.ok_or(Error::NotFound("purchase"))?,
+        let number = draft(refunds, purchase, wanted)?;
+        if write(refunds, purchase, number, wanted, &mut more).await? {
+            return Ok(Planned { number, is_new: true });
         }
+        *purchase = app.store.purchase(&purchase.id).await?.ok_or(Error::NotFound("purchase"))?;
     }
     Err(Error::RefundInProgress)
+}
+
+/// If staff asked for it, has the platform pay a refund that waits for its payees.
+async fn bear(refunds: &Refunds, purchase: &mut Purchase, number: u32, wanted: &Wanted) -> Result<(), Error> {
+    if wanted.platform_pays {
+        let cause = &wanted.cause;
+        settlement::change(&refunds.app, purchase, cause, |purchase, now| purchase.bear(number, &wanted.by.id, cause, now)).await?;
+    }
+    Ok(())
+}
+
+/// Adds the refund to the purchase if the facts and the operator's caps allow it.
+fn draft(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<u32, Error> {
+    let (caps, currency, now) = (&refunds.app.config.refund_caps, purchase.currency, refunds.app.clock.now());
+    // Report what nobody can refund before what the caps forbid.
+    let mut planned = purchase.clone();
+    let number = planned
+        .plan_refund(wanted.amount, &wanted.by.id, wanted.client_key.clone(), &wanted.cause, now)
+        .map_err(|fault| refund_caps::fault(fault, currency))?;
+    let (least, most) = if wanted.by.is_staff { (1, MOST_REFUNDS) } else { (caps.least(currency), caps.per_purchase) };
+    purchase.check_refund(wanted.amount, least, most).map_err(|cap| refund_caps::cap(cap, currency))?;
+    if wanted.platform_pays {
+        planned.bear(number, &wanted.by.id, &wanted.cause, now);
+    }
+    *purchase = planned;
+    Ok(number)
+}
+
+/// Stores the refund and counts it towards the seller's daily cap; staff refunds do not count. Returns false if it must be tried again.
+async fn write(
+    refunds: &Refunds,
+    purchase: &mut Purchase,
+    number: u32,
+    wanted: &Wanted,
+    more: &mut Option<Allowance>,
+) -> Result<bool, Error> {
+    let store = &refunds.app.store;
+    if wanted.by.is_staff {
+        return Ok(store.write_outcome(purchase, None).await? == Written::Yes);
+    }
+    let amount = purchase.movement(number).map_or(0, |refund| refund.amount);
+    let (refund, of) = (Price { amount, currency: purchase.currency }, purchase.id.clone());
+    let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole: purchase.amount() };
+    refund_caps::write_within_caps(&refunds.app, &one, more, async |allowance| store.write_refund(purchase, refund, allowance).await).await
 }
 
 async fn carry_out(refunds: &Refunds, purchase: &mut Purchase, refund: u32, cause: &str) -> Result<(), Error> {
@@ -141,26 +204,17 @@ async fn carry_out(refunds: &Refunds, purchase: &mut Purchase, refund: u32, caus
     settlement::carry_out(&refunds.app, &refunds.stripe, purchase, cause, wanted).await
 }
 
-/// Stripe refused: somebody may have given money back in its dashboard, and the event is still on its way.
+/// Stripe refused the refund: somebody may have refunded in the Dashboard, and the event has not arrived yet.
 async fn learn_refunded(refunds: &Refunds, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
     let charge = purchase.paid_attempt().and_then(|paid| paid.charge.as_ref()).map(|charge| charge.id.clone());
     let Some(charge) = charge else { return Ok(()) };
     let account = purchase.charged_account().map(str::to_owned);
     let current: Charge = match refunds.stripe.get(&format!("/charges/{charge}"), account.as_deref()).await {
-        // The seller has taken the access away: it is out of reach, and so is what became of it.
+        // The seller revoked access, so the charge and its state are out of reach.
         Err(StripeError::AccountRevoked) => return Ok(()),
         answer => answer?,
     };
     settlement::change(&refunds.app, purchase, cause, |purchase, now| purchase.observe_refunded(current.amount_refunded, cause, now))
         .await?;
     Ok(())
-}
-
-/// What the client named its request.
-fn client_key(request: &Request) -> Result<Option<String>, Error> {
-    let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let sound = |key: &&str| !key.is_empty() && key.len() <= 255 && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let key = key.to_str().ok().filter(sound);
-    key.map(|key| Some(key.to_owned()))
-        .ok_or_else(|| Error::InvalidRequest("Idempotency-Key must be 1 to 255 printable characters".to_owned()))
 }

@@ -1,23 +1,22 @@
-//! Stripe's webhooks: `POST /webhooks/stripe` for the platform's own events, `POST /webhooks/stripe/connect` for
-//! those of connected accounts. <https://docs.stripe.com/connect/webhooks>
+//! Stripe's webhooks: `POST /webhooks/stripe` for the platform's own events,
+//! `POST /webhooks/stripe/connect` for those of connected accounts. <https://docs.stripe.com/connect/webhooks>
 //!
-//! An event is verified, handled and then acknowledged. It takes effect in one transaction with the mark that says
-//! it was handled, so that it is handled once, however often and in whichever order it comes. What fails is answered
-//! with a 5xx, and Stripe sends it again.
+//! An event is verified, handled and then acknowledged. Its effect and the mark that it was
+//! handled are one transaction, so each event takes effect once, however often and in whatever
+//! order events arrive. Failures are answered with a 5xx, and Stripe sends the event again.
 
 pub mod events;
 
 use serde::Serialize;
 use shared::app::App;
-use shared::error::Error;
+use shared::base::metrics::{self, Unit};
+use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request, response};
-use shared::metrics::{self, Unit};
-use shared::secrets::StripeKeys;
-use shared::stripe::Gateway;
-use shared::stripe::signature;
+use shared::settings::secrets::StripeKeys;
 use shared::stripe::webhook::Event;
+use shared::stripe::{Gateway, read, signature};
 
-/// What the function is made with.
+/// What the function needs.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// Settings and the table.
@@ -30,13 +29,16 @@ impl Webhook {
     /// From the environment; fetches Stripe's keys.
     ///
     /// # Errors
-    /// Where a setting or the secret cannot be used.
+    /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
         let stripe = Gateway::from_env(&app).await?;
         Ok(Self { app, stripe })
     }
 }
+
+/// The longest event, in bytes. Invoices include their lines, and subscriptions their items. API Gateway and Lambda allow more.
+const EVENT_MAX: usize = 1024 * 1024;
 
 #[derive(Serialize)]
 struct Received {
@@ -58,27 +60,33 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     if request.method() != lambda_http::http::Method::POST {
         return Err(Error::MethodNotAllowed);
     }
-    // The raw bytes are what was signed.
-    let body = request::bytes(request)?;
+    // Stripe signs the raw bytes.
+    let body = request::bytes_up_to(request, EVENT_MAX)?;
     let header = request.headers().get("stripe-signature").and_then(|header| header.to_str().ok()).unwrap_or_default();
     if !is_signed(webhook, body, header, secrets).await {
+        metrics::emit("WebhookBadSignature", Unit::Count, 1.0, &[], &[("path", request.uri().path())]);
         return Err(Error::BadSignature);
     }
-    let event: Event = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(error.to_string()))?;
+    // Anything else that is signed is acknowledged. Stripe disables an
+    // endpoint that fails for days, and a retry would send the same bytes.
+    let sent: serde_json::Value = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(error.to_string()))?;
+    let event: Event = read::value(sent).unwrap_or_default();
 
-    // A live Connect endpoint gets the events of test mode as well. They never touch live data.
-    if event.livemode == webhook.stripe.livemode() {
+    // A live Connect endpoint also receives test mode events. These never touch live data.
+    if event.id.is_empty() {
+        tracing::warn!("the signed body is not an event");
+    } else if event.livemode == webhook.stripe.livemode() {
         events::dispatch(webhook, &event).await?;
         let lag = webhook.app.clock.now().unix_timestamp().saturating_sub(event.created);
         let lag = f64::from(i32::try_from(lag.max(0)).unwrap_or(i32::MAX));
         metrics::emit("WebhookLagSeconds", Unit::Seconds, lag, &[], &[("kind", &event.kind)]);
     } else {
-        tracing::info!(event_id = event.id, kind = event.kind, livemode = event.livemode, "the event is of the other mode");
+        tracing::info!(event_id = event.id, kind = event.kind, livemode = event.livemode, "the event is from the other mode");
     }
     Ok(response::json(200, &Received { received: true }))
 }
 
-/// Whether one of the endpoint's secrets signed it: one that we know, or one that was added since we read them.
+/// Whether the body was signed with one of the endpoint's secrets, including one that was added since the secrets were last read.
 async fn is_signed(webhook: &Webhook, body: &[u8], header: &str, secrets: fn(&StripeKeys) -> &[String]) -> bool {
     let now = webhook.app.clock.now();
     let signed_by = |keys: &StripeKeys| signature::verify(body, header, secrets(keys), now);

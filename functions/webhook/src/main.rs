@@ -4,7 +4,7 @@ use webhook::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    shared::log::init();
+    shared::base::log::init();
     let webhook = Webhook::from_env().await?;
     shared::http::serve(|request| webhook::handle(&webhook, request)).await
 }

@@ -1,4 +1,4 @@
-//! The mailbox as a page for people, and as JSON for tests: `/mailbox`, `/mailbox/{id}`, `/mailbox.json`, `/mailbox/outage`.
+//! The mailbox as web pages, and as JSON for tests: `/mailbox`, `/mailbox/{id}`, `/mailbox.json`, `/mailbox/outage`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// What a mail brings along is shown, and runs nothing.
+/// A mail's content is displayed but cannot run scripts.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'";
 
 fn page(title: &str, body: &str) -> Response {
@@ -61,7 +61,7 @@ async fn one(State(mailbox): Box, Path(id): Path<String>) -> Response {
     let Some(Mail { from, to, subject, text, html, .. }) = mailbox.mails().into_iter().find(|mail| mail.id == id) else {
         return (StatusCode::NOT_FOUND, page("No such mail", "<p><a href=\"/mailbox\">Mailbox</a></p>")).into_response();
     };
-    // Links of the mail open in the whole window.
+    // Links in the mail open in the whole window.
     let html = html.replacen("<head>", "<head><base target=\"_top\">", 1);
     let body = format!(
         "<p>From {}<br>to {}</p>\n<iframe title=\"The mail as HTML\" sandbox=\"allow-top-navigation-by-user-activation\" \
@@ -74,7 +74,7 @@ async fn one(State(mailbox): Box, Path(id): Path<String>) -> Response {
     page(&escape(&subject), &body)
 }
 
-/// Text with its addresses as links.
+/// Text with URLs turned into links.
 fn linked(text: &str) -> String {
     let line = |line: &str| match line.starts_with("http://") || line.starts_with("https://") {
         true => format!("<a href=\"{0}\">{0}</a>", escape(line)),

@@ -1,4 +1,4 @@
-//! Secrets Manager: GetSecretValue and PutSecretValue. A secret has a current version and the one before it.
+//! Secrets Manager: GetSecretValue and PutSecretValue. A secret has a current and a previous version.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>,
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:";
-/// What Secrets Manager puts behind a name in an ARN: a hyphen and six characters.
+/// What Secrets Manager appends to a name in an ARN: a hyphen and six characters.
 const SUFFIX: &str = "-AbCdEf";
 
-/// The first version of every secret.
+/// The id of every secret's first version.
 const FIRST: &str = "00000000-0000-4000-8000-000000000000";
 
-/// An error, as AWS names and words it.
+/// An error with AWS's name and message.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) kind: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct Refusal {
 
 const MISSING: Refusal = Refusal { kind: "ResourceNotFoundException", message: "Secrets Manager can't find the specified secret." };
 
-/// All secrets by name, with their versions, the newest last.
+/// All secrets by name, each with its versions, oldest first.
 #[derive(Debug)]
 pub(super) struct Secrets(HashMap<String, Vec<Version>>);
 
@@ -38,7 +38,7 @@ impl Secrets {
         Self(values.into_iter().map(|(name, text)| (name, vec![Version { id: FIRST.to_owned(), text }])).collect())
     }
 
-    /// In order.
+    /// The names in alphabetical order.
     pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.0.keys().cloned().collect();
         names.sort_unstable();
@@ -66,7 +66,7 @@ impl Secrets {
         }))
     }
 
-    /// PutSecretValue: a new current version. The same token with the same text is the same version.
+    /// PutSecretValue: adds a new current version. The same token with the same text is the same version.
     pub(super) fn put(&mut self, request: &Value) -> Result<Value, Refusal> {
         let name = name(request)?;
         let versions = self.0.get_mut(name).ok_or(MISSING)?;

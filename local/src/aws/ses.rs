@@ -1,4 +1,4 @@
-//! SES, API version 2: SendEmail into a mailbox in memory.
+//! SES, API version 2: SendEmail delivers to a mailbox in memory.
 //!
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
 
@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// How many mails are kept.
+/// How many mails to keep.
 const KEPT: usize = 500;
 
-/// A mail that SES took.
+/// A mail that SES accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mail {
-    /// SES's id.
+    /// The id that SES assigned.
     pub id: String,
-    /// When, in milliseconds since 1970.
+    /// When it was accepted, in milliseconds since 1970.
     pub at: u64,
     /// `FromEmailAddress`
     pub from: String,
@@ -34,7 +34,7 @@ pub struct Mail {
     pub html: String,
 }
 
-/// How SES fails for as long as it is told to.
+/// How SES fails during a simulated outage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outage {
@@ -45,11 +45,11 @@ pub enum Outage {
         /// `TooManyRequestsException`, …
         code: String,
     },
-    /// It takes the mail, and its answer is lost.
+    /// It accepts the mail, but its answer is lost.
     LosesAnswers,
 }
 
-/// The mailbox of all addresses.
+/// One mailbox for all addresses.
 #[derive(Debug, Default)]
 pub struct Mailbox {
     inner: Mutex<Inner>,
@@ -67,22 +67,22 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All mails, the oldest first.
+    /// All mails, oldest first.
     pub fn mails(&self) -> Vec<Mail> {
         self.lock().mails.iter().cloned().collect()
     }
 
-    /// Throws all mails away.
+    /// Deletes all mails.
     pub fn clear(&self) {
         self.lock().mails.clear();
     }
 
-    /// Lets SES fail from now on, or work again.
+    /// Makes SES fail from now on, or work again.
     pub fn fail(&self, outage: Option<Outage>) {
         self.lock().outage = outage;
     }
 
-    /// How SES fails at the moment.
+    /// The current outage, if any.
     pub fn outage(&self) -> Option<Outage> {
         self.lock().outage.clone()
     }
@@ -119,7 +119,7 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A mail with a sender, a recipient, a subject and both parts; SES takes less, but the functions send no less.
+/// Parses a mail with a sender, a recipient, a subject and both parts. SES requires less, but the functions always send all of it.
 fn read(request: &Value) -> Result<Mail, String> {
     let text = |pointer: &str| {
         let value = request.pointer(pointer).and_then(Value::as_str).filter(|value| !value.is_empty());

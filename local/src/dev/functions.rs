@@ -1,48 +1,75 @@
-//! The functions under `cargo lambda watch`.
+//! The functions of `make dev`: which exist, and when they are ready.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use tokio::process::Child;
 use tokio::task::JoinSet;
 
-use super::processes::command;
+use super::processes;
+use crate::gateway::{self, Gateway, Routes};
 use crate::net;
 use crate::settings::Settings;
 
 /// How long a built function may take to start and answer.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a request may take, in seconds. cargo-lambda ends a function's wait for its next request with it too, and
-/// the function dies of that and is not started again: a day, so that nothing that idles on a laptop ends.
-const TIMEOUT: &str = "86400";
+/// How long a request may take: as long as API Gateway waits, and longer than the timeouts of the API's functions in template.yaml.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Starts `cargo lambda watch`, with the router from Cargo.toml.
-pub(super) fn watch(settings: &Settings, cargo_lambda: &Path) -> Result<Child, String> {
-    let mut watch = command(settings, cargo_lambda);
-    watch
-        .args(["lambda", "watch", "--invoke-address", "127.0.0.1", "--timeout", TIMEOUT])
-        .args(["--invoke-port", &settings.ports().api.to_string()])
-        .env("CARGO_LAMBDA_WATCH", environment(&settings.overrides()));
-    watch.spawn().map_err(|error| format!("`cargo lambda watch` could not be run: {error}"))
+/// How many requests one function serves concurrently.
+const CONCURRENCY: usize = 8;
+
+/// Serves the functions built next to this program, using the routes in Cargo.toml.
+pub(super) async fn serve(settings: &Settings) -> Result<Gateway, String> {
+    let manifest = settings.root().join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).map_err(|error| format!("{} cannot be read: {error}", manifest.display()))?;
+    let environment = settings.functions();
+    let origins = environment.get("ALLOWED_ORIGINS").map(String::as_str).unwrap_or_default();
+    let options = gateway::Options {
+        port: settings.ports().api,
+        routes: Routes::from_manifest(&text)?,
+        functions: programs(settings)?,
+        origins: origins.split(',').map(|origin| origin.trim().to_owned()).filter(|origin| !origin.is_empty()).collect(),
+        environment,
+        concurrency: CONCURRENCY,
+        timeout: TIMEOUT,
+    };
+    gateway::start(options).await.map_err(|error| format!("the API cannot be served: {error}"))
 }
 
-/// Overrides of `functions.env`, in the form that cargo-lambda takes from its own environment.
+/// Builds the functions, and other programs of the workspace beside them. They are selected by name from all default members, so that
+/// their dependencies are those of every other build on this machine.
+pub(super) async fn build(settings: &Settings, beside: &[&str]) -> Result<(), String> {
+    let mut command = processes::cargo(settings);
+    command.arg("build");
+    for name in names(settings)?.iter().map(String::as_str).chain(beside.iter().copied()) {
+        command.args(["--bin", name]);
+    }
+    processes::run("cargo build", &mut command).await
+}
+
+/// The functions' names and programs. `cargo build` puts them next to this program, which `cargo run` started.
+fn programs(settings: &Settings) -> Result<BTreeMap<String, PathBuf>, String> {
+    let this = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
+    Ok(names(settings)?.into_iter().map(|name| (name.clone(), this.with_file_name(name))).collect())
+}
+
+/// Overrides of `functions.env`, in the format that cargo-lambda reads from its own environment.
 ///
-/// `--env-var` and `--env-file` do not do: for each start of a function, cargo-lambda reads its settings again without
-/// the command line's, and puts them over those from the command line. What it reads from `CARGO_LAMBDA_WATCH` survives that,
-/// and its `env_var` stands above the `env_file` of Cargo.toml.
+/// `--env-var` and `--env-file` do not work: at each start of a function, cargo-lambda rereads its settings
+/// without the command line's and lets them override the command line. Values from `CARGO_LAMBDA_WATCH`
+/// survive that, and its `env_var` takes precedence over the `env_file` in Cargo.toml.
 pub(super) fn environment(overrides: &BTreeMap<String, String>) -> String {
     let variables: Vec<String> = overrides.iter().map(|(name, value)| Value::from(format!("{name}={value}")).to_string()).collect();
     format!("{{env_var=[{}]}}", variables.join(","))
 }
 
-/// Waits until every function has answered a request; the first ones after that are as quick as any.
+/// Waits until every function has answered a request, so that the user's first requests are not slow.
 pub(super) async fn ready(settings: &Settings) -> Result<(), String> {
     let origin = format!("http://127.0.0.1:{}", settings.ports().api);
     let mut answers = JoinSet::new();
@@ -64,7 +91,7 @@ pub(super) async fn ready(settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Invokes a function until it answers, whatever it says.
+/// Invokes a function until it answers, whatever the answer.
 async fn invoke(address: &str) {
     let event = json!({
         "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "", "headers": {}, "isBase64Encoded": false,
@@ -75,7 +102,7 @@ async fn invoke(address: &str) {
             "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_i64
         }
     });
-    // It takes a moment until cargo-lambda listens.
+    // The gateway may need a moment before it answers.
     while status(Method::POST, address, Body::from(event.to_string())).await.is_none() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -89,7 +116,7 @@ async fn status(method: Method, address: &str, body: Body) -> Option<StatusCode>
     Some(status)
 }
 
-/// One folder in `functions/`, one function of that name.
+/// The functions' names: one per folder in `functions/`.
 fn names(settings: &Settings) -> Result<Vec<String>, String> {
     let folder = settings.root().join("functions");
     let entries = std::fs::read_dir(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;

@@ -1,10 +1,10 @@
-//! One local stack at a time: two would write the same files.
+//! Allows one local stack at a time, because two would write the same files.
 
 use std::fs::{File, TryLockError};
 
 use crate::settings::Settings;
 
-/// Held as long as the file is open.
+/// The lock is held as long as the file is open.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code)] File);
 

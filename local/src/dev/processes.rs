@@ -1,4 +1,4 @@
-//! Child processes: started with a clean environment, and all of them ended at the end.
+//! Child processes. They start with a clean environment, and all of them are ended at exit.
 
 use std::collections::HashMap;
 use std::process::{ExitStatus, Stdio};
@@ -9,10 +9,10 @@ use tokio::process::Command;
 
 use crate::settings::Settings;
 
-/// How long processes have to end by themselves.
+/// How long processes may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Variables that `cargo run` set for this program. Inherited, they would make cargo take other builds for stale.
+/// Variables that `cargo run` set for this program. If children inherited them, cargo would consider other builds stale.
 const CARGO_S_OWN: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
 
 /// A cargo command at the repository's root.
@@ -20,7 +20,7 @@ pub(super) fn cargo(settings: &Settings) -> Command {
     command(settings, std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A command at the repository's root, with nothing to read.
+/// A command at the repository's root, without standard input.
 pub(super) fn command(settings: &Settings, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(settings.root()).stdin(Stdio::null());
@@ -40,7 +40,7 @@ pub(super) async fn run(name: &str, command: &mut Command) -> Result<(), String>
     }
 }
 
-/// Says how a process ended that should not have.
+/// Describes how a process ended unexpectedly.
 pub(super) fn ended(name: &str, status: std::io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => format!("`{name}` ended: {status}"),
@@ -48,16 +48,16 @@ pub(super) fn ended(name: &str, status: std::io::Result<ExitStatus>) -> String {
     }
 }
 
-/// Makes the children of a child that died this process's own, so that [`end_all`] finds them.
+/// Makes orphaned grandchildren children of this process, so that [`end_all`] finds them.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(getpid()));
 }
 
-/// Asks every process below this one to end, waits, and kills those that remain.
+/// Asks every descendant process to end, waits, and kills those that remain.
 pub(super) async fn end_all() {
-    // Functions are in process groups of their own, so Ctrl-C has not reached them; and once `cargo lambda watch` has ended,
-    // nothing says any more that they were its children. So look before anything ends.
+    // Functions are in their own process groups, so Ctrl-C has not reached them. Once `cargo lambda watch` has ended, nothing shows that
+    // they were its children. So collect all descendants before ending any.
     let family = descendants();
     signal(&family, Signal::INT);
     let gone = async {
@@ -71,7 +71,7 @@ pub(super) async fn end_all() {
     kill_all();
 }
 
-/// Kills every process below this one.
+/// Kills every descendant process.
 pub(super) fn kill_all() {
     signal(&descendants(), Signal::KILL);
 }
@@ -87,7 +87,7 @@ fn remaining(family: &[i32]) -> Vec<i32> {
     family.iter().copied().filter(|pid| parents.contains_key(pid)).collect()
 }
 
-/// Every process below this one, parents first.
+/// Every descendant process, parents first.
 fn descendants() -> Vec<i32> {
     let parents = parents();
     let mut family = vec![getpid().as_raw_nonzero().get()];
@@ -104,7 +104,7 @@ fn parents() -> HashMap<i32, i32> {
     from_proc().unwrap_or_else(from_ps)
 }
 
-/// Linux: `pid (name) state ppid …` in /proc/PID/stat. What has ended and was not waited for yet does not count.
+/// Linux: parses `pid (name) state ppid …` in /proc/PID/stat. Zombies do not count.
 fn from_proc() -> Option<HashMap<i32, i32>> {
     let stat = |pid: i32| {
         let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -118,7 +118,7 @@ fn from_proc() -> Option<HashMap<i32, i32>> {
     Some(folders.filter_map(|entry| stat(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect())
 }
 
-/// Elsewhere.
+/// Other systems: asks `ps`.
 fn from_ps() -> HashMap<i32, i32> {
     let Ok(output) = std::process::Command::new("ps").args(["-A", "-o", "pid=", "-o", "ppid=", "-o", "stat="]).output() else {
         return HashMap::new();

@@ -1,4 +1,4 @@
-//! What AWS does for `notify`: hands it the new rows of the outbox from the table's stream, and invokes it on a schedule.
+//! What AWS does without a request: delivers new outbox rows from the table's stream to `notify`, and invokes functions on their schedules.
 
 use std::time::Duration;
 
@@ -12,24 +12,27 @@ use crate::dynamo::stream::Stream;
 use crate::net;
 use crate::settings::Settings;
 
-/// How often the stream is looked at.
+/// How often to read the stream.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How often the sweep comes. Deployed it is once a minute; on a laptop somebody waits.
+/// One sweep after this many reads, about every 15 seconds. Deployed it runs once a minute, but here somebody waits.
 const SWEEP: u32 = 60;
 
-/// How many records one event has, and how often one is brought again, as in template.yaml.
-const BATCH: usize = 10;
-const TRIES: u32 = 5;
+/// The schedules of template.yaml: how many minutes apart, which function, and its input.
+const SCHEDULES: [(u64, &str, &str); 3] = [(1, "reconcile", r#"{"only":"offers"}"#), (15, "reconcile", "{}"), (15, "erasures", "{}")];
 
-/// Hands over what is written to the table from now on, until it is dropped.
+/// Records per event, and deliveries of one, the first and five retries: as the event source mapping in template.yaml has them.
+const BATCH: usize = 5;
+const TRIES: u32 = 6;
+
+/// Delivers everything that is written to the table from now on, until dropped.
 pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo) {
     let table = settings.functions().get("TABLE_NAME").cloned().unwrap_or_default();
     let Some(mut stream) = dynamo.stream(&table) else {
         eprintln!("local: the table has no stream; mails wait for the sweep");
         return;
     };
-    let address = format!("http://127.0.0.1:{}/2015-03-31/functions/notify/invocations", settings.ports().api);
+    let address = invocations(settings, "notify");
     for round in 1_u32.. {
         for batch in mails(&mut stream).chunks(BATCH) {
             hand_over(&address, batch.to_vec()).await;
@@ -41,7 +44,22 @@ pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo) {
     }
 }
 
-/// New rows of the outbox: what the event source mapping's filter lets through.
+/// Invokes the scheduled functions, until dropped.
+pub(super) async fn schedules(settings: &Settings) {
+    for minute in 1_u64.. {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for (_, function, input) in SCHEDULES.into_iter().filter(|(every, ..)| minute % every == 0) {
+            let input = serde_json::from_str(input).expect("the input is JSON");
+            invoke(&invocations(settings, function), &input).await;
+        }
+    }
+}
+
+fn invocations(settings: &Settings, function: &str) -> String {
+    format!("http://127.0.0.1:{}/2015-03-31/functions/{function}/invocations", settings.ports().api)
+}
+
+/// New outbox rows: the records that pass the event source mapping's filter.
 fn mails(stream: &mut Stream) -> Vec<Value> {
     let records = stream.read().unwrap_or_else(|error| {
         eprintln!("local: the table's stream cannot be read: {error}");
@@ -54,7 +72,7 @@ fn mails(stream: &mut Stream) -> Vec<Value> {
     records.into_iter().filter(is_mail).collect()
 }
 
-/// Brings a batch until the function has taken all of it on; after a failure again from the first one that failed.
+/// Delivers a batch until the function has accepted all of it. After a failure it retries from the first failed record.
 async fn hand_over(address: &str, mut batch: Vec<Value>) {
     for _ in 0..TRIES {
         let answer = invoke(address, &json!({"Records": batch})).await;

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::aws::{self, AwsStandIn};
 use crate::dynamo::{self, Dynamo};
 use crate::settings::{STAND_IN_KEY, Settings, Stripe};
-use crate::stripe::{self, StandIn, WebhookEndpoint};
 use crate::web::{self, Web};
+use stripe_stand_in::{self as stripe, StandIn, WebhookEndpoint};
 
 const WEBHOOK_SECRET: &str = "whsec_local";
 const CONNECT_WEBHOOK_SECRET: &str = "whsec_local_connect";
@@ -22,10 +22,10 @@ pub(super) struct StandIns {
     web: Web,
 }
 
-/// Starts all of them; with Stripe's test mode, no stand-in for Stripe.
+/// Starts all of them. With Stripe's test mode, the Stripe stand-in is left out.
 pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
     let ports = settings.ports();
-    // Customers and accounts of the one are unknown to the other.
+    // Customers and accounts of one are unknown to the other.
     let table = match settings.stripe() {
         Stripe::StandIn => "dynamodb.sqlite",
         Stripe::TestMode(_) => "dynamodb-test-mode.sqlite",
@@ -81,10 +81,12 @@ fn options(settings: &Settings) -> stripe::Options {
             webhook("/webhooks/stripe", WEBHOOK_SECRET, false),
             webhook("/webhooks/stripe/connect", CONNECT_WEBHOOK_SECRET, true),
         ],
+        country: variable("PLATFORM_COUNTRY"),
+        ..stripe::Options::default()
     }
 }
 
-/// What Secrets Manager gives out, by the names that the functions ask for.
+/// Secrets Manager's values, by the names that the functions use.
 fn secrets(settings: &Settings) -> io::Result<HashMap<String, String>> {
     let stripe = match settings.stripe() {
         Stripe::StandIn => json!({
@@ -103,7 +105,7 @@ fn secrets(settings: &Settings) -> io::Result<HashMap<String, String>> {
     Ok(HashMap::from([(name("STRIPE_SECRET_ARN"), stripe.to_string()), (name("TOKEN_KEYS_SECRET_ARN"), token_keys(settings)?)]))
 }
 
-/// The key that seals sellers' tokens, made at the first start and kept with the table that they are in.
+/// The key that seals sellers' tokens. It is created at the first start and kept with the table that stores the tokens.
 fn token_keys(settings: &Settings) -> io::Result<String> {
     use base64::Engine as _;
 

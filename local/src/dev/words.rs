@@ -1,23 +1,23 @@
-//! What the local stack tells the person who runs it.
+//! The local stack's messages to its user.
 
 use std::time::Duration;
 
 use super::functions;
 use crate::settings::{Settings, Stripe};
 
-/// One step.
+/// Announces a step.
 pub(super) fn say(step: &str) {
     println!("==> {step}");
 }
 
-/// Everything answers.
+/// Announces that everything is ready.
 pub(super) fn dev_is_ready(settings: &Settings, took: Duration) {
     println!("\nReady in {} s.\n", took.as_secs());
     addresses(settings, true);
     println!("\n  Ctrl-C stops everything; `make dev-reset` begins again.\n");
 }
 
-/// The stand-ins answer.
+/// Announces that the stand-ins are ready.
 pub(super) fn stack_is_ready(settings: &Settings, took: Duration) {
     println!("\nReady in {} s.\n", took.as_secs());
     addresses(settings, false);

@@ -1,4 +1,4 @@
-//! A table's stream, record by record.
+//! A table's stream, read record by record.
 
 use dynoxide::Database;
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
@@ -7,7 +7,7 @@ use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::actions::list_streams::ListStreamsRequest;
 use serde_json::Value;
 
-/// A place in the stream of a table, which is one shard here.
+/// A position in the stream of a table, which has a single shard here.
 pub struct Stream {
     database: Database,
     iterator: String,
@@ -20,7 +20,7 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// The place after all that was written so far; none where the table, or its stream, is not there.
+    /// The position after everything written so far; `None` if the table or its stream does not exist.
     pub(super) fn latest(database: &Database, table: &str) -> Option<Stream> {
         let streams = database.list_streams(ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() }).ok()?;
         let arn = streams.streams.into_iter().next()?.stream_arn;
@@ -32,10 +32,10 @@ impl Stream {
         Some(Stream { database: database.clone(), iterator })
     }
 
-    /// What was written since, as the records of a Lambda event.
+    /// What was written since the last read, as the records of a Lambda event.
     ///
     /// # Errors
-    /// What the database says.
+    /// The database's error message.
     pub fn read(&mut self) -> Result<Vec<Value>, String> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: None };
         let answer = self.database.get_records(request).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! DynamoDB's answers to a failed request, and others in a test's own words.
+//! DynamoDB's error responses, and responses defined by a test.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
 
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
 use serde_json::{Value, json};
 
-/// 500, to be retried.
+/// 500, which clients retry.
 pub(super) fn internal_server_error() -> Response<Full<Bytes>> {
     answer(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -20,7 +20,7 @@ pub(super) fn internal_server_error() -> Response<Full<Bytes>> {
     )
 }
 
-/// 400, to be retried more slowly.
+/// 400, which clients retry more slowly.
 pub(super) fn throttled() -> Response<Full<Bytes>> {
     answer(
         StatusCode::BAD_REQUEST,
@@ -32,7 +32,7 @@ pub(super) fn throttled() -> Response<Full<Bytes>> {
     )
 }
 
-/// 400: another transaction holds the item at this moment. One reason stands for each item of the transaction.
+/// 400: another transaction holds the item. The answer lists one reason for each item of the transaction.
 pub(super) fn transaction_conflict(operation: &str, request: &Value) -> Response<Full<Bytes>> {
     if operation != "TransactWriteItems" && operation != "TransactGetItems" {
         return answer(
@@ -65,7 +65,7 @@ pub(super) fn transaction_conflict(operation: &str, request: &Value) -> Response
     )
 }
 
-/// Any status and body; an error where there is no such status.
+/// Any status and body. An error if the status is invalid.
 pub(super) fn plain(status: u16, body: String) -> io::Result<Response<Full<Bytes>>> {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;

@@ -1,18 +1,18 @@
-//! What can go wrong on the way, and when.
+//! Faults that the proxy injects, and when.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// A failure that strikes some of the requests.
+/// A fault that affects some of the requests.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The operation that it strikes, as in [`Call::operation`](super::Call); every one where `None`.
+    /// The affected operation, as in [`Call::operation`](super::Call); `None` for all.
     pub operation: Option<String>,
-    /// How many fitting requests pass before it begins.
+    /// How many matching requests pass first.
     pub skip: usize,
-    /// How many it strikes then; `usize::MAX` for all.
+    /// How many requests it then affects; `usize::MAX` for all.
     pub times: usize,
     /// What happens to them.
     pub kind: Kind,
@@ -23,42 +23,42 @@ pub struct Fault {
 pub enum Kind {
     /// The connection closes before the work is done.
     Drop,
-    /// The work is done and the connection closes instead of an answer.
+    /// The work is done, but the connection closes without an answer.
     LoseAnswer,
-    /// The request waits before it is passed on.
+    /// The request waits before it is forwarded.
     Delay(Duration),
     /// The request waits until the test opens the gate.
     Hold(Gate),
-    /// The work is done, and its answer waits until the test opens the gate.
+    /// The work is done, but its answer waits until the test opens the gate.
     HoldAnswer(Gate),
-    /// This status and body, nothing done.
+    /// The proxy answers with this status and body; nothing is done.
     Answer {
         /// The status.
         status: u16,
         /// The body, JSON or not.
         body: String,
     },
-    /// 500 `InternalServerError`, nothing done.
+    /// 500 `InternalServerError`; nothing is done.
     InternalServerError,
-    /// 400 `ProvisionedThroughputExceededException`, nothing done.
+    /// 400 `ProvisionedThroughputExceededException`; nothing is done.
     Throttle,
-    /// What DynamoDB answers while another transaction holds an item: `TransactionCanceledException` with the reason
+    /// DynamoDB's answer while another transaction holds an item: `TransactionCanceledException` with the reason
     /// `TransactionConflict` for the first item of a TransactWriteItems, `TransactionConflictException` for a single write.
     TransactionConflict,
 }
 
 impl Fault {
-    /// Strikes the next request of `operation`, once.
+    /// Affects the next request of `operation` only.
     pub fn next(operation: &str, kind: Kind) -> Fault {
         Fault { operation: Some(operation.to_owned()), skip: 0, times: 1, kind }
     }
 
-    /// Strikes every request, whatever its operation.
+    /// Affects every request of every operation.
     pub fn always(kind: Kind) -> Fault {
         Fault { operation: None, skip: 0, times: usize::MAX, kind }
     }
 
-    /// Holds one request at the gate, whatever its operation.
+    /// Holds one request of any operation at the gate.
     pub fn hold(gate: &Gate) -> Fault {
         Fault { operation: None, skip: 0, times: 1, kind: Kind::Hold(gate.clone()) }
     }
@@ -67,20 +67,20 @@ impl Fault {
         matches!(&self.kind, Kind::Hold(held) if Arc::ptr_eq(&held.arrived, &gate.arrived))
     }
 
-    /// Lets the first `skip` fitting requests pass.
+    /// Lets the first `skip` matching requests pass.
     #[must_use]
     pub fn skip(self, skip: usize) -> Fault {
         Fault { skip, ..self }
     }
 
-    /// Strikes `times` requests.
+    /// Affects `times` requests.
     #[must_use]
     pub fn times(self, times: usize) -> Fault {
         Fault { times, ..self }
     }
 }
 
-/// Holds requests until a test has seen them arrive and lets them go on.
+/// Holds requests until a test has seen them arrive and releases them.
 #[derive(Clone, Debug)]
 pub struct Gate {
     arrived: Arc<Semaphore>,
@@ -99,14 +99,14 @@ impl Gate {
         Gate::default()
     }
 
-    /// Waits until one more request has come to the gate.
+    /// Waits until one more request has reached the gate.
     pub async fn reached(&self) {
         if let Ok(permit) = self.arrived.acquire().await {
             permit.forget();
         }
     }
 
-    /// Lets one held request go on, or the next one that comes.
+    /// Releases one held request, or the next one to arrive.
     pub fn open(&self) {
         self.opened.add_permits(1);
     }
@@ -119,7 +119,7 @@ impl Gate {
     }
 }
 
-/// Finds what happens to a request of `operation`, and counts it.
+/// Finds the fault for a request of `operation`, and counts it.
 pub(super) fn strike(faults: &mut Vec<Fault>, operation: &str) -> Option<Kind> {
     let mut struck = None;
     for fault in faults.iter_mut() {

@@ -1,16 +1,16 @@
-//! The ports of the local stack: five servers, each with a variable that moves it.
+//! The ports of the local stack: five servers, each with a variable for its port.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-/// How long a listener on this machine takes to answer at most.
+/// The longest that a listener on this machine takes to accept a connection.
 const PROBE: Duration = Duration::from_millis(200);
 
-/// Where each server listens, on 127.0.0.1.
+/// The port of each server on 127.0.0.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
-    /// `cargo lambda watch`: `API_PORT`
+    /// The API: `API_PORT`
     pub api: u16,
     /// The storefront: `STOREFRONT_PORT`
     pub storefront: u16,
@@ -50,10 +50,10 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Sees whether every port is free, but for those of the variables in `except`.
+    /// Checks that every port is free, except those of the variables in `except`.
     ///
     /// # Errors
-    /// A line for each taken port, with the variable that moves its server.
+    /// A line for each port in use, with the variable that changes it.
     pub fn check(&self, except: &[&str]) -> Result<(), String> {
         let mut ports = self.clone();
         let taken: Vec<String> = ports
@@ -72,7 +72,7 @@ impl Ports {
         }
     }
 
-    /// The same address, at the port to which its server was moved.
+    /// The same URL with its server's configured port.
     pub(super) fn moved(&self, address: &str) -> String {
         let (mut from, mut to) = (Ports::default(), self.clone());
         from.each()
@@ -96,7 +96,7 @@ impl Ports {
     }
 }
 
-/// A listener on the IPv6 loopback alone would get what clients send to `localhost`.
+/// Also checks the IPv6 loopback: a listener there would receive requests to `localhost`.
 fn is_taken(port: u16) -> bool {
     let ipv6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() || TcpStream::connect_timeout(&ipv6, PROBE).is_ok()

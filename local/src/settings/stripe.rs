@@ -1,9 +1,9 @@
-//! The stand-in, or Stripe's test mode with real keys.
+//! The Stripe stand-in, or Stripe's test mode with real keys.
 
 use std::collections::HashMap;
 use std::fmt;
 
-/// Which Stripe the functions talk to.
+/// Which Stripe the functions use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stripe {
     /// The stand-in on this machine.
@@ -12,7 +12,7 @@ pub enum Stripe {
     TestMode(TestMode),
 }
 
-/// Keys of a real Stripe account's test mode.
+/// The keys of a Stripe account's test mode.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TestMode {
     /// `STRIPE_SECRET_KEY`: `sk_test_…`
@@ -23,7 +23,7 @@ pub struct TestMode {
     pub client_id: String,
     /// `STRIPE_WEBHOOK_SECRET`: `whsec_…`, as `stripe listen` prints it.
     pub webhook_secret: Option<String>,
-    /// `STRIPE_CONNECT_WEBHOOK_SECRET`; the same as the other where it is not set, as it is with `stripe listen`.
+    /// `STRIPE_CONNECT_WEBHOOK_SECRET`. Defaults to the other secret, which is what `stripe listen` uses.
     pub connect_webhook_secret: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for TestMode {
     }
 }
 
-/// What the stand-in takes.
+/// The key that the stand-in accepts.
 pub(crate) const STAND_IN_KEY: &str = "sk_test_local";
 
 impl Stripe {
@@ -48,7 +48,7 @@ impl Stripe {
             return Ok(Stripe::StandIn);
         };
         if !secret_key.starts_with("sk_test_") && !secret_key.starts_with("rk_test_") {
-            // The value is a secret: the message shows its kind at most.
+            // The value is a secret: the message reveals at most its type.
             let live = secret_key.starts_with("sk_live_") || secret_key.starts_with("rk_live_");
             return Err(match live {
                 true => "STRIPE_SECRET_KEY is a live key. The local stack works with the stand-in or with test mode (sk_test_…) only."

@@ -1,4 +1,4 @@
-//! `/api/*`, passed on to the API as the deployed site's CloudFront does.
+//! Forwards `/api/*` to the API, as the deployed site's CloudFront does.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::net;
 
-/// What one connection says of itself, and not of the message on it (RFC 9110, section 7.6.1).
+/// Headers that describe a connection rather than the message on it (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 6] =
     [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
@@ -26,13 +26,13 @@ struct Api {
     client: Client<HttpConnector, Body>,
 }
 
-/// The routes under `/api`, before the API at `origin`.
+/// The routes under `/api`, forwarded to the API at `origin`.
 pub(super) fn routes(origin: &str) -> Router {
     let api = Arc::new(Api { origin: origin.trim_end_matches('/').to_owned(), client: net::client() });
     Router::new().route("/api", any(pass_on)).route("/api/{*path}", any(pass_on)).with_state(api)
 }
 
-/// Redirects and cookies go back to the browser as they are.
+/// Forwards a request. Redirects and cookies are returned unchanged.
 async fn pass_on(State(api): State<Arc<Api>>, mut request: Request) -> Response {
     let target = format!("{}{}", api.origin, without_prefix(request.uri()));
     let Ok(target) = target.parse::<Uri>() else {

@@ -4,6 +4,7 @@
 
 mod aws;
 mod dynamo;
+mod gateway;
 mod proxy;
 mod settings;
 mod support;

@@ -1,4 +1,4 @@
-//! The fault-injecting proxy, before a real DynamoDB.
+//! The fault-injecting proxy, in front of the local DynamoDB.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const PUT: &str = "DynamoDB_20120810.PutItem";
 const GET: &str = "DynamoDB_20120810.GetItem";
 
-/// A DynamoDB with one table, and a proxy before it.
+/// A DynamoDB with one table, and a proxy in front of it.
 async fn stack() -> (Dynamo, Proxy) {
     let dynamo = Dynamo::memory().await.unwrap();
     let table = json!({

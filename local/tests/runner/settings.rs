@@ -1,4 +1,4 @@
-//! What the environment can change, and what it must not.
+//! What the environment can change, and what it cannot.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -102,7 +102,7 @@ fn live_and_incomplete_keys_are_refused_without_showing_them() {
 fn a_taken_port_is_named_with_the_variable_that_moves_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    // Ports that nothing else on this machine is likely to have, so that only the taken one is told of.
+    // Ports that are unlikely to be in use on this machine, so that only the taken one is reported.
     let free = [("STOREFRONT_PORT", "39101"), ("DYNAMODB_PORT", "39102"), ("STRIPE_PORT", "39103"), ("AWS_PORT", "39104")];
     let settings = settings(&[&free[..], &[("API_PORT", &port)]].concat()).unwrap();
     let message = settings.ports().check(&[]).unwrap_err();

@@ -8,7 +8,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// An answer, read whole.
+/// A complete response.
+#[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -25,7 +26,7 @@ impl Answer {
     }
 }
 
-/// Sends one request on a connection of its own; `None` where the connection ended without an answer.
+/// Sends one request on its own connection; `None` if the connection ended without a response.
 pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Option<Answer> {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
@@ -38,7 +39,7 @@ pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: imp
     Some(Answer { status: head.status, headers: head.headers, body })
 }
 
-/// Sends an AWS JSON request, signed as nobody checks.
+/// Sends an AWS JSON request, with a signature that nobody checks.
 pub async fn aws(url: &str, target: &str, body: &Value) -> Option<Answer> {
     let authorization = "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, \
                          SignedHeaders=host, Signature=0";

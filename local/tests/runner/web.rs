@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::support::send;
 
-/// An API that says what it was asked, sets two cookies and redirects.
+/// An API that echoes the request, sets two cookies and redirects.
 async fn api() -> String {
     async fn answer(request: Request) -> impl IntoResponse {
         let (head, body) = request.into_parts();
@@ -35,7 +35,7 @@ async fn api() -> String {
     format!("http://localhost:{port}")
 }
 
-/// A site of one page, one script and what must not be seen.
+/// A site with one page, one script and files that must stay hidden.
 fn site() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("local-web-{}-{:?}", std::process::id(), std::thread::current().id()));
     std::fs::create_dir_all(folder.join("js")).unwrap();

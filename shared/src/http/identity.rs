@@ -1,26 +1,26 @@
-//! Who asks, and from where.
+//! Who makes a request, and from which address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use lambda_http::RequestExt as _;
 use lambda_http::http::header::{AUTHORIZATION, ORIGIN};
 use lambda_http::http::{HeaderValue, Method};
 use lambda_http::request::RequestContext;
 
-use super::Request;
 use super::cookie::Cookie;
+use super::message::Request;
 use crate::app::App;
-use crate::config::Config;
-use crate::error::Error;
-use crate::store::sessions::Token;
-use crate::user::User;
+use crate::domain::error::Error;
+use crate::domain::user::User;
+use crate::settings::config::Config;
+use crate::store::token::Token;
 
-/// A session token and how it came.
+/// A session token and how it was sent.
 #[derive(Clone)]
 pub struct Presented {
     /// The token.
     pub token: Token,
-    /// Whether a browser sent it by itself.
+    /// Whether a browser sent it automatically.
     pub by_cookie: bool,
 }
 
@@ -30,7 +30,7 @@ fn bearer(request: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The session token of a request: a Bearer token before a cookie. Whether it is worth anything, the table knows.
+/// The session token of a request. A Bearer token takes precedence over a cookie. Only the table knows whether it is valid.
 #[must_use]
 pub fn presented(request: &Request, config: &Config) -> Option<Presented> {
     match bearer(request) {
@@ -41,10 +41,10 @@ pub fn presented(request: &Request, config: &Config) -> Option<Presented> {
     }
 }
 
-/// The session token of a request that wants one.
+/// The session token of a request that needs one.
 ///
 /// # Errors
-/// [`Error::NotSignedIn`], and what [`check_origin`] says.
+/// [`Error::NotSignedIn`], and the errors of [`check_origin`].
 pub fn required(request: &Request, config: &Config) -> Result<Presented, Error> {
     check_origin(request, config)?;
     presented(request, config).ok_or(Error::NotSignedIn)
@@ -53,7 +53,7 @@ pub fn required(request: &Request, config: &Config) -> Result<Presented, Error> 
 /// The signed-in user: one DynamoDB trip.
 ///
 /// # Errors
-/// [`Error::NotSignedIn`], [`Error::ForeignOrigin`], and where DynamoDB fails.
+/// [`Error::NotSignedIn`], [`Error::ForeignOrigin`], or if DynamoDB fails.
 pub async fn user(request: &Request, app: &App) -> Result<User, Error> {
     let presented = required(request, &app.config)?;
     app.store.user_by_token(&presented.token, app.clock.now()).await?.ok_or(Error::NotSignedIn)
@@ -62,16 +62,16 @@ pub async fn user(request: &Request, app: &App) -> Result<User, Error> {
 /// The signed-in member of staff: one DynamoDB trip.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for anybody else, and what [`user`] says.
+/// [`Error::Forbidden`] for anybody else, and the errors of [`user`].
 pub async fn staff(request: &Request, app: &App) -> Result<User, Error> {
     let user = user(request, app).await?;
     if user.is_staff { Ok(user) } else { Err(Error::Forbidden) }
 }
 
-/// Refuses a write that a page of another site makes with the browser's cookie.
+/// Refuses a write that another site's page makes with the browser's cookie.
 ///
-/// Browsers name the page's origin on every write that crosses origins. A request without one comes from no page,
-/// and one with a Bearer token was made by somebody who has the token.
+/// Browsers send the page's origin with every cross-origin write. A request without an origin does not come from a page,
+/// and whoever sends a Bearer token knows the token.
 ///
 /// # Errors
 /// [`Error::ForeignOrigin`].
@@ -92,19 +92,27 @@ fn is_allowed(origin: &str, config: &Config) -> bool {
         || url::Url::parse(&config.storefront_url).is_ok_and(|storefront| storefront.origin().ascii_serialization() == origin)
 }
 
-/// The client's address as API Gateway saw it, or as CloudFront did where the request shows that it came through ours;
-/// headers that a client can write do not count.
+/// The client's address, from API Gateway, or from CloudFront if the request proves that it came through ours. Headers that a client
+/// can set do not count. For IPv6, the /64 network: one customer usually has all of its addresses.
 #[must_use]
 pub fn address(request: &Request, config: &Config) -> String {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     if header("x-origin-secret").is_some_and(|shown| config.origin_secret.is(shown)) {
         let viewer = header("x-viewer-address").and_then(|viewer| std::str::from_utf8(viewer).ok()?.parse::<IpAddr>().ok());
         if let Some(viewer) = viewer {
-            return viewer.to_string();
+            return network(viewer);
         }
     }
-    match request.request_context_ref() {
+    let seen = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone().unwrap_or_default(),
         _ => String::new(),
+    };
+    seen.parse().map_or(seen, network)
+}
+
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }

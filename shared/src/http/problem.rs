@@ -1,10 +1,11 @@
-//! Errors as clients see them: RFC 9457 problem details with a stable `code`. The one place that maps one to the other.
+//! Errors as clients see them: RFC 9457 problem details with a stable `code`. This is the only place that maps errors to responses.
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::json;
 
-use super::{Body, Response};
-use crate::error::Error;
+use super::message::{Body, Response};
+use crate::domain::charging::told;
+use crate::domain::error::Error;
 
 fn status(error: &Error) -> (u16, &'static str) {
     match error {
@@ -16,6 +17,10 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::CardDeclined { .. } => (402, "Card declined"),
         Error::Forbidden => (403, "Forbidden"),
         Error::ForeignOrigin => (403, "Foreign origin"),
+        Error::EmailNotConfirmed => (403, "E-mail not confirmed"),
+        Error::ChallengeWanted => (403, "Challenge wanted"),
+        Error::FeeIsThePlatforms => (403, "The fee is the platform's"),
+        Error::Suspended => (403, "Account suspended"),
         Error::NotASeller => (403, "Not a seller"),
         Error::OwnCourse => (403, "Your own course"),
         Error::OwnMembership => (403, "Your own membership"),
@@ -24,13 +29,16 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NotFound(_) => (404, "Not found"),
         Error::MethodNotAllowed => (405, "Method not allowed"),
         Error::EmailTaken => (409, "E-mail taken"),
+        Error::SalesNotShareable => (409, "Sales cannot be shared"),
         Error::SlugTaken => (409, "Slug taken"),
         Error::Conflict => (409, "Changed meanwhile"),
         Error::AlreadyOwned => (409, "Already owned"),
         Error::PriceChanged { .. } => (409, "Price changed"),
+        Error::PriceTooLow => (409, "Price too low"),
         Error::SellerNotConnected => (409, "Seller not connected"),
         Error::SellerCapabilityMissing { .. } => (409, "Seller's account lacks a capability"),
         Error::PurchaseInProgress => (409, "Purchase in progress"),
+        Error::PaymentsInProgress => (409, "Payments in progress"),
         Error::AlreadySubscribed => (409, "Already subscribed"),
         Error::SubscriptionInProgress => (409, "Subscription in progress"),
         Error::IntervalNotOffered => (409, "Interval not offered"),
@@ -40,7 +48,9 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::AlreadyRefunded => (409, "Already refunded"),
         Error::RefundInProgress => (409, "Refund in progress"),
         Error::RefundRefused(_) => (409, "Refund refused"),
+        Error::PeriodRefunded => (409, "Period refunded"),
         Error::PurchaseDisputed => (409, "Purchase disputed"),
+        Error::RefundByStaff => (409, "Refund by the staff"),
         Error::AlreadyLinked => (409, "Already linked"),
         Error::AccountTaken => (409, "Stripe account taken"),
         Error::AlreadyConnected => (409, "Already connected"),
@@ -49,14 +59,21 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),
         Error::StillConnected => (409, "Stripe account still connected"),
         Error::StillSubscribed => (409, "Still subscribed"),
+        Error::CardInUse => (409, "Card in use"),
         Error::ConfirmationGone => (410, "Confirmation gone"),
         Error::LinkGone => (410, "Link gone"),
         Error::BodyTooLarge => (413, "Body too large"),
         Error::UnsupportedMediaType => (415, "Unsupported media type"),
         Error::InvalidRequest(_) => (422, "Invalid request"),
         Error::RefundTooLarge { .. } => (422, "Refund too large"),
+        Error::RefundTooSmall { .. } => (422, "Refund too small"),
+        Error::TooManyRefunds { .. } => (409, "Too many refunds"),
+        Error::RefundLimitReached { .. } => (429, "Refund limit reached"),
         Error::PaymentMethodRefused(_) => (422, "Payment method refused"),
         Error::Throttled { .. } => (429, "Too many log-ins"),
+        Error::TooManySignUps { .. } => (429, "Too many sign-ups"),
+        Error::TooManyMails { .. } => (429, "Too many mails"),
+        Error::TooManyCards { .. } => (429, "Too many cards"),
         Error::Internal(_) => (500, "Internal error"),
         Error::PaymentProviderError(_) => (502, "Payment provider error"),
         Error::PaymentProviderUnavailable(_) => (503, "Payment provider unavailable"),
@@ -64,7 +81,7 @@ fn status(error: &Error) -> (u16, &'static str) {
     }
 }
 
-/// The answer that tells a client what went wrong, and nothing else.
+/// The response that tells a client what went wrong, and nothing more.
 #[must_use]
 pub fn response(error: &Error, request_id: &str) -> Response {
     let (status, title) = status(error);
@@ -79,13 +96,20 @@ pub fn response(error: &Error, request_id: &str) -> Response {
     });
     let mut builder = lambda_http::Response::builder();
     match error {
-        Error::CardDeclined { reason, decline_code } => {
-            body["decline_code"] = json!(decline_code.as_deref().unwrap_or(reason));
+        Error::CardDeclined { reason, decline_code, .. } => {
+            body["decline_code"] = json!(told(decline_code.as_deref().unwrap_or(reason)));
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
         Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
-        Error::Throttled { retry_after } => builder = builder.header(RETRY_AFTER, *retry_after),
+        Error::RefundTooSmall { least, currency } => body["least"] = json!({"amount": least, "currency": currency}),
+        Error::Throttled { retry_after }
+        | Error::RefundLimitReached { retry_after }
+        | Error::TooManyCards { retry_after }
+        | Error::TooManyMails { retry_after }
+        | Error::TooManySignUps { retry_after } => {
+            builder = builder.header(RETRY_AFTER, *retry_after);
+        }
         Error::PurchaseInProgress
         | Error::SubscriptionInProgress
         | Error::RefundInProgress
@@ -103,7 +127,7 @@ pub fn response(error: &Error, request_id: &str) -> Response {
         .expect("the headers are sound")
 }
 
-/// Logs what a client must not see. What a client did wrong is no news.
+/// Logs what clients must not see. Client errors are not logged.
 pub fn log(error: &Error, request_id: &str) {
     match error {
         Error::Internal(cause) => tracing::error!(request_id, code = error.code(), cause, "request failed"),

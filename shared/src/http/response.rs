@@ -1,4 +1,4 @@
-//! Making answers.
+//! Builds responses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,17 +6,17 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH
 use serde::Serialize;
 
 use super::cookie::names_a_session;
-use super::{Body, Request, Response};
+use super::message::{Body, Request, Response};
 use crate::store::page::Paged;
 
-/// How long CloudFront may answer in our place; browsers ask each time.
+/// How long CloudFront may answer from its cache. Browsers revalidate each time.
 const PUBLIC: &str = "public, max-age=0, s-maxage=60, stale-while-revalidate=60";
 
 fn encode<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("views have string keys and no fallible parts")
 }
 
-/// A private answer in JSON.
+/// A private JSON response.
 #[must_use]
 pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
     lambda_http::Response::builder()
@@ -27,15 +27,15 @@ pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
         .expect("the headers are sound")
 }
 
-/// A public answer in JSON that CloudFront may keep for a minute, with an `ETag`; 304 without a body where the client has
-/// it already. What is answered to somebody with a session is kept by their own browser at most, and asked for again.
+/// A public JSON response with an `ETag`, which CloudFront may cache for a minute. Answers 304 without a body if the client already
+/// has it. With a session, only the client's own browser may store the response, and it must revalidate.
 #[must_use]
 pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
     let body = encode(value);
     let digest = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12]));
     let known = request.headers().get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    // The comparison is weak, as RFC 9110 wants it here: a cache may have marked the tag so.
+    // RFC 9110 requires weak comparison here: a cache may have marked the tag as weak.
     let unchanged = known
         .flat_map(|list| list.split(','))
         .any(|one| matches!(one.trim().trim_start_matches("W/"), found if found == tag || found == "*"));
@@ -51,22 +51,22 @@ pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
     response.expect("the headers are sound")
 }
 
-/// No content.
+/// 204 without a body.
 #[must_use]
 pub fn no_content() -> Response {
     lambda_http::Response::builder().status(204).header(CACHE_CONTROL, "no-store").body(Body::Empty).expect("the headers are sound")
 }
 
-/// Taken on, with nothing to say about it.
+/// 202 without a body.
 #[must_use]
 pub fn accepted() -> Response {
     lambda_http::Response::builder().status(202).header(CACHE_CONTROL, "no-store").body(Body::Empty).expect("the headers are sound")
 }
 
-/// Sends a browser elsewhere.
+/// Redirects a browser.
 ///
 /// # Panics
-/// Where `location` is no header value: it must be a URL that was built, not text of a client's.
+/// If `location` is not a valid header value. Pass a URL built here, never a client's text.
 #[must_use]
 pub fn redirect(location: &str) -> Response {
     lambda_http::Response::builder()
@@ -78,10 +78,10 @@ pub fn redirect(location: &str) -> Response {
         .expect("a URL is a header value")
 }
 
-/// Adds a cookie to an answer.
+/// Adds a cookie to a response.
 ///
 /// # Panics
-/// Where the cookie is no header value, which a cookie of ours always is.
+/// If the cookie is not a valid header value, which cannot happen with this API's cookies.
 #[must_use]
 pub fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response.headers_mut().append(SET_COOKIE, cookie.parse().expect("cookies of ours are ASCII"));
@@ -94,7 +94,7 @@ struct List<T> {
     next_cursor: Option<String>,
 }
 
-/// A page as clients see it.
+/// A page of a list as clients see it.
 #[must_use]
 pub fn list<T, V: Serialize>(paged: Paged<T>, view: impl FnMut(T) -> V) -> impl Serialize {
     List { items: paged.items.into_iter().map(view).collect(), next_cursor: paged.next.map(|cursor| cursor.encode()) }

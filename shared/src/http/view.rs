@@ -1,27 +1,18 @@
-//! Our objects as clients see them.
+//! The API's objects as clients see them.
 
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::card::Card;
-use crate::course::{Course, Share};
-use crate::ids::{PurchaseId, SubscriptionId, UserId};
-use crate::membership::{self, Interval, Offer, Subscription};
-use crate::money::Price;
-use crate::purchase::{ChargeType, Dispute, DisputeStatus, Failure, MovementKind, MovementState, Purchase, Reason, Status, Sums};
+use crate::base::clock::written;
+use crate::domain::card::Card;
+use crate::domain::charging::{ChargeType, Failure};
+use crate::domain::course::{Course, Share};
+use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
+use crate::domain::money::Price;
+use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
+use crate::domain::user::{AccountType, SellerTerms, User};
 use crate::store::books::LineKind;
 use crate::store::findings::{Finding, Found};
-use crate::user::{AccountType, SellerTerms, User};
-
-/// RFC 3339 in UTC.
-///
-/// # Panics
-/// Never within the next eight thousand years.
-#[must_use]
-pub fn written(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).expect("the year has four digits")
-}
 
 /// `user`
 #[derive(Debug, Serialize)]
@@ -29,12 +20,23 @@ pub struct UserView {
     id: UserId,
     email: String,
     email_confirmed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_email: Option<String>,
     is_seller: bool,
     is_staff: bool,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<SellerTerms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended: Option<ReasonView>,
     stripe: StripeView,
+}
+
+/// Why and since when something is in its state.
+#[derive(Debug, Serialize)]
+struct ReasonView {
+    reason: String,
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,10 +56,12 @@ impl From<&User> for UserView {
             id: user.id.clone(),
             email: user.email.clone(),
             email_confirmed: user.email_confirmed,
+            new_email: user.new_email.clone(),
             is_seller: user.is_seller,
             is_staff: user.is_staff,
             created_at: written(user.created_at),
             terms: user.terms.clone(),
+            suspended: user.suspended.as_ref().map(|one| ReasonView { reason: one.reason.clone(), at: written(one.at) }),
             stripe: StripeView {
                 connected: link.is_some(),
                 account_id: link.map(|link| link.account_id.clone()),
@@ -78,15 +82,28 @@ pub struct CourseView {
     title: String,
     description: String,
     price: Price,
-    fee_percent: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee_percent: Option<i64>,
     seller: SellerView,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     payees: Vec<Share>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proposed_payees: Vec<ProposedShareView>,
     published: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_down: Option<ReasonView>,
     created_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     owned: Option<bool>,
+}
+
+/// A proposed share. It takes effect once every payee has accepted.
+#[derive(Debug, Serialize)]
+struct ProposedShareView {
+    #[serde(flatten)]
+    share: Share,
+    accepted: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,19 +112,30 @@ struct SellerView {
 }
 
 impl CourseView {
-    /// With `owned` where somebody is signed in.
+    /// As everybody sees it, with `owned` if somebody is signed in.
     #[must_use]
     pub fn new(course: Course, owned: Option<bool>) -> Self {
+        Self { fee_percent: None, payees: Vec::new(), proposed_payees: Vec::new(), taken_down: None, ..Self::of_its_own(course, owned) }
+    }
+
+    /// As its seller and staff see it: includes what the platform and the payees get.
+    #[must_use]
+    pub fn of_its_own(course: Course, owned: Option<bool>) -> Self {
+        let proposal = course.proposed.map(|proposal| (proposal.shares, proposal.accepted)).unwrap_or_default();
+        let (proposed, accepted) = proposal;
+        let proposed = proposed.into_iter().map(|share| ProposedShareView { accepted: accepted.contains(&share.seller), share });
         Self {
+            proposed_payees: proposed.collect(),
             id: course.id.to_string(),
             slug: course.slug,
             title: course.title,
             description: course.description,
             price: course.price,
-            fee_percent: course.fee_percent.into(),
+            fee_percent: Some(course.fee_percent.into()),
             seller: SellerView { id: course.seller_id.to_string() },
             payees: course.payees,
             published: course.published,
+            taken_down: course.taken_down.map(|one| ReasonView { reason: one.reason, at: written(one.at) }),
             created_at: written(course.created_at),
             updated_at: written(course.updated_at),
             owned,
@@ -123,6 +151,7 @@ pub struct PurchaseView {
     course_slug: String,
     course_title: String,
     status: Status,
+    processing: bool,
     amount: i64,
     currency: &'static str,
     application_fee: i64,
@@ -139,6 +168,15 @@ pub struct PurchaseView {
     paid_at: Option<String>,
 }
 
+impl PurchaseView {
+    /// The same for staff, with Stripe's own reason for a decline.
+    #[must_use]
+    pub fn for_staff(purchase: &Purchase) -> Self {
+        let failure = purchase.attempt().failure.clone().filter(|_| purchase.status() == Status::Failed);
+        Self { failure, ..Self::from(purchase) }
+    }
+}
+
 impl From<&Purchase> for PurchaseView {
     fn from(purchase: &Purchase) -> Self {
         let attempt = purchase.attempt();
@@ -148,6 +186,7 @@ impl From<&Purchase> for PurchaseView {
             course_slug: purchase.course_slug.clone(),
             course_title: purchase.course_title.clone(),
             status: purchase.status(),
+            processing: purchase.processing_since().is_some(),
             amount: purchase.amount(),
             currency: purchase.currency.code(),
             application_fee: purchase.application_fee(),
@@ -156,7 +195,7 @@ impl From<&Purchase> for PurchaseView {
             refunds: refunds(purchase),
             dispute: purchase.disputes().last().map(DisputeView::from),
             attempts: attempt.number,
-            failure: attempt.failure.clone().filter(|_| purchase.status() == Status::Failed),
+            failure: attempt.failure.as_ref().filter(|_| purchase.status() == Status::Failed).map(Failure::told),
             created_at: written(purchase.created_at),
             updated_at: written(purchase.updated_at()),
             paid_at: purchase.paid_at().map(written),
@@ -164,7 +203,7 @@ impl From<&Purchase> for PurchaseView {
     }
 }
 
-/// A refund of a purchase, and what moved with it.
+/// A refund of a purchase and what moved with it.
 #[derive(Debug, Serialize)]
 struct RefundView {
     id: Option<String>,
@@ -177,8 +216,8 @@ struct RefundView {
 
 fn refunds(purchase: &Purchase) -> Vec<RefundView> {
     let refunds = purchase.movements().iter().filter(|movement| movement.kind == MovementKind::Refund);
-    // One that Stripe never made is no refund.
-    let made = refunds.filter(|refund| refund.state != MovementState::Failed || refund.stripe_id.is_some());
+    // A refund that Stripe never made does not count.
+    let made = refunds.filter(|refund| refund.state.stands() || refund.stripe_id.is_some());
     made.map(|refund| {
         let theirs = purchase.movements().iter().filter(|movement| {
             movement.kind == MovementKind::Reversal
@@ -189,12 +228,14 @@ fn refunds(purchase: &Purchase) -> Vec<RefundView> {
             id: refund.stripe_id.clone(),
             amount: refund.amount,
             status: match refund.state {
+                // It waits for the payees' reversals.
+                MovementState::Waiting => "waiting",
                 MovementState::Planned | MovementState::Pending => "pending",
                 MovementState::Done => "succeeded",
                 MovementState::Failed => "failed",
             },
             application_fee_refunded: refund.fee_refunded,
-            transfer_reversed: refund.transfer_reversed + theirs.map(|reversal| reversal.amount).sum::<i64>(),
+            transfer_reversed: purchase.reversed_by_stripe(refund) + theirs.map(|reversal| reversal.amount).sum::<i64>(),
             created_at: written(refund.planned_at),
         }
     })
@@ -265,7 +306,12 @@ pub struct SubscriptionView {
     currency: &'static str,
     charge_type: ChargeType,
     cancel_at_period_end: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_by: Option<EndCause>,
     current_period_end: Option<String>,
+    /// When the new interval and amount take effect, if a switch is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switches_at: Option<String>,
     paid_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -284,12 +330,66 @@ impl From<&Subscription> for SubscriptionView {
             amount: subscription.amount,
             currency: subscription.currency.code(),
             charge_type: subscription.charge_type,
-            cancel_at_period_end: subscription.ending,
+            cancel_at_period_end: subscription.ending || subscription.end.is_some(),
+            ended_by: subscription.end,
             current_period_end: subscription.period_end.map(written),
+            switches_at: subscription.period_end.filter(|_| subscription.switching).map(written),
             paid_until: subscription.paid_until().map(written),
-            failure: subscription.failure.clone(),
+            failure: subscription.failure.as_ref().map(Failure::told),
             created_at: written(subscription.created_at),
             updated_at: written(subscription.updated_at),
+        }
+    }
+}
+
+/// `member`: a subscription as its seller and staff see it.
+#[derive(Debug, Serialize)]
+pub struct MemberView {
+    #[serde(flatten)]
+    subscription: SubscriptionView,
+    buyer_id: UserId,
+    payments: Vec<PeriodView>,
+}
+
+/// The payment for one period. Amounts are in the minor unit of the subscription's currency.
+#[derive(Debug, Serialize)]
+struct PeriodView {
+    invoice: String,
+    paid_until: Option<String>,
+    amount: i64,
+    application_fee: i64,
+    refunded: i64,
+    refundable: i64,
+    disputed: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeView>,
+    net: i64,
+}
+
+impl From<&Subscription> for MemberView {
+    fn from(subscription: &Subscription) -> Self {
+        let period = |payment: &membership::Payment| PeriodView {
+            invoice: payment.invoice.clone(),
+            paid_until: payment.period_end.map(written),
+            amount: payment.amount,
+            application_fee: payment.application_fee - payment.fee_refunded,
+            refunded: payment.refunded(),
+            refundable: if payment.payment_intent.is_some() && !payment.is_held() { payment.refundable() } else { 0 },
+            disputed: payment.disputed(),
+            // Stripe lists the newest first.
+            dispute: payment.disputes.first().map(|dispute| DisputeView {
+                id: dispute.id.clone(),
+                status: dispute.status,
+                amount: dispute.amount,
+                reason: dispute.reason.clone(),
+                opened_at: written(dispute.opened_at.unwrap_or(subscription.updated_at)),
+            }),
+            net: payment.net(subscription.charge_type),
+        };
+        Self {
+            subscription: subscription.into(),
+            buyer_id: subscription.buyer_id.clone(),
+            payments: subscription.payments.iter().map(period).collect(),
         }
     }
 }
@@ -320,7 +420,7 @@ impl From<&Card> for PaymentMethodView {
     }
 }
 
-/// What a seller has made in all, in one currency.
+/// A seller's totals in one currency.
 #[derive(Debug, Serialize)]
 pub struct TotalsView {
     currency: String,
@@ -329,7 +429,7 @@ pub struct TotalsView {
 }
 
 impl TotalsView {
-    /// Of a currency, by its code.
+    /// The totals of the currency with this code.
     #[must_use]
     pub fn new(currency: String, sums: Sums) -> Self {
         Self { currency, sums }
@@ -343,6 +443,7 @@ pub struct SaleView {
     course_id: String,
     course_title: String,
     status: Status,
+    processing: bool,
     amount: i64,
     currency: &'static str,
     application_fee: i64,
@@ -353,9 +454,34 @@ pub struct SaleView {
     #[serde(skip_serializing_if = "Option::is_none")]
     dispute: Option<DisputeView>,
     stripe_fee: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<SettledView>,
     net: i64,
     created_at: String,
     paid_at: Option<String>,
+}
+
+/// How a sale settled, if that is in a different currency from the one charged.
+#[derive(Debug, Serialize)]
+struct SettledView {
+    amount: i64,
+    currency: String,
+    stripe_fee: Option<i64>,
+    transferred: i64,
+    currency_difference: i64,
+}
+
+impl SettledView {
+    fn of(purchase: &Purchase) -> Option<Self> {
+        let settled = purchase.settled().filter(|settled| settled.currency != purchase.currency.code())?;
+        Some(Self {
+            amount: settled.amount,
+            currency: settled.currency.clone(),
+            stripe_fee: purchase.stripe_fee().map(|fee| fee.amount),
+            transferred: purchase.transferred(),
+            currency_difference: purchase.currency_difference(),
+        })
+    }
 }
 
 impl From<&Purchase> for SaleView {
@@ -365,6 +491,7 @@ impl From<&Purchase> for SaleView {
             course_id: purchase.course_id.to_string(),
             course_title: purchase.course_title.clone(),
             status: purchase.status(),
+            processing: purchase.processing_since().is_some(),
             amount: purchase.amount(),
             currency: purchase.currency.code(),
             application_fee: purchase.application_fee(),
@@ -373,7 +500,8 @@ impl From<&Purchase> for SaleView {
             refunded: purchase.refunded(),
             disputed: purchase.disputed(),
             dispute: purchase.disputes().last().map(DisputeView::from),
-            stripe_fee: purchase.stripe_fee(),
+            stripe_fee: purchase.stripe_fee().filter(|fee| fee.currency == purchase.currency.code()).map(|fee| fee.amount),
+            settled: SettledView::of(purchase),
             net: purchase.net(),
             created_at: written(purchase.created_at),
             paid_at: purchase.paid_at().map(written),
@@ -388,7 +516,9 @@ pub struct FindingView {
     kind: &'static str,
     message: String,
     purchase_id: Option<PurchaseId>,
+    subscription_id: Option<SubscriptionId>,
     buyer_id: Option<UserId>,
+    payee_id: Option<UserId>,
     account: Option<String>,
     stripe_id: Option<String>,
     currency: Option<String>,
@@ -408,7 +538,9 @@ impl From<Finding> for FindingView {
             kind: "",
             message: String::new(),
             purchase_id: None,
+            subscription_id: None,
             buyer_id: None,
+            payee_id: None,
             account: None,
             stripe_id: None,
             currency: None,
@@ -420,9 +552,12 @@ impl From<Finding> for FindingView {
             last_found_at: written(finding.last_found_at),
             settled_at: finding.settled_at.map(written),
         };
-        let of = |purchase_id: Option<PurchaseId>| Self { buyer_id: purchase_id.as_ref().map(PurchaseId::buyer), purchase_id, ..view };
+        let of = |purchase_id: Option<PurchaseId>, subscription_id: Option<SubscriptionId>| {
+            let buyer_id = purchase_id.as_ref().map(PurchaseId::buyer).or(subscription_id.as_ref().map(SubscriptionId::buyer));
+            Self { buyer_id, purchase_id, subscription_id, ..view }
+        };
         match finding.found {
-            Found::BooksDifference { line, stripe_id, account, purchase_id, currency, ours, stripe } => Self {
+            Found::BooksDifference { line, stripe_id, account, purchase_id, subscription_id, currency, ours, stripe } => Self {
                 kind: "books_difference",
                 message: difference(line, ours, stripe),
                 account,
@@ -431,7 +566,7 @@ impl From<Finding> for FindingView {
                 amount: Some(ours.unwrap_or(0) - stripe.unwrap_or(0)),
                 ours,
                 stripe,
-                ..of(purchase_id)
+                ..of(purchase_id, subscription_id)
             },
             Found::PaymentOffRecord { payment_intent, account, purchase_id, currency, amount } => Self {
                 kind: "payment_off_record",
@@ -440,13 +575,61 @@ impl From<Finding> for FindingView {
                 stripe_id: Some(payment_intent),
                 currency: Some(currency),
                 amount: Some(amount),
-                ..of(Some(purchase_id))
+                ..of(Some(purchase_id), None)
+            },
+            Found::MoveRefused { purchase_id, subscription_id, gives_back, payee, account, currency, amount, reason, .. } => Self {
+                kind: if gives_back { "reversal_refused" } else { "transfer_refused" },
+                message: if gives_back {
+                    "a payee has to give back what Stripe could not take: it is tried again, and is the payee's debt until then".to_owned()
+                } else {
+                    "a payee waits for a transfer that Stripe refused: it is tried again".to_owned()
+                },
+                payee_id: payee,
+                account,
+                currency: Some(currency),
+                amount: Some(amount),
+                reason: Some(reason),
+                ..of(purchase_id, subscription_id)
+            },
+            Found::RefundFailed { purchase_id, subscription_id, refund, account, currency, amount } => Self {
+                kind: "refund_failed",
+                message: "the buyer's bank sent a refund back: the buyer has to be given the money another way".to_owned(),
+                stripe_id: Some(refund),
+                account,
+                currency: Some(currency),
+                amount: Some(amount),
+                ..of(purchase_id, subscription_id)
+            },
+            Found::PayoutFailed { payout, account, currency, amount, reason } => Self {
+                kind: "payout_failed",
+                message: "a bank sent a payout back: the account's owner waits for the money, and mends it at Stripe".to_owned(),
+                stripe_id: Some(payout),
+                account,
+                currency: Some(currency),
+                amount: Some(amount),
+                reason: Some(reason),
+                ..of(None, None)
+            },
+            Found::CustomerCredit { customer, subscription_id, currency, amount } => Self {
+                kind: "customer_credit",
+                message: "a customer at Stripe has a credit, which pays the next invoice of a membership in place of its member: give it back, and set the balance to zero".to_owned(),
+                stripe_id: Some(customer),
+                currency: Some(currency),
+                amount: Some(amount),
+                ..of(None, Some(subscription_id))
+            },
+            Found::Unreadable { stripe_id, account } => Self {
+                kind: "unreadable",
+                message: "what Stripe has there cannot be read, and is not compared".to_owned(),
+                account,
+                stripe_id: Some(stripe_id),
+                ..of(None, None)
             },
             Found::RepairFailed { purchase_id, reason } => Self {
                 kind: "repair_failed",
                 message: "a purchase that waits for something could not be brought on".to_owned(),
                 reason: Some(reason),
-                ..of(Some(purchase_id))
+                ..of(Some(purchase_id), None)
             },
         }
     }
@@ -459,6 +642,7 @@ fn difference(line: LineKind, ours: Option<i64>, stripe: Option<i64>) -> String 
         LineKind::RefundFailure => "a refund that came back",
         LineKind::Dispute => "what a dispute took",
         LineKind::DisputeReversal => "what a dispute gave back",
+        LineKind::CurrencyDifference => "what a rate made of a refund",
     };
     match (ours, stripe) {
         (None, _) => format!("{what} at Stripe is not in our books"),

@@ -1,4 +1,4 @@
-//! The books: what sellers have made in all, and every movement of money by the hour, to be held against Stripe's.
+//! The books: sellers' all-time totals, and a ledger of every movement of money, by hour, which is compared with Stripe's.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,15 +7,16 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{Item, Key, Store, StoreError, from_item, number, shard, string, to_item};
-use crate::ids::{PurchaseId, SubscriptionId, UserId};
-use crate::money::Currency;
-use crate::purchase::{News, Purchase, Sums};
+use super::debts::Debt;
+use super::keys::DEBTS;
+use super::table::{Item, Key, Store, StoreError, from_item, number, shard, string, to_item};
+use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::purchase::{News, Purchase, Sums};
 
-/// Over how many items a seller's totals are spread: a bestseller's sales would wait for each other at one.
+/// A seller's totals are spread over this many items, so that a bestseller's sales do not contend for one.
 const TOTALS_SHARDS: u32 = 64;
 
-/// Over how many keys a day's ledger is spread.
+/// A day's ledger is spread over this many keys.
 const LEDGER_SHARDS: u32 = 16;
 
 /// What moved.
@@ -28,10 +29,13 @@ pub enum LineKind {
     Refund,
     /// A refund came back.
     RefundFailure,
-    /// A bank withdrew what is disputed.
+    /// A bank withdrew the disputed amount.
     Dispute,
-    /// It gave it back.
+    /// A bank returned it.
     DisputeReversal,
+    /// What a refund cost more or less than its part of the charge brought
+    /// in, because the exchange rate changed. Stripe has no such line.
+    CurrencyDifference,
 }
 
 /// A line of the ledger.
@@ -39,27 +43,27 @@ pub enum LineKind {
 pub struct Line {
     /// What moved.
     pub kind: LineKind,
-    /// The PaymentIntent of a charge; otherwise the refund's or the dispute's own id.
+    /// The PaymentIntent of a charge; otherwise the id of the refund or dispute.
     pub stripe_id: String,
-    /// The connected account that it moved on; none is the platform's own.
+    /// The connected account it moved on; `None` is the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// In the minor unit; negative where money left the account.
+    /// In the minor unit; negative if money left the account.
     pub amount: i64,
     /// Lower-case ISO 4217.
     pub currency: String,
-    /// Whose money: a purchase's,
+    /// The purchase that the money belongs to,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purchase_id: Option<PurchaseId>,
     /// or a subscription's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
-    /// When, in Unix seconds: by Stripe's clock where it is known.
+    /// When, in Unix seconds: by Stripe's clock if known.
     pub at: i64,
 }
 
 impl Line {
-    /// The id of whose money it is.
+    /// The id of the purchase or subscription that the money belongs to.
     #[must_use]
     pub fn whose(&self) -> &str {
         let purchase = self.purchase_id.as_ref().map(PurchaseId::as_str);
@@ -72,7 +76,7 @@ fn ledger_key(day: i64, part: u32, line: impl Into<String>) -> Key {
     Key::new(format!("LEDGER#{day}#{part:02}"), line)
 }
 
-/// What the lines of an hour of their day begin with.
+/// The prefix of the lines of an hour, within its day.
 fn hour_of_day(hour: i64) -> String {
     format!("{:02}", hour.rem_euclid(24))
 }
@@ -84,7 +88,7 @@ pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     to_item(&ledger_key(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS), name), line)
 }
 
-/// The lines that news bring.
+/// The ledger lines for some news.
 pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
     let at = purchase.updated_at().unix_timestamp();
     let line = |kind: LineKind, stripe_id: &str, amount: i64, at: i64| Line {
@@ -115,12 +119,26 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
         News::RefundFailed(number) => refund(LineKind::RefundFailure, *number, 1),
         News::DisputeWithdrawn(id) => dispute(LineKind::Dispute, id, -1),
         News::DisputeReinstated(id) => dispute(LineKind::DisputeReversal, id, 1),
-        News::NotPaid(_) | News::DisputeOpened(_) | News::DisputeClosed(_) => None,
+        News::Converted(number) => {
+            let refund = purchase.movement(*number)?;
+            let line = line(LineKind::CurrencyDifference, refund.stripe_id.as_deref()?, purchase.conversion_of(refund)?, at);
+            Some(Line { currency: refund.settled.as_ref()?.currency.clone(), ..line })
+        }
+        News::NotPaid(_) | News::DisputeOpened(_) | News::DisputeClosed(_) | News::MoveRefused(_) | News::MoveDone(_) => None,
     });
     lines.collect()
 }
 
-/// The columns of the totals, by name.
+/// A seller's balance with the platform.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// What they have made in total, by currency.
+    pub by_currency: BTreeMap<String, Sums>,
+    /// What they owe, oldest purchases first.
+    pub debts: Vec<Debt>,
+}
+
+/// The names of the totals' columns, with their amounts.
 fn columns(sums: &Sums) -> [(&'static str, i64); 7] {
     [
         ("sales", sums.sales),
@@ -134,30 +152,31 @@ fn columns(sums: &Sums) -> [(&'static str, i64); 7] {
 }
 
 impl Store {
-    /// Adds to the seller's totals what they lack of a purchase or a subscription, by its id.
-    pub(super) fn add_sums(&self, seller: &UserId, of: &str, currency: Currency, lacking: Sums) -> Option<TransactWriteItem> {
-        if lacking == Sums::default() {
+    /// Adds to a seller's totals what they lack of the purchase or subscription with the id `of`.
+    pub(super) fn add_sums(&self, seller: &UserId, of: &str, lacking: &[(String, Sums)]) -> Option<TransactWriteItem> {
+        if lacking.iter().all(|(_, sums)| *sums == Sums::default()) {
             return None;
         }
         let part = shard(of, TOTALS_SHARDS);
         let key = Key::new(format!("USER#{seller}"), format!("TOTALS#{part:02}"));
         let mut update = Update::builder().table_name(&self.table).set_key(Some(key.attributes()));
         let mut terms = Vec::new();
-        for (name, amount) in columns(&lacking).into_iter().filter(|(_, amount)| *amount != 0) {
-            terms.push(format!("#{name} :{name}"));
+        let all = lacking.iter().flat_map(|(currency, sums)| columns(sums).map(|(name, amount)| (format!("{currency}_{name}"), amount)));
+        for (column, amount) in all.filter(|(_, amount)| *amount != 0) {
+            terms.push(format!("#{column} :{column}"));
             update = update
-                .expression_attribute_names(format!("#{name}"), format!("{}_{name}", currency.code()))
-                .expression_attribute_values(format!(":{name}"), number(amount));
+                .expression_attribute_names(format!("#{column}"), &column)
+                .expression_attribute_values(format!(":{column}"), number(amount));
         }
         let update = update.update_expression(format!("ADD {}", terms.join(", "))).build();
         Some(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build())
     }
 
-    /// What a seller has made in all, by currency.
+    /// What a seller has made in total, by currency, and what they owe: one query.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn totals_of(&self, seller: &UserId) -> Result<BTreeMap<String, Sums>, StoreError> {
+    /// If DynamoDB fails.
+    pub async fn totals_of(&self, seller: &UserId) -> Result<Totals, StoreError> {
         let answer = self
             .client
             .query()
@@ -169,8 +188,12 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
-        let mut totals: BTreeMap<String, Sums> = BTreeMap::new();
+        let (mut totals, mut debts): (BTreeMap<String, Sums>, Vec<Debt>) = Default::default();
         for item in answer.items.unwrap_or_default() {
+            if item.get("sk").and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk.starts_with(DEBTS)) {
+                debts.push(from_item(item)?);
+                continue;
+            }
             for (name, value) in &item {
                 let (Some((currency, column)), AttributeValue::N(value)) = (name.split_once('_'), value) else { continue };
                 let sums = totals.entry(currency.to_owned()).or_default();
@@ -187,13 +210,13 @@ impl Store {
                 }
             }
         }
-        Ok(totals)
+        Ok(Totals { by_currency: totals, debts })
     }
 
-    /// The ledger's lines of some hours, counted from 1970.
+    /// The ledger's lines of some hours. Hours are counted from 1970.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn ledger(&self, hours: Range<i64>) -> Result<Vec<Line>, StoreError> {
         let mut lines = Vec::new();
         let mut from = hours.start;
@@ -219,7 +242,7 @@ impl Store {
         Ok(lines)
     }
 
-    /// The hour of a moment, counted from 1970.
+    /// The hour of a point in time, counted from 1970.
     #[must_use]
     pub fn hour_of(at: OffsetDateTime) -> i64 {
         at.unix_timestamp().div_euclid(3600)

@@ -1,37 +1,25 @@
-//! Courses. The item under the slug carries the whole course, so that its page is one read; both are always written
-//! in one transaction.
+//! Courses. The item under the slug contains the whole course, so that its
+//! page takes one read. Both items are always written in one transaction.
 
 use serde::{Deserialize, Serialize};
 
-use super::memberships::member_key;
+use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
 use super::page::{List, Page, Paged};
-use super::purchases::{Slot, slot_key};
-use super::sessions::{Token, signed_in};
-use super::users::profile;
-use super::{Item, Key, Store, StoreError, Written, from_item, string, to_item};
-use crate::course::{Content, Course, check_slug};
-use crate::ids::{CourseId, UserId};
-use crate::membership;
-use crate::user::User;
-
-pub(super) fn course_key(id: &CourseId) -> Key {
-    Key::new(format!("USER#{}", id.seller()), format!("COURSE#{id}"))
-}
-
-fn slug_key(slug: &str) -> Key {
-    Key::new(format!("SLUG#{slug}"), "SLUG")
-}
-
-fn content_key(id: &CourseId) -> Key {
-    Key::new(format!("USER#{}", id.seller()), format!("CONTENT#{id}"))
-}
+use super::sessions::signed_in;
+use super::table::{Item, Store, StoreError, Written, from_item, string, to_item};
+use super::token::Token;
+use crate::domain::course::{Content, Course, check_slug};
+use crate::domain::ids::{CourseId, UserId};
+use crate::domain::membership;
+use crate::domain::purchase::Slot;
+use crate::domain::user::User;
 
 #[derive(Serialize, Deserialize)]
 struct SlugOwner {
     course: Course,
 }
 
-/// All that a reader's request needs to know.
+/// Everything a reader's request needs.
 #[derive(Debug)]
 pub struct ForReader {
     /// What there is to read.
@@ -44,7 +32,7 @@ pub struct ForReader {
 
 fn course_item(course: &Course) -> Result<Item, StoreError> {
     let mut item = to_item(&course_key(&course.id), course)?;
-    if course.published && !course.deleted {
+    if course.is_offered() {
         item.insert("gsi1pk".to_owned(), string("COURSES"));
         item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", course.created_at.unix_timestamp_nanos(), course.id)));
     }
@@ -52,19 +40,19 @@ fn course_item(course: &Course) -> Result<Item, StoreError> {
 }
 
 impl Store {
-    /// Adds a course with a slug that no other has.
+    /// Adds a course with an unused slug.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the slug is taken.
+    /// If DynamoDB fails. [`Written::No`] if the slug is taken.
     pub async fn add_course(&self, course: &Course) -> Result<Written, StoreError> {
         let owner = to_item(&slug_key(&course.slug), &SlugOwner { course: course.clone() })?;
         self.transact(&[self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()]).await
     }
 
-    /// Replaces a course that was read as `old`; a deleted one gives its slug back.
+    /// Replaces a course that was read as `old`. A deleted course releases its slug.
     ///
     /// # Errors
-    /// Where DynamoDB fails. `No(0)` where another request changed the course, `No(1)` where the new slug is taken.
+    /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken.
     pub async fn replace_course(&self, old: &Course, new: &Course) -> Result<Written, StoreError> {
         let mut items = vec![self.put(course_item(new)?).if_version(Some(old.version))];
         let owner = to_item(&slug_key(&new.slug), &SlugOwner { course: new.clone() })?;
@@ -79,11 +67,11 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// The course at a slug, published or not, and the signed-in user where a token is given: one trip. A course's id stands for
-    /// its slug, also after the course was deleted and the slug given to another.
+    /// The course at a slug, published or not, and the signed-in user if a token is given: one trip. The
+    /// course's id also works as a slug, even after the course was deleted and another took its slug.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn course_by_slug(
         &self,
         slug: &str,
@@ -91,7 +79,7 @@ impl Store {
         now: time::OffsetDateTime,
     ) -> Result<(Option<Course>, Option<User>), StoreError> {
         let id = slug.parse::<CourseId>().ok();
-        // What no slug can be, no course has; DynamoDB would refuse a key of that length.
+        // No course has an invalid slug, and DynamoDB would refuse a key that is too long.
         let key = id.as_ref().map(course_key).or_else(|| check_slug(slug).is_ok().then(|| slug_key(slug)));
         let read = |item: Item| match &id {
             Some(_) => from_item::<Course>(item),
@@ -114,26 +102,25 @@ impl Store {
     /// A course, published, deleted or not.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn course(&self, id: &CourseId) -> Result<Option<Course>, StoreError> {
         self.get(&course_key(id)).await
     }
 
-    /// Replaces what a course's buyers read.
+    /// Replaces a course's content.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn put_content(&self, course: &CourseId, content: &Content) -> Result<(), StoreError> {
         let item = to_item(&content_key(course), content)?;
         let _unconditional = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 
-    /// What a course's buyers and the seller's members read, with a user's purchase of the course and their subscription to the
-    /// membership: one trip.
+    /// A course's content, with a user's purchase of the course and their subscription to the seller's membership: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<ForReader, StoreError> {
         let (content, slot, member) = (content_key(course), slot_key(reader, course), member_key(reader, &course.seller()));
         let mut found = self.get_all([content.clone(), slot.clone(), member.clone()]).await?;
@@ -144,19 +131,19 @@ impl Store {
         })
     }
 
-    /// Published courses, the newest first.
+    /// Published courses, newest first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn published_courses(&self, page: &Page) -> Result<Paged<Course>, StoreError> {
         self.list(List::Index { pk: "COURSES".to_owned() }, page).await
     }
 
-    /// Published courses that have all the words in their title or description, the newest first. A page may be
-    /// short, or empty, and still have a next one: a bounded number of courses is looked at for each.
+    /// Published courses that contain all the words in their title or description, newest first. A page may be
+    /// short or empty and still have a next one, because only a limited number of courses is checked for each.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn search_courses(&self, words: &[String], page: &Page) -> Result<Paged<Course>, StoreError> {
         self.search(List::Index { pk: "COURSES".to_owned() }, page, &|course: &Course| {
             let text = format!("{} {}", course.title, course.description).to_lowercase();
@@ -168,9 +155,19 @@ impl Store {
     /// A seller's own courses, published or not.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn courses_of(&self, seller: &UserId, page: &Page) -> Result<Paged<Course>, StoreError> {
         let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
         self.search(list, page, &|course: &Course| !course.deleted).await
+    }
+
+    /// Whether a seller has a course that members can read.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn has_published_course(&self, seller: &UserId) -> Result<bool, StoreError> {
+        let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
+        let is_read = |course: &Course| course.published && !course.deleted;
+        Ok(!self.search(list, &Page { limit: 1, after: None }, &is_read).await?.items.is_empty())
     }
 }

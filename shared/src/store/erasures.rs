@@ -1,19 +1,22 @@
-//! What is left of a person who erased their account, until Stripe has forgotten them too.
+//! What remains of an erased user until Stripe has deleted them too.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Item, Key, Store, StoreError, Written, from_item, number, string, to_item};
-use crate::ids::UserId;
-use crate::user::{PLATFORM, User};
+use super::table::{Item, Key, Store, StoreError, Written, from_item, number, string, to_item};
+use crate::domain::charging::PLATFORM;
+use crate::domain::ids::UserId;
+use crate::domain::user::User;
 
-/// How long after the erasure Stripe is asked for customers first: what runs at that moment has come to its end by then, and Stripe's
-/// search has it.
+/// How long after the erasure Stripe is first searched for customers. By
+/// then, requests in progress have ended and Stripe's search is up to date.
 const SETTLING: Duration = Duration::minutes(5);
 
-/// A customer that is to be deleted.
+/// A customer to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// `acct_…`, or [`PLATFORM`].
@@ -22,23 +25,23 @@ pub struct Customer {
     pub id: String,
 }
 
-/// An erased person: ids alone, which name nobody.
+/// An erased person: only ids, which identify nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Who it was.
+    /// The erased user.
     pub user_id: UserId,
     /// When the account was erased here.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// Their customers that Stripe still has.
     pub customers: Vec<Customer>,
-    /// The accounts, [`PLATFORM`] among them, on which Stripe is to be asked for more.
+    /// The accounts, including [`PLATFORM`], on which to search for more customers.
     #[serde(default)]
     pub places: Vec<String>,
-    /// When to go on; none where nothing is left to do, or was given up.
+    /// When to continue; `None` if nothing is left to do or it was given up.
     #[serde(with = "time::serde::rfc3339::option")]
     pub due_at: Option<OffsetDateTime>,
-    /// How often that was tried.
+    /// How many times it was tried.
     pub tries: u32,
     /// Counts writes.
     pub version: u64,
@@ -48,7 +51,7 @@ fn key(user: &UserId) -> Key {
     Key::new(format!("USER#{user}"), "ERASED")
 }
 
-/// All that are due stand under one key of the index: there are few, and none of them long.
+/// All due erasures share one key of the index, because there are few and none stays long.
 const DUE: &str = "ERASURES";
 
 fn sort_key(due_at: OffsetDateTime, user: &str) -> String {
@@ -65,7 +68,7 @@ fn item(erasure: &Erasure) -> Result<Item, StoreError> {
 }
 
 impl Erasure {
-    /// Whether Stripe knows nothing more.
+    /// Whether nothing is left at Stripe.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.customers.is_empty() && self.places.is_empty()
@@ -73,13 +76,15 @@ impl Erasure {
 }
 
 impl Store {
-    /// Begins the erasure at Stripe of a person who is erased here. Part of the transaction that does.
+    /// Starts the erasure at Stripe. Part of the transaction that erases the user here.
     pub(super) fn begin_erasure(&self, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
-        let customers = user.customers.iter().map(|(account, id)| Customer { account: account.clone(), id: id.clone() });
+        // One customer on the platform can be recorded for several currencies, under a key for each.
+        let account = |place: &str| if place.starts_with(PLATFORM) { PLATFORM.to_owned() } else { place.to_owned() };
+        let customers: BTreeSet<(String, &String)> = user.customers.iter().map(|(place, id)| (account(place), id)).collect();
         let erasure = Erasure {
             user_id: user.id.clone(),
             at: now,
-            customers: customers.collect(),
+            customers: customers.into_iter().map(|(account, id)| Customer { account, id: id.clone() }).collect(),
             places: std::iter::once(PLATFORM.to_owned()).chain(user.customers_asked.iter().cloned()).collect(),
             due_at: Some(now + SETTLING),
             tries: 0,
@@ -88,10 +93,10 @@ impl Store {
         Ok(self.put(item(&erasure)?).always())
     }
 
-    /// Up to `limit` erasures that are due, the longest due first.
+    /// Up to `limit` due erasures, longest due first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn due_erasures(&self, now: OffsetDateTime, limit: i32) -> Result<Vec<Erasure>, StoreError> {
         let answer = self
             .client
@@ -108,20 +113,20 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().map(from_item).collect()
     }
 
-    /// Writes how far an erasure has come. [`Written::No`] where it was written since it was read.
+    /// Saves an erasure's progress. [`Written::No`] if it was written since it was read.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn write_erasure(&self, erasure: &mut Erasure) -> Result<Written, StoreError> {
         let seen = erasure.version;
         erasure.version += 1;
         self.transact(&[self.put(item(erasure)?).if_version(Some(seen))]).await
     }
 
-    /// Adds a customer that was made for a person while they erased their account. Nothing where they did not.
+    /// Adds a customer that was created for a user during their erasure. Does nothing if the user was not erased.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn leave_to_erasure(&self, user: &UserId, account: &str, customer: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let customer = Customer { account: account.to_owned(), id: customer.to_owned() };
         let one = AttributeValue::L(vec![serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(&customer)?]);

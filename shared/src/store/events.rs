@@ -1,13 +1,14 @@
-//! Webhook events that were handled. The mark is written in the transaction that carries the event's effect, so
-//! that each is handled once, whatever crashes in between.
+//! Handled webhook events. The mark is written in the same transaction as
+//! the event's effect, so each event takes effect once, even after a crash.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Key, Store, StoreError, Written, number, to_item};
+use super::keys::event_key;
+use super::table::{Store, StoreError, Written, number, to_item};
 
-/// Stripe repeats an event for up to three days, and can be asked to for thirty.
+/// Stripe retries an event for up to three days, and can be asked to resend it for thirty.
 const REMEMBERED: Duration = Duration::days(35);
 
 #[derive(Serialize, Deserialize)]
@@ -29,10 +30,6 @@ pub struct EventMark {
     pub at: OffsetDateTime,
 }
 
-pub(super) fn event_key(id: &str) -> Key {
-    Key::new(format!("EVENT#{id}"), "EVENT")
-}
-
 impl Store {
     pub(super) fn mark(&self, mark: &EventMark) -> Result<TransactWriteItem, StoreError> {
         let mut item = to_item(&event_key(&mark.id), &Handled { kind: mark.kind.clone(), at: mark.at })?;
@@ -43,7 +40,7 @@ impl Store {
     /// Marks an event that has no effect on a purchase.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where it was handled before.
+    /// If DynamoDB fails. [`Written::No`] if it was handled before.
     pub async fn mark_handled(&self, mark: &EventMark) -> Result<Written, StoreError> {
         self.transact(&[self.mark(mark)?]).await
     }
@@ -51,7 +48,7 @@ impl Store {
     /// Whether an event was handled.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn is_handled(&self, id: &str) -> Result<bool, StoreError> {
         Ok(self.get::<Handled>(&event_key(id)).await?.is_some())
     }

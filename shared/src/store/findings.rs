@@ -1,69 +1,146 @@
-//! What the reconciliation found that a person should know of. What is found again is the same item; it goes ninety days
-//! after it was found last.
+//! What the reconciliation found that a person should know. The same finding
+//! is always the same item. It expires ninety days after it was last found.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::books::LineKind;
+use super::keys::finding_key;
 use super::page::{List, Page, Paged};
-use super::{Item, Key, Store, StoreError, number, string};
-use crate::entropy::digest;
-use crate::http::view::written;
-use crate::ids::PurchaseId;
+use super::table::{Item, Store, StoreError, number, string};
+use crate::base::clock::written;
+use crate::base::entropy::digest;
+use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
 
-/// How long a finding is kept after it was found last.
+/// How long a finding is kept after it was last found.
 const KEPT: Duration = Duration::days(90);
 
-/// The index's partition that lists them.
+/// The index partition that lists them.
 const LIST: &str = "FINDINGS";
 
 /// What was found. Amounts are in the minor unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Found {
-    /// A line of our books and Stripe's balance transaction do not say the same.
+    /// A line of our books differs from Stripe's balance transaction.
     BooksDifference {
         /// What moved.
         line: LineKind,
-        /// The PaymentIntent of a charge; otherwise the refund's or the dispute's own id.
+        /// The PaymentIntent of a charge; otherwise the id of the refund or dispute.
         stripe_id: String,
-        /// The connected account; none is the platform's own.
+        /// The connected account; `None` is the platform's own.
         account: Option<String>,
-        /// Whose money, where that is known.
+        /// If known, the purchase that the money belongs to,
         purchase_id: Option<PurchaseId>,
+        /// or a subscription's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subscription_id: Option<SubscriptionId>,
         /// Lower-case ISO 4217.
         currency: String,
-        /// What our books say; none where they say nothing.
+        /// The amount in our books; `None` if they have no such line.
         ours: Option<i64>,
-        /// What Stripe says; none where it says nothing.
+        /// The amount at Stripe; `None` if Stripe has no such movement.
         stripe: Option<i64>,
     },
-    /// A payment of ours at Stripe that no purchase is known to have made.
+    /// A payment of ours at Stripe that no purchase on record made.
     PaymentOffRecord {
         /// `pi_…`
         payment_intent: String,
-        /// The connected account; none is the platform's own.
+        /// The connected account; `None` is the platform's own.
         account: Option<String>,
-        /// Which purchase it says it is for.
+        /// The purchase that its metadata names.
         purchase_id: PurchaseId,
         /// Lower-case ISO 4217.
         currency: String,
-        /// How much it is.
+        /// The amount.
         amount: i64,
     },
-    /// A purchase that waits for something, and could not be brought on.
+    /// Stripe refused a transfer to a payee or a reversal. It is retried automatically, at growing intervals.
+    MoveRefused {
+        /// The purchase,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription to a membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subscription_id: Option<SubscriptionId>,
+        /// The movement's number.
+        movement: u32,
+        /// Whether a payee must return money; otherwise a payee is waiting for it.
+        gives_back: bool,
+        /// The payee.
+        payee: Option<UserId>,
+        /// Their account.
+        account: Option<String>,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The amount.
+        amount: i64,
+        /// Stripe's code.
+        reason: String,
+    },
+    /// A buyer's bank sent a refund back. The buyer must get the money another way.
+    RefundFailed {
+        /// The purchase,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription to a membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subscription_id: Option<SubscriptionId>,
+        /// `re_…`
+        refund: String,
+        /// The charged account; `None` is the platform's own.
+        account: Option<String>,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The amount.
+        amount: i64,
+    },
+    /// A bank sent a payout back. The account's owner is waiting for the money.
+    PayoutFailed {
+        /// `po_…`
+        payout: String,
+        /// The connected account; `None` is the platform's own.
+        account: Option<String>,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The amount.
+        amount: i64,
+        /// Stripe's code.
+        reason: String,
+    },
+    /// A customer on the platform has a credit, left by an earlier version or by somebody in
+    /// Stripe's Dashboard. It would pay the next invoice of a running membership of any seller.
+    CustomerCredit {
+        /// `cus_…`
+        customer: String,
+        /// A subscription that it would pay.
+        subscription_id: SubscriptionId,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The amount.
+        amount: i64,
+    },
+    /// A payment or balance transaction at Stripe that this program cannot parse and so cannot compare.
+    Unreadable {
+        /// `pi_…` or `txn_…`; empty if that cannot be read either.
+        stripe_id: String,
+        /// The connected account; `None` is the platform's own.
+        account: Option<String>,
+    },
+    /// A stuck purchase that could not be repaired.
     RepairFailed {
         /// Which purchase.
         purchase_id: PurchaseId,
-        /// Why: the [code](crate::error::Error::code) of what went wrong.
+        /// The [code](crate::domain::error::Error::code) of the error.
         reason: String,
     },
 }
 
 impl Found {
-    /// The same for the same thing, however often it is found.
+    /// The same id each time the same thing is found.
     #[must_use]
     pub fn id(&self) -> String {
         let subject = match self {
@@ -71,6 +148,15 @@ impl Found {
                 format!("books#{}#{line:?}#{stripe_id}", account.as_deref().unwrap_or_default())
             }
             Self::PaymentOffRecord { payment_intent, .. } => format!("payment#{payment_intent}"),
+            Self::MoveRefused { purchase_id, subscription_id, movement, .. } => {
+                let purchase = purchase_id.as_ref().map(PurchaseId::as_str);
+                let whose = purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default();
+                format!("move#{whose}#{movement}")
+            }
+            Self::RefundFailed { refund, .. } => format!("refund-failed#{refund}"),
+            Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
+            Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
+            Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),
         };
         let mut id = digest(&subject);
@@ -84,38 +170,63 @@ impl Found {
 pub struct Finding {
     /// What was found.
     pub found: Found,
-    /// When it was found first.
+    /// When it was first found.
     #[serde(with = "time::serde::rfc3339")]
     pub found_at: OffsetDateTime,
-    /// When it was found last.
+    /// When it was last found.
     #[serde(with = "time::serde::rfc3339")]
     pub last_found_at: OffsetDateTime,
-    /// When the reconciliation mended it; none where a person has to.
+    /// When the reconciliation fixed it; `None` if a person has to.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<OffsetDateTime>,
-}
-
-fn finding_key(id: &str) -> Key {
-    Key::new(format!("FINDING#{id}"), "FINDING")
 }
 
 fn refused(error: &SdkError<UpdateItemError>) -> bool {
     matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_)))
 }
 
+/// A finding that is found again keeps its place in the list.
+const KEEP: &str = "SET found_at = if_not_exists(found_at, :now), gsi1pk = if_not_exists(gsi1pk, :list), \
+                    gsi1sk = if_not_exists(gsi1sk, :place), #found = :found, last_found_at = :now, #ttl = :ttl REMOVE settled_at";
+
 impl Store {
-    /// Writes down what was found. What was found before keeps its place in the list, and is open again where it was settled.
+    /// The same as [`Store::keep_finding`], as part of the transaction that causes it.
+    pub(super) fn keep_finding_with(&self, found: &Found, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
+        let id = found.id();
+        let found: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(found)?;
+        let update = Update::builder().table_name(&self.table).set_key(Some(finding_key(&id).attributes())).update_expression(KEEP);
+        let update = update
+            .expression_attribute_names("#found", "found")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", string(written(now)))
+            .expression_attribute_values(":list", string(LIST))
+            .expression_attribute_values(":place", string(format!("{:020}#{id}", now.unix_timestamp_nanos())))
+            .expression_attribute_values(":found", aws_sdk_dynamodb::types::AttributeValue::M(found))
+            .expression_attribute_values(":ttl", number((now + KEPT).unix_timestamp()));
+        Ok(TransactWriteItem::builder().update(update.build().expect("a table, a key and an expression are given")).build())
+    }
+
+    /// Marks a finding from an earlier transaction as settled, as part of the transaction that fixes it.
+    pub(super) fn settle_finding_with(&self, found: &Found, now: OffsetDateTime) -> TransactWriteItem {
+        let update = Update::builder().table_name(&self.table).set_key(Some(finding_key(&found.id()).attributes()));
+        let update = update
+            .update_expression("SET settled_at = :now, #ttl = :ttl")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", string(written(now)))
+            .expression_attribute_values(":ttl", number((now + KEPT).unix_timestamp()));
+        TransactWriteItem::builder().update(update.build().expect("a table, a key and an expression are given")).build()
+    }
+
+    /// Records a finding. One that was found before keeps its place in the list and is reopened if it was settled.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn keep_finding(&self, found: &Found, now: OffsetDateTime) -> Result<(), StoreError> {
         let id = found.id();
         let found: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(found)?;
-        let expression = "SET found_at = if_not_exists(found_at, :now), gsi1pk = if_not_exists(gsi1pk, :list), \
-                          gsi1sk = if_not_exists(gsi1sk, :place), #found = :found, last_found_at = :now, #ttl = :ttl REMOVE settled_at";
         let update = self.client.update_item().table_name(&self.table).set_key(Some(finding_key(&id).attributes()));
         update
-            .update_expression(expression)
+            .update_expression(KEEP)
             .expression_attribute_names("#found", "found")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":now", string(written(now)))
@@ -129,10 +240,10 @@ impl Store {
         Ok(())
     }
 
-    /// Marks what was found as mended. Nothing happens where it was never found, or is settled.
+    /// Marks a finding as settled. Does nothing if it was never found or is already settled.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn settle_finding(&self, found: &Found, now: OffsetDateTime) -> Result<(), StoreError> {
         let update = self
             .client
@@ -149,10 +260,10 @@ impl Store {
         }
     }
 
-    /// Findings, the newest first.
+    /// Findings, newest first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn findings(&self, page: &Page) -> Result<Paged<Finding>, StoreError> {
         self.list(List::Index { pk: LIST.to_owned() }, page).await
     }

@@ -1,42 +1,25 @@
-//! Links between sellers and Stripe accounts, and the sealed tokens that came with them.
+//! Links between sellers and Stripe accounts, and their sealed tokens.
 
-use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::made_accounts::MadeAccount;
-use super::users::profile;
-use super::{Key, Store, StoreError, Written, string, to_item};
-use crate::ids::UserId;
-use crate::user::{AccountState, StripeLink};
-
-fn account_key(account: &str) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "ACCOUNT")
-}
-
-fn tokens_key(user: &UserId) -> Key {
-    Key::new(format!("USER#{user}"), "STRIPE")
-}
+use super::keys::{account_key, profile, tokens_key};
+use super::table::{Item, Store, StoreError, Written, string, to_item};
+use crate::domain::ids::UserId;
+use crate::domain::sealed::SealedTokens;
+use crate::domain::user::{AccountState, MadeAccount, StripeLink};
 
 #[derive(Serialize, Deserialize)]
 struct AccountOwner {
     user_id: UserId,
 }
 
-/// A seller's OAuth tokens, sealed with the seller's id as associated data.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SealedTokens {
-    /// Which key sealed them.
-    pub key_id: String,
-    /// Nonce and ciphertext, in base64.
-    pub sealed: String,
-}
-
-/// How linking ended.
+/// The outcome of linking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linked {
     /// The account is linked.
     Yes,
-    /// The user is no seller, or has another account linked.
+    /// The user is not a seller, or has linked another account.
     UserRefused,
     /// Another seller has linked the account.
     AccountTaken,
@@ -51,28 +34,29 @@ fn linked(written: Written) -> Linked {
 }
 
 impl Store {
-    /// Links an account to a seller: both, or nothing. Linking the same account again renews its tokens.
+    /// Links an account to a seller atomically. Linking the same account again replaces its tokens.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn link(&self, user: &UserId, link: &StripeLink, tokens: &SealedTokens) -> Result<Linked, StoreError> {
         let mut items = self.linking(user, link)?;
         items.push(self.put(to_item(&tokens_key(user), tokens)?).always());
         Ok(linked(self.transact(&items).await?))
     }
 
-    /// Links an account that the platform made, and notes that it did, unless another was begun since. Such an account has
-    /// no tokens.
+    /// Links an account that the platform created, and records that, unless
+    /// another creation has begun since. Such accounts have no tokens.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn link_made(&self, user: &UserId, link: &StripeLink, made: &MadeAccount) -> Result<Linked, StoreError> {
         let mut items = self.linking(user, link)?;
         items.push(self.note_made(user, made)?);
         Ok(linked(self.transact(&items).await?))
     }
 
-    /// The parts of a transaction that every linking has: the user's, the account's, and from when on the account is read.
+    /// The part of the transaction that all linking has in common: the user's
+    /// item, the account's, and the time from which the account is read.
     fn linking(&self, user: &UserId, link: &StripeLink) -> Result<Vec<TransactWriteItem>, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
@@ -80,7 +64,7 @@ impl Store {
             .update_expression("SET stripe = :link")
             .condition_expression("is_seller = :true AND (attribute_not_exists(stripe) OR stripe.account_id = :account)")
             .expression_attribute_values(":link", serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(link)?)
-            .expression_attribute_values(":true", super::AttributeValue::Bool(true))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":account", string(&link.account_id))
             .build()
             .expect("a table, a key and an expression are given");
@@ -98,11 +82,10 @@ impl Store {
         ])
     }
 
-    /// Forgets the link to `account` and its tokens: the account is free to be linked again, by anybody. What was
-    /// sold stays.
+    /// Deletes the link to `account` and its tokens, so that anybody can link the account again. Past sales stay.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the user has no such link any more.
+    /// If DynamoDB fails. [`Written::No`] if the user no longer has this link.
     pub async fn unlink(&self, user: &UserId, account: &str) -> Result<Written, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
@@ -117,10 +100,10 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Notes how a linked account stands at Stripe, unless something newer is noted already.
+    /// Records a linked account's state at Stripe, unless a newer one is on record.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the user has no such link any more, or more is known of it.
+    /// If DynamoDB fails. [`Written::No`] if the user no longer has this link, or a newer state is on record.
     pub async fn set_account_state(&self, user: &UserId, account: &str, state: &AccountState) -> Result<Written, StoreError> {
         let mut update = Update::builder()
             .table_name(&self.table)
@@ -129,7 +112,7 @@ impl Store {
                 "stripe.account_id = :account AND (attribute_not_exists(stripe.asked_at) OR stripe.asked_at <= :asked_at)",
             )
             .expression_attribute_values(":account", string(account));
-        let fields: super::Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(state)?;
+        let fields: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(state)?;
         let mut parts = Vec::new();
         for (name, value) in fields {
             parts.push(format!("stripe.{name} = :{name}"));
@@ -143,23 +126,23 @@ impl Store {
     /// The seller who has linked an account.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn owner_of_account(&self, account: &str) -> Result<Option<UserId>, StoreError> {
         Ok(self.get::<AccountOwner>(&account_key(account)).await?.map(|owner| owner.user_id))
     }
 
-    /// The sealed tokens of a seller.
+    /// A seller's sealed tokens.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn sealed_tokens(&self, user: &UserId) -> Result<Option<SealedTokens>, StoreError> {
         self.get(&tokens_key(user)).await
     }
 
-    /// Puts other tokens in the place of those that were read, unless they were replaced or taken away since.
+    /// Replaces tokens, unless they were replaced or deleted since they were read.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn replace_tokens(&self, user: &UserId, seen: &SealedTokens, tokens: &SealedTokens) -> Result<Written, StoreError> {
         let put = aws_sdk_dynamodb::types::Put::builder()
             .table_name(&self.table)

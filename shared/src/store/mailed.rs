@@ -1,18 +1,24 @@
-//! Single-use tokens that travel by mail: one sets a new password, the other confirms an address. Only their digests are
-//! stored. They are made when the mail is sent, so that none ever stands in the table or in its stream.
+//! Single-use tokens sent by mail: one kind sets a new password, the other confirms an address. Only their digests
+//! are stored. Tokens are generated when the mail is sent, so they never appear in the table or its stream.
 //!
-//! A token holds for the address that it was sent to and, to set a password, for the password that was lost: the first one
-//! that is used so ends all others.
+//! A token is valid only for the address it was sent to. A token that sets a password
+//! is also valid only for the old password, so using one invalidates all others.
+//!
+//! A third kind undoes a change of address: it goes to the old address, sets a password, and gives the account that address back. Whoever
+//! took the account over can invalidate it with no further change; only an undone change does.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::sessions::Token;
-use super::users::profile;
-use super::{Key, Store, StoreError, Written, from_item, number, string, to_item};
-use crate::entropy::digest;
-use crate::user::User;
+use super::credentials::same_password;
+use super::keys::profile;
+use super::outbox::Mail;
+use super::table::{Key, Store, StoreError, Written, from_item, number, string, to_item};
+use super::token::Token;
+use super::users::moment;
+use crate::base::entropy::digest;
+use crate::domain::user::{Email, User};
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +27,18 @@ pub enum Purpose {
     Reset,
     /// To confirm an address.
     Confirm,
+    /// To set a new password and return to the address that it was sent to.
+    Undo,
 }
 
 impl Purpose {
-    /// How long a token of this kind holds.
+    /// How long a token of this kind is valid.
     #[must_use]
     pub fn lifetime(self) -> Duration {
         match self {
             Self::Reset => Duration::hours(1),
             Self::Confirm => Duration::hours(24),
+            Self::Undo => Duration::days(7),
         }
     }
 }
@@ -40,68 +49,147 @@ struct Mailed {
     email: String,
     /// The digest of the password hash.
     password: String,
+    /// The address itself, if the token undoes a change of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restores: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
 }
 
+impl Mailed {
+    fn holds(&self, purpose: Purpose, user: &User, now: OffsetDateTime) -> bool {
+        let is_address = |address: &str| self.email == digest(address);
+        let holds = match purpose {
+            Purpose::Reset => is_address(&user.email) && self.password == user.password_digest(),
+            Purpose::Confirm => is_address(&user.email) || user.new_email.as_deref().is_some_and(is_address),
+            Purpose::Undo => user.email_restored_at.is_none_or(|at| self.expires_at - purpose.lifetime() > at),
+        };
+        holds && self.expires_at > now
+    }
+}
+
+/// A valid token's user.
+#[derive(Debug)]
+pub struct Holder {
+    /// The user.
+    pub user: User,
+    /// Whether the token confirms the user's new address rather than the present one.
+    pub moves: bool,
+    /// The address that the token gives back.
+    pub restores: Option<String>,
+}
+
 impl Store {
-    /// Issues a token for `user`, who has the address that it is sent to.
+    /// Issues a token for `user`, to be sent to this address.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, now: OffsetDateTime) -> Result<(), StoreError> {
+    /// If DynamoDB fails.
+    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, to: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let expires_at = now + purpose.lifetime();
-        let mailed = Mailed { email: digest(&user.email), password: digest(&user.password_hash), expires_at };
+        let restores = (purpose == Purpose::Undo).then(|| to.to_owned());
+        let mailed = Mailed { email: digest(to), password: user.password_digest(), restores, expires_at };
         let mut item = to_item(&mailed_key(token, purpose), &mailed)?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         let _always = self.transact(&[self.put(item).always()]).await?;
         Ok(())
     }
 
-    /// The user whose token it is, where it can still be used: one trip. It stays usable.
+    /// The user of a token, if it is valid: one trip. Does not spend the token.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn user_by_mailed(&self, token: &Token, purpose: Purpose, now: OffsetDateTime) -> Result<Option<User>, StoreError> {
+    /// If DynamoDB fails.
+    pub async fn user_by_mailed(&self, token: &Token, purpose: Purpose, now: OffsetDateTime) -> Result<Option<Holder>, StoreError> {
         let (key, user) = (mailed_key(token, purpose), profile(token.user_id()));
         let mut found = self.get_all([key.clone(), user.clone()]).await?;
         let (Some(mailed), Some(user)) = (found.remove(&key), found.remove(&user)) else { return Ok(None) };
         let (mailed, user): (Mailed, User) = (from_item(mailed)?, from_item(user)?);
-        let password_holds = purpose != Purpose::Reset || mailed.password == digest(&user.password_hash);
-        Ok((mailed.expires_at > now && mailed.email == digest(&user.email) && password_holds).then_some(user))
+        let moves = mailed.email != digest(&user.email);
+        Ok(mailed.holds(purpose, &user, now).then_some(Holder { user, moves, restores: mailed.restores }))
     }
 
-    /// Spends a token to set a password, which ends every session of the user's, and confirms the address: only its owner had
-    /// the token. `user` is what [`Store::user_by_mailed`] gave.
+    /// Spends a token and sets a password. This ends all of the user's sessions, gives up another address that was asked for, and confirms
+    /// the present one, because only its owner had the token; one that undoes a change of address returns to the old one first. The
+    /// user is told by mail. `holder` comes from [`Store::user_by_mailed`].
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the token was spent, or address or password changed, at this moment.
-    pub async fn reset_password(&self, token: &Token, user: &User, password_hash: &str) -> Result<Written, StoreError> {
+    /// If DynamoDB fails. [`Written::No`] if the token was spent, address or password changed concurrently, or the old address is taken.
+    pub async fn reset_password(
+        &self,
+        token: &Token,
+        holder: &Holder,
+        password_hash: &str,
+        now: OffsetDateTime,
+    ) -> Result<Written, StoreError> {
+        let (user, purpose) = (&holder.user, if holder.restores.is_some() { Purpose::Undo } else { Purpose::Reset });
+        let (same, password) = same_password(user);
+        let email = holder.restores.as_ref().unwrap_or(&user.email);
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .update_expression("SET password_hash = :hash, email_confirmed = :true")
-            .condition_expression("email = :email AND password_hash = :old")
-            .expression_attribute_values(":hash", string(password_hash))
-            .expression_attribute_values(":true", super::AttributeValue::Bool(true))
+            .condition_expression(format!("email = :old AND {same}"))
+            .expression_attribute_values(":digest", string(digest(password_hash)))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":email", string(email))
+            .expression_attribute_values(":old", string(&user.email))
+            .expression_attribute_values(":password", password);
+        let set = "SET email = :email, password_digest = :digest, email_confirmed = :true";
+        let update = match purpose {
+            Purpose::Undo => update
+                .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email"))
+                .expression_attribute_values(":now", moment(now)?),
+            Purpose::Reset | Purpose::Confirm => update.update_expression(format!("{set} REMOVE password_hash, new_email")),
+        };
+        let update = update.build().expect("a table, a key and an expression are given");
+        let mut items = vec![
+            self.spend(token, purpose),
+            TransactWriteItem::builder().update(update).build(),
+            self.set_password(&user.id, password_hash)?,
+        ];
+        if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(email)) {
+            items.extend(self.readdress(&user.id, (&from, &to), false, now)?);
+        }
+        items.push(self.ask_for(&Mail::password_changed(&user.id, now), now)?);
+        self.transact(&items).await
+    }
+
+    /// Spends a token to give a user the new address that they asked for, confirmed. If the old one was
+    /// confirmed, it is told and stays reserved; otherwise it may be a stranger's, and is free at once. `user` comes from [`Store::user_by_mailed`].
+    ///
+    /// # Errors
+    /// If DynamoDB fails. [`Written::No`] if the token was spent, an address changed concurrently, or the new one is taken.
+    pub async fn move_email(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
+        let new = user.new_email.as_deref().unwrap_or_default();
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(&user.id).attributes()))
+            .update_expression("SET email = :new, email_confirmed = :true REMOVE new_email")
+            .condition_expression("email = :email AND new_email = :new")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(&user.email))
-            .expression_attribute_values(":old", string(&user.password_hash))
+            .expression_attribute_values(":new", string(new))
             .build()
             .expect("a table, a key and an expression are given");
-        self.transact(&[self.spend(token, Purpose::Reset), TransactWriteItem::builder().update(update).build()]).await
+        let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
+        if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(new)) {
+            items.extend(self.readdress(&user.id, (&from, &to), user.email_confirmed, now)?);
+        }
+        if user.email_confirmed {
+            items.push(self.ask_for(&Mail::email_moved(user, now), now)?);
+        }
+        self.transact(&items).await
     }
 
     /// Spends a token to confirm the user's address.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where the token was spent, or the address changed, at this moment.
+    /// If DynamoDB fails. [`Written::No`] if the token was spent, or the address changed, concurrently.
     pub async fn confirm_email(&self, token: &Token, user: &User) -> Result<Written, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
             .update_expression("SET email_confirmed = :true")
             .condition_expression("email = :email")
-            .expression_attribute_values(":true", super::AttributeValue::Bool(true))
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(&user.email))
             .build()
             .expect("a table, a key and an expression are given");
@@ -122,6 +210,7 @@ fn mailed_key(token: &Token, purpose: Purpose) -> Key {
     let kind = match purpose {
         Purpose::Reset => "RESET",
         Purpose::Confirm => "CONFIRM",
+        Purpose::Undo => "UNDO",
     };
     Key::new(format!("USER#{}", token.user_id()), format!("{kind}#{}", token.digest()))
 }

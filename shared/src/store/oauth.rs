@@ -1,35 +1,34 @@
-//! The short-lived, single-use secrets of linking a Stripe account. Only their digests are stored; taking one
-//! deletes it, so of any number of takers one gets it.
+//! The short-lived, single-use secrets for linking a Stripe account. Only their digests are
+//! stored. Taking a secret deletes it, so only one of several concurrent requests gets it.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::links::SealedTokens;
-use super::{Key, Store, StoreError, from_item, number, to_item};
-use crate::entropy::digest;
-use crate::ids::UserId;
-use crate::user::StripeLink;
+use super::table::{Key, Store, StoreError, from_item, number, to_item};
+use crate::base::entropy::digest;
+use crate::domain::ids::UserId;
+use crate::domain::sealed::SealedTokens;
+use crate::domain::user::StripeLink;
 
-/// A kind of secret: where its items live and for how long.
+/// A kind of secret: its key and its lifetime.
 pub trait Secret: Serialize + DeserializeOwned {
-    /// The part of the key that keeps the kinds apart.
+    /// The part of the key that separates the kinds.
     const KIND: &'static str;
-    /// After this it is as good as gone.
+    /// How long the secret is valid.
     const LIFETIME: Duration;
 }
 
-/// What OAuth's `state` stands for.
+/// The value behind OAuth's `state`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
-    /// Who started.
+    /// The user who started.
     pub user_id: UserId,
     /// The digest of the cookie that the browser got when it was sent to Stripe.
     pub browser: String,
-    /// Whether the browser that started had the user's session. Where it had none, the link waits for the user to
-    /// confirm it.
+    /// Whether the browser that started had the user's session. If not, the link is parked until the user confirms it.
     pub with_session: bool,
-    /// Whether an Express account is asked for rather than a Standard one.
+    /// Whether to link an Express account instead of a Standard one.
     #[serde(default)]
     pub express: bool,
 }
@@ -39,12 +38,12 @@ impl Secret for State {
     const LIFETIME: Duration = Duration::minutes(10);
 }
 
-/// The address that a frontend on another site sends a browser to.
+/// The address to which a frontend on another site sends a browser.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Who asked for it.
+    /// The user who requested it.
     pub user_id: UserId,
-    /// Whether for an Express account.
+    /// Whether to link an Express account.
     #[serde(default)]
     pub express: bool,
 }
@@ -54,12 +53,12 @@ impl Secret for Ticket {
     const LIFETIME: Duration = Duration::seconds(60);
 }
 
-/// A link that waits for its user to confirm it.
+/// A link that is waiting for its user's confirmation.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ParkedLink {
-    /// Who must confirm.
+    /// The user who must confirm.
     pub user_id: UserId,
-    /// What will be linked.
+    /// The link to be made.
     pub link: StripeLink,
     /// Its tokens.
     pub tokens: SealedTokens,
@@ -70,14 +69,14 @@ impl Secret for ParkedLink {
     const LIFETIME: Duration = Duration::minutes(10);
 }
 
-/// What came of taking a secret.
+/// The result of taking a secret.
 #[derive(Debug)]
 pub enum Taken<T> {
-    /// It was there and is now gone.
+    /// It was valid and is now spent.
     Yes(T),
-    /// It was there and had expired.
+    /// It had expired.
     Expired,
-    /// Never issued, or taken already.
+    /// It was never issued, or already taken.
     Unknown,
 }
 
@@ -101,10 +100,10 @@ fn unexpired<T>(stored: Option<Stored<T>>, now: OffsetDateTime) -> Taken<T> {
 }
 
 impl Store {
-    /// Stores what a secret stands for.
+    /// Stores the value behind a secret.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn keep<T: Secret>(&self, secret: &str, value: T, now: OffsetDateTime) -> Result<(), StoreError> {
         let expires_at = now + T::LIFETIME;
         let mut item = to_item(&key::<T>(secret), &Stored { value, expires_at })?;
@@ -113,18 +112,18 @@ impl Store {
         Ok(())
     }
 
-    /// What a secret stands for, which stays usable.
+    /// The value behind a secret, without spending it.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn peek<T: Secret>(&self, secret: &str, now: OffsetDateTime) -> Result<Taken<T>, StoreError> {
         Ok(unexpired(self.get(&key::<T>(secret)).await?, now))
     }
 
-    /// What a secret stands for; nobody gets it again.
+    /// Takes the value behind a secret, which spends it.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn take<T: Secret>(&self, secret: &str, now: OffsetDateTime) -> Result<Taken<T>, StoreError> {
         Ok(unexpired(self.delete(&key::<T>(secret)).await?.map(from_item).transpose()?, now))
     }

@@ -1,20 +1,19 @@
-//! The outbox: mails that were asked for. The row that asks is written in the transaction that is its cause, so that
-//! there is no mail without the cause and no cause without the mail. The table's stream hands new rows to `notify`, and a
-//! sweep finds what the stream lost.
+//! The outbox: queued mails. A mail's row is written in the same transaction as its cause, so neither exists
+//! without the other. The table's stream passes new rows to `notify`, and a sweep finds rows that the stream lost.
 //!
-//! To ask within a transaction of the store:
+//! To queue a mail in one of the store's transactions:
 //!
 //! ```ignore
 //! items.push(self.ask_for(&Mail::PurchaseReceipt { purchase: purchase.id.clone() }, at)?);
 //! ```
 //!
-//! `Store::ask_for(&self, mail: &Mail, at: OffsetDateTime) -> Result<TransactWriteItem, StoreError>` gives an update without a
-//! condition: it never makes the transaction fail, and asking again for the same cause changes nothing, also after the mail
-//! was sent. It needs `dynamodb:UpdateItem` on `MAIL#*`. Outside of a transaction there is [`Store::ask`].
+//! `Store::ask_for(&self, mail: &Mail, at: OffsetDateTime) -> Result<TransactWriteItem, StoreError>` returns an update
+//! without a condition. It never makes the transaction fail, and queuing a mail again for the same cause changes nothing,
+//! even after it was sent. It needs `dynamodb:UpdateItem` on `MAIL#*`. Outside of transactions use [`Store::ask`].
 //!
-//! A row is `waiting` until it is `sent`, or `failed` for good. Whoever sends takes a lease first, so that of any number of
-//! deliveries one sends. Waiting rows stand in the index under `OUTBOX#<shard>` by the time at which they are due; sent ones
-//! leave it, and failed ones stand under `OUTBOX#FAILED`.
+//! A row is `waiting` until it is `sent` or has finally `failed`. Senders take a lease first, so only
+//! one of several deliveries sends the mail. Waiting rows are in the index under `OUTBOX#<shard>`,
+//! sorted by when they are due; sent rows leave the index, and failed rows are under `OUTBOX#FAILED`.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -22,13 +21,15 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Item, Key, Store, StoreError, from_item, number, string};
-use crate::entropy::digest;
-use crate::ids::{PurchaseId, UserId};
-use crate::user::Email;
+use super::keys::mail_key;
+use super::table::{Item, Store, StoreError, from_item, number, string};
+use crate::base::entropy::digest;
+use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::membership::Subscription;
+use crate::domain::user::{Email, User};
 
-/// A mail, by what causes it. It holds ids: names, addresses and amounts are read when it is sent. The same cause gives
-/// the same [`Mail::id`], and so one row.
+/// A mail, identified by its cause. It contains only ids; names, addresses and amounts are
+/// read when it is sent. The same cause has the same [`Mail::id`], and so only one row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Mail {
@@ -42,14 +43,23 @@ pub enum Mail {
         /// Which purchase.
         purchase: PurchaseId,
     },
-    /// To the buyer: money was given back.
+    /// To the buyer: money was refunded.
     Refunded {
         /// Which purchase.
         purchase: PurchaseId,
-        /// Which of its refunds: a number or an id that is this refund's alone.
+        /// The refund: a number or id that is unique among the purchase's refunds.
         refund: String,
-        /// How much was given back so far, all refunds together, in the minor unit.
+        /// The total refunded so far, in the minor unit.
         total: i64,
+    },
+    /// A refund came back from the buyer's bank.
+    RefundFailed {
+        /// Which purchase.
+        purchase: PurchaseId,
+        /// The refund: a number that is unique among the purchase's refunds.
+        refund: String,
+        /// The recipient.
+        to: Recipient,
     },
     /// To the seller: the buyer's bank disputes the payment.
     DisputeOpened {
@@ -67,7 +77,7 @@ pub enum Mail {
         /// Whether the seller keeps the money.
         won: bool,
     },
-    /// To a seller: Stripe still needs something before the account can be charged for.
+    /// To a seller: Stripe still needs information before the account can be used.
     OnboardingUnfinished {
         /// Which seller.
         user: UserId,
@@ -76,32 +86,121 @@ pub enum Mail {
     },
     /// To a buyer: a membership could not be renewed.
     RenewalFailed {
-        /// Whose membership.
+        /// The member.
         user: UserId,
         /// `in_…`
         invoice: String,
-        /// What the membership is for, as its buyer knows it.
+        /// The membership's title, as the buyer knows it.
         title: String,
     },
-    /// To whoever has the address, if anybody has: the link that sets a new password.
+    /// To a member: the membership will not be renewed, because its seller cannot be paid any more.
+    MembershipEnds {
+        /// The member.
+        user: UserId,
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The membership's title.
+        title: String,
+        /// Paid until, in Unix seconds.
+        until: Option<i64>,
+        /// Whether it is charged on the seller's own account, which the platform may no longer control.
+        direct: bool,
+    },
+    /// To a member: money was refunded for a period.
+    MembershipRefunded {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// `re_…`
+        refund: String,
+        /// The total refunded for the period so far, in the minor unit.
+        total: i64,
+    },
+    /// A member's refund came back from the bank.
+    MembershipRefundFailed {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// `re_…`
+        refund: String,
+        /// The recipient.
+        to: Recipient,
+    },
+    /// To the seller and the staff: a member's bank disputes a payment.
+    MembershipDisputeOpened {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// `dp_…`
+        dispute: String,
+        /// The recipient.
+        to: Recipient,
+    },
+    /// To the seller and the staff: the dispute is over.
+    MembershipDisputeClosed {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// `dp_…`
+        dispute: String,
+        /// Whether the seller keeps the money.
+        won: bool,
+        /// The recipient.
+        to: Recipient,
+    },
+    /// To the owner of the address, if it has an account: the link that sets a new password.
     PasswordReset {
-        /// [`Email::key`] of the address that was named.
+        /// [`Email::key`] of the given address.
         email: String,
         /// When, in windows of [`ASKED_TWICE`].
         window: i64,
     },
-    /// To a user: the link that confirms the address.
+    /// To an address that a user has, or asked for instead: the link that confirms it. If another account has it, its owner is told so.
     ConfirmEmail {
-        /// Whose address.
+        /// The user whose address it is, or will be.
         user: UserId,
         /// The digest of its [`Email::key`].
         email: String,
         /// When, in windows of [`ASKED_TWICE`].
         window: i64,
     },
+    /// To the address that a user had: it was changed, with a link that undoes it.
+    EmailMoved {
+        /// The user.
+        user: UserId,
+        /// The old address.
+        from: String,
+        /// When, in Unix seconds.
+        at: i64,
+    },
+    /// To a user: the password was changed.
+    PasswordChanged {
+        /// The user.
+        user: UserId,
+        /// When, in Unix seconds.
+        at: i64,
+    },
 }
 
-/// Who asks for the same link again within a window of this length gets one mail.
+/// Who gets a mail about a purchase or a membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// The buyer.
+    Buyer,
+    /// The seller.
+    Seller,
+    /// The platform's staff, if the operator has configured an address.
+    Staff,
+}
+
+impl Recipient {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Buyer => "buyer",
+            Self::Seller => "seller",
+            Self::Staff => "staff",
+        }
+    }
+}
+
+/// Repeated requests for the same link within a window of this length send one mail.
 pub const ASKED_TWICE: Duration = Duration::minutes(1);
 
 fn window(at: OffsetDateTime) -> i64 {
@@ -109,16 +208,40 @@ fn window(at: OffsetDateTime) -> i64 {
 }
 
 impl Mail {
-    /// A link to set a new password, for the address that somebody named at this time.
+    /// A link that sets a new password, for an address given at this time.
     #[must_use]
     pub fn password_reset(email: &Email, at: OffsetDateTime) -> Self {
         Self::PasswordReset { email: email.key().to_owned(), window: window(at) }
     }
 
-    /// A link to confirm the user's address.
+    /// A link that confirms the user's address.
     #[must_use]
     pub fn confirm_email(user: &UserId, email: &Email, at: OffsetDateTime) -> Self {
         Self::ConfirmEmail { user: user.clone(), email: digest(email.key()), window: window(at) }
+    }
+
+    /// Says that a user's password was changed.
+    #[must_use]
+    pub fn password_changed(user: &UserId, at: OffsetDateTime) -> Self {
+        Self::PasswordChanged { user: user.clone(), at: at.unix_timestamp() }
+    }
+
+    /// Says that a user's address was changed.
+    #[must_use]
+    pub fn email_moved(user: &User, at: OffsetDateTime) -> Self {
+        Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp() }
+    }
+
+    /// Says that a membership will not be renewed, because its seller cannot be paid.
+    #[must_use]
+    pub fn membership_ends(subscription: &Subscription) -> Self {
+        Self::MembershipEnds {
+            user: subscription.buyer_id.clone(),
+            subscription: subscription.id.clone(),
+            title: subscription.title.clone(),
+            until: subscription.paid_until().map(OffsetDateTime::unix_timestamp),
+            direct: subscription.account.is_some(),
+        }
     }
 
     /// Whether the digest in [`Mail::ConfirmEmail`] is of this address.
@@ -127,45 +250,53 @@ impl Mail {
         Email::parse(address).is_ok_and(|email| digest(email.key()) == email_digest)
     }
 
-    /// The cause, in one text.
+    /// The cause as text.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
             Self::PurchaseReceipt { purchase } => format!("receipt#{purchase}"),
             Self::SaleNotice { purchase } => format!("sale#{purchase}"),
             Self::Refunded { purchase, refund, .. } => format!("refund#{purchase}#{refund}"),
+            Self::RefundFailed { purchase, refund, to } => format!("refund-failed#{purchase}#{refund}#{}", to.name()),
             Self::DisputeOpened { dispute, .. } => format!("dispute-opened#{dispute}"),
+            // A lost dispute can still be won, and lost again.
+            Self::DisputeClosed { dispute, won: true, .. } => format!("dispute-closed#{dispute}#won"),
             Self::DisputeClosed { dispute, .. } => format!("dispute-closed#{dispute}"),
             Self::OnboardingUnfinished { account, .. } => format!("onboarding#{account}"),
             Self::RenewalFailed { invoice, .. } => format!("renewal#{invoice}"),
-            // Hashed: a log line with the id need not tell the address.
+            Self::MembershipEnds { subscription, .. } => format!("membership-ends#{subscription}"),
+            Self::MembershipRefunded { refund, .. } => format!("member-refund#{refund}"),
+            Self::MembershipRefundFailed { refund, to, .. } => format!("member-refund-failed#{refund}#{}", to.name()),
+            Self::MembershipDisputeOpened { dispute, to, .. } => format!("member-dispute-opened#{dispute}#{}", to.name()),
+            Self::MembershipDisputeClosed { dispute, won, to, .. } => {
+                format!("member-dispute-closed#{dispute}#{}#{}", if *won { "won" } else { "lost" }, to.name())
+            }
+            // Hashed, so that log lines with the id do not contain the address.
             Self::PasswordReset { email, window } => format!("reset#{}#{window}", digest(email)),
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),
+            Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
+            Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
         }
     }
 
-    /// How long the row is kept once the mail was sent or has failed. Nothing repeats a cause that late.
+    /// How long the row is kept after the mail was sent or has failed. No cause is repeated that late.
     fn kept(&self) -> Duration {
         match self {
-            // It names an address, perhaps a stranger's.
-            Self::PasswordReset { .. } => Duration::days(2),
+            // They contain an address.
+            Self::PasswordReset { .. } | Self::EmailMoved { .. } => Duration::days(2),
             _ => Duration::days(30),
         }
     }
 }
 
-/// In how many partitions waiting mails stand.
+/// The number of partitions of waiting mails.
 const SHARDS: u8 = 4;
 
-/// How many mails of a partition one sweep takes.
+/// How many mails of each partition a sweep takes.
 const SWEPT: i32 = 25;
 
-/// Where mails stand that were given up.
+/// The partition of failed mails.
 const FAILED: &str = "OUTBOX#FAILED";
-
-fn mail_key(id: &str) -> Key {
-    Key::new(format!("MAIL#{id}"), "MAIL")
-}
 
 fn shard(id: &str) -> String {
     let number = ring::digest::digest(&ring::digest::SHA256, id.as_bytes()).as_ref()[0] % SHARDS;
@@ -182,7 +313,7 @@ fn due(at: OffsetDateTime, id: &str) -> String {
 pub enum MailState {
     /// It is.
     Waiting,
-    /// It was sent, or there was nobody to send it to.
+    /// It was sent, or had no recipient.
     Sent,
     /// It was given up.
     Failed,
@@ -193,24 +324,24 @@ pub enum MailState {
 pub struct MailRow {
     /// The mail.
     pub mail: Mail,
-    /// Where it stands.
+    /// Its state.
     pub state: MailState,
-    /// How often it was tried.
+    /// How many times it was tried.
     pub attempts: u32,
-    /// When it was asked for.
+    /// When it was queued.
     #[serde(with = "time::serde::rfc3339")]
     pub asked_at: OffsetDateTime,
-    /// Until then, in Unix seconds, somebody is sending it.
+    /// The lease of the current sender ends at this time, in Unix seconds.
     #[serde(default)]
     leased_until: i64,
 }
 
-/// What came of trying to take a mail.
+/// The result of taking a mail.
 #[derive(Debug)]
 pub enum Lease {
-    /// It is the caller's to send, and nobody else's until the lease ends.
+    /// The caller sends it, and nobody else until the lease ends.
     Taken(Box<MailRow>),
-    /// It was sent or given up, it waits for its time, or somebody else sends it.
+    /// It was sent or given up, is not due yet, or is being sent.
     NotNow,
 }
 
@@ -222,10 +353,10 @@ fn refused(error: &SdkError<UpdateItemError>) -> Option<Option<Item>> {
 }
 
 impl Store {
-    /// Asks for a mail, as a part of a transaction: never fails it, and changes nothing where the mail was asked for before.
+    /// Queues a mail as part of a transaction. Never makes it fail, and changes nothing if the mail was queued before.
     ///
     /// # Errors
-    /// Where the mail cannot be written as an item, which a mail always can.
+    /// If the mail cannot be serialized, which never happens.
     pub(super) fn ask_for(&self, mail: &Mail, at: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let id = mail.id();
         let row = MailRow { mail: mail.clone(), state: MailState::Waiting, attempts: 0, asked_at: at, leased_until: 0 };
@@ -242,10 +373,10 @@ impl Store {
         Ok(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build())
     }
 
-    /// Asks for a mail that no other write is the cause of.
+    /// Queues a mail that has no other write as its cause.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn ask(&self, mail: &Mail, at: OffsetDateTime) -> Result<(), StoreError> {
         let _unconditional = self.transact(&[self.ask_for(mail, at)?]).await?;
         Ok(())
@@ -254,15 +385,15 @@ impl Store {
     /// A row of the outbox, by [`Mail::id`].
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn mail(&self, id: &str) -> Result<Option<MailRow>, StoreError> {
         self.get(&mail_key(id)).await
     }
 
-    /// Takes a mail to send it: one trip. The lease must be longer than the caller may live.
+    /// Leases a mail for sending: one trip. The lease must be longer than the caller can live.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn lease_mail(&self, id: &str, lease: Duration, now: OffsetDateTime) -> Result<Lease, StoreError> {
         let result = self
             .client
@@ -276,7 +407,7 @@ impl Store {
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":waiting", string("waiting"))
             .expression_attribute_values(":now", number(now.unix_timestamp()))
-            // After every id that is due at this moment.
+            // Sorts after all ids that are due now.
             .expression_attribute_values(":due", string(due(now, "~")))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -288,7 +419,7 @@ impl Store {
         };
         let Some(old) = refused(&error) else { return Err(StoreError::request("UpdateItem", &error)) };
         if let Some(old) = old {
-            // Who asks again for a mail that was sent puts its row back into the index.
+            // Queuing a sent mail again puts its row back into the index.
             let in_index = old.get("gsi1pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk != FAILED);
             let row: MailRow = from_item(old)?;
             if in_index && row.state == MailState::Sent {
@@ -301,26 +432,26 @@ impl Store {
     /// Marks a leased mail as sent: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn mail_is_sent(&self, row: &MailRow, now: OffsetDateTime) -> Result<(), StoreError> {
         let values = [(":state", string("sent")), (":ttl", number((now + row.mail.kept()).unix_timestamp()))];
         self.end_mail(row, "SET #state = :state, #ttl = :ttl, leased_until = :zero REMOVE gsi1pk, gsi1sk", &values).await
     }
 
-    /// Gives a leased mail back, to be tried again at `next`.
+    /// Releases a leased mail, to be retried at `next`.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn mail_waits(&self, row: &MailRow, next: OffsetDateTime) -> Result<(), StoreError> {
         let id = row.mail.id();
         let values = [(":shard", string(shard(&id))), (":due", string(due(next, &id)))];
         self.end_mail(row, "SET gsi1pk = :shard, gsi1sk = :due, leased_until = :zero", &values).await
     }
 
-    /// Gives a leased mail up.
+    /// Gives up a leased mail.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn mail_has_failed(&self, row: &MailRow, reason: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let values = [
             (":state", string("failed")),
@@ -333,7 +464,7 @@ impl Store {
         self.end_mail(row, expression, &values).await
     }
 
-    /// Only the holder of the lease writes: one whose lease has ended may have been followed by another.
+    /// Only the current leaseholder may write; an expired lease may have been taken by another sender.
     async fn end_mail(&self, row: &MailRow, expression: &str, values: &[(&str, AttributeValue)]) -> Result<(), StoreError> {
         let mut update = self
             .client
@@ -357,10 +488,10 @@ impl Store {
         }
     }
 
-    /// The ids of mails that are due, the oldest first in each partition.
+    /// The ids of due mails, oldest first in each partition.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn due_mails(&self, now: OffsetDateTime) -> Result<Vec<String>, StoreError> {
         let mut ids = Vec::new();
         for number in 0..SHARDS {
@@ -384,7 +515,7 @@ impl Store {
     }
 }
 
-/// The mail's id in a row's `pk`; none where it is another item's.
+/// The mail's id from a row's `pk`; `None` if it is another item's.
 #[must_use]
 pub fn mail_id(pk: &str) -> Option<&str> {
     pk.strip_prefix("MAIL#")

@@ -1,4 +1,4 @@
-//! Lists: one page costs its items, never the table.
+//! Lists: the cost of a page depends on its items, never on the size of the table.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -6,22 +6,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
-use super::{Item, Store, StoreError, from_item, string};
-use crate::entropy::digest;
+use super::table::{Item, Store, StoreError, from_item, string};
+use crate::base::entropy::digest;
 
-/// Where a page begins and how long it is.
+/// Where a page begins, and its length.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// 1 to 100.
     pub limit: i32,
-    /// After which item, if not from the start.
+    /// The item to continue after; `None` for the start.
     pub after: Option<Cursor>,
 }
 
-/// The place after the last item of a page: the list's name, its sort key, and for an index the item's own key.
+/// The position after the last item of a page: the list's name, the sort key, and for an index also the item's own key.
 ///
-/// Clients see it as an opaque string. The partition never comes from it, so one that was made up reads nothing that
-/// the list itself would not show. The name is there for mistakes: one of another list is refused.
+/// Clients see it as an opaque string. It does not contain the partition, so a forged cursor reads
+/// nothing that the list would not show. The name catches mistakes: a cursor of another list is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<String>);
 
@@ -32,7 +32,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(self.0.join("\n"))
     }
 
-    /// Reads a client's cursor; none where it is not one of ours.
+    /// Parses a client's cursor; `None` if it is not one of ours.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         if text.len() > 600 {
@@ -54,15 +54,15 @@ pub struct Paged<T> {
     pub next: Option<Cursor>,
 }
 
-/// Which items a list has.
+/// The items of a list.
 pub(super) enum List<'a> {
-    /// The items of `pk` whose `sk` begins so, the last first.
+    /// The items of `pk` whose `sk` has this prefix, in descending order.
     Table { pk: String, prefix: &'a str },
-    /// The items of `gsi1pk`, the last first.
+    /// The items of `gsi1pk`, in descending order.
     Index { pk: String },
 }
 
-/// How many items a filtered list looks at for one page. A rare word then gives short pages with a cursor to go on.
+/// How many items a filtered list checks for one page. A rare word gives short pages with a cursor to continue.
 const FILTER_REACH: i32 = 1000;
 
 impl Store {
@@ -70,7 +70,7 @@ impl Store {
         self.list_where(list, page, &|_: &T| true, page.limit + 1).await
     }
 
-    /// The items of a list that `keep` holds; looks at a bounded number of them.
+    /// The items of a list for which `keep` returns true; checks a limited number of them.
     pub(super) async fn search<T: DeserializeOwned>(
         &self,
         list: List<'_>,
@@ -103,7 +103,7 @@ impl Store {
             query = query.set_exclusive_start_key(Some(list.start_after(cursor).ok_or(StoreError::Cursor)?));
         }
         let answer = query.send().await.map_err(|error| {
-            // The only input of a client's in this request is the cursor.
+            // A client's only input in this request is the cursor.
             let invalid = error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ValidationException");
             if invalid && page.after.is_some() { StoreError::Cursor } else { StoreError::request("Query", &error) }
         })?;
@@ -144,7 +144,7 @@ impl List<'_> {
         })
     }
 
-    /// Short, and no other list's: the partition and, where several lists share one, the prefix.
+    /// Short and unique: derived from the partition and, where several lists share one, the prefix.
     fn name(&self) -> String {
         let mut name = match self {
             Self::Table { pk, prefix } => digest(&format!("{pk} {prefix}")),

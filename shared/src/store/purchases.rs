@@ -1,114 +1,32 @@
-//! Purchases, and the slot that holds a buyer and a course to one of them.
+//! Purchases, and the slot that allows one of them per buyer and course.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::books::{ledger_item, ledger_lines};
-use super::courses::course_key;
-use super::events::{EventMark, event_key};
-use super::memberships::member_key;
-use super::outbox::Mail;
+use super::declines::{CardTry, Counters};
+use super::events::EventMark;
+use super::keys::{course_key, event_key, member_key, payment_key, profile, purchase_key, slot_key};
+use super::outbox::{Mail, Recipient};
 use super::page::{List, Page, Paged};
-use super::sessions::{Token, signed_in};
-use super::users::profile;
-use super::{Item, Key, Store, StoreError, Written, from_item, number, shard, string, to_item};
-use crate::course::Course;
-use crate::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
-use crate::membership;
-use crate::metrics;
-use crate::purchase::{DisputeStatus, News, Ownership, Purchase, Status};
-use crate::user::User;
+use super::payments::{OfPayment, PaymentOwner};
+use super::sessions::signed_in;
+use super::table::{Item, Key, Store, StoreError, Written, from_item, number, shard, string, to_item};
+use super::token::Token;
+use crate::base::metrics;
+use crate::domain::charging::PLATFORM;
+use crate::domain::course::Course;
+use crate::domain::declines::Counts;
+use crate::domain::ids::{CourseId, PurchaseId, UserId};
+use crate::domain::membership;
+use crate::domain::purchase::{MovementKind, News, Purchase, Slot};
+use crate::domain::user::User;
 
-fn purchase_key(id: &PurchaseId) -> Key {
-    Key::new(format!("USER#{}", id.buyer()), format!("PURCHASE#{id}"))
-}
-
-pub(super) fn slot_key(buyer: &UserId, course: &CourseId) -> Key {
-    Key::new(format!("USER#{buyer}"), format!("OWNS#{course}"))
-}
-
-pub(super) fn payment_key(payment_intent: &str) -> Key {
-    Key::new(format!("PAYMENT#{payment_intent}"), "PAYMENT")
-}
-
-/// A buyer's one purchase of a course.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Slot {
-    /// The purchase.
-    pub purchase_id: PurchaseId,
-    /// Where it stands.
-    pub status: Status,
-    /// What the buyer has of the course by this purchase.
-    #[serde(default)]
-    ownership: Ownership,
-    /// What the buyer has by those that had the slot before, and heard news since: a bank may send a refund back after the
-    /// course was bought again.
-    #[serde(default)]
-    earlier: BTreeMap<PurchaseId, Ownership>,
-    /// Counts the purchase's writes.
-    pub version: u64,
-}
-
-impl Slot {
-    /// The slot as it stands when the purchase is written; `before` is the one that it takes over.
-    #[must_use]
-    pub fn of(purchase: &Purchase, before: Option<&Self>) -> Self {
-        Self {
-            purchase_id: purchase.id.clone(),
-            status: purchase.status(),
-            ownership: purchase.ownership(),
-            earlier: before.map(|slot| slot.earlier.clone()).unwrap_or_default(),
-            version: purchase.version,
-        }
-    }
-
-    /// What the buyer has of the course, by whichever purchase: one read.
-    #[must_use]
-    pub fn ownership(&self) -> Ownership {
-        self.earlier.values().copied().chain([self.ownership]).max().unwrap_or_default()
-    }
-}
-
-/// Whose payment it is. Once paid, with the purchase itself: events of disputes and of refunds that were made elsewhere name
-/// nothing but the payment, and are handled in as few trips as others. Or it is a subscription's.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct PaymentOwner {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purchase_id: Option<PurchaseId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purchase: Option<Purchase>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subscription_id: Option<SubscriptionId>,
-}
-
-pub(super) fn payment_of_subscription(id: &SubscriptionId) -> PaymentOwner {
-    PaymentOwner { subscription_id: Some(id.clone()), ..PaymentOwner::default() }
-}
-
-impl PaymentOwner {
-    fn into_known(self) -> Option<OfPayment> {
-        let paid = self.purchase.map(|purchase| OfPayment::Paid(Box::new(purchase)));
-        paid.or(self.purchase_id.map(OfPayment::Known)).or(self.subscription_id.map(OfPayment::Subscription))
-    }
-}
-
-/// What a payment is for.
-#[derive(Clone, Debug)]
-pub enum OfPayment {
-    /// It was paid.
-    Paid(Box<Purchase>),
-    /// It is on record, and read by its id.
-    Known(PurchaseId),
-    /// It is an invoice's, of this subscription to a membership.
-    Subscription(SubscriptionId),
-}
-
-/// All that a charge needs to know.
+/// Everything a charge needs.
 #[derive(Debug)]
 pub struct ForCharge {
     /// The signed-in user.
@@ -119,22 +37,33 @@ pub struct ForCharge {
     pub seller: Option<User>,
     /// The buyer's purchase of it, if there is one.
     pub slot: Option<Slot>,
+    /// This hour's declines.
+    pub declines: Counts,
 }
+
+/// The first index in [`Written::No`] if [`Store::write_try`] finds that too many cards were tried in this minute.
+pub const TOO_FAST: usize = 3;
 
 fn purchase_item(purchase: &Purchase) -> Result<Item, StoreError> {
     let mut item = to_item(&purchase_key(&purchase.id), purchase)?;
-    if let Some(paid_at) = purchase.paid_at() {
+    // The seller should see a delayed payment before it arrives.
+    if let Some(sold_at) = purchase.paid_at().or(purchase.processing_since()) {
         item.insert("gsi1pk".to_owned(), string(format!("SALES#{}", purchase.seller_id)));
-        item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", paid_at.unix_timestamp_nanos(), purchase.id)));
+        item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", sold_at.unix_timestamp_nanos(), purchase.id)));
     }
     if let Some(due_at) = purchase.due_at() {
-        item.insert("gsi2pk".to_owned(), string(due_key(shard(purchase.id.as_str(), DUE_SHARDS))));
+        let part = if purchase.has_open_page() {
+            DUE_SHARDS + shard(purchase.id.as_str(), OPEN_SHARDS)
+        } else {
+            shard(purchase.id.as_str(), DUE_SHARDS)
+        };
+        item.insert("gsi2pk".to_owned(), string(due_key(part)));
         item.insert("gsi2sk".to_owned(), string(format!("{:020}#{}", due_at.unix_timestamp_nanos(), purchase.id)));
     }
     Ok(item)
 }
 
-/// The mails that news bring.
+/// The mails for some news.
 fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
     let id = || purchase.id.clone();
     let mut mails = Vec::new();
@@ -146,13 +75,53 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
             }
             News::DisputeOpened(dispute) => mails.push(Mail::DisputeOpened { purchase: id(), dispute: dispute.clone() }),
             News::DisputeClosed(dispute) => {
-                let lost = purchase.disputes().iter().any(|one| one.id == *dispute && one.status == DisputeStatus::Lost);
+                let lost = purchase.disputes().iter().any(|one| one.id == *dispute && one.is_lost());
                 mails.push(Mail::DisputeClosed { purchase: id(), dispute: dispute.clone(), won: !lost });
             }
-            News::NotPaid(_) | News::RefundFailed(_) | News::DisputeWithdrawn(_) | News::DisputeReinstated(_) => {}
+            News::RefundFailed(number) => {
+                let mail = |to| Mail::RefundFailed { purchase: id(), refund: number.to_string(), to };
+                mails.extend([Recipient::Buyer, Recipient::Seller, Recipient::Staff].map(mail));
+            }
+            News::NotPaid(_)
+            | News::MoveRefused(_)
+            | News::MoveDone(_)
+            | News::Converted(_)
+            | News::DisputeWithdrawn(_)
+            | News::DisputeReinstated(_) => {}
         }
     }
     mails
+}
+
+/// Emits the metrics for some news.
+fn measure(purchase: &Purchase, news: &[News]) {
+    let id = purchase.id.as_str();
+    for news in news {
+        let (name, outcome, reason) = match news {
+            News::Paid => ("Charges", "paid", None),
+            News::NotPaid(code) => ("Charges", "not_paid", Some(code.as_str())),
+            News::Refunded(_) => ("Refunds", "made", None),
+            News::RefundFailed(_) => ("Refunds", "failed", None),
+            News::DisputeOpened(_) => ("Disputes", "opened", None),
+            News::DisputeClosed(_) => ("Disputes", "closed", None),
+            News::MoveRefused(number) => {
+                measure_refusal(purchase, *number);
+                continue;
+            }
+            News::DisputeWithdrawn(_) | News::DisputeReinstated(_) | News::MoveDone(_) | News::Converted(_) => continue,
+        };
+        let properties = [("purchase_id", id), ("reason", reason.unwrap_or_default())];
+        metrics::emit(name, metrics::Unit::Count, 1.0, &[("Outcome", outcome)], &properties[..1 + usize::from(reason.is_some())]);
+    }
+}
+
+/// Emits the metric for a transfer or reversal that Stripe refused.
+fn measure_refusal(purchase: &Purchase, number: u32) {
+    // Once per movement. If it is refused again, it is a finding by then.
+    let Some(movement) = purchase.movement(number).filter(|movement| movement.tries == 1) else { return };
+    let kind = if movement.kind == MovementKind::Transfer { "transfer" } else { "reversal" };
+    let properties = [("purchase_id", purchase.id.as_str()), ("reason", movement.failure.as_deref().unwrap_or_default())];
+    metrics::emit("MovesRefused", metrics::Unit::Count, 1.0, &[("Kind", kind)], &properties);
 }
 
 fn value<T: Serialize>(value: &T) -> Result<AttributeValue, StoreError> {
@@ -163,36 +132,67 @@ fn update(update: UpdateBuilder) -> TransactWriteItem {
     TransactWriteItem::builder().update(update.build().expect("a table, a key and an expression are given")).build()
 }
 
-/// Over how many keys the purchases that are due are spread.
-pub const DUE_SHARDS: u32 = 16;
+/// Due purchases are spread over this many keys.
+const DUE_SHARDS: u32 = 16;
 
-fn due_key(shard: u32) -> String {
-    format!("DUE#{shard:02}")
+/// Due purchases with an open hosted page are spread over this many other keys.
+const OPEN_SHARDS: u32 = 4;
+
+/// The numbers of all these keys.
+pub const DUE_PARTS: std::ops::Range<u32> = 0..DUE_SHARDS + OPEN_SHARDS;
+
+/// The numbers of the keys for purchases with an open hosted page.
+pub const OPEN_PARTS: std::ops::Range<u32> = DUE_SHARDS..DUE_SHARDS + OPEN_SHARDS;
+
+fn due_key(part: u32) -> String {
+    if part < DUE_SHARDS { format!("DUE#{part:02}") } else { format!("OPEN#{:02}", part - DUE_SHARDS) }
+}
+
+/// A purchase with an open hosted page, and the current state of what it sells.
+#[derive(Debug)]
+pub struct OpenPage {
+    /// The purchase.
+    pub purchase: Purchase,
+    /// Its course, published or not.
+    pub course: Option<Course>,
+    /// Its seller.
+    pub seller: Option<User>,
+    /// Its buyer.
+    pub buyer: Option<User>,
 }
 
 impl Store {
     /// Reads what a charge needs: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
-    pub async fn read_for_charge(&self, token: &Token, course: &CourseId, now: OffsetDateTime) -> Result<ForCharge, StoreError> {
+    /// If DynamoDB fails.
+    pub async fn read_for_charge(
+        &self,
+        token: &Token,
+        course: &CourseId,
+        address: &str,
+        now: OffsetDateTime,
+    ) -> Result<ForCharge, StoreError> {
         let (session, buyer) = (token.key(), profile(token.user_id()));
         let (course_item, seller) = (course_key(course), profile(&course.seller()));
         let slot = slot_key(token.user_id(), course);
-        let found = self.get_all([&session, &buyer, &course_item, &seller, &slot].map(Key::clone)).await?;
+        let counters = Counters::beside(address, now);
+        let keys = [&session, &buyer, &course_item, &seller, &slot].map(Key::clone);
+        let found = self.get_all(keys.into_iter().chain(counters.keys())).await?;
         let read = |key: &Key| found.get(key).cloned();
         Ok(ForCharge {
             buyer: signed_in(found.get(&session), found.get(&buyer), now)?,
             course: read(&course_item).map(from_item).transpose()?,
             seller: read(&seller).map(from_item).transpose()?,
             slot: read(&slot).map(from_item).transpose()?,
+            declines: counters.read(&found),
         })
     }
 
     /// A buyer's purchase of a course, and their subscription to its seller's membership: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn access(&self, buyer: &UserId, course: &CourseId) -> Result<(Option<Slot>, Option<membership::Slot>), StoreError> {
         let (slot, member) = (slot_key(buyer, course), member_key(buyer, &course.seller()));
         let mut found = self.get_all([slot.clone(), member.clone()]).await?;
@@ -203,7 +203,7 @@ impl Store {
     /// A buyer's purchase of a course.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn slot(&self, buyer: &UserId, course: &CourseId) -> Result<Option<Slot>, StoreError> {
         self.get(&slot_key(buyer, course)).await
     }
@@ -211,26 +211,25 @@ impl Store {
     /// A purchase.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn purchase(&self, id: &PurchaseId) -> Result<Option<Purchase>, StoreError> {
         self.get(&purchase_key(id)).await
     }
 
-    /// A purchase, and whether an event was handled already: one trip.
+    /// A purchase, and whether an event was already handled: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn purchase_for_event(&self, id: &PurchaseId, event: &str) -> Result<(Option<Purchase>, bool), StoreError> {
         let (purchase, event) = (purchase_key(id), event_key(event));
         let mut found = self.get_all([purchase.clone(), event.clone()]).await?;
         Ok((found.remove(&purchase).map(from_item).transpose()?, found.contains_key(&event)))
     }
 
-    /// The purchase that a PaymentIntent belongs to, its record once it was paid, and whether an event was handled
-    /// already: one trip.
+    /// What a PaymentIntent belongs to, with the purchase itself once paid, and whether an event was already handled: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn payment_for_event(&self, payment_intent: &str, event: &str) -> Result<(Option<OfPayment>, bool), StoreError> {
         let (payment, event) = (payment_key(payment_intent), event_key(event));
         let mut found = self.get_all([payment.clone(), event.clone()]).await?;
@@ -238,10 +237,10 @@ impl Store {
         Ok((owner.and_then(PaymentOwner::into_known), found.contains_key(&event)))
     }
 
-    /// What PaymentIntents are for, by PaymentIntent; at most 100. Those that are not known are left out.
+    /// What PaymentIntents belong to, by PaymentIntent; at most 100. Unknown ones are left out.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn purchases_of_payments(&self, payment_intents: &[String]) -> Result<BTreeMap<String, OfPayment>, StoreError> {
         let mut found = self.get_all(payment_intents.iter().map(|id| payment_key(id))).await?;
         let mut owners = BTreeMap::new();
@@ -252,10 +251,54 @@ impl Store {
         Ok(owners)
     }
 
-    /// Up to `limit` purchases of one shard that are due, the longest due first.
+    /// Up to `limit` (at most 100) of a part's purchases that are not at rest: one query and one read.
+    /// Starts after the key `after`, and returns the key to continue after if there are more.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
+    pub async fn unsettled(&self, part: u32, limit: i32, after: Option<Item>) -> Result<(Vec<Purchase>, Option<Item>), StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :pk")
+            .expression_attribute_values(":pk", string(due_key(part)))
+            .set_exclusive_start_key(after)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("Query", &error))?;
+        let keys = answer.items.unwrap_or_default();
+        let found = self.get_all(keys.iter().filter_map(Key::of)).await?;
+        Ok((found.into_values().map(from_item).collect::<Result<_, _>>()?, answer.last_evaluated_key))
+    }
+
+    /// Up to `limit` (at most 33) purchases of a part with an open hosted page, and what they sell: as [`unsettled`](Self::unsettled),
+    /// with one more read.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn open_pages(&self, part: u32, limit: i32, after: Option<Item>) -> Result<(Vec<OpenPage>, Option<Item>), StoreError> {
+        let (purchases, next) = self.unsettled(part, limit, after).await?;
+        let keys = |one: &Purchase| [course_key(&one.course_id), profile(&one.seller_id), profile(&one.buyer_id)];
+        let found = self.get_all(purchases.iter().flat_map(keys)).await?;
+        let read = |key: &Key| found.get(key).cloned();
+        let pages = purchases.into_iter().map(|purchase| {
+            Ok(OpenPage {
+                course: read(&course_key(&purchase.course_id)).map(from_item).transpose()?,
+                seller: read(&profile(&purchase.seller_id)).map(from_item).transpose()?,
+                buyer: read(&profile(&purchase.buyer_id)).map(from_item).transpose()?,
+                purchase,
+            })
+        });
+        Ok((pages.collect::<Result<_, StoreError>>()?, next))
+    }
+
+    /// Up to `limit` due purchases of a part, longest due first.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
     pub async fn due_purchases(&self, shard: u32, now: OffsetDateTime, limit: i32) -> Result<Vec<PurchaseId>, StoreError> {
         let answer = self
             .client
@@ -273,14 +316,33 @@ impl Store {
         Ok(keys.iter().filter_map(|item| item.get("sk")?.as_s().ok()?.strip_prefix("PURCHASE#")?.parse().ok()).collect())
     }
 
-    /// Writes an attempt down before Stripe is asked, with the customer that it charges. The slot makes sure that of
-    /// any number of requests one goes on: `slot` is the one that was read, and it must be there unchanged.
+    /// Writes an attempt, with the customer that pays, before Stripe is called. The slot ensures that only
+    /// one of several concurrent requests continues: `slot` is the one that was read, and must be unchanged.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where another request was first.
+    /// If DynamoDB fails. [`Written::No`] if another request was first.
     pub async fn write_intent(&self, purchase: &mut Purchase, slot: Option<&Slot>) -> Result<Written, StoreError> {
+        self.write_attempt(purchase, slot, &[]).await
+    }
+
+    /// The same for a buyer's request, which may try a card.
+    ///
+    /// # Errors
+    /// See [`Store::write_intent`]; [`Written::No`] with [`TOO_FAST`] or more if too many cards are tried, see [`Store::take_try`].
+    pub async fn write_try(&self, purchase: &mut Purchase, slot: Option<&Slot>, card: Option<&CardTry<'_>>) -> Result<Written, StoreError> {
+        let at = purchase.attempt().started_at;
+        let tries = card.map(|one| self.tries(one, at));
+        self.write_attempt(purchase, slot, tries.as_ref().map_or(&[], |tries| tries)).await
+    }
+
+    async fn write_attempt(
+        &self,
+        purchase: &mut Purchase,
+        slot: Option<&Slot>,
+        tries: &[TransactWriteItem],
+    ) -> Result<Written, StoreError> {
         let seen_purchase = (purchase.version > 0).then_some(purchase.version);
-        // A purchase after a refunded one takes its slot over and counts on, so that the slot's version never repeats.
+        // A purchase after a refunded one takes over its slot and continues the version, so that it never repeats.
         let seen_slot = slot.map(|slot| slot.version);
         purchase.version = purchase.version.max(seen_slot.unwrap_or(0)) + 1;
         let slot_item = self.slot_update(purchase)?;
@@ -292,26 +354,38 @@ impl Store {
                 .expression_attribute_values(":earlier", value(&slot.earlier)?),
         };
         let attempt = purchase.attempt();
-        let account = attempt.account.as_deref().unwrap_or(crate::user::PLATFORM);
-        let items = vec![
+        let account = attempt.account.as_deref().unwrap_or(PLATFORM);
+        let mut items = vec![
             update(slot_item),
             self.put(purchase_item(purchase)?).if_version(seen_purchase),
             self.remember_customer(&purchase.buyer_id, account, &attempt.customer),
         ];
+        items.extend_from_slice(tries);
         self.transact(&items).await
     }
 
-    /// Writes what became of a purchase that was read with its present version, with the event that told it, and with what
-    /// follows from it: the seller's totals, the ledger's lines and the mails.
+    /// Writes a purchase that was read with its current version, with the mark of the event that
+    /// changed it and with what follows from its news: the seller's totals, ledger lines and mails.
     ///
     /// # Errors
-    /// Where DynamoDB fails. [`Written::No`] where another request or event was first: read again and look anew.
+    /// If DynamoDB fails. [`Written::No`] if another request or event came first: read it and decide again.
     pub async fn write_outcome(&self, purchase: &mut Purchase, mark: Option<&EventMark>) -> Result<Written, StoreError> {
+        self.write_with(purchase, mark, Vec::new()).await
+    }
+
+    /// The same with additional items, which come right after the purchase in the transaction.
+    pub(super) async fn write_with(
+        &self,
+        purchase: &mut Purchase,
+        mark: Option<&EventMark>,
+        more: Vec<TransactWriteItem>,
+    ) -> Result<Written, StoreError> {
         let seen = purchase.version;
         purchase.version += 1;
         let lacking = purchase.count();
         let news = purchase.take_news();
         let mut items = vec![self.put(purchase_item(purchase)?).if_version(Some(seen))];
+        items.extend(more);
         let paid = purchase.paid_attempt();
         if let Some(payment_intent) = &paid.unwrap_or(purchase.attempt()).payment_intent {
             let copy = paid.is_some().then(|| purchase.clone());
@@ -321,19 +395,20 @@ impl Store {
         if let Some(mark) = mark {
             items.push(self.mark(mark)?);
         }
-        items.extend(self.add_sums(&purchase.seller_id, purchase.id.as_str(), purchase.currency, lacking));
+        items.extend(self.add_sums(&purchase.seller_id, purchase.id.as_str(), &lacking));
         for line in ledger_lines(purchase, &news) {
             items.push(self.put(ledger_item(&line)?).always());
         }
         for mail in mails(purchase, &news) {
             items.push(self.ask_for(&mail, purchase.updated_at())?);
         }
+        items.extend(self.told_to_staff(purchase, &news)?);
         let slot = items.len();
-        // Both count on from where the slot stood, so that the version alone does not say whose it is.
+        // Both purchases continue the slot's version, so the version alone does not identify the owner.
         let still = self.slot_update(purchase)?.condition_expression("version = :seen AND purchase_id = :purchase");
         items.push(update(still.expression_attribute_values(":seen", number(seen))));
         let written = match self.transact(&items).await? {
-            // The slot is another purchase's by now: this one was refunded and the course bought again.
+            // The slot now belongs to another purchase: this one was refunded and the course was bought again.
             Written::No(index) if index == slot => {
                 items[slot] = update(self.earlier_update(purchase)?);
                 self.transact(&items).await?
@@ -341,7 +416,7 @@ impl Store {
             written => written,
         };
         if written == Written::Yes {
-            metrics::of_news(purchase, &news);
+            measure(purchase, &news);
         }
         Ok(written)
     }
@@ -352,7 +427,7 @@ impl Store {
         update.expression_attribute_values(":purchase", string(purchase.id.as_str()))
     }
 
-    /// Makes the slot this purchase's. What is known of earlier ones stays.
+    /// Makes this purchase the slot's owner. Entries about earlier ones stay.
     fn slot_update(&self, purchase: &Purchase) -> Result<UpdateBuilder, StoreError> {
         Ok(self
             .update_of_slot(purchase)
@@ -367,7 +442,7 @@ impl Store {
             .expression_attribute_values(":none", AttributeValue::M(Item::new())))
     }
 
-    /// Notes in another purchase's slot what the buyer has by this one.
+    /// Records in another purchase's slot what the buyer owns through this one.
     fn earlier_update(&self, purchase: &Purchase) -> Result<UpdateBuilder, StoreError> {
         Ok(self
             .update_of_slot(purchase)
@@ -377,18 +452,18 @@ impl Store {
             .expression_attribute_values(":ownership", value(&purchase.ownership())?))
     }
 
-    /// What a buyer bought and tried to buy, the newest first.
+    /// A buyer's purchases and attempted purchases, newest first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn purchases_of(&self, buyer: &UserId, page: &Page) -> Result<Paged<Purchase>, StoreError> {
         self.list(List::Table { pk: format!("USER#{buyer}"), prefix: "PURCHASE#" }, page).await
     }
 
-    /// What a seller sold: purchases that were ever paid, the newest first.
+    /// A seller's sales: purchases that were ever paid or are processing, newest first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn sales_of(&self, seller: &UserId, page: &Page) -> Result<Paged<Purchase>, StoreError> {
         self.list(List::Index { pk: format!("SALES#{seller}") }, page).await
     }

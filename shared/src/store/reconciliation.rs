@@ -1,4 +1,4 @@
-//! How far the reconciliation has come.
+//! The reconciliation's progress.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,21 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Key, Store, StoreError, Written, from_item, number, to_item};
+use super::keys::read_key;
+use super::table::{Key, Store, StoreError, Written, from_item, number, to_item};
 
-/// Where each job goes on.
+/// Where each job continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The platform's payments are looked through until then.
+    /// The platform's payments were searched until this time.
     #[serde(with = "time::serde::rfc3339")]
     pub orphans_until: OffsetDateTime,
-    /// The connected account that was read last; none at the beginning of a round.
+    /// The last connected account that was visited; `None` at the start of a round.
     #[serde(default)]
     pub accounts_after: Option<String>,
-    /// The next hour whose books are compared, counted from 1970.
+    /// The next hour whose books are to be compared, counted from 1970.
     pub books_hour: i64,
-    /// The present day's sums so far, by currency.
+    /// The current day's sums so far, by currency.
     #[serde(default)]
     pub day: BTreeMap<String, DaySums>,
     /// Counts writes.
@@ -29,14 +30,14 @@ pub struct Progress {
 /// A day's money, in the minor unit of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySums {
-    /// By our books.
+    /// In our books.
     pub ours: i64,
-    /// By Stripe's.
+    /// In Stripe's.
     pub stripe: i64,
 }
 
 impl Progress {
-    /// From an hour ago: what is older was there before the reconciliation.
+    /// Starts an hour ago: whatever is older predates the reconciliation.
     #[must_use]
     pub fn begin(now: OffsetDateTime) -> Self {
         let from = now - Duration::hours(1);
@@ -44,16 +45,12 @@ impl Progress {
     }
 }
 
-/// How far a connected account was read. It is kept while the account is out of reach, so that what moved meanwhile is read
-/// once it is linked again.
+/// How far a connected account was read. Kept while the account is out of
+/// reach, so that what happens meanwhile is read once it is linked again.
 #[derive(Serialize, Deserialize)]
 struct Read {
     #[serde(with = "time::serde::timestamp")]
     until: OffsetDateTime,
-}
-
-fn read_key(account: &str) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "READ")
 }
 
 fn key() -> Key {
@@ -61,15 +58,15 @@ fn key() -> Key {
 }
 
 impl Store {
-    /// How far the last run came; none before the first.
+    /// The last run's progress; `None` before the first.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn progress(&self) -> Result<Option<Progress>, StoreError> {
         self.get(&key()).await
     }
 
-    /// Has a linked account read from `at` on, unless it was read before.
+    /// Starts reading a linked account from `at` on, unless it was read before.
     pub(super) fn begin_to_read(&self, account: &str, at: OffsetDateTime) -> TransactWriteItem {
         let update = Update::builder()
             .table_name(&self.table)
@@ -82,10 +79,10 @@ impl Store {
         TransactWriteItem::builder().update(update).build()
     }
 
-    /// Until when accounts were read, in their order; at most 100. Those that were never linked are left out.
+    /// The times until which accounts were read, in the accounts' order; at most 100. Accounts that were never linked are left out.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn read_until(&self, accounts: &[String]) -> Result<Vec<(String, OffsetDateTime)>, StoreError> {
         let mut found = self.get_all(accounts.iter().map(|account| read_key(account))).await?;
         let mut times = Vec::new();
@@ -96,19 +93,19 @@ impl Store {
         Ok(times)
     }
 
-    /// Writes down until when an account was read. Of two runs at once the last one counts: then some is read twice.
+    /// Saves until when an account was read. Of two concurrent runs the last write wins, so some of it may be read twice.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn save_read(&self, account: &str, until: OffsetDateTime) -> Result<(), StoreError> {
         let _unconditional = self.transact(&[self.put(to_item(&read_key(account), &Read { until })?).always()]).await?;
         Ok(())
     }
 
-    /// Writes how far it came. [`Written::No`] where another run has written since it was read.
+    /// Saves the progress. [`Written::No`] if another run has saved since it was read.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn save_progress(&self, progress: &mut Progress) -> Result<Written, StoreError> {
         let seen = (progress.version > 0).then_some(progress.version);
         progress.version += 1;

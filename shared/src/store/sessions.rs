@@ -1,65 +1,20 @@
-//! Sessions: opaque tokens, stored hashed beside their user, so that one trip reads both.
+//! Sessions: opaque tokens, stored hashed next to their user, so that one trip reads both.
 //!
-//! A session holds for the password that it was begun with, of which it keeps a digest. A new password so ends all of
-//! them by the one write that changes it, a log-in that is under way at that moment too.
+//! A session is valid only for the password it was started with, of which it stores a digest. So the
+//! single write that changes the password ends all sessions, even one that is just being started.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::users::profile;
-use super::{Item, Key, Store, StoreError, from_item, number, string, to_item};
-use crate::entropy::{Entropy, digest};
-use crate::ids::UserId;
-use crate::user::User;
+use super::keys::profile;
+use super::table::{Item, Store, StoreError, from_item, number, string, to_item};
+use super::token::Token;
+use crate::base::entropy::digest;
+use crate::domain::user::User;
 
-/// How long a log-in lasts.
+/// How long a session lasts.
 pub const SESSION_LIFETIME: Duration = Duration::days(14);
-
-/// A session's token: the user's 16 characters, a full stop, and a secret of 256 bits.
-#[derive(Clone)]
-pub struct Token {
-    user: UserId,
-    secret: String,
-}
-
-impl Token {
-    /// A new token.
-    #[must_use]
-    pub fn generate(user: &UserId, entropy: &Entropy) -> Self {
-        Self { user: user.clone(), secret: entropy.secret() }
-    }
-
-    /// Reads a token; none where it cannot be one.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (part, secret) = text.split_once('.')?;
-        let sound = secret.len() == 43 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        sound.then_some(())?;
-        Some(Self { user: UserId::from_part(part)?, secret: secret.to_owned() })
-    }
-
-    /// The text that the client keeps.
-    #[must_use]
-    pub fn reveal(&self) -> String {
-        format!("{}.{}", self.user.as_part(), self.secret)
-    }
-
-    /// The user whose token it says it is.
-    #[must_use]
-    pub fn user_id(&self) -> &UserId {
-        &self.user
-    }
-
-    /// What is stored in place of its secret.
-    pub(super) fn digest(&self) -> String {
-        digest(&self.secret)
-    }
-
-    pub(super) fn key(&self) -> Key {
-        Key::new(format!("USER#{}", self.user), format!("SESSION#{}", self.digest()))
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct Session {
@@ -69,7 +24,7 @@ struct Session {
     expires_at: OffsetDateTime,
 }
 
-/// The signed-in user, if the session item and the profile say so.
+/// The signed-in user, if session and profile match.
 pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTime) -> Result<Option<User>, StoreError> {
     let (Some(session), Some(profile)) = (session, profile) else { return Ok(None) };
     let session: Session = from_item(session.clone())?;
@@ -78,14 +33,16 @@ pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: Off
         return Ok(None);
     }
     let user: User = from_item(profile.clone())?;
-    Ok((session.password == digest(&user.password_hash)).then_some(user))
+    let begun_at = session.expires_at - SESSION_LIFETIME;
+    let holds = user.suspended.is_none() && user.sessions_ended_at.is_none_or(|ended_at| begun_at > ended_at);
+    Ok((holds && session.password == user.password_digest()).then_some(user))
 }
 
 impl Store {
-    /// Begins a session of `user`, whose password was just checked against the hash that is in `user`.
+    /// Starts a session for `user`, whose password was just checked against the hash in `user`.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn add_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<(), StoreError> {
         let _always = self.transact(&[self.new_session(token, user, now)?]).await?;
         Ok(())
@@ -93,12 +50,12 @@ impl Store {
 
     pub(super) fn new_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let expires_at = now + SESSION_LIFETIME;
-        let mut item = to_item(&token.key(), &Session { password: digest(&user.password_hash), expires_at })?;
+        let mut item = to_item(&token.key(), &Session { password: user.password_digest(), expires_at })?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         Ok(self.put(item).always())
     }
 
-    /// Lets a session outlive a change of password.
+    /// Keeps a session valid after a change of password.
     pub(super) fn keep_session(&self, token: &Token, password_hash: &str) -> TransactWriteItem {
         let update = Update::builder()
             .table_name(&self.table)
@@ -114,9 +71,9 @@ impl Store {
     /// The user to whom a token belongs: one trip.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn user_by_token(&self, token: &Token, now: OffsetDateTime) -> Result<Option<User>, StoreError> {
-        let (session, user) = (token.key(), profile(&token.user));
+        let (session, user) = (token.key(), profile(token.user_id()));
         let found = self.get_all([session.clone(), user.clone()]).await?;
         signed_in(found.get(&session), found.get(&user), now)
     }
@@ -124,7 +81,7 @@ impl Store {
     /// Ends the session of a token.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn end_session(&self, token: &Token) -> Result<(), StoreError> {
         self.delete(&token.key()).await?;
         Ok(())

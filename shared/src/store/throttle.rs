@@ -1,21 +1,21 @@
 //! Counters of failed log-ins, per window of time.
 //!
-//! A try takes a place before the password is looked at, so that no number of tries at the same moment gets past the
-//! limit. A good one gives its place back; a failed one keeps it until the window ends, and says so, which tells an
-//! exhausted counter from one that is only busy.
+//! An attempt takes a place before the password is checked, so that concurrent attempts cannot
+//! exceed the limit. A successful one returns its place; a failed one keeps it until the window
+//! ends and counts as a failure, which separates an exhausted counter from one that is only busy.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use time::OffsetDateTime;
 
-use super::{Item, Key, Store, StoreError, number};
-use crate::entropy::digest;
+use super::table::{Item, Key, Store, StoreError, number};
+use crate::base::entropy::digest;
 
 /// The length of a window, in seconds.
 pub const WINDOW: i64 = 15 * 60;
 
 fn key(subject: &str, now: OffsetDateTime) -> Key {
-    // Hashed: the table need not tell which addresses were tried.
+    // Hashed, because the table need not contain the addresses that were tried.
     Key::new(format!("THROTTLE#{}#{}", digest(subject), now.unix_timestamp() / WINDOW), "THROTTLE")
 }
 
@@ -25,23 +25,23 @@ pub fn window_ends_in(now: OffsetDateTime) -> i64 {
     WINDOW - now.unix_timestamp().rem_euclid(WINDOW)
 }
 
-/// Whether one more try may be made.
+/// Whether another attempt is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Try {
-    /// It may, and has taken its place.
+    /// It is, and has taken its place.
     Counted,
-    /// All places are taken, some by tries that have not ended: look again in a moment.
+    /// All places are taken, some of them by attempts in progress: try again in a moment.
     Busy,
-    /// As many tries have failed in this window as may.
+    /// The limit of failures in this window is reached.
     Exhausted,
 }
 
 impl Store {
-    /// Takes a place for a try of `subject`, of which `limit` may fail in the window of `now`.
+    /// Takes a place for an attempt by `subject`, of which `limit` may fail in the window of `now`.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn begin_try(&self, subject: &str, limit: i64, now: OffsetDateTime) -> Result<Try, StoreError> {
         let result = self
             .client
@@ -68,10 +68,26 @@ impl Store {
         Ok(if failures >= limit { Try::Exhausted } else { Try::Busy })
     }
 
-    /// Ends a try that was counted with the same `now`.
+    /// Takes a place as part of a transaction, which fails if none is free.
+    pub(super) fn take_place(&self, subject: &str, limit: i64, now: OffsetDateTime) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(subject, now).attributes()))
+            .update_expression("ADD tries :one SET #ttl = :ttl")
+            .condition_expression("attribute_not_exists(tries) OR tries < :limit")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit))
+            .expression_attribute_values(":ttl", number(now.unix_timestamp() + 2 * WINDOW))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    /// Ends an attempt that was counted with the same `now`.
     ///
     /// # Errors
-    /// Where DynamoDB fails.
+    /// If DynamoDB fails.
     pub async fn end_try(&self, subject: &str, failed: bool, now: OffsetDateTime) -> Result<(), StoreError> {
         let (expression, value) = if failed { ("ADD failures :value", 1) } else { ("ADD tries :value", -1) };
         self.client
@@ -84,6 +100,15 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::request("UpdateItem", &error))?;
+        Ok(())
+    }
+
+    /// Forgets the attempts by `subject` in the window of `now`.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn forget_tries(&self, subject: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.delete(&key(subject, now)).await?;
         Ok(())
     }
 }

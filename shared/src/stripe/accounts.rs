@@ -1,4 +1,4 @@
-//! Connected accounts: made by the platform, looked at, and the pages at Stripe that their owners are sent to.
+//! Connected accounts: creating and reading them, and the pages at Stripe for their owners.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,14 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
+use super::gateway::{Gateway, Post};
 use super::objects::List;
-use super::{Gateway, Post};
-use crate::ids::UserId;
-use crate::purchase::KEY_LIFETIME;
-use crate::store::made_accounts::MadeAccount;
-use crate::user::{AccountState, AccountType, Capabilities, CapabilityStatus, PLATFORM, Requirements};
+use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
+use crate::domain::ids::UserId;
+use crate::domain::user::{AccountState, AccountType, Capabilities, CapabilityStatus, MadeAccount, Requirements};
 
-/// The most names that are kept of each list of requirements, and the most letters of each: they are a part of the
-/// user's item, which every request of theirs reads. Stripe's own page shows all.
+/// The most names kept from each list of requirements, and the most characters of each. They are
+/// part of the user's item, which each of the user's requests reads. Stripe's own page shows all.
 const NAMES_MAX: usize = 20;
 const NAME_MAX: usize = 80;
 
@@ -60,7 +59,7 @@ struct Wanted {
 }
 
 impl Account {
-    /// What kind of account it is; none of a kind that has no name (`controller` properties of another mix).
+    /// The type of account; `None` for other combinations of `controller` properties, which have no name.
     #[must_use]
     pub fn account_type(&self) -> Option<AccountType> {
         match self.kind.as_deref() {
@@ -71,7 +70,7 @@ impl Account {
         }
     }
 
-    /// How it stands, of an answer to a question that was asked at that time.
+    /// The account's state, from a response to a request made at this time.
     #[must_use]
     pub fn state(&self, asked_at: OffsetDateTime) -> AccountState {
         let wanted = self.requirements.clone().unwrap_or_default();
@@ -94,7 +93,7 @@ impl Account {
     }
 }
 
-/// Accounts from before there were capabilities have one that stands for both.
+/// Accounts older than capabilities have a single one that stands for both.
 /// <https://docs.stripe.com/connect/account-capabilities>
 fn capabilities(of: &HashMap<String, String>) -> Capabilities {
     let status = |name: &str| match of.get(name).map(String::as_str) {
@@ -112,12 +111,12 @@ fn names(list: Option<Vec<String>>) -> Vec<String> {
     list.unwrap_or_default().into_iter().take(NAMES_MAX).map(|name| name.chars().take(NAME_MAX).collect()).collect()
 }
 
-/// An address at Stripe to which one person is sent, once.
+/// A single-use URL at Stripe for one person.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Address {
     /// Never stored, never logged.
     pub url: String,
-    /// Unix seconds; an address to the Express Dashboard has none.
+    /// Unix seconds; `None` for the Express Dashboard.
     #[serde(default)]
     pub expires_at: Option<i64>,
 }
@@ -125,25 +124,25 @@ pub struct Address {
 /// What an Account Link is for. <https://docs.stripe.com/api/account_links/create#create_account_link-type>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
-    /// To tell what is due now.
+    /// To provide what is currently due.
     Onboarding,
-    /// To look over what was told, and tell what will be due: only where the platform collects it, as of Custom accounts.
+    /// To review the information and provide what will be due. Only where the platform collects it, as for Custom accounts.
     Update,
 }
 
-/// An account under its own idempotency key, at last.
+/// The outcome of creating an account under its idempotency key.
 #[derive(Debug)]
 pub enum Made {
-    /// It is there.
+    /// It exists.
     Yes(Box<Account>),
-    /// It was never made, and the key will never make it.
+    /// It was never created, and the key will never create it.
     Never,
 }
 
-/// The request that makes an account, and its idempotency key. Stripe collects what it wants to know, whatever the type.
+/// The request that creates an account, and its idempotency key. Stripe collects the required information for all types.
 /// <https://docs.stripe.com/api/accounts/create>
 #[must_use]
-pub fn creation(user: &UserId, email: &str, account_type: AccountType, country: &str, generation: u32) -> (String, String) {
+pub fn creation(user: &UserId, email: &str, account_type: AccountType, country: &str, generation: u32, stack_id: &str) -> (String, String) {
     let number = generation.to_string();
     let mut form = vec![
         ("type", account_type.as_str()),
@@ -151,8 +150,9 @@ pub fn creation(user: &UserId, email: &str, account_type: AccountType, country: 
         ("email", email),
         ("metadata[user_id]", user.as_str()),
         ("metadata[generation]", &number),
+        ("metadata[stack_id]", stack_id),
     ];
-    // A Standard account has them without being asked.
+    // Standard accounts have them by default.
     if account_type != AccountType::Standard {
         form.extend([("capabilities[card_payments][requested]", "true"), ("capabilities[transfers][requested]", "true")]);
     }
@@ -169,11 +169,11 @@ impl Gateway {
         self.get(&format!("/accounts/{id}"), None).await
     }
 
-    /// Has Stripe make an account, for the first time or again: under its key while Stripe remembers that, and by
-    /// looking through the accounts made since then later on.
+    /// Creates an account, for the first time or again: under its key while Stripe
+    /// remembers that, and afterwards by searching the accounts created since then.
     ///
     /// # Errors
-    /// Where Stripe refuses, or the outcome stays unknown.
+    /// If Stripe refuses, or the outcome stays unknown.
     pub async fn make_account(&self, user: &UserId, made: &MadeAccount, now: OffsetDateTime) -> Result<Made, StripeError> {
         if now - made.started_at >= KEY_LIFETIME {
             return self.find_account(user, made).await;
@@ -181,7 +181,7 @@ impl Gateway {
         let post = Post { path: "/accounts", body: &made.body, account: None, key: &made.idempotency_key };
         match self.post(&post).await {
             Ok(account) => Ok(Made::Yes(Box::new(account))),
-            // The key has stored a failure. Whether anything was made, the list of accounts knows.
+            // The key replays a stored failure. The list of accounts shows whether the account was created.
             Err(StripeError::Failed { replayed: true, .. }) => self.find_account(user, made).await,
             Err(error) => Err(error),
         }
@@ -191,27 +191,30 @@ impl Gateway {
         let ours = |account: &Account| {
             let text = |name: &str| account.metadata.get(name).map(String::as_str);
             text("user_id") == Some(user.as_str())
+                && !self.is_anothers(&account.metadata)
                 && text("generation") == Some(made.generation.to_string().as_str())
                 && account.account_type() == Some(made.account_type)
         };
-        // A minute for clocks that differ.
+        // One minute of tolerance for differing clocks.
         let list = format!("/accounts?limit=100&created[gte]={}", made.started_at.unix_timestamp() - 60);
         let mut path = list.clone();
         loop {
             let page: List<Account> = self.get(&path, None).await?;
-            let last = page.data.last().map(|account| account.id.clone());
+            let (next, has_hole) = (page.next().map(str::to_owned), !page.unread.is_empty());
             if let Some(found) = page.data.into_iter().find(ours) {
                 return Ok(Made::Yes(Box::new(found)));
             }
-            match last {
-                Some(last) if page.has_more => path = format!("{list}&starting_after={last}"),
-                _ => return Ok(Made::Never),
+            match next {
+                // The element that cannot be parsed may be the one.
+                _ if has_hole => return Err(StripeError::Unreadable),
+                Some(next) => path = format!("{list}&starting_after={next}"),
+                None => return Ok(Made::Never),
             }
         }
     }
 
-    /// A page at Stripe where an account's owner tells what is wanted; it opens once, within minutes. `nonce` is new for
-    /// each: a link that was answered before may be used up.
+    /// A page at Stripe where an account's owner provides the required information. It expires after a
+    /// few minutes and opens once. `nonce` differs for each, because an earlier link may be used up.
     /// <https://docs.stripe.com/api/account_links/create>
     ///
     /// # Errors
@@ -234,7 +237,7 @@ impl Gateway {
         self.post(&Post { path: "/account_links", body: &body, account: None, key: &key }).await
     }
 
-    /// The way into the Express Dashboard; it opens once, within minutes.
+    /// A single-use link to the Express Dashboard; it expires after a few minutes.
     /// <https://docs.stripe.com/api/accounts/login_link/create>
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Stripe's objects of recurring payments, as far as they are read here: <https://docs.stripe.com/api/subscriptions>,
+//! Stripe's objects for recurring payments, with the fields we read: <https://docs.stripe.com/api/subscriptions>,
 //! <https://docs.stripe.com/api/invoices>.
 
 use std::collections::HashMap;
@@ -7,8 +7,9 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::objects::{Expandable, List};
-use crate::ids::SubscriptionId;
-use crate::membership::{Interval, Payment, Seen, Status, Subscription};
+use super::read;
+use crate::domain::ids::SubscriptionId;
+use crate::domain::membership::{Interval, Payment, Seen, Status, Subscription};
 
 /// <https://docs.stripe.com/api/subscriptions/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,17 +24,28 @@ pub struct StripeSubscription {
     /// In Unix seconds.
     #[serde(default)]
     cancel_at: Option<i64>,
-    /// Whom it charges.
-    #[serde(default)]
+    /// The customer that it charges.
+    #[serde(default, deserialize_with = "read::id")]
     customer: Option<String>,
+    /// The payment method that pays it, if not the customer's default.
+    #[serde(default)]
+    default_payment_method: Option<String>,
     #[serde(default)]
     items: List<Item>,
     #[serde(default)]
     latest_invoice: Option<Expandable<Invoice>>,
+    #[serde(default)]
+    application_fee_percent: Option<serde_json::Number>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
 }
+
+/// Where a switch writes the platform's percentage of the renewals, and its own higher one.
+/// Whoever finds that the higher one is still in force sets it back.
+pub const RENEWALS_FEE: &str = "metadata[renewals_fee_percent]";
+/// See [`RENEWALS_FEE`].
+pub const SWITCH_FEE: &str = "metadata[switch_fee_percent]";
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Item {
@@ -73,15 +85,32 @@ pub struct Invoice {
     pub(super) amount_paid: i64,
     #[serde(default)]
     lines: List<Line>,
-    /// Expanded where it was asked for.
+    /// Present if expanded.
     #[serde(default)]
     payments: List<InvoicePayment>,
     #[serde(default)]
     parent: Parent,
+    /// Stripe's page for paying it; drafts have none.
+    #[serde(default)]
+    pub(super) hosted_invoice_url: Option<String>,
+    /// Present if expanded.
+    #[serde(default)]
+    pub(super) confirmation_secret: Option<ConfirmationSecret>,
+    /// Where API versions before 2025-03-31 put the subscription.
+    #[serde(default, deserialize_with = "read::id")]
+    subscription: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct ConfirmationSecret {
+    #[serde(default)]
+    pub(super) client_secret: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Line {
+    #[serde(default)]
+    amount: i64,
     #[serde(default)]
     period: Period,
     #[serde(default)]
@@ -94,7 +123,7 @@ struct Period {
     end: i64,
 }
 
-/// What an invoice, or a line of one, comes from.
+/// The origin of an invoice or of one of its lines.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Parent {
     #[serde(default)]
@@ -107,7 +136,7 @@ struct Parent {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct SubscriptionDetails {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read::id")]
     subscription: Option<String>,
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
@@ -129,7 +158,7 @@ struct InvoicePayment {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct PaymentOfInvoice {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read::id")]
     payment_intent: Option<String>,
 }
 
@@ -141,30 +170,46 @@ impl Line {
 }
 
 impl Invoice {
-    /// Which subscription of ours it is for: Stripe's id, and our metadata.
+    /// The subscription of ours that it is for: Stripe's id, and our metadata.
     #[must_use]
     pub fn subscription(&self) -> Option<(&str, &HashMap<String, String>)> {
         let details = self.parent.subscription_details.as_ref()?;
         Some((details.subscription.as_deref()?, details.metadata.as_ref()?))
     }
 
+    /// Whether it is a subscription's invoice in the format of another API version. Reading it again with our version tells which.
+    #[must_use]
+    pub fn is_of_another_version(&self) -> bool {
+        self.subscription.is_some() && self.subscription().is_none()
+    }
+
     pub(super) fn is_paid(&self) -> bool {
         self.status.as_deref() == Some("paid")
     }
 
-    /// Until when it pays; none where all of it are prorations.
+    pub(super) fn is_draft(&self) -> bool {
+        self.status.as_deref() == Some("draft")
+    }
+
+    /// Whether it is due now or will be.
+    pub(super) fn is_owed(&self) -> bool {
+        self.is_draft() || self.status.as_deref() == Some("open")
+    }
+
+    /// The end of the period that it pays. `None` if all lines are prorations or
+    /// free: a pending switch has such an invoice, for time that an earlier one paid.
     pub(super) fn period_end(&self) -> Option<OffsetDateTime> {
-        let ends = self.lines.data.iter().filter(|line| !line.is_proration()).map(|line| line.period.end);
+        let ends = self.lines.data.iter().filter(|line| line.amount > 0 && !line.is_proration()).map(|line| line.period.end);
         ends.max().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok())
     }
 
-    /// The PaymentIntent that paid it, or that would.
+    /// The PaymentIntent that paid or would pay it.
     pub(super) fn payment_intent(&self) -> Option<&str> {
         let with = |wanted: fn(&str) -> bool| {
             let mut fitting = self.payments.data.iter().filter(|payment| wanted(&payment.status));
             fitting.find_map(|payment| payment.payment.payment_intent.as_deref())
         };
-        // One that is canceled tells why nobody pays it any more.
+        // A canceled one tells why it cannot be paid any more.
         with(|status| status == "paid").or_else(|| with(|status| status == "open")).or_else(|| with(|status| status == "canceled"))
     }
 }
@@ -176,9 +221,22 @@ impl StripeSubscription {
             "canceled" => Status::Canceled,
             "incomplete" => Status::Incomplete,
             "incomplete_expired" => Status::Failed,
-            // `past_due`, `unpaid`, `paused`, and what is newer than this program.
+            // `past_due`, `unpaid`, `paused`, and statuses newer than this program.
             _ => Status::PastDue,
         }
+    }
+
+    /// The platform's percentage of the renewals, if that of a switch is still in force.
+    fn renewals_fee(&self) -> Option<String> {
+        let in_force = self.application_fee_percent.as_ref()?.to_string();
+        let is_of_switch = self.metadata.get("switch_fee_percent").map(String::as_str) == Some(in_force.trim_end_matches(".0"));
+        self.metadata.get("renewals_fee_percent").filter(|_| is_of_switch).cloned()
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        !self.status().is_open()
     }
 
     pub(super) fn first_invoice(&self) -> Option<&Invoice> {
@@ -188,12 +246,12 @@ impl StripeSubscription {
         }
     }
 
-    /// Whether it is the one that a record asked for.
+    /// Whether a record created it.
     pub(super) fn is_of(&self, record: &Subscription) -> bool {
         is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str())
     }
 
-    pub(super) fn seen(&self, payments: Vec<Payment>) -> Seen {
+    pub(super) fn seen(&self, invoices: &[Invoice], payments: Vec<Payment>) -> Seen {
         let item = self.items.data.first();
         let interval = item.and_then(|item| item.price.recurring.as_ref()).and_then(|recurring| match recurring.interval.as_str() {
             "month" => Some(Interval::Month),
@@ -205,22 +263,26 @@ impl StripeSubscription {
             stripe_id: self.id.clone(),
             status: self.status(),
             item: item.map(|item| item.id.clone()),
+            card: self.default_payment_method.clone(),
             interval,
             amount: item.and_then(|item| item.price.unit_amount),
             ending: self.cancel_at_period_end || self.cancel_at.is_some(),
+            switching: self.status == "trialing",
+            owes: invoices.iter().any(Invoice::is_owed),
+            renewals_fee: self.renewals_fee(),
             period_end: period_end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok()),
             payments,
         }
     }
 }
 
-/// The subscription that our metadata names.
+/// The subscription of ours that the metadata names.
 #[must_use]
 pub fn named(metadata: &HashMap<String, String>) -> Option<SubscriptionId> {
     metadata.get("subscription_id")?.parse().ok()
 }
 
-/// Whether it carries a record's id.
+/// Whether the metadata contains a record's id.
 pub(super) fn is_named(metadata: &HashMap<String, String>, record: &Subscription) -> bool {
     metadata.get("subscription_id").map(String::as_str) == Some(record.id.as_str())
 }

@@ -1,19 +1,20 @@
-//! Cards that the platform's customers keep: <https://docs.stripe.com/payments/save-and-reuse>.
+//! Saved cards of the platform's customers: <https://docs.stripe.com/payments/save-and-reuse>.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use time::OffsetDateTime;
-use url::form_urlencoded::Serializer;
 
 use super::error::StripeError;
-use super::objects::{CheckoutSession, Expandable, Identified, List, NextAction};
-use super::{Gateway, Post};
-use crate::card::Card;
-use crate::ids::UserId;
-use crate::user::PLATFORM;
+use super::gateway::{Gateway, Post};
+use super::objects::{Body, CheckoutSession, Expandable, Identified, List, NextAction};
+use super::requests::form;
+use crate::domain::card::Card;
+use crate::domain::charging::PLATFORM;
+use crate::domain::ids::UserId;
+use crate::domain::money::Currency;
 
-/// Whether a text has the form of a payment method's id.
+/// Whether a text looks like the id of a payment method.
 #[must_use]
 pub fn is_payment_method(text: &str) -> bool {
     let sound = text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -53,7 +54,7 @@ impl PaymentMethod {
         self.card.is_some()
     }
 
-    /// `cus_…` of who keeps it.
+    /// `cus_…` of the customer that holds it.
     #[must_use]
     pub fn customer_id(&self) -> Option<&str> {
         match self.customer.as_ref()? {
@@ -62,7 +63,7 @@ impl PaymentMethod {
         }
     }
 
-    /// As its owner sees it. Whether it is the default, its customer knows, where that was expanded.
+    /// The card as shown to its owner. Whether it is the default is only known if its customer was expanded.
     #[must_use]
     pub fn card(&self) -> Card {
         let is_default = match &self.customer {
@@ -88,6 +89,14 @@ pub struct Customer {
     /// `cus_…`
     pub id: String,
     #[serde(default)]
+    deleted: bool,
+    /// The currency of its subscriptions, once it has had one.
+    #[serde(default)]
+    currency: Option<String>,
+    /// In that currency. A negative balance pays the customer's next invoices, of any seller.
+    #[serde(default)]
+    balance: i64,
+    #[serde(default)]
     invoice_settings: InvoiceSettings,
     #[serde(default)]
     metadata: HashMap<String, String>,
@@ -100,13 +109,34 @@ struct InvoiceSettings {
 }
 
 impl Customer {
-    /// Whether it was made for a buyer of ours. The platform may have others at Stripe, and one that was deleted is nobody's.
+    /// Whether it was created for one of our buyers. The platform may have other customers at Stripe. A deleted customer has no metadata.
     #[must_use]
     pub fn is_buyer(&self) -> bool {
         self.metadata.contains_key("buyer_id")
     }
 
-    /// The payment method that is charged where no other is named.
+    /// Whether somebody deleted it.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// Whether it can pay for a membership in this currency: it has no subscription in another one, and no credit or
+    /// debt that would be settled with this seller's invoice.
+    /// <https://docs.stripe.com/invoicing/multi-currency-customers>, <https://docs.stripe.com/billing/customer/balance>
+    #[must_use]
+    pub fn takes_membership(&self, currency: Currency) -> bool {
+        self.balance == 0 && self.currency.as_deref().is_none_or(|of| of == currency.code())
+    }
+
+    /// The credit that is used up before its card is charged, in the minor unit.
+    /// <https://docs.stripe.com/billing/customer/balance>
+    #[must_use]
+    pub fn credit(&self) -> i64 {
+        (-self.balance).max(0)
+    }
+
+    /// The payment method that is charged by default.
     #[must_use]
     pub fn default_card(&self) -> Option<&String> {
         match self.invoice_settings.default_payment_method.as_ref()? {
@@ -118,7 +148,7 @@ impl Customer {
 
 /// <https://docs.stripe.com/api/setup_intents/object>
 #[derive(Clone, Debug, Default, Deserialize)]
-struct SetupIntent {
+pub struct SetupIntent {
     #[serde(default)]
     status: String,
     #[serde(default)]
@@ -129,48 +159,64 @@ struct SetupIntent {
     payment_method: Option<Expandable<PaymentMethod>>,
     #[serde(default)]
     customer: Option<Expandable<Customer>>,
+    /// Why the last attempt failed.
+    #[serde(default)]
+    last_setup_error: Option<Body>,
+    /// Ours.
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
 }
 
-/// What became of a card that was to be saved.
+impl SetupIntent {
+    /// Whether the cardholder failed to authenticate. <https://docs.stripe.com/error-codes#setup-intent-authentication-failure>
+    #[must_use]
+    pub fn failed_authentication(&self) -> bool {
+        self.last_setup_error.as_ref().is_some_and(|error| error.code.as_deref() == Some("setup_intent_authentication_failure"))
+    }
+
+    /// The fingerprint of the card that the last attempt failed with.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<String> {
+        self.last_setup_error.as_ref()?.fingerprint()
+    }
+}
+
+/// The outcome of saving a card.
 #[derive(Debug)]
 pub enum Saved {
-    /// It is kept.
+    /// It is saved.
     Yes(Box<Card>),
-    /// Its holder must authenticate first. For the browser only: never stored, never logged.
+    /// The cardholder must authenticate first. For the browser only: never stored, never logged.
     Authenticate {
         /// For Stripe.js.
         client_secret: Option<String>,
-        /// The page without Stripe.js.
+        /// A page for authentication without Stripe.js.
         url: Option<String>,
     },
-    /// Neither, or not yet: its events tell.
+    /// Neither, or not yet; events will tell.
     Unsettled,
 }
 
-/// Who saves a card.
+/// The customer who saves a card.
 #[derive(Clone, Copy, Debug)]
 pub struct Saver<'a> {
     /// `cus_…` on the platform.
     pub customer: &'a str,
     /// The user's id, for the metadata.
     pub buyer_id: &'a str,
-    /// Counts what was asked before: a number in the key.
+    /// The number of earlier changes, which makes the key unique.
     pub changes: u64,
-    /// Where the browser comes back to.
+    /// Where the browser returns to.
     pub return_url: &'a str,
 }
 
-/// The change that makes a card the first default. Whoever makes it shares a key.
+/// The change that makes a card the first default. All requests for it share one key.
 fn first(card: &str) -> String {
     format!("first:{card}")
 }
 
-pub(super) fn form(fields: &[(&str, &str)]) -> String {
-    Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
 impl Gateway {
-    /// A page of a customer's cards, the newest first: one call. None where `after` is none of them.
+    /// A page of a customer's cards, newest first: one call. `None` if `after` is not one of them.
     /// <https://docs.stripe.com/api/payment_methods/customer_list>
     ///
     /// # Errors
@@ -179,15 +225,18 @@ impl Gateway {
         let after = after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
         let path = format!("/customers/{customer}/payment_methods?type=card&limit={limit}&expand[]=data.customer{after}");
         match self.get::<List<PaymentMethod>>(&path, None).await {
-            Ok(page) => Ok(Some(List { data: page.data.iter().map(PaymentMethod::card).collect(), has_more: page.has_more })),
+            Ok(page) => {
+                let cards = page.data.iter().map(PaymentMethod::card).collect();
+                Ok(Some(List { data: cards, has_more: page.has_more, unread: page.unread, last: page.last }))
+            }
             Err(error) if error.is_missing("starting_after") => Ok(None),
-            // A customer that was deleted keeps no cards.
+            // A deleted customer has no cards.
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(Some(List::default())),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether a customer of the platform's keeps this card. <https://docs.stripe.com/api/payment_methods/customer>
+    /// Whether one of the platform's customers holds this card. <https://docs.stripe.com/api/payment_methods/customer>
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -199,7 +248,28 @@ impl Gateway {
         }
     }
 
-    /// A customer of the platform's. <https://docs.stripe.com/api/customers/retrieve>
+    /// One of the platform's customers, and whether it holds this card: one call if it does, otherwise two.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn customer_with_card(&self, id: &str, card: Option<&str>) -> Result<(Customer, bool), StripeError> {
+        if let Some(card) = card {
+            match self.get::<PaymentMethod>(&format!("/customers/{id}/payment_methods/{card}?expand[]=customer"), None).await {
+                Ok(PaymentMethod { customer: Some(Expandable::Object(customer)), .. }) => return Ok((*customer, true)),
+                Ok(_) => return Err(StripeError::Unreadable),
+                Err(StripeError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match self.customer(id).await {
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => {
+                Ok((Customer { deleted: true, ..Customer::default() }, false))
+            }
+            other => Ok((other?, false)),
+        }
+    }
+
+    /// One of the platform's customers. <https://docs.stripe.com/api/customers/retrieve>
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -207,31 +277,41 @@ impl Gateway {
         self.get(&format!("/customers/{id}"), None).await
     }
 
-    /// The customers of a buyer on an account, or on the platform, a hundred at most, and whether there are more. The search lags by up to a
-    /// minute. <https://docs.stripe.com/search#search-query-language>
+    /// A buyer's customers on an account or on the platform, at most a hundred, and whether there are
+    /// more. The search lags by up to a minute. <https://docs.stripe.com/search#search-query-language>
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn search_customers(&self, buyer: &UserId, account: Option<&str>) -> Result<(Vec<String>, bool), StripeError> {
         let query = form(&[("limit", "100"), ("query", &format!("metadata['buyer_id']:'{buyer}'"))]);
-        let found: List<Identified> = self.get(&format!("/customers/search?{query}"), account).await?;
-        Ok((found.data.into_iter().map(|customer| customer.id).collect(), found.has_more))
+        let found: List<Customer> = self.get(&format!("/customers/search?{query}"), account).await?;
+        let ours = found.data.into_iter().filter(|customer| !self.is_anothers(&customer.metadata));
+        Ok((ours.map(|customer| customer.id).collect(), found.has_more))
     }
 
-    /// Deletes a customer, for ever: Stripe forgets the saved cards, ends what it had subscribed to, and keeps what was paid. One
-    /// that is gone already is as good. No key is needed: Stripe takes none for what can only be done once.
+    /// Deletes a customer permanently: Stripe deletes the saved cards, ends the subscriptions, and keeps the
+    /// payments. Deleting it again is no error. Another deployment's customer is left alone: a copied table
+    /// contains that deployment's customers, so each is read first. Deletions need no idempotency key.
     /// <https://docs.stripe.com/api/customers/delete>
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn delete_customer(&self, id: &str, account: Option<&str>) -> Result<(), StripeError> {
+        match self.get::<Customer>(&format!("/customers/{id}"), account).await {
+            Ok(customer) if self.is_anothers(&customer.metadata) => {
+                tracing::warn!(customer = id, account, "the customer belongs to another deployment and is left alone");
+                return Ok(());
+            }
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => return Ok(()),
+            found => drop(found?),
+        }
         match self.delete::<Identified>(&format!("/customers/{id}"), account).await {
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(()),
             other => other.map(|_| ()),
         }
     }
 
-    /// Makes a card its customer's default: the card, or none where it is not that customer's.
+    /// Makes a card its customer's default. Returns the card, or `None` if the customer does not hold it.
     /// <https://docs.stripe.com/api/customers/update>
     ///
     /// # Errors
@@ -250,7 +330,7 @@ impl Gateway {
         }
     }
 
-    /// Makes a card that a buyer's customer keeps its default, where it has none. Says whether it did: a call, and a second one then.
+    /// Makes a card the default of the buyer's customer that holds it, if that has none. Returns whether it did: one call, or two.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -259,19 +339,19 @@ impl Gateway {
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => return Ok(false),
             other => other?,
         };
-        if !customer.is_buyer() || customer.default_card().is_some() {
+        if !customer.is_buyer() || self.is_anothers(&customer.metadata) || customer.default_card().is_some() {
             return Ok(false);
         }
         Ok(self.set_default_card(&customer.id, card, &first(card)).await?.is_some())
     }
 
-    /// Takes a card from its customer, for ever. Says whether it was that customer's.
+    /// Detaches a card from its customer permanently. Returns whether the customer held it.
     /// <https://docs.stripe.com/api/payment_methods/detach>
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn detach_card(&self, customer: &str, card: &str) -> Result<bool, StripeError> {
-        // Stripe detaches whatever card of the platform's it is told to: whose it is, it must be asked.
+        // Stripe would detach any of the platform's cards, so first check who holds it.
         if !self.is_saved(customer, card).await? {
             return Ok(false);
         }
@@ -296,6 +376,7 @@ impl Gateway {
             ("expand[0]", "customer"),
             ("expand[1]", "payment_method"),
             ("metadata[buyer_id]", saver.buyer_id),
+            ("metadata[stack_id]", self.stack_id()),
             ("payment_method", payment_method),
             ("return_url", saver.return_url),
             ("usage", "off_session"),
@@ -303,7 +384,7 @@ impl Gateway {
         let key = format!("{PLATFORM}:setup:{}:{}:{payment_method}", saver.customer, saver.changes);
         let made: SetupIntent = self.post_harmless(&Post { path: "/setup_intents", body: &body, account: None, key: &key }).await?;
         match (made.status.as_str(), made.payment_method, made.customer) {
-            ("succeeded", Some(Expandable::Object(method)), customer) => {
+            ("succeeded", Some(Expandable::Object(method)), customer) if method.is_card() => {
                 let customer = match customer {
                     Some(Expandable::Object(customer)) => *customer,
                     _ => self.customer(saver.customer).await?,
@@ -330,12 +411,14 @@ impl Gateway {
         let body = form(&[
             ("allowed_payment_method_types[0]", "card"),
             ("cancel_url", cancel_url),
-            // No money is taken: Stripe asks for it to choose among payment methods.
+            // No money is taken. Stripe needs a currency to choose payment methods.
             ("currency", "usd"),
             ("customer", saver.customer),
             ("metadata[buyer_id]", saver.buyer_id),
+            ("metadata[stack_id]", self.stack_id()),
             ("mode", "setup"),
             ("setup_intent_data[metadata][buyer_id]", saver.buyer_id),
+            ("setup_intent_data[metadata][stack_id]", self.stack_id()),
             ("success_url", saver.return_url),
         ]);
         let key = format!("{PLATFORM}:setup:{}:{}:checkout", saver.customer, saver.changes);

@@ -3,21 +3,24 @@
 
 use serde::Deserialize;
 
-use super::objects::PaymentIntent;
-use crate::error::Error;
+use super::objects::{Body, PaymentIntent};
+use super::read;
+use crate::domain::error::Error;
 
 /// A request to Stripe that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
-    /// 402: the bank or Stripe's rules said no. The attempt has ended.
+    /// 402: the bank or Stripe's rules declined. The attempt has ended.
     #[error("declined: {code}")]
     Declined {
         /// `card_declined`, `expired_card`, …
         code: String,
         /// `insufficient_funds`, …
         decline_code: Option<String>,
-        /// The PaymentIntent that was made, if one was.
+        /// The PaymentIntent that was created, if any.
         payment_intent: Option<Box<PaymentIntent>>,
+        /// The card's fingerprint, if Stripe returned it.
+        fingerprint: Option<String>,
     },
     /// Another 4xx: Stripe did nothing.
     #[error("refused with {status} {code}: {message}")]
@@ -26,35 +29,35 @@ pub enum StripeError {
         status: u16,
         /// Stripe's `code`, or its `type`.
         code: String,
-        /// Which parameter, if one is to blame.
+        /// The parameter at fault, if any.
         param: Option<String>,
         /// For the log.
         message: String,
     },
-    /// 403: the account has taken the platform's access away.
+    /// 403: the account has revoked the platform's access.
     #[error("the account has revoked the platform's access")]
     AccountRevoked,
-    /// 429 to the end: Stripe did nothing.
+    /// 429 on every try: Stripe did nothing.
     #[error("rate limited")]
     RateLimited,
-    /// 409 `idempotency_key_in_use` to the end: an earlier sending is still at work.
+    /// 409 `idempotency_key_in_use` on every try: an earlier request is still in progress.
     #[error("an earlier sending of this request is still at work")]
     InUse,
-    /// 5xx: not known whether anything was done. Where it is `replayed`, the key will never tell.
+    /// 5xx: it is unknown whether anything was done. If `replayed`, the key will never tell.
     #[error("failed with {status}")]
     Failed {
         /// The status.
         status: u16,
-        /// Whether it is the stored answer of an earlier sending.
+        /// Whether it is the stored response to an earlier request.
         replayed: bool,
     },
-    /// The connection broke or nothing came in time: not known whether anything was done.
+    /// The connection failed or timed out: it is unknown whether anything was done.
     #[error("no answer{}", if *timeout { " in time" } else { "" })]
     NoAnswer {
-        /// Whether time ran out.
+        /// Whether it timed out.
         timeout: bool,
     },
-    /// A 2xx that cannot be read: something was done.
+    /// A 2xx that cannot be parsed: something was done.
     #[error("the answer cannot be read")]
     Unreadable,
     /// The request could not be built.
@@ -68,30 +71,14 @@ struct Envelope {
     error: Body,
 }
 
-/// Stripe's error object, in an answer or in a PaymentIntent's `last_payment_error`.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Body {
-    #[serde(default, rename = "type")]
-    pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) code: Option<String>,
-    #[serde(default)]
-    pub(super) decline_code: Option<String>,
-    #[serde(default)]
-    pub(super) param: Option<String>,
-    #[serde(default)]
-    pub(super) message: Option<String>,
-    #[serde(default)]
-    pub(super) payment_intent: Option<Box<PaymentIntent>>,
-}
-
 impl StripeError {
     pub(super) fn from_answer(status: u16, replayed: bool, body: &[u8]) -> Self {
-        // Some failures are HTML, or empty: then the status is all that is known.
-        let error = serde_json::from_slice::<Envelope>(body).unwrap_or_default().error;
+        // Some failures are HTML or empty; then only the status is known.
+        let error = read::bytes::<Envelope>(body).unwrap_or_default().error;
+        let fingerprint = error.fingerprint();
         let code = error.code.or_else(|| error.kind.clone()).unwrap_or_else(|| "unknown".to_owned());
         match status {
-            402 => Self::Declined { code, decline_code: error.decline_code, payment_intent: error.payment_intent },
+            402 => Self::Declined { code, decline_code: error.decline_code, payment_intent: error.payment_intent, fingerprint },
             409 => Self::InUse,
             429 => Self::RateLimited,
             403 if revoked(&code, error.message.as_deref().unwrap_or_default()) => Self::AccountRevoked,
@@ -106,14 +93,14 @@ impl StripeError {
         matches!(self, Self::Refused { code, param, .. } if code == "resource_missing" && param.as_deref() == Some(name))
     }
 
-    /// Whether Stripe did not look at the request at all (429, 401, 403 of an account that took its access away): that says
-    /// nothing of an earlier sending under its key.
+    /// Whether Stripe rejected the request without looking at it (429, 401, or 403 for an account
+    /// that revoked access). That says nothing about an earlier request with the same key.
     #[must_use]
     pub fn is_turned_away(&self) -> bool {
         matches!(self, Self::RateLimited | Self::AccountRevoked | Self::Refused { status: 401, .. })
     }
 
-    /// Whether Stripe may have done something that we have not heard of.
+    /// Whether Stripe may have done something that we do not know of.
     #[must_use]
     pub fn outcome_is_unknown(&self) -> bool {
         matches!(self, Self::InUse | Self::Failed { .. } | Self::NoAnswer { .. } | Self::Unreadable)
@@ -128,7 +115,7 @@ impl From<StripeError> for Error {
     fn from(error: StripeError) -> Self {
         let cause = error.to_string();
         match error {
-            StripeError::Declined { code, decline_code, .. } => Self::CardDeclined { reason: code, decline_code },
+            StripeError::Declined { code, decline_code, fingerprint, .. } => Self::CardDeclined { reason: code, decline_code, fingerprint },
             StripeError::AccountRevoked => Self::SellerNotConnected,
             StripeError::RateLimited | StripeError::InUse => Self::PaymentProviderUnavailable(cause),
             StripeError::NoAnswer { timeout: true } => Self::PaymentProviderTimeout(cause),
@@ -155,11 +142,12 @@ mod tests {
     #[test]
     fn a_decline_with_a_partial_payment_intent_is_a_decline() {
         let body =
-            br#"{"error":{"type":"card_error","code":"card_declined","decline_code":"generic_decline","payment_intent":{"id":"pi_1"}}}"#;
-        let StripeError::Declined { code, decline_code, payment_intent } = StripeError::from_answer(402, false, body) else {
+            br#"{"error":{"type":"card_error","code":"card_declined","decline_code":"generic_decline","payment_intent":{"id":"pi_1"},"payment_method":{"id":"pm_1","card":{"fingerprint":"fp"}}}}"#;
+        let StripeError::Declined { code, decline_code, payment_intent, fingerprint } = StripeError::from_answer(402, false, body) else {
             panic!("a 402 is a decline");
         };
         assert_eq!((code.as_str(), decline_code.as_deref()), ("card_declined", Some("generic_decline")));
         assert_eq!(payment_intent.map(|payment_intent| payment_intent.id), Some("pi_1".to_owned()));
+        assert_eq!(fingerprint.as_deref(), Some("fp"));
     }
 }

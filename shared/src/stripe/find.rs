@@ -1,11 +1,10 @@
-//! Finding out what became of an attempt. A lost answer is found, never guessed.
+//! Finds the outcome of an attempt. A lost response is looked up, never guessed.
 //!
-//! 1. Where the PaymentIntent or the Checkout Session is known, it is read.
-//! 2. Where it is not, and Stripe still remembers the idempotency key, the recorded request is sent again: Stripe
-//!    answers what it answered first, or carries it out now, once. What was open in that answer may have ended since:
-//!    it is read.
-//! 3. Where the key tells nothing (it is older, or replays a 500), the customer's payments since then are listed and
-//!    the purchase and attempt looked for in their metadata. Search would be easier, and is up to an hour behind.
+//! 1. If the PaymentIntent or Checkout Session is known, it is read.
+//! 2. Otherwise, while Stripe remembers the idempotency key, the recorded request is sent again. Stripe either repeats its first
+//!    response or carries out the request now, once. If that response was open, it may be outdated, so the object is read.
+//! 3. If the key cannot tell, because it is too old or replays a 500, the customer's payments since then are listed and
+//!    searched for the purchase and attempt in their metadata. Stripe's search would be easier but lags by up to an hour.
 
 use serde::de::DeserializeOwned;
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
@@ -15,60 +14,64 @@ use stripe_types::RangeQueryTs;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
+use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, List, PaymentIntent};
 use super::requests::CHARGE_FACTS;
-use super::{Gateway, Post};
-use crate::ids::PurchaseId;
-use crate::purchase::{Attempt, Failure, KEY_LIFETIME, Means, Observation, Status};
+use crate::domain::charging::{Failure, KEY_LIFETIME};
+use crate::domain::ids::PurchaseId;
+use crate::domain::purchase::{Attempt, AttemptStatus, Means, Observation};
 
-/// [`Failure::code`] where Stripe made nothing under the key, and never will.
+/// [`Failure::code`] if Stripe created nothing under the key and never will.
 pub const NEVER_MADE: &str = "never_made";
 
-/// What Stripe says of an attempt, with what only the buyer's browser may have.
+/// Stripe's answer about an attempt, including what only the buyer's browser may see.
 #[derive(Debug)]
 pub struct Heard {
-    /// What is to be recorded.
+    /// What to record.
     pub observation: Observation,
-    /// For Stripe.js, where the buyer must authenticate.
+    /// For Stripe.js, if the buyer must authenticate.
     pub client_secret: Option<String>,
     /// Where the buyer authenticates without Stripe.js.
     pub next_action_url: Option<String>,
     /// The hosted Checkout, while it is open.
     pub checkout_url: Option<String>,
+    /// The fingerprint of a declined card, if Stripe returned it.
+    pub fingerprint: Option<String>,
 }
 
 impl Heard {
     fn of_payment_intent(payment_intent: &PaymentIntent, means: Means) -> Self {
         let observation = payment_intent.observe(means);
-        let waits = observation.status == Status::RequiresAction;
+        let waits = observation.status == AttemptStatus::RequiresAction;
         Self {
             client_secret: payment_intent.client_secret.clone().filter(|_| waits),
             next_action_url: payment_intent.next_action_url().filter(|_| waits),
             checkout_url: None,
+            fingerprint: None,
             observation,
         }
     }
 
     fn of_session(session: &CheckoutSession) -> Self {
         let checkout_url = session.url.clone().filter(|_| session.is_open());
-        Self { observation: session.observe(), client_secret: None, next_action_url: None, checkout_url }
+        Self { observation: session.observe(), client_secret: None, next_action_url: None, checkout_url, fingerprint: None }
     }
 
     fn ended(observation: Observation) -> Self {
-        Self { observation, client_secret: None, next_action_url: None, checkout_url: None }
+        Self { observation, client_secret: None, next_action_url: None, checkout_url: None, fingerprint: None }
     }
 }
 
-/// What a Checkout Session is expanded by.
+/// What to expand in a Checkout Session.
 const SESSION_CHARGE: &str = "payment_intent.latest_charge.balance_transaction";
 const PAYMENT_INTENTS: &str = "/payment_intents";
 const CHECKOUT_SESSIONS: &str = "/checkout/sessions";
 
 impl Gateway {
-    /// Sends an attempt's recorded request for the first time. A refusal is an answer: the attempt ends.
+    /// Sends an attempt's recorded request for the first time. A refusal is a result: it ends the attempt.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn send_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
         match self.send_again(purchase, attempt).await {
             // Nothing was sent before, so nothing was done.
@@ -79,8 +82,8 @@ impl Gateway {
         }
     }
 
-    /// Sends an attempt's recorded request, for the first time or again. Where Stripe turns it away unseen, what came of an
-    /// earlier sending stays open.
+    /// Sends an attempt's recorded request, for the first time or again. If Stripe
+    /// rejects it without looking at it, the outcome of an earlier request stays unknown.
     async fn send_again(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
         let path = match attempt.means {
             Means::PaymentIntent => PAYMENT_INTENTS,
@@ -93,36 +96,40 @@ impl Gateway {
         };
         match result {
             Err(error) if error.is_turned_away() => {
-                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, %error, "Stripe turned a payment request away");
+                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, %error, "Stripe rejected a payment request without looking at it");
                 Err(error)
             }
-            Err(StripeError::Declined { code, decline_code, payment_intent }) => Ok(Heard::ended(Observation {
-                payment_intent: payment_intent.map(|payment_intent| payment_intent.id),
-                failure: Some(Failure { code, decline_code, declined: true }),
-                ..Observation::of(Status::Failed)
-            })),
+            Err(StripeError::Declined { code, decline_code, payment_intent, fingerprint }) => {
+                let observation = Observation {
+                    payment_intent: payment_intent.map(|payment_intent| payment_intent.id),
+                    failure: Some(Failure { code, decline_code, declined: true }),
+                    ..Observation::of(AttemptStatus::Failed)
+                };
+                Ok(Heard { fingerprint, ..Heard::ended(observation) })
+            }
             Err(StripeError::Refused { code, param, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
-                // The parameter tells the buyer's mistakes (`payment_method`) from the platform's. A card that was used up or
-                // taken away is told by the message alone.
-                let is_spent = message.contains("may not be used again");
-                let code = if is_spent {
+                // The parameter separates the buyer's mistakes (`payment_method`) from the
+                // platform's. Only the message tells that a card was used up or detached.
+                // <https://docs.stripe.com/error-codes#payment-intent-incompatible-payment-method>
+                let is_unfit = code == "payment_intent_incompatible_payment_method" || message.contains("may not be used again");
+                let code = if is_unfit {
                     "payment_method".to_owned()
                 } else {
                     param.filter(|param| matches!(param.as_str(), "payment_method" | "customer")).unwrap_or(code)
                 };
                 Ok(Heard::ended(Observation::refused(&code)))
             }
-            // The key has stored a failure. Whether anything was made, the list of payments knows.
+            // The key replays a stored failure. The list of payments shows whether anything was created.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_attempt(purchase, attempt).await,
             other => other,
         }
     }
 
-    /// What became of an attempt, by the shortest way that can tell.
+    /// Finds the outcome of an attempt in the shortest way that works.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn find_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         if let Some(heard) = self.read_attempt(attempt, attempt.checkout_session.as_deref(), attempt.payment_intent.as_deref()).await? {
             return Ok(heard);
@@ -139,7 +146,7 @@ impl Gateway {
         Ok(read.unwrap_or(heard))
     }
 
-    /// What became of an attempt whose Checkout Session or PaymentIntent is known: a call; none where neither is.
+    /// Reads an attempt whose Checkout Session or PaymentIntent is known: one call. `None` if neither is known.
     async fn read_attempt(
         &self,
         attempt: &Attempt,
@@ -160,11 +167,11 @@ impl Gateway {
         Ok(None)
     }
 
-    /// Takes an attempt back, so that it can never be paid: cancels its PaymentIntent, or expires its Checkout.
-    /// Where it was paid first, that is what is heard.
+    /// Withdraws an attempt so that it can never be paid: cancels its PaymentIntent
+    /// or expires its Checkout Session. If it was paid first, returns that.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn withdraw_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         let account = attempt.account.as_deref();
         let key = format!("{}:withdraw", attempt.idempotency_key);
@@ -180,7 +187,7 @@ impl Gateway {
             _ => return self.find_attempt(purchase, attempt, now).await,
         };
         match result {
-            // It is in no state to be taken back: paid, or gone already.
+            // It cannot be withdrawn any more: it was paid or had already ended.
             Err(StripeError::Refused { .. }) => self.find_attempt(purchase, attempt, now).await,
             other => other,
         }
@@ -188,18 +195,19 @@ impl Gateway {
 
     async fn list_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
         let account = attempt.account.as_deref();
-        // A minute for clocks that differ.
+        // One minute of tolerance for differing clocks.
         let since = RangeQueryTs::gte(attempt.started_at.unix_timestamp() - 60);
         let matches = |metadata: &std::collections::HashMap<String, String>| {
             metadata.get("purchase_id").map(String::as_str) == Some(purchase.as_str())
+                && !self.is_anothers(metadata)
                 && metadata.get("attempt").is_some_and(|number| *number == attempt.number.to_string())
         };
         let found = match attempt.means {
             Means::PaymentIntent => {
-                let list = |after: Option<&PaymentIntent>| {
+                let list = |after: Option<&str>| {
                     let mut request = ListPaymentIntent::new().customer(&attempt.customer).created(since).limit(100);
                     if let Some(after) = after {
-                        request = request.starting_after(&after.id);
+                        request = request.starting_after(after);
                     }
                     request.build()
                 };
@@ -207,10 +215,10 @@ impl Gateway {
                 found.map(|found| Heard::of_payment_intent(&found, attempt.means))
             }
             Means::Checkout => {
-                let list = |after: Option<&CheckoutSession>| {
+                let list = |after: Option<&str>| {
                     let mut request = ListCheckoutSession::new().customer(&attempt.customer).created(since).limit(100);
                     if let Some(after) = after {
-                        request = request.starting_after(&after.id);
+                        request = request.starting_after(after);
                     }
                     request.build()
                 };
@@ -224,19 +232,21 @@ impl Gateway {
     async fn search<T: DeserializeOwned>(
         &self,
         account: Option<&str>,
-        list: impl Fn(Option<&T>) -> RequestBuilder,
+        list: impl Fn(Option<&str>) -> RequestBuilder,
         matches: impl Fn(&T) -> bool,
     ) -> Result<Option<T>, StripeError> {
-        let mut last: Option<T> = None;
+        let (mut last, mut has_hole) = (None, false);
         loop {
-            let mut page: List<T> = self.send(&list(last.as_ref()), account).await?;
-            if let Some(place) = page.data.iter().position(&matches) {
-                return Ok(Some(page.data.swap_remove(place)));
+            let page: List<T> = self.send(&list(last.as_deref()), account).await?;
+            last = page.next().map(str::to_owned);
+            has_hole |= !page.unread.is_empty();
+            match page.data.into_iter().find(&matches) {
+                Some(found) => return Ok(Some(found)),
+                None if last.is_some() => {}
+                // The element that cannot be parsed may be the one.
+                None if has_hole => return Err(StripeError::Unreadable),
+                None => return Ok(None),
             }
-            if !page.has_more {
-                return Ok(None);
-            }
-            last = page.data.pop();
         }
     }
 }

@@ -1,75 +1,93 @@
-//! Subscriptions at Stripe: <https://docs.stripe.com/billing/subscriptions/overview>. A lost answer is found, never guessed, as of
-//! payments:
+//! Subscriptions at Stripe: <https://docs.stripe.com/billing/subscriptions/overview>.
+//! As with payments, a lost response is looked up, never guessed:
 //!
-//! 1. Where the subscription or the Checkout Session is known, it is read.
-//! 2. Where it is not, and Stripe still remembers the idempotency key, the recorded request is sent again, and what it answers is
-//!    read as it stands now.
-//! 3. Where the key tells nothing, all of the customer's subscriptions or sessions are looked through for ours.
+//! 1. If the subscription or Checkout Session is known, it is read.
+//! 2. Otherwise, while Stripe remembers the idempotency key, the recorded request
+//!    is sent again, and the object in the response is read in its current state.
+//! 3. If the key cannot tell, all of the customer's subscriptions or sessions are searched for ours.
 
 use time::OffsetDateTime;
 
 use super::billing::{Invoice, StripeSubscription, is_named};
-use super::cards::form;
 use super::error::StripeError;
-use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund};
-use super::requests::CHARGE_FACTS;
-use super::{Gateway, Post};
-use crate::entropy::digest;
-use crate::membership::{self, Interval, Observation, Offer, Payment, Seen, Status, Subscription};
-use crate::purchase::{Failure, KEY_LIFETIME, Means, MovementState};
-use crate::user::PLATFORM;
+use super::gateway::{Gateway, Post};
+use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund, number};
+use super::requests::{CHARGE_FACTS, form};
+use crate::base::entropy::digest;
+use crate::domain::charging::{Failure, KEY_LIFETIME, PLATFORM};
+use crate::domain::membership::{self, AskedState, Interval, Observation, Offer, Payment, RefundRequest, Seen, Status, Subscription};
+use crate::domain::purchase::{Means, share};
 
-/// How many paid invoices are taken in at once: they are written in one transaction.
-const MOST_AT_ONCE: usize = 20;
+/// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
+const MOST_AT_ONCE: usize = 12;
 
-/// What a subscription is expanded by, so that its first invoice tells of its payment.
+/// What to expand in a subscription, so that its first invoice includes its payment.
 const FIRST_INVOICE: &str = "latest_invoice.payments";
 
-/// What Stripe says of a subscription, with what only the buyer's browser may have.
+/// Stripe's answer about a subscription, including what only the buyer's browser may see.
 #[derive(Debug)]
 pub struct Heard {
-    /// What is to be recorded.
+    /// What to record.
     pub observation: Observation,
-    /// For Stripe.js, where the buyer must authenticate.
+    /// For Stripe.js, if the buyer must authenticate.
     pub client_secret: Option<String>,
     /// The hosted Checkout, while it is open.
     pub checkout_url: Option<String>,
+    /// The fingerprint of a declined card, if Stripe returned it.
+    pub fingerprint: Option<String>,
 }
 
 impl Heard {
-    fn seen(seen: Seen) -> Self {
-        Self { observation: Observation::Seen(Box::new(seen)), client_secret: None, checkout_url: None }
+    /// The subscription exists.
+    #[must_use]
+    pub fn seen(seen: Seen) -> Self {
+        Self::ended(Observation::Seen(Box::new(seen)))
     }
 
     fn ended(observation: Observation) -> Self {
-        Self { observation, client_secret: None, checkout_url: None }
+        Self { observation, client_secret: None, checkout_url: None, fingerprint: None }
     }
 }
 
-/// What a subscription is asked for with, beside what is on its record.
+/// For the member's browser only: never stored, never logged.
+#[derive(Clone)]
+pub struct WayToPay {
+    /// Stripe's page.
+    pub page: Option<String>,
+    /// For Stripe.js.
+    pub client_secret: Option<String>,
+}
+
+/// What a new subscription needs besides its record.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
     /// `price_…`
     pub price: &'a str,
-    /// The platform's percentage, with at most two decimals; none where it keeps nothing.
+    /// The platform's percentage, with at most two decimals; `None` if it keeps nothing.
     pub application_fee_percent: Option<&'a str>,
-    /// The settlement merchant of a charge on the platform, where that is not the platform.
+    /// The settlement merchant of a charge on the platform, if not the platform.
     pub on_behalf_of: Option<&'a str>,
-    /// The payment method, as the charged account knows it; none where Checkout asks for one.
+    /// The payment method, as the charged account knows it; `None` if Checkout asks for one.
     pub payment_method: Option<&'a str>,
-    /// Where the hosted page sends the buyer who subscribed.
+    /// The id of this deployment.
+    pub stack_id: &'a str,
+    /// Where the hosted page sends buyers who subscribed.
     pub success_url: &'a str,
-    /// Where it sends one who did not.
+    /// Where it sends buyers who did not.
     pub cancel_url: &'a str,
 }
 
 impl Order<'_> {
-    /// The form that asks for the subscription: itself, or the hosted Checkout for it.
+    /// The form that creates the subscription, or the hosted Checkout for it.
     /// <https://docs.stripe.com/api/subscriptions/create>, <https://docs.stripe.com/api/checkout/sessions/create>
     #[must_use]
     pub fn body(&self, record: &Subscription) -> String {
-        let own =
-            [("subscription_id", record.id.as_str()), ("seller_id", record.seller_id.as_str()), ("buyer_id", record.buyer_id.as_str())];
+        let own = [
+            ("subscription_id", record.id.as_str()),
+            ("seller_id", record.seller_id.as_str()),
+            ("buyer_id", record.buyer_id.as_str()),
+            ("stack_id", self.stack_id),
+        ];
         let destination = record.account.is_none().then_some(record.seller_account.as_str());
         let money = [
             ("application_fee_percent", self.application_fee_percent),
@@ -109,8 +127,8 @@ impl Order<'_> {
 }
 
 impl Gateway {
-    /// The price at Stripe of an offer's interval: a call, and three where it is made now. There is one for each amount, currency,
-    /// interval and title of a seller on an account, found again by its lookup key.
+    /// Stripe's price for an offer's interval: one call, or three if it must be created. There is one for
+    /// each amount, currency, interval and title of a seller on an account, identified by its lookup key.
     /// <https://docs.stripe.com/products-prices/manage-prices#lookup-keys>
     ///
     /// # Errors
@@ -123,7 +141,12 @@ impl Gateway {
         if let Some(price) = found.data.into_iter().next() {
             return Ok(price.id);
         }
-        let body = form(&[("id", &product), ("metadata[seller_id]", offer.seller_id.as_str()), ("name", &offer.title)]);
+        let body = form(&[
+            ("id", &product),
+            ("metadata[seller_id]", offer.seller_id.as_str()),
+            ("metadata[stack_id]", self.stack_id()),
+            ("name", &offer.title),
+        ]);
         let post = Post { path: "/products", body: &body, account, key: &format!("{place}:product:{product}") };
         match self.post_harmless::<Identified>(&post).await {
             Err(StripeError::Refused { code, .. }) if code == "resource_already_exists" => {}
@@ -132,22 +155,23 @@ impl Gateway {
         let body = form(&[
             ("currency", offer.currency.code()),
             ("lookup_key", &lookup),
+            ("metadata[stack_id]", self.stack_id()),
             ("product", &product),
             ("recurring[interval]", interval.as_str()),
-            // One that somebody has archived keeps its key otherwise.
+            // Otherwise an archived price would keep the key.
             ("transfer_lookup_key", "true"),
             ("unit_amount", &amount.to_string()),
         ]);
         let post = Post { path: "/prices", body: &body, account, key: &format!("{place}:price:{lookup}") };
-        // A second one takes the lookup key over, and the first is never used.
+        // A second price takes over the lookup key, and the first is never used.
         Ok(self.post_harmless::<Identified>(&post).await?.id)
     }
 
-    /// Sends a subscription's recorded request for the first time. A refusal is an answer: it ends. Where Stripe turns the
-    /// request away unseen, it stays open and is sent again by the next who comes.
+    /// Sends a subscription's recorded request for the first time. A refusal is a result: it ends the subscription. If
+    /// Stripe rejects the request without looking at it, the subscription stays open and the next caller sends it again.
     ///
     /// # Errors
-    /// Where the outcome stays unknown, or nothing was done yet.
+    /// If the outcome stays unknown, or nothing was done yet.
     pub async fn send_subscription(&self, record: &Subscription) -> Result<Heard, StripeError> {
         let path = if record.is_checkout() { "/checkout/sessions" } else { "/subscriptions" };
         let post = Post { path, body: &record.body, account: record.account.as_deref(), key: &record.idempotency_key };
@@ -164,12 +188,13 @@ impl Gateway {
         };
         match result {
             Err(error) if error.is_turned_away() => Err(error),
-            Err(StripeError::Declined { code, decline_code, .. }) => {
-                Ok(Heard::ended(Observation::Ended(Failure { code, decline_code, declined: true })))
+            Err(StripeError::Declined { code, decline_code, fingerprint, .. }) => {
+                let ended = Observation::Ended(Failure { code, decline_code, declined: true });
+                Ok(Heard { fingerprint, ..Heard::ended(ended) })
             }
             Err(StripeError::Refused { code, param, message, .. }) => {
                 tracing::warn!(subscription_id = %record.id, code, param, message, "Stripe refused a subscription");
-                // The parameter tells the buyer's mistakes from the platform's.
+                // The parameter separates the buyer's mistakes from the platform's.
                 let code = match param.as_deref() {
                     Some("default_payment_method" | "payment_method") => "payment_method".to_owned(),
                     Some("customer") => "customer".to_owned(),
@@ -177,16 +202,16 @@ impl Gateway {
                 };
                 Ok(Heard::ended(Observation::refused(&code)))
             }
-            // The key has stored a failure. Whether anything was made, the lists know.
+            // The key replays a stored failure. The lists show whether anything was created.
             Err(StripeError::Failed { replayed: true, .. }) => Box::pin(self.list_subscription(record)).await,
             other => other,
         }
     }
 
-    /// What became of a subscription, by the shortest way that can tell.
+    /// Finds the outcome of a subscription in the shortest way that works.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn find_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
         if let Some(id) = &record.stripe_id {
             return Box::pin(self.as_it_stands(record, id)).await;
@@ -198,7 +223,7 @@ impl Gateway {
             return Box::pin(self.list_subscription(record)).await;
         }
         let heard = Box::pin(self.send_subscription(record)).await?;
-        // What is replayed may have moved on since.
+        // The replayed response may be outdated.
         match &heard.observation {
             Observation::Seen(seen) => Box::pin(self.as_it_stands(record, &seen.stripe_id)).await,
             Observation::Open(session) => Box::pin(self.session_of(record, session)).await,
@@ -206,11 +231,10 @@ impl Gateway {
         }
     }
 
-    /// Takes back a subscription whose first payment is not made, so that it never can be. Where it was paid first, that is what
-    /// is heard.
+    /// Withdraws a subscription whose first payment has not been made, so that it can never be paid. If it was paid first, returns that.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn withdraw_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
         if let Some(id) = &record.stripe_id {
@@ -229,7 +253,7 @@ impl Gateway {
         Box::pin(self.find_subscription(record, now)).await
     }
 
-    /// Changes a subscription that runs: the change, and what it came to.
+    /// Changes a running subscription and returns the result.
     /// <https://docs.stripe.com/api/subscriptions/update>
     ///
     /// # Errors
@@ -238,17 +262,93 @@ impl Gateway {
         let missing = || StripeError::Unsent(format!("{} is not at Stripe", record.id));
         let (id, account) = (record.stripe_id.as_deref().ok_or_else(missing)?, record.account.as_deref());
         let (path, body) = (format!("/subscriptions/{id}"), form(fields));
-        // Whoever saw the same record asks for the same once; the next asks anew.
+        // Requests that saw the same record make the same change once; later ones make it again.
         let key = format!("{}:{}:{}:{}", account.unwrap_or(PLATFORM), record.id, &digest(&body)[..16], record.version);
         let changed: StripeSubscription = self.post(&Post { path: &path, body: &body, account, key: &key }).await?;
-        let payments = Box::pin(self.payments(record, &self.invoices(id, account).await?, None)).await?;
-        Ok(Heard::seen(changed.seen(payments)))
+        let invoices = self.invoices(id, account).await?;
+        let payments = Box::pin(self.payments(record, &invoices, None)).await?;
+        Ok(Heard::seen(changed.seen(&invoices, payments)))
     }
 
-    /// Pays the invoices that a subscription owes, the oldest first. <https://docs.stripe.com/api/invoices/pay>
+    /// Ends a subscription at once, whatever its state, and voids what is owed for it. Nothing more is charged,
+    /// and nothing that was paid is refunded or credited. Doing it twice has the same effect as doing it once.
+    /// <https://docs.stripe.com/api/subscriptions/cancel>, <https://docs.stripe.com/api/invoices/void>
     ///
     /// # Errors
-    /// See [`StripeError`]: a decline too.
+    /// If the outcome stays unknown.
+    pub async fn end_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        let mut id = record.stripe_id.clone().filter(|_| record.status != Status::Incomplete);
+        if id.is_none() {
+            let mut heard = Box::pin(self.withdraw_subscription(record, now)).await?;
+            if let Observation::Open(session) = &heard.observation {
+                let mut waits = record.clone();
+                waits.checkout_session = Some(session.clone());
+                heard = Box::pin(self.withdraw_subscription(&waits, now)).await?;
+            }
+            match &heard.observation {
+                Observation::Seen(seen) if seen.status.runs() => id = Some(seen.stripe_id.clone()),
+                _ => return Ok(heard),
+            }
+        }
+        let id = id.unwrap_or_default();
+        match self.delete::<Identified>(&format!("/subscriptions/{id}"), account).await {
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => {}
+            ended => drop(ended?),
+        }
+        for invoice in self.invoices(&id, account).await?.iter().filter(|invoice| invoice.is_owed()) {
+            if invoice.is_draft() {
+                // A subscription's drafts can be neither deleted nor voided, so they are finalized first.
+                self.settle_invoice(record, &invoice.id, "finalize", "auto_advance=false").await?;
+            }
+            self.settle_invoice(record, &invoice.id, "void", "").await?;
+        }
+        Box::pin(self.as_it_stands(record, &id)).await
+    }
+
+    /// Finalizes or voids an invoice, unless it was paid or that was done meanwhile: its state is read afterwards.
+    async fn settle_invoice(&self, record: &Subscription, invoice: &str, what: &str, body: &str) -> Result<(), StripeError> {
+        let account = record.account.as_deref();
+        let (path, key) =
+            (format!("/invoices/{invoice}/{what}"), format!("{}:{}:{what}:{invoice}", account.unwrap_or(PLATFORM), record.id));
+        match self.post_harmless::<Identified>(&Post { path: &path, body, account, key: &key }).await {
+            Ok(_) | Err(StripeError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has Stripe refund money, for the first time or again: under its key while
+    /// Stripe remembers that, and afterwards by searching the payment's refunds.
+    ///
+    /// # Errors
+    /// If the outcome stays unknown, or nothing was done yet.
+    pub async fn refund_member(
+        &self,
+        record: &Subscription,
+        request: &RefundRequest,
+        now: OffsetDateTime,
+    ) -> Result<AskedState, StripeError> {
+        let account = record.account.as_deref();
+        if now - request.at < KEY_LIFETIME {
+            let fields: Vec<(&str, &str)> = request.form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            match self.post::<Identified>(&Post { path: "/refunds", body: &form(&fields), account, key: &request.key }).await {
+                Ok(made) => return Ok(AskedState::Made(made.id)),
+                Err(error) if error.is_turned_away() => return Err(error),
+                Err(StripeError::Refused { code, .. } | StripeError::Declined { code, .. }) => return Ok(AskedState::Refused(code)),
+                // The key replays a stored failure.
+                Err(StripeError::Failed { replayed: true, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let all: Vec<Refund> = self.all(&format!("/refunds?payment_intent={}", request.payment_intent), account).await?;
+        let made = all.into_iter().find(|refund| self.is_asked(refund, record, request.number));
+        Ok(made.map_or_else(|| AskedState::Refused("never_made".to_owned()), |made| AskedState::Made(made.id)))
+    }
+
+    /// Pays a subscription's open invoices, oldest first. <https://docs.stripe.com/api/invoices/pay>
+    ///
+    /// # Errors
+    /// See [`StripeError`]; a decline is an error too.
     pub async fn pay_what_is_owed(&self, record: &Subscription, payment_method: &str) -> Result<(), StripeError> {
         let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
         let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), account).await?;
@@ -256,16 +356,46 @@ impl Gateway {
             let (path, body) = (format!("/invoices/{}/pay", invoice.id), form(&[("payment_method", payment_method)]));
             let key = format!("{}:{}:pay:{}:{}", account.unwrap_or(PLATFORM), record.id, invoice.id, record.version);
             match self.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
-                // Stripe's own try was faster.
+                // Stripe's own retry was faster.
                 Err(StripeError::Refused { code, .. }) if code == "invoice_already_paid" => {}
+                // The cardholder must authenticate, for which the invoice's page asks.
+                Err(StripeError::Declined { code, .. }) if code.ends_with("_requires_action") => return Ok(()),
                 paid => drop(paid?),
             }
         }
         Ok(())
     }
 
-    /// A subscription with all of its paid invoices. Of each that is not on record yet Stripe is asked what its payment came to, and
-    /// of that, of the newest, and of `payment_intent`, what was given back.
+    /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
+    /// for Stripe.js. `None` if nothing is owed. <https://docs.stripe.com/invoicing/hosted-invoice-page>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn way_to_pay(&self, record: &Subscription) -> Result<Option<WayToPay>, StripeError> {
+        let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
+        let path = format!("/invoices?subscription={id}&status=open&expand[]=data.confirmation_secret");
+        let open: Vec<Invoice> = self.all(&path, account).await?;
+        Ok(open.into_iter().next_back().map(|invoice| WayToPay {
+            page: invoice.hosted_invoice_url,
+            client_secret: invoice.confirmation_secret.and_then(|secret| secret.client_secret),
+        }))
+    }
+
+    /// Whether an invoice is unpaid because the cardholder failed to authenticate, and the card's fingerprint if Stripe returned it: two calls.
+    /// <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn failed_authentication(&self, invoice: &str, account: Option<&str>) -> Result<Option<Option<String>>, StripeError> {
+        let invoice: Invoice = self.get(&format!("/invoices/{invoice}?expand[]=payments"), account).await?;
+        let Some(id) = invoice.payment_intent() else { return Ok(None) };
+        let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), account).await?;
+        Ok(payment.failure().is_some_and(|failure| failure.is_of_authentication()).then(|| payment.fingerprint()))
+    }
+
+    /// A subscription with all of its paid invoices. For each unknown one, Stripe is asked about
+    /// the payment. For those, for the newest and for `payment_intent`, it is also asked about
+    /// refunds; for `payment_intent` and unknown disputed ones, also about disputes and reversals of the seller's transfer.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -280,11 +410,12 @@ impl Gateway {
         let (current, invoices) = tokio::join!(self.get::<StripeSubscription>(&path, account), self.invoices(id, account));
         let current = current?;
         if record.stripe_id.as_deref() != Some(id) && !current.is_of(record) {
-            tracing::warn!(subscription_id = %record.id, stripe_id = id, "the subscription at Stripe is another's");
+            tracing::warn!(subscription_id = %record.id, stripe_id = id, "the subscription at Stripe belongs to another record");
             return Ok(None);
         }
-        let payments = Box::pin(self.payments(record, &invoices?, payment_intent)).await?;
-        Ok(Some(current.seen(payments)))
+        let invoices = invoices?;
+        let payments = Box::pin(self.payments(record, &invoices, payment_intent)).await?;
+        Ok(Some(current.seen(&invoices, payments)))
     }
 
     async fn as_it_stands(&self, record: &Subscription, id: &str) -> Result<Heard, StripeError> {
@@ -294,31 +425,35 @@ impl Gateway {
         if current.status() == Status::Incomplete {
             return Box::pin(self.of_made(record, &current)).await;
         }
-        let payments = Box::pin(self.payments(record, &self.invoices(id, account).await?, None)).await?;
-        Ok(Heard::seen(current.seen(payments)))
+        let invoices = self.invoices(id, account).await?;
+        let payments = Box::pin(self.payments(record, &invoices, None)).await?;
+        Ok(Heard::seen(current.seen(&invoices, payments)))
     }
 
-    /// What a subscription comes to that has no more than its first invoice.
+    /// The state of a subscription that has only its first invoice.
     async fn of_made(&self, record: &Subscription, made: &StripeSubscription) -> Result<Heard, StripeError> {
+        let first = made.first_invoice().map(std::slice::from_ref).unwrap_or_default();
         if made.status() != Status::Incomplete {
-            let payments =
-                Box::pin(self.payments(record, made.first_invoice().map(std::slice::from_ref).unwrap_or_default(), None)).await?;
-            return Ok(Heard::seen(made.seen(payments)));
+            let payments = Box::pin(self.payments(record, first, None)).await?;
+            return Ok(Heard::seen(made.seen(first, payments)));
         }
-        let Some(id) = made.first_invoice().and_then(Invoice::payment_intent) else { return Ok(Heard::seen(made.seen(Vec::new()))) };
+        let waits = || Heard::seen(made.seen(first, Vec::new()));
+        let Some(id) = made.first_invoice().and_then(Invoice::payment_intent) else { return Ok(waits()) };
         let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), record.account.as_deref()).await?;
         match payment.status.as_str() {
-            "requires_action" => Ok(Heard { client_secret: payment.client_secret, ..Heard::seen(made.seen(Vec::new())) }),
-            "processing" | "succeeded" => Ok(Heard::seen(made.seen(Vec::new()))),
-            // The card was declined. Nobody pays it later behind everybody's back.
+            "requires_action" => Ok(Heard { client_secret: payment.client_secret, ..waits() }),
+            "processing" | "succeeded" => Ok(waits()),
+            // The card was declined. Undone, so that it cannot be paid unexpectedly later.
             _ => {
                 let declined = Failure { code: "card_declined".to_owned(), decline_code: None, declined: true };
-                Box::pin(self.undo(record, made, Observation::Ended(payment.failure().unwrap_or(declined)))).await
+                let ended = Observation::Ended(payment.failure().unwrap_or(declined));
+                let heard = Box::pin(self.undo(record, made, ended)).await?;
+                Ok(Heard { fingerprint: payment.fingerprint(), ..heard })
             }
         }
     }
 
-    /// Ends a subscription that was not paid for: first its invoice, which Stripe refuses where it was paid meanwhile.
+    /// Ends an unpaid subscription: first voids its invoice, which Stripe refuses if it was paid meanwhile.
     async fn undo(&self, record: &Subscription, made: &StripeSubscription, ended: Observation) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
         if made.status() != Status::Incomplete {
@@ -338,7 +473,7 @@ impl Gateway {
             }
         }
         match self.delete::<Identified>(&format!("/subscriptions/{}", made.id), account).await {
-            // With its invoice it may have gone already.
+            // It may have ended with its invoice.
             Ok(_) | Err(StripeError::Refused { .. }) => Ok(Heard::ended(ended)),
             Err(error) => Err(error),
         }
@@ -346,7 +481,8 @@ impl Gateway {
 
     async fn paid_meanwhile(&self, record: &Subscription, current: &StripeSubscription) -> Result<Heard, StripeError> {
         let invoices = self.invoices(&current.id, record.account.as_deref()).await?;
-        Ok(Heard::seen(current.seen(Box::pin(self.payments(record, &invoices, None)).await?)))
+        let payments = Box::pin(self.payments(record, &invoices, None)).await?;
+        Ok(Heard::seen(current.seen(&invoices, payments)))
     }
 
     async fn session_of(&self, record: &Subscription, id: &str) -> Result<Heard, StripeError> {
@@ -354,19 +490,19 @@ impl Gateway {
         Box::pin(self.of_session(record, &session)).await
     }
 
-    /// What a Checkout Session says of the subscription that it asks for.
+    /// What a Checkout Session says about the subscription that it creates.
     async fn of_session(&self, record: &Subscription, session: &CheckoutSession) -> Result<Heard, StripeError> {
         match (session.status.as_deref(), &session.subscription) {
             (Some("complete"), Some(subscription)) => Box::pin(self.as_it_stands(record, subscription)).await,
             (Some("expired"), _) => Ok(Heard::ended(Observation::refused("expired"))),
             _ => {
                 let checkout_url = session.url.clone().filter(|_| session.is_open());
-                Ok(Heard { observation: Observation::Open(session.id.clone()), client_secret: None, checkout_url })
+                Ok(Heard { checkout_url, ..Heard::ended(Observation::Open(session.id.clone())) })
             }
         }
     }
 
-    /// Looks through all that the customer has, however old and in whatever state: a filter could miss it.
+    /// Searches everything the customer has, whatever its age and state, because a filter could miss it.
     async fn list_subscription(&self, record: &Subscription) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
         if record.is_checkout() {
@@ -384,7 +520,7 @@ impl Gateway {
         Ok(Heard::ended(Observation::refused("never_made")))
     }
 
-    /// All invoices of a subscription, the newest first.
+    /// All invoices of a subscription, newest first.
     async fn invoices(&self, subscription: &str, account: Option<&str>) -> Result<Vec<Invoice>, StripeError> {
         self.all(&format!("/invoices?subscription={subscription}&expand[]=data.payments"), account).await
     }
@@ -402,7 +538,7 @@ impl Gateway {
             let known = record.payments.iter().find(|payment| payment.invoice == invoice.id);
             unknown += usize::from(known.is_none());
             if known.is_none() && unknown > MOST_AT_ONCE {
-                // Older ones of which nobody told have their turn with the next look.
+                // The other, older ones follow with the next visit.
                 continue;
             }
             let mut payment = known.cloned().unwrap_or_else(|| Payment {
@@ -414,32 +550,75 @@ impl Gateway {
             });
             let is_newest = !payments.iter().any(|newer| newer.period_end.is_some()) && payment.period_end.is_some();
             if let Some(id) = payment.payment_intent.clone() {
-                if known.is_none() {
+                // A charge may be booked up to an hour after the payment. Only then are Stripe's fee and the transfer known.
+                let lacks_facts = (payment.stripe_fee.is_none() || payment.settled.is_none()) && (is_newest || payment_intent == Some(&id));
+                let mut is_disputed = false;
+                if known.is_none() || lacks_facts {
                     let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
                     let paid: PaymentIntent = self.get(&path, account).await?;
                     payment.application_fee = paid.application_fee_amount.unwrap_or(0);
-                    payment.stripe_fee = paid.observe(Means::PaymentIntent).charge.and_then(|charge| charge.stripe_fee);
+                    let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
+                    (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);
+                    // Nobody could tell whose the dispute was when its event came, because the payment was not on record.
+                    is_disputed = paid.is_disputed() && payment.disputes.is_empty();
+                }
+                if payment_intent == Some(&id) || is_disputed {
+                    payment.disputes = self.disputes_of(&payment, &id, account).await?;
+                    if let Some(transfer) = &payment.transfer {
+                        payment.reversals = self.reversals_of(record, transfer).await?;
+                    }
                 }
                 if known.is_none() || is_newest || payment_intent == Some(&id) {
                     let query =
                         format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
-                    let refunds: Vec<Refund> = self.all(&query, account).await?;
-                    let fee = refunds.iter().find_map(Refund::fee_refunded);
-                    payment.fee_refunded = fee.unwrap_or(payment.fee_refunded);
-                    payment.refunds = refunds.iter().map(refund).collect();
+                    let mut refunds: Vec<Refund> = self.all(&query, account).await?;
+                    refunds.retain(|refund| !self.is_anothers(&refund.metadata));
+                    let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
+                    payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
+                    payment.fee_refunded = fee;
+                    for asked in payment.asked.iter_mut().filter(|asked| asked.state == AskedState::Planned) {
+                        if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, asked.number)) {
+                            asked.state = AskedState::Made(made.id.clone());
+                        }
+                    }
                 }
             }
             payments.push(payment);
         }
         Ok(payments)
     }
+
+    /// Whether our metadata says that a refund is the one with this number of a subscription's payment.
+    fn is_asked(&self, refund: &Refund, record: &Subscription, asked: u32) -> bool {
+        self.is_ours(&refund.metadata, record) && number(&refund.metadata, "number") == Some(asked)
+    }
+}
+
+/// The refunds with what each returned of the platform's fee. Stripe tells only
+/// the sum, so what was added since the payment was recorded belongs to the new refunds, in proportion.
+fn with_fees(mut refunds: Vec<membership::Refund>, payment: &Payment, fee: i64) -> Vec<membership::Refund> {
+    let known = |refund: &membership::Refund| payment.refunds.iter().find(|known| known.id == refund.id);
+    let whole: i64 = refunds.iter().filter(|refund| known(refund).is_none()).map(|refund| refund.amount).sum();
+    let added = (fee - payment.fee_refunded).max(0);
+    let mut before = 0;
+    for refund in &mut refunds {
+        refund.fee_refunded = match known(refund) {
+            Some(known) => known.fee_refunded,
+            None => {
+                before += refund.amount;
+                Some(share(added, before, whole) - share(added, before - refund.amount, whole))
+            }
+        };
+    }
+    refunds
 }
 
 fn refund(refund: &Refund) -> membership::Refund {
     membership::Refund {
         id: refund.id.clone(),
         amount: refund.amount,
-        failed: refund.state() == MovementState::Failed,
+        failed: !refund.state().stands(),
+        fee_refunded: None,
         transfer_reversed: refund.transfer_reversed().unwrap_or(0),
     }
 }

@@ -1,5 +1,5 @@
-//! Refunds, transfers and reversals. As with attempts, a lost answer is found, never guessed: under the same key while
-//! Stripe remembers it, and among the charge's or the transfer's own later on.
+//! Refunds, transfers and reversals. As with attempts, a lost response is looked up, never guessed:
+//! under the same key while Stripe remembers it, and afterwards in the lists of the charge or transfer.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use stripe_core::payment_intent::RetrievePaymentIntent;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
+use super::gateway::{Gateway, Post};
 use super::objects::{ApplicationFee, Dispute, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
-use super::{Gateway, Post};
-use crate::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
+use crate::domain::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
 
-/// A transfer or a reversal, of which only the id matters.
+/// A transfer or reversal; only its id matters.
 #[derive(Deserialize)]
 struct Made {
     id: String,
@@ -24,7 +24,7 @@ struct Made {
 }
 
 impl Refund {
-    /// What it says of the movement that asked for it.
+    /// What it says about the movement that created it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Outcome::Made {
@@ -43,10 +43,10 @@ impl Made {
 }
 
 impl Gateway {
-    /// Has Stripe carry a movement out, for the first time or again.
+    /// Has Stripe carry out a movement, for the first time or again.
     ///
     /// # Errors
-    /// Where the outcome stays unknown.
+    /// If the outcome stays unknown.
     pub async fn move_money(
         &self,
         purchase: &Purchase,
@@ -63,14 +63,14 @@ impl Gateway {
             MovementKind::Transfer | MovementKind::Reversal => self.post::<Made>(&post).await.map(|made| made.outcome()),
         };
         match result {
-            // It may have been sent before: it keeps its key.
+            // It may have been sent before, so it keeps its key.
             Err(error) if error.is_turned_away() => Err(error),
             Err(StripeError::Refused { code, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase.id, movement = movement.number, code, message, "Stripe refused to move money");
                 Ok(Outcome::Refused { code })
             }
             Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
-            // The key has stored a failure. Whether anything was made, the lists know.
+            // The key replays a stored failure. The lists show whether anything was created.
             Err(StripeError::Failed { replayed: true, .. }) => self.list_movement(purchase, movement, request).await,
             other => other,
         }
@@ -80,7 +80,9 @@ impl Gateway {
         let account = request.account.as_deref();
         let number = movement.number.to_string();
         let ours = |metadata: &HashMap<String, String>| {
-            metadata.get("purchase_id").map(String::as_str) == Some(purchase.id.as_str()) && metadata.get("movement") == Some(&number)
+            metadata.get("purchase_id").map(String::as_str) == Some(purchase.id.as_str())
+                && metadata.get("movement") == Some(&number)
+                && !self.is_anothers(metadata)
         };
         let query = match movement.kind {
             MovementKind::Refund => {
@@ -90,27 +92,30 @@ impl Gateway {
             MovementKind::Transfer => format!("/transfers?limit=100&transfer_group={}", purchase.id),
             MovementKind::Reversal => format!("{}?limit=100", request.path),
         };
-        let mut after: Option<String> = None;
+        let mut path = query.clone();
+        let mut has_hole = false;
         loop {
-            let path = after.map_or_else(|| query.clone(), |id| format!("{query}&starting_after={id}"));
-            let (found, last, more) = if movement.kind == MovementKind::Refund {
+            let (found, next, unread) = if movement.kind == MovementKind::Refund {
                 let page: List<Refund> = self.get(&path, account).await?;
                 let found = page.data.iter().find(|one| ours(&one.metadata)).map(Refund::outcome);
-                (found, page.data.last().map(|one| one.id.clone()), page.has_more)
+                (found, page.next().map(str::to_owned), page.unread)
             } else {
                 let page: List<Made> = self.get(&path, account).await?;
                 let found = page.data.iter().find(|one| ours(&one.metadata)).map(Made::outcome);
-                (found, page.data.last().map(|one| one.id.clone()), page.has_more)
+                (found, page.next().map(str::to_owned), page.unread)
             };
-            match found {
-                Some(found) => return Ok(found),
-                None if more && last.is_some() => after = last,
-                None => return Ok(Outcome::Refused { code: "never_made".to_owned() }),
+            has_hole |= !unread.is_empty();
+            match (found, next) {
+                (Some(found), _) => return Ok(found),
+                (None, Some(next)) => path = format!("{query}&starting_after={next}"),
+                // The element that cannot be parsed may be the one.
+                (None, None) if has_hole => return Err(StripeError::Unreadable),
+                (None, None) => return Ok(Outcome::Refused { code: "never_made".to_owned() }),
             }
         }
     }
 
-    /// A PaymentIntent, with its charge and what Stripe took of it; none where the account has none with this id.
+    /// A PaymentIntent, with its charge and Stripe's fee; `None` if the account has none with this id.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -118,7 +123,7 @@ impl Gateway {
         self.find(&format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}"), account).await
     }
 
-    /// A refund, with what else moved with it; none where the account has none with this id.
+    /// A refund, with what was returned of the transfer and the fee; `None` if the account has none with this id.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -126,21 +131,25 @@ impl Gateway {
         self.find(&format!("/refunds/{id}?expand[]=charge.application_fee&expand[]=transfer_reversal"), account).await
     }
 
-    /// A refund of which an event told, on an account that is out of reach: with the platform's fee, which is its own to read.
+    /// A refund from an event of an account that is out of reach, completed with the platform's own fee, which it can still read.
     /// <https://docs.stripe.com/api/application_fees/list>
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn refund_out_of_reach(&self, mut told: Refund) -> Result<Refund, StripeError> {
         let Some(charge) = told.charge_id() else { return Ok(told) };
-        let fees: List<ApplicationFee> = self.get(&format!("/application_fees?charge={charge}"), None).await?;
+        let fees: List<ApplicationFee> = match self.get(&format!("/application_fees?charge={charge}"), None).await {
+            // The platform had no part in this charge.
+            Err(StripeError::Refused { .. }) => return Ok(told),
+            fees => fees?,
+        };
         if let Some(fee) = fees.data.into_iter().next() {
             told.set_fee(fee);
         }
         Ok(told)
     }
 
-    /// A dispute; none where the account has none with this id.
+    /// A dispute; `None` if the account has none with this id.
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -155,7 +164,7 @@ impl Gateway {
         }
     }
 
-    /// What Stripe knows of the charge of a paid attempt.
+    /// What Stripe knows about the charge of a paid attempt.
     ///
     /// # Errors
     /// See [`StripeError`].

@@ -1,19 +1,19 @@
-//! Stripe's OAuth for Connect. async-stripe has none. <https://docs.stripe.com/connect/oauth-reference>
+//! Stripe's OAuth for Connect, which async-stripe lacks. <https://docs.stripe.com/connect/oauth-reference>
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Gateway;
 use super::error::StripeError;
+use super::gateway::Gateway;
 use super::objects::OAuthToken;
 
-/// Why Stripe gave no tokens for a code.
+/// Why Stripe returned no tokens for a code.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Stripe says so: `invalid_grant` and the like.
+    /// Stripe refused, for example with `invalid_grant`.
     #[error("refused: {0}")]
     Refused(String),
-    /// Stripe failed, was out of reach, or gave an answer that is none.
+    /// Stripe failed, was out of reach, or gave an invalid response.
     #[error("Stripe failed")]
     Failed,
     /// Stripe took too long.
@@ -27,7 +27,7 @@ struct Refusal {
 }
 
 impl OAuthToken {
-    /// What is stored of it, once it is sealed.
+    /// The fields that are stored, sealed.
     #[must_use]
     pub fn to_be_sealed(&self) -> String {
         let text = json!({
@@ -42,7 +42,7 @@ impl OAuthToken {
 }
 
 impl Gateway {
-    /// Trades a code for tokens: one request, never repeated, since a code that is used twice revokes what it gave.
+    /// Exchanges a code for tokens. Never retried, because using a code twice revokes its tokens.
     ///
     /// # Errors
     /// See [`TokenError`].
@@ -50,11 +50,11 @@ impl Gateway {
         self.tokens(&[("grant_type", "authorization_code"), ("code", code)]).await
     }
 
-    /// A new access token for a refresh token, which stays good: where the answer is lost, it can be asked again.
+    /// Gets a new access token for a refresh token. The refresh token stays valid, so this can be repeated if the response is lost.
     /// <https://docs.stripe.com/connect/oauth-reference#post-token-request>
     ///
     /// # Errors
-    /// See [`TokenError`]; `invalid_grant` where the seller has taken the access away.
+    /// See [`TokenError`]; `invalid_grant` if the seller has revoked access.
     pub async fn refresh_token(&self, refresh_token: &str) -> Result<OAuthToken, TokenError> {
         self.tokens(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
     }
@@ -70,21 +70,30 @@ impl Gateway {
         }
     }
 
-    /// Gives up the platform's access to an account. An account that has gone by itself is gone all the same.
+    /// Revokes the platform's access to an account. An account that has already revoked it is
+    /// no error. But Stripe also says `invalid_client` for a client id that does not match
+    /// the key, and for a wrong key, so the account is read to tell whether access is gone.
+    /// <https://docs.stripe.com/connect/oauth-reference#post-deauthorize-errors>
     ///
     /// # Errors
-    /// Where Stripe fails or is out of reach.
+    /// If Stripe fails or is out of reach, or the access is still there.
     pub async fn deauthorize(&self, account: &str) -> Result<(), StripeError> {
         let form = [("client_id", self.client_id.as_str()), ("stripe_user_id", account)];
         let (status, body) = self.connect_post("/oauth/deauthorize", &form).await.map_err(|error| match error {
             TokenError::Timeout => StripeError::NoAnswer { timeout: true },
             _ => StripeError::NoAnswer { timeout: false },
         })?;
-        let gone = serde_json::from_slice::<Refusal>(&body).is_ok_and(|refusal| refusal.error == "invalid_client");
-        if status == 200 || (status < 500 && gone) { Ok(()) } else { Err(StripeError::from_answer(status, false, &body)) }
+        if status == 200 {
+            return Ok(());
+        }
+        let says_gone = serde_json::from_slice::<Refusal>(&body).is_ok_and(|refusal| refusal.error == "invalid_client");
+        if status < 500 && says_gone && matches!(self.account(account).await, Err(StripeError::AccountRevoked)) {
+            return Ok(());
+        }
+        Err(StripeError::from_answer(status, false, &body))
     }
 
-    /// One request; one more with the new key where Stripe no longer takes the old one, for then it looked at nothing else.
+    /// One request, and another with the new key if Stripe no longer accepts the old one, in which case it did nothing else.
     async fn connect_post(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), TokenError> {
         let keys = self.keys.current().await;
         let answer = self.connect_once(path, form, &keys.secret_key).await?;
@@ -98,7 +107,7 @@ impl Gateway {
 
     async fn connect_once(&self, path: &str, form: &[(&str, &str)], key: &str) -> Result<(u16, Vec<u8>), TokenError> {
         let failed = |error: &reqwest::Error| if error.is_timeout() { TokenError::Timeout } else { TokenError::Failed };
-        // The key travels in a header, never in an address.
+        // The key goes into a header, never into the URL.
         let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(key);
         let answer = request.form(form).timeout(self.timeout).send().await.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();

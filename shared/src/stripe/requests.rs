@@ -1,12 +1,12 @@
-//! The requests that take money, built from async-stripe's types.
+//! The requests that take payments, built with async-stripe's types.
 
 use std::collections::HashMap;
 
-use stripe_checkout::CheckoutSessionMode;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
     CreateCheckoutSessionPaymentIntentDataSetupFutureUsage, CreateCheckoutSessionPaymentIntentDataTransferData, ProductData,
 };
+use stripe_checkout::{CheckoutSessionBillingAddressCollection, CheckoutSessionMode};
 use stripe_client_core::{RequestBuilder, StripeRequest as _};
 use stripe_core::customer::CreateCustomer;
 use stripe_core::payment_intent::{CreatePaymentIntent, CreatePaymentIntentTransferData};
@@ -14,48 +14,57 @@ use stripe_payment::payment_method::{
     AttachPaymentMethod, CreatePaymentMethod, CreatePaymentMethodCard, CreatePaymentMethodTokenParams, CreatePaymentMethodType,
 };
 
-use crate::money::Currency;
-use crate::purchase::{ChargeType, Purchase};
+use url::form_urlencoded::Serializer;
 
-/// What a PaymentIntent is expanded by, so that its charge tells of its transfer and of Stripe's fee.
+use crate::domain::charging::ChargeType;
+use crate::domain::money::Currency;
+use crate::domain::purchase::Purchase;
+
+/// What to expand in a PaymentIntent, so that its charge includes its transfer and Stripe's fee.
 pub const CHARGE_FACTS: &str = "latest_charge.balance_transaction";
 
-/// What a sale asks Stripe for.
+/// What Stripe needs for a sale.
 #[derive(Clone, Debug)]
 pub struct Sale<'a> {
-    /// The purchase; its attempt is not written yet.
+    /// The purchase; its attempt is not recorded yet.
     pub purchase: &'a Purchase,
-    /// Which attempt of it.
+    /// The number of the attempt.
     pub attempt: u32,
     /// In the minor unit.
     pub amount: i64,
-    /// The platform's part.
+    /// The platform's share.
     pub application_fee: i64,
-    /// Whom to charge, on the account that is charged.
+    /// The customer on the charged account.
     pub customer: &'a str,
-    /// The settlement merchant of a charge on the platform, where that is not the platform.
+    /// The settlement merchant of a charge on the platform, if not the platform.
     pub on_behalf_of: Option<&'a str>,
-    /// Whether the buyer wants the card kept. Only the platform keeps cards: a direct charge says nothing of it.
+    /// Whether the buyer wants to save the card. Only the platform saves cards, so direct charges ignore it.
     pub save_card: bool,
-    /// Where the buyer comes back to.
+    /// Whether to ask for the buyer's address. Indian law requires it for sales abroad, and Stripe refuses a sale without it.
+    /// <https://docs.stripe.com/india-exports>
+    pub collects_address: bool,
+    /// The id of this deployment.
+    pub stack_id: &'a str,
+    /// Where the buyer returns to.
     pub return_url: &'a str,
 }
 
 impl Sale<'_> {
-    /// So that each side can be found from the other.
+    /// Lets each side be found from the other.
     fn metadata(&self) -> HashMap<String, String> {
         [
             ("purchase_id", self.purchase.id.to_string()),
             ("course_id", self.purchase.course_id.to_string()),
             ("buyer_id", self.purchase.buyer_id.to_string()),
             ("attempt", self.attempt.to_string()),
+            ("stack_id", self.stack_id.to_owned()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }
 
-    /// Stripe wants the fee above zero, or not at all. Of a separate charge the platform keeps what it does not transfer.
+    /// Stripe wants a positive fee or none. With separate transfers, the platform keeps what it does not transfer.
     fn fee(&self) -> Option<i64> {
         (self.application_fee > 0 && self.purchase.charge_type != ChargeType::Separate).then_some(self.application_fee)
     }
@@ -64,7 +73,7 @@ impl Sale<'_> {
         (self.purchase.charge_type == ChargeType::Destination).then_some(self.purchase.seller_account.as_str())
     }
 
-    /// By which the transfers of a separate charge are found again.
+    /// Groups the transfers of a separate charge, so that they can be found again.
     fn transfer_group(&self) -> Option<&str> {
         (self.purchase.charge_type == ChargeType::Separate).then_some(self.purchase.id.as_str())
     }
@@ -77,7 +86,7 @@ impl Sale<'_> {
         currency(self.purchase.currency)
     }
 
-    /// A PaymentIntent that is made and confirmed in one call. Cards only: a card is charged or declined at once.
+    /// A PaymentIntent that is created and confirmed in one call. Only cards, which are charged or declined at once.
     /// <https://docs.stripe.com/api/payment_intents/create>
     #[must_use]
     pub fn payment_intent(&self, payment_method: &str) -> RequestBuilder {
@@ -124,7 +133,7 @@ impl Sale<'_> {
         payment.setup_future_usage = self.keeps_card().then_some(CreateCheckoutSessionPaymentIntentDataSetupFutureUsage::OffSession);
         payment.transfer_group = self.transfer_group().map(str::to_owned);
         payment.transfer_data = self.destination().map(CreateCheckoutSessionPaymentIntentDataTransferData::new);
-        CreateCheckoutSession::new()
+        let mut request = CreateCheckoutSession::new()
             .mode(CheckoutSessionMode::Payment)
             .customer(self.customer)
             .client_reference_id(self.purchase.id.to_string())
@@ -132,9 +141,17 @@ impl Sale<'_> {
             .metadata(self.metadata())
             .payment_intent_data(payment)
             .success_url(self.return_url)
-            .cancel_url(cancel_url)
-            .build()
+            .cancel_url(cancel_url);
+        if self.collects_address {
+            request = request.billing_address_collection(CheckoutSessionBillingAddressCollection::Required);
+        }
+        request.build()
     }
+}
+
+/// A form in Stripe's format.
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
+    Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 fn currency(currency: Currency) -> stripe_types::Currency {
@@ -143,8 +160,9 @@ fn currency(currency: Currency) -> stripe_types::Currency {
 
 /// A buyer's customer. <https://docs.stripe.com/api/customers/create>
 #[must_use]
-pub fn customer(email: &str, buyer_id: &str) -> RequestBuilder {
-    let metadata = HashMap::from([("buyer_id".to_owned(), buyer_id.to_owned())]);
+pub fn customer(email: &str, buyer_id: &str, stack_id: &str) -> RequestBuilder {
+    let metadata = [("buyer_id", buyer_id), ("stack_id", stack_id)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let metadata = HashMap::from(metadata);
     CreateCustomer::new().email(email).metadata(metadata).build()
 }
 
@@ -163,7 +181,7 @@ pub fn attach(payment_method: &str, customer: &str) -> RequestBuilder {
     AttachPaymentMethod::new(payment_method).customer(customer).build()
 }
 
-/// Clones a payment method of the platform's, which a customer keeps or nobody does, to the connected account under which this is sent.
+/// Clones one of the platform's payment methods, held by a customer or by nobody, to the connected account in whose name this is sent.
 /// <https://docs.stripe.com/connect/direct-charges-multiple-accounts>
 #[must_use]
 pub fn clone_payment_method(payment_method: &str, customer: Option<&str>) -> RequestBuilder {

@@ -3,13 +3,13 @@
 use ring::hmac;
 use time::OffsetDateTime;
 
-/// How far a signature's time may lie from ours, in seconds.
+/// How far a signature's time may differ from ours, in seconds.
 pub const TOLERANCE: i64 = 300;
 
-/// Whether one of the secrets signed exactly these bytes, not long ago.
+/// Whether one of the secrets signed exactly these bytes, within [`TOLERANCE`].
 ///
-/// The header is `t=<unix time>,v1=<hex>`; while a secret is rolled there are several `v1`. Other schemes (`v0` in
-/// test mode) do not count.
+/// The header is `t=<unix time>,v1=<hex>`, with several `v1` while a
+/// secret is being rolled. Other schemes (`v0` in test mode) do not count.
 #[must_use]
 pub fn verify(body: &[u8], header: &str, secrets: &[String], now: OffsetDateTime) -> bool {
     let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
@@ -20,7 +20,8 @@ pub fn verify(body: &[u8], header: &str, secrets: &[String], now: OffsetDateTime
     }
     let signed = [signed_at.as_bytes(), b".", body].concat();
     let signatures: Vec<Vec<u8>> = pairs().filter(|(name, _)| *name == "v1").filter_map(|(_, hex)| decode_hex(hex)).collect();
-    secrets.iter().filter(|secret| !secret.is_empty()).any(|secret| {
+    // A blank secret does not count, because anybody could sign with it.
+    secrets.iter().filter(|secret| !secret.trim().is_empty()).any(|secret| {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         signatures.iter().any(|signature| hmac::verify(&key, &signed, signature).is_ok())
     })
@@ -58,6 +59,17 @@ mod tests {
         assert!(!verifies(BODY, &header, &["whsec_other"], 1_700_000_000));
         assert!(!verifies(BODY, &header.replace("1700000000", "1700000001"), &["whsec_test"], 1_700_000_000));
         assert!(!verifies(BODY, &header.replace("v1", "v0"), &["whsec_test"], 1_700_000_000));
+    }
+
+    #[test]
+    fn a_secret_of_blanks_signs_nothing() {
+        for (secret, signature) in [
+            ("", "0544cee61c7f21c4f8ddaa03818d769214fe1cee99d6a47c009139d400184359"),
+            ("   ", "b7aee8f3089a828f303a4d210351ea3bb78cab19a5b79fce139906dcdaea417e"),
+        ] {
+            let header = format!("t=1700000000,v1={signature}");
+            assert!(!verifies(BODY, &header, &[secret], 1_700_000_000), "{secret:?}");
+        }
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
-/// An event, with its object unread.
-#[derive(Clone, Debug, Deserialize)]
+/// An event, with its object not parsed yet. Events of other API versions, and other JSON, are parsed as far as possible.
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Event {
-    /// `evt_…`
+    /// `evt_…`; empty if this is not an event.
+    #[serde(default)]
     pub id: String,
     /// `payment_intent.succeeded`, …
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type")]
     pub kind: String,
     /// When it happened, in Unix seconds.
     #[serde(default)]
@@ -16,16 +17,18 @@ pub struct Event {
     /// Whether it happened in live mode.
     #[serde(default)]
     pub livemode: bool,
-    /// The connected account that it happened on; none for the platform's own events.
+    /// The connected account that it happened on; `None` for the platform's own events.
     #[serde(default)]
     pub account: Option<String>,
-    /// What it is about.
+    /// Contains the object.
+    #[serde(default)]
     pub data: Data,
 }
 
-/// What an event is about.
-#[derive(Clone, Debug, Deserialize)]
+/// The event's data.
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Data {
     /// The object, as it was at the time of the event.
+    #[serde(default)]
     pub object: serde_json::Value,
 }

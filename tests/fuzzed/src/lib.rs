@@ -1,8 +1,8 @@
-//! What a stranger may send, byte by byte, to the handlers themselves: whatever it is, they answer, and nothing panics.
+//! Sends arbitrary bytes to the handlers: they must always answer and never panic.
 //!
-//! Each function takes any bytes and makes requests of them. `cargo test` calls them with the seeds in `fuzz/seeds` and with seeds
-//! that were changed by chance; `make fuzz` lets libFuzzer look for more. Neither DynamoDB nor Stripe is there: what
-//! would have to ask one of them is answered 5xx at once.
+//! Each function turns bytes into requests. `cargo test` calls them with the seeds in `fuzz/seeds` and with randomly changed
+//! seeds; `make fuzz` lets libFuzzer generate more. DynamoDB and Stripe are not available: requests
+//! that need them get a 5xx at once.
 
 mod stage;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use stage::{Function, NOW, on_stage};
 
-/// A target, by its name.
+/// The target with this name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
@@ -28,7 +28,7 @@ pub const TARGETS: [Target; 6] = [
 
 const ENDPOINTS: [(&str, &str); 2] = [("/webhooks/stripe", "whsec_platform"), ("/webhooks/stripe/connect", "whsec_connect")];
 
-/// The lists that take a cursor, with who serves them.
+/// The lists that accept a cursor, with the functions that serve them.
 const LISTS: [(Function, &str); 9] = [
     (Function::Courses, "/courses"),
     (Function::Courses, "/users/me/courses"),
@@ -41,7 +41,7 @@ const LISTS: [(Function, &str); 9] = [
     (Function::Memberships, "/subscriptions"),
 ];
 
-/// All else that reads a query or a cookie.
+/// All other routes that read a query or a cookie.
 const OTHERS: [(Function, &str); 9] = [
     (Function::Authorize, "/users/authorize"),
     (Function::OAuthCallback, "/users/oauth/callback"),
@@ -71,7 +71,7 @@ fn webhook_event(path: &str, body: &[u8], signature: &str) -> Value {
     event
 }
 
-/// A body that Stripe signed for either endpoint, and that nobody signed: the first is read, the second is refused.
+/// A body, signed by Stripe for either endpoint, and unsigned: the first is processed, the second refused.
 pub fn webhook_body(data: &[u8]) {
     for (path, secret) in ENDPOINTS {
         let status = on_stage(Function::Webhook, &webhook_event(path, data, &sign(secret, data)));
@@ -81,7 +81,7 @@ pub fn webhook_body(data: &[u8]) {
     }
 }
 
-/// A header in place of a signature. Nobody finds the right one, alone or beside a good one's time.
+/// Arbitrary bytes as the signature, alone or with a valid time. None is accepted.
 pub fn webhook_signature(data: &[u8]) {
     let body = br#"{"id":"evt_1","type":"some.thing","data":{"object":{}}}"#;
     let text = String::from_utf8_lossy(data);
@@ -93,7 +93,7 @@ pub fn webhook_signature(data: &[u8]) {
     }
 }
 
-/// A cursor of every list, as it is and in the form that cursors have.
+/// A cursor for every list, raw and encoded like a cursor.
 pub fn cursor(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let url_safe = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(data);
@@ -120,7 +120,7 @@ pub fn cookie(data: &[u8]) {
     }
 }
 
-/// Any query to whoever reads one.
+/// Any query, to every route that reads one.
 pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for (function, path) in LISTS.into_iter().chain(OTHERS) {
@@ -128,7 +128,7 @@ pub fn query(data: &[u8]) {
     }
 }
 
-/// What Stripe, or whoever pretends to be, brings back from the consent page: always a way back to the storefront.
+/// Anything that may come back from the consent page, from Stripe or an attacker: the response always redirects to the storefront.
 pub fn oauth_callback(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.splitn(3, '\n');
@@ -142,17 +142,17 @@ pub fn oauth_callback(data: &[u8]) {
     }
 }
 
-/// A session's token by its form.
+/// A well-formed session token.
 const TOKEN: &str = "0000000000000000.0000000000000000000000000000000000000000000";
 
 fn answers(function: Function, event: &Value) {
-    // `None` is what API Gateway would not let through.
+    // `None` for requests that API Gateway would refuse.
     if let Some(status) = on_stage(function, event) {
         assert!((200..600).contains(&status), "{status}");
     }
 }
 
-/// A query as it arrives: what cannot stand in a URI is percent-encoded, or API Gateway refuses it. `lambda_http` relies on that.
+/// A query as it arrives, with characters that URIs do not allow percent-encoded. API Gateway refuses others, and `lambda_http` relies on that.
 fn on_the_wire(query: &str) -> String {
     let stays = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
     query.bytes().map(|byte| if stays(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

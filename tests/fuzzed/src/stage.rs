@@ -11,11 +11,11 @@ use onboarding::Onboarding;
 use payment_methods::PaymentMethods;
 use serde_json::Value;
 use shared::app::App;
-use shared::clock::Clock;
-use shared::config::Config;
-use shared::entropy::Entropy;
-use shared::rotating::Rotating;
-use shared::secrets::{StripeKeys, TokenKeys};
+use shared::base::clock::Clock;
+use shared::base::entropy::Entropy;
+use shared::settings::config::Config;
+use shared::settings::rotating::Rotating;
+use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::store::Store;
 use shared::stripe::Gateway;
 use time::OffsetDateTime;
@@ -76,7 +76,7 @@ impl Stage {
         let now = OffsetDateTime::from_unix_timestamp(NOW).expect("a time");
         let mut app = App::new(config, Clock::held(now), Entropy::seeded(1), Some(NOBODY.to_owned()));
         app.aws = app.aws.to_builder().retry_config(RetryConfig::disabled()).build();
-        app.store = Store::new(shared::aws::dynamodb(&app.aws, Some(NOBODY.to_owned())), &app.config.table_name);
+        app.store = Store::new(shared::cloud::aws::dynamodb(&app.aws, Some(NOBODY.to_owned())), &app.config.table_name);
         let keys = StripeKeys {
             secret_key: "sk_test_fuzz".to_owned(),
             webhook_secrets: vec!["whsec_platform".to_owned()],

@@ -73,7 +73,7 @@ async fn pages_go_on_where_they_were_while_courses_come_and_go() {
     let first = world.get("/courses?limit=2").await;
     assert_eq!(titles(&first), ["Course 5", "Course 4"]);
     add(&world, &seller, "Course 6", "").await;
-    // The very course that the cursor names.
+    // The cursor names exactly this course.
     assert_eq!(world.delete("/courses/course-4").bearer(&seller.token).await.status, 204);
     let second = world.get(format!("/courses?limit=2&cursor={}", first.text("next_cursor"))).await;
     assert_eq!(titles(&second), ["Course 3", "Course 2"]);
@@ -94,7 +94,7 @@ async fn only_published_courses_are_listed() {
     assert_eq!(titles(&world.get("/courses").await), ["Hidden", "Public"]);
 }
 
-/// Copies of a course's item: each newer than the one before, and a hundred of them a seller.
+/// Copies of a course's item, each newer than the one before, a hundred per seller.
 fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
     let text = |name: &str| original[name]["S"].as_str().unwrap_or_else(|| panic!("{original} has no {name}"));
     let (seller, own) = text("id").strip_prefix("crs_").and_then(|parts| parts.split_once('_')).expect("it has two parts");
@@ -150,7 +150,7 @@ async fn a_page_costs_its_courses_and_not_the_catalogue() {
     assert_eq!(calls_of_many[0].1["Limit"], 21, "DynamoDB reads the page, and one to know whether there is more");
     assert_eq!(many.body.len(), few.body.len());
 
-    // And so does the next one.
+    // The next page costs the same.
     let path = format!("/courses?cursor={}", many.text("next_cursor"));
     world.proxy.clear();
     let next = world.get(path).await;
@@ -217,7 +217,7 @@ async fn limits_and_cursors_that_are_none_are_refused() {
     }
     let others = world.get(format!("/users/me/courses?cursor={good}")).bearer(&seller.token).await;
     others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
-    // One that was cut off may still name a place, but never leads out of the list.
+    // A truncated cursor may still be valid, but never leads out of the list.
     assert!([200, 400].contains(&world.get(format!("/courses?cursor={broken}")).await.status));
 }
 

@@ -19,13 +19,23 @@ async fn frontends_learn_what_they_need_and_no_secret() {
                 "aud", "brl", "cad", "chf", "czk", "dkk", "eur", "gbp", "hkd", "inr",
                 "jpy", "krw", "mxn", "nok", "nzd", "pln", "sek", "sgd", "usd", "vnd",
             ],
+            "currency_rules": "[any]",
             "default_fee_percent": 12,
             "fee_fixed": {},
             "fee_minimum": {},
+            "fee_minimum_percent": 0.0,
             "livemode": false,
             "api_version": "2026-09-30.endive",
         }),
     );
+    let rules = answer.json()["currency_rules"].clone();
+    assert_eq!(rules.as_object().map(serde_json::Map::len), Some(20));
+    // Two decimals, except for Stripe's zero-decimal currencies: <https://docs.stripe.com/currencies#zero-decimal>.
+    for (currency, decimals, minimum) in
+        [("usd", 2, 50), ("gbp", 2, 30), ("jpy", 0, 50), ("krw", 0, 700), ("vnd", 0, 13_000), ("czk", 2, 1500)]
+    {
+        assert_eq!(rules[currency], json!({"decimals": decimals, "minimum": minimum}), "{currency}");
+    }
     assert_eq!(shared::stripe::API_VERSION, "2026-09-30.endive", "what is asked of Stripe is what frontends are told");
     assert_eq!(answer.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     assert_eq!(world.operations(), Vec::<String>::new());

@@ -13,6 +13,13 @@ fn new_course() -> Value {
     json!({"title": "Flask Microservices", "price": {"amount": 5000, "currency": "usd"}})
 }
 
+/// A course as everybody sees it.
+fn public(course: &Value) -> Value {
+    let mut course = course.clone();
+    course.as_object_mut().expect("it is an object").remove("fee_percent");
+    course
+}
+
 #[tokio::test]
 async fn a_seller_offers_a_course() {
     let world = World::start().await;
@@ -39,7 +46,7 @@ async fn a_seller_offers_a_course() {
 
     let page = world.get("/courses/flask-microservices").await;
     assert_eq!(world.operations(), ["GetItem"]);
-    page.is(200, &answer.json());
+    page.is(200, &public(&answer.json()));
     assert_eq!(page.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     let tag = page.header("etag").expect("it has a tag");
     world.get("/courses/flask-microservices").header("if-none-match", tag).await.is_empty(304);
@@ -51,24 +58,23 @@ async fn everything_that_a_seller_says_is_kept() {
     let seller = world.seller("seller@example.com").await;
     let body = json!({
         "title": "  '; DROP TABLE courses; -- 🦀 数学 <script>  ",
-        "description": "Line one\nLine two\t\u{0} \u{202e}",
+        "description": "Line one\nLine two\t\u{200f}\u{2067}x\u{2069}",
         "slug": "rust-2",
         "price": {"amount": 99_999_999, "currency": "eur"},
-        "fee_percent": 0,
         "published": false,
         "seller_id": "usr_0000000000000000",
         "id": "crs_mine",
     });
-    let answer = world.post("/courses", body).bearer(&seller.token).await;
+    let answer = world.post("/courses", body).bearer(&seller.token).undescribed().await;
     answer.is(
         201,
         &json!({
             "id": "[course]",
             "slug": "rust-2",
             "title": "'; DROP TABLE courses; -- 🦀 数学 <script>",
-            "description": "Line one\nLine two\t\u{0} \u{202e}",
+            "description": "Line one\nLine two\t\u{200f}\u{2067}x\u{2069}",
             "price": {"amount": 99_999_999, "currency": "eur"},
-            "fee_percent": 0,
+            "fee_percent": 50,
             "seller": {"id": seller.id},
             "published": false,
             "created_at": "[time]",
@@ -85,8 +91,8 @@ async fn currencies_without_minor_units_are_priced_in_whole_ones() {
         let body = json!({"title": "Course", "price": {"amount": amount, "currency": currency}});
         world.post("/courses", body).bearer(&seller.token)
     };
-    let yen = create(50, "jpy").await;
-    assert_eq!((yen.status, &yen.json()["price"]), (201, &json!({"amount": 50, "currency": "jpy"})));
+    let yen = create(500, "jpy").await;
+    assert_eq!((yen.status, &yen.json()["price"]), (201, &json!({"amount": 500, "currency": "jpy"})));
     for (amount, currency, least) in
         [(49, "jpy", 50), (49, "usd", 50), (29, "gbp", 30), (0, "eur", 50), (-5000, "usd", 50), (100_000_000, "usd", 50)]
     {
@@ -107,9 +113,24 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
     for (body, detail) in [
         (json!({"title": "No price"}), "missing field `price`"),
         (json!({"price": {"amount": 5000, "currency": "usd"}}), "missing field `title`"),
-        (with("title", json!("  ")), "title must be one line of 1 to 200 characters"),
-        (with("title", json!("x".repeat(201))), "title must be one line of 1 to 200 characters"),
-        (with("title", json!("two\nlines")), "title must be one line of 1 to 200 characters"),
+        (with("title", json!("  ")), "title must be one line of 1 to 200 characters, without hidden ones"),
+        (with("title", json!("x".repeat(201))), "title must be one line of 1 to 200 characters, without hidden ones"),
+        (with("title", json!("fdp\u{202e}exe.")), "title must be one line of 1 to 200 characters, without hidden ones"),
+        (with("title", json!("a\u{200b}b")), "title must be one line of 1 to 200 characters, without hidden ones"),
+        (
+            with("description", json!("\u{202e}desrever")),
+            "description must be text that can be seen, without control characters and overrides of direction",
+        ),
+        (
+            with("description", json!("\u{0}")),
+            "description must be text that can be seen, without control characters and overrides of direction",
+        ),
+        (with("title", json!("\u{3164}\u{2800}")), "title must be one line of 1 to 200 characters, without hidden ones"),
+        (
+            with("description", json!("\u{115f}\u{1160}\n")),
+            "description must be text that can be seen, without control characters and overrides of direction",
+        ),
+        (with("title", json!("two\nlines")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (with("description", json!("x".repeat(10_001))), "description must have at most 10000 characters"),
         (with("slug", json!("Not a slug")), "slug must be lower-case letters, digits and single hyphens, at most 80 characters"),
         (with("slug", json!("charge")), "slug is a reserved word"),
@@ -119,7 +140,8 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
     }
     for (body, path) in [
         (with("title", json!(42)), "title: invalid type: integer `42`, expected a string"),
-        (with("price", json!("50.00")), "price: invalid type: string \"50.00\", expected struct Price"),
+        (with("price", json!("50.00")), "price: invalid type: string \"50.00\", expected an object"),
+        (with("price", json!([5000, "usd"])), "price: invalid type: sequence, expected an object"),
         (with("price", json!({"amount": 50.5, "currency": "usd"})), "price.amount: invalid type: floating point `50.5`, expected i64"),
         (with("price", json!({"amount": "5000", "currency": "usd"})), "price.amount: invalid type: string \"5000\", expected i64"),
         (with("price", json!({"amount": 5000})), "price: missing field `currency`"),
@@ -140,15 +162,79 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn fees_lie_from_0_to_99_percent() {
+async fn the_platforms_part_is_for_the_staff_to_set() {
+    const REFUSED: &str = "the fee is the platform's: the staff sets it";
     let world = World::with(&[("DEFAULT_FEE_PERCENT", "7")]).await;
-    let seller = world.seller("seller@example.com").await;
-    for (given, expected) in [(Value::Null, 7), (json!(0), 0), (json!(99), 99)] {
+    let (seller, staff) = (world.seller("seller@example.com").await, world.staff("staff@example.com").await);
+    for percent in [0, 1, 99] {
         let mut body = new_course();
-        body["fee_percent"] = given;
-        let answer = world.post("/courses", body).bearer(&seller.token).await;
-        assert_eq!((answer.status, &answer.json()["fee_percent"]), (201, &json!(expected)), "{}", answer.body);
+        body["fee_percent"] = json!(percent);
+        world.post("/courses", body).bearer(&seller.token).await.is_problem(403, "fee_is_the_platforms", REFUSED);
     }
+    let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
+    assert_eq!(course["fee_percent"], 7);
+    let path = "/courses/flask-microservices";
+    let by_seller = world.patch(path, json!({"fee_percent": 0, "title": "Mine"})).bearer(&seller.token).await;
+    by_seller.is_problem(403, "fee_is_the_platforms", REFUSED);
+    let buyer = world.buyer("buyer@example.com").await;
+    let by_buyer = world.patch(path, json!({"fee_percent": 0})).bearer(&buyer.token).await;
+    by_buyer.is_problem(403, "not_a_seller", NOT_A_SELLER);
+
+    for percent in [0, 12, 99] {
+        let set = world.patch(path, json!({"fee_percent": percent})).bearer(&staff.token).await;
+        assert_eq!((set.status, &set.json()["fee_percent"]), (200, &json!(percent)), "{}", set.body);
+    }
+    // Staff can change nothing else; the rest is the seller's.
+    let both = world.patch(path, json!({"fee_percent": 3, "title": "Stolen"})).bearer(&staff.token).await;
+    both.is_problem(403, "not_a_seller", NOT_A_SELLER);
+    let own = world.get(path).bearer(&seller.token).await.json();
+    assert_eq!((&own["fee_percent"], &own["title"]), (&json!(99), &course["title"]));
+    assert_eq!(world.get("/users/me/courses").bearer(&seller.token).await.json()["items"][0]["fee_percent"], 99);
+
+    // Strangers do not see what seller and platform have agreed.
+    for answer in [world.get(path).await, world.get(path).bearer(&buyer.token).await] {
+        assert_eq!((answer.status, answer.json().get("fee_percent")), (200, None));
+    }
+    assert_eq!(world.get("/courses").await.json()["items"][0].get("fee_percent"), None);
+}
+
+#[tokio::test]
+async fn a_course_that_the_staff_took_down_is_neither_shown_nor_sold_nor_put_back_by_its_seller() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    let late = world.buyer("late@example.com").await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    let path = "/courses/flask-microservices";
+    let take_down = |token: &str| world.patch(path, json!({"taken_down": {"reason": "Copied from a book"}})).bearer(token);
+
+    take_down(&shop.seller.token).await.is_problem(403, "forbidden", "you may not do this");
+    for body in [
+        json!({"taken_down": {}}),
+        json!({"taken_down": {"reason": " "}}),
+        json!({"taken_down": {"reason": "x", "by": "me"}}),
+        json!({"taken_down": ["x"]}),
+    ] {
+        assert_eq!(world.patch(path, body.clone()).bearer(&staff.token).await.status, 422, "{body}");
+    }
+    let taken = take_down(&staff.token).await;
+    assert_eq!((taken.status, &taken.json()["taken_down"]["reason"]), (200, &json!("Copied from a book")), "{}", taken.body);
+
+    world.get(path).await.is_problem(404, "not_found", "there is no such course");
+    assert_eq!(world.get("/courses").await.json()["items"], json!([]));
+    assert_eq!(world.buy(&late, &shop.course_id, "pm_card_visa").await.status, 404);
+    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 200, "who bought it keeps it");
+    assert_eq!(world.get(format!("{path}/content")).bearer(&shop.buyer.token).await.status, 200);
+
+    assert_eq!(world.patch(path, json!({"published": true})).bearer(&shop.seller.token).await.status, 200);
+    let own = world.get(path).bearer(&shop.seller.token).await.json();
+    assert_eq!((&own["published"], &own["taken_down"]["reason"]), (&json!(true), &json!("Copied from a book")));
+    assert_eq!(world.get(path).await.status, 404);
+    world.patch(path, json!({"taken_down": null})).bearer(&shop.seller.token).await.is_problem(403, "forbidden", "you may not do this");
+
+    assert_eq!(world.patch(path, json!({"taken_down": null})).bearer(&staff.token).await.status, 200);
+    assert_eq!(world.get(path).await.status, 200);
+    assert_eq!(world.buy(&late, &shop.course_id, "pm_card_visa").await.status, 201);
 }
 
 #[tokio::test]
@@ -221,16 +307,16 @@ async fn a_seller_changes_what_is_given_and_nothing_else() {
     let mut course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
     world.app.clock.advance(time::Duration::seconds(5));
     world.proxy.clear();
-    let changes = json!({"description": "New", "price": {"amount": 700, "currency": "jpy"}, "fee_percent": 12});
+    let changes = json!({"description": "New", "price": {"amount": 700, "currency": "jpy"}});
     let answer = world.patch("/courses/flask-microservices", changes.clone()).bearer(&seller.token).await;
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
-    for name in ["description", "price", "fee_percent"] {
+    for name in ["description", "price"] {
         course[name] = changes[name].clone();
     }
     assert_ne!(answer.json()["updated_at"], course["updated_at"]);
     course["updated_at"] = json!("[time]");
     answer.is(200, &course);
-    world.get("/courses/flask-microservices").await.is(200, &answer.json());
+    world.get("/courses/flask-microservices").await.is(200, &public(&answer.json()));
     world.proxy.clear();
     world.patch("/courses/flask-microservices", json!({})).bearer(&seller.token).await.is(200, &answer.json());
     assert_eq!(world.operations(), ["BatchGetItem"], "where nothing changes nothing is written");
@@ -245,13 +331,15 @@ async fn changes_at_the_same_moment_are_all_made() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.post("/courses", new_course()).bearer(&seller.token).await;
-    let changes = [json!({"title": "Renamed"}), json!({"description": "Described"}), json!({"fee_percent": 3})];
-    let calls =
-        changes.iter().map(|change| world.patch("/courses/flask-microservices", change.clone()).bearer(&seller.token).into_future());
+    let staff = world.staff("staff@example.com").await;
+    let own = seller.token.as_str();
+    let changes =
+        [(json!({"title": "Renamed"}), own), (json!({"description": "Described"}), own), (json!({"fee_percent": 3}), staff.token.as_str())];
+    let calls = changes.iter().map(|(change, by)| world.patch("/courses/flask-microservices", change.clone()).bearer(by).into_future());
     for answer in join_all(calls).await {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let course = world.get("/courses/flask-microservices").await.json();
+    let course = world.get("/courses/flask-microservices").bearer(own).await.json();
     assert_eq!((&course["title"], &course["description"], &course["fee_percent"]), (&json!("Renamed"), &json!("Described"), &json!(3)));
 }
 
@@ -313,7 +401,7 @@ async fn others_courses_cannot_be_changed_and_hidden_ones_are_not_there() {
     }
     let foreign = world.delete(path).cookie(&owner.token).origin("https://evil.example").await;
     foreign.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
-    world.get(path).await.is(200, &course);
+    world.get(path).await.is(200, &public(&course));
 
     world.patch(path, json!({"published": false})).bearer(&owner.token).await;
     let not_there = "there is no such course";
@@ -363,7 +451,7 @@ async fn a_session_that_has_ended_sees_what_everybody_sees() {
     let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
     world.delete("/sessions/current").bearer(&seller.token).await;
     let answer = world.get("/courses/flask-microservices").cookie(&seller.token).await;
-    answer.is(200, &course);
+    answer.is(200, &public(&course));
     assert_eq!(answer.header("cache-control"), Some("private, no-store"));
 }
 

@@ -44,7 +44,8 @@ async fn a_log_in_takes_three_trips() {
     let mut operations = world.operations();
     operations.sort();
     let counted_and_taken_back = ["UpdateItem"; 4];
-    assert_eq!(operations, [["GetItem"; 2].as_slice(), &["TransactWriteItems"], &counted_and_taken_back].concat());
+    // First the owner of the address, then the user and the password hash in parallel.
+    assert_eq!(operations, [["GetItem"; 3].as_slice(), &["TransactWriteItems"], &counted_and_taken_back].concat());
 }
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
     world.to_next_window();
     let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
     for attempt in 0..10 {
-        // An attacker has many addresses, and writes the e-mail address in many ways.
+        // An attacker has many IP addresses, and spells the e-mail address in many ways.
         let email = if attempt % 2 == 0 { "a@example.com" } else { "A@Example.com" };
         let answer = log_in(&world, email, "wrong password").from(format!("192.0.2.{attempt}")).await;
         answer.is_problem(401, "bad_credentials", WRONG);
@@ -85,6 +86,53 @@ async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
 
     world.app.clock.advance(Duration::minutes(15));
     world.log_in(&person).await;
+}
+
+/// The mark that an answer leaves on the device.
+fn mark(answer: &Answer) -> String {
+    let mut cookies = answer.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+    let mark = cookies.rfind(|cookie| cookie.starts_with("device=")).expect("it leaves a mark");
+    assert!(mark.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000"), "{mark}");
+    mark.split(';').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_stranger_who_tries_passwords_locks_out_no_device_where_the_user_has_logged_in() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let other = log_in(&world, &world.buyer("b@example.com").await.email, PASSWORD).await;
+    let known = mark(&log_in(&world, "a@example.com", PASSWORD).await);
+    let guess = |cookie: &str| log_in(&world, "a@example.com", "a guess").header("cookie", cookie).from("198.51.100.7");
+    // Marks that are made up, or another account's, are counted as none.
+    for number in 0..10 {
+        let shown = if number % 2 == 0 { mark(&other) } else { format!("device=made-up-{number}") };
+        guess(&shown).await.is_problem(401, "bad_credentials", WRONG);
+    }
+    for shown in [mark(&other).as_str(), "device=", "device=made-up", "other=1"] {
+        assert_throttled(&log_in(&world, "a@example.com", PASSWORD).header("cookie", shown).await);
+    }
+    let own = || log_in(&world, "a@example.com", PASSWORD).header("cookie", known.as_str());
+    assert_eq!(own().await.status, 200, "the owner logs in on a known device");
+
+    // A device that was stolen has as many tries as an account has, and the account none less.
+    for _ in 0..10 {
+        guess(&known).await.is_problem(401, "bad_credentials", WRONG);
+    }
+    assert_throttled(&own().await);
+    world.app.clock.advance(Duration::minutes(15));
+    assert_eq!(own().await.status, 200);
+
+    // A new password forgets every device but the one that set it.
+    let change = json!({"password": "battery staple", "current_password": PASSWORD});
+    let changed = world.patch("/users/me", change).bearer(&person.token).await;
+    assert_ne!(mark(&changed), known);
+    for _ in 0..10 {
+        guess(&known).await.is_problem(401, "bad_credentials", WRONG);
+    }
+    let new = || log_in(&world, "a@example.com", "battery staple");
+    assert_throttled(&new().header("cookie", known.as_str()).await);
+    assert_eq!(new().header("cookie", mark(&changed)).await.status, 200);
 }
 
 #[tokio::test]
@@ -125,7 +173,7 @@ async fn good_log_ins_are_not_held_up() {
 
 #[tokio::test]
 async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
-    let world = World::start().await;
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
     for ten in 0..10 {
@@ -143,14 +191,14 @@ async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
     world.log_in(&person).await;
 }
 
-/// What CloudFront sends along, and who it says has asked.
+/// The headers that CloudFront adds, with the viewer's address.
 fn through_cloudfront<'a>(call: Call<'a>, secret: &str, viewer: &str) -> Call<'a> {
     call.from("192.0.2.1").header("x-origin-secret", secret).header("x-viewer-address", viewer)
 }
 
 #[tokio::test]
 async fn behind_our_cloudfront_the_viewers_address_counts_and_what_others_claim_does_not() {
-    let world = World::with(&[("ORIGIN_SECRET", "what only CloudFront knows")]).await;
+    let world = World::with(&[("ORIGIN_SECRET", "what only CloudFront knows"), ("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
     for ten in 0..10 {
@@ -163,15 +211,17 @@ async fn behind_our_cloudfront_the_viewers_address_counts_and_what_others_claim_
     }
     let good = || log_in(&world, &person.email, PASSWORD);
     assert_throttled(&through_cloudfront(good(), "what only CloudFront knows", "2001:db8::7").await);
-    // Another viewer at the same edge, and whoever is not at an edge, are not held up.
-    assert_eq!(through_cloudfront(good(), "what only CloudFront knows", "2001:db8::8").await.status, 200);
+    // An IPv6 customer has a whole network, so all of its addresses count as one.
+    assert_throttled(&through_cloudfront(good(), "what only CloudFront knows", "2001:db8::ffff:8").await);
+    // Other viewers at the same edge are not throttled, nor are clients that bypass CloudFront.
+    assert_eq!(through_cloudfront(good(), "what only CloudFront knows", "2001:db8:0:1::7").await.status, 200);
     assert_eq!(through_cloudfront(good(), "a guess", "2001:db8::7").await.status, 200);
     assert_eq!(through_cloudfront(good(), "", "2001:db8::7").await.status, 200);
 }
 
 #[tokio::test]
 async fn without_a_cloudfront_nobody_chooses_the_address_that_counts() {
-    let world = World::start().await;
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     for ten in 0..10 {
         let attempt = |one| {

@@ -13,7 +13,7 @@ async fn sellers_see_their_own_courses_the_newest_first_hidden_ones_too() {
         let body = json!({"title": format!("Course {number}"), "price": {"amount": 5000, "currency": "usd"}, "published": number % 2 == 0});
         expected.push(world.post("/courses", body.clone()).bearer(&seller.token).await.json());
         world.post("/courses", body).bearer(&other.token).await;
-        // Their ids sort by the millisecond.
+        // Ids are sorted by millisecond.
         world.app.clock.advance(time::Duration::seconds(1));
     }
     expected.reverse();

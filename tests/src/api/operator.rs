@@ -1,4 +1,4 @@
-//! What an operator does from a terminal.
+//! The operator's commands.
 
 use serde_json::json;
 
@@ -22,8 +22,9 @@ async fn the_fixtures_are_written_once_and_left_alone_afterwards() {
         assert_eq!(user["stripe"]["connected"], false);
     }
     let seller = log_in(&world, "test@seller.com").await;
+    let as_seller = world.post("/sessions", json!({"email": "test@seller.com", "password": "justatest"})).await.text("token");
     for (slug, amount) in [("flask-microservices", 5000), ("django-channels", 4000)] {
-        let course = world.get(format!("/courses/{slug}")).await.json();
+        let course = world.get(format!("/courses/{slug}")).bearer(&as_seller).await.json();
         assert_eq!(course["price"], json!({"amount": amount, "currency": "usd"}));
         assert_eq!((&course["fee_percent"], &course["seller"]["id"]), (&json!(50), &seller["id"]));
     }
@@ -44,7 +45,7 @@ async fn the_fixtures_are_written_once_and_left_alone_afterwards() {
 async fn the_table_is_made_once() {
     let world = World::start().await;
     let again = operator::table::create(world.database(), &world.app.config.table_name).await;
-    assert_eq!(again.expect("it is there"), "the table courses-under-test is there already");
+    assert_eq!(again.expect("it is there"), "the table courses-under-test already exists");
 }
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn only_users_become_staff() {
     let world = World::start().await;
     world.buyer("a@example.com").await;
     let appointed = operator::staff::appoint(&world.app, "A@example.com").await.expect("they are a user");
-    assert_eq!(appointed, "a@example.com is a member of staff");
+    assert_eq!(appointed, "a@example.com is now a staff member");
     let unknown = operator::staff::appoint(&world.app, "b@example.com").await.expect_err("nobody has it");
     assert_eq!(unknown.to_string(), "no user has the e-mail address b@example.com; sign up with it first");
 }

@@ -26,6 +26,7 @@ async fn buyers_see_what_they_bought() {
         "course_slug": "flask-microservices",
         "course_title": "Flask Microservices",
         "status": "paid",
+        "processing": false,
         "amount": 5000,
         "currency": "usd",
         "application_fee": 2500,
@@ -63,7 +64,7 @@ async fn a_purchase_is_its_buyers_alone() {
         let list = world.get("/purchases").bearer(&person.token).await;
         list.is(200, &json!({"items": [], "next_cursor": null}));
     }
-    // A token that names the buyer, with another's secret.
+    // A token with the buyer's id and somebody else's secret.
     let part = shop.buyer.token.split_once('.').expect("it has two parts").0;
     let stolen = format!("{part}.{}", stranger.token.split_once('.').expect("it has two parts").1);
     for path in [format!("/purchases/{id}"), "/purchases".to_owned(), "/sales".to_owned()] {
@@ -122,6 +123,7 @@ async fn sellers_see_what_they_sold_and_what_it_brought() {
                 "course_id": shop.course_id,
                 "course_title": "Flask Microservices",
                 "status": "paid",
+                "processing": false,
                 "amount": 5000,
                 "currency": "usd",
                 "application_fee": 2500,

@@ -1,4 +1,4 @@
-//! What no route leads to.
+//! Requests that no route matches.
 
 use crate::harness::World;
 

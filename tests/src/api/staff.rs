@@ -1,4 +1,4 @@
-//! `/admin/users`, and what each of them bought and sold
+//! `/admin/users`, and each user's purchases and sales
 
 use serde_json::json;
 
@@ -89,7 +89,7 @@ async fn staff_see_one_user_as_they_see_themselves() {
     world.get(path.clone()).bearer(&person.token).await.is_problem(403, "forbidden", "you may not do this");
     world.get("/admin/users/nobody").bearer(&person.token).await.is_problem(403, "forbidden", "you may not do this");
     world.get(path.clone()).await.is_problem(401, "not_signed_in", "log in first");
-    world.delete("/users/me").bearer(&person.token).await.is_empty(204);
+    world.erase(&person.token).await.is_empty(204);
     for path in [path.as_str(), "/admin/users/usr_0000000000000000", "/admin/users/nobody", "/admin/users/%00"] {
         world.get(path).bearer(&staff.token).await.is_problem(404, "not_found", "there is no such user");
     }
@@ -131,7 +131,7 @@ async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() 
     }
     assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
     for (body, detail) in [
-        (json!({}), "give is_seller, is_staff or terms"),
+        (json!({}), "give is_seller, is_staff, terms or suspended"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
@@ -168,7 +168,7 @@ async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
         let cursor = first.text("next_cursor");
         let rest = world.get(format!("{path}?limit=2&cursor={cursor}")).bearer(&staff.token).await.json();
         assert_eq!((&rest["items"], &rest["next_cursor"]), (&json!([theirs["items"][2]]), &json!(null)), "{list}");
-        // A cursor of one user's list leads into no other's.
+        // A cursor of one user's list does not work for another user's.
         let others = world.get(format!("/admin/users/{}/{list}?cursor={cursor}", staff.id)).bearer(&staff.token).await;
         others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
     }
@@ -187,7 +187,7 @@ async fn what_an_erased_user_bought_the_staff_still_sees() {
     let path = format!("/admin/users/{}/purchases", shop.buyer.id);
     let before = world.get(path.clone()).bearer(&staff.token).await;
     assert_eq!(before.json()["items"].as_array().map(Vec::len), Some(1));
-    let erased = world.delete("/users/me").bearer(&shop.buyer.token).await;
+    let erased = world.erase(&shop.buyer.token).await;
     erased.is_empty(204);
     world.get(path).bearer(&staff.token).await.is(200, &before.json());
 }

@@ -1,29 +1,58 @@
-//! What wakes somebody: alarms watch what exists, and lead to a page that says what to do.
+//! Alarms watch existing metrics, and lead to a page that says what to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::template::{Template, got, referred};
 use super::{file, list, sources, text};
 
-/// CloudWatch takes no more in one alarm's expression, whoever asks.
+/// CloudWatch's limit of metrics in one alarm's expression.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-limits.html>
 const METRICS_OF_AN_ALARM: usize = 10;
 
-/// The metrics of AWS's own that are watched, with their dimensions.
-const OF_AWS: [(&str, &str, &[&str]); 8] = [
+/// AWS's own metrics that are watched, with their dimensions.
+const OF_AWS: [(&str, &str, &[&str]); 11] = [
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
+    ("AWS/CloudFront", "5xxErrorRate", &["DistributionId", "Region"]),
     ("AWS/DynamoDB", "ReadThrottleEvents", &["TableName"]),
     ("AWS/DynamoDB", "ReadThrottleEvents", &["TableName", "GlobalSecondaryIndexName"]),
     ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName"]),
     ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName", "GlobalSecondaryIndexName"]),
+    ("AWS/Events", "Invocations", &["RuleName"]),
+    ("AWS/Lambda", "Duration", &["FunctionName"]),
     ("AWS/Lambda", "Errors", &["FunctionName"]),
     ("AWS/Lambda", "Throttles", &["FunctionName"]),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
 ];
 
-/// A metric that an alarm watches.
+/// Alarms that wake nobody, because they can wait until morning.
+const CAN_WAIT: [&str; 11] = [
+    "BadSignaturesAlarm",
+    "ErasuresSilentAlarm",
+    "MailsAlarm",
+    "MovesRefusedAlarm",
+    "OffersSilentAlarm",
+    "PayoutsFailedAlarm",
+    "RepairsAlarm",
+    "SlowPurchasesAlarm",
+    "SweepSilentAlarm",
+    "TurnedAwayAlarm",
+    "UnreadableEventsAlarm",
+];
+
+/// How many CloudWatch metrics each of our metrics is: itself, and one per value of its
+/// dimension. `BooksDifference` has one for each currency in use; one currency is counted here.
+const VALUES: [(&str, &[&str]); 6] = [
+    ("BooksDifference", &["usd"]),
+    ("Charges", &["paid", "not_paid"]),
+    ("Disputes", &["opened", "closed"]),
+    ("MovesRefused", &["transfer", "reversal"]),
+    ("Payouts", &["paid", "failed"]),
+    ("Refunds", &["made", "failed"]),
+];
+
+/// A metric watched by an alarm.
 struct Watched<'a> {
     alarm: &'a str,
     namespace: &'a Value,
@@ -53,13 +82,13 @@ impl<'a> Watched<'a> {
     }
 }
 
-/// A source without its comments and tests.
+/// A source file without its comments and tests.
 fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// What is under a heading of the runbook, by the heading's anchor.
+/// The section of the runbook whose heading has this anchor.
 fn section<'a>(runbook: &'a str, anchor: &str) -> Option<&'a str> {
     let mut sections = runbook.split("\n## ").skip(1).filter_map(|section| section.split_once('\n'));
     sections.find(|(heading, _)| heading.trim().to_lowercase().replace(' ', "-") == anchor).map(|(_, body)| body)
@@ -73,8 +102,12 @@ fn every_alarm_reaches_somebody_and_its_section_of_the_runbook_says_what_to_do()
     assert!(!alarms.is_empty());
     for (id, alarm) in alarms {
         let properties = &alarm["Properties"];
-        assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{id}");
-        assert_eq!(properties["TreatMissingData"], "notBreaching", "{id} goes off while nothing happens");
+        let topic = if CAN_WAIT.contains(&id) { "NoticeTopic" } else { "AlarmTopic" };
+        assert_eq!(properties["AlarmActions"], json!([{ "Ref": topic }]), "{id}");
+        assert!(properties.get("OKActions").is_none_or(|actions| *actions == properties["AlarmActions"]), "{id}");
+        // Where inactivity is the problem, missing data is the worst case.
+        let missing = if properties["ComparisonOperator"] == "LessThanThreshold" { "breaching" } else { "notBreaching" };
+        assert_eq!(properties["TreatMissingData"], missing, "{id}");
         let (meaning, anchor) = text(&properties["AlarmDescription"]["Fn::Sub"])
             .split_once(" What to do: ${RunbookUrl}#")
             .unwrap_or_else(|| panic!("{id} names no section"));
@@ -93,7 +126,7 @@ fn every_alarm_watches_metrics_that_exist() {
     for watched in Watched::all(&template) {
         let Watched { alarm, namespace, name, dimensions } = &watched;
         let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
-        if *namespace == shared::metrics::NAMESPACE {
+        if *namespace == shared::base::metrics::NAMESPACE {
             let (first, more) = dimensions.split_first().unwrap_or_else(|| panic!("{alarm} looks at every stage's {name}"));
             assert_eq!(*first, ("Stage", stage), "{alarm}");
             let emitted = code.iter().any(|code| {
@@ -110,7 +143,14 @@ fn every_alarm_watches_metrics_that_exist() {
             });
             let filter = filter.unwrap_or_else(|| panic!("{alarm}: nothing makes {name}"));
             assert!(names.is_empty(), "{alarm}: the filter's metric has no dimensions");
-            let message = text(&filter["FilterPattern"]).split('"').nth(1).expect("the pattern has a message");
+            let pattern = text(&filter["FilterPattern"]);
+            if referred(&filter["LogGroupName"]) == "AccessLogs" {
+                let field = pattern.trim_start_matches("{ $.").split(' ').next().expect("the pattern has a field");
+                let format = text(&template.property("DefaultStage", "AccessLogSettings")["Format"]);
+                assert!(format.contains(&format!("\"{field}\":\"$context.")), "{alarm}: no {field} in the access log");
+                continue;
+            }
+            let message = pattern.split('"').nth(1).expect("the pattern has a message");
             assert!(code.iter().any(|code| code.contains(&format!("\"{message}\""))), "{alarm}: no code logs {message:?}");
         }
     }
@@ -157,10 +197,19 @@ fn every_function_index_and_queue_is_watched() {
 fn late_events_differing_books_and_declined_payments_wake_somebody() {
     let template = Template::read();
     let watched = Watched::all(&template);
-    for name in ["WebhookLagSeconds", "ReconcileDifferences", "Charges"] {
+    for name in [
+        "WebhookLagSeconds",
+        "ReconcileDifferences",
+        "Charges",
+        "WebhookBadSignature",
+        "WebhookUnreadable",
+        "ReconcileRepairs",
+        "Payouts",
+        "MovesRefused",
+    ] {
         assert!(watched.iter().any(|watched| watched.name == name), "nobody is told about {name}");
     }
-    let declined = watched.iter().filter(|watched| watched.name == "Charges");
+    let declined = watched.iter().filter(|watched| watched.name == "Charges" && watched.alarm == "DeclinedRateAlarm");
     let outcomes: Vec<_> = declined.map(|watched| watched.dimension("Outcome").map(text)).collect();
     assert_eq!(outcomes, [None, Some("not_paid")], "the rate is of all that ended");
 }
@@ -174,8 +223,10 @@ fn runs_of_reconcile_that_fail_are_kept() {
     assert_eq!(runs["DestinationConfig"]["OnFailure"]["Destination"], queue);
     let age = runs["MaximumEventAgeInSeconds"].as_u64().expect("a number of seconds");
     assert_eq!(template.property("ReconcileSchedule", "ScheduleExpression"), &json!(format!("rate({} minutes)", age / 60)));
-    assert_eq!(template.property("ReconcileSchedule", "Targets")[0]["DeadLetterConfig"]["Arn"], queue);
-    // EventBridge sends by the queue's policy, and only for this schedule; Lambda by the function's role.
+    for schedule in ["ReconcileSchedule", "ReconcileOffersSchedule"] {
+        assert_eq!(template.property(schedule, "Targets")[0]["DeadLetterConfig"]["Arn"], queue);
+    }
+    // The queue's policy allows EventBridge, and only for these schedules; the function's role allows Lambda.
     let policy = template.at("/Resources/ReconcileFailuresPolicy/Properties");
     assert_eq!(policy["Queues"], json!([{ "Ref": "ReconcileFailures" }]));
     assert_eq!(
@@ -185,10 +236,128 @@ fn runs_of_reconcile_that_fail_are_kept() {
             "Principal": { "Service": "events.amazonaws.com" },
             "Action": "sqs:SendMessage",
             "Resource": queue,
-            "Condition": { "ArnEquals": { "aws:SourceArn": { "Fn::GetAtt": ["ReconcileSchedule", "Arn"] } } },
+            "Condition": { "ArnEquals": { "aws:SourceArn": [{ "Fn::GetAtt": ["ReconcileSchedule", "Arn"] }, { "Fn::GetAtt": ["ReconcileOffersSchedule", "Arn"] }] } },
         }])
     );
     assert!(
         template.statements("ReconcileFunction").iter().any(|right| right["Action"] == "sqs:SendMessage" && right["Resource"] == queue)
     );
+}
+
+#[test]
+fn events_that_never_came_are_missed_from_the_first_purchase_on() {
+    let template = Template::read();
+    let filter = template.at("/Resources/EventsTaken/Properties");
+    // Without a default there is no data before the first event, so there would be nothing to compare.
+    assert_eq!(filter["MetricTransformations"][0]["DefaultValue"], json!(0));
+    let route = text(&filter["FilterPattern"]).split('"').nth(1).expect("a route").trim_end_matches('*');
+    let routes = template.resources("AWS::ApiGatewayV2::Route").into_values().map(|found| text(&found["Properties"]["RouteKey"]));
+    let counted: Vec<_> = routes.filter(|found| found.starts_with(route)).collect();
+    assert_eq!(counted, ["POST /webhooks/stripe", "POST /webhooks/stripe/connect"]);
+    assert!(template.property("NoEventsAlarm", "Metrics").to_string().contains("EventsTaken"));
+}
+
+#[test]
+fn a_schedule_that_does_not_run_is_noticed() {
+    let template = Template::read();
+    let watched = Watched::all(&template);
+    let mut silent: BTreeSet<_> =
+        watched.iter().filter(|watched| watched.name == "Invocations").map(|watched| referred(watched.dimensions[0].1)).collect();
+    // This alarm watches that runs end, not just that they start: each run reports how many differences it found.
+    let run = template.at("/Resources/ReconcileSilentAlarm/Properties");
+    assert_eq!((&run["MetricName"], &run["Statistic"]), (&json!("ReconcileDifferences"), &json!("SampleCount")));
+    silent.insert("ReconcileSchedule");
+    assert_eq!(silent, template.resources("AWS::Events::Rule").into_keys().collect());
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        if properties["TreatMissingData"] != "breaching" {
+            continue;
+        }
+        // Longer than two runs, so that one late run raises no alarm.
+        let rule = properties["Dimensions"][0]["Value"].get("Ref").filter(|_| properties["MetricName"] == "Invocations");
+        let expression = text(template.property(rule.map_or("ReconcileSchedule", text), "ScheduleExpression"));
+        let minutes: u64 = expression.trim_matches(|letter: char| !letter.is_ascii_digit()).parse().expect("a number of minutes");
+        let watched = |name: &str| properties[name].as_u64().expect("a number");
+        assert!(watched("Period") * watched("EvaluationPeriods") > 2 * 60 * minutes, "{id}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_what_there_is() {
+    let template = Template::read();
+    let body = text(&template.property("Dashboard", "DashboardBody")["Fn::Sub"]);
+    let body: Value = serde_json::from_str(body).expect("it is JSON");
+    let code: String = ["shared/src", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
+    let filters: Vec<_> = template.resources("AWS::Logs::MetricFilter").into_values().map(ToString::to_string).collect();
+    let resources = template.at("/Resources");
+    for widget in list(&body["widgets"]) {
+        assert_eq!(widget["properties"]["region"], "${AWS::Region}");
+        for metric in list(&widget["properties"]["metrics"]) {
+            let parts: Vec<&str> = list(metric).iter().filter_map(Value::as_str).collect();
+            match parts[0] {
+                shared::base::metrics::NAMESPACE => {
+                    assert_eq!(parts[2..4], ["Stage", "${AWS::StackName}"], "{metric}");
+                    assert!(parts[1..2].iter().chain(&parts[4..]).all(|part| code.contains(&format!("\"{part}\""))), "{metric}");
+                }
+                "${AWS::StackName}" => assert!(filters.iter().any(|filter| filter.contains(parts[1])), "{metric}"),
+                namespace => assert!(namespace.starts_with("AWS/"), "{metric}"),
+            }
+            for part in parts.iter().filter_map(|part| part.strip_prefix("${")) {
+                let name = part.trim_end_matches('}').split('.').next().expect("a name");
+                assert!(name.starts_with("AWS::") || resources.get(name).is_some(), "{metric}");
+            }
+        }
+    }
+}
+
+/// The metrics that the functions emit, with their dimensions.
+fn emitted() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, source) in ["shared/src", "functions"].into_iter().flat_map(sources) {
+        let code = code(&source);
+        for (at, _) in code.match_indices("emit(").filter(|_| code.contains("metrics::{self, Unit}") || code.contains("metrics::emit(")) {
+            let argument = code[at + 5..].split(',').next().expect("it has arguments").trim();
+            match argument.strip_prefix('"') {
+                Some(name) => names.extend([name.trim_end_matches('"').to_owned()]),
+                // Here `name` comes from a preceding pattern. The texts there that begin with a capital are the metrics' names.
+                None if argument == "name" => {
+                    let before = &code[code[..at].rfind("for ").unwrap_or(0)..at];
+                    let capital = |text: &&str| text.starts_with(|letter: char| letter.is_ascii_uppercase());
+                    names.extend(before.split('"').skip(1).step_by(2).filter(capital).map(str::to_owned));
+                }
+                None => {}
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_runbook_counts_the_metrics_that_there_are() {
+    let template = Template::read();
+    let runbook = file("docs/operations.md");
+    let counted = runbook.lines().find(|line| line.starts_with("What does not grow: ")).expect("the line that counts them");
+    let (ours, rest) = counted.trim_start_matches("What does not grow: ").split_once(" custom metrics (").expect("how many are ours");
+    let (listed, rest) = rest.split_once(')').expect("which they are");
+    let listed: BTreeMap<String, usize> = listed
+        .split(", ")
+        .map(|one| one.split_once(' ').expect("a name and a number"))
+        .map(|(name, count)| (name.trim_matches('`').to_owned(), count.parse().expect("a number")))
+        .collect();
+
+    let mut expected: BTreeMap<String, usize> = emitted().into_iter().map(|name| (name, 1)).collect();
+    for filter in template.resources("AWS::Logs::MetricFilter").into_values() {
+        expected.insert(text(&filter["Properties"]["MetricTransformations"][0]["MetricName"]).to_owned(), 1);
+    }
+    let code: String = ["shared/src", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
+    for (name, values) in VALUES {
+        assert!(values.iter().all(|value| *value == "usd" || code.contains(&format!("\"{value}\""))), "{name}");
+        *expected.get_mut(name).unwrap_or_else(|| panic!("no code emits {name}")) += values.len();
+    }
+    assert_eq!(listed, expected);
+    assert_eq!(ours.parse::<usize>().expect("a number"), expected.values().sum::<usize>());
+
+    let watched: usize =
+        rest.trim_start_matches(" at 0.30 each, ").split(' ').next().expect("how many are watched").parse().expect("a number");
+    assert_eq!(watched, Watched::all(&template).len(), "metrics under alarms");
 }

@@ -1,15 +1,15 @@
-//! The stable codes: openapi.yaml has an example of each, which is word for word what a client gets.
+//! The stable error codes: openapi.yaml has an example of each, and it is exactly what a client gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::Body;
 use serde_json::Value;
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::http::problem;
 
 use super::{entries, file, openapi, text};
 
-/// One of each kind, with what the examples have in it.
+/// One error of each kind, with the values of the examples.
 fn every_error() -> Vec<Error> {
     let cause = || "not for clients".to_owned();
     let all = vec![
@@ -24,6 +24,14 @@ fn every_error() -> Vec<Error> {
         Error::EmailTaken,
         Error::Forbidden,
         Error::ForeignOrigin,
+        Error::TooManySignUps { retry_after: 540 },
+        Error::TooManyMails { retry_after: 540 },
+        Error::TooManyCards { retry_after: 540 },
+        Error::EmailNotConfirmed,
+        Error::ChallengeWanted,
+        Error::FeeIsThePlatforms,
+        Error::SalesNotShareable,
+        Error::Suspended,
         Error::NotASeller,
         Error::OwnCourse,
         Error::OwnMembership,
@@ -33,6 +41,7 @@ fn every_error() -> Vec<Error> {
         Error::Conflict,
         Error::AlreadyOwned,
         Error::PriceChanged { amount: 5000, currency: "usd" },
+        Error::PriceTooLow,
         Error::SellerNotConnected,
         Error::SellerCapabilityMissing { capability: "transfers" },
         Error::PurchaseInProgress,
@@ -44,20 +53,27 @@ fn every_error() -> Vec<Error> {
         Error::NotPaid,
         Error::AlreadyRefunded,
         Error::RefundTooLarge { left: 4000, currency: "usd" },
+        Error::RefundTooSmall { least: 50, currency: "usd" },
+        Error::TooManyRefunds { most: 10 },
+        Error::RefundLimitReached { retry_after: 540 },
         Error::RefundInProgress,
         Error::RefundRefused("charge_already_refunded".to_owned()),
+        Error::PeriodRefunded,
         Error::PurchaseDisputed,
+        Error::RefundByStaff,
         Error::NotOwned,
         Error::AccessSuspended,
-        Error::CardDeclined { reason: "card_declined".to_owned(), decline_code: Some("insufficient_funds".to_owned()) },
+        Error::CardDeclined { reason: "card_declined".to_owned(), decline_code: Some("insufficient_funds".to_owned()), fingerprint: None },
         Error::PaymentMethodRefused("No such PaymentMethod: 'pm_123'".to_owned()),
         Error::PaymentProviderError(cause()),
         Error::PaymentProviderUnavailable(cause()),
         Error::PaymentProviderTimeout(cause()),
+        Error::PaymentsInProgress,
         Error::ConfirmationGone,
         Error::LinkGone,
         Error::StillConnected,
         Error::StillSubscribed,
+        Error::CardInUse,
         Error::AlreadyLinked,
         Error::AccountTaken,
         Error::AlreadyConnected,
@@ -67,8 +83,9 @@ fn every_error() -> Vec<Error> {
         Error::BadSignature,
         Error::Internal(cause()),
     ];
-    // The list is complete where it has as many kinds as `Error::code` has arms.
-    let arms = file("shared/src/error.rs").lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
+    // The list is complete if it has as many kinds as `Error::code` has arms.
+    let arms =
+        file("shared/src/domain/error.rs").lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
     assert_eq!(all.len(), arms, "an error is missing here");
     all
 }

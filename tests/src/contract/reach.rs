@@ -1,12 +1,12 @@
 //! What each function does with the table, read from the sources: which of the store's methods it calls, and which
-//! actions and keys those come to. Its role must grant that, and no more.
+//! actions and keys these use. Its role must grant exactly that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::template::Template;
 use super::{functions, list, sources, text};
 
-/// The actions that somebody takes, and the first parts of the partition keys that they are taken on.
+/// A set of actions, and the prefixes of the partition keys they are used on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Reach {
     on_table: BTreeSet<String>,
@@ -22,14 +22,14 @@ impl Reach {
     }
 }
 
-/// A call in Rust: the name of what is called, and for a method what it is called on, as far as that is one name.
+/// A call in Rust: the name of the function and, for a method, its receiver if that is a single name.
 #[derive(Debug, PartialEq, Eq)]
 struct Call<'a> {
     receiver: Option<&'a str>,
     name: &'a str,
 }
 
-/// The calls in a piece of Rust: every name before a parenthesis, with or without type arguments.
+/// The calls in a piece of Rust: every name followed by a parenthesis, with or without type arguments.
 fn calls(code: &str) -> Vec<Call<'_>> {
     let last_name = |code: &str| code.rfind(|letter: char| !letter.is_alphanumeric() && letter != '_').map_or(0, |place| place + 1);
     let mut found = Vec::new();
@@ -47,13 +47,13 @@ fn calls(code: &str) -> Vec<Call<'_>> {
     found
 }
 
-/// Rust without its comments and tests.
+/// Rust code without comments and tests.
 fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     source.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-/// One of the store's own functions.
+/// A function of the store.
 struct Function {
     file: String,
     name: String,
@@ -74,7 +74,7 @@ fn of_the_store() -> Vec<Function> {
     found
 }
 
-/// What stands in one function itself, without what it calls.
+/// What one function does directly, without its calls.
 fn direct(body: &str) -> Reach {
     let mut reach = Reach::default();
     for (trace, action) in [
@@ -102,12 +102,12 @@ fn direct(body: &str) -> Reach {
         let named = |rest: &str| if trace.ends_with("USER") { "USER".to_owned() } else { first(rest) };
         reach.keys.extend(body.split(trace).skip(1).map(|rest| format!("{}#*", named(rest))));
     }
-    // A key without a part of its own.
+    // A key without a variable part.
     reach.keys.extend(body.split("Key::new(\"").skip(1).map(|rest| rest.split('"').next().expect("there is a first part").to_owned()));
     reach
 }
 
-/// What a function of the store comes to, with all that it calls there.
+/// What a function of the store does, including its calls within the store.
 fn reach(store: &[Function], at: usize, seen: &mut BTreeSet<usize>) -> Reach {
     let mut all = Reach::default();
     if !seen.insert(at) {
@@ -116,13 +116,13 @@ fn reach(store: &[Function], at: usize, seen: &mut BTreeSet<usize>) -> Reach {
     let Function { file, body, .. } = &store[at];
     all.add(direct(body));
     for call in calls(body) {
-        // A method counts where it is the store's own, or makes a key; `get` of a map is none of ours.
+        // A method counts if it is the store's own or makes a key. `get` on a map, for example, does not.
         if call.receiver.is_some_and(|receiver| receiver != "self") && call.name != "key" {
             continue;
         }
         let is_meant = |other: &usize| store[*other].name == call.name && store[*other].is_method == call.receiver.is_some();
         let named: Vec<_> = (0..store.len()).filter(is_meant).collect();
-        // Modules have private functions of the same name.
+        // Modules have private functions with the same name.
         let here: Vec<_> = named.iter().copied().filter(|other| store[*other].file == *file).collect();
         for other in if here.is_empty() { named } else { here } {
             all.add(reach(store, other, seen));
@@ -131,7 +131,7 @@ fn reach(store: &[Function], at: usize, seen: &mut BTreeSet<usize>) -> Reach {
     all
 }
 
-/// What each function of the project comes to.
+/// What each function of the project does.
 fn by_function() -> BTreeMap<String, Reach> {
     let store = of_the_store();
     let methods: BTreeMap<&str, usize> = store.iter().enumerate().map(|(at, function)| (function.name.as_str(), at)).collect();
@@ -145,12 +145,22 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("identity::user(") {
                 used.push("user_by_token");
             }
-            // What the settlement does with the table, it does for its caller.
-            if code.contains("settlement::change(") || code.contains("settlement::carry_out(") {
+            // The settlement uses the table on behalf of its caller.
+            if ["change", "carry_out", "withdraw"].iter().any(|name| code.contains(&format!("settlement::{name}("))) {
                 used.extend(["purchase", "write_outcome"]);
             }
-            if code.contains("memberships::settle") {
+            if code.contains("refund_caps::write_within_caps(") {
+                used.push("totals_of");
+            }
+            if code.contains("work::subscriptions") {
                 used.extend(["subscription", "write_subscription"]);
+            }
+            for (name, called) in
+                [("count", ["count_decline"].as_slice()), ("count_in_browser", &["user", "count_decline"]), ("take_try", &["take_try"])]
+            {
+                if code.contains(&format!("declines::{name}(")) {
+                    used.extend(called);
+                }
             }
             for (name, called) in [("keep", "keep_customer"), ("on_platform", "keep_customer"), ("replace", "replace_customer")] {
                 if code.contains(&format!("customers::{name}(")) {
@@ -163,7 +173,7 @@ fn by_function() -> BTreeMap<String, Reach> {
                 all.add(reach(&store, *at, &mut BTreeSet::new()));
             }
         }
-        // An outcome is written with an event's mark only by who has one.
+        // Only functions that receive events write an outcome with an event's mark.
         if !is_told_by_events {
             all.keys.remove("EVENT#*");
         }
@@ -176,8 +186,12 @@ fn granted(template: &Template, function: &str) -> Reach {
     let mut all = Reach::default();
     for statement in template.statements(function) {
         let actions = statement["Action"].as_array().map_or_else(|| vec![&statement["Action"]], |many| many.iter().collect());
-        // The stream is read by Lambda, not by the function.
+        // Lambda reads the stream, not the function.
         if statement["Resource"].pointer("/Fn::GetAtt/1").is_some_and(|attribute| attribute == "StreamArn") {
+            continue;
+        }
+        // Checked by roles.rs.
+        if statement["Resource"].pointer("/Fn::GetAtt/0").is_some_and(|resource| resource == "CredentialsTable") {
             continue;
         }
         let actions = actions.into_iter().map(text).filter(|action| action.starts_with("dynamodb:")).map(str::to_owned);

@@ -1,11 +1,11 @@
-//! One table of routes, told three times.
+//! The routes, which are defined in three places.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::template::{Template, got};
 use super::{entries, file, functions, list, openapi, text};
 
-/// Method and path, and the function that answers.
+/// The function for each method and path.
 type Routes = BTreeMap<(String, String), String>;
 
 fn of_template(template: &Template) -> Routes {
@@ -48,7 +48,7 @@ fn every_route_is_documented_and_nothing_else_is() {
     assert_eq!(documented, deployed);
 }
 
-/// Functions that no client calls: the table's stream or a schedule does.
+/// Functions that clients do not call. They are triggered by the table's stream or by a schedule.
 const WITHOUT_ROUTES: [&str; 3] = ["erasures", "notify", "reconcile"];
 
 #[test]

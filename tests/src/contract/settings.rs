@@ -1,16 +1,16 @@
-//! The environment and the secrets: what the template gives is what the functions read.
+//! The environment and the secrets: the template provides exactly what the functions read.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use shared::config::Config;
 use shared::http::identity;
+use shared::settings::config::Config;
 
 use super::template::{Template, referred};
 use super::{sources, strings, text};
 
-/// The names that the functions look up.
+/// The variables that the functions read.
 fn read_by_the_code() -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
     Config::from_lookup(|name| {
@@ -30,7 +30,7 @@ fn read_by_the_code() -> BTreeSet<String> {
         }
         assert!(!source.contains("env::vars"), "{} reads the whole environment", path.display());
     }
-    // Lambda sets these by itself; locally they lead to the stand-ins.
+    // Lambda sets these itself; locally they point to the stand-ins.
     names.retain(|name| !name.starts_with("AWS_"));
     names
 }
@@ -60,8 +60,8 @@ fn settings_that_are_no_secrets_are_the_same_for_every_function() {
     for id in template.functions().into_values() {
         let own = template.at(&format!("/Resources/{id}/Properties")).pointer("/Environment/Variables");
         for (name, value) in own.into_iter().flat_map(super::entries) {
-            if name == "ORIGIN_SECRET" {
-                // Held by storefront.rs.
+            if ["ORIGIN_SECRET", "CHALLENGE_SECRET"].contains(&name) {
+                // Checked by storefront.rs.
                 continue;
             }
             assert!(name.ends_with("_SECRET_ARN"), "{id} has its own {name}");
@@ -108,7 +108,7 @@ fn cors_allows_the_origins_that_the_functions_allow() {
         assert_eq!(template.environment(id)["ALLOWED_ORIGINS"], &json!({ "Fn::Join": [",", { "Ref": "AllowedOrigins" }] }), "{id}");
     }
 
-    // The value that such a list becomes, as the functions' own check takes it.
+    // The resulting value, checked with the functions' own code.
     let config = Config::from_lookup(|name| match name {
         "ALLOWED_ORIGINS" => Some(["https://one.example", "https://two.example"].join(",")),
         "STOREFRONT_URL" => Some("https://shop.example".to_owned()),
@@ -119,7 +119,7 @@ fn cors_allows_the_origins_that_the_functions_allow() {
         let request = lambda_http::http::Request::post("/users").header("origin", origin).body(lambda_http::Body::Empty);
         identity::check_origin(&request.expect("it is a request"), &config).is_ok()
     };
-    // The storefront's own pages reach the API without CORS, at their own origin.
+    // The storefront's own pages reach the API on their own origin, without CORS.
     for origin in ["https://one.example", "https://two.example", "https://shop.example"] {
         assert!(is_allowed(origin), "{origin}");
     }

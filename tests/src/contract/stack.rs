@@ -1,9 +1,9 @@
-//! What every function, and what holds money, must have.
+//! What every function, and every resource that holds money, must have.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use shared::secrets::{Secret as _, TokenKeys};
+use shared::settings::secrets::{Secret as _, TokenKeys};
 
 use super::template::{Template, referred};
 use super::text;
@@ -16,7 +16,8 @@ fn functions_are_rust_binaries_on_the_present_runtime() {
     assert_eq!(globals["Architectures"], json!([{ "Ref": "Architecture" }]));
     assert_eq!(template.at("/Parameters/Architecture/Default"), "arm64");
     for (id, function) in template.resources("AWS::Serverless::Function") {
-        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
+        // `sam build` would build it again, for the default processor.
+        assert_eq!(function.get("Metadata"), None, "{id}");
         let properties = function["Properties"].as_object().expect("it has properties");
         for name in ["Runtime", "Handler", "Architectures", "Policies", "Events"] {
             assert!(!properties.contains_key(name), "{id} has its own {name}");
@@ -50,7 +51,7 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
             assert!(timeout * 1000 > 3 * stripe, "{folder} can end in the middle of a call to Stripe");
         }
     }
-    // Otherwise a second request would take over what the first still works on.
+    // Otherwise a second request could take over an attempt that the first is still working on.
     for (lease, function) in [(charge::begin::LEASE, "ChargeFunction"), (memberships::begin::LEASE, "MembershipsFunction")] {
         assert!(lease.whole_seconds() > template.property(function, "Timeout").as_i64().expect("a number of seconds"), "{function}");
     }
@@ -72,7 +73,7 @@ fn the_api_is_throttled_and_stripes_events_can_have_places_of_their_own() {
 
 #[test]
 fn two_stages_stand_side_by_side() {
-    // A name that is written out belongs to one stack alone.
+    // A literal name would be the same in every stack, and so collide.
     const NAMES: [&str; 8] = ["TableName", "FunctionName", "RoleName", "BucketName", "QueueName", "TopicName", "AlarmName", "LogGroupName"];
     let template = Template::read();
     let mut seen = 0;
@@ -96,7 +97,7 @@ fn every_log_has_an_end() {
         let group = referred(&template.property(id, "LoggingConfig")["LogGroup"]);
         assert!(groups.remove(group), "{id} has no log group of its own");
     }
-    assert_eq!(groups, BTreeSet::from(["AccessLogs"]));
+    assert_eq!(groups, BTreeSet::from(["AccessLogs", "ViewerLogs"]));
 }
 
 #[test]
@@ -115,23 +116,42 @@ fn access_logs_keep_neither_queries_nor_headers() {
         "$context.responseLatency",
         "$context.integrationLatency",
         "$context.integrationErrorMessage",
+        "$context.integration.requestId",
+        "$context.integration.status",
         "$context.error.message",
     ]);
     assert_eq!(fields.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new());
+    // Without it, a client's request id could not be found in this log.
+    assert!(fields.contains("$context.integration.requestId"));
+
+    // CloudFront's log, if enabled: who asked, and the id under which the function logged the request.
+    let fields = super::strings(template.property("ViewerLogsDelivery", "RecordFields"));
+    assert!(fields.contains("c-ip") && fields.contains("x-edge-request-id"));
+    for secret in ["cs-uri-query", "cs(Cookie)", "cs(Referer)"] {
+        assert!(!fields.contains(secret), "{secret} may hold what nobody else should know");
+    }
+    assert_eq!(template.parameter_default("StorefrontLog"), Some(&json!("false")));
+    let parts = super::entries(template.at("/Resources")).filter(|(id, _)| id.starts_with("ViewerLogs"));
+    assert!(parts.inspect(|(id, part)| assert_eq!(part["Condition"], "HasStorefrontLog", "{id}")).count() == 5);
 }
 
 #[test]
 fn what_holds_money_outlives_the_stack() {
     let template = Template::read();
-    for id in ["Table", "StripeSecret", "TokenKeysSecret"] {
-        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(template.at(&format!("/Resources/{id}/{policy}")), "Retain", "{id}");
-        }
+    for id in ["Table", "CredentialsTable", "StripeSecret", "TokenKeysSecret", "StorefrontBucket"] {
+        assert_eq!(template.at(&format!("/Resources/{id}/DeletionPolicy")), "RetainExceptOnCreate", "{id}");
+        assert_eq!(template.at(&format!("/Resources/{id}/UpdateReplacePolicy")), "Retain", "{id}");
     }
-    assert_eq!(template.property("Table", "DeletionProtectionEnabled"), &json!({ "Ref": "DeletionProtection" }));
+    // Nothing else is retained, or a stack that failed to create would leave it behind.
+    let kept = super::entries(template.at("/Resources"))
+        .filter(|(_, resource)| resource.get("DeletionPolicy").is_some_and(|policy| policy != "Delete"));
+    assert_eq!(kept.count(), 5);
     assert_eq!(template.at("/Parameters/DeletionProtection/Default"), "true");
-    assert_eq!(template.property("Table", "PointInTimeRecoverySpecification"), &json!({ "PointInTimeRecoveryEnabled": true }));
-    assert_eq!(template.property("Table", "SSESpecification"), &json!({ "SSEEnabled": true }));
+    for id in ["Table", "CredentialsTable"] {
+        assert_eq!(template.property(id, "DeletionProtectionEnabled"), &json!({ "Ref": "DeletionProtection" }), "{id}");
+        assert_eq!(template.property(id, "PointInTimeRecoverySpecification"), &json!({ "PointInTimeRecoveryEnabled": true }), "{id}");
+        assert_eq!(template.property(id, "SSESpecification"), &json!({ "SSEEnabled": true }), "{id}");
+    }
 }
 
 #[test]
@@ -154,15 +174,26 @@ fn the_table_has_the_keys_that_the_store_uses() {
 }
 
 #[test]
+fn what_holds_passwords_has_neither_an_index_nor_a_stream() {
+    let template = Template::read();
+    let table = template.at("/Resources/CredentialsTable/Properties");
+    for name in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes", "StreamSpecification", "KinesisStreamSpecification"] {
+        assert_eq!(table.get(name), None, "{name}");
+    }
+    assert_eq!(table["KeySchema"], template.at("/Resources/Table/Properties/KeySchema").clone());
+}
+
+#[test]
 fn stripes_secret_is_deployed_empty() {
     let template = Template::read();
     let secret: serde_json::Value = serde_json::from_str(text(template.property("StripeSecret", "SecretString"))).expect("it is JSON");
-    // To the letter: another shape would be written over the keys of those who update. A webhook secret that everybody can
-    // read here would let everybody forge events.
+    // It must match exactly: any change would overwrite the keys of existing deployments when they update. A webhook secret
+    // published here would let anybody forge events.
     assert_eq!(secret, json!({ "secret_key": "", "client_id": "", "webhook_secrets": [], "connect_webhook_secrets": [] }));
-    serde_json::from_value::<shared::secrets::StripeKeys>(secret).expect("the functions know the shape");
+    serde_json::from_value::<shared::settings::secrets::StripeKeys>(secret).expect("the functions know the shape");
     for (name, parameter) in super::entries(template.at("/Parameters")) {
-        assert!(!name.contains("Secret") && parameter.get("NoEcho").is_none(), "{name} is a secret in a parameter");
+        let is_secret = name.contains("Secret") && !name.ends_with("SecretArn");
+        assert!(!is_secret && parameter.get("NoEcho").is_none(), "{name} is a secret in a parameter");
     }
 }
 
@@ -178,7 +209,7 @@ fn the_keys_that_seal_tokens_are_generated_as_the_functions_read_them() {
     let excluded = text(&generate["ExcludeCharacters"]);
     let alphabet: Vec<char> = ('0'..='9').chain('a'..='z').filter(|letter| !excluded.contains(*letter)).collect();
     let length = usize::try_from(generate["PasswordLength"].as_u64().expect("a number")).expect("it is small");
-    // Every letter that may come, in every place.
+    // Every possible letter, in every position.
     for letter in alphabet {
         let mut secret: serde_json::Value = serde_json::from_str(text(&generate["SecretStringTemplate"])).expect("it is JSON");
         secret[text(&generate["GenerateStringKey"])] = letter.to_string().repeat(length).into();
@@ -191,7 +222,7 @@ fn the_outputs_are_the_addresses_that_stripe_must_know() {
     let template = Template::read();
     let address = template.at("/Globals/Function/Environment/Variables/PUBLIC_API_URL");
     assert_eq!(template.at("/Outputs/ApiUrl/Value"), address);
-    let config = shared::config::Config::from_lookup(|name| (name == "PUBLIC_API_URL").then(|| "https://api.example".to_owned()))
+    let config = shared::settings::config::Config::from_lookup(|name| (name == "PUBLIC_API_URL").then(|| "https://api.example".to_owned()))
         .expect("the settings are sound");
     for (output, path) in [
         ("OAuthCallbackUrl", config.callback_url().trim_start_matches("https://api.example")),
@@ -224,7 +255,7 @@ fn the_stream_brings_new_mails_and_nothing_else_to_notify() {
     let input = &template.at("/Resources/NotifySweep/Properties/Targets")[0]["Input"];
     assert_eq!(serde_json::from_str::<serde_json::Value>(text(input)).expect("it is JSON"), json!({ "sweep": true }));
 
-    // A batch ends before the function does, and the function before the mail's lease.
+    // A batch must end before the function's timeout, and the function before the mail's lease.
     let timeout = template.property("NotifyFunction", "Timeout").as_u64().expect("a number of seconds");
     let batch = mapping["BatchSize"].as_u64().expect("a number");
     assert!(batch * notify::Mailer::TIMEOUT.as_secs() < timeout);

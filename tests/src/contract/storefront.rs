@@ -1,16 +1,16 @@
-//! The storefront behind CloudFront: what is private stays so, what may be kept is keyed by all that changes it, and pages
-//! are sent with what the local stack sends.
+//! The storefront behind CloudFront: private responses are not cached, cache keys include
+//! everything that changes a response, and pages have the same headers as in the local stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shared::config::Config;
 use shared::http::cookie::Cookie;
+use shared::settings::config::Config;
 
 use super::template::{Template, got, referred};
 use super::{list, root, strings, text};
 
-/// CloudFront's own policies, by the ids that its documentation gives.
+/// CloudFront's managed policies, by the ids in its documentation.
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER_EXCEPT_HOST_HEADER: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
@@ -18,7 +18,7 @@ fn distribution(template: &Template) -> &Value {
     template.property("Distribution", "DistributionConfig")
 }
 
-/// The behaviors by their patterns, the default one by `*`.
+/// The behaviors by their patterns, with `*` for the default one.
 fn behaviors(template: &Template) -> BTreeMap<&str, &Value> {
     let config = distribution(template);
     let mut behaviors: BTreeMap<_, _> =
@@ -78,7 +78,7 @@ fn what_is_kept_is_keyed_by_who_asks_and_all_else_is_not_kept() {
             _ => assert_eq!(behavior["CachePolicyId"], CACHING_DISABLED, "{pattern}"),
         }
     }
-    // Anything of the API that no other behavior names comes last among those of the API, and is not kept.
+    // `/api/*` is the last of the API's behaviors, and is not cached.
     assert!(behaviors(&template).contains_key("/api/*"));
     let order: Vec<_> = list(&distribution(&template)["CacheBehaviors"]).iter().map(|behavior| text(&behavior["PathPattern"])).collect();
     let place = |pattern: &str| order.iter().position(|found| *found == pattern).expect("it is there");
@@ -114,10 +114,15 @@ fn cloudfront_shows_the_api_what_the_throttle_knows_it_by() {
     for (folder, id) in template.functions() {
         let known = template.environment(id).get("ORIGIN_SECRET").copied();
         let expected = json!({ "Fn::If": ["HasStorefront", secret, ""] });
-        assert_eq!(known, (folder == "accounts").then_some(&expected), "{folder}");
+        // The functions that count by the viewer's address.
+        let counts = ["accounts", "charge", "memberships", "payment-methods"].contains(&folder);
+        assert_eq!(known, counts.then_some(&expected), "{folder}");
+        let challenge = json!({ "Fn::If": ["HasChallenge", { "Fn::Sub": "{{resolve:secretsmanager:${ChallengeSecretArn}}}" }, ""] });
+        let known = template.environment(id).get("CHALLENGE_SECRET").copied();
+        assert_eq!(known, (counts && folder != "accounts").then_some(&challenge), "{folder}");
     }
     assert!(template.property("OriginSecret", "GenerateSecretString").is_object());
-    // A payment is not sent a second time by somebody in between.
+    // CloudFront must not send a payment a second time.
     assert_eq!(api["ConnectionAttempts"], 1);
 }
 
@@ -141,7 +146,7 @@ fn where_the_storefront_is_hosted_everything_is_under_its_origin() {
     hosted(&api[1], "/api");
 }
 
-/// The headers that a policy adds, as they are sent.
+/// The headers that a policy adds.
 fn sent(template: &Template, policy: &str) -> BTreeMap<String, String> {
     let config = template.property(policy, "ResponseHeadersPolicyConfig");
     let security = &config["SecurityHeadersConfig"];

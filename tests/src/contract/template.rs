@@ -1,4 +1,4 @@
-//! template.yaml, with CloudFormation's short forms (`!Ref`, `!GetAtt`, …) written out.
+//! template.yaml, with CloudFormation's short forms (`!Ref`, `!GetAtt`, …) expanded.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use yaml_serde::Value as Yaml;
 
 use super::{entries, file, text};
 
-/// The template, or a part of it, in CloudFormation's JSON.
+/// The template, or part of it, in CloudFormation's JSON.
 pub struct Template(Value);
 
 impl Template {
@@ -15,12 +15,12 @@ impl Template {
         Self(written_out(yaml_serde::from_str(&file("template.yaml")).expect("it is YAML")))
     }
 
-    /// What is at a JSON pointer.
+    /// The value at a JSON pointer.
     pub fn at(&self, pointer: &str) -> &Value {
         self.0.pointer(pointer).unwrap_or_else(|| panic!("template.yaml has no {pointer}"))
     }
 
-    /// The resources of a type: their logical ids and all that is said of them.
+    /// The resources of a type, by logical id.
     pub fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
         entries(self.at("/Resources")).filter(|(_, resource)| resource["Type"] == kind).collect()
     }
@@ -30,33 +30,33 @@ impl Template {
         self.at(&format!("/Resources/{resource}/Properties/{name}"))
     }
 
-    /// The functions by their folder's name, with their logical ids.
+    /// The functions' logical ids, by folder name.
     pub fn functions(&self) -> BTreeMap<&str, &str> {
         let functions = self.resources("AWS::Serverless::Function");
         let count = functions.len();
         let by_folder: BTreeMap<_, _> = functions
             .into_iter()
             .map(|(id, function)| {
-                let folder = text(&function["Properties"]["CodeUri"]).strip_prefix("functions/");
-                (folder.unwrap_or_else(|| panic!("{id} is not built from functions/")), id)
+                let folder = text(&function["Properties"]["CodeUri"]).strip_prefix("target/lambda/");
+                (folder.unwrap_or_else(|| panic!("{id} is not where scripts/build-release puts it")), id)
             })
             .collect();
-        assert_eq!(by_folder.len(), count, "two functions are built from one folder");
+        assert_eq!(by_folder.len(), count, "two functions have one folder");
         by_folder
     }
 
-    /// The environment of a function: what all have and what it has of its own.
+    /// The environment of a function: the global variables and its own.
     pub fn environment(&self, function: &str) -> BTreeMap<&str, &Value> {
         let own = self.at(&format!("/Resources/{function}/Properties")).pointer("/Environment/Variables");
         entries(self.at("/Globals/Function/Environment/Variables")).chain(own.into_iter().flat_map(entries)).collect()
     }
 
-    /// What a parameter is where nobody says otherwise.
+    /// The default of a parameter.
     pub fn parameter_default(&self, name: &str) -> Option<&Value> {
         self.at("/Parameters").get(name)?.get("Default")
     }
 
-    /// The statements of the role of a function.
+    /// The statements of a function's role.
     pub fn statements(&self, function: &str) -> Vec<&Value> {
         let role = got(self.property(function, "Role"), "Arn");
         let policies = super::list(self.property(role, "Policies"));
@@ -64,12 +64,12 @@ impl Template {
     }
 }
 
-/// The logical id that a `!Ref` names.
+/// The logical id in a `!Ref`.
 pub fn referred(value: &Value) -> &str {
     text(value.get("Ref").unwrap_or_else(|| panic!("{value} is no !Ref")))
 }
 
-/// The logical id of whose attribute a `!GetAtt` asks.
+/// The logical id in a `!GetAtt` of this attribute.
 pub fn got<'a>(value: &'a Value, attribute: &str) -> &'a str {
     let parts = value.get("Fn::GetAtt").unwrap_or_else(|| panic!("{value} is no !GetAtt"));
     assert_eq!(parts[1], attribute, "{value}");

@@ -8,8 +8,10 @@ use lambda_http::http::HeaderMap;
 use lambda_http::{Body, Request};
 use serde_json::{Value, json};
 
+use super::described::{self, assert_described};
 use super::dispatch::dispatch;
 use super::event::{Payload, REQUEST_ID, Sent, request};
+use super::people::PASSWORD;
 use super::shape::assert_shape;
 use super::{World, router};
 
@@ -23,6 +25,7 @@ pub(crate) struct Call<'a> {
     payload: Option<Payload>,
     address: String,
     function: Option<&'static str>,
+    is_described: bool,
 }
 
 impl World {
@@ -51,60 +54,80 @@ impl World {
         self.call("DELETE", path)
     }
 
-    /// Any other.
+    /// `DELETE /users/me`, with the password
+    pub(crate) fn erase(&self, token: &str) -> Call<'_> {
+        self.delete("/users/me").json(&json!({"current_password": PASSWORD})).bearer(token)
+    }
+
+    /// Any other method.
     pub(crate) fn call(&self, method: &'static str, path: impl Into<String>) -> Call<'_> {
-        Call { world: self, method, path: path.into(), headers: Vec::new(), payload: None, address: "192.0.2.1".to_owned(), function: None }
+        Call {
+            world: self,
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            payload: None,
+            address: "192.0.2.1".to_owned(),
+            function: None,
+            is_described: true,
+        }
     }
 }
 
 impl<'a> Call<'a> {
-    /// With a session's token, as a program sends it.
+    /// Sends a session's token as a program does.
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
-    /// With a session's token, as a browser sends it.
+    /// Sends a session's token as a browser does.
     pub(crate) fn cookie(self, token: &str) -> Self {
         self.header("cookie", format!("theme=dark; session={token}"))
     }
 
-    /// From a page of another site.
+    /// Sends the request from another site's page.
     pub(crate) fn origin(self, origin: &str) -> Self {
         self.header("origin", origin)
     }
 
-    /// With a header.
+    /// Adds a header.
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.into()));
         self
     }
 
-    /// From another address than the other tests' clients.
+    /// Sends the request from a different address than other tests' clients.
     pub(crate) fn from(mut self, address: impl Into<String>) -> Self {
         self.address = address.into();
         self
     }
 
-    /// With a JSON body, in the text form.
+    /// Adds a JSON body as text.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.text(body.to_string())
     }
 
-    /// With a body that says of itself that it is JSON.
+    /// Adds a body with the content type of JSON.
     pub(crate) fn text(mut self, body: impl Into<String>) -> Self {
         self.payload = Some(Payload::Text(body.into()));
         self.header("content-type", "application/json")
     }
 
-    /// With the same, in the form that `cargo lambda watch` uses: bytes in base64.
+    /// The same with bytes in base64, as `cargo lambda watch` sends them.
     pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
         self.payload = Some(Payload::Base64(STANDARD.encode(body)));
         self.header("content-type", "application/json")
     }
 
-    /// Past the router, straight to a function.
+    /// Bypasses the router and calls this function.
     pub(crate) fn to(mut self, function: &'static str) -> Self {
         self.function = Some(function);
+        self
+    }
+
+    /// Allows what openapi.yaml intentionally does not describe.
+    pub(crate) fn undescribed(mut self) -> Self {
+        self.is_described = false;
         self
     }
 
@@ -121,7 +144,13 @@ impl<'a> Call<'a> {
         let request: Request = request(&sent, route.as_ref());
         let function = self.function.or(route.as_ref().map(|route| route.function));
         let function = function.unwrap_or_else(|| panic!("no route leads to {} {path}", self.method));
-        Answer::of(dispatch(self.world, function, request).await)
+        let answer = Answer::of(dispatch(self.world, function, request).await);
+        if let (Some(route), None) = (&route, self.function) {
+            let body = self.payload.as_ref().filter(|_| self.is_described).and_then(Payload::json);
+            let query = self.path.split_once('?').filter(|_| self.is_described).map_or("", |(_, query)| query);
+            assert_described(&described::Request { route, method: self.method, query, body }, &answer);
+        }
+        answer
     }
 }
 
@@ -134,12 +163,12 @@ impl<'a> IntoFuture for Call<'a> {
     }
 }
 
-/// What a function answered.
+/// A function's response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: u16,
-    /// The headers, cookies too.
+    /// The headers, including cookies.
     pub(crate) headers: HeaderMap,
     /// The body as text.
     pub(crate) body: String,
@@ -162,7 +191,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    /// One string of the body.
+    /// A string field of the body.
     #[track_caller]
     pub(crate) fn text(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.body)).to_owned()
@@ -173,7 +202,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
 
-    /// The status and the whole body, placeholders as in [`assert_shape`].
+    /// Checks the status and the whole body, with the placeholders of [`assert_shape`].
     #[track_caller]
     pub(crate) fn is(&self, status: u16, body: &Value) -> &Self {
         assert_eq!(self.status, status, "{}", self.body);
@@ -182,7 +211,7 @@ impl Answer {
         self
     }
 
-    /// A problem, and all of it.
+    /// Checks that this is exactly this problem.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str, detail: &str) -> &Self {
         assert_eq!(self.status, status, "{}", self.body);
@@ -200,7 +229,7 @@ impl Answer {
         self
     }
 
-    /// No body at all.
+    /// Checks that there is no body.
     #[track_caller]
     pub(crate) fn is_empty(&self, status: u16) -> &Self {
         assert_eq!((self.status, self.body.as_str()), (status, ""));

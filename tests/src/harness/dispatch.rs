@@ -1,10 +1,10 @@
-//! Which handler serves which function.
+//! The handlers of the functions.
 
 use lambda_http::{Body, Request, Response};
 
 use super::World;
 
-/// Has a function answer a request, as its `main.rs` would. Boxed: a test's stack is small, and the future of all functions is not.
+/// Has a function answer a request, as its `main.rs` would. Boxed, because the combined future of all functions is too big for a stack.
 pub(super) async fn dispatch(world: &World, function: &str, request: Request) -> Response<Body> {
     match function {
         "accounts" => Box::pin(accounts::handle(&world.app, request)).await,

@@ -1,35 +1,47 @@
 //! Requests as API Gateway's HTTP API sends them, payload format 2.0.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::{Context, Request, RequestExt as _};
 use serde_json::{Map, Value, json};
 
 use super::router::Route;
 
-/// The id that every request of the tests has.
+/// The id of every request in the tests.
 pub(super) const REQUEST_ID: &str = "test-request";
 
-/// A body on its way.
+/// A body in an event.
 #[derive(Clone, Debug)]
 pub(super) enum Payload {
-    /// As API Gateway sends what it takes for text.
+    /// Text, as API Gateway sends bodies that it recognizes as text.
     Text(String),
-    /// As it sends all else: bytes in base64.
+    /// Bytes in base64, as it sends all others.
     Base64(String),
 }
 
-/// What a client sends.
+impl Payload {
+    /// The body, if it is JSON.
+    pub(super) fn json(&self) -> Option<Value> {
+        match self {
+            Self::Text(text) => serde_json::from_str(text).ok(),
+            Self::Base64(text) => serde_json::from_slice(&STANDARD.decode(text).ok()?).ok(),
+        }
+    }
+}
+
+/// A client's request.
 #[derive(Clone, Debug)]
 pub(super) struct Sent<'a> {
     pub(super) method: &'a str,
     pub(super) path_and_query: &'a str,
-    /// Names in lower case.
+    /// With names in lower case.
     pub(super) headers: &'a [(String, String)],
     pub(super) payload: Option<&'a Payload>,
     pub(super) address: &'a str,
 }
 
-/// The request as a function gets it: the event, written as JSON and read by the runtime's own parser.
+/// The request as a function receives it: the event, encoded as JSON and parsed by the runtime's own parser.
 pub(super) fn request(sent: &Sent, route: Option<&Route>) -> Request {
     let (path, query) = sent.path_and_query.split_once('?').unwrap_or((sent.path_and_query, ""));
     let mut headers = Map::new();
@@ -39,7 +51,7 @@ pub(super) fn request(sent: &Sent, route: Option<&Route>) -> Request {
             cookies.extend(value.split("; ").map(str::to_owned));
             continue;
         }
-        // Headers given twice arrive as one, with a comma.
+        // Repeated headers are joined with commas.
         let value = match headers.get(name).and_then(Value::as_str) {
             Some(earlier) => format!("{earlier},{value}"),
             None => value.clone(),

@@ -1,14 +1,14 @@
-//! Stripe's events, signed and handed to the webhook as Stripe would, one by one.
+//! Stripe's events, signed and sent to the webhook as Stripe would, one at a time.
 
 use ring::hmac;
 use serde_json::{Value, json};
 
 use super::{Answer, World};
 
-/// Where the platform's own events go, and how they are signed.
+/// The endpoint and signing secret for the platform's own events.
 pub(crate) const PLATFORM: (&str, &str) = ("/webhooks/stripe", "whsec_local");
 
-/// The same of connected accounts' events.
+/// The endpoint and signing secret for connected accounts' events.
 pub(crate) const CONNECT: (&str, &str) = ("/webhooks/stripe/connect", "whsec_local_connect");
 
 /// <https://docs.stripe.com/webhooks#verify-manually>
@@ -26,13 +26,13 @@ impl World {
         self.call("POST", path).text(body).header("stripe-signature", sign(secret, at, body)).await
     }
 
-    /// Posts an event to the endpoint that it belongs to.
+    /// Posts an event to its endpoint.
     pub(crate) async fn tell(&self, event: &Value) -> Answer {
         let endpoint = if event["account"].is_string() { CONNECT } else { PLATFORM };
         self.send_event(endpoint, &event.to_string()).await
     }
 
-    /// The newest event of a type that `mine` takes, as Stripe has it.
+    /// The newest event of a type that `mine` accepts, as Stripe stores it.
     pub(crate) async fn event(&self, kind: &str, mine: impl Fn(&Value) -> bool) -> Option<Value> {
         let events = self.admin("GET", "events", json!({})).await["events"].take();
         let all = events.as_array().expect("it is a list").iter();

@@ -1,4 +1,4 @@
-//! Mail in the tests' world: the table's stream, `notify`, and the SES that it sends through.
+//! Mail in the tests: the table's stream, `notify`, and the SES that it uses.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,11 +13,11 @@ use shared::app::App;
 
 use super::World;
 
-/// The function that sends mails, and where they arrive.
+/// The function that sends mails, and the SES that receives them.
 pub(crate) struct Post {
     notify: Notify,
     ses: AwsStandIn,
-    /// Before SES: counts what is asked of it, and breaks what it is told to.
+    /// In front of SES: counts calls and injects faults.
     proxy: Proxy,
     stream: Mutex<Stream>,
 }
@@ -33,22 +33,22 @@ impl Post {
 }
 
 impl World {
-    /// What has arrived, and how SES is made to fail.
+    /// The mails that arrived, and how to make SES fail.
     pub(crate) fn mailbox(&self) -> &Mailbox {
         self.post_office.ses.mailbox()
     }
 
-    /// What stands before SES.
+    /// The proxy in front of SES.
     pub(crate) fn ses_proxy(&self) -> &Proxy {
         &self.post_office.proxy
     }
 
-    /// The mails to an address, the oldest first.
+    /// The mails to an address, oldest first.
     pub(crate) fn mails_to(&self, address: &str) -> Vec<Mail> {
         self.mailbox().mails().into_iter().filter(|mail| mail.to == [address]).collect()
     }
 
-    /// The records of new mails that the stream has for `notify` since the last time, as its filter lets them through.
+    /// The stream's new mail records since the last call, as the filter for `notify` passes them.
     pub(crate) fn new_mails(&self) -> Vec<Value> {
         let records = self.post_office.stream.lock().expect("no test panics here").read().expect("the stream can be read");
         let is_mail = |record: &Value| {
@@ -58,26 +58,26 @@ impl World {
         records.into_iter().filter(is_mail).collect()
     }
 
-    /// Hands records to `notify`, as Lambda does.
+    /// Passes records to `notify`, as Lambda does.
     pub(crate) async fn notify(&self, records: &[Value]) -> Answer {
         let event = serde_json::from_value(json!({ "Records": records })).expect("it is an event");
         notify::handle(&self.post_office.notify, event).await
     }
 
-    /// Hands over what the stream has.
+    /// Passes the stream's new records to `notify`.
     pub(crate) async fn pump(&self) {
         let answer = self.notify(&self.new_mails()).await;
         assert_eq!(answer, Answer::default(), "every record is taken on");
     }
 
-    /// What the schedule does once a minute.
+    /// What the schedule runs once a minute.
     pub(crate) async fn sweep(&self) {
         let event = serde_json::from_value(json!({ "sweep": true })).expect("it is an event");
         notify::handle(&self.post_office.notify, event).await;
     }
 }
 
-/// The token behind the `#` of a mail's link.
+/// The token after the `#` in a mail's link.
 #[track_caller]
 pub(crate) fn token_in(mail: &Mail) -> String {
     let link = mail.text.lines().find(|line| line.starts_with("http") && line.contains('#'));

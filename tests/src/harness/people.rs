@@ -1,13 +1,15 @@
-//! The users of the tests.
+//! The tests' users.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
+use shared::store::users::Change;
 
 use super::World;
 
-/// Everybody's password.
+/// The password of every user.
 pub(crate) const PASSWORD: &str = "correct horse";
 
-/// Somebody with an account and an open session.
+/// A user with an open session.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     /// Their id.
@@ -19,8 +21,24 @@ pub(crate) struct Person {
 }
 
 impl World {
-    /// Signs somebody up: a buyer.
+    /// Signs up a buyer with a confirmed address.
     pub(crate) async fn buyer(&self, email: &str) -> Person {
+        let person = self.stranger(email).await;
+        self.confirm(&person).await;
+        person
+    }
+
+    /// Confirms a user's address directly in the table.
+    pub(crate) async fn confirm(&self, person: &Person) {
+        let update = self.database().update_item().table_name(&self.app.config.table_name);
+        let update = update.key("pk", AttributeValue::S(format!("USER#{}", person.id))).key("sk", AttributeValue::S("PROFILE".to_owned()));
+        let update =
+            update.update_expression("SET email_confirmed = :true").expression_attribute_values(":true", AttributeValue::Bool(true));
+        update.send().await.expect("the table can be written");
+    }
+
+    /// Signs up a user whose address is not confirmed.
+    pub(crate) async fn stranger(&self, email: &str) -> Person {
         let answer = self.post("/users", json!({"email": email, "password": PASSWORD})).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
         let body = answer.json();
@@ -28,27 +46,28 @@ impl World {
         Person { id: text("/user/id"), email: email.to_owned(), token: text("/token") }
     }
 
-    /// Signs somebody up and makes them a seller.
+    /// Signs up a user and makes them a seller.
     pub(crate) async fn seller(&self, email: &str) -> Person {
         let person = self.buyer(email).await;
         self.roles(&person, Some(true), None).await;
         person
     }
 
-    /// Signs somebody up and makes them a member of staff.
+    /// Signs up a user and makes them a staff member.
     pub(crate) async fn staff(&self, email: &str) -> Person {
         let person = self.buyer(email).await;
         operator::staff::appoint(&self.app, email).await.expect("they signed up");
         person
     }
 
-    /// Gives or takes roles, past the API.
+    /// Grants or revokes roles directly in the table.
     pub(crate) async fn roles(&self, person: &Person, is_seller: Option<bool>, is_staff: Option<bool>) {
         let id = person.id.parse().expect("it is an id");
-        self.app.store.set_roles(&id, is_seller, is_staff).await.expect("the table is there").expect("the user is there");
+        let change = Change { is_seller, is_staff, ..Change::default() };
+        self.app.store.change_user(&id, &change, None).await.expect("the table is there").expect("the user is there");
     }
 
-    /// Begins another session of theirs.
+    /// Starts another session for them.
     pub(crate) async fn log_in(&self, person: &Person) -> String {
         let answer = self.post("/sessions", json!({"email": person.email, "password": PASSWORD})).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -1,4 +1,4 @@
-//! The table by which `cargo lambda watch` finds functions. A test of its own holds it together with template.yaml.
+//! The table of routes that `cargo lambda watch` uses. A separate test compares it with template.yaml.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ struct Entry {
 /// The route of one request.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// Which function serves it.
+    /// The function that serves it.
     pub(super) function: &'static str,
     /// `GET /courses/{slug}`
     pub(super) key: String,
@@ -32,12 +32,12 @@ static ROUTES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
             entries.push(Entry { method: text(&entry["method"]), template: template.clone(), function: text(&entry["function"]) });
         }
     }
-    // What is written out goes before what is a parameter.
+    // Literal segments take precedence over parameters.
     entries.sort_by_key(|entry| entry.template.matches('{').count());
     entries
 });
 
-/// Finds the route of a path without its query; none where API Gateway would answer 404 by itself.
+/// Finds the route of a path without its query; `None` if API Gateway itself would answer 404.
 pub(super) fn find(method: &str, path: &str) -> Option<Route> {
     ROUTES.iter().filter(|entry| entry.method == method).find_map(|entry| {
         let parameters = parameters(&entry.template, path)?;

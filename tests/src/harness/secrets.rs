@@ -1,4 +1,4 @@
-//! Keys in a Secrets Manager, from which the functions read them and where a test rotates them.
+//! A Secrets Manager with keys that the functions read and a test can rotate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use local::aws::AwsStandIn;
 use local::proxy::Proxy;
 use serde_json::Value;
 use shared::app::App;
-use shared::rotating::Rotating;
-use shared::secrets::TokenKeys;
+use shared::settings::rotating::Rotating;
+use shared::settings::secrets::TokenKeys;
 use shared::stripe::Gateway;
 
 use super::PAUSE;
 
 const READ: &str = "GetSecretValue";
 
-/// A secret, and a count of who reads it.
+/// A secret, and a count of its reads.
 pub(crate) struct Secret {
     name: String,
     proxy: Proxy,
@@ -24,12 +24,12 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// A Secrets Manager of its own with Stripe's keys.
+    /// A separate Secrets Manager with Stripe's keys.
     pub(crate) async fn start(app: &App, value: &Value) -> Self {
         Self::named(app, &app.config.stripe_secret_arn, value).await
     }
 
-    /// A Secrets Manager of its own with that value under that name.
+    /// A separate Secrets Manager with this value under this name.
     pub(crate) async fn named(app: &App, name: &str, value: &Value) -> Self {
         let name = name.to_owned();
         let secrets = HashMap::from([(name.clone(), value.to_string())]);
@@ -38,44 +38,44 @@ impl Secret {
         Self { name, proxy, app: app.clone(), stand_in }
     }
 
-    /// What the functions and the operator read it with.
+    /// The endpoint for the functions and the operator.
     pub(crate) fn endpoint(&self) -> String {
         self.proxy.url()
     }
 
-    /// The functions' gateway, made as `main.rs` makes it.
+    /// The functions' gateway, created as `main.rs` does.
     pub(crate) async fn gateway(&self) -> Gateway {
-        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
+        let client = shared::cloud::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
         Gateway::from_secret(&self.app, client).await.expect("the secret is there").pausing(PAUSE)
     }
 
-    /// What `oauth-callback` seals with, made as `main.rs` makes it.
+    /// The keys with which `oauth-callback` seals tokens, created as `main.rs` does.
     pub(crate) async fn token_keys(&self) -> Arc<Rotating<TokenKeys>> {
-        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
+        let client = shared::cloud::aws::secrets_manager(&self.app.aws, Some(self.endpoint()));
         Arc::new(Rotating::read(client, self.name.clone(), self.app.clock.clone()).await.expect("the secret is there"))
     }
 
-    /// Writes a new version, as an operator does.
+    /// Stores a new version, as an operator does.
     pub(crate) async fn put(&self, value: &Value) {
-        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
+        let client = shared::cloud::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
         client.put_secret_value().secret_id(&self.name).secret_string(value.to_string()).send().await.expect("it is written");
     }
 
-    /// The version that is there now.
+    /// The current version.
     pub(crate) async fn value(&self) -> Value {
-        let client = shared::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
+        let client = shared::cloud::aws::secrets_manager(&self.app.aws, Some(self.stand_in.url()));
         let answer = client.get_secret_value().secret_id(&self.name).send().await.expect("it is there");
         serde_json::from_str(answer.secret_string().expect("it is text")).expect("it is JSON")
     }
 
-    /// How often it was read since the last time.
+    /// How often it was read since the last call.
     pub(crate) fn reads(&self) -> usize {
         let reads = self.proxy.operations().iter().filter(|operation| *operation == READ).count();
         self.proxy.clear();
         reads
     }
 
-    /// What stands between the functions and Secrets Manager.
+    /// The proxy between the functions and Secrets Manager.
     pub(crate) fn proxy(&self) -> &Proxy {
         &self.proxy
     }

@@ -1,9 +1,9 @@
-//! Comparing bodies whole, with placeholders for what is new each time.
+//! Compares whole bodies, with placeholders for values that differ each time.
 
 use serde_json::Value;
 
-/// Compares all of a body. In the expected one `[user]`, `[course]`, `[purchase]`, `[time]`, `[token]` and `[cursor]`
-/// stand for any text of that form, and `[any]` for any value.
+/// Compares all of a body. In the expected one, `[user]`, `[course]`, `[purchase]`, `[time]`, `[token]` and `[cursor]`
+/// match any text of that form, and `[any]` matches any value.
 #[track_caller]
 pub(crate) fn assert_shape(actual: &Value, expected: &Value) {
     if let Err(fault) = compare(actual, expected, "body") {

@@ -1,5 +1,4 @@
-//! Stripe in the tests' world: the stand-in, the functions that talk to it, and the endpoint that its webhooks reach
-//! over HTTP.
+//! Stripe in the tests: the stand-in, the functions that use it, and the HTTP endpoint for its webhooks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,39 +8,39 @@ use axum::extract::State;
 use charge::Charge;
 use erasures::Erasures;
 use lambda_http::Body;
-use local::stripe::{Options, StandIn};
 use memberships::Memberships;
 use oauth_callback::OAuthCallback;
 use onboarding::Onboarding;
 use payment_methods::PaymentMethods;
-use reconcile::{Reconcile, Report};
+use reconcile::{Asked, Only, Reconcile, Report};
 use refunds::Refunds;
 use serde_json::{Value, json};
 use shared::app::App;
-use shared::rotating::Rotating;
-use shared::secrets::{StripeKeys, TokenKeys};
+use shared::settings::rotating::Rotating;
+use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::stripe::Gateway;
+use stripe_stand_in::{Options, StandIn};
 use tokio::task::JoinHandle;
 use webhook::Webhook;
 
 use super::event::{Payload, Sent, request};
 use super::{Answer, PAUSE, Person, World};
 
-/// The functions that talk to Stripe, and the Stripe that they talk to.
+/// The functions that use Stripe, and the Stripe stand-in.
 pub(crate) struct Payments {
-    /// Also opens what it sealed.
+    /// Also opens the tokens that it sealed.
     pub(crate) oauth: OAuthCallback,
     pub(super) charge: Charge,
     pub(super) memberships: Memberships,
     pub(super) onboarding: Onboarding,
     pub(super) payment_methods: PaymentMethods,
     pub(super) refunds: Refunds,
-    /// Runs when a test says so.
+    /// Runs only when a test calls it.
     pub(crate) erasures: Erasures,
-    /// The same.
+    /// Runs only when a test calls it.
     pub(crate) reconcile: Reconcile,
     pub(super) webhook: Webhook,
-    stand_in: StandIn,
+    stand_in: Arc<StandIn>,
     endpoint: JoinHandle<()>,
 }
 
@@ -51,14 +50,16 @@ impl Drop for Payments {
     }
 }
 
-/// A stand-in on a port of its own. Its address goes into the functions' settings.
+/// Starts a stand-in on its own port. Its URL goes into the functions' settings.
 pub(super) async fn stand_in() -> StandIn {
-    local::stripe::start(Options::default()).await.expect("a port is free")
+    // Every account has a bank account for every currency, so charges settle in the currency charged.
+    let options = Options { every_currency: true, ..Options::default() };
+    stripe_stand_in::start(options).await.expect("a port is free")
 }
 
 impl Payments {
-    /// The functions, made as their `main.rs` makes them, but for the secrets, which are at hand.
-    pub(super) async fn start(app: &App, stand_in: StandIn) -> Self {
+    /// Creates the functions as their `main.rs` do, but with fixed secrets.
+    pub(super) async fn start(app: &App, stand_in: Arc<StandIn>) -> Self {
         let keys = StripeKeys {
             secret_key: "sk_test_local".into(),
             webhook_secrets: vec!["whsec_old".into(), "whsec_local".into()],
@@ -82,18 +83,19 @@ impl Payments {
             stand_in,
             endpoint,
         };
-        let endpoints = json!({"endpoints": [
-            {"url": format!("{url}/webhooks/stripe"), "secret": "whsec_local", "connect": false},
-            {"url": format!("{url}/webhooks/stripe/connect"), "secret": "whsec_local_connect", "connect": true},
-        ]});
+        let mut endpoints = json!({"endpoints": payments.admin(app, "GET", "webhooks", &json!({})).await["endpoints"]});
+        endpoints["endpoints"].as_array_mut().expect("it is a list").extend([
+            json!({"url": format!("{url}/webhooks/stripe"), "secret": "whsec_local", "connect": false}),
+            json!({"url": format!("{url}/webhooks/stripe/connect"), "secret": "whsec_local_connect", "connect": true}),
+        ]);
         payments.admin(app, "PUT", "webhooks", &endpoints).await;
-        // Events wait until a test lets them go, so that each test sees the state that it means.
+        // Events are held until a test releases them, so each test controls the state it sees.
         payments.admin(app, "POST", "webhooks/mode", &json!({"hold": true, "own_clock": true})).await;
         payments
     }
 
-    /// From now on every function has keys of its own from a secret, as processes have; but webhooks that the stand-in sends
-    /// by itself still reach one with the usual keys.
+    /// From now on every function reads its own keys from a secret, as separate processes do. Webhooks that the stand-in sends
+    /// by itself still reach a function with the usual keys.
     pub(crate) async fn read_keys_from(&mut self, secret: &super::Secret) {
         self.oauth.stripe = secret.gateway().await;
         self.charge.stripe = secret.gateway().await;
@@ -104,6 +106,11 @@ impl Payments {
         self.refunds.stripe = secret.gateway().await;
         self.reconcile.stripe = secret.gateway().await;
         self.webhook.stripe = secret.gateway().await;
+    }
+
+    /// The Stripe stand-in.
+    pub(super) fn stand_in(&self) -> Arc<StandIn> {
+        self.stand_in.clone()
     }
 
     async fn admin(&self, app: &App, method: &str, path: &str, body: &Value) -> Value {
@@ -128,7 +135,7 @@ async fn endpoint(webhook: Webhook) -> (JoinHandle<()>, String) {
 
 async fn receive(State(webhook): State<Webhook>, incoming: axum::extract::Request) -> axum::response::Response {
     let (head, body) = incoming.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.expect("the body arrives");
+    let body = axum::body::to_bytes(body, 6 << 20).await.expect("the body arrives");
     let headers: Vec<(String, String)> =
         head.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
     let payload = Payload::Text(String::from_utf8(body.to_vec()).expect("Stripe sends text"));
@@ -148,44 +155,50 @@ async fn receive(State(webhook): State<Webhook>, incoming: axum::extract::Reques
     axum::response::Response::from_parts(head, axum::body::Body::from(body))
 }
 
-/// A question to Stripe's API, past the functions.
+/// Access to Stripe's API that bypasses the functions.
 impl World {
-    /// What the stand-in's admin API does.
+    /// Calls the stand-in's admin API.
     pub(crate) async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
         self.payments.admin(&self.app, method, path, &body).await
     }
 
-    /// Lets one fault happen to the next request that matches.
+    /// Injects a fault into the next matching request.
     pub(crate) async fn fault(&self, method: &str, path: &str, fault: Value) {
         self.admin("POST", "faults", json!({"match": {"method": method, "path": path}, "fault": fault})).await;
     }
 
-    /// Lets the held webhooks go and waits until each was tried.
+    /// Releases the held webhooks and waits until each has been tried.
     pub(crate) async fn deliver(&self) {
         self.admin("POST", "webhooks/flush", json!({})).await;
-        // From here on they wait again.
+        // New ones are held again.
         self.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
     }
 
-    /// One run of the reconciliation, with all the time it wants.
+    /// Runs the reconciliation once, with ample time.
     pub(crate) async fn reconcile(&self) -> Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
-        reconcile::run(&self.payments.reconcile, until).await.expect("the table is there")
+        reconcile::handle(&self.payments.reconcile, Asked::default(), until).await.expect("the table is there")
     }
 
-    /// One run of what erases people at Stripe, with all the time it wants.
+    /// Runs one of the intermediate reconciliations, which close hosted pages.
+    pub(crate) async fn close_pages(&self) -> Report {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
+        reconcile::handle(&self.payments.reconcile, Asked { only: Some(Only::Offers) }, until).await.expect("the table is there")
+    }
+
+    /// Runs the erasure at Stripe once, with ample time.
     pub(crate) async fn erase_at_stripe(&self) -> erasures::Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
         erasures::run(&self.payments.erasures, until).await.expect("the table is there")
     }
 
-    /// Moves both clocks, ours and Stripe's.
+    /// Advances both clocks, the functions' and Stripe's.
     pub(crate) async fn pass(&self, time: time::Duration) {
         self.app.clock.advance(time);
         self.admin("POST", "clock/advance", json!({"seconds": time.whole_seconds()})).await;
     }
 
-    /// `METHOD path` of every request that the functions sent to Stripe since the last time.
+    /// `METHOD path` of every request that the functions sent to Stripe since the last call.
     pub(crate) async fn asked_stripe(&self) -> Vec<String> {
         let log = self.admin("GET", "requests", json!({})).await;
         self.admin("DELETE", "requests", json!({})).await;
@@ -194,7 +207,7 @@ impl World {
         requests.iter().map(|one| format!("{} {}", one["method"].as_str().unwrap_or("?"), one["path"].as_str().unwrap_or("?"))).collect()
     }
 
-    /// What Stripe's API says; `account` is a connected account, or the platform.
+    /// Reads from Stripe's API, for a connected account or the platform.
     pub(crate) async fn stripe(&self, path: &str, account: Option<&str>) -> Value {
         let url = format!("{}/v1{path}", self.payments.stand_in.url());
         let mut request = self.app.http.get(&url).bearer_auth("sk_test_local");
@@ -205,7 +218,7 @@ impl World {
         serde_json::from_str(&text).expect("it is JSON")
     }
 
-    /// Has Stripe's API do something, as its owner does in the dashboard.
+    /// Changes something through Stripe's API, as its owner does in the Dashboard.
     pub(crate) async fn in_dashboard(&self, path: &str, account: Option<&str>, form: &[(&str, String)]) -> Value {
         let mut request = self.app.http.post(format!("{}/v1{path}", self.payments.stand_in.url())).bearer_auth("sk_test_local");
         if let Some(account) = account {
@@ -215,7 +228,7 @@ impl World {
         serde_json::from_str(&text).expect("it is JSON")
     }
 
-    /// Has Stripe's API delete something, as its owner does in the dashboard.
+    /// Deletes something through Stripe's API, as its owner does in the Dashboard.
     pub(crate) async fn delete_in_dashboard(&self, path: &str, account: Option<&str>) -> Value {
         let mut request = self.app.http.delete(format!("{}/v1{path}", self.payments.stand_in.url())).bearer_auth("sk_test_local");
         if let Some(account) = account {
@@ -225,27 +238,27 @@ impl World {
         serde_json::from_str(&text).expect("it is JSON")
     }
 
-    /// The payments that took money, on an account or on the platform.
+    /// The successful payments of an account or of the platform.
     pub(crate) async fn succeeded(&self, account: Option<&str>) -> Vec<Value> {
         let list = self.stripe("/payment_intents?limit=100", account).await;
         let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
         all.into_iter().filter(|one| one["status"] == "succeeded").collect()
     }
 
-    /// Whether every account's balance is the sum of its transactions, and all of it.
+    /// Checks that every account's balance is exactly the sum of its transactions.
     pub(crate) async fn books(&self) -> Value {
         let books = self.admin("GET", "books", json!({})).await;
         assert_eq!(books["balanced"], true, "{books}");
         books
     }
 
-    /// Goes through Stripe's consent page as a browser does, from `GET /users/authorize` on; answers the callback's
-    /// address, with its query, and the cookie that the browser brings there.
+    /// Goes through Stripe's consent page as a browser does, starting with the answer of `GET /users/authorize`. Returns the
+    /// callback's URL with its query, and the cookie that the browser sends there.
     pub(crate) async fn consent(&self, authorize: Answer, decision: &str) -> Consent {
         self.consent_for(authorize, decision, None).await
     }
 
-    /// The same for an account that is there already.
+    /// The same for an existing account.
     async fn consent_for(&self, authorize: Answer, decision: &str, account: Option<&str>) -> Consent {
         assert_eq!(authorize.status, 302, "{}", authorize.body);
         let location = authorize.header("location").expect("it sends on").to_owned();
@@ -263,12 +276,12 @@ impl World {
         Consent { path: path.to_owned(), cookie }
     }
 
-    /// Has a seller link a Stripe account, all the way.
+    /// Links a Stripe account to a seller, through all steps.
     pub(crate) async fn link(&self, seller: &Person) -> String {
         self.link_by(seller, "/users/authorize", None).await
     }
 
-    /// Has a seller link an account by that address of ours: one that is there already, or else a new one.
+    /// Links an account to a seller, starting at this path: an existing account, or else a new one.
     pub(crate) async fn link_by(&self, seller: &Person, authorize: &str, account: Option<&str>) -> String {
         let authorize = self.get(authorize).cookie(&seller.token).await;
         let consent = self.consent_for(authorize, "allow", account).await;
@@ -278,7 +291,7 @@ impl World {
         me["stripe"]["account_id"].as_str().expect("it is linked").to_owned()
     }
 
-    /// Opens an Account Link and sends its page as the seller would; answers where the browser is sent.
+    /// Opens an Account Link and submits its page as the seller would. Returns where the browser is sent.
     pub(crate) async fn onboard(&self, url: &str, decision: &str) -> String {
         let opened = self.app.http.get(url).send().await.expect("the link is there");
         let location = opened.headers().get("location").and_then(|location| location.to_str().ok()).expect("it leads on").to_owned();
@@ -290,7 +303,7 @@ impl World {
         Form::read(&html, &location).submit(&self.app.http, ("decision", decision)).await
     }
 
-    /// Has the platform make a seller an account that can do everything.
+    /// Has the platform create an account for a seller, with all capabilities.
     pub(crate) async fn made_account(&self, seller: &Person, kind: &str, country: &str) -> String {
         let asked = json!({"type": kind, "country": country});
         let answer = self.post("/users/me/stripe/onboarding", asked).bearer(&seller.token).await;
@@ -300,15 +313,37 @@ impl World {
         answer.text("account_id")
     }
 
-    /// Has a seller offer a course.
+    /// Creates a course with this platform fee for a seller.
     pub(crate) async fn course(&self, seller: &Person, title: &str, amount: i64, currency: &str, fee_percent: i64) -> Value {
-        let course = json!({"title": title, "price": {"amount": amount, "currency": currency}, "fee_percent": fee_percent});
+        let course = json!({"title": title, "price": {"amount": amount, "currency": currency}});
         let answer = self.post("/courses", course).bearer(&seller.token).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        answer.json()
+        let mut course = answer.json();
+        let id = course["id"].as_str().and_then(|id| id.parse().ok()).expect("it has an id");
+        let old = self.app.store.course(&id).await.expect("the table is there").expect("the course is there");
+        let mut new = old.clone();
+        new.fee_percent = fee_percent.try_into().expect("it is a percentage");
+        new.version += 1;
+        let written = self.app.store.replace_course(&old, &new).await.expect("the table is there");
+        assert_eq!(written, shared::store::Written::Yes);
+        course["fee_percent"] = json!(fee_percent);
+        course
     }
 
-    /// A shop with a linked seller, a course of 50.00 USD at a fee of 50 %, and a buyer.
+    /// Has a course's seller offer shares, and all payees accept them. Returns the answer to the offer, even if it was refused.
+    pub(crate) async fn share(&self, course: &str, seller: &Person, payees: &[(&Person, u8)]) -> Answer {
+        let shares: Vec<Value> = payees.iter().map(|(payee, share)| json!({"seller": payee.id, "share": share})).collect();
+        let offered = self.patch(format!("/courses/{course}"), json!({"payees": shares})).bearer(&seller.token).await;
+        if offered.status == 200 {
+            for (payee, share) in payees.iter().filter(|(payee, _)| payee.id != seller.id) {
+                let accepted = self.put(format!("/courses/{course}/share"), json!({"share": share})).bearer(&payee.token).await;
+                assert_eq!(accepted.status, 200, "{}", accepted.body);
+            }
+        }
+        offered
+    }
+
+    /// A shop with a linked seller, a course for 50.00 USD with a fee of 50 %, and a buyer.
     pub(crate) async fn shop(&self) -> Shop {
         let seller = self.seller("seller@example.com").await;
         let account = self.link(&seller).await;
@@ -319,13 +354,13 @@ impl World {
         Shop { seller, account, buyer, course_id: course["id"].as_str().expect("it has an id").to_owned() }
     }
 
-    /// Has somebody buy a course with a payment method.
+    /// Buys a course with a payment method.
     pub(crate) async fn buy(&self, buyer: &Person, course_id: &str, payment_method: &str) -> Answer {
         self.post("/courses/charge", json!({"course_id": course_id, "payment_method": payment_method})).bearer(&buyer.token).await
     }
 }
 
-/// A browser on its way back from Stripe.
+/// A browser that returns from Stripe.
 #[derive(Clone, Debug)]
 pub(crate) struct Consent {
     /// `/users/oauth/callback?…`
@@ -334,7 +369,7 @@ pub(crate) struct Consent {
     pub(crate) cookie: String,
 }
 
-/// Who and what it takes to sell.
+/// Everything that a sale needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Shop {
     pub(crate) seller: Person,
@@ -343,7 +378,7 @@ pub(crate) struct Shop {
     pub(crate) course_id: String,
 }
 
-/// The one form of a hosted page, as it was filled in.
+/// The single form of a hosted page, with its values.
 struct Form {
     action: String,
     fields: Vec<(String, String)>,
@@ -368,8 +403,8 @@ impl Form {
         Self { action, fields }
     }
 
-    /// Submits it and answers where the browser is sent.
-    async fn submit(mut self, http: &shared::transport::Client, button: (&str, &str)) -> String {
+    /// Submits the form and returns where the browser is sent.
+    async fn submit(mut self, http: &shared::cloud::transport::Client, button: (&str, &str)) -> String {
         self.fields.push((button.0.to_owned(), button.1.to_owned()));
         let answer = http.post(&self.action).form(&self.fields).send().await.expect("the form is taken");
         let location = answer.headers().get("location").and_then(|location| location.to_str().ok()).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! `/email-confirmations`: whose address it is.
+//! `/email-confirmations`: who owns an address.
 
 use serde_json::json;
 use time::Duration;
@@ -12,15 +12,15 @@ async fn is_confirmed(world: &World, person: &Person) -> bool {
 #[tokio::test]
 async fn who_signs_up_gets_a_mail_whose_link_confirms_the_address_once() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     assert!(!is_confirmed(&world, &person).await);
     world.pump().await;
     let mails = world.mails_to("a@example.com");
-    assert_eq!(mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(), ["Confirm your e-mail address"]);
+    assert_eq!(mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(), ["Confirm your email address"]);
     assert_eq!(mails[0].from, "Courses <courses@example.com>");
     assert!(mails[0].text.contains("http://localhost:3000/confirm.html#"), "{}", mails[0].text);
     let token = token_in(&mails[0]);
-    // In any browser: no session is sent.
+    // Works in any browser, so no session is sent.
     world.put("/email-confirmations", json!({"token": token})).await.is_empty(204);
     assert!(is_confirmed(&world, &person).await);
     assert_eq!(world.put("/email-confirmations", json!({"token": token})).await.status, 410);
@@ -28,36 +28,125 @@ async fn who_signs_up_gets_a_mail_whose_link_confirms_the_address_once() {
 }
 
 #[tokio::test]
-async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing() {
+async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing_after_that() {
     let world = World::start().await;
-    let person = world.buyer("old@example.com").await;
+    let person = world.stranger("old@example.com").await;
     world.pump().await;
     let old = token_in(&world.mails_to("old@example.com")[0]);
-    let moved = world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
-    assert_eq!(moved.json()["email_confirmed"], false);
-    assert_eq!(world.put("/email-confirmations", json!({"token": old})).await.status, 410);
-    assert!(!is_confirmed(&world, &person).await);
+    let asked = world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
+    assert_eq!((asked.text("email"), asked.text("new_email")), ("old@example.com".to_owned(), "new@example.com".to_owned()));
     world.pump().await;
-    let new = token_in(&world.mails_to("new@example.com")[0]);
-    assert_eq!(world.put("/email-confirmations", json!({"token": new})).await.status, 204);
+    let new = world.mails_to("new@example.com").pop().expect("a mail");
+    assert!(new.text.contains("If it was not you"), "{}", new.text);
+    assert_eq!(world.put("/email-confirmations", json!({"token": token_in(&new)})).await.status, 204);
     assert!(is_confirmed(&world, &person).await);
+    assert_eq!(world.put("/email-confirmations", json!({"token": token_in(&new)})).await.status, 410);
+    assert_eq!(world.put("/email-confirmations", json!({"token": old})).await.status, 410);
+    world.pump().await;
+    assert_eq!(world.mails_to("old@example.com").len(), 1, "it was never confirmed, and may be a stranger's");
 
-    // Another password, or the same address written otherwise, leaves it confirmed; another address does not.
-    for (change, confirmed) in [
-        (json!({"password": PASSWORD, "current_password": PASSWORD}), true),
-        (json!({"email": "NEW@example.com", "current_password": PASSWORD}), true),
-        (json!({"email": "newer@example.com", "current_password": PASSWORD}), false),
+    // Another password, the same address written otherwise, or an address that is only asked for leave it confirmed.
+    for change in [
+        json!({"password": PASSWORD, "current_password": PASSWORD}),
+        json!({"email": "NEW@example.com", "current_password": PASSWORD}),
+        json!({"email": "newer@example.com", "current_password": PASSWORD}),
     ] {
         let answer = world.patch("/users/me", change).bearer(&person.token).await;
-        assert_eq!(answer.json()["email_confirmed"], confirmed, "{}", answer.body);
-        assert_eq!(is_confirmed(&world, &person).await, confirmed);
+        assert_eq!(answer.json()["email_confirmed"], true, "{}", answer.body);
+        assert!(is_confirmed(&world, &person).await);
     }
+    // Whoever asks for yet another address, or for none, has taken the first one back.
+    world.pump().await;
+    let newer = token_in(&world.mails_to("newer@example.com")[0]);
+    world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
+    assert_eq!(world.put("/email-confirmations", json!({"token": newer})).await.status, 410);
+}
+
+#[tokio::test]
+async fn whoever_takes_an_account_over_is_undone_from_the_old_mailbox_whatever_they_change() {
+    const NEW: &str = "battery staple";
+    let world = World::start().await;
+    let owner = world.buyer("owner@example.com").await;
+    world.pump().await;
+    let thief = world.log_in(&owner).await;
+    let mut password = PASSWORD.to_owned();
+    for (number, email) in ["thief@example.com", "elsewhere@example.com"].into_iter().enumerate() {
+        let change = json!({"email": email, "password": format!("thief's own {number}"), "current_password": password});
+        let changed = world.patch("/users/me", change).bearer(&thief).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+        password = format!("thief's own {number}");
+        world.pump().await;
+        let token = token_in(&world.mails_to(email)[0]);
+        world.put("/email-confirmations", json!({"token": token})).await.is_empty(204);
+        world.pump().await;
+        world.app.clock.advance(Duration::minutes(1));
+    }
+    let subjects: Vec<_> = world.mails_to("owner@example.com").into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, ["Your password was changed", "Your email address was changed"]);
+    let told = world.mails_to("owner@example.com");
+    assert!(told[0].text.contains("If this was not you") && told[0].text.contains("/forgot.html"), "{}", told[0].text);
+    assert!(told[1].text.contains("If this was not you") && told[1].text.contains("/reset.html#"), "{}", told[1].text);
+    let undo = token_in(&told[1]);
+    world.put("/email-confirmations", json!({"token": undo})).await.is_problem(
+        410,
+        "link_gone",
+        "this link was used already or has expired; ask for a new one",
+    );
+    world.put("/password-resets", json!({"token": undo, "password": NEW})).await.is_empty(204);
+    assert_eq!(world.get("/users/me").bearer(&thief).await.status, 401);
+    let back = world.post("/sessions", json!({"email": "owner@example.com", "password": NEW})).await;
+    assert_eq!((back.status, back.json()["user"]["id"].as_str()), (200, Some(owner.id.as_str())), "{}", back.body);
+    assert_eq!(world.post("/sessions", json!({"email": "elsewhere@example.com", "password": NEW})).await.status, 401);
+
+    // The thief's own mailbox undoes nothing, and the link works once.
+    let theirs = world.mails_to("thief@example.com").pop().expect("a mail");
+    assert_eq!(theirs.subject, "Your email address was changed");
+    assert_eq!(world.put("/password-resets", json!({"token": token_in(&theirs), "password": NEW})).await.status, 410);
+    assert_eq!(world.put("/password-resets", json!({"token": undo, "password": NEW})).await.status, 410);
+}
+
+#[tokio::test]
+async fn a_link_that_undoes_a_change_works_for_seven_days_and_nobody_takes_the_address_meanwhile() {
+    for (days, expected) in [(6, 204), (8, 410)] {
+        let world = World::start().await;
+        let owner = world.buyer("owner@example.com").await;
+        world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&owner.token).await;
+        world.pump().await;
+        world.put("/email-confirmations", json!({"token": token_in(&world.mails_to("new@example.com")[0])})).await.is_empty(204);
+        world.pump().await;
+        let undo = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
+        world.app.clock.advance(Duration::days(days));
+        // Not even somebody who left the account behind may sign up with it, or has the old address open the account.
+        let sign_up = || world.post("/users", json!({"email": "OWNER@example.com", "password": "squatter's own"}));
+        assert_eq!(sign_up().await.text("code"), "email_taken");
+        assert_eq!(world.post("/sessions", json!({"email": "owner@example.com", "password": PASSWORD})).await.status, 401);
+        let answer = world.put("/password-resets", json!({"token": undo, "password": "battery staple"})).await;
+        assert_eq!(answer.status, expected, "after {days} days: {}", answer.body);
+        world.app.clock.advance(Duration::days(8));
+        assert_eq!(sign_up().await.status, if expected == 204 { 409 } else { 201 });
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_takes_back_an_address_that_was_only_asked_for() {
+    let world = World::start().await;
+    let owner = world.buyer("owner@example.com").await;
+    world.patch("/users/me", json!({"email": "thief@example.com", "current_password": PASSWORD})).bearer(&owner.token).await;
+    world.pump().await;
+    let theirs = token_in(&world.mails_to("thief@example.com")[0]);
+    world.post("/password-resets", json!({"email": "owner@example.com"})).await.is_empty(202);
+    world.pump().await;
+    let reset = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
+    world.put("/password-resets", json!({"token": reset, "password": "battery staple"})).await.is_empty(204);
+    assert_eq!(world.put("/email-confirmations", json!({"token": theirs})).await.status, 410);
+    world.pump().await;
+    assert_eq!(world.mails_to("owner@example.com").pop().map(|mail| mail.subject), Some("Your password was changed".to_owned()));
 }
 
 #[tokio::test]
 async fn the_mail_comes_again_once_a_minute_until_the_address_is_confirmed() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     world.pump().await;
     world.app.clock.advance(Duration::minutes(2));
     for _ in 0..3 {
@@ -78,7 +167,7 @@ async fn the_mail_comes_again_once_a_minute_until_the_address_is_confirmed() {
 #[tokio::test]
 async fn a_link_expires_after_a_day() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     world.pump().await;
     let token = token_in(&world.mails_to("a@example.com")[0]);
     world.app.clock.advance(Duration::hours(25));

@@ -1,4 +1,4 @@
-//! Each mail once, however often and in whatever order the stream repeats itself; and late rather than never.
+//! Each mail is sent once, however the stream repeats or reorders records, and rather late than never.
 
 use futures_util::future::join_all;
 use local::aws::Outage;
@@ -9,10 +9,10 @@ use time::Duration;
 
 use crate::harness::World;
 
-/// Signs people up, which asks for a mail to each, and gives the stream's records of that.
+/// Signs up users, which queues a mail to each. Returns the stream's records.
 async fn asked(world: &World, count: usize) -> Vec<Value> {
     for number in 0..count {
-        world.buyer(&format!("p{number}@example.com")).await;
+        world.stranger(&format!("p{number}@example.com")).await;
     }
     let records = world.new_mails();
     assert_eq!(records.len(), count);
@@ -35,7 +35,7 @@ async fn a_stream_that_repeats_itself_in_any_order_sends_each_mail_once() {
     let records = asked(&world, 3).await;
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for order in orders {
-        // Each record twice in one event, and the event twice.
+        // Each record twice in one event, and the whole event twice.
         let batch: Vec<_> = order.iter().chain(&order).map(|place| records[*place].clone()).collect();
         for _ in 0..2 {
             assert!(world.notify(&batch).await.batch_item_failures.is_empty());
@@ -73,9 +73,9 @@ async fn what_the_stream_lost_the_sweep_sends_and_then_the_outbox_is_empty() {
 #[tokio::test]
 async fn asking_again_for_a_mail_that_was_sent_sends_no_second_one() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let user = person.id.parse().expect("it is an id");
-    let email = shared::user::Email::parse("a@example.com").expect("it is an address");
+    let email = shared::domain::user::Email::parse("a@example.com").expect("it is an address");
     let mail = Mail::confirm_email(&user, &email, world.app.clock.now());
     let (store, clock) = (&world.app.store, &world.app.clock);
     store.ask(&mail, clock.now()).await.expect("the table is there");
@@ -156,7 +156,7 @@ async fn a_request_that_ses_cannot_read_is_given_up_at_once() {
 async fn a_record_whose_mail_cannot_be_taken_comes_again() {
     let world = World::start().await;
     let records = asked(&world, 2).await;
-    // DynamoDB refuses the lease of the first, and the SDK's repetitions of it.
+    // DynamoDB refuses the lease of the first mail, including the SDK's retries.
     world.proxy.inject(Fault::next("UpdateItem", Kind::InternalServerError).times(3));
     let answer = world.notify(&records).await;
     let failed: Vec<_> = answer.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();

@@ -1,4 +1,4 @@
-//! `/password-resets`: single-use, hashed, expiring tokens, and an answer that tells nobody who has an account.
+//! `/password-resets`: single-use, hashed, expiring tokens, and responses that do not reveal who has an account.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::harness::{PASSWORD, Person, World, token_in};
 
 const NEW: &str = "battery staple";
 
-/// Asks for a reset and reads the token from the mail.
+/// Requests a reset and reads the token from the mail.
 async fn token_for(world: &World, person: &Person) -> String {
     world.mailbox().clear();
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
@@ -27,7 +27,7 @@ const GONE: &str = "this link was used already or has expired; ask for a new one
 #[tokio::test]
 async fn a_token_sets_a_new_password_once_and_ends_every_session() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let other = world.log_in(&person).await;
     let token = token_for(&world, &person).await;
 
@@ -43,7 +43,7 @@ async fn a_token_sets_a_new_password_once_and_ends_every_session() {
 #[tokio::test]
 async fn the_answer_and_what_it_costs_are_the_same_without_an_account() {
     let world = World::start().await;
-    world.buyer("a@example.com").await;
+    world.stranger("a@example.com").await;
     world.pump().await;
     world.mailbox().clear();
     world.operations();
@@ -61,7 +61,7 @@ async fn the_answer_and_what_it_costs_are_the_same_without_an_account() {
 #[tokio::test]
 async fn a_token_expires_after_an_hour() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let token = token_for(&world, &person).await;
     world.app.clock.advance(Duration::minutes(61));
     world.put("/password-resets", json!({"token": token, "password": NEW})).await.is_problem(410, "link_gone", GONE);
@@ -73,7 +73,7 @@ async fn a_token_expires_after_an_hour() {
 #[tokio::test]
 async fn of_many_uses_at_once_one_sets_the_password() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let token = token_for(&world, &person).await;
     let uses = (0..8).map(|number| {
         let body = json!({"token": token, "password": format!("password number {number}")});
@@ -86,17 +86,41 @@ async fn of_many_uses_at_once_one_sets_the_password() {
 }
 
 #[tokio::test]
+async fn whoever_has_the_mailbox_logs_in_although_a_stranger_has_tried_too_many_passwords() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.stranger("a@example.com").await;
+    for _ in 0..10 {
+        assert_eq!(log_in(&world, &person, "a guess").await, 401);
+    }
+    assert_eq!(log_in(&world, &person, PASSWORD).await, 429);
+    let token = token_for(&world, &person).await;
+    let reset = world.put("/password-resets", json!({"token": token, "password": NEW})).await;
+    reset.is_empty(204);
+    let mark = reset.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("it marks the device").to_owned();
+    assert_eq!(log_in(&world, &person, NEW).await, 200);
+    // A link that is worth nothing clears nothing.
+    for _ in 0..10 {
+        assert_eq!(log_in(&world, &person, "a guess").await, 401);
+    }
+    assert_eq!(world.put("/password-resets", json!({"token": token, "password": NEW})).await.status, 410);
+    assert_eq!(log_in(&world, &person, NEW).await, 429);
+    let own = world.post("/sessions", json!({"email": person.email, "password": NEW})).header("cookie", mark).await;
+    assert_eq!(own.status, 200, "the browser that set the password is known: {}", own.body);
+}
+
+#[tokio::test]
 async fn foreign_made_up_and_other_tokens_do_nothing() {
     let world = World::start().await;
-    let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
+    let (person, other) = (world.stranger("a@example.com").await, world.stranger("b@example.com").await);
     let token = token_for(&world, &person).await;
     world.mailbox().clear();
-    // One of the other kind.
+    // A token of the other kind.
     world.app.clock.advance(Duration::minutes(2));
     world.post("/email-confirmations", json!({})).bearer(&person.token).await.is_empty(202);
     world.pump().await;
     let confirmation = token_in(&world.mails_to("a@example.com")[0]);
-    // With another user's part, with another secret, a session's, and no token at all.
+    // With another user's part, another secret, a session's token, and no token at all.
     let secret = token.split_once('.').expect("two parts").1;
     let foreign = format!("{}.{secret}", other.token.split_once('.').expect("two parts").0);
     let made_up = format!("{}.{}", token.split_once('.').expect("two parts").0, "A".repeat(43));
@@ -111,7 +135,7 @@ async fn foreign_made_up_and_other_tokens_do_nothing() {
 #[tokio::test]
 async fn a_new_password_or_address_ends_the_tokens_that_were_sent_before() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let first = token_for(&world, &person).await;
     world.app.clock.advance(Duration::minutes(2));
     let second = token_for(&world, &person).await;
@@ -123,13 +147,15 @@ async fn a_new_password_or_address_ends_the_tokens_that_were_sent_before() {
     let session = world.post("/sessions", json!({"email": "a@example.com", "password": NEW})).await.text("token");
     let moved = world.patch("/users/me", json!({"email": "new@example.com", "current_password": NEW})).bearer(&session).await;
     assert_eq!(moved.status, 200, "{}", moved.body);
+    world.pump().await;
+    world.put("/email-confirmations", json!({"token": token_in(&world.mails_to("new@example.com")[0])})).await.is_empty(204);
     world.put("/password-resets", json!({"token": third, "password": PASSWORD})).await.is_problem(410, "link_gone", GONE);
 }
 
 #[tokio::test]
 async fn a_password_that_is_refused_spends_no_token() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     let token = token_for(&world, &person).await;
     let refused = world.put("/password-resets", json!({"token": token, "password": "short"})).await;
     refused.is_problem(422, "invalid_request", "password must have 8 to 256 characters");
@@ -140,7 +166,7 @@ async fn a_password_that_is_refused_spends_no_token() {
 async fn an_address_gets_five_mails_a_quarter_of_an_hour_and_one_a_minute() {
     let world = World::start().await;
     world.to_next_window();
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     world.pump().await;
     world.mailbox().clear();
     for minute in 0..8 {
@@ -161,7 +187,7 @@ async fn an_address_gets_five_mails_a_quarter_of_an_hour_and_one_a_minute() {
 #[tokio::test]
 async fn no_token_stands_in_the_table_or_in_its_stream() {
     let world = World::start().await;
-    let person = world.buyer("a@example.com").await;
+    let person = world.stranger("a@example.com").await;
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
     let records = world.new_mails();
     let handed_over = serde_json::to_string(&records).expect("it is JSON");

@@ -1,4 +1,4 @@
-//! What an account must be able to do before a sale is charged with it, and who settles the charge.
+//! The capabilities that an account needs for each charge type, and where the charge settles.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::harness::{Person, Shop, World};
 const CARD: &str = "pm_card_visa";
 const ON_PLATFORM: [&str; 2] = ["destination", "separate"];
 
-/// Stripe lets the account do this much, and says so.
+/// Stripe restricts the account's capabilities and sends the events.
 async fn restrict(world: &World, account: &str, card_payments: &str, transfers: &str) {
     let capabilities = json!({"card_payments": card_payments, "transfers": transfers});
     let fields = json!({"capabilities": capabilities, "charges_enabled": card_payments == "active"});
@@ -16,7 +16,7 @@ async fn restrict(world: &World, account: &str, card_payments: &str, transfers: 
     world.asked_stripe().await;
 }
 
-/// Neither a card nor the hosted Checkout buys, Stripe is not even asked, and the answer says what is missing.
+/// Neither a card nor hosted Checkout can pay. Stripe is not called, and the response names the missing capability.
 async fn is_refused(world: &World, shop: &Shop, capability: &str) {
     for body in [json!({"course_id": shop.course_id, "payment_method": CARD}), json!({"course_id": shop.course_id})] {
         let answer = world.post("/courses/charge", body).bearer(&shop.buyer.token).await;
@@ -43,7 +43,7 @@ async fn a_direct_charge_needs_card_payments() {
         is_refused(&world, &shop, "card_payments").await;
     }
     assert!(world.get("/purchases").bearer(&shop.buyer.token).await.json()["items"].as_array().is_some_and(Vec::is_empty));
-    // Nobody sends it money: it has no need of that.
+    // With this charge type nothing is transferred to the account, so it does not need the capability.
     restrict(&world, &shop.account, "active", "inactive").await;
     is_sold(&world, &shop).await;
 }
@@ -57,7 +57,7 @@ async fn a_charge_on_the_platform_needs_transfers() {
             restrict(&world, &shop.account, "active", status).await;
             is_refused(&world, &shop, "transfers").await;
         }
-        // It may be sent money, and takes no cards itself.
+        // The account only receives transfers and does not charge cards itself.
         restrict(&world, &shop.account, "inactive", "active").await;
         is_sold(&world, &shop).await;
     }
@@ -77,7 +77,7 @@ async fn the_next_attempt_is_refused_as_the_first_would_be() {
     }
 }
 
-/// A seller with an account in a country, and a course of theirs.
+/// A seller with an account in a country, and their course.
 async fn seller_in(world: &World, country: &str) -> (Person, String, String) {
     let seller = world.seller(&format!("{}@example.com", country.to_lowercase())).await;
     let account = world.made_account(&seller, "express", country).await;
@@ -85,7 +85,7 @@ async fn seller_in(world: &World, country: &str) -> (Person, String, String) {
     (seller, account, course["id"].as_str().expect("an id").to_owned())
 }
 
-/// Buys with a card and, somebody else, at the hosted Checkout; the two payments.
+/// Two buyers pay, one with a card and one at hosted Checkout. Returns both payments.
 async fn sold_twice(world: &World, course_id: &str, on: Option<&str>) -> Vec<Value> {
     let (one, two) = (world.buyer(&format!("1{course_id}@example.com")).await, world.buyer(&format!("2{course_id}@example.com")).await);
     let before = world.succeeded(on).await.len();

@@ -1,4 +1,4 @@
-//! `/users/me/payment-methods`, and buying with what is saved there.
+//! `/users/me/payment-methods`, and purchases with saved cards.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn a_card_is_saved_listed_chosen_and_taken_away() {
     world.operations();
     let amex = saved(&world, &buyer, "pm_card_amex").await;
     assert_eq!(world.asked_stripe().await, ["POST /v1/setup_intents"]);
-    assert_eq!(world.operations(), ["BatchGetItem", "UpdateItem"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems", "UpdateItem"]);
 
     let list = cards(&world, &buyer).await;
     assert_eq!(world.asked_stripe().await.len(), 1);
@@ -53,7 +53,7 @@ async fn a_card_is_saved_listed_chosen_and_taken_away() {
     assert_eq!(facts(&list[1]), (json!(visa), json!("visa"), json!("4242"), json!(true)));
 
     let path = |id: &str| format!("{CARDS}/{id}");
-    // Back and forth: to choose again what was chosen before is another request.
+    // Choosing an earlier default again is a new request to Stripe, not a replay.
     for id in [&amex, &visa, &amex] {
         let chosen = world.patch(path(id), json!({"is_default": true})).bearer(&buyer.token).await;
         assert_eq!((chosen.status, &chosen.json()["is_default"]), (200, &json!(true)), "{}", chosen.body);
@@ -64,7 +64,7 @@ async fn a_card_is_saved_listed_chosen_and_taken_away() {
     world.operations();
     world.asked_stripe().await;
     world.delete(path(&amex)).bearer(&buyer.token).await.is_empty(204);
-    assert_eq!((world.asked_stripe().await.len(), world.operations().len()), (2, 1));
+    assert_eq!((world.asked_stripe().await.len(), world.operations()), (2, vec!["BatchGetItem".to_owned(), "Query".to_owned()]));
     assert_eq!(world.delete(path(&amex)).bearer(&buyer.token).await.status, 404);
     let left = cards(&world, &buyer).await;
     assert_eq!((left.len(), &left[0]["id"], &left[0]["is_default"]), (1, &json!(visa), &json!(false)), "no other takes its place");
@@ -96,7 +96,7 @@ async fn somebody_elses_card_is_cloned_to_no_account() {
     let shop = world.shop().await;
     let thief = world.buyer("thief@example.com").await;
     let card = saved(&world, &shop.buyer, "pm_card_visa").await;
-    // With a customer of the thief's own on the platform, and asking to keep it, as without.
+    // The thief has a customer on the platform. It fails both with and without saving the card.
     for save_card in [false, true] {
         let body = json!({"course_id": shop.course_id, "payment_method": card, "save_card": save_card});
         let refused = world.post("/courses/charge", body).bearer(&thief.token).await;
@@ -136,6 +136,25 @@ async fn a_declined_card_is_not_saved_and_may_be_tried_again() {
         assert_eq!(keys().await, (1, false), "the second try is asked of the bank, not of the key");
     }
     assert!(cards(&world, &buyer).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_bank_debit_is_neither_saved_nor_charged_as_a_card() {
+    for charge_type in ["destination", "direct"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let shop = world.shop().await;
+        for debit in ["pm_usBankAccount_success", "pm_success_de"] {
+            let refused = save(&world, &shop.buyer, debit).await;
+            assert_eq!((refused.status, refused.text("code")), (422, "payment_method_refused".to_owned()), "{debit}: {}", refused.body);
+            let refused = world.buy(&shop.buyer, &shop.course_id, debit).await;
+            assert_eq!((refused.status, refused.text("code")), (422, "payment_method_refused".to_owned()), "{debit}: {}", refused.body);
+        }
+        assert!(cards(&world, &shop.buyer).await.is_empty());
+        let visa = saved(&world, &shop.buyer, "pm_card_visa").await;
+        let list = cards(&world, &shop.buyer).await;
+        assert_eq!((&list[0]["id"], &list[0]["is_default"]), (&json!(visa), &json!(true)), "the first card is the default");
+        assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    }
 }
 
 #[tokio::test]
@@ -225,7 +244,7 @@ async fn a_saved_card_pays_at_the_price_of_any_other() {
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]);
     assert_eq!(cards(&world, &shop.buyer).await.len(), 1);
 
-    // Its bank may want its holder to authenticate all the same.
+    // The bank may still require authentication.
     let second = world.course(&shop.seller, "Django Channels", 4000, "usd", 50).await;
     let course_id = second["id"].as_str().expect("an id");
     let body = save(&world, &shop.buyer, "pm_card_authenticationRequired").await.json();
@@ -235,7 +254,7 @@ async fn a_saved_card_pays_at_the_price_of_any_other() {
     let waits = world.buy(&shop.buyer, course_id, &strict).await.json();
     assert_eq!(waits["purchase"]["status"], "requires_action", "{waits}");
 
-    // One that was taken away pays nothing.
+    // A removed card can no longer pay.
     let third = world.course(&shop.seller, "Rust", 4000, "usd", 50).await;
     world.delete(format!("{CARDS}/{card}")).bearer(&shop.buyer.token).await.is_empty(204);
     let refused = world.buy(&shop.buyer, third["id"].as_str().expect("an id"), &card).await;
@@ -259,7 +278,7 @@ async fn a_purchase_keeps_the_card_where_the_buyer_says_so() {
         assert_eq!((kept.len(), &kept[0]["last4"]), (1, &json!("4242")));
         assert_eq!(world.succeeded(account).await.len(), 2);
 
-        // And it pays the next purchase, wherever that is charged.
+        // The card pays the next purchase on any account.
         let third = world.course(&shop.seller, "Rust", 4000, "usd", 50).await;
         world.asked_stripe().await;
         let card = kept[0]["id"].as_str().expect("an id");
@@ -298,7 +317,7 @@ async fn a_checkout_keeps_the_card_only_with_consent() {
     assert_eq!(cards(&world, &shop.buyer).await.len(), 1);
 }
 
-/// Of those kept, the cards' last four digits and which is the default.
+/// The saved cards' last four digits, and which one is the default.
 async fn defaults(world: &World, person: &Person) -> Vec<(Value, bool)> {
     cards(world, person).await.into_iter().map(|card| (card["last4"].clone(), card["is_default"] == true)).collect()
 }
@@ -309,7 +328,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
     let shop = world.shop().await;
     let buyer = async |number: u32| world.buyer(&format!("{number}@example.com")).await;
 
-    // On the hosted page that saves it.
+    // Saved on the hosted page.
     let one = buyer(1).await;
     assert_eq!(world.post(CARDS, json!({})).bearer(&one.token).await.status, 201);
     let pay = async || {
@@ -318,25 +337,25 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
     };
     pay().await;
 
-    // After its holder has authenticated.
+    // Saved after authentication.
     let two = buyer(2).await;
     let body = save(&world, &two, "pm_card_threeDSecure2Required").await.json();
     let id = body["client_secret"].as_str().and_then(|secret| secret.split("_secret_").next()).expect("a secret").to_owned();
     world.admin("POST", &format!("setup_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
 
-    // With a purchase, paid at once.
+    // Saved with a purchase that is paid at once.
     let three = buyer(3).await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "save_card": true});
     assert_eq!(world.post("/courses/charge", body).bearer(&three.token).await.status, 201);
 
-    // With a purchase that had to be authenticated.
+    // Saved with a purchase that requires authentication.
     let four = buyer(4).await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_threeDSecure2Required", "save_card": true});
     let body = world.post("/courses/charge", body).bearer(&four.token).await.json();
     let id = body["client_secret"].as_str().and_then(|secret| secret.split("_secret_").next()).expect("a secret").to_owned();
     world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
 
-    // With a purchase at the hosted Checkout.
+    // Saved with a purchase at hosted Checkout.
     let five = buyer(5).await;
     let body = json!({"course_id": shop.course_id, "save_card": true});
     assert_eq!(world.post("/courses/charge", body).bearer(&five.token).await.status, 201);
@@ -350,7 +369,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
     for person in [&one, &two, &three, &four, &five] {
         let kept = defaults(&world, person).await;
         assert!(kept.len() == 1 && kept[0].1, "{} {kept:?}", person.email);
-        // The next one changes nothing.
+        // The next saved card does not change the default.
         saved(&world, person, "pm_card_amex").await;
     }
     world.deliver().await;
@@ -383,7 +402,7 @@ async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
     assert!(asked.len() == 1 && asked[0].starts_with("GET /v1/customers/cus_"), "it is the default already: {asked:?}");
     assert_eq!(world.operations(), ["GetItem", "TransactWriteItems"]);
 
-    // The buyer takes it away; what comes late or again does not put another in its place.
+    // The buyer removes the card. Late or repeated events do not choose another default.
     let amex = saved(&world, &buyer, "pm_card_amex").await;
     world.delete(format!("{CARDS}/{visa}")).bearer(&buyer.token).await.is_empty(204);
     assert_eq!(world.tell(&event).await.status, 200);
@@ -393,7 +412,7 @@ async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
     assert_eq!(world.tell(&late).await.status, 200, "a card that is gone by now");
     assert!(cards(&world, &buyer).await.is_empty());
 
-    // A customer that the platform has for something else.
+    // A customer that the platform created for something else.
     let url = |path: &str| format!("{}/v1{path}", world.app.config.stripe_api_base);
     let made = world.app.http.post(url("/customers")).bearer_auth("sk_test_local").form(&[("payment_method", "pm_card_visa")]);
     assert_eq!(made.send().await.expect("it runs").status().as_u16(), 200);
@@ -401,7 +420,7 @@ async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
     let customers = world.stripe("/customers", None).await;
     assert_eq!(customers["data"][0]["invoice_settings"]["default_payment_method"], json!(null), "{customers}");
 
-    // Stripe does not answer: the event comes again.
+    // If Stripe does not answer, the event is retried.
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.post(CARDS, json!({})).bearer(&other.token).await.status, 201);
     let session = world.stripe("/checkout/sessions", None).await["data"][0]["id"].as_str().expect("an id").to_owned();

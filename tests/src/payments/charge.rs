@@ -23,6 +23,7 @@ async fn a_purchase_moves_the_money_and_stands_on_record() {
             "course_slug": "flask-microservices",
             "course_title": "Flask Microservices",
             "status": "paid",
+            "processing": false,
             "amount": 5000,
             "currency": "usd",
             "application_fee": 2500,
@@ -110,7 +111,7 @@ async fn a_decline_ends_the_attempt_and_another_card_pays() {
     assert_eq!(paid.status, 201, "{}", paid.body);
     let purchase = &paid.json()["purchase"];
     assert_eq!((&purchase["id"], &purchase["attempts"]), (&failed["id"], &json!(2)));
-    // The first attempt's events come late, and change nothing.
+    // Late events of the first attempt change nothing.
     world.deliver().await;
     let path = format!("/purchases/{}", purchase["id"].as_str().expect("an id"));
     assert_eq!(world.get(path).bearer(&shop.buyer.token).await.json()["status"], "paid");
@@ -128,7 +129,7 @@ async fn three_d_secure_is_authenticated_and_then_paid() {
     assert!(body["next_action_url"].as_str().is_some_and(|url| url.starts_with("http")), "{body}");
     let id = payment_intent(&body);
     assert!(!world.stored().await.contains("_secret_"), "client secrets are not stored");
-    // Asking again hands out the same payment, not a second one.
+    // A second request returns the same payment.
     let again = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
     assert_eq!(again["client_secret"], body["client_secret"]);
 
@@ -178,7 +179,7 @@ async fn a_returning_buyers_new_card_is_the_card_charged() {
     let payments = world.stripe("/payment_intents?expand[]=data.payment_method", None).await;
     let brand = |place: usize| payments["data"][place]["payment_method"]["card"]["brand"].clone();
     assert_eq!((brand(0), brand(1)), (json!("mastercard"), json!("visa")), "{payments}");
-    // No fee is no fee: Stripe wants it above zero, or not at all.
+    // If there is no fee, the field is absent, because Stripe only accepts positive fees.
     assert_eq!(payments["data"][0]["application_fee_amount"], json!(null));
 }
 

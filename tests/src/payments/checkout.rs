@@ -9,12 +9,12 @@ async fn ask(world: &World, shop: &Shop) -> Answer {
     world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await
 }
 
-/// The newest session, as Stripe has it.
+/// The newest session at Stripe.
 async fn session(world: &World) -> Value {
     world.stripe("/checkout/sessions", None).await["data"][0].clone()
 }
 
-/// Its buyer pays there.
+/// The buyer pays the newest session.
 async fn pay(world: &World, card: &str) -> Value {
     let path = format!("checkout/sessions/{}/pay", session(world).await["id"].as_str().expect("an id"));
     world.admin("POST", &path, json!({"card": card})).await
@@ -89,7 +89,7 @@ async fn a_checkout_that_was_paid_meanwhile_is_not_paid_another_way() {
     let shop = world.shop().await;
     ask(&world, &shop).await;
     pay(&world, "pm_card_visa").await;
-    // The webhook has not come; Stripe is asked instead.
+    // The webhook has not arrived yet, so Stripe is asked.
     let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_mastercard").await;
     assert_eq!((answer.status, &answer.json()["purchase"]["status"]), (201, &json!("paid")), "{}", answer.body);
     world.deliver().await;

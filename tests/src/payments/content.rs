@@ -1,4 +1,4 @@
-//! What was bought can be read, and by nobody else.
+//! Buyers can read what they bought; nobody else can.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn content_is_for_those_who_paid_the_seller_and_staff() {
     assert_eq!(read.header("cache-control"), Some("private, no-store"));
     assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
 
-    // Gone from the catalogue, it is still theirs.
+    // The buyer keeps access after the course was removed from the catalogue.
     let gone = world.delete("/courses/flask-microservices").bearer(&shop.seller.token).await;
     assert_eq!(gone.status, 204);
     world.get(path).bearer(&shop.buyer.token).await.is_problem(404, "not_found", "there is no such course");

@@ -1,4 +1,4 @@
-//! `CHARGE_TYPE=direct`: the charge is the connected account's own.
+//! `CHARGE_TYPE=direct`: the charge is on the connected account.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Banks that take money back, and give it again.
+//! Disputes: banks withdraw money and may return it.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ async fn disputed(world: &World) -> (Shop, String, String) {
     let shop = world.shop().await;
     let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_createDispute").await;
     assert_eq!(answer.status, 201, "{}", answer.body);
-    // The cardholder disputes it a moment after, and later the money would have been there.
+    // The cardholder disputes the charge moments later, before its funds are available.
     world.pass(time::Duration::seconds(2)).await;
     world.deliver().await;
     world.pass(time::Duration::days(8)).await;
-    let account = (world.app.config.charge_type == shared::purchase::ChargeType::Direct).then_some(shop.account.as_str());
+    let account = (world.app.config.terms.charge_type == shared::domain::charging::ChargeType::Direct).then_some(shop.account.as_str());
     let disputes = world.stripe("/disputes", account).await;
     let dispute = disputes["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{disputes}")).to_owned();
     (shop, answer.json()["purchase"]["id"].as_str().expect("it has an id").to_owned(), dispute)
@@ -177,7 +177,7 @@ async fn a_dispute_that_is_heard_of_before_its_payment_is_not_lost() {
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!((purchases["items"][0]["status"].as_str(), &purchases["items"][0]["amount"]), (Some("disputed"), &payments[0]["amount"]));
 
-    // What is known is not asked for, and what is no purchase's is none of our business.
+    // Known facts need no call to Stripe, and disputes of other payments are ignored.
     assert_eq!(world.tell(&event).await.status, 200);
     assert!(world.asked_stripe().await.is_empty());
     let mut foreign = event.clone();

@@ -1,4 +1,4 @@
-//! What networks and Stripe do to a charge on a bad day. Whatever it is, one purchase is one charge.
+//! Faults of the network and of Stripe during a charge. In every case, one purchase is one charge.
 
 use local::proxy::{Fault, Kind};
 use serde_json::{Value, json};
@@ -9,13 +9,13 @@ use crate::harness::{Shop, World, patience_with};
 const PAYMENTS: &str = "/v1/payment_intents";
 const CARD: &str = "pm_card_visa";
 
-/// Lets a fault last for every try that one request makes.
+/// Injects a fault that outlasts all retries of one request.
 async fn lasting(world: &World, path: &str, fault: &Value) {
     let body = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": fault});
     world.admin("POST", "faults", body).await;
 }
 
-/// What must hold in the end: one charge, on record as paid, and the books in balance.
+/// Checks the outcome: one charge, recorded as paid, and balanced books.
 async fn one_charge(world: &World, shop: &Shop) {
     world.deliver().await;
     assert_eq!(world.succeeded(None).await.len(), 1);
@@ -42,7 +42,7 @@ async fn a_single_fault_is_ridden_out_under_the_same_key() {
     }
 }
 
-/// Has Stripe turn away with `status` what it is asked after `skip` more calls.
+/// After `skip` more calls, Stripe refuses one with `status`.
 fn turned_away(world: &World, skip: usize, status: u16) {
     let body = json!({"error": {"type": "invalid_request_error", "code": "any", "message": "Turned away."}}).to_string();
     world.stripe_proxy.inject(Fault { operation: None, skip, times: usize::MAX, kind: Kind::Answer { status, body } });
@@ -53,13 +53,13 @@ async fn being_turned_away_says_nothing_of_a_charge_whose_answer_was_lost() {
     for status in [429, 401] {
         let world = World::start().await;
         let shop = world.shop().await;
-        // The customer comes first.
+        // The first call is for the customer.
         world.stripe_proxy.clear();
         world.stripe_proxy.inject(Fault { operation: None, skip: 1, times: 1, kind: Kind::LoseAnswer });
         turned_away(&world, 2, status);
         let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
         assert_eq!(answer.status, 503, "{status}: {}", answer.body);
-        // Neither does being turned away the next time that it is looked for.
+        // A refusal when the payment is looked up does not either.
         world.stripe_proxy.clear();
         turned_away(&world, 0, status);
         world.pass(Duration::seconds(40)).await;
@@ -171,7 +171,7 @@ async fn a_lost_charge_is_found_after_its_key_is_forgotten() {
     let shop = world.shop().await;
     lasting(&world, PAYMENTS, &json!({"kind": "drop_after"})).await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
-    // Two days on, with no webhook: the key would charge again, so the payments are listed.
+    // Two days later, without a webhook: the expired key would charge again, so the payments are listed instead.
     world.app.clock.advance(Duration::days(2));
     world.admin("POST", "clock/advance", json!({"seconds": 2 * 24 * 3600})).await;
     let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
@@ -216,4 +216,23 @@ async fn a_failure_before_the_intent_leaves_nothing_behind() {
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
     assert_eq!(world.stripe("/customers", None).await["data"].as_array().map(Vec::len), Some(1), "the customer is not orphaned");
     one_charge(&world, &shop).await;
+}
+
+#[tokio::test]
+async fn keys_that_dynamodb_leaves_unprocessed_are_asked_for_again_and_not_for_ever() {
+    let world = World::start().await;
+    let buyer = world.buyer("test@buyer.com").await;
+    let id: shared::domain::ids::UserId = buyer.id.parse().expect("an id");
+    let table = &world.app.config.table_name;
+    let key = json!({"pk": {"S": format!("USER#{id}")}, "sk": {"S": "PROFILE"}});
+    let body = json!({"Responses": {table: []}, "UnprocessedKeys": {table: {"Keys": [key], "ConsistentRead": true}}}).to_string();
+    let left =
+        |times| local::proxy::Fault::next("BatchGetItem", local::proxy::Kind::Answer { status: 200, body: body.clone() }).times(times);
+    world.operations();
+    world.proxy.inject(left(3));
+    let found = world.app.store.users_by_id(std::slice::from_ref(&id)).await.expect("it is read in the end");
+    assert_eq!((found.len(), world.operations().len()), (1, 4));
+    world.proxy.inject(left(100));
+    world.app.store.users_by_id(&[id]).await.expect_err("it is given up");
+    assert_eq!(world.operations().len(), 7);
 }

@@ -1,4 +1,4 @@
-//! `GET /admin/findings`: what the reconciliation found is told to the staff, once.
+//! `GET /admin/findings`: staff see each finding of the reconciliation once.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn findings(world: &World, staff: &Person) -> Vec<Value> {
     answer.json()["items"].as_array().expect("it is a list").clone()
 }
 
-/// A purchase that Stripe knows of and the table does not; answers its id and its PaymentIntent's.
+/// A purchase that exists at Stripe but not in the table. Returns its id and its PaymentIntent's.
 async fn forgotten(world: &World, shop: &Shop, buyer: &Person) -> (String, String) {
     let answer = world.buy(buyer, &shop.course_id, CARD).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -24,7 +24,7 @@ async fn forgotten(world: &World, shop: &Shop, buyer: &Person) -> (String, Strin
     (id, payments["data"][0]["id"].as_str().expect("an id").to_owned())
 }
 
-/// Writes another amount into the table by hand, where the payment leads.
+/// Changes the amount in the table by hand, in the payment's copy.
 async fn change_paid_amount(world: &World, payment: &str, amount: i64) {
     let text = |text: String| AttributeValue::S(text);
     let update = world.database().update_item().table_name(&world.app.config.table_name);
@@ -48,7 +48,7 @@ async fn what_differs_from_stripes_books_is_one_finding_however_often_it_is_foun
     let expected = |kind: &str, message: &str, purchase: Value, buyer: Value, sums: [Value; 3]| {
         let [amount, ours, stripe] = sums;
         json!({
-            "id": "[cursor]", "kind": kind, "message": message, "purchase_id": purchase, "buyer_id": buyer, "account": null,
+            "id": "[cursor]", "kind": kind, "message": message, "purchase_id": purchase, "subscription_id": null, "buyer_id": buyer, "payee_id": null, "account": null,
             "stripe_id": payment, "currency": "usd", "amount": amount, "ours": ours, "stripe": stripe, "reason": null,
             "found_at": "[time]", "last_found_at": "[time]", "settled_at": null,
         })
@@ -61,7 +61,7 @@ async fn what_differs_from_stripes_books_is_one_finding_however_often_it_is_foun
     found.is(200, &json!({"items": [books, off_record], "next_cursor": null}));
     assert_eq!(found.header("cache-control"), Some("private, no-store"));
 
-    // A run that ended before it wrote down how far it came: the next one compares the same hours.
+    // A run ended before it saved its progress, so the next one compares the same hours again.
     let mut progress = world.app.store.progress().await.expect("the table is there").expect("it has run");
     progress.books_hour -= 4;
     let _version = world.app.store.save_progress(&mut progress).await.expect("the table is there");
@@ -98,7 +98,7 @@ async fn an_amount_that_was_changed_in_the_table_is_found_with_both_sums() {
 #[tokio::test]
 async fn what_was_put_on_record_or_given_back_is_found_and_settled() {
     for bought_again in [false, true] {
-        let world = World::start().await;
+        let world = World::with(&[("ORPHAN_POLICY", "record")]).await;
         let shop = world.shop().await;
         let staff = world.staff("staff@example.com").await;
         world.reconcile().await;

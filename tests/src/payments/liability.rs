@@ -1,4 +1,4 @@
-//! Every type of account with every type of charge and every kind of card, against the table in `docs/charge-types.md`,
+//! Every combination of account type, charge type and card, compared with the table in `docs/charge-types.md`,
 //! which was written by hand from Stripe's documentation.
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{Person, World};
 const AMOUNT: i64 = 5000;
 const CARDS_PATH: &str = "/users/me/payment-methods";
 
-/// A row of the table: an account, a charge, whose each thing is, and the balances of platform and seller.
+/// A row of the table: account type, charge type, the owner of each object, and the balances of platform and seller.
 #[derive(Clone, Debug)]
 struct Row {
     account: String,
@@ -46,7 +46,7 @@ enum Card {
 
 const CARDS: [Card; 5] = [Card::New, Card::Saved, Card::ThreeDSecure, Card::Declined, Card::NoFunds];
 
-/// What it takes to play a row.
+/// What is needed to play a row.
 struct Stage {
     world: World,
     seller: Person,
@@ -59,7 +59,7 @@ impl Stage {
     async fn set(row: &Row) -> Self {
         let world = World::with(&[("CHARGE_TYPE", &row.charge)]).await;
         let seller = world.seller("seller@example.com").await;
-        // A Standard account is usually the seller's own.
+        // A Standard account usually belongs to the seller.
         let account =
             if row.account == "standard" { world.link(&seller).await } else { world.made_account(&seller, &row.account, "US").await };
         let stripes = world.stripe(&format!("/accounts/{account}"), None).await;
@@ -78,7 +78,7 @@ impl Stage {
         }
     }
 
-    /// The platform's and the seller's balance; with what is outside they always come to zero.
+    /// The platform's and the seller's balance. Together with the rest of the books they always add up to zero.
     async fn balances(&self) -> (i64, i64) {
         let books = self.world.books().await;
         let mut all: Vec<(String, i64)> = Vec::new();
@@ -89,20 +89,20 @@ impl Stage {
         (of(&|id| id != self.account), of(&|id| id == self.account))
     }
 
-    /// A card that the buyer keeps, by its id.
+    /// Saves a card for the buyer and returns its id.
     async fn saved_card(&self) -> String {
         let answer = self.world.post(CARDS_PATH, json!({"payment_method": "pm_card_visa"})).bearer(&self.buyer.token).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
         answer.json()["payment_method"]["id"].as_str().expect("an id").to_owned()
     }
 
-    /// The ids of the cards that the buyer keeps.
+    /// The buyer's saved cards.
     async fn kept_cards(&self) -> Vec<Value> {
         let answer = self.world.get(CARDS_PATH).bearer(&self.buyer.token).await.json();
         answer["items"].as_array().expect("a list").iter().map(|card| card["id"].clone()).collect()
     }
 
-    /// Buys with that card, and has the buyer authenticate where that is asked for; the purchase's id, where it was paid.
+    /// Buys with that card and authenticates if required. Returns the purchase's id if it was paid.
     async fn sell(&self, row: &Row, card: Card) -> Option<String> {
         let method = match card {
             Card::New => "pm_card_visa".to_owned(),
@@ -137,7 +137,7 @@ impl Stage {
         Some(id)
     }
 
-    /// Whose customer paid, with which card, and who holds the charge.
+    /// Checks whose customer paid, with which card, and which account has the charge.
     async fn check_charge(&self, row: &Row, card: Card) {
         let other = if row.charge_on == "platform" { "seller" } else { "platform" };
         assert!(self.world.succeeded(self.on(other)).await.is_empty(), "{row:?}");
@@ -146,14 +146,14 @@ impl Stage {
         let customer = charges[0]["customer"].as_str().expect("a customer");
         let found = self.world.stripe(&format!("/customers/{customer}"), self.on(&row.customer_of)).await;
         assert_eq!((&found["id"], &found["email"]), (&json!(customer), &json!(self.buyer.email)), "{row:?}");
-        // A card that the buyer keeps stays the platform's; the seller is paid with a copy.
+        // Saved cards stay on the platform; a connected account is paid with a clone.
         let kept = self.kept_cards().await;
         assert_eq!(kept.len(), usize::from(card == Card::Saved), "{row:?} {card:?}");
         let paid_with_it = kept.contains(&charges[0]["payment_method"]);
         assert_eq!(paid_with_it, card == Card::Saved && row.charge_on == "platform", "{row:?} {card:?}");
     }
 
-    /// Gives back, and says how much of it left whose balance as a refund.
+    /// Refunds an amount, or everything.
     async fn refund(&self, id: &str, amount: Option<i64>) {
         let body = amount.map_or_else(|| json!({}), |amount| json!({"amount": amount}));
         let answer = self.world.post(format!("/purchases/{id}/refund"), body).bearer(&self.seller.token).await;
@@ -161,7 +161,7 @@ impl Stage {
         self.world.deliver().await;
     }
 
-    /// What cards got back out of the balances of the platform and of the seller.
+    /// The amount refunded out of the balance of the platform or of the seller.
     async fn refunded_from(&self, whose: &str) -> i64 {
         let list = self.world.stripe("/balance_transactions?limit=100&type=refund", self.on(whose)).await;
         list["data"].as_array().expect("a list").iter().map(|one| -one["amount"].as_i64().expect("an amount")).sum()
@@ -177,7 +177,7 @@ async fn play(row: &Row, card: Card) {
     };
     assert_eq!(stage.balances().await, row.sold, "{row:?} {card:?}: sold");
     stage.check_charge(row, card).await;
-    // Payees can give back what has settled.
+    // Payees can return funds once they have settled.
     stage.world.pass(Duration::days(3)).await;
     stage.refund(&id, Some(2000)).await;
     assert_eq!(stage.balances().await, row.part_back, "{row:?} {card:?}: a part back");
@@ -186,7 +186,7 @@ async fn play(row: &Row, card: Card) {
     stage.refund(&id, None).await;
     assert_eq!(stage.balances().await, row.all_back, "{row:?} {card:?}: the rest back");
 
-    // All of it at once.
+    // A full refund at once.
     let stage = Stage::set(row).await;
     let id = stage.sell(row, card).await.expect("it was paid before");
     stage.world.pass(Duration::days(3)).await;
@@ -201,7 +201,7 @@ async fn play_all(account: &str) {
     assert_eq!(charges, ["direct", "destination", "separate"]);
     for row in &rows {
         for card in CARDS {
-            // On the heap: unoptimised, it is too large for a test's stack.
+            // On the heap, because the unoptimised future is too large for a test's stack.
             Box::pin(play(row, card)).await;
         }
     }

@@ -1,10 +1,15 @@
-//! Memberships: what a seller offers, who subscribes to it, and what that opens.
+//! Memberships: sellers' offers, subscriptions, and what they give access to.
 
 mod changes;
+mod currencies;
+mod disputes;
+mod endings;
 mod events;
 mod offer;
 mod recovery;
+mod refunds;
 mod renewals;
+mod sellers;
 mod subscribe;
 
 use serde_json::{Value, json};
@@ -14,7 +19,7 @@ use crate::harness::{Answer, Person, Shop, World};
 
 const DIRECT: [(&str, &str); 1] = [("CHARGE_TYPE", "direct")];
 
-/// A seller with a course, who offers a membership at 10.00 USD a month and 100.00 USD a year, and a buyer with a saved card.
+/// A seller with a course who offers a membership at 10.00 USD a month and 100.00 USD a year, and a buyer with a saved card.
 struct Club {
     shop: Shop,
     card: String,
@@ -37,7 +42,7 @@ impl Club {
         Self { shop, card }
     }
 
-    /// The account that is charged, going by the settings; none is the platform.
+    /// The charged account according to the settings; `None` for the platform.
     fn account(&self, settings: &[(&str, &str)]) -> Option<String> {
         (!settings.is_empty()).then(|| self.shop.account.clone())
     }
@@ -60,7 +65,7 @@ impl Club {
         self.ask(world, json!({"interval": interval, "payment_method": self.card})).await
     }
 
-    /// The same, all the way: the subscription's id.
+    /// Subscribes and checks that it succeeded. Returns the subscription's id.
     async fn joined(&self, world: &World, interval: &str) -> String {
         let answer = self.subscribe(world, interval).await;
         assert_eq!((answer.status, &answer.json()["subscription"]["status"]), (201, &json!("active")), "{}", answer.body);
@@ -73,7 +78,7 @@ impl Club {
         answer.json()
     }
 
-    /// Whether the seller's course is open to the buyer, by its page and by its content.
+    /// Whether the buyer can open the seller's course and read its content.
     async fn is_open(&self, world: &World) -> bool {
         let course = format!("/courses/{}", self.shop.course_id);
         let owned = world.get(course.as_str()).bearer(&self.shop.buyer.token).await.json()["owned"].clone();
@@ -82,13 +87,13 @@ impl Club {
         status == 200
     }
 
-    /// Every subscription at Stripe, on an account or on the platform.
+    /// All subscriptions at Stripe, on an account or on the platform.
     async fn at_stripe(&self, world: &World, account: Option<&str>) -> Vec<Value> {
         world.stripe("/subscriptions?limit=100&status=all", account).await["data"].as_array().expect("a list").clone()
     }
 }
 
-/// Lets days go by, and Stripe tell of them. Sessions end after two weeks: buyer and seller log in again.
+/// Lets days pass and delivers Stripe's events. Sessions end after two weeks, so buyer and seller log in again.
 async fn pass(world: &World, club: &mut Club, days: i64) {
     world.pass(Duration::days(days)).await;
     world.deliver().await;
@@ -100,7 +105,7 @@ async fn offer(world: &World, seller: &Person, body: Value) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// Makes a payment method the one that pays the buyer's subscription from now on.
+/// From now on, this payment method pays for the buyer's subscription.
 async fn pay_with(world: &World, club: &Club, method: &str) {
     let subscription = club.at_stripe(world, None).await[0].clone();
     let customer = subscription["customer"].as_str().expect("a customer");
@@ -116,7 +121,7 @@ async fn pay_with(world: &World, club: &Club, method: &str) {
     assert_eq!(changed["default_payment_method"], id, "{changed}");
 }
 
-/// Gives a member money back in Stripe's Dashboard, with the seller's part and the platform's.
+/// Refunds a member in Stripe's Dashboard, including the seller's and the platform's share.
 async fn refund(world: &World, account: Option<&str>, payment_intent: &str, amount: &str) {
     let url = format!("{}/v1/refunds", world.app.config.stripe_api_base);
     let mut request = world.app.http.post(url).bearer_auth("sk_test_local");

@@ -1,5 +1,5 @@
-//! Linking a Stripe account, and every wrong turn on the way. Nothing of it is ever a 500, and none spends a code that
-//! it need not.
+//! Connecting a Stripe account, and everything that can go wrong. None of it ever causes a 500 or uses up a code
+//! unnecessarily.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{Answer, Consent, Person, World, patience_with};
 
 const STOREFRONT: &str = "http://localhost:3000/";
 
-/// Comes back from Stripe with a session, or without.
+/// Returns from Stripe with or without a session.
 async fn come_back(world: &World, consent: &Consent, session: Option<&str>) -> Answer {
     let cookie = match session {
         Some(token) => format!("session={token}; {}", consent.cookie),
@@ -28,7 +28,7 @@ async fn stripe_of(world: &World, person: &Person) -> Value {
     world.get("/users/me").bearer(&person.token).await.json()["stripe"].clone()
 }
 
-/// How many times a code was traded since the last time.
+/// How often a code was exchanged since the last call.
 async fn trades(world: &World) -> usize {
     world.asked_stripe().await.iter().filter(|one| one.contains("/oauth/token")).count()
 }
@@ -94,7 +94,7 @@ async fn tokens_are_stored_sealed_and_the_link_is_shown() {
     }
     let id = seller.id.parse().expect("an id");
     let sealed = world.app.store.sealed_tokens(&id).await.expect("the table").expect("they are stored");
-    let opened = shared::seal::open(&world.payments.oauth.token_keys.last(), &id, &sealed).expect("they open for their owner");
+    let opened = shared::settings::seal::open(&world.payments.oauth.token_keys.last(), &id, &sealed).expect("they open for their owner");
     let opened: Value = serde_json::from_str(&opened).expect("it is JSON");
     for name in ["access_token", "refresh_token", "stripe_publishable_key", "scope"] {
         assert!(opened[name].as_str().is_some_and(|value| !value.is_empty()), "{name} is missing");
@@ -147,7 +147,7 @@ async fn wrong_turns_link_nothing_and_spend_no_code() {
     ends_with(&come_back(&world, &consent, Some(token)).await, "not_a_seller");
     world.roles(&seller, Some(true), None).await;
     assert_eq!(trades(&world).await, 0);
-    // After all of that the right turn still works: nothing was spent.
+    // Nothing was used up, so the correct request still works.
     let right = come_back(&world, &consent, Some(token)).await;
     assert_eq!(right.header("location"), Some("http://localhost:3000/?connect=success"));
     ends_with(&come_back(&world, &consent, Some(token)).await, "invalid_state");
@@ -198,7 +198,7 @@ async fn stripe_failing_at_the_trade_is_a_reason_and_nothing_more() {
         ends_with(&come_back(&world, &consent, Some(&seller.token)).await, reason);
         assert_eq!(trades(&world).await, 1, "{fault}: a code is traded at most once");
         assert_eq!(stripe_of(&world, &seller).await["connected"], false, "{fault}");
-        // And the seller can try again.
+        // The seller can try again.
         world.link(&seller).await;
     }
 }
@@ -239,7 +239,7 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
     assert!(world.app.store.sealed_tokens(&id).await.expect("the table").is_none(), "the tokens are gone");
     world.delete("/users/me/stripe").bearer(&first.token).await.is_empty(204);
     world.link(&first).await;
-    // The disconnection's event comes late, and does not undo the new link.
+    // The late event of the disconnection does not undo the new link.
     world.deliver().await;
     assert_eq!(stripe_of(&world, &first).await["connected"], true);
 }
@@ -267,7 +267,45 @@ async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
 }
 
-/// Starts on another site: the browser gets there with an address and no session.
+#[tokio::test]
+async fn a_401_is_no_proof_that_the_access_is_gone() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.link(&seller).await;
+    // As if the client id belonged to another application.
+    let body = json!({"error": "invalid_client", "error_description": "No application matches the supplied client identifier"}).to_string();
+    for _ in 0..2 {
+        world
+            .fault("POST", "/oauth/deauthorize", json!({"kind": "raw", "status": 401, "content_type": "application/json", "body": body}))
+            .await;
+    }
+    let answer = world.delete("/users/me/stripe").bearer(&seller.token).await;
+    assert_eq!(answer.status, 502, "{}", answer.body);
+    assert_eq!(stripe_of(&world, &seller).await["connected"], true);
+    world.admin("DELETE", "faults", json!({})).await;
+    // The seller revoked access, and the event was lost. Stripe's response is the same, so the link ends.
+    world.admin("POST", "webhooks/mode", json!({"drop_next": 100, "own_clock": true})).await;
+    world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    assert_eq!(stripe_of(&world, &seller).await["connected"], false);
+}
+
+#[tokio::test]
+async fn a_standard_account_that_the_platform_made_is_its_sellers_and_is_deauthorized() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    for (kind, asked) in [("standard", 1), ("express", 0)] {
+        let made = world.post("/users/me/stripe/onboarding", json!({"type": kind})).bearer(&seller.token).await;
+        assert_eq!(made.status, 200, "{}", made.body);
+        world.asked_stripe().await;
+        world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+        let deauthorized = world.asked_stripe().await.into_iter().filter(|call| call == "POST /oauth/deauthorize").count();
+        assert_eq!(deauthorized, asked, "{kind}");
+        assert_eq!(stripe_of(&world, &seller).await["connected"], false);
+    }
+}
+
+/// The flow starts on another site: the browser arrives with a URL and no session.
 async fn elsewhere(world: &World, seller: &Person) -> Consent {
     let answer = world.call("POST", "/users/authorize").bearer(&seller.token).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -306,16 +344,16 @@ async fn a_stranger_who_is_lured_links_nothing() {
     let (attacker, victim) = (world.seller("attacker@example.com").await, world.seller("victim@example.com").await);
     let consent = elsewhere(&world, &attacker).await;
     trades(&world).await;
-    // The victim is signed in: nothing is traded.
+    // The victim is logged in: the code is not exchanged.
     ends_with(&come_back(&world, &consent, Some(&victim.token)).await, "wrong_user");
     assert_eq!(trades(&world).await, 0);
-    // The victim is not: the link waits for the attacker, who never sees the code.
+    // The victim is not logged in: the link is parked for the attacker, who never sees the code.
     let answer = come_back(&world, &consent, None).await;
     assert!(answer.header("location").is_some_and(|location| location.contains("connect=confirm")));
     for person in [&attacker, &victim] {
         assert_eq!(stripe_of(&world, person).await["connected"], false);
     }
-    // A parked link is gone after ten minutes.
+    // A parked link expires after ten minutes.
     let code = answer.header("location").and_then(|location| location.rsplit("code=").next()).expect("a code").to_owned();
     world.app.clock.advance(Duration::seconds(601));
     let late = world.post("/users/oauth/confirm", json!({"code": code})).bearer(&attacker.token).await;

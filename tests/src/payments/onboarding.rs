@@ -1,4 +1,4 @@
-//! Accounts that the platform makes: each once, and used for what its own state says.
+//! Accounts that the platform creates: each is created once, and used according to its own state.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -68,13 +68,13 @@ async fn an_account_sells_once_its_own_state_says_so() {
         assert_eq!((answer.text("detail").as_str(), answer.text("capability").as_str()), (detail, "transfers"));
     };
     refused().await;
-    // Coming back proves nothing.
+    // Returning from the page does not mean that onboarding is complete.
     assert_eq!(world.onboard(&url, "later").await, "http://localhost:3000/seller.html?onboarding=return");
     stands(&world, &seller).await;
     refused().await;
     assert!(world.succeeded(None).await.is_empty());
 
-    // A used link leads to where a new one is asked for.
+    // A used link leads to the refresh URL, which creates a new one.
     assert_eq!(world.onboard(&url, "submit").await, "http://localhost:3000/seller.html?onboarding=refresh");
     let again = ask(&world, &seller, json!({"type": "express", "country": "US"})).await;
     assert_eq!(again.text("account_id"), account);
@@ -101,7 +101,7 @@ async fn while_something_is_missing_stripe_is_asked_each_time() {
     world.onboard(&url, "submit").await;
     world.asked_stripe().await;
     world.operations();
-    // No event has come.
+    // No event has arrived.
     assert_eq!(stands(&world, &seller).await["charges_enabled"], true);
     let asked = world.asked_stripe().await;
     assert!(asked.len() == 1 && asked[0].starts_with("GET /v1/accounts/acct_"), "{asked:?}");
@@ -110,7 +110,7 @@ async fn while_something_is_missing_stripe_is_asked_each_time() {
     assert!(world.asked_stripe().await.is_empty());
     assert_eq!(world.operations(), ["BatchGetItem"]);
 
-    // Stripe wants more, and says so.
+    // Stripe requires more information and sends an event.
     let account = stands(&world, &seller).await["account_id"].as_str().expect("an id").to_owned();
     let demand = json!({"demand": ["individual.verification.document"], "seconds": 3600});
     world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
@@ -155,7 +155,7 @@ async fn an_account_event_that_comes_late_or_slowly_does_not_bring_back_the_past
         assert_eq!(enabled().await, true, "what counts is how the account stands");
     }
 
-    // Stripe answers one event before the account changes, and the answer arrives after that of the next event.
+    // Stripe reads the account for one event before a change, but that response arrives after the next event's.
     let path = format!("/v1/accounts/{}", shop.account);
     let closed = set(false).await;
     world.asked_stripe().await;
@@ -170,7 +170,7 @@ async fn an_account_event_that_comes_late_or_slowly_does_not_bring_back_the_past
     assert_eq!(enabled().await, true);
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
 
-    // Where Stripe cannot be asked, the event is not lost: it comes again.
+    // If Stripe cannot be reached, the event is retried.
     let closed = set(false).await;
     let outage = json!({"match": {"method": "GET", "path": path}, "times": 3, "fault": {"kind": "html_503"}});
     world.admin("POST", "faults", outage).await;
@@ -186,14 +186,14 @@ async fn however_often_and_at_once_it_is_asked_one_account_is_made() {
     let made = accounts(&world).await;
     assert_eq!(made.len(), 1, "{made:?}");
     for answer in &answers {
-        // Who met the first one at Stripe is told to come again.
+        // A request that meets the first one at Stripe is told to retry.
         assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.body);
         if answer.status == 200 {
             assert_eq!(json!(answer.text("account_id")), made[0]["id"]);
         }
     }
     assert!(answers.iter().any(|answer| answer.status == 200));
-    assert_eq!(made[0]["metadata"], json!({"user_id": seller.id, "generation": "1"}));
+    assert_eq!(made[0]["metadata"], json!({"user_id": seller.id, "generation": "1", "stack_id": "under-test"}));
     assert_eq!(json!(account_of(&world, &seller, "custom").await), made[0]["id"]);
 }
 
@@ -238,7 +238,7 @@ async fn an_account_that_was_never_made_is_begun_anew() {
         let answer = ask(&world, &seller, json!({"type": "express", "country": "DE"})).await;
         let made = accounts(&world).await;
         assert_eq!(made.len(), 1);
-        // What Stripe may have made is seen through; what it refused is not.
+        // What Stripe may have created is completed; what it refused is not.
         let (status, country) = if first.status == 200 { (409, "FR") } else { (200, "DE") };
         assert_eq!(
             (answer.status, &made[0]["country"], &made[0]["metadata"]["generation"]),
@@ -276,7 +276,7 @@ async fn who_may_not_have_an_account_is_told_so() {
     account_of(&world, &seller, "express").await;
     ask(&world, &seller, json!({"type": "custom"})).await.is_problem(409, "already_connected", taken);
     ask(&world, &seller, json!({"type": "express", "country": "DE"})).await.is_problem(409, "already_connected", taken);
-    // What its owner linked through OAuth, its owner completes at Stripe.
+    // An account connected through OAuth is completed by its owner at Stripe.
     let other = world.seller("other@example.com").await;
     world.link(&other).await;
     for kind in ["standard", "express"] {
@@ -308,7 +308,7 @@ async fn an_unlinked_account_comes_back_and_its_sales_can_be_refunded_meanwhile(
     assert_eq!(account_of(&world, &seller, "express").await, account);
     assert_eq!(world.buy(&other, course, CARD).await.status, 201);
     assert_eq!(accounts(&world).await.len(), 1);
-    // In another country it is another account, and so it is where the old one is gone at Stripe.
+    // A different country requires a new account, as does an old account that is gone at Stripe.
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
     let abroad = ask(&world, &seller, json!({"type": "express", "country": "DE"})).await.text("account_id");
     assert_ne!(abroad, account);
@@ -326,7 +326,7 @@ async fn an_account_of_one_seller_is_no_other_sellers() {
     let account = account_of(&world, &seller, "standard").await;
     let (mine, theirs) = (seller.id.parse().expect("an id"), other.id.parse().expect("an id"));
     let link = world.app.store.user(&mine).await.expect("it is read").and_then(|user| user.stripe).expect("it is linked");
-    let tokens = shared::store::links::SealedTokens { key_id: "k1".into(), sealed: String::new() };
+    let tokens = shared::domain::sealed::SealedTokens { key_id: "k1".into(), sealed: String::new() };
     let linked = world.app.store.link(&theirs, &link, &tokens).await.expect("the table is there");
     assert_eq!((linked, link.account_id), (shared::store::links::Linked::AccountTaken, account));
     assert_eq!(stands(&world, &other).await, json!({"connected": false}));
@@ -395,7 +395,7 @@ async fn a_seller_sees_balance_and_payouts() {
     assert!(made.to_string().contains(id), "{made}");
     world.admin("POST", &format!("payouts/{id}/fail"), json!({"reason": "account_closed"})).await;
     assert_eq!(read().await["payouts"][0]["failure_code"], "account_closed");
-    // Without access there is nothing to see.
+    // Without access, the balance cannot be read.
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
     assert_eq!(world.get("/users/me/stripe/balance").bearer(&seller.token).await.text("code"), "not_connected");
 }

@@ -1,4 +1,4 @@
-//! Who gets what of a sale: shares of several payees, terms of one seller's own, and fees.
+//! Who gets what from a sale: shares of several payees, a seller's individual terms, and fees.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -23,14 +23,16 @@ async fn shared(world: &World, amount: i64, shares: [u8; 3]) -> Shared {
         sellers.push(seller);
     }
     let course = world.course(&sellers[0], "Shared", amount, "usd", 33).await;
-    let payees: Vec<Value> = sellers.iter().zip(shares).map(|(seller, share)| json!({"seller": seller.id, "share": share})).collect();
-    let changed = world.patch("/courses/shared", json!({"payees": payees})).bearer(&sellers[0].token).await;
-    assert_eq!((changed.status, &changed.json()["payees"]), (200, &json!(payees)), "{}", changed.body);
+    let payees: Vec<_> = sellers.iter().zip(shares).collect();
+    let offered = world.share("shared", &sellers[0], &payees).await;
+    assert_eq!((offered.status, offered.json().get("payees")), (200, None), "{}", offered.body);
+    let payees: Vec<Value> = payees.iter().map(|(seller, share)| json!({"seller": seller.id, "share": share})).collect();
+    assert_eq!(world.get("/courses/shared").bearer(&sellers[0].token).await.json()["payees"], json!(payees));
     let buyer = world.buyer("buyer@example.com").await;
     Shared { sellers, accounts, buyer, course_id: course["id"].as_str().expect("an id").to_owned() }
 }
 
-/// By account: what was transferred to it and not taken back.
+/// What was transferred to each account, less reversals.
 async fn transferred(world: &World, accounts: &[String]) -> Vec<i64> {
     let list = world.stripe("/transfers?limit=100", None).await;
     let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
@@ -40,13 +42,13 @@ async fn transferred(world: &World, accounts: &[String]) -> Vec<i64> {
 
 #[tokio::test]
 async fn a_sale_is_shared_to_the_last_cent_and_so_is_its_refund() {
-    let world = World::start().await;
+    let world = World::with(&[("REFUND_MINIMUM", "usd:1")]).await;
     let shop = shared(&world, 10_001, [50, 30, 20]).await;
     let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
     assert_eq!((answer.status, &answer.json()["purchase"]["charge_type"]), (201, &json!("separate")), "{}", answer.body);
     assert_eq!(answer.json()["purchase"]["application_fee"], 3300);
     world.deliver().await;
-    // 6701 is left: 3350.5, 2010.3 and 1340.2.
+    // 6701 is left to share: 3350.5, 2010.3 and 1340.2.
     assert_eq!(transferred(&world, &shop.accounts).await, [3351, 2010, 1340]);
 
     let id = answer.json()["purchase"]["id"].as_str().expect("an id").to_owned();
@@ -96,10 +98,106 @@ async fn shares_are_whole_percents_of_sellers_that_add_up() {
         let answer = world.patch("/courses/shared", json!({"payees": payees})).bearer(&seller.token).await;
         answer.is_problem(422, "invalid_request", &detail);
     }
-    let both = json!({"payees": [one(&seller, 60), one(&other, 40)]});
-    assert_eq!(world.patch("/courses/shared", both).bearer(&seller.token).await.status, 200);
+    let offered = world.share("shared", &seller, &[(&seller, 60), (&other, 40)]).await;
+    assert_eq!(offered.status, 200, "{}", offered.body);
     let answer = world.patch("/courses/shared", json!({"payees": []})).bearer(&seller.token).await;
     assert_eq!((answer.status, answer.json().get("payees")), (200, None));
+}
+
+#[tokio::test]
+async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let partner = world.seller("partner@example.com").await;
+    let account = world.link(&partner).await;
+    let accounts = [shop.account.clone(), account];
+    let (path, share) = ("/courses/flask-microservices", "/courses/flask-microservices/share");
+    let sell = async |email: &str| {
+        let buyer = world.buyer(email).await;
+        let sold = world.buy(&buyer, &shop.course_id, CARD).await;
+        assert_eq!(sold.status, 201, "{}", sold.body);
+        world.deliver().await;
+        sold.json()["purchase"]["charge_type"].as_str().expect("a charge type").to_owned()
+    };
+
+    let payees = json!({"payees": [{"seller": shop.seller.id, "share": 70}, {"seller": partner.id, "share": 30}]});
+    let offered = world.patch(path, payees).bearer(&shop.seller.token).await;
+    let proposed = json!([
+        {"seller": shop.seller.id, "share": 70, "accepted": true},
+        {"seller": partner.id, "share": 30, "accepted": false},
+    ]);
+    assert_eq!((offered.json().get("payees"), &offered.json()["proposed_payees"]), (None, &proposed), "{}", offered.body);
+    assert_eq!(sell("one@example.com").await, "destination", "nobody is bound yet");
+    let stranger = world.get(path).await.json();
+    assert_eq!((stranger.get("payees"), stranger.get("proposed_payees")), (None, None));
+
+    let list = || world.get("/users/me/shares").bearer(&partner.token);
+    let mut mine = json!({
+        "course_id": shop.course_id, "course_slug": "flask-microservices", "course_title": "Flask Microservices",
+        "seller_id": shop.seller.id, "share": 0, "offered": 30,
+    });
+    list().await.is(200, &json!({"items": [mine], "next_cursor": null}));
+    let accept = |token: &str, size: u8| world.put(share, json!({"share": size})).bearer(token);
+    accept(&partner.token, 29).await.is_problem(
+        409,
+        "conflict",
+        "it was changed by another request at this moment; read it again and retry",
+    );
+    for other in [&shop.buyer, &shop.seller] {
+        accept(&other.token, 30).await.is_problem(404, "not_found", "there is no such share");
+        world.get(share).bearer(&other.token).await.is_problem(404, "not_found", "there is no such share");
+    }
+    mine.as_object_mut().expect("an object").remove("offered");
+    mine["share"] = json!(30);
+    accept(&partner.token, 30).await.is(200, &mine);
+    accept(&partner.token, 30).await.is(200, &mine);
+
+    assert_eq!(sell("two@example.com").await, "separate");
+    assert_eq!(
+        transferred(&world, &accounts).await,
+        [5000 + 1750, 750],
+        "of the first sale all came with its charge, and the fee was taken of it"
+    );
+    let line = json!({
+        "course_id": shop.course_id, "status": "paid", "amount": 5000, "currency": "usd",
+        "transferred": 750, "taken_back": 0, "waiting": 0, "paid_at": "[time]",
+    });
+    world.get(share).bearer(&partner.token).await.is(200, &json!({"items": [line], "next_cursor": null}));
+
+    world.delete(share).bearer(&partner.token).await.is_empty(204);
+    world.delete(share).bearer(&partner.token).await.is_problem(404, "not_found", "there is no such share");
+    assert_eq!(sell("three@example.com").await, "destination");
+    world.get(share).bearer(&partner.token).await.is(200, &json!({"items": [line], "next_cursor": null}));
+    world.books().await;
+}
+
+#[tokio::test]
+async fn who_is_charged_on_their_own_account_does_not_leave_that_by_naming_payees() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let (partner, staff) = (world.seller("partner@example.com").await, world.staff("staff@example.com").await);
+    world.link(&partner).await;
+    let agree = |charge_type: &str| {
+        let terms = json!({"terms": {"charge_type": charge_type}});
+        world.patch(format!("/admin/users/{}", shop.seller.id), terms).bearer(&staff.token)
+    };
+    assert_eq!(agree("direct").await.status, 200);
+    let detail = "your sales are charged on your own Stripe account, where they cannot be shared; ask the staff";
+    for payees in [vec![(&shop.seller, 1), (&partner, 99)], vec![(&partner, 100)]] {
+        world.share(&shop.course_id, &shop.seller, &payees).await.is_problem(409, "sales_not_shareable", detail);
+    }
+    // Sharing with oneself changes nothing.
+    assert_eq!(world.share(&shop.course_id, &shop.seller, &[(&shop.seller, 100)]).await.status, 200);
+    let sold = world.buy(&shop.buyer, &shop.course_id, CARD).await.json();
+    assert_eq!(sold["purchase"]["charge_type"], "direct");
+
+    // Naming payees before the change to direct charges does not help either.
+    assert_eq!(agree("destination").await.status, 200);
+    assert_eq!(world.share(&shop.course_id, &shop.seller, &[(&shop.seller, 50), (&partner, 50)]).await.status, 200);
+    assert_eq!(agree("direct").await.status, 200);
+    let late = world.buyer("late@example.com").await;
+    let answer = world.buy(&late, &shop.course_id, CARD).await;
+    answer.is_problem(409, "seller_not_connected", "the seller of this course cannot be paid at the moment");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
-//! Keys that are rotated while functions run: nothing is deployed, started anew or lost.
+//! Keys are rotated while functions run, without a deploy, a restart or a lost request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
-use shared::seal::open;
-use shared::secrets::{Secret as _, TokenKeys};
+use shared::settings::seal::open;
+use shared::settings::secrets::{Secret as _, TokenKeys};
 use time::Duration;
 
 use crate::harness::{CONNECT, PLATFORM, Person, Secret, World};
@@ -24,7 +24,7 @@ fn keys(secret_key: &str, webhook_secrets: &[&str]) -> Value {
     })
 }
 
-/// An event that asks for nothing.
+/// An event that needs no work.
 fn event(id: &str) -> String {
     json!({"id": id, "type": "some.thing", "livemode": false, "data": {"object": {}}}).to_string()
 }
@@ -51,7 +51,7 @@ async fn a_secret_key_is_rolled_under_purchases_that_are_on_their_way() {
         for _ in &buyers {
             gate.reached().await;
         }
-        // Every one of them has left with the old key, which is of no use by the time it arrives.
+        // All of them were sent with the old key, which is no longer valid when they arrive.
         world.admin("POST", "keys", json!({"make": NEW})).await;
         secret.put(&keys(NEW, &[PLATFORM.1])).await;
         world.admin("POST", "keys", json!({"expire": OLD})).await;
@@ -66,11 +66,11 @@ async fn a_secret_key_is_rolled_under_purchases_that_are_on_their_way() {
     assert_eq!(succeeded(&world).await, buyers.len(), "each was charged once");
     assert!((1..=buyers.len()).contains(&secret.reads()));
 
-    // Afterwards the new key is known, and not asked for again.
+    // The new key is now known and not read again.
     let later = world.buyer("later@example.com").await;
     assert_eq!(world.buy(&later, &shop.course_id, CARD).await.status, 201);
     assert_eq!(secret.reads(), 0);
-    // Other functions find out by themselves, the one that trades a code for tokens included: it spends none.
+    // Other functions notice by themselves, including the one that exchanges codes: no code is lost.
     let seller = world.seller("seller2@example.com").await;
     world.link(&seller).await;
     let refund = world.get("/sales").bearer(&shop.seller.token).await.json()["items"][0]["purchase_id"].clone();
@@ -102,7 +102,7 @@ async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
     assert_eq!(world.send_event((path, "whsec_1"), &event("evt_1")).await.status, 200);
     assert_eq!(secret.reads(), 0);
 
-    // Rolled at Stripe and written here; the function has read the secret long ago.
+    // Rolled at Stripe and stored here, but the function read the secret long ago.
     secret.put(&keys(OLD, &["whsec_2", "whsec_1"])).await;
     world.app.clock.advance(Duration::seconds(11));
     for (id, signed_with) in [("evt_2", "whsec_2"), ("evt_3", "whsec_1"), ("evt_4", "whsec_2")] {
@@ -110,7 +110,7 @@ async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
     }
     assert_eq!(secret.reads(), 1, "at the first signature that it did not know");
 
-    // Taken out again: within five minutes nobody believes it any more, without a signature that fails before.
+    // The old secret is removed. Within five minutes it is no longer accepted, even if no signature fails before that.
     secret.put(&keys(OLD, &["whsec_2"])).await;
     world.app.clock.advance(Duration::minutes(5));
     let answer = world.send_event((path, "whsec_1"), &event("evt_5")).await;
@@ -146,7 +146,7 @@ async fn where_the_secret_cannot_be_read_again_the_keys_at_hand_go_on() {
     assert_eq!(secret.reads(), 2, "once by each function");
 }
 
-/// The id of the key that sealed a seller's tokens, which open with the secret as it is now.
+/// The id of the key that sealed a seller's tokens, which must open with the current secret.
 async fn sealed_with(world: &World, secret: &Secret, seller: &Person) -> String {
     let user = seller.id.parse().expect("an id");
     let sealed = world.app.store.sealed_tokens(&user).await.expect("it is read").expect("there are tokens");
@@ -176,7 +176,7 @@ async fn a_new_token_key_is_taken_into_use_without_a_start() {
     world.link(&sellers[2]).await;
     assert_eq!((sealed_with(&world, &secret, &sellers[2]).await.as_str(), secret.reads()), ("k2", 1));
 
-    // What cannot be read, or is no key, changes nothing.
+    // An unreadable secret, or one without valid keys, changes nothing.
     world.pass(Duration::minutes(6)).await;
     secret.put(&json!({"current": "k3", "k2": k2})).await;
     world.link(&sellers[3]).await;

@@ -1,9 +1,9 @@
-//! The life of a link: Express accounts through OAuth, tokens that are renewed, access that is taken away and comes back.
+//! The life of a link: Express accounts through OAuth, renewed tokens, revoked access, and connecting again.
 
 use operator::tokens::{self, Report, Work};
 use serde_json::{Value, json};
-use shared::seal::open;
-use shared::store::links::SealedTokens;
+use shared::domain::sealed::SealedTokens;
+use shared::settings::seal::open;
 
 use crate::harness::{Answer, Person, Shop, World};
 
@@ -26,9 +26,10 @@ async fn an_express_account_comes_by_oauth_and_sells() {
     let course = world.course(&seller, "Django", 4000, "usd", 50).await;
     let buyer = world.buyer("buyer@example.com").await;
     assert_eq!(world.buy(&buyer, course["id"].as_str().expect("an id"), CARD).await.status, 201);
-    // It was not made here, but Stripe gives its owner Account Links and the Dashboard all the same.
+    // The platform did not create it, but Stripe still allows Account Links and the Dashboard for it.
     for path in ["/users/me/stripe/onboarding", "/users/me/stripe/dashboard"] {
-        let answer = world.post(path, json!({"type": "express"})).bearer(&seller.token).await;
+        // The second path takes no parameters.
+        let answer = world.post(path, json!({"type": "express"})).bearer(&seller.token).undescribed().await;
         assert_eq!(answer.status, 200, "{path} {}", answer.body);
     }
     // Its access can be given up.
@@ -78,7 +79,7 @@ async fn a_seller_who_took_the_access_away_gets_it_back_with_all_that_was() {
         world.deliver().await;
         let other = world.buyer("other@example.com").await;
         world.buy(&other, &shop.course_id, CARD).await.is_problem(409, "seller_not_connected", NOT_CONNECTED);
-        // What was bought can be read, by its buyer and by its seller.
+        // Buyer and seller can still read the purchase.
         let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
         assert_eq!(purchase["status"], "paid", "{charge_type}");
         let sales = world.get("/sales").bearer(&shop.seller.token).await.json();
@@ -101,13 +102,13 @@ async fn a_seller_who_took_the_access_away_gets_it_back_with_all_that_was() {
     }
 }
 
-/// Has Stripe do the work of each POST to `path`, and nobody hear of it; then the seller takes the access away.
+/// Stripe executes each POST to `path`, but no response arrives. Then the seller revokes access.
 async fn lost_and_revoked(world: &World, account: &str, path: &str, ask: impl AsyncFn() -> Answer) {
     let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_after"}});
     world.admin("POST", "faults", fault).await;
     assert_eq!(ask().await.status, 503);
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
-    // That is all that is told.
+    // No other event arrives.
     let event = world.event("account.application.deauthorized", |_| true).await.expect("it happened");
     assert_eq!(world.tell(&event).await.status, 200);
     for minutes in [1, 20, 60 * 30] {
@@ -126,7 +127,7 @@ async fn a_charge_whose_answer_was_lost_does_not_end_because_the_access_is_gone(
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!(purchases["items"][0]["status"], "pending", "{purchases}");
 
-    // Nobody told meanwhile; once the account can be asked again, it is.
+    // No event arrived meanwhile. Once the account can be read again, it is.
     world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await;
     let answer = ask().await;
     assert_eq!((answer.status, &answer.json()["purchase"]["attempts"]), (201, &json!(1)), "{}", answer.body);
@@ -152,7 +153,7 @@ async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_li
     for charge_type in ["direct", "destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id) = sold(&world).await;
-        // The old account is not the link any more; the platform still reaches it.
+        // The old account is no longer linked, but the platform still has access to it.
         let seller = shop.seller.id.parse().expect("an id");
         let unlinked = world.app.store.unlink(&seller, &shop.account).await.expect("the table is there");
         assert_eq!(unlinked, shared::store::Written::Yes);
@@ -190,7 +191,7 @@ async fn tokens_are_renewed_and_stay_sealed() {
     let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
     let account = world.link(&seller).await;
     world.link(&other).await;
-    // Who has none is passed over.
+    // Sellers without tokens are skipped.
     let made = world.seller("made@example.com").await;
     world.made_account(&made, "express", "US").await;
     let (before, old) = stored(&world, &seller).await;
@@ -204,7 +205,7 @@ async fn tokens_are_renewed_and_stay_sealed() {
     for token in ["access_token", "refresh_token"] {
         assert!(!everything.contains(new[token].as_str().expect("a token")), "{token}");
     }
-    // The new token is the account's.
+    // The new token belongs to the account.
     let url = format!("{}/v1/account", world.app.config.stripe_api_base);
     let own = world.app.http.get(url).bearer_auth(new["access_token"].as_str().expect("a token")).send().await.expect("it runs");
     assert!(own.text().await.expect("text").contains(&account));
@@ -229,7 +230,7 @@ async fn tokens_are_sealed_anew_before_a_key_goes() {
     world.link(&seller).await;
     let (_, old) = stored(&world, &seller).await;
     world.asked_stripe().await;
-    let mut keys = shared::secrets::TokenKeys::clone(&world.payments.oauth.token_keys.last());
+    let mut keys = shared::settings::secrets::TokenKeys::clone(&world.payments.oauth.token_keys.last());
     keys.keys.insert("k2".into(), world.app.entropy.bytes());
     keys.current = "k2".into();
     let seal =
@@ -241,7 +242,7 @@ async fn tokens_are_sealed_anew_before_a_key_goes() {
     let text = open(&keys, &user, &sealed).expect("the old key is not needed");
     assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), old);
     assert!(world.asked_stripe().await.is_empty());
-    // A link that is ended meanwhile does not come back.
+    // A link that ends at the same time is not restored.
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
     let again = world.app.store.replace_tokens(&user, &sealed, &sealed).await.expect("the table is there");
     assert_ne!(again, shared::store::Written::Yes);

@@ -1,5 +1,5 @@
-//! The faults of the tutorial app that this project starts from, one test each, showing that they cannot happen here.
-//! Those that take more than a few lines have their tests beside the subject, which is named.
+//! The bugs of the tutorial app that this project started from. One test each shows that they cannot happen here.
+//! Longer tests are next to their subject, and are named here.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,8 @@ async fn the_client_does_not_set_the_price() {
     let shop = world.shop().await;
     let body =
         json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "amount": 1, "price": {"amount": 1}, "fee_percent": 0});
-    let purchase = charge(&world, &shop, body).await.json()["purchase"].clone();
+    let answer = world.post("/courses/charge", body).bearer(&shop.buyer.token).undescribed().await;
+    let purchase = answer.json()["purchase"].clone();
     assert_eq!((&purchase["amount"], &purchase["application_fee"]), (&json!(5000), &json!(2500)));
     assert_eq!(world.succeeded(None).await[0]["amount"], 5000);
 }
@@ -134,7 +135,7 @@ async fn a_seller_without_stripe_is_a_409_and_leaves_no_customer() {
 async fn a_seller_whose_access_is_gone_at_stripe_is_a_409() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
-    // The webhook has not come: only Stripe knows.
+    // The webhook has not arrived, so only Stripe knows.
     world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
     let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
     answer.is_problem(409, "seller_not_connected", "the seller of this course cannot be paid at the moment");
@@ -151,7 +152,7 @@ async fn unmaking_a_seller_deletes_nothing() {
     let path = format!("/admin/users/{}", shop.seller.id);
     let unmade = world.patch(path.as_str(), json!({"is_seller": false})).bearer(&staff.token).await;
     assert_eq!((unmade.status, &unmade.json()["is_seller"]), (200, &json!(false)));
-    // Nobody can be paid who is no seller; but the course, the link, its tokens and the sale are all there.
+    // Somebody who is no seller cannot be paid. The course, the link, its tokens and the sale all exist.
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.text("code"), "seller_not_connected");
     assert_eq!(world.get("/courses/flask-microservices").await.status, 200);

@@ -1,18 +1,18 @@
-//! For any course with any payees, any fee and any refunds: what all sides have gained by it adds up to nothing.
+//! For any course, payees, fee and refunds, the gains of all sides add up to zero.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Person, World};
 
-/// How many courses of each type of charge are tried. `PROPTEST_RNG_SEED` tries others.
+/// The number of courses per charge type. `PROPTEST_RNG_SEED` selects different ones.
 const CASES: u32 = 12;
 
-/// Its funds are there at once, so that payees can give back.
+/// Its funds are available at once, so payees can return them.
 const CARD: &str = "pm_card_bypassPending";
 
-/// A course, its terms, and what becomes of its sale.
+/// A course, its terms, and the refunds of its sale.
 #[derive(Clone, Debug)]
 struct Sale {
     currency: &'static str,
@@ -20,13 +20,13 @@ struct Sale {
     percent: i64,
     fixed: i64,
     minimum: i64,
-    /// Of the payees, where the course has any; the first is its seller's.
+    /// The payees' percentages, if there are any; the first is the seller's.
     shares: Vec<i64>,
-    /// In thousandths of the price: more than is left is refused, and zero is all that is left.
+    /// In thousandths of the price. More than is left is refused; zero means everything that is left.
     refunds: Vec<i64>,
 }
 
-/// Whole percents above zero that add up to 100.
+/// Positive whole percentages that add up to 100.
 fn shares() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::btree_set(1_i64..100, 1..4).prop_map(|cuts| {
         let ends: Vec<i64> = cuts.into_iter().chain([100]).collect();
@@ -44,7 +44,7 @@ fn sale(with_payees: bool) -> impl Strategy<Value = Sale> {
     )
 }
 
-/// The accounts' balances in the currency of the sale: the platform's, and those of others by account.
+/// The balances in the sale's currency: the platform's, and those of the accounts.
 async fn balances(world: &World, accounts: &[String], currency: &str) -> (i64, Vec<i64>) {
     let books = world.books().await;
     let mut platform = 0;
@@ -63,7 +63,7 @@ async fn balances(world: &World, accounts: &[String], currency: &str) -> (i64, V
     (platform, others)
 }
 
-/// What Stripe keeps for itself, by the accounts' own transactions.
+/// Stripe's fees, according to the accounts' own transactions.
 async fn fees_of_stripe(world: &World, accounts: &[String]) -> i64 {
     let mut sum = 0;
     for account in accounts.iter().map(|account| Some(account.as_str())).chain([None]) {
@@ -80,7 +80,7 @@ async fn fees_of_stripe(world: &World, accounts: &[String]) -> i64 {
 
 async fn check(world: &World, buyer: &Person, id: &str, accounts: &[String], sale: &Sale) -> (i64, i64, i64) {
     world.deliver().await;
-    // The buyer's side is what the API says that they paid and got back.
+    // The buyer's side is what they paid and were refunded, according to the API.
     let purchase = world.get(format!("/purchases/{id}")).bearer(&buyer.token).await.json();
     let number = |name: &str| purchase[name].as_i64().unwrap_or_else(|| panic!("no {name} in {purchase}"));
     assert_eq!(number("amount"), sale.price);
@@ -94,7 +94,9 @@ async fn check(world: &World, buyer: &Person, id: &str, accounts: &[String], sal
 
 async fn play(charge_type: &str, sale: &Sale) {
     let (fixed, minimum) = (format!("{}:{}", sale.currency, sale.fixed), format!("{}:{}", sale.currency, sale.minimum));
-    let world = World::with(&[("CHARGE_TYPE", charge_type), ("FEE_FIXED", &fixed), ("FEE_MINIMUM", &minimum)]).await;
+    let any = format!("{}:1", sale.currency);
+    let world =
+        World::with(&[("CHARGE_TYPE", charge_type), ("FEE_FIXED", &fixed), ("FEE_MINIMUM", &minimum), ("REFUND_MINIMUM", &any)]).await;
     let (mut sellers, mut accounts) = (Vec::new(), Vec::new());
     for number in 0..sale.shares.len().max(1) {
         let seller = world.seller(&format!("{number}@example.com")).await;
@@ -103,9 +105,8 @@ async fn play(charge_type: &str, sale: &Sale) {
     }
     let course = world.course(&sellers[0], "Course", sale.price, sale.currency, sale.percent).await;
     if !sale.shares.is_empty() {
-        let payees: Vec<Value> =
-            sellers.iter().zip(&sale.shares).map(|(seller, share)| json!({"seller": seller.id, "share": share})).collect();
-        let shared = world.patch("/courses/course", json!({"payees": payees})).bearer(&sellers[0].token).await;
+        let payees: Vec<_> = sellers.iter().zip(sale.shares.iter().map(|share| u8::try_from(*share).expect("a percentage"))).collect();
+        let shared = world.share("course", &sellers[0], &payees).await;
         assert_eq!(shared.status, 200, "{}", shared.body);
     }
     let buyer = world.buyer("buyer@example.com").await;
@@ -117,7 +118,7 @@ async fn play(charge_type: &str, sale: &Sale) {
     assert!((0..sale.price).contains(&fee));
 
     let (platforms, sellers_part, stripes) = check(&world, &buyer, &id, &accounts, sale).await;
-    // Who has the charge pays Stripe.
+    // The owner of the charge pays Stripe's fee.
     let of_stripe = |direct: bool| if (charge_type == "direct") == direct { stripes } else { 0 };
     assert_eq!((platforms + of_stripe(false), sellers_part + of_stripe(true)), (fee, sale.price - fee));
 
@@ -134,7 +135,7 @@ async fn play(charge_type: &str, sale: &Sale) {
             left -= wanted;
         }
         let (platform, others, _) = check(&world, &buyer, &id, &accounts, sale).await;
-        // Nobody bears more of a refund than they had of the sale.
+        // Nobody bears more of a refund than their share of the sale.
         let (platform, others) = (platform + of_stripe(false), others + of_stripe(true));
         assert!((0..=fee).contains(&platform) && (0..=sale.price - fee).contains(&others), "platform {platform}, sellers {others}");
         assert_eq!(platform + others, left);

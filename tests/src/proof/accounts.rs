@@ -1,4 +1,4 @@
-//! Accounts that the platform makes for its sellers.
+//! Accounts that the platform creates for sellers.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct Accounts {
     played: u32,
 }
 
-/// One of them.
+/// One seller.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     seller: Person,
@@ -32,7 +32,7 @@ impl Accounts {
         self.world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&seller.token).await
     }
 
-    /// The accounts at Stripe that were made for a seller.
+    /// The accounts at Stripe that were created for a seller.
     async fn made(&self, seller: &Person) -> Vec<Value> {
         let list = self.world.admin("GET", "accounts", json!({})).await;
         let all = list["accounts"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
@@ -109,13 +109,13 @@ impl Scenario for Accounts {
         let _may_fail = self.ask(play).await;
     }
 
-    /// The seller asks again.
+    /// The seller tries again.
     async fn recover(&self, plays: &[Play]) {
         self.world.pass(Duration::seconds(40)).await;
         for play in plays {
             let mut again = self.ask(play).await;
             if self.kind == Kind::Refused && again.status == 502 {
-                // The refusal came only now.
+                // Only now was it refused.
                 again = self.ask(play).await;
             }
             assert!([200, 204].contains(&again.status), "{:?}: {}", self.kind, again.body);
@@ -125,7 +125,7 @@ impl Scenario for Accounts {
 
     async fn check(&self, play: &Play, case: &str) {
         let made = self.made(&play.seller).await;
-        // One that is gone at Stripe is another's by now.
+        // An account deleted at Stripe was replaced by another.
         let expected = if self.kind == Kind::Gone { 2 } else { 1 };
         assert_eq!(made.len(), expected, "{case}: an account is made once: {made:?}");
         let link = self.world.get("/users/me").bearer(&play.seller.token).await.json()["stripe"].clone();

@@ -1,7 +1,7 @@
-//! The calls that a request really makes: for each call to DynamoDB, SES or Stripe, the places in our code that wait for it.
+//! The calls that a request actually makes: for each call to DynamoDB, SES or Stripe, the places in our code that wait for it.
 //!
-//! The AWS SDK and the gateway tell `tracing` of each request that they send, in the very task that waits for the answer: the
-//! stack at that moment is the chain of our own functions.
+//! The AWS SDK and the gateway report each request to `tracing` in the very task that
+//! waits for the answer, so the stack at that moment is the chain of our own functions.
 
 use std::backtrace::Backtrace;
 use std::collections::BTreeSet;
@@ -11,22 +11,22 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// A line of a file, from the workspace's root.
+/// A line of a file, relative to the workspace's root.
 pub(super) type Place = (String, usize);
 
-/// The places that wait for one call, the outermost first.
+/// The places that wait for one call, outermost first.
 pub(super) type Chain = Vec<Place>;
 
-/// Somebody who always listens. `tracing` asks once, where it is come to for the first time, whether anybody wants to know: while
-/// nobody does, a place would be taken for one that is of no interest.
+/// A permanent listener. `tracing` asks only once per place, when it is first reached, whether
+/// anybody is interested. Without a listener at that moment the place would be ignored for good.
 static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear(Arc::default())));
 
-/// Lets [`overheard`] hear everything from here on.
+/// Lets [`overheard`] hear everything from now on.
 pub(super) fn listen() {
     LazyLock::force(&ALWAYS);
 }
 
-/// Does something, and tells which calls it made.
+/// Runs something and returns the calls that it made.
 pub(super) async fn overheard(act: impl Future<Output = ()>) -> BTreeSet<Chain> {
     let chains: Arc<Mutex<BTreeSet<Chain>>> = Arc::default();
     act.with_subscriber(Ear(Arc::clone(&chains))).await;
@@ -44,7 +44,7 @@ impl Ear {
 }
 
 impl Subscriber for Ear {
-    /// The SDK has a span for each try, the gateway an event for each answer.
+    /// The SDK has a span for each try, and the gateway an event for each response.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let of_aws = metadata.is_span() && metadata.name() == "try_attempt" && metadata.target().starts_with("aws_smithy_runtime");
         of_aws || (metadata.is_event() && metadata.target().starts_with("shared::stripe"))
@@ -68,7 +68,7 @@ impl Subscriber for Ear {
     fn exit(&self, _: &Id) {}
 }
 
-/// The lines of a backtrace that are the functions' own, or `shared`'s.
+/// The lines of a backtrace that belong to the functions or to `shared`.
 fn chain(backtrace: &str) -> Chain {
     let root = env!("CARGO_MANIFEST_DIR").trim_end_matches("tests");
     let mut places: Chain = Vec::new();

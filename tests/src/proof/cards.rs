@@ -1,4 +1,4 @@
-//! The cards that a buyer keeps: saved, looked at, chosen, taken away.
+//! A buyer's saved cards: saving, listing, choosing and removing them.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -10,7 +10,18 @@ use crate::harness::{Answer, Person, World};
 
 const CARDS: &str = "/users/me/payment-methods";
 
-kinds![FirstCard, AnotherCardSaved, CardAtCheckout, CardAttached, CardOfADeletedCustomer, CardsListed, CardChosen, CardTakenAway];
+kinds![
+    FirstCard,
+    AnotherCardSaved,
+    CardDeclined,
+    CardAtCheckout,
+    CardAttached,
+    CardNotAuthenticated,
+    CardOfADeletedCustomer,
+    CardsListed,
+    CardChosen,
+    CardTakenAway
+];
 
 /// A world with buyers.
 pub(super) struct Cards {
@@ -19,14 +30,14 @@ pub(super) struct Cards {
     played: u32,
 }
 
-/// One of them, with a card.
+/// One buyer, with a card.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     buyer: Person,
     card: String,
-    /// One that was saved before.
+    /// A card that was saved earlier.
     other: Option<String>,
-    /// The event to tell.
+    /// The event to deliver.
     event: Option<Value>,
 }
 
@@ -35,7 +46,7 @@ impl Cards {
         Self { world: World::with(&[("STRIPE_TIMEOUT_MS", how.patience())]).await, kind, played: 0 }
     }
 
-    /// A card of the platform's that nobody keeps.
+    /// One of the platform's cards that no customer holds.
     async fn new_card(&self) -> String {
         let url = format!("{}/v1/payment_methods", self.world.app.config.stripe_api_base);
         let form = [("type", "card"), ("card[token]", "tok_visa")];
@@ -63,7 +74,7 @@ impl Cards {
         mine.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Goes to the hosted page and leaves a card there.
+    /// Visits the hosted page and saves a card there.
     async fn pay(&self, url: &str) {
         let sessions = self.world.stripe("/checkout/sessions?limit=100", None).await;
         let all = sessions["data"].as_array().unwrap_or_else(|| panic!("{sessions}")).clone();
@@ -76,8 +87,10 @@ impl Cards {
         let (world, token) = (&self.world, play.buyer.token.as_str());
         let path = format!("{CARDS}/{}", play.card);
         match self.kind {
-            Kind::FirstCard | Kind::AnotherCardSaved | Kind::CardOfADeletedCustomer => self.save(&play.buyer, &play.card).await,
-            Kind::CardAttached => world.tell(play.event.as_ref().expect("it happened")).await,
+            Kind::FirstCard | Kind::AnotherCardSaved | Kind::CardDeclined | Kind::CardOfADeletedCustomer => {
+                self.save(&play.buyer, &play.card).await
+            }
+            Kind::CardAttached | Kind::CardNotAuthenticated => world.tell(play.event.as_ref().expect("it happened")).await,
             Kind::CardAtCheckout => world.post(CARDS, json!({})).bearer(token).await,
             Kind::CardsListed => world.get(CARDS).bearer(token).await,
             Kind::CardChosen => world.patch(path, json!({"is_default": true})).bearer(token).await,
@@ -101,11 +114,12 @@ impl Scenario for Cards {
         self.played += 1;
         let buyer = self.world.buyer(&format!("buyer{}@example.com", self.played)).await;
         let other = match self.kind {
-            Kind::FirstCard | Kind::CardAtCheckout | Kind::CardAttached => None,
+            Kind::FirstCard | Kind::CardDeclined | Kind::CardAtCheckout | Kind::CardAttached | Kind::CardNotAuthenticated => None,
             _ => Some(self.saved(&buyer).await),
         };
         let card = match self.kind {
             Kind::CardChosen | Kind::CardTakenAway | Kind::CardsListed => self.saved(&buyer).await,
+            Kind::CardDeclined => "pm_card_visa_chargeDeclined".to_owned(),
             _ => self.new_card().await,
         };
         if self.kind == Kind::CardOfADeletedCustomer {
@@ -122,6 +136,12 @@ impl Scenario for Cards {
             let customer = self.customers(&buyer).await.remove(0);
             event = self.world.event("payment_method.attached", |method| method["customer"] == customer.as_str()).await;
         }
+        if self.kind == Kind::CardNotAuthenticated {
+            let asked = self.save(&buyer, "pm_card_threeDSecure2Required").await.text("client_secret");
+            let id = asked.split("_secret_").next().expect("an id").to_owned();
+            self.world.admin("POST", &format!("setup_intents/{id}/authenticate"), json!({"outcome": "fail"})).await;
+            event = self.world.event("setup_intent.setup_failed", |intent| intent["id"] == id.as_str()).await;
+        }
         Play { buyer, card, other, event }
     }
 
@@ -129,13 +149,14 @@ impl Scenario for Cards {
         let _may_fail = self.ask(play).await;
     }
 
-    /// The buyer asks again.
+    /// The buyer tries again.
     async fn recover(&self, plays: &[Play]) {
         self.world.pass(Duration::seconds(40)).await;
         for play in plays {
             let again = self.ask(play).await;
             let was_done = self.kind == Kind::CardTakenAway && again.status == 404;
-            assert!(was_done || [200, 201, 204].contains(&again.status), "{:?}: {}", self.kind, again.body);
+            let was_declined = self.kind == Kind::CardDeclined && again.status == 402;
+            assert!(was_done || was_declined || [200, 201, 204].contains(&again.status), "{:?}: {}", self.kind, again.body);
             if self.kind == Kind::CardAtCheckout {
                 self.pay(&again.text("checkout_url")).await;
             }
@@ -161,6 +182,13 @@ impl Scenario for Cards {
             Kind::CardTakenAway => assert_eq!(ids, other.into_iter().collect::<Vec<_>>(), "{case}"),
             Kind::CardAttached => assert_eq!((ids.len(), &default), (1, &ids), "{case}"),
             Kind::CardAtCheckout => assert_eq!(ids.len(), 1, "{case}"),
+            // A count that is lost with the process, or repeated with each lost answer, is no harm.
+            Kind::CardNotAuthenticated => {
+                assert!(ids.is_empty() && user.declined_at.len() <= 5, "{case}: {:?}", user.declined_at);
+            }
+            Kind::CardDeclined => {
+                assert!(ids.is_empty() && (1..=5).contains(&user.declined_at.len()), "{case}: {:?}", user.declined_at);
+            }
         }
     }
 

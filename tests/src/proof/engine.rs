@@ -1,5 +1,5 @@
-//! The engine of the fault matrix: a scenario is played once to see which calls it makes, and then once for each of its
-//! calls and each way in which that call can fail. A new call in the code is a new row here, by itself.
+//! The engine of the fault matrix. It plays a scenario once to see which calls it makes, and then once for
+//! each call and each way in which that call can fail. A new call in the code automatically adds rows here.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -10,42 +10,42 @@ use super::calls::{self, Chain};
 use super::faults::{Break, Callee, How};
 use crate::harness::World;
 
-/// Something that somebody does, again and again, each time with people and courses of its own.
+/// A scenario that is played repeatedly, each time with its own people and courses.
 pub(super) trait Scenario: Send + Sync + 'static {
-    /// What one play is about.
+    /// The data of one play.
     type Play: Debug + Send + Sync;
 
     fn name(&self) -> String;
 
     fn world(&self) -> &World;
 
-    /// Whether each play must have come to its end before the next begins: where what is done is not one play's alone.
+    /// Whether each play must end before the next begins, because plays affect each other.
     fn is_alone(&self) -> bool {
         false
     }
 
-    /// All that comes before.
+    /// Sets up everything that comes first.
     fn prepare(&mut self) -> impl Future<Output = Self::Play> + Send;
 
-    /// The request, the event or the run itself. It may fail, and it may be dropped in the middle.
+    /// The request, event or run itself. It may fail, and may be dropped at any point.
     fn act(&self, play: &Self::Play) -> impl Future<Output = ()> + Send;
 
-    /// What must hold at any moment, also before that.
+    /// What must hold at any time, even before recovery.
     fn check_meanwhile(&self, _: &Self::Play, _: &str) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// What brings things right again, whatever happened: the client asks again, Stripe tells again, the schedules run.
+    /// What brings everything back in order, whatever happened: the client retries, Stripe sends events again, the schedules run.
     fn recover(&self, plays: &[Self::Play]) -> impl Future<Output = ()> + Send;
 
-    /// What must hold then.
+    /// What must hold afterwards.
     fn check(&self, play: &Self::Play, case: &str) -> impl Future<Output = ()> + Send;
 
-    /// What must hold of all plays together.
+    /// What must hold for all plays together.
     fn check_all(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Plays with a call broken, or with none.
+/// Plays with one call broken, or with none.
 async fn play<S: Scenario>(scenario: &mut S, broken: Option<(Callee, usize, Break)>) -> S::Play {
     let play = scenario.prepare().await;
     let clear = |scenario: &S| Callee::ALL.map(|callee| callee.proxy(scenario.world()).clear());
@@ -54,7 +54,7 @@ async fn play<S: Scenario>(scenario: &mut S, broken: Option<(Callee, usize, Brea
         None => scenario.act(&play).await,
         Some((callee, index, kind)) => {
             let gate = kind.inject(callee, scenario.world(), index);
-            // The request goes with its process.
+            // The request dies with its process.
             tokio::select! {
                 () = scenario.act(&play) => {}
                 () = gate.reached() => {}
@@ -65,13 +65,13 @@ async fn play<S: Scenario>(scenario: &mut S, broken: Option<(Callee, usize, Brea
     play
 }
 
-/// Plays a scenario once with nothing broken, and tells which calls it makes.
+/// Plays a scenario once with nothing broken and returns the calls it makes.
 pub(super) async fn listen<S: Scenario>(mut scenario: S) -> BTreeSet<Chain> {
     let play = scenario.prepare().await;
     calls::overheard(scenario.act(&play)).await
 }
 
-/// All cases of a scenario: how many.
+/// Plays all cases of a scenario and returns their number.
 pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
     let sound = play(&mut scenario, None).await;
     let calls = Callee::ALL.map(|callee| (callee, callee.proxy(scenario.world()).calls()));
@@ -105,8 +105,7 @@ pub(super) async fn run<S: Scenario>(mut scenario: S, how: How) -> usize {
     cases
 }
 
-/// Whether a call stands between two that ask the same of another part of the table: the first and the last of a row tell
-/// what becomes of all.
+/// Whether a call is in the middle of a row of equal queries to different parts of the table. The first and last of a row stand for all.
 fn is_in_a_row(calls: &[Call], index: usize) -> bool {
     let is_same = |other: Option<&Call>| {
         let same = |name: &str| other.is_some_and(|other| other.body[name] == calls[index].body[name]);

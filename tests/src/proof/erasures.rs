@@ -1,4 +1,4 @@
-//! Persons who have erased their account, whom Stripe is to forget as well.
+//! Users who erased their account and must be erased at Stripe too.
 
 use local::proxy::{self, Fault, Gate};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ kinds![AtStripe, WhilePaying, WhileSaving];
 
 const CARDS: &str = "/users/me/payment-methods";
 
-/// A world with a seller who is charged for directly, so that a buyer has two customers.
+/// A world with a seller who is charged directly, so that a buyer has two customers.
 pub(super) struct Erasing {
     world: World,
     kind: Kind,
@@ -47,7 +47,7 @@ impl Erasing {
     }
 
     async fn erase(&self, buyer: &Person) -> u16 {
-        self.world.delete("/users/me").bearer(&buyer.token).await.status
+        self.world.erase(&buyer.token).await.status
     }
 
     /// The buyer's customers at Stripe that were not deleted.
@@ -73,13 +73,13 @@ impl Erasing {
         let _may_fail = ::erasures::run(&self.world.payments.erasures, until).await;
     }
 
-    /// Saves a card, and before its customer is remembered the account is erased.
+    /// Saves a card, but the account is erased before the customer is remembered.
     async fn save_while_erasing(&self, play: &Play) {
         let gate = Gate::new();
         self.world.proxy.inject(Fault::next("UpdateItem", proxy::Kind::Hold(gate.clone())));
         let mut ours = std::pin::pin!(self.save(&play.buyer));
         tokio::select! {
-            // It broke before it came so far.
+            // It failed before it got that far.
             _ = &mut ours => return,
             () = gate.reached() => {}
         }
@@ -129,13 +129,13 @@ impl Scenario for Erasing {
         }
     }
 
-    /// The schedule runs again. A payment that was under way is seen through.
+    /// The schedule runs again. A payment in progress is completed first.
     async fn recover(&self, plays: &[Play]) {
         let world = &self.world;
         world.pass(Duration::seconds(40)).await;
         for play in plays {
             if self.kind == Kind::WhileSaving {
-                // Whoever was not erased saves the card again, and is erased then.
+                // A user who was not erased saves the card again and is erased then.
                 let again = world.post(CARDS, json!({"payment_method": "pm_card_visa"})).bearer(&play.buyer.token).await;
                 assert!([201, 401].contains(&again.status), "{}", again.body);
                 assert!([204, 401].contains(&self.erase(&play.buyer).await));

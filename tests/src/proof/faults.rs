@@ -1,10 +1,10 @@
-//! The ways in which one call can go wrong.
+//! The ways in which a call can fail.
 
 use local::proxy::{Fault, Gate, Kind, Proxy};
 
 use crate::harness::World;
 
-/// Who is called.
+/// The service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callee {
     DynamoDb,
@@ -41,50 +41,50 @@ impl Callee {
 /// In how many ways each call is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// In those that no repetition of the SDK's or of ours hides.
+    /// In the ways that no retry by the SDK or us hides.
     Few,
-    /// In all but one.
+    /// In all ways except [`How::Late`].
     Every,
-    /// By letting it take longer than anybody waits: in a world of its own, where nobody waits long.
+    /// By letting it time out. Uses its own world with short timeouts.
     Late,
 }
 
 impl How {
-    /// `STRIPE_TIMEOUT_MS`. A busy machine must not be taken for a Stripe that does not answer.
+    /// `STRIPE_TIMEOUT_MS`. A busy machine must not look like a Stripe that does not answer.
     pub(super) fn patience(self) -> &'static str {
         if self == Self::Late { "2000" } else { "20000" }
     }
 }
 
-/// The first of each list.
+/// The number of ways in [`How::Few`]: the first of each list.
 const FEW: usize = 3;
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Break {
-    /// Everything is done from it on, and no answer arrives.
+    /// From it on, everything is carried out but no response arrives.
     Deaf,
     /// The process dies before the call arrives.
     KilledBefore,
     /// The process dies after the call was carried out.
     KilledAfter,
-    /// It is carried out, its answer is lost, and all that follows is turned away as too much.
+    /// It is carried out, its response is lost, and all later calls are throttled.
     LostThenThrottled,
-    /// Its connection breaks before anything is done, once.
+    /// Its connection breaks once, before anything is done.
     DropOnce,
-    /// Its answer is lost, once.
+    /// Its response is lost once.
     LoseOnce,
-    /// Nothing gets through from it on.
+    /// From it on, nothing gets through.
     Outage,
-    /// 500 from it on, nothing done.
+    /// From it on, 500 without doing anything.
     Errors,
-    /// It is turned away as too much, once.
+    /// It is throttled once.
     ThrottleOnce,
-    /// It and all that follows is turned away as too much.
+    /// It and all later calls are throttled.
     Throttle,
-    /// It is carried out, and its answer takes longer than anybody waits.
+    /// It is carried out, but its response times out.
     Timeout,
-    /// Another transaction is at the same item, once.
+    /// It conflicts once with another transaction on the same item.
     Conflict,
 }
 
@@ -114,18 +114,18 @@ const OF_STRIPE: [Break; 10] = [
     Break::Throttle,
 ];
 
-/// It is asked once: what is lost or refused once is so to the end.
+/// SES is not retried, so one lost or refused call is final.
 const OF_SES: [Break; 6] = [Break::LoseOnce, Break::KilledBefore, Break::KilledAfter, Break::DropOnce, Break::Errors, Break::Throttle];
 
 impl Break {
-    /// Whether it differs from the others for this operation. Of what only reads, it makes no difference whether it was carried
-    /// out; and what is retried once is as good as any other that is.
+    /// Whether it differs from the others for this operation. For reads it makes no difference
+    /// whether they were carried out, and all faults that are retried once are alike.
     pub(super) fn matters_to(self, operation: &str) -> bool {
         let reads = matches!(operation, "GetItem" | "BatchGetItem" | "Query") || operation.starts_with("GET ");
         !reads || matches!(self, Self::KilledBefore | Self::Outage | Self::Errors | Self::ThrottleOnce | Self::Timeout)
     }
 
-    /// Breaks the call with this place. Where the process dies, the answered gate says when.
+    /// Breaks the call at this index. The returned gate tells when the process dies.
     pub(super) fn inject(self, callee: Callee, world: &World, index: usize) -> Gate {
         let proxy = callee.proxy(world);
         let gate = Gate::new();

@@ -12,20 +12,20 @@ fn items(list: &Value) -> Vec<Value> {
     list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
 }
 
-/// Of one play.
+/// Checks one play.
 pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     let world = &sale.world;
     let (status, platform, seller) = sale.kind.end();
     let all = sale.payments_of(play).await;
     let is_given_back = |payment: &Value| payment["status"] == "canceled" || payment["latest_charge"]["refunded"] == true;
-    // What was paid for nothing was given back.
+    // What was paid for nothing was refunded.
     let (returned, payments): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|payment| play.is_earlier(payment));
     assert!(returned.iter().all(is_given_back), "{case}: {returned:?}");
     let taken: Vec<&Value> = payments.iter().filter(|payment| payment["status"] == "succeeded").collect();
     assert_eq!(taken.len(), 1, "{case}: one purchase is one charge: {payments:?}");
     let (payment, charge) = (taken[0], &taken[0]["latest_charge"]);
 
-    // The record says what Stripe says.
+    // The record matches Stripe.
     let purchases = world.get("/purchases").bearer(&play.buyer.token).await.json();
     let mine: Vec<&Value> =
         purchases["items"].as_array().expect("a list").iter().filter(|one| one["course_id"] == play.course_id.as_str()).collect();
@@ -38,7 +38,7 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     assert_eq!(view["refunded"], charge["amount_refunded"], "{case}");
     assert_eq!(view["status"], status, "{case}: {purchase:#?}");
 
-    // Nothing at Stripe without a record, and nothing on record without its cause.
+    // Nothing is at Stripe without a record, or on record without its cause.
     for payment in &payments {
         let known = purchase.attempts().iter().any(|attempt| attempt.payment_intent.as_deref() == payment["id"].as_str());
         assert!(known, "{case}: {} is an orphan", payment["id"]);
@@ -54,21 +54,21 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     }
     orphans(sale, &purchase, payment, case).await;
 
-    // Fee and parts, at Stripe and in the books.
+    // Fee and shares, at Stripe and in our books.
     assert_eq!(parts(sale, payment, charge).await, (platform, seller), "{case}: what the platform has, what the seller has");
     let sales = world.get("/sales?limit=40").bearer(&sale.seller.token).await.json();
     let line = sales["items"].as_array().expect("a list").iter().find(|line| line["purchase_id"] == view["id"]).cloned();
     let line = line.unwrap_or_else(|| panic!("{case}: no line in {sales}"));
     assert_eq!(whole(&line["net"]), sale.kind.of_the_seller(), "{case}: what the seller's account has gained");
 
-    // Access is what was paid for.
+    // Access follows the payment.
     let content = world.get(format!("/courses/{}/content", play.course_id)).bearer(&play.buyer.token).await;
-    let lost = purchase.disputes().iter().any(|dispute| dispute.status == shared::purchase::DisputeStatus::Lost);
+    let lost = purchase.disputes().iter().any(|dispute| dispute.status == shared::domain::purchase::DisputeStatus::Lost);
     let opens = matches!(status, "paid" | "partially_refunded") || (status == "disputed" && !lost);
     assert_eq!(content.status, if opens { 200 } else { 403 }, "{case}");
 }
 
-/// Nobody has the course before Stripe has the money, whatever a browser was told or comes back from.
+/// Nobody has access before Stripe has the money, whatever a browser was told or returns from.
 pub(super) async fn check_access(sale: &Sale, play: &Play, case: &str) {
     let content = sale.world.get(format!("/courses/{}/content", play.course_id)).bearer(&play.buyer.token).await;
     if content.status == 200 {
@@ -77,8 +77,8 @@ pub(super) async fn check_access(sale: &Sale, play: &Play, case: &str) {
     }
 }
 
-/// Refunds, transfers and reversals at Stripe are each on record once.
-async fn orphans(sale: &Sale, purchase: &shared::purchase::Purchase, payment: &Value, case: &str) {
+/// Each refund, transfer and reversal at Stripe is on record once.
+async fn orphans(sale: &Sale, purchase: &shared::domain::purchase::Purchase, payment: &Value, case: &str) {
     let (world, account) = (&sale.world, sale.charged_account());
     let known = |id: &Value| purchase.movements().iter().filter(|movement| movement.stripe_id.as_deref() == id.as_str()).count();
     let intent = payment["id"].as_str().expect("an id");
@@ -93,7 +93,7 @@ async fn orphans(sale: &Sale, purchase: &shared::purchase::Purchase, payment: &V
     }
 }
 
-/// What the platform and the seller have of a payment, by Stripe's objects, before Stripe's own fee.
+/// The platform's and the seller's parts of a payment, from Stripe's objects, before Stripe's own fee.
 async fn parts(sale: &Sale, payment: &Value, charge: &Value) -> (i64, i64) {
     let world = &sale.world;
     let (amount, refunded) = (whole(&payment["amount"]), whole(&charge["amount_refunded"]));
@@ -122,12 +122,12 @@ async fn parts(sale: &Sale, payment: &Value, charge: &Value) -> (i64, i64) {
     if sale.charged_account().is_some() {
         (fee, amount - refunded - lost - fee)
     } else {
-        // The platform has what it did not pass on, and its fee of what it did.
+        // The platform has what it did not transfer, and its fee on what it did.
         (amount - refunded - lost - transferred + fee, transferred - fee)
     }
 }
 
-/// Of all plays together.
+/// Checks all plays together.
 pub(super) async fn check_books(sale: &Sale) {
     let world = &sale.world;
     world.books().await;

@@ -1,4 +1,4 @@
-//! A seller's link to Stripe: made, confirmed, ended, and told of by Stripe.
+//! A seller's link to Stripe: created, confirmed, removed, and changed by Stripe's events.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -16,6 +16,7 @@ kinds![
     Parked,
     Confirmed,
     Disconnected,
+    DisconnectedWithAPayment,
     AccountUpdated,
     CapabilityUpdated,
     ApplicationDeauthorized,
@@ -26,7 +27,7 @@ kinds![
 
 impl Kind {
     fn ends_linked(self) -> bool {
-        !matches!(self, Self::Disconnected | Self::ApplicationDeauthorized | Self::DeauthorizedAtOnce)
+        !matches!(self, Self::Disconnected | Self::DisconnectedWithAPayment | Self::ApplicationDeauthorized | Self::DeauthorizedAtOnce)
     }
 }
 
@@ -37,22 +38,25 @@ pub(super) struct Link {
     played: u32,
 }
 
-/// One of them.
+/// One seller.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     seller: Person,
     account: Option<String>,
     consent: Option<(String, String)>,
-    /// The browser has lost its session on the way.
+    /// Whether the browser lost its session on the way.
     without_session: bool,
     confirm: Option<String>,
     ticket: Option<String>,
     event: Option<Value>,
+    /// Who has yet to authenticate a payment on the seller's account.
+    buyer: Option<Person>,
 }
 
 impl Link {
     pub(super) async fn start(kind: Kind, how: How) -> Self {
-        Self { world: World::with(&[("STRIPE_TIMEOUT_MS", how.patience())]).await, kind, played: 0 }
+        let charge_type = if kind == Kind::DisconnectedWithAPayment { "direct" } else { "destination" };
+        Self { world: World::with(&[("STRIPE_TIMEOUT_MS", how.patience()), ("CHARGE_TYPE", charge_type)]).await, kind, played: 0 }
     }
 
     async fn consent(&self, seller: &Person) -> Consent {
@@ -60,19 +64,19 @@ impl Link {
         self.world.consent(authorize, "allow").await
     }
 
-    /// The address that a ticket opens, once.
+    /// The URL that a ticket opens, once.
     async fn ticket(&self, seller: &Person) -> String {
         let ticket = self.world.post("/users/authorize", json!({})).bearer(&seller.token).await.text("url");
         ticket.strip_prefix("http://localhost:9000").unwrap_or_else(|| panic!("{ticket} is not ours")).to_owned()
     }
 
-    /// Sets out with a ticket, so that the browser needs no session.
+    /// Starts with a ticket, so that the browser needs no session.
     async fn consent_by_ticket(&self, seller: &Person) -> Consent {
         let authorize = self.world.get(self.ticket(seller).await).await;
         self.world.consent(authorize, "allow").await
     }
 
-    /// Comes back without a session: the link is parked until its user confirms.
+    /// Returns without a session, so that the link is parked until its user confirms.
     async fn park(&self, seller: &Person) -> String {
         let consent = self.consent_by_ticket(seller).await;
         let answer = self.world.get(consent.path.as_str()).header("cookie", consent.cookie).await;
@@ -104,8 +108,8 @@ impl Scenario for Link {
         self.played += 1;
         let world = &self.world;
         let seller = world.seller(&format!("seller{}@example.com", self.played)).await;
-        let nothing = Play { seller, account: None, consent: None, without_session: false, confirm: None, ticket: None, event: None };
-        let mut play = nothing;
+        let mut play =
+            Play { seller, account: None, consent: None, without_session: false, confirm: None, ticket: None, event: None, buyer: None };
         match self.kind {
             Kind::Linked => {
                 let consent = self.consent(&play.seller).await;
@@ -116,7 +120,7 @@ impl Scenario for Link {
                 (play.consent, play.without_session) = (Some((consent.path, consent.cookie)), true);
             }
             Kind::LinkedAnew | Kind::ParkedAnew => {
-                // The seller took the access away, and nobody heard of it.
+                // The seller revoked access, but the event was lost.
                 let account = world.link(&play.seller).await;
                 world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
                 play.without_session = self.kind == Kind::ParkedAnew;
@@ -127,6 +131,16 @@ impl Scenario for Link {
             Kind::Redeemed => play.ticket = Some(self.ticket(&play.seller).await),
             Kind::Authorized | Kind::Ticketed => {}
             Kind::Confirmed => play.confirm = Some(self.park(&play.seller).await),
+            Kind::DisconnectedWithAPayment => {
+                play.account = Some(world.link(&play.seller).await);
+                let course = world.course(&play.seller, &format!("Course {}", self.played), 5000, "usd", 10).await;
+                let buyer = world.buyer(&format!("buyer{}@example.com", self.played)).await;
+                let course_id = course["id"].as_str().expect("an id");
+                let waits = world.buy(&buyer, course_id, "pm_card_threeDSecure2Required").await;
+                assert_eq!(waits.json()["purchase"]["status"], "requires_action", "{}", waits.body);
+                play.buyer = Some(buyer);
+                world.pass(Duration::minutes(1)).await;
+            }
             _ => {
                 let account = world.link(&play.seller).await;
                 let event = match self.kind {
@@ -146,7 +160,7 @@ impl Scenario for Link {
                 };
                 if let Some(kind) = event {
                     let object = json!({"id": "acct_any", "object": "account"});
-                    // An event from so soon after the link may be one of the link before: Stripe is asked.
+                    // An event this soon after linking may belong to the previous link, so Stripe is asked.
                     let later = if self.kind == Kind::DeauthorizedAtOnce { 0 } else { 90 };
                     let at = world.app.clock.now().unix_timestamp() + later;
                     play.event = Some(json!({
@@ -180,7 +194,7 @@ impl Scenario for Link {
         }
     }
 
-    /// The seller does it again, from the beginning where it did not come to its end, and Stripe tells again.
+    /// The seller tries again, from the start if linking did not finish, and Stripe sends its events again.
     async fn recover(&self, plays: &[Play]) {
         let world = &self.world;
         world.pass(Duration::seconds(40)).await;
@@ -192,7 +206,7 @@ impl Scenario for Link {
                 kind if kind.ends_linked() && !connected => {
                     world.link(&play.seller).await;
                 }
-                Kind::Disconnected if connected => {
+                Kind::Disconnected | Kind::DisconnectedWithAPayment if connected => {
                     let answer = world.delete("/users/me/stripe").bearer(&play.seller.token).await;
                     assert_eq!(answer.status, 204, "{}", answer.body);
                 }
@@ -210,13 +224,17 @@ impl Scenario for Link {
         let world = &self.world;
         let link = self.stripe_of(&play.seller).await;
         assert_eq!(link["connected"], self.kind.ends_linked(), "{case}: {link}");
+        if let Some(buyer) = &play.buyer {
+            let purchases = world.get("/purchases").bearer(&buyer.token).await.json();
+            assert_eq!(purchases["items"][0]["status"], "canceled", "{case}: nobody here would hear of its payment");
+        }
         let id = play.seller.id.parse().expect("an id");
         let tokens = world.app.store.sealed_tokens(&id).await.expect("the table");
         assert_eq!(tokens.is_some(), self.kind.ends_linked(), "{case}: a link and its tokens come and go together");
         let account = link["account_id"].as_str().or(play.account.as_deref()).expect("there was one");
         let owner = world.app.store.owner_of_account(account).await.expect("the table");
         assert_eq!(owner.map(|owner| owner.to_string()), self.kind.ends_linked().then(|| play.seller.id.clone()), "{case}");
-        // What we say of the link is what Stripe says.
+        // What we say about the link matches Stripe.
         let at_stripe = world.stripe("/account", Some(account)).await;
         assert_eq!(at_stripe["id"] == account, self.kind.ends_linked(), "{case}: {at_stripe}");
         if self.kind.ends_linked() {

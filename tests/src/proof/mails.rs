@@ -1,33 +1,47 @@
-//! Mails of the outbox. A mail is sent once; only where it is not known whether SES has it, or its mark was lost, a second
-//! time.
+//! Mails of the outbox. A mail is sent once, or twice if SES's response or the mark was lost.
 
 use local::aws::Outage;
 use local::proxy::{self, Fault};
 use serde_json::{Value, json};
-use shared::store::outbox::Mail;
-use shared::user::Email;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::user::Email;
+use shared::store::outbox::{Mail, Recipient};
 use time::Duration;
 
 use super::engine::Scenario;
 use super::scenarios::kinds;
-use crate::harness::{Person, World};
+use crate::harness::{PASSWORD, Person, World, token_in};
 
 kinds![
     Sold,
     SweptUp,
     Confirmation,
     PasswordReset,
+    PasswordChanged,
+    NewAddress,
+    TakenAddress,
+    MovedAddress,
     Refund,
+    RefundFailedToBuyer,
+    RefundFailedToSeller,
+    RefundFailedToStaff,
     DisputeOpened,
     DisputeClosed,
     Onboarding,
     RenewalFailed,
+    MembershipEnds,
+    MemberRefunded,
+    MemberRefundFailed,
+    MemberDisputeOpened,
+    MemberDisputeClosed,
     AskedAgain,
     Unread,
     Refused,
     GivenUp,
     ToNobody,
 ];
+
+const STAFF: &str = "staff@example.com";
 
 /// A world with a seller.
 pub(super) struct Mails {
@@ -37,7 +51,7 @@ pub(super) struct Mails {
     played: u32,
 }
 
-/// The records of mails in the table's stream, and what must arrive: where, and with which words in its subject.
+/// The mails' records in the table's stream, and the expected mails: address and words of the subject.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     records: Vec<Value>,
@@ -46,14 +60,14 @@ pub(super) struct Play {
 
 impl Mails {
     pub(super) async fn start(kind: Kind) -> Self {
-        let world = World::start().await;
+        let world = World::with(&[("STAFF_EMAIL", STAFF)]).await;
         let seller = world.seller("seller@example.com").await;
         world.link(&seller).await;
         world.pump().await;
         Self { world, kind, seller, played: 0 }
     }
 
-    /// Has the buyer buy a course: the purchase's id.
+    /// The buyer buys a course. Returns the purchase's id.
     async fn sold(&self, buyer: &Person, title: &str) -> String {
         let course = self.world.course(&self.seller, title, 5001, "usd", 33).await;
         let answer = self.world.buy(buyer, course["id"].as_str().expect("an id"), super::sale::CARD).await;
@@ -61,7 +75,77 @@ impl Mails {
         answer.json()["purchase"]["id"].as_str().expect("an id").to_owned()
     }
 
-    /// The mail of a kind that is asked for by itself, to whom, and its subject.
+    /// The buyer buys a course and a refund is planned. Returns the purchase's id. Earlier mails about the refund were sent.
+    async fn refund_failed(&self, buyer: &Person, title: &str) -> String {
+        let purchase = self.sold(buyer, title).await;
+        let answer = self.world.post(format!("/purchases/{purchase}/refund"), json!({})).bearer(&self.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        self.world.pump().await;
+        purchase
+    }
+
+    /// The buyer subscribes, and is refunded or disputes the payment. Returns the subscription and the id of the refund or dispute.
+    async fn member(&self, buyer: &Person, title: &str) -> (SubscriptionId, String) {
+        let world = &self.world;
+        let path = format!("/sellers/{}/membership", self.seller.id);
+        let offer = json!({"title": title, "monthly": {"amount": 1000}, "currency": "usd"});
+        assert_eq!(world.post(path.as_str(), offer).bearer(&self.seller.token).await.status, 200);
+        let body = json!({"interval": "month", "payment_method": "pm_card_visa"});
+        let answer = world.post(format!("{path}/subscribe"), body).bearer(&buyer.token).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let id = answer.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+        if matches!(self.kind, Kind::MemberRefunded | Kind::MemberRefundFailed) {
+            let given = world.post(format!("/subscriptions/{id}/refund"), json!({"amount": 400})).bearer(&self.seller.token).await;
+            assert_eq!(given.status, 200, "{}", given.body);
+        } else {
+            let charge = world.succeeded(None).await[0]["latest_charge"].as_str().expect("it was charged").to_owned();
+            world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+            world.deliver().await;
+        }
+        let id: SubscriptionId = id.parse().expect("an id");
+        let record = world.app.store.subscription(&id).await.expect("the table").expect("it is there");
+        let payment = &record.payments[0];
+        let refund = payment.refunds.first().map(|refund| refund.id.clone());
+        let what = refund.or(payment.disputes.first().map(|dispute| dispute.id.clone())).expect("it is on record");
+        (id, what)
+    }
+
+    /// The buyer changes password or address, if this is about that. Returns the recipient and subject of the mail that follows.
+    async fn changed(&self, buyer: &Person) -> Option<(String, String)> {
+        let world = &self.world;
+        let change = async |mut change: Value| {
+            change["current_password"] = json!(PASSWORD);
+            let answer = world.patch("/users/me", change).bearer(&buyer.token).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        };
+        let new = format!("new-{}", buyer.email);
+        match self.kind {
+            Kind::PasswordChanged => {
+                change(json!({"password": "battery staple"})).await;
+                Some((buyer.email.clone(), "Your password was changed".to_owned()))
+            }
+            Kind::NewAddress => {
+                change(json!({"email": new})).await;
+                Some((new, "Confirm your new email address".to_owned()))
+            }
+            Kind::TakenAddress => {
+                world.buyer(&new).await;
+                world.pump().await;
+                change(json!({"email": new})).await;
+                Some((new, "This address already has an account".to_owned()))
+            }
+            Kind::MovedAddress => {
+                change(json!({"email": new})).await;
+                world.pump().await;
+                let token = token_in(&world.mails_to(&new)[0]);
+                world.put("/email-confirmations", json!({"token": token})).await.is_empty(204);
+                Some((buyer.email.clone(), "Your email address was changed".to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A mail that is queued directly, with its recipient and subject.
     async fn mail(&self, buyer: &Person, title: &str) -> (Mail, String, String) {
         let (world, now) = (&self.world, self.world.app.clock.now());
         let user = || buyer.id.parse().expect("an id");
@@ -70,9 +154,42 @@ impl Mails {
         let (to_buyer, to_seller) = (buyer.email.clone(), self.seller.email.clone());
         match self.kind {
             Kind::PasswordReset => (Mail::password_reset(&email, now), to_buyer, "Set a new password".to_owned()),
+            Kind::RefundFailedToBuyer | Kind::RefundFailedToSeller | Kind::RefundFailedToStaff => {
+                let purchase = self.refund_failed(buyer, title).await.parse().expect("an id");
+                let (to, address) = match self.kind {
+                    Kind::RefundFailedToBuyer => (Recipient::Buyer, to_buyer),
+                    Kind::RefundFailedToSeller => (Recipient::Seller, to_seller),
+                    _ => (Recipient::Staff, STAFF.to_owned()),
+                };
+                (Mail::RefundFailed { purchase, refund: "1".to_owned(), to }, address, format!("A refund has failed: {title}"))
+            }
+            Kind::MembershipEnds => {
+                let subscription = SubscriptionId::generate(&user(), now, &world.app.entropy);
+                let ends = Mail::MembershipEnds { user: user(), subscription, title: title.to_owned(), until: None, direct: false };
+                (ends, to_buyer, format!("Your membership ends: {title}"))
+            }
+            Kind::MemberRefunded => {
+                let (subscription, refund) = self.member(buyer, title).await;
+                (Mail::MembershipRefunded { subscription, refund, total: 400 }, to_buyer, format!("Your refund: {title}"))
+            }
+            Kind::MemberRefundFailed => {
+                let (subscription, refund) = self.member(buyer, title).await;
+                let mail = Mail::MembershipRefundFailed { subscription, refund, to: Recipient::Staff };
+                (mail, STAFF.to_owned(), format!("A refund has failed: {title}"))
+            }
+            Kind::MemberDisputeOpened => {
+                let (subscription, dispute) = self.member(buyer, title).await;
+                let mail = Mail::MembershipDisputeOpened { subscription, dispute, to: Recipient::Seller };
+                (mail, to_seller, format!("A payment is disputed: {title}"))
+            }
+            Kind::MemberDisputeClosed => {
+                let (subscription, dispute) = self.member(buyer, title).await;
+                let mail = Mail::MembershipDisputeClosed { subscription, dispute, won: true, to: Recipient::Seller };
+                (mail, to_seller, format!("Dispute won: {title}"))
+            }
             Kind::Refund | Kind::DisputeOpened | Kind::DisputeClosed => {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
-                // The receipt and the notice.
+                // Sends the receipt and the sale notice.
                 world.pump().await;
                 let dispute = format!("dp_{}", buyer.id);
                 match self.kind {
@@ -93,14 +210,14 @@ impl Mails {
                 (mail, to_buyer, "Your Stripe account is not ready yet".to_owned())
             }
             Kind::ToNobody => {
-                world.delete("/users/me").bearer(&buyer.token).await.is_empty(204);
+                world.erase(&buyer.token).await.is_empty(204);
                 (renewal, to_buyer, "A renewal".to_owned())
             }
             _ => (renewal, to_buyer, format!("A renewal did not go through: {title}")),
         }
     }
 
-    /// The mails that have arrived at an address with that subject.
+    /// The number of mails with this subject that arrived at an address.
     fn arrived(&self, address: &str, subject: &str) -> usize {
         self.world.mails_to(address).iter().filter(|mail| mail.subject == subject).count()
     }
@@ -118,7 +235,7 @@ impl Scenario for Mails {
     }
 
     fn is_alone(&self) -> bool {
-        // The sweep takes what there is, and SES refuses whoever asks.
+        // The sweep takes all due mails, and SES refuses all of them.
         matches!(self.kind, Kind::SweptUp | Kind::Refused | Kind::GivenUp)
     }
 
@@ -126,12 +243,16 @@ impl Scenario for Mails {
         self.played += 1;
         let (world, number) = (&self.world, self.played);
         world.mailbox().fail(None);
-        let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
         if self.kind == Kind::Confirmation {
-            return Play { records: world.new_mails(), expected: vec![(buyer.email, "Confirm your e-mail address".to_owned())] };
+            let buyer = world.stranger(&format!("buyer{number}@example.com")).await;
+            return Play { records: world.new_mails(), expected: vec![(buyer.email, "Confirm your email address".to_owned())] };
         }
-        // The mail that confirms the address.
+        let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
+        // Sends the mail that confirms the address.
         world.pump().await;
+        if let Some(expected) = self.changed(&buyer).await {
+            return Play { records: world.new_mails(), expected: vec![expected] };
+        }
         let title = format!("Course {number}");
         if matches!(self.kind, Kind::Sold | Kind::SweptUp) {
             self.sold(&buyer, &title).await;
@@ -161,7 +282,7 @@ impl Scenario for Mails {
 
     async fn act(&self, play: &Play) {
         if self.kind == Kind::Unread {
-            // Whom it goes to cannot be read, however often it is tried.
+            // The recipient cannot be read, not even with retries.
             self.world.proxy.inject(Fault::next("GetItem", proxy::Kind::InternalServerError).times(3));
         }
         if self.kind == Kind::SweptUp {
@@ -171,7 +292,7 @@ impl Scenario for Mails {
         }
     }
 
-    /// The stream hands over again what it does not know to be done, and the sweep finds what it lost.
+    /// The stream delivers again what it does not know to be done, and the sweep finds what it lost.
     async fn recover(&self, plays: &[Play]) {
         if self.kind == Kind::Refused {
             self.world.mailbox().fail(None);
@@ -188,8 +309,7 @@ impl Scenario for Mails {
     }
 
     async fn check(&self, play: &Play, case: &str) {
-        // The mark is the last thing that is written: whoever dies before it, or never hears of it, leaves a mail that goes again. And
-        // so does SES's answer that is lost.
+        // The mark is written last. If the process dies before it, or the mark or SES's response is lost, the mail is sent again.
         let repeats = ["Killed", "Outage", "Errors", "Throttle at", "LoseOnce at Ses", "Deaf at Ses"];
         let most = if repeats.iter().any(|what| case.contains(what)) { 2 } else { 1 };
         for (address, subject) in &play.expected {

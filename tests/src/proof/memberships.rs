@@ -1,4 +1,4 @@
-//! Memberships: offered, subscribed to, changed, told of by Stripe, and looked at by the reconciliation.
+//! Memberships: offers, subscriptions, changes, Stripe's events, and the reconciliation.
 
 mod invariants;
 mod kinds;
@@ -14,7 +14,7 @@ use super::scenarios::kinds;
 use crate::harness::{Answer, Person, World};
 
 kinds![
-    // A seller offers.
+    // A seller's offer.
     Offered,
     OfferEnded,
     OfferShown,
@@ -40,7 +40,8 @@ kinds![
     DirectAuthentication,
     DirectDecline,
     DirectOfADeletedCustomer,
-    // And again, after an answer was lost.
+    DirectHostedOfADeletedCustomer,
+    // Retries after a lost response.
     Lost,
     LostDecline,
     LostHosted,
@@ -57,13 +58,14 @@ kinds![
     StoredFailureOfCloning,
     StoredFailureOfVoiding,
     StoredFailureOfExpiring,
-    // And at the same moment as something else.
+    // Concurrent requests and events.
     Racing,
+    RacingOfDirect,
     RacedByItsEvent,
     DeclineRacedByItsEvent,
     WithdrawalRacedByAuthentication,
     VoidingRacedByAuthentication,
-    // A member changes it.
+    // A member's changes.
     Listed,
     Shown,
     Canceled,
@@ -82,7 +84,7 @@ kinds![
     StoredFailureOfSwitching,
     RacingSwitches,
     SwitchRacedByItsEvent,
-    // Stripe tells.
+    // Stripe's events.
     InvoicePaid,
     InvoicePaidOfDirect,
     InvoicePaidOfHosted,
@@ -103,7 +105,7 @@ kinds![
     RefundOfAnEarlierOne,
     RefundFailed,
     DisputeCreated,
-    // The reconciliation runs.
+    // Runs of the reconciliation.
     ReconciledLost,
     ReconciledDecline,
     ReconciledHosted,
@@ -115,24 +117,24 @@ kinds![
     BooksOfAnUnheardRefund,
 ];
 
-/// One that pays off session.
+/// A card that can be charged off-session.
 const CARD: &str = "tok_visa";
 
-/// One that its customer keeps, and that its bank declines whenever it is charged.
+/// A card that can be saved, but is declined whenever it is charged.
 const CARD_THAT_FAILS: &str = "pm_card_chargeCustomerFail";
 
 const CARD_TO_AUTHENTICATE: &str = "pm_card_authenticationRequired";
 
-/// A world in which that is done again and again, each time with a buyer of its own.
+/// A world in which this is played repeatedly, each time with its own buyer.
 pub(super) struct Membership {
     world: World,
     kind: Kind,
-    /// Whose membership it is, unless each play has a seller of its own.
+    /// The seller, unless each play has its own.
     seller: Option<Seller>,
     played: u32,
 }
 
-/// A seller who is linked, with a course.
+/// A linked seller with a course.
 #[derive(Clone, Debug)]
 struct Seller {
     person: Person,
@@ -140,27 +142,27 @@ struct Seller {
     course_id: String,
 }
 
-/// One of them.
+/// One play.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     seller: Seller,
     buyer: Person,
     /// By Stripe's clock.
     began: i64,
-    /// The card to subscribe or to pay with; none where hosted Checkout asks for it.
+    /// The card with which to subscribe or pay; `None` if hosted Checkout asks for it.
     card: Option<String>,
-    /// A card that the buyer has saved.
+    /// The buyer's saved card.
     saved: Option<String>,
-    /// The subscription that was there before, if one was.
+    /// The earlier subscription, if there is one.
     subscription: Option<String>,
-    /// The event to tell.
+    /// The event to deliver.
     event: Option<Value>,
 }
 
 impl Membership {
     pub(super) async fn start(kind: Kind, how: How) -> Self {
         let world = World::with(&[("CHARGE_TYPE", kind.charge_type()), ("STRIPE_TIMEOUT_MS", how.patience())]).await;
-        // From here on the reconciliation looks.
+        // The reconciliation reads from here on.
         world.reconcile().await;
         let mut this = Self { world, kind, seller: None, played: 0 };
         if !kind.has_own_seller() {
@@ -181,7 +183,7 @@ impl Membership {
         Seller { person, account, course_id: course["id"].as_str().expect("an id").to_owned() }
     }
 
-    /// Somebody has come to each of the seller's prices before.
+    /// Another buyer subscribes at each of the seller's prices, so that the prices exist.
     async fn make_prices(&self, seller: &Seller) {
         for interval in ["month", "year"] {
             let other = self.world.buyer(&format!("{interval}@example.com")).await;
@@ -196,7 +198,7 @@ impl Membership {
         self.world.deliver().await;
     }
 
-    /// The account that is charged; none is the platform.
+    /// The charged account; `None` is the platform.
     fn charged<'a>(&self, seller: &'a Seller) -> Option<&'a str> {
         (self.kind.charge_type() == "direct").then_some(seller.account.as_str())
     }
@@ -248,17 +250,17 @@ impl Membership {
         }
     }
 
-    /// Asks, and while the call with this number waits before its callee, something else happens, as in another process.
+    /// Sends a request, and holds one of its calls while something else happens, as in another process.
     async fn race(&self, play: &Play) {
         let gate = Gate::new();
         let held = |operation: &str| Fault::next(operation, proxy::Kind::Hold(gate.clone()));
         match self.kind {
-            Kind::Racing | Kind::RacingSwitches => self.world.proxy.inject(held("TransactWriteItems")),
-            // The intent is written before, and after it what Stripe answered.
+            Kind::Racing | Kind::RacingOfDirect | Kind::RacingSwitches => self.world.proxy.inject(held("TransactWriteItems")),
+            // Holds the write of Stripe's response, after that of the intent.
             Kind::RacedByItsEvent | Kind::DeclineRacedByItsEvent => self.world.proxy.inject(held("TransactWriteItems").skip(1)),
-            // Stripe was asked how it stands before.
+            // Holds the write after Stripe was asked for the current state.
             Kind::SwitchRacedByItsEvent => self.world.proxy.inject(held("TransactWriteItems").skip(1)),
-            // It was found to wait, and is to be withdrawn: that has a lease of its own.
+            // It is waiting and will be withdrawn, which takes another lease first.
             Kind::WithdrawalRacedByAuthentication => self.world.proxy.inject(held("TransactWriteItems").skip(2)),
             _ => {
                 let invoice = self.invoices_of(play).await.first().map(|invoice| invoice["id"].as_str().expect("an id").to_owned());
@@ -268,12 +270,12 @@ impl Membership {
         }
         let mut ours = std::pin::pin!(self.ask(play));
         tokio::select! {
-            // It broke before it came so far.
+            // It failed before it got that far.
             _ = &mut ours => return,
             () = gate.reached() => {}
         }
         match self.kind {
-            Kind::Racing | Kind::RacingSwitches => {
+            Kind::Racing | Kind::RacingOfDirect | Kind::RacingSwitches => {
                 let _may_fail = self.ask(play).await;
             }
             Kind::WithdrawalRacedByAuthentication | Kind::VoidingRacedByAuthentication => self.authenticate(play, "succeed").await,
@@ -291,7 +293,7 @@ impl Membership {
     }
 }
 
-/// Whether somebody who subscribes is told that all is well, and has nothing.
+/// Whether a subscriber is told that all is well but has nothing.
 fn is_told_of_a_dead_one(answer: &Answer) -> bool {
     let dead = |status: &Value| status == "canceled" || status == "failed";
     answer.status == 201 && dead(&answer.json()["subscription"]["status"])
@@ -315,14 +317,14 @@ impl Scenario for Membership {
     async fn prepare(&mut self) -> Play {
         self.played += 1;
         let (world, number) = (&self.world, self.played);
-        // What an earlier play has broken and did not come to.
+        // Removes faults that an earlier play did not reach.
         world.admin("DELETE", "faults", json!({})).await;
         let seller = match &self.seller {
             Some(seller) => seller.clone(),
             None => self.new_seller(&format!("seller{number}@example.com")).await,
         };
         let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
-        // Whatever is told is told twice.
+        // Every event is sent twice.
         world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true, "duplicate": 1})).await;
         let began = world.app.clock.now().unix_timestamp() - 60;
         let mut play = Play { seller, buyer, began, card: None, saved: None, subscription: None, event: None };
@@ -335,7 +337,7 @@ impl Scenario for Membership {
             let _may_fail = self.world.tell(event).await;
         } else if self.kind.is_reconciliation() {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-            let _may_fail = reconcile::run(&self.world.payments.reconcile, until).await;
+            let _may_fail = reconcile::handle(&self.world.payments.reconcile, reconcile::Asked::default(), until).await;
         } else if self.kind.is_raced() {
             self.race(play).await;
         } else {
@@ -347,22 +349,24 @@ impl Scenario for Membership {
         self.check_access_meanwhile(play, case).await;
     }
 
-    /// The client asks again, Stripe tells again, in another order and twice, and the reconciliation looks.
+    /// The client retries, Stripe sends its events again, in another order and twice, and the reconciliation runs.
     async fn recover(&self, plays: &[Play]) {
         let world = &self.world;
-        // A process that died leaves its lease.
+        // Lets the lease of a dead process expire.
         world.pass(Duration::seconds(40)).await;
         for play in plays {
             if play.event.is_none() && !self.kind.is_reconciliation() {
                 let mut again = self.ask(play).await;
                 if self.kind.may_fail_again() && again.status == 502 {
-                    // It was told only now what had become of it, and the next request begins anew.
+                    // Only now did it learn the outcome; the next request starts over.
                     again = self.ask(play).await;
                 }
                 assert!(![500, 502, 503, 504].contains(&again.status), "{:?}: {}", self.kind, again.body);
                 assert!(!is_told_of_a_dead_one(&again), "{:?}: {}", self.kind, again.body);
             }
             if self.kind.needs_another_card() {
+                // A count whose answer is lost is repeated, and may hold the buyer up for an hour.
+                world.pass(Duration::hours(1)).await;
                 let other = self.subscribe(play, "month", play.saved.as_deref()).await;
                 let is_new = other.status == 201 && other.json()["subscription"]["status"] == "active";
                 assert!(is_new, "{:?}: another card is another attempt: {}", self.kind, other.body);
@@ -382,7 +386,7 @@ impl Scenario for Membership {
     async fn check(&self, play: &Play, case: &str) {
         invariants::check(self, play, case).await;
         if self.kind.takes_days() {
-            // It would be renewed in each play that follows.
+            // Otherwise it would be renewed in every later play.
             self.end_all(play).await;
         }
     }

@@ -1,4 +1,4 @@
-//! A sale on its stage: what comes before, what is done, and what brings it right again.
+//! A sale: its setup, the action, and the recovery.
 
 use local::proxy::{self, Fault, Gate};
 use serde_json::{Value, json};
@@ -14,38 +14,38 @@ pub(super) const CARD: &str = "pm_card_bypassPending";
 
 pub(super) const CARD_TO_AUTHENTICATE: &str = "pm_card_threeDSecure2Required";
 
-/// A world in which a scenario is played again and again, each time with a course and a buyer of its own.
+/// A world in which a scenario is played repeatedly, each time with its own course and buyer.
 pub(super) struct Sale {
     pub(super) world: World,
     pub(super) kind: Kind,
     pub(super) seller: Person,
     pub(super) account: String,
-    /// Another seller, who gets a part of what several share.
+    /// Another seller, who has a share in shared courses.
     pub(super) partner: Option<Person>,
     pub(super) played: u32,
 }
 
-/// What one play is about.
+/// The data of one play.
 #[derive(Clone, Debug)]
 pub(super) struct Play {
     pub(super) buyer: Person,
     pub(super) course_id: String,
     /// By Stripe's clock.
     began: i64,
-    /// The purchase that was there before, if one was.
+    /// The earlier purchase, if there is one.
     pub(super) purchase: Option<String>,
     /// The payment method to pay with.
     pub(super) card: String,
-    /// Whether it is to be kept.
+    /// Whether to save it.
     pub(super) save_card: bool,
-    /// The event to tell.
+    /// The event to deliver.
     pub(super) event: Option<Value>,
-    /// A purchase before this one whose payment is given back, or must be.
+    /// A purchase before this one whose payment was or must be refunded.
     pub(super) earlier: Option<String>,
 }
 
 impl Play {
-    /// Whether a payment at Stripe is the earlier purchase's.
+    /// Whether a payment at Stripe belongs to the earlier purchase.
     pub(super) fn is_earlier(&self, payment: &Value) -> bool {
         self.earlier.is_some() && payment["metadata"]["purchase_id"].as_str() == self.earlier.as_deref()
     }
@@ -53,7 +53,10 @@ impl Play {
 
 impl Sale {
     pub(super) async fn start(kind: Kind, how: How) -> Self {
-        let world = World::with(&[("CHARGE_TYPE", kind.charge_type()), ("STRIPE_TIMEOUT_MS", how.patience())]).await;
+        // Here one seller makes hundreds of refunds in a day.
+        let caps = [("REFUNDS_PER_DAY", "1000000"), ("REFUND_AMOUNT_PER_DAY", "usd:99999999"), ("REFUND_MINIMUM", "usd:1")];
+        let settings = [("CHARGE_TYPE", kind.charge_type()), ("ORPHAN_POLICY", "record"), ("STRIPE_TIMEOUT_MS", how.patience())];
+        let world = World::with(&[&settings[..], &caps].concat()).await;
         let seller = world.seller("seller@example.com").await;
         let account = world.link(&seller).await;
         let mut partner = None;
@@ -62,7 +65,11 @@ impl Sale {
             world.link(&other).await;
             partner = Some(other);
         }
-        // From here on the reconciliation looks.
+        if kind.currency() != "usd" {
+            // It settles in dollars, like any account in the US without a bank account in that currency.
+            world.admin("POST", "settings", json!({"every_currency": false})).await;
+        }
+        // The reconciliation reads from here on.
         world.reconcile().await;
         Self { world, kind, seller, account, partner, played: 0 }
     }
@@ -90,13 +97,13 @@ impl Sale {
         self.world.post("/courses/charge", json!({"course_id": play.course_id})).bearer(&play.buyer.token).await
     }
 
-    /// Has Stripe do the work of each POST to `path`, and nobody hear of it.
+    /// Lets Stripe carry out each POST to `path`, but loses the responses.
     pub(super) async fn deafen(&self, path: &str) {
         let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_after"}});
         self.world.admin("POST", "faults", fault).await;
     }
 
-    /// Buys, and nobody hears what came of it.
+    /// Buys, but the response is lost.
     pub(super) async fn lost(&self, play: &Play) {
         let path = if self.kind.is_hosted() { "/v1/checkout/sessions" } else { "/v1/payment_intents" };
         self.deafen(path).await;
@@ -120,12 +127,12 @@ impl Sale {
         disputes["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{disputes}")).to_owned()
     }
 
-    /// What somebody does in the platform's dashboard.
+    /// A change in the platform's Dashboard.
     pub(super) async fn at_stripe(&self, path: &str, form: &[(&str, &str)]) -> Value {
         self.at_account(None, path, form).await
     }
 
-    /// What somebody does in an account's dashboard.
+    /// A change in an account's Dashboard.
     async fn at_account(&self, account: Option<&str>, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}/v1{path}", self.world.app.config.stripe_api_base);
         let mut request = self.world.app.http.post(url).bearer_auth("sk_test_local").form(form);
@@ -180,7 +187,7 @@ impl Sale {
         }
     }
 
-    /// The payments at Stripe that the buyer has made for the course.
+    /// The buyer's payments for the course, at Stripe.
     pub(super) async fn payments_of(&self, play: &Play) -> Vec<Value> {
         let path = format!("/payment_intents?limit=100&expand[]=data.latest_charge&created[gte]={}", play.began);
         let list = self.world.stripe(&path, self.charged_account()).await;
@@ -191,14 +198,14 @@ impl Sale {
         all.into_iter().filter(mine).collect()
     }
 
-    /// Asks, and while the write with this number waits before DynamoDB, something else happens, as in another process.
+    /// Sends a request, and holds the write with this number while something else happens, as in another process.
     async fn race(&self, play: &Play, write: usize) {
         let gate = Gate::new();
         let held = Fault::next("TransactWriteItems", proxy::Kind::Hold(gate.clone())).skip(write);
         self.world.proxy.inject(held);
         let mut ours = std::pin::pin!(self.ask(play));
         tokio::select! {
-            // It broke before it came so far.
+            // It failed before it got that far.
             _ = &mut ours => return,
             () = gate.reached() => {}
         }
@@ -217,7 +224,7 @@ impl Sale {
         let _may_fail = ours.await;
     }
 
-    /// The newest event of that name that is about the play.
+    /// The newest event with that name about this play.
     pub(super) async fn event_of(&self, play: &Play, name: &str) -> Option<Value> {
         let id = play.purchase.clone();
         let payment = self.payments_of(play).await.first().and_then(|payment| payment["id"].as_str().map(str::to_owned));
@@ -233,7 +240,7 @@ impl Sale {
         object["metadata"]["buyer_id"] == play.buyer.id.as_str() && object["metadata"]["course_id"] == play.course_id.as_str()
     }
 
-    /// The seller gives back a part, or all that is left.
+    /// The seller refunds part of it, or everything that is left.
     pub(super) async fn give_back(&self, play: &Play, part: Option<i64>, key: &str) -> Answer {
         let amount = part.map_or(json!({}), |part| json!({"amount": part}));
         let id = play.purchase.as_ref().expect("it was bought");
@@ -272,11 +279,11 @@ impl Scenario for Sale {
             self.seller.token = self.world.log_in(&self.seller).await;
         }
         let (world, number) = (&self.world, self.played);
-        // What an earlier play has broken and did not come to.
+        // Removes faults that an earlier play did not reach.
         world.admin("DELETE", "faults", json!({})).await;
-        let course = world.course(&self.seller, &format!("Course {number}"), 5001, "usd", 33).await;
+        let course = world.course(&self.seller, &format!("Course {number}"), 5001, self.kind.currency(), 33).await;
         let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
-        // Whatever is told is told twice.
+        // Every event is sent twice.
         world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true, "duplicate": 1})).await;
         let mut play = Play {
             buyer,
@@ -297,7 +304,7 @@ impl Scenario for Sale {
             let _may_fail = self.world.tell(event).await;
         } else if self.kind.is_reconciliation() {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-            let _may_fail = reconcile::run(&self.world.payments.reconcile, until).await;
+            let _may_fail = reconcile::handle(&self.world.payments.reconcile, self.kind.asked(), until).await;
         } else if let Some(write) = self.kind.write_that_is_raced() {
             self.race(play, write).await;
         } else {
@@ -309,10 +316,10 @@ impl Scenario for Sale {
         invariants::check_access(self, play, case).await;
     }
 
-    /// The client asks again, Stripe tells again, in another order and twice, and the reconciliation looks.
+    /// The client retries, Stripe sends its events again, in another order and twice, and the reconciliation runs.
     async fn recover(&self, plays: &[Play]) {
         let world = &self.world;
-        // A process that died leaves its lease.
+        // Lets the lease of a dead process expire.
         world.pass(Duration::seconds(40)).await;
         for play in plays {
             let is_request = play.event.is_none() && !self.kind.is_reconciliation();
@@ -323,6 +330,9 @@ impl Scenario for Sale {
             if self.kind.needs_another_card() {
                 let other = self.buy(play, CARD).await;
                 assert_eq!(other.status, 201, "{:?}: another card is another attempt: {}", self.kind, other.body);
+            }
+            if matches!(self.kind, Kind::ReconciledOfferGone | Kind::ReconciledOfferPaid) {
+                self.publish(play, true).await;
             }
             if self.kind.needs_another_page() {
                 let again = self.ask_checkout(play).await;

@@ -1,16 +1,16 @@
-//! What the functions do with a sale, each as one request, one event or one run that can be broken at any of its calls.
+//! The scenarios of a sale: each is one request, event or run that can be broken at any of its calls.
 
-/// Names the scenarios, and lists them.
+/// Defines the scenarios and their list.
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
-        /// One thing that somebody does, or that Stripe tells.
+        /// Something that somebody does, or that Stripe reports.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Kind {
             $($kind),*
         }
 
         impl Kind {
-            /// Every one.
+            /// All of them.
             pub(super) const ALL: &'static [Self] = &[$(Self::$kind),*];
         }
     };
@@ -19,7 +19,7 @@ macro_rules! kinds {
 pub(super) use kinds;
 
 kinds![
-    // A buyer asks.
+    // A buyer's requests.
     FirstPurchase,
     ReturningBuyer,
     LegacyToken,
@@ -41,7 +41,7 @@ kinds![
     DirectCheckout,
     Separate,
     SharedCourse,
-    // And again, after an answer was lost.
+    // Retries after a lost response.
     LostCharge,
     LostAuthentication,
     LostCheckout,
@@ -51,10 +51,10 @@ kinds![
     ForgottenKey,
     ForgottenKeyOfNothing,
     ForgottenKeyOfCheckout,
-    // And at the same moment as something else.
+    // Concurrent requests and events.
     RacingCharges,
     ChargeRacedByItsEvent,
-    // A seller gives back.
+    // Refunds by a seller.
     FullRefund,
     FullRefundOfDirect,
     FullRefundOfSeparate,
@@ -67,7 +67,7 @@ kinds![
     RefundAfterALostOne,
     RacingRefunds,
     RefundRacedByItsEvent,
-    // Stripe tells.
+    // Stripe's events.
     PaymentSucceeded,
     PaymentSucceededOfDirect,
     PaymentSucceededOfSeparate,
@@ -85,6 +85,7 @@ kinds![
     CheckoutAsyncFailed,
     ChargeRefunded,
     ChargeRefundedOfDirect,
+    ChargeUpdated,
     RefundCreated,
     RefundUpdated,
     RefundFailed,
@@ -101,7 +102,7 @@ kinds![
     DisputeOfALostCharge,
     TransferCreated,
     TransferReversed,
-    // The reconciliation runs.
+    // Runs of the reconciliation.
     ReconciledCharge,
     ReconciledAuthentication,
     ReconciledAbandonment,
@@ -111,6 +112,8 @@ kinds![
     ReconciledAfterAFailure,
     ReconciledCheckout,
     ReconciledAbandonedCheckout,
+    ReconciledOfferGone,
+    ReconciledOfferPaid,
     ReconciledTransfer,
     ReconciledForgottenTransfer,
     ReconciledRefusedTransfer,
@@ -132,6 +135,7 @@ kinds![
     BooksOfALostIndex,
     BooksOfALateRefund,
     BooksOfALateRefundFailure,
+    BooksOfAForeignRefund,
     BooksOfALateDispute,
     BooksOfALateWin,
 ];
@@ -155,7 +159,8 @@ impl Kind {
             | RefundOutOfReach
             | DisputeCreatedOfDirect
             | DisputeLostOfDirect
-            | ReconciledOrphanOfDirect => "direct",
+            | ReconciledOrphanOfDirect
+            | BooksOfAForeignRefund => "direct",
             Separate
             | FullRefundOfSeparate
             | PartialRefundOfSeparate
@@ -165,6 +170,7 @@ impl Kind {
             | DisputeLostOfSeparate
             | TransferCreated
             | TransferReversed
+            | ReconciledOfferPaid
             | ReconciledTransfer
             | ReconciledForgottenTransfer
             | ReconciledRefusedTransfer
@@ -173,7 +179,7 @@ impl Kind {
         }
     }
 
-    /// The event that is told, for those that are one.
+    /// The event to deliver, if the scenario is one.
     pub(super) fn event(self) -> Option<&'static str> {
         Some(match self {
             PaymentSucceeded
@@ -190,6 +196,7 @@ impl Kind {
             CheckoutAsyncSucceeded => "checkout.session.async_payment_succeeded",
             CheckoutAsyncFailed => "checkout.session.async_payment_failed",
             ChargeRefunded | ChargeRefundedOfDirect => "charge.refunded",
+            ChargeUpdated => "charge.updated",
             RefundCreated | RefundOutOfReach => "refund.created",
             RefundUpdated => "refund.updated",
             RefundFailed => "refund.failed",
@@ -204,10 +211,11 @@ impl Kind {
         })
     }
 
-    /// The event of the stand-in that is told in another's name: one that it does not send by itself.
+    /// The event of the stand-in from which to derive one that it does not send itself.
     pub(super) fn told_as(self) -> Option<&'static str> {
         match self {
             PaymentProcessing => Some("payment_intent.succeeded"),
+            ChargeUpdated => Some("charge.succeeded"),
             CheckoutAsyncSucceeded => Some("checkout.session.completed"),
             _ => None,
         }
@@ -218,7 +226,18 @@ impl Kind {
         name.starts_with("Reconciled") || name.starts_with("Books")
     }
 
-    /// Which write of the request waits until something else has happened.
+    /// The schedule's event.
+    pub(super) fn asked(self) -> reconcile::Asked {
+        let is_of_pages = matches!(self, ReconciledOfferGone | ReconciledOfferPaid);
+        reconcile::Asked { only: is_of_pages.then_some(reconcile::Only::Offers) }
+    }
+
+    /// The course's currency. Anything but dollars settles in dollars.
+    pub(super) fn currency(self) -> &'static str {
+        if self == BooksOfAForeignRefund { "eur" } else { "usd" }
+    }
+
+    /// The write of the request that is held until something else has happened.
     pub(super) fn write_that_is_raced(self) -> Option<usize> {
         match self {
             RacingCharges | RacingRefunds => Some(0),
@@ -227,7 +246,7 @@ impl Kind {
         }
     }
 
-    /// Whether a day goes by before.
+    /// Whether a day passes first.
     pub(super) fn takes_days(self) -> bool {
         matches!(
             self,
@@ -244,7 +263,7 @@ impl Kind {
         )
     }
 
-    /// Whether the table has lost sales whose sums it still has, and that stay in Stripe's books.
+    /// Whether the table has lost sales that its totals and Stripe's books still include.
     pub(super) fn loses_sales(self) -> bool {
         matches!(self, ReconciledOrphanReturned | ReconciledOrphanReturnedBefore)
     }
@@ -267,19 +286,21 @@ impl Kind {
                 | CheckoutAsyncFailed
                 | ReconciledCheckout
                 | ReconciledAbandonedCheckout
+                | ReconciledOfferGone
+                | ReconciledOfferPaid
                 | BooksOfACheckout
                 | BooksOfALateCheckout
         )
     }
 
-    /// Whether the first card comes to nothing, and another is tried.
+    /// Whether the first card fails and another is tried.
     pub(super) fn needs_another_card(self) -> bool {
         matches!(self, Decline | RefusedToken | PaymentFailed | PaymentCanceled | ReconciledAbandonment)
     }
 
-    /// Whether the hosted page came to nothing, and is asked for again.
+    /// Whether the hosted page fails and is requested again.
     pub(super) fn needs_another_page(self) -> bool {
-        matches!(self, CheckoutExpired | CheckoutAsyncFailed | ReconciledAbandonedCheckout)
+        matches!(self, CheckoutExpired | CheckoutAsyncFailed | ReconciledAbandonedCheckout | ReconciledOfferGone)
     }
 
     pub(super) fn card(self) -> &'static str {
@@ -319,28 +340,28 @@ impl Kind {
         )
     }
 
-    /// What a refund asks for; all that is left where it says nothing.
+    /// The amount of a refund; `None` for everything that is left.
     pub(super) fn refunded_part(self) -> Option<i64> {
         match self {
             FullRefund | FullRefundOfDirect | FullRefundOfSeparate => None,
-            // More than is left, whether that has been heard or not.
+            // More than is left, whether or not that is known here.
             RefundAfterDashboard => Some(5001),
             _ => Some(1234),
         }
     }
 
-    /// How it must end: the purchase's status, what the platform has of 50.01 USD and what sellers have.
+    /// The expected result: the purchase's status, and how much of 50.01 USD the platform and the sellers have.
     ///
-    /// The fee is 33 %: 16.50, and the sellers' part 33.51. Of 12.34 that are given back, 4.07 are the fee's.
+    /// The fee is 33 %: 16.50, and the sellers' part 33.51. Of a refund of 12.34, 4.07 come from the fee.
     pub(super) fn end(self) -> (&'static str, i64, i64) {
         match self {
-            FullRefund | FullRefundOfDirect | FullRefundOfSeparate => ("refunded", 0, 0),
+            FullRefund | FullRefundOfDirect | FullRefundOfSeparate | BooksOfAForeignRefund => ("refunded", 0, 0),
             RefundAfterDashboard => ("partially_refunded", 1650, 2351),
             // Twice 12.34.
             RefundAfterALostOne => ("partially_refunded", 836, 1697),
             kind if kind.is_refund() => ("partially_refunded", 1243, 2524),
             ReconciledPendingRefund => ("partially_refunded", 1243, 2524),
-            // 10.00 in Stripe's dashboard, taken from the seller; the fee stays.
+            // 10.00 refunded in Stripe's Dashboard, from the seller's part; the fee stays.
             ChargeRefunded | ChargeRefundedOfDirect | RefundCreated | BooksOfALateRefund | BooksOfAnUnheardRefund => {
                 ("partially_refunded", 1650, 2351)
             }
@@ -352,16 +373,16 @@ impl Kind {
             | DisputeOfALostCharge
             | BooksOfALateDispute
             | BooksOfAnUnheardDispute => ("disputed", -3351, 3351),
-            // Whose charge it is bears it, and Stripe's fee for it stands in no line.
+            // The charged account bears it. Stripe's dispute fee is on no line.
             DisputeCreatedOfDirect | DisputeLostOfDirect => ("disputed", 1650, -1650),
             DisputeLost | DisputeLostOfSeparate | ReconciledSilentDispute => ("disputed", 0, 0),
-            // 5.00 were taken back from the seller in Stripe's dashboard.
+            // 5.00 were reversed from the seller in Stripe's Dashboard.
             TransferReversed => ("paid", 2150, 2851),
             _ => ("paid", 1650, 3351),
         }
     }
 
-    /// What of it the course's own seller has.
+    /// The part of it that the course's own seller has.
     pub(super) fn of_the_seller(self) -> i64 {
         match self {
             // 60 % of 33.51, to the nearest cent.

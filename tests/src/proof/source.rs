@@ -1,5 +1,5 @@
-//! The calls that the code can make, read from its source: each place that waits for a function which ends in a request to DynamoDB,
-//! SES or Stripe.
+//! The calls that the code can make, read from its source: each place that
+//! waits for a function which ends in a request to DynamoDB, SES or Stripe.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,8 +11,8 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, ExprAwait, ImplItemFn, ItemFn, ItemImpl, ItemMod, Macro, Token, Type};
 
-/// What is no part of the matrix: Secrets Manager, which has tests of its own (`payments/rotation.rs`), and what is below the AWS SDK.
-const NOT_READ: [&str; 3] = ["shared/src/secrets.rs", "shared/src/rotating.rs", "shared/src/transport.rs"];
+/// Not part of the matrix: Secrets Manager, which has its own tests (`payments/rotation.rs`), and what is below the AWS SDK.
+const NOT_READ: [&str; 3] = ["shared/src/settings/secrets.rs", "shared/src/settings/rotating.rs", "shared/src/cloud/transport.rs"];
 
 /// How a function is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,24 +23,24 @@ enum Call {
     Method,
     /// `qualifier::name(…)`, or `name(…)`
     Path(Option<String>),
-    /// What sends a request, in another crate.
+    /// A request, sent by another crate.
     Sends,
 }
 
 /// A place that waits for a call.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    /// Whom it calls.
+    /// The called function.
     pub(super) callee: String,
     call: Call,
     /// Whether another function, which is called here, waits for it.
     pub(super) is_handed_on: bool,
-    /// From the beginning of the call to its `.await`.
+    /// From the start of the call to its `.await`.
     pub(super) lines: RangeInclusive<usize>,
 }
 
 impl Site {
-    /// Whether it is itself what sends a request.
+    /// Whether it sends the request itself.
     pub(super) fn sends(&self) -> bool {
         self.call == Call::Sends
     }
@@ -49,7 +49,7 @@ impl Site {
 /// A function with its sites.
 #[derive(Clone, Debug)]
 pub(super) struct Function {
-    /// From the workspace's root.
+    /// Relative to the workspace's root.
     pub(super) file: String,
     pub(super) name: String,
     /// The type that it is a method of.
@@ -65,7 +65,7 @@ impl Function {
         self.file.split("/src/").next().unwrap_or_default()
     }
 
-    /// Whether a call from `from` may be one of this function.
+    /// Whether a call from `from` may mean this function.
     fn is_meant(&self, from: &Function, site: &Site) -> bool {
         if self.name != site.callee || (self.home() != "shared" && self.home() != from.home()) {
             return false;
@@ -90,14 +90,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
 }
 
-/// The functions' crates, but for some.
+/// The functions' crates, except some.
 pub(super) fn crates_but(left_out: &[&str]) -> Vec<String> {
     let folders = fs::read_dir(root().join("functions")).expect("the folder is there");
     let names = folders.map(|folder| folder.expect("it can be read").file_name().into_string().expect("names are text"));
     names.filter(|name| !left_out.contains(&name.as_str())).collect()
 }
 
-/// All functions of `shared` and of these functions' crates that wait for something.
+/// All functions of `shared` and of these crates that wait for something.
 pub(super) fn read(crates: &[String]) -> Vec<Function> {
     let root = root();
     let mut files = Vec::new();
@@ -132,12 +132,12 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Of the sites of the crates and of all that they lead to: those that end in a request, by function and place in it.
+/// The sites of the crates, and of everything they reach, that end in a request: function and index.
 pub(super) fn that_ask(functions: &[Function], crates: &[String]) -> Vec<(usize, usize)> {
     let meant = |from: usize, site: &Site| -> Vec<usize> {
         (0..functions.len()).filter(|to| functions[*to].is_meant(&functions[from], site)).collect()
     };
-    // Which functions end in a request, and which are reached: until nothing is added.
+    // Finds the functions that end in a request and those that are reached, until nothing is added.
     let mut asking: BTreeSet<usize> = BTreeSet::new();
     let mut reached: BTreeSet<usize> =
         (0..functions.len()).filter(|one| crates.iter().any(|name| functions[*one].home() == format!("functions/{name}"))).collect();
@@ -194,7 +194,7 @@ impl Reader {
         self.functions.extend(self.open.pop());
     }
 
-    /// Notes a call that is waited for, and the calls that it is given to wait for.
+    /// Records a call that is waited for, and the calls passed to it.
     fn wait_for(&mut self, expression: &Expr, lines: &RangeInclusive<usize>, is_handed_on: bool) {
         let (callee, call) = match expression {
             Expr::Call(call) => {
@@ -259,7 +259,7 @@ impl<'ast> Visit<'ast> for Reader {
         visit::visit_expr_await(self, wait);
     }
 
-    /// `tokio::join!` and `tokio::try_join!` wait for what they are given.
+    /// `tokio::join!` and `tokio::try_join!` wait for their arguments.
     fn visit_macro(&mut self, call: &'ast Macro) {
         let name = call.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         if name == "join" || name == "try_join" {

@@ -1,4 +1,4 @@
-//! The state in which a sale's request, event or run finds things.
+//! The initial state for a sale's request, event or run.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
@@ -8,17 +8,17 @@ use time::Duration;
 use super::sale::{CARD, CARD_TO_AUTHENTICATE, Play, Sale};
 use super::scenarios::Kind;
 
-/// Longer than Stripe remembers a key, and than a buyer is waited for.
+/// Longer than Stripe remembers a key, and than the reconciliation waits for a buyer.
 const DAY: Duration = Duration::hours(25);
 
-/// Longer than an hour's books are waited for.
+/// Longer than the reconciliation waits before comparing an hour's books.
 const BOOKS: Duration = Duration::hours(4);
 
 const PAYMENTS: &str = "/v1/payment_intents";
 const SESSIONS: &str = "/v1/checkout/sessions";
 
 impl Sale {
-    /// Brings it about.
+    /// Sets it up.
     pub(super) async fn set_up(&self, play: &mut Play) {
         if self.kind.is_refund() {
             self.before_a_refund(play).await;
@@ -29,7 +29,7 @@ impl Sale {
             let sent = self.event_of(play, self.kind.told_as().unwrap_or(name)).await;
             let mut event = sent.or_else(|| play.event.take()).unwrap_or_else(|| panic!("{:?}: no {name}", self.kind));
             if self.kind.told_as().is_some() {
-                // Stripe sends it where a bank takes its time.
+                // Stripe sends it when a bank is slow.
                 event["type"] = name.into();
                 event["id"] = format!("{}_{name}", event["id"].as_str().expect("an id")).into();
                 if self.kind == Kind::PaymentProcessing {
@@ -73,7 +73,7 @@ impl Sale {
             Kind::SharedCourse => self.share(play).await,
             Kind::LostCharge | Kind::LostAuthentication | Kind::LostCheckout => {
                 self.lost(play).await;
-                // Whoever asked is gone by then.
+                // The lease of that request expires.
                 world.pass(Duration::seconds(40)).await;
             }
             Kind::ForgottenKey | Kind::ForgottenKeyOfCheckout => {
@@ -125,7 +125,8 @@ impl Sale {
             | Kind::PaymentSucceededOfSeparate
             | Kind::PaymentFailed
             | Kind::PaymentProcessing
-            | Kind::PaymentRequiresAction => self.lost(play).await,
+            | Kind::PaymentRequiresAction
+            | Kind::ChargeUpdated => self.lost(play).await,
             Kind::PaymentSucceededAfterItsAnswer => {
                 self.bought(play).await;
             }
@@ -225,7 +226,7 @@ impl Sale {
             }
             Kind::ReconciledAfterAFailure => {
                 self.lost(play).await;
-                // It is due, and too young to be looked for among all payments.
+                // It is due, but too recent to be searched for among all payments.
                 world.pass(Duration::minutes(7)).await;
                 self.stop_payments().await;
                 assert_eq!(world.reconcile().await.repaired, 0);
@@ -240,6 +241,15 @@ impl Sale {
                 assert_eq!(self.ask_checkout(play).await.status, 201);
                 // It is still open then.
                 waits = Duration::hours(24) - Duration::seconds(30);
+            }
+            Kind::ReconciledOfferGone => {
+                assert_eq!(self.ask_checkout(play).await.status, 201);
+                self.publish(play, false).await;
+            }
+            Kind::ReconciledOfferPaid => {
+                assert_eq!(self.ask_checkout(play).await.status, 201);
+                self.pay_session(play).await;
+                self.publish(play, false).await;
             }
             Kind::ReconciledTransfer => self.lost_transfer(play).await,
             Kind::ReconciledForgottenTransfer => {
@@ -334,6 +344,13 @@ impl Sale {
                 }
                 waits = self.heard_late().await;
             }
+            Kind::BooksOfAForeignRefund => {
+                self.bought(play).await;
+                world.deliver().await;
+                assert_eq!(self.give_back(play, None, "all").await.status, 200);
+                world.deliver().await;
+                waits = BOOKS;
+            }
             Kind::BooksOfALateDispute => {
                 self.bought(play).await;
                 world.deliver().await;
@@ -352,7 +369,7 @@ impl Sale {
         }
     }
 
-    /// The reconciliation has run all the time, and there was nothing to be found in the books.
+    /// Earlier runs of the reconciliation found nothing in the books.
     async fn other_runs(&self) {
         let (store, now) = (&self.world.app.store, self.world.app.clock.now());
         let mut progress = store.progress().await.expect("the table").expect("it has run");
@@ -360,7 +377,7 @@ impl Sale {
         assert_eq!(store.save_progress(&mut progress).await.expect("the table"), Written::Yes);
     }
 
-    /// Stripe's events come hours later. Answers how long to wait then.
+    /// Stripe's events arrive hours later. Returns how long to wait then.
     async fn heard_late(&self) -> Duration {
         self.world.pass(BOOKS).await;
         self.world.deliver().await;
@@ -373,7 +390,7 @@ impl Sale {
         self.world.deliver().await;
     }
 
-    /// A card of the platform's that nobody keeps.
+    /// One of the platform's cards that no customer holds.
     async fn new_card(&self) -> String {
         let form = [("type", "card"), ("card[token]", "tok_bypassPending")];
         self.at_stripe("/payment_methods", &form).await["id"].as_str().expect("an id").to_owned()
@@ -386,7 +403,7 @@ impl Sale {
         play.card = card;
     }
 
-    /// Somebody deletes the buyer's customer in the platform's dashboard.
+    /// Somebody deletes the buyer's customer in the platform's Dashboard.
     async fn delete_customer(&self, play: &Play) {
         let list = self.world.stripe("/customers?limit=100", None).await;
         let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
@@ -396,21 +413,19 @@ impl Sale {
         assert_eq!(answer.status().as_u16(), 200);
     }
 
-    /// Has the seller share what the course makes.
+    /// The seller shares the course's revenue.
     async fn share(&self, play: &Play) {
         let partner = self.partner.as_ref().expect("there is one");
-        let payees = json!([{"seller": self.seller.id, "share": 60}, {"seller": partner.id, "share": 40}]);
-        let path = format!("/courses/{}", play.course_id);
-        let answer = self.world.patch(path, json!({"payees": payees})).bearer(&self.seller.token).await;
+        let answer = self.world.share(&play.course_id, &self.seller, &[(&self.seller, 60), (partner, 40)]).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    /// Has Stripe do the work of the next POST to `path` and answer 500, which its key keeps.
+    /// Lets Stripe carry out the next POST to `path` and answer 500, which its key stores.
     async fn store_failure(&self, path: &str) {
         self.world.fault("POST", path, json!({"kind": "status_after", "status": 500})).await;
     }
 
-    /// Stripe is out of order where payments are asked for, for as long as one asks once.
+    /// Stripe fails to create payments during one request's tries.
     async fn stop_payments(&self) {
         let fault = json!({"match": {"method": "POST", "path": PAYMENTS}, "times": 3, "fault": {"kind": "html_503"}});
         self.world.admin("POST", "faults", fault).await;
@@ -428,7 +443,7 @@ impl Sale {
         self.world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
     }
 
-    /// Pays, and nobody hears what came of the seller's transfer.
+    /// Pays, but the response about the seller's transfer is lost.
     async fn lost_transfer(&self, play: &mut Play) {
         self.lost(play).await;
         play.purchase = Some(self.purchase_at_stripe(play).await);
@@ -443,14 +458,20 @@ impl Sale {
         payments.last().and_then(|payment: &Value| payment["metadata"]["purchase_id"].as_str()).expect("it names one").to_owned()
     }
 
-    /// Loses what says whose the payment is.
+    /// Deletes the item that says what the payment belongs to.
     async fn forget_payment(&self, play: &Play) {
         let key = AttributeValue::S(format!("PAYMENT#{}", self.payment(play).await));
         let delete = self.world.database().delete_item().table_name(&self.world.app.config.table_name);
         delete.key("pk", key).key("sk", AttributeValue::S("PAYMENT".to_owned())).send().await.expect("the table can be written");
     }
 
-    /// Loses what says that somebody must look at the purchase.
+    /// Publishes or unpublishes the course.
+    pub(super) async fn publish(&self, play: &Play, published: bool) {
+        let path = format!("/courses/{}", play.course_id);
+        let answer = self.world.patch(path, json!({"published": published})).bearer(&self.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     async fn take_off_the_list(&self, play: &Play) {
         let id = self.purchase_at_stripe(play).await;
         let key = |text: String| AttributeValue::S(text);

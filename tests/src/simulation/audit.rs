@@ -1,30 +1,31 @@
-//! Our books against Stripe's, once everything has come to rest: purchase by purchase, and account by account.
+//! Compares our books with Stripe's once everything has come to rest: purchase by purchase, and account by account.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
-use shared::membership::Subscription;
-use shared::purchase::{ChargeType, DisputeStatus, MovementKind, MovementState, Purchase};
+use shared::domain::charging::ChargeType;
+use shared::domain::membership::{Payment, Subscription};
+use shared::domain::purchase::{DisputeStatus, MovementKind, MovementState, Purchase};
 
 use super::market::Market;
 use super::members_audit;
 use super::members_books::{self, Renewals};
 use crate::harness::World;
 
-/// What Stripe has, by its own lists.
+/// What Stripe has, from its own lists.
 pub(super) struct Stripe {
-    /// With the account; empty is the platform.
+    /// With the account; empty for the platform.
     pub(super) payments: Vec<(String, Value)>,
-    /// With the account, like them.
+    /// With the account, as above.
     pub(super) subscriptions: Vec<(String, Value)>,
-    /// Their invoices, with what paid them, the newest first.
+    /// Their invoices, with their payments, newest first.
     pub(super) invoices: Vec<Value>,
     pub(super) charges: HashMap<String, Value>,
     pub(super) refunds: Vec<Value>,
     disputes: Vec<Value>,
     transfers: Vec<Value>,
     pub(super) fees: HashMap<String, Value>,
-    /// By account and currency: what an account has and what Stripe kept of it.
+    /// By account and currency: the account's balance plus Stripe's fees.
     balances: BTreeMap<(String, String), i64>,
 }
 
@@ -87,7 +88,7 @@ impl Stripe {
         stripe
     }
 
-    /// What a payee's account has of the transfers of a group.
+    /// What a payee's account has kept of a group's transfers.
     pub(super) fn transferred(&self, group: &str, account: Option<&str>) -> i64 {
         let theirs = self.transfers.iter().filter(|transfer| text(&transfer["transfer_group"]) == group);
         let theirs = theirs.filter(|transfer| account.is_none_or(|account| text(&transfer["destination"]) == account));
@@ -96,7 +97,7 @@ impl Stripe {
 }
 
 impl Market {
-    /// Holds everything against everything. Answers what came of the memberships' renewals.
+    /// Compares everything. Returns the outcome of the memberships' renewals.
     pub(super) async fn audit(&self, purchases: &[Purchase], subscriptions: &[Subscription]) -> Renewals {
         let stripe = Stripe::read(self).await;
         let known: BTreeSet<&str> = purchases.iter().map(|purchase| purchase.id.as_str()).collect();
@@ -123,7 +124,7 @@ impl Market {
         theirs.retain(|_, amount| *amount != 0);
         assert_eq!(ours, theirs, "our books and Stripe's, by account and currency");
 
-        // All accounts together have what came from outside, and that is what buyers paid and did not get back.
+        // All accounts together hold what came from outside: what buyers paid and did not get back.
         let books = self.world.books().await;
         let mut outside: BTreeMap<&str, i64> = BTreeMap::new();
         for ((_, currency), amount) in &self.elsewhere {
@@ -144,14 +145,14 @@ impl Market {
         members_books::renewals(&stripe)
     }
 
-    /// Who has paid reads, and nobody else.
+    /// Exactly the buyers who have paid have access.
     async fn check_access(&self, purchases: &[Purchase], stripe: &Stripe) {
         let now = self.world.app.clock.now().unix_timestamp();
         for buyer in &self.buyers {
             for course in &self.courses {
                 let theirs = purchases.iter().filter(|one| one.buyer_id.as_str() == buyer.id && one.course_id.as_str() == course.id);
                 let paid = theirs.filter(|one| is_owned(one, true)).collect::<Vec<_>>();
-                // Who was given all of it back has bought again, perhaps, before the bank sent the refund back.
+                // A buyer who was fully refunded may have bought again before the bank returned the refund.
                 let once = paid.iter().filter(|one| !has_failed_refund(one)).count();
                 assert!(once <= 1, "{} has paid twice for {}: {paid:#?}", buyer.email, course.slug);
                 let reads = paid.iter().any(|one| is_owned(one, self.reads_while_disputed))
@@ -162,15 +163,18 @@ impl Market {
         }
     }
 
-    /// The lines of `/sales` are the sales, and the totals are their sums, with what members paid.
+    /// The lines of `/sales` are the sales, and the totals are their sums plus members' payments.
     async fn check_sales(&self, purchases: &[Purchase], subscriptions: &[Subscription]) {
         for seller in &self.sellers {
             let lines = self.pages("/sales", &seller.person).await;
             let sold = purchases.iter().filter(|one| one.seller_id.as_str() == seller.person.id && one.paid_attempt().is_some());
-            assert_eq!(lines.len(), sold.count(), "{}", seller.person.email);
-            let mut sums: BTreeMap<&str, BTreeMap<&str, i64>> = BTreeMap::new();
+            assert_eq!(lines.len(), sold.clone().count(), "{}", seller.person.email);
+            let mut sums: BTreeMap<String, BTreeMap<&str, i64>> = BTreeMap::new();
+            for (currency, settled) in sold.filter_map(Purchase::settled_sums) {
+                *sums.entry(currency).or_default().entry("stripe_fee").or_default() += settled.stripe_fee;
+            }
             for line in &lines {
-                let of = sums.entry(text(&line["currency"])).or_default();
+                let of = sums.entry(text(&line["currency"]).to_owned()).or_default();
                 let kept = whole(&line["application_fee"]) - whole(&line["application_fee_refunded"]);
                 for (name, amount) in [
                     ("sales", 1),
@@ -186,17 +190,19 @@ impl Market {
             }
             for one in subscriptions.iter().filter(|one| one.seller_id.as_str() == seller.person.id) {
                 for paid in one.payments.iter().filter(|payment| payment.amount > 0).map(|payment| payment.sums(one.charge_type)) {
-                    let of = sums.entry(one.currency.code()).or_default();
+                    let of = sums.entry(one.currency.code().to_owned()).or_default();
                     for (name, amount) in [
                         ("sales", paid.sales),
                         ("gross", paid.gross),
                         ("application_fee", paid.application_fee),
                         ("refunded", paid.refunded),
                         ("net", paid.net),
-                        ("stripe_fee", paid.stripe_fee),
                     ] {
                         *of.entry(name).or_default() += amount;
                     }
+                }
+                for (currency, fee) in one.payments.iter().filter_map(Payment::fee_of_stripe) {
+                    *sums.entry(currency.unwrap_or(one.currency.code()).to_owned()).or_default().entry("stripe_fee").or_default() += fee;
                 }
             }
             let answer = self.world.get("/sales").bearer(&seller.person.token).await.json();
@@ -214,21 +220,20 @@ impl Market {
     }
 }
 
-/// Whether something that was given back has come back.
+/// Whether a refund was returned by the bank.
 fn has_failed_refund(purchase: &Purchase) -> bool {
     purchase.movements().iter().any(|one| one.kind == MovementKind::Refund && one.state == MovementState::Failed)
 }
 
-/// Whether it was paid, and neither given back nor taken back.
+/// Whether it was paid, and neither refunded nor taken back.
 fn is_owned(purchase: &Purchase, while_disputed: bool) -> bool {
     let any = |test: fn(DisputeStatus) -> bool| purchase.disputes().iter().any(|dispute| test(dispute.status));
     purchase.paid_attempt().is_some()
-        && purchase.refunded() < purchase.amount()
-        && !any(|status| status == DisputeStatus::Lost)
+        && purchase.refunded() + purchase.lost() < purchase.amount()
         && (while_disputed || !any(DisputeStatus::is_open))
 }
 
-/// One purchase against what Stripe has of it.
+/// Compares one purchase with Stripe.
 fn check(stripe: &Stripe, purchase: &Purchase) {
     let id = purchase.id.as_str();
     let whose = |message: &str| format!("{message}: {purchase:#?}");
@@ -277,16 +282,16 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
     assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
 
-    // What was asked for here takes everybody's part with it; in the dashboard it is the platform that decides.
+    // Refunds requested here take back everybody's part; in the Dashboard the platform decides.
     let live = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.is_under_way());
     if purchase.charge_type != ChargeType::Direct
-        && live.map(|refund| if refund.body.is_some() { refund.amount } else { 0 }).sum::<i64>() == purchase.amount()
+        && live.map(|refund| if refund.is_ours() { refund.amount } else { 0 }).sum::<i64>() == purchase.amount()
     {
         let theirs: i64 = shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()).map(|(_, amount)| amount).sum();
         assert_eq!(theirs, 0, "{}", whose("payees keep something of what was given back"));
     }
 
-    // Who has what of it, at Stripe.
+    // Who has which part at Stripe.
     let fee = charge["application_fee"].as_str().map(|id| &stripe.fees[id]);
     let (fee_taken, fee_back) = fee.map_or((0, 0), |fee| (whole(&fee["amount"]), whole(&fee["amount_refunded"])));
     let seller = purchase.seller_account.as_str();
@@ -313,7 +318,7 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     }
 }
 
-/// What each account has of a purchase, by our record; the platform's has no name.
+/// What each account has of a purchase, by our record; the platform's name is empty.
 fn shares(purchase: &Purchase) -> BTreeMap<String, i64> {
     let mut shares: BTreeMap<String, i64> = BTreeMap::new();
     if purchase.paid_attempt().is_none() {
@@ -323,8 +328,9 @@ fn shares(purchase: &Purchase) -> BTreeMap<String, i64> {
         for movement in purchase.movements().iter().filter(|one| one.state == MovementState::Done) {
             let share = movement.payee_account.clone().map(|account| shares.entry(account).or_default());
             match (movement.kind, share) {
-                (MovementKind::Transfer, Some(share)) => *share += movement.amount,
-                (MovementKind::Reversal, Some(share)) => *share -= movement.amount,
+                // What was deducted from a transfer before it was made never moved.
+                (MovementKind::Transfer, Some(share)) => *share += purchase.left_to_transfer(movement.number),
+                (MovementKind::Reversal, Some(share)) if !movement.netted => *share -= movement.amount,
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! What goes wrong on the way to DynamoDB and Stripe, and the process that dies.
+//! Faults on the way to DynamoDB and Stripe, and dying processes.
 
 use fastrand::Rng;
 use local::proxy::{Fault as Strike, Gate, Kind};
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::turns;
 use crate::harness::World;
 
-/// One thing that goes wrong while something is done.
+/// A fault during an action.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// Nothing does.
+    /// No fault.
     None,
-    /// At so many calls after the first, so often.
+    /// After skipping some calls, this many times.
     Dynamo { skip: usize, times: usize, kind: Database },
-    /// The same at Stripe, in the words of the stand-in's admin API.
+    /// The same at Stripe, in the format of the stand-in's admin API.
     Stripe { skip: usize, times: usize, effect: Value },
     /// The process dies before it sends this call to DynamoDB.
     KilledAtDynamo(usize),
-    /// And here before it sends this call to Stripe.
+    /// The process dies before it sends this call to Stripe.
     KilledAtStripe(usize),
 }
 
@@ -35,11 +35,11 @@ pub(super) enum Database {
 const DATABASE: [Database; 5] =
     [Database::Drop, Database::LoseAnswer, Database::InternalServerError, Database::Throttle, Database::TransactionConflict];
 
-/// Three times is once more than the clients try again.
+/// Three times is more than the clients retry.
 const OFTEN: [usize; 3] = [1, 1, 3];
 
 impl Fault {
-    /// A fault by chance: at most things, none.
+    /// A random fault; usually none.
     pub(super) fn any(chance: &mut Rng) -> Self {
         let times = OFTEN[chance.usize(..OFTEN.len())];
         match chance.u32(..100) {
@@ -51,13 +51,13 @@ impl Fault {
         }
     }
 
-    /// Whether nothing goes wrong.
+    /// Whether there is no fault.
     pub(super) fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
 
-    /// Does several things at the same time while this goes wrong, and tells what came of each; nothing comes of one whose
-    /// process dies. Whose turn it is is drawn.
+    /// Does several things concurrently with this fault, and returns their results;
+    /// `None` for those whose process died. The seed decides whose turn it is.
     pub(super) async fn strike<T>(
         &self,
         world: &World,
@@ -74,7 +74,7 @@ impl Fault {
         done
     }
 
-    /// Answers the gate at which a process dies.
+    /// Returns the gate at which a process dies.
     async fn arm(&self, world: &World) -> Option<Gate> {
         let held = |proxy: &local::proxy::Proxy, skip: usize| {
             let gate = Gate::new();
@@ -114,7 +114,7 @@ fn effect(chance: &mut Rng) -> Value {
         27..31 => json!({"kind": "html_503"}),
         31..35 => json!({"kind": "status", "status": 429}),
         35..39 => json!({"kind": "truncate"}),
-        // The only one that takes its time: nothing else tells a client that no answer will come.
+        // The only one that takes real time, because only a timeout tells a client that no response will come.
         _ => json!({"kind": "no_answer", "work": chance.bool()}),
     }
 }

@@ -1,44 +1,44 @@
-//! Who sells what to whom, and what is known of it from outside.
+//! The market: sellers, buyers and courses, and what can be seen of it from outside.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use shared::money::Currency;
+use shared::domain::money::Currency;
 use time::OffsetDateTime;
 
 use super::members::Members;
 use super::post::Post;
 use crate::harness::{Person, World};
 
-/// When every simulation begins: 2033-05-18 03:33:20 UTC. DynamoDB deletes by the time of the machine, so it must not be past.
+/// When every simulation begins: 2033-05-18 03:33:20 UTC. DynamoDB expires items by the machine's clock, so it must not be in the past.
 const BEGINNING: i64 = 2_000_000_000;
 
-/// Each buyer buys each course at one market, or tries to: not all of it becomes a purchase.
+/// Each buyer buys, or tries to buy, each course in a market; not every try becomes a purchase.
 const BUYERS: usize = 14;
 const COURSES: usize = 12;
 
-/// What happened, for whoever looks into a failure.
+/// What happened, for investigating failures.
 pub(super) type Diary = Arc<Mutex<Vec<String>>>;
 
-/// A market of its own.
+/// One market.
 pub(super) struct Market {
     pub(super) world: World,
-    /// All that is decided is decided by it.
+    /// The source of all randomness.
     pub(super) chance: Rng,
     pub(super) staff: Person,
     pub(super) sellers: Vec<Seller>,
     pub(super) buyers: Vec<Person>,
     pub(super) courses: Vec<Course>,
-    /// Buyer and course: who has not tried to buy what yet.
+    /// The pairs of buyer and course without an attempt so far.
     pub(super) to_buy: Vec<(usize, usize)>,
-    /// Whether a course can be read while its payment is disputed.
+    /// Whether a course stays readable while its payment is disputed.
     pub(super) reads_while_disputed: bool,
     pub(super) post: Post,
     pub(super) known: Known,
     pub(super) members: Members,
-    /// What other programs charged on these accounts: by account and currency.
+    /// What other programs charged on these accounts, by account and currency.
     pub(super) elsewhere: BTreeMap<(String, String), i64>,
     pub(super) diary: Diary,
 }
@@ -53,26 +53,26 @@ pub(super) struct Course {
     pub(super) id: String,
     pub(super) slug: String,
     pub(super) seller: usize,
-    /// Who has a share in it, the seller among them.
+    /// The payees who share it, including the seller.
     pub(super) payees: Vec<usize>,
     pub(super) currency: Currency,
 }
 
-/// What Stripe has, as far as its events and our answers tell.
+/// What Stripe has, as far as events and our responses tell.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// `cs_…`
     pub(super) sessions: Vec<String>,
-    /// `pi_…` that wait for their buyers.
+    /// `pi_…` waiting for their buyers.
     pub(super) authentications: Vec<String>,
     pub(super) payments: Vec<Payment>,
     /// `re_…`
     pub(super) refunds: Vec<String>,
-    /// `dp_…` with its account, none for the platform's.
+    /// `dp_…` with its account; `None` for the platform's.
     pub(super) disputes: Vec<(String, Option<String>)>,
 }
 
-/// One that took money.
+/// A payment that took money.
 #[derive(Clone, Debug)]
 pub(super) struct Payment {
     pub(super) charge: String,
@@ -86,10 +86,10 @@ pub(super) struct Payment {
 }
 
 impl Market {
-    /// Opens a market: its policies, its people and its courses are drawn by the seed.
+    /// Opens a market. The seed decides its policies, people and courses.
     pub(super) async fn open(seed: u64, diary: Diary) -> Self {
-        // The stand-in lives on this thread, and the SDK draws how long it pauses.
-        local::stripe::seed_ids(seed);
+        // The stand-in runs on this thread, and the SDK's pauses are random.
+        stripe_stand_in::seed_ids(seed);
         fastrand::seed(seed);
         let mut chance = Rng::with_seed(seed);
         let mut either = |one: &'static str, other: &'static str| if chance.bool() { one } else { other };
@@ -100,12 +100,17 @@ impl Market {
             ("DISPUTED_ACCESS", reads_while_disputed),
             ("FEE_FIXED", either("", "usd:30,eur:25,jpy:40")),
             ("FEE_MINIMUM", either("", "usd:100,gbp:80")),
+            // Refunds of any size and number; the caps have their own tests.
+            ("REFUND_MINIMUM", "usd:1,eur:1,gbp:1,jpy:1"),
+            ("REFUNDS_PER_PURCHASE", "30"),
+            ("REFUNDS_PER_DAY", "1000000"),
+            ("REFUND_AMOUNT_PER_DAY", "usd:99999999,eur:99999999,gbp:99999999,jpy:99999999"),
             // Long for a machine that is busy with twelve markets, short for a Stripe that does not answer.
             ("STRIPE_TIMEOUT_MS", "4000"),
         ];
         let beginning = OffsetDateTime::from_unix_timestamp(BEGINNING).expect("it is a time");
         let world = World::seeded(&settings, seed, beginning).await;
-        // Nobody reads it here, and the stand-in of DynamoDB looks through all of it at each write.
+        // Nobody reads the stream here, and DynamoDB's stand-in searches all of it at each write.
         world.end_stream().await;
         let mut market = Self {
             staff: world.staff("staff@example.com").await,
@@ -148,7 +153,7 @@ impl Market {
         self.sellers.push(Seller { person, account, is_connected: true });
     }
 
-    /// Gives a seller terms of their own.
+    /// Gives a seller individual terms.
     pub(super) async fn agree(&self, seller: &Person, terms: Value) {
         let answer = self.world.patch(format!("/admin/users/{}", seller.id), json!({"terms": terms})).bearer(&self.staff.token).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -164,35 +169,38 @@ impl Market {
         let text = |name: &str| course[name].as_str().expect("it is there").to_owned();
         let (id, slug) = (text("id"), text("slug"));
         let mut payees = vec![seller];
-        // Every fourth is shared by three sellers, with an odd cent.
+        // Every fourth course is shared by three sellers, with an odd cent.
         if number % 4 == 3 {
-            let shares: Vec<Value> =
-                (0..3).zip([51, 32, 17]).map(|(payee, share)| json!({"seller": self.sellers[payee].person.id, "share": share})).collect();
-            let answer = self.world.patch(format!("/courses/{slug}"), json!({"payees": shares})).bearer(&self.sellers[seller].person.token);
-            assert_eq!(answer.await.status, 200);
-            payees.extend(0..3);
+            let shares: Vec<_> = (0..3).zip([51, 32, 17]).map(|(payee, share)| (&self.sellers[payee].person, share)).collect();
+            let answer = self.world.share(&slug, &self.sellers[seller].person, &shares).await;
+            // Sellers with direct charges cannot share.
+            match answer.status {
+                200 => payees.extend(0..3),
+                status => assert_eq!(status, 409, "{}", answer.body),
+            }
         }
         self.courses.push(Course { id, slug, seller, payees, currency });
     }
 
-    /// Any price that Stripe charges, the smallest among them.
+    /// Any price that an account in the US can charge, including the smallest.
     pub(super) fn price(&mut self, currency: Currency) -> i64 {
-        if self.chance.u32(..6) == 0 { currency.minimum() } else { self.chance.i64(currency.minimum()..30_000) }
+        let least = currency.least_settled_in(Currency::Usd);
+        if self.chance.u32(..6) == 0 { least } else { self.chance.i64(least..30_000) }
     }
 
-    /// One with a chance of `of`; of the newest twice as likely.
+    /// A random element; half of the time one of the twelve newest.
     pub(super) fn pick<T: Clone>(chance: &mut Rng, all: &[T]) -> Option<T> {
         let newest = all.len().saturating_sub(12);
         let from = if chance.bool() { newest } else { 0 };
         (!all.is_empty()).then(|| all[chance.usize(from..all.len())].clone())
     }
 
-    /// Writes into the diary.
+    /// Adds to the diary.
     pub(super) fn note(&self, what: String) {
         self.diary.lock().expect("nobody panics with it").push(format!("{} {what}", self.world.app.clock.now().unix_timestamp()));
     }
 
-    /// Hears what happened at Stripe.
+    /// Collects what happened at Stripe.
     pub(super) async fn listen(&mut self) {
         for event in self.post.collect(&self.world).await {
             self.members.listen(&event);
@@ -223,7 +231,7 @@ impl Market {
         &self.sellers[course.seller]
     }
 
-    /// Whether Stripe lets the platform at what an account has.
+    /// Whether the platform has access to an account.
     pub(super) fn is_within_reach(&self, account: Option<&str>) -> bool {
         account.is_none_or(|account| self.sellers.iter().any(|seller| seller.account == account && seller.is_connected))
     }

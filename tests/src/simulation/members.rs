@@ -1,9 +1,9 @@
-//! Memberships: what sellers offer, and what buyers, their cards and the months make of it.
+//! Memberships: sellers' offers, and what buyers, their cards and time do with them.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::money::Currency;
+use shared::domain::money::Currency;
 use time::Duration;
 
 use super::faults::Fault;
@@ -24,15 +24,15 @@ const CARDS: [&str; 8] = [
 /// What is known of memberships from outside.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// `sub_…` with its account, none for the platform's.
+    /// `sub_…` with its account; `None` for the platform's.
     subscriptions: Vec<(String, Option<String>)>,
-    /// Payments that are no purchase's.
+    /// Payments that belong to no purchase.
     payments: Vec<Payment>,
     /// Buyer and seller of each invoice that was ever paid.
     pub(super) paid: BTreeSet<(String, String)>,
 }
 
-/// One that took money for an invoice.
+/// An invoice's payment that took money.
 #[derive(Clone, Debug)]
 struct Payment {
     charge: String,
@@ -43,7 +43,7 @@ struct Payment {
 }
 
 impl Members {
-    /// Hears an event.
+    /// Processes an event.
     pub(super) fn listen(&mut self, event: &Value) {
         let object = &event["data"]["object"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -67,7 +67,7 @@ impl Members {
 }
 
 impl Market {
-    /// A seller offers a membership, at other prices than before, or none any more.
+    /// A seller offers a membership, changes its prices, or ends it.
     pub(super) async fn offer(&mut self) {
         let place = self.chance.usize(..self.sellers.len());
         let ends = self.chance.u32(..10) == 0;
@@ -98,7 +98,10 @@ impl Market {
     pub(super) async fn subscribe(&mut self) {
         let (buyer, seller) = (self.chance.usize(..self.buyers.len()), self.chance.usize(..self.sellers.len()));
         let card = (self.chance.u32(..4) != 0).then(|| one_of(&mut self.chance, &CARDS));
-        let body = json!({"interval": self.interval(), "payment_method": card});
+        let mut body = json!({"interval": self.interval()});
+        if let Some(card) = card {
+            body["payment_method"] = card.into();
+        }
         let path = format!("{}/subscribe", self.membership(seller));
         let what = format!("buyer {buyer} subscribes to seller {seller}");
         let answers = self.click(what, &path, &body, &self.buyers[buyer].token.clone(), self.sellers[seller].is_connected).await;
@@ -116,7 +119,7 @@ impl Market {
         if self.chance.u32(..3) == 0 { "year" } else { "month" }
     }
 
-    /// Somebody changes one of the subscriptions that they have.
+    /// Somebody changes one of their subscriptions.
     pub(super) async fn change_a_subscription(&mut self) {
         let buyer = self.chance.usize(..self.buyers.len());
         let token = self.buyers[buyer].token.clone();
@@ -131,13 +134,13 @@ impl Market {
             3..6 => ("resume", json!({"payment_method": one_of(&mut self.chance, &CARDS)})),
             _ => ("switch", json!({"interval": self.interval()})),
         };
-        // Of an account that cannot be reached, nothing can be changed.
+        // Nothing can be changed on an account that is out of reach.
         let is_connected =
             self.sellers.iter().any(|seller| Some(seller.person.id.as_str()) == view["seller_id"].as_str() && seller.is_connected);
         self.click(format!("buyer {buyer} {what}s {id}"), &format!("/subscriptions/{id}/{what}"), &body, &token, is_connected).await;
     }
 
-    /// Asks once or more at the same time; what was answered with success.
+    /// Sends one or more concurrent requests. Returns the successful responses.
     async fn click(&mut self, what: String, path: &str, body: &Value, token: &str, is_connected: bool) -> Vec<Value> {
         let clicks = [1, 1, 1, 2, 3][self.chance.usize(..5)];
         let fault = Fault::any(&mut self.chance);
@@ -153,7 +156,7 @@ impl Market {
         answers.iter().filter(|answer| answer.status < 300).map(crate::harness::Answer::json).collect()
     }
 
-    /// Another card pays a subscription from now on, or it ends at once: in Stripe's Dashboard.
+    /// In Stripe's Dashboard, another card starts to pay for a subscription, or it ends at once.
     pub(super) async fn change_in_the_dashboard(&mut self) {
         let Some((id, account)) = Self::pick(&mut self.chance, &self.members.subscriptions) else { return };
         if !self.is_within_reach(account.as_deref()) {
@@ -187,7 +190,7 @@ impl Market {
         self.note(format!("dashboard: refund of a membership {answer}"));
     }
 
-    /// Renewals come due. The reconciliation runs all the time, as it does; most events arrive.
+    /// Renewals come due. The reconciliation keeps running, and most events arrive.
     pub(super) async fn a_month(&mut self) {
         self.note("a month passes".to_owned());
         for _ in 0..31 {

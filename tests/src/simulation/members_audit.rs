@@ -1,24 +1,24 @@
-//! Our record of memberships against Stripe's subscriptions and invoices.
+//! Compares our records of memberships with Stripe's subscriptions and invoices.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shared::membership::{Interval, Status, Subscription};
-use shared::purchase::ChargeType;
+use shared::domain::charging::ChargeType;
+use shared::domain::membership::{Interval, Status, Subscription};
 
 use super::audit::{Stripe, text, whole};
 
-/// For how long a member reads on while a renewal is not paid, in seconds.
+/// How long a member keeps access while a renewal is unpaid, in seconds.
 const GRACE: i64 = 7 * 24 * 60 * 60;
 
-/// Each subscription at Stripe is on record as it is there, and everything on record is at Stripe.
+/// Each subscription at Stripe matches its record, and everything on record is at Stripe.
 pub(super) fn check(stripe: &Stripe, records: &[Subscription]) {
     for (account, at_stripe) in &stripe.subscriptions {
         let id = text(&at_stripe["metadata"]["subscription_id"]);
         let record = records.iter().find(|record| record.id.as_str() == id);
         let record = record.unwrap_or_else(|| panic!("{} is a subscription without a record", at_stripe["id"]));
         if record.status == Status::Failed && record.stripe_id.is_none() {
-            // It was taken back before it was heard of again.
+            // It was withdrawn before its creation became known.
             let is_over = ["canceled", "incomplete_expired"].contains(&text(&at_stripe["status"]));
             assert!(is_over && invoices(stripe, at_stripe).all(|invoice| invoice["status"] == "void"), "{record:#?}, {at_stripe:#}");
             continue;
@@ -41,7 +41,7 @@ pub(super) fn check(stripe: &Stripe, records: &[Subscription]) {
 fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
     let whose = |message: &str| format!("{message}: {record:#?}, {at_stripe:#}");
     let status = match text(&at_stripe["status"]) {
-        "active" => Status::Active,
+        "active" | "trialing" => Status::Active,
         "past_due" => Status::PastDue,
         "canceled" => Status::Canceled,
         "incomplete_expired" => Status::Failed,
@@ -67,7 +67,7 @@ fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
     let ids: BTreeSet<&str> = record.payments.iter().map(|payment| payment.invoice.as_str()).collect();
     assert_eq!(ids, paid.iter().map(|invoice| text(&invoice["id"])).collect(), "{}", whose("the invoices that were paid"));
     assert_eq!(ids.len(), record.payments.len(), "{}", whose("an invoice is on record twice"));
-    // Who switches there and back is invoiced for the difference, which may be nothing, of a period that was paid.
+    // Switching there and back is invoiced for the difference, possibly zero, within a period that was already paid.
     let begun = paid.iter().filter(|invoice| invoice["billing_reason"] != "subscription_update");
     let periods: Vec<i64> = begun.filter_map(|invoice| period_end(invoice)).collect();
     assert_eq!(BTreeSet::from_iter(&periods).len(), periods.len(), "{}", whose("a period was charged twice"));
@@ -98,12 +98,12 @@ fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
     }
 }
 
-/// A subscription's invoices, the newest first.
+/// A subscription's invoices, newest first.
 pub(super) fn invoices<'a>(stripe: &'a Stripe, subscription: &'a Value) -> impl Iterator<Item = &'a Value> {
     stripe.invoices.iter().filter(|invoice| invoice["parent"]["subscription_details"]["subscription"] == subscription["id"])
 }
 
-/// What took the money for an invoice.
+/// The payment that took the money for an invoice.
 pub(super) fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a Value> {
     let payments = invoice["payments"]["data"].as_array().expect("it is expanded");
     let paid = payments.iter().find(|payment| payment["status"] == "paid")?;
@@ -111,16 +111,16 @@ pub(super) fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a 
     stripe.payments.iter().map(|(_, payment)| payment).find(|payment| payment["id"] == *id)
 }
 
-/// When the period ends that an invoice pays for; none where it only credits and debits what was paid before.
+/// The end of the period that an invoice pays for; `None` if it only prorates earlier payments or is free.
 fn period_end(invoice: &Value) -> Option<i64> {
     let lines = invoice["lines"]["data"].as_array().expect("a list");
     let is_proration = |line: &Value| {
         ["subscription_item_details", "invoice_item_details"].iter().any(|details| line["parent"][*details]["proration"] == true)
     };
-    lines.iter().filter(|line| !is_proration(line)).map(|line| whole(&line["period"]["end"])).max()
+    lines.iter().filter(|line| whole(&line["amount"]) > 0 && !is_proration(line)).map(|line| whole(&line["period"]["end"])).max()
 }
 
-/// Whether a buyer's subscriptions open a seller's courses, by what docs/memberships.md says and Stripe has.
+/// Whether a buyer's subscriptions open a seller's courses, according to docs/memberships.md and Stripe.
 pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> bool {
     let of = |subscription: &Value| subscription["metadata"]["buyer_id"] == buyer && subscription["metadata"]["seller_id"] == seller;
     stripe.subscriptions.iter().map(|(_, subscription)| subscription).filter(|one| of(one)).any(|subscription| {
@@ -137,7 +137,8 @@ pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> boo
         };
         let renews = match text(&subscription["status"]) {
             "past_due" => true,
-            "active" => subscription["cancel_at_period_end"] == false,
+            // A switch is waiting for the end of the paid period.
+            "active" | "trialing" => subscription["cancel_at_period_end"] == false,
             _ => false,
         };
         let has_grace = renews && paid.first().is_some_and(|(_, given_back)| !given_back);
@@ -145,7 +146,7 @@ pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> boo
     })
 }
 
-/// What each account has of a subscription's payments, by our record: account, currency and amount. The platform's has no name.
+/// What each account has of a subscription's payments, by our record: account, currency and amount. The platform's name is empty.
 pub(super) fn shares(record: &Subscription) -> Vec<(String, String, i64)> {
     let currency = record.currency.code().to_owned();
     let all = record.payments.iter().flat_map(|payment| {

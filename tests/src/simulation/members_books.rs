@@ -1,4 +1,4 @@
-//! The ledger's lines of memberships and the platform's part of them, against Stripe's invoices and refunds.
+//! Compares the ledger's lines of memberships, and the platform's share, with Stripe's invoices and refunds.
 
 use serde_json::Value;
 use shared::store::books::{Line, LineKind};
@@ -6,16 +6,16 @@ use shared::store::books::{Line, LineKind};
 use super::audit::{Stripe, text, whole};
 use super::members_audit::{invoices, payment_of};
 
-/// What came of the renewals, at Stripe.
+/// The outcome of the renewals, at Stripe.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Renewals {
-    /// Paid, at the first try or a later one.
+    /// Paid, at the first attempt or a later one.
     pub(super) paid: usize,
-    /// Not paid at the first try, whatever became of them.
+    /// Not paid at the first attempt, whatever happened later.
     pub(super) failed: usize,
 }
 
-/// Each paid invoice and each refund of one is a line of the ledger, and no other is.
+/// Each paid invoice and each of its refunds has a ledger line, and there are no others.
 pub(super) fn check_ledger(stripe: &Stripe, ledger: &[Line]) {
     let mut expected = Vec::new();
     for (account, subscription) in &stripe.subscriptions {
@@ -44,8 +44,8 @@ pub(super) fn check_ledger(stripe: &Stripe, ledger: &[Line]) {
     assert_eq!(ours, expected, "the ledger's lines of memberships, and what Stripe has");
 }
 
-/// The platform's part of a subscription's newest invoice is the percentage that Stripe has of it, rounded half up. A switch sets another
-/// percentage, and makes an invoice: older ones had what was agreed then.
+/// The platform's share of a subscription's newest invoice is the percentage that Stripe has, rounded half
+/// up. A switch sets a new percentage and creates an invoice, so older invoices may have other percentages.
 pub(super) fn check_fees(stripe: &Stripe) {
     for (_, subscription) in &stripe.subscriptions {
         let Some(invoice) = invoices(stripe, subscription).find(|invoice| invoice["status"] == "paid") else { continue };

@@ -1,4 +1,4 @@
-//! Stripe's events on their way to us: late, in any order, and more than once.
+//! Delivers Stripe's events: late, in any order, and repeatedly.
 
 use ring::hmac;
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use crate::harness::{Answer, World};
 /// An event that may be delivered.
 #[derive(Clone, Debug)]
 pub(super) struct Letter {
-    /// What it is, for the diary.
+    /// The type, for the diary.
     pub(super) kind: String,
     body: String,
-    /// Of a connected account.
+    /// Whether it is a connected account's.
     is_connect: bool,
 }
 
-/// The events that wait, and some that were delivered and may come again.
+/// The events that are waiting, and some delivered ones that may be repeated.
 #[derive(Debug, Default)]
 pub(super) struct Post {
     seen: u64,
@@ -24,7 +24,7 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// Takes in what has happened at Stripe since the last time, oldest first; those that Stripe sends will be delivered.
+    /// Collects what has happened at Stripe since the last call, oldest first. Events that Stripe sends are queued for delivery.
     pub(super) async fn collect(&mut self, world: &World) -> Vec<Value> {
         let answer = world.admin("GET", &format!("events?since={}", self.seen), json!({})).await;
         self.seen = answer["last"].as_u64().expect("a number");
@@ -32,7 +32,7 @@ impl Post {
         events.reverse();
         for event in &mut events {
             let deliveries = event.as_object_mut().and_then(|event| event.remove("deliveries")).unwrap_or_default();
-            // Of an account that has taken its access away, nothing is sent.
+            // Nothing is sent for an account that has revoked access.
             if deliveries.as_array().is_some_and(|deliveries| !deliveries.is_empty()) {
                 self.waiting.push(Letter {
                     kind: event["type"].as_str().unwrap_or_default().to_owned(),

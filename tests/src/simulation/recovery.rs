@@ -1,22 +1,22 @@
-//! When nothing goes wrong any more: Stripe delivers what waits, the reconciliation runs, and everything comes to rest.
+//! Recovery: nothing goes wrong any more, Stripe delivers what is waiting, the reconciliation runs, and everything comes to rest.
 
 use serde_json::Value;
-use shared::ids::{PurchaseId, SubscriptionId};
-use shared::membership::Subscription;
-use shared::purchase::{MovementState, Purchase};
+use shared::domain::ids::{PurchaseId, SubscriptionId};
+use shared::domain::membership::Subscription;
+use shared::domain::purchase::{MovementState, Purchase};
 use time::Duration;
 
 use super::market::Market;
 use crate::harness::Person;
 
-/// Eight days: the longest that anything waits is a refusal's twelve hours, and a pending refund's day.
+/// Eight days. The longest waits are twelve hours after a refusal and a day for a pending refund.
 const ROUNDS: usize = 32;
 
-/// What an account has beside: more than any reversal takes back.
+/// Additional funds of each account: more than any reversal takes.
 const FUNDS: i64 = 50_000_000;
 
 impl Market {
-    /// Gives everybody the time, the events and the funds that they lack, until nothing is open. Answers the purchases.
+    /// Gives everybody the time, events and funds they need until nothing is open. Returns the purchases.
     pub(super) async fn recover(&mut self) -> Vec<Purchase> {
         self.note("from here on nothing goes wrong".to_owned());
         for place in 0..self.sellers.len() {
@@ -37,7 +37,7 @@ impl Market {
             let purchases = self.purchases().await;
             left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
             let waiting = self.subscriptions().await.iter().filter(|one| one.status.is_open() && !one.status.runs()).count();
-            // Two quiet rounds more, in which the last hours' books are compared.
+            // Two more quiet rounds, in which the last hours' books are compared.
             if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
                 return purchases;
             }
@@ -45,8 +45,8 @@ impl Market {
         panic!("{} purchases do not come to rest: {:#?}; {:?} wait", left.len(), left.first(), self.post.waiting.len());
     }
 
-    /// Each account's owner sells something else as well, and the platform has funds of its own: so that what is to be taken back
-    /// or given again can be.
+    /// Account owners sell other things too, and the platform has its own
+    /// funds. So there is enough for what must be taken back or paid again.
     async fn add_funds(&mut self) {
         let accounts = self.sellers.iter().map(|seller| Some(seller.account.clone())).chain([None]).collect::<Vec<_>>();
         for account in accounts {
@@ -55,7 +55,7 @@ impl Market {
                     ("amount", FUNDS.to_string()),
                     ("currency", currency.to_owned()),
                     ("payment_method", "pm_card_bypassPending".to_owned()),
-                    ("payment_method_types[]", "card".to_owned()),
+                    ("allowed_payment_method_types[]", "card".to_owned()),
                     ("confirm", "true".to_owned()),
                 ];
                 let made = self.world.in_dashboard("/payment_intents", account.as_deref(), &form).await;
@@ -80,7 +80,7 @@ impl Market {
         }
     }
 
-    /// All purchases, as their buyers see that they have them.
+    /// All purchases that their buyers can see.
     async fn purchases(&self) -> Vec<Purchase> {
         let mut all = Vec::new();
         for buyer in &self.buyers {
@@ -92,7 +92,7 @@ impl Market {
         all
     }
 
-    /// All subscriptions, as their buyers see that they have them.
+    /// All subscriptions that their buyers can see.
     pub(super) async fn subscriptions(&self) -> Vec<Subscription> {
         let mut all = Vec::new();
         for buyer in &self.buyers {
@@ -104,7 +104,7 @@ impl Market {
         all
     }
 
-    /// All items of a list of the API.
+    /// All items of one of the API's lists.
     pub(super) async fn pages(&self, path: &str, reader: &Person) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -121,6 +121,9 @@ impl Market {
 }
 
 fn is_at_rest(purchase: &Purchase) -> bool {
-    let moves = purchase.movements().iter().any(|movement| matches!(movement.state, MovementState::Planned | MovementState::Pending));
+    let moves = purchase
+        .movements()
+        .iter()
+        .any(|movement| matches!(movement.state, MovementState::Waiting | MovementState::Planned | MovementState::Pending));
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }

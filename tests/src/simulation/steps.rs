@@ -20,7 +20,7 @@ const BAD_CARDS: [&str; 5] = [
 const AUTHENTICATED_CARDS: [&str; 3] =
     ["pm_card_threeDSecure2Required", "pm_card_threeDSecureRequired", "pm_card_threeDSecureRequiredChargeDeclined"];
 
-/// A month passes after one step in so many.
+/// A month passes after about one in this many steps.
 const A_MONTH: u32 = 400;
 
 pub(super) fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
@@ -62,7 +62,7 @@ impl Market {
     }
 
     async fn buy(&mut self) {
-        // Somebody new, or somebody who has tried before.
+        // A new pair of buyer and course, or one that was tried before.
         let again = self.chance.u32(..4) == 0 || self.to_buy.is_empty();
         let (buyer, course) = match self.to_buy.pop() {
             Some(pair) if !again => pair,
@@ -80,12 +80,14 @@ impl Market {
         let clicks = [1, 1, 1, 1, 1, 2, 2, 3][self.chance.usize(..8)];
         let fault = Fault::any(&mut self.chance);
         let mut body = json!({"course_id": self.courses[course].id});
-        body["payment_method"] = card.into();
+        if let Some(card) = card {
+            body["payment_method"] = card.into();
+        }
         let token = &self.buyers[buyer].token;
         let click = |_| self.world.post("/courses/charge", body.clone()).bearer(token).into_future();
         let answers = fault.strike(&self.world, &mut self.chance, (0..clicks).map(click)).await;
         self.note(format!("buyer {buyer} buys course {course} with {card:?}, {clicks} clicks, {fault:?}: {}", told(&answers)));
-        // Stripe refuses to pay an account that has taken its access away, before its event has told us.
+        // Stripe refuses transfers to an account that revoked access before we have received the event.
         let everyone_is_connected = self.courses[course].payees.iter().all(|&payee| self.sellers[payee].is_connected);
         for answer in answers.into_iter().flatten() {
             if answer.status != 502 || everyone_is_connected {
@@ -102,7 +104,7 @@ impl Market {
         }
     }
 
-    /// No 5xx where nothing went wrong.
+    /// There is no 5xx without a fault.
     pub(super) fn check(&self, answer: &Answer, fault: &Fault) {
         assert!(answer.status < 500 || !fault.is_none(), "{} {}", answer.status, answer.body);
     }
@@ -145,12 +147,12 @@ impl Market {
         let answers = fault.strike(&self.world, &mut self.chance, (0..clicks).map(click)).await;
         self.note(format!("refund {} of {}, {clicks} clicks, {fault:?}: {}", body, payment.purchase, told(&answers)));
         for answer in answers.iter().flatten() {
-            // 502 is also what Stripe's refusal is told as: it has given the money back already, say.
+            // Stripe's refusals are 502 too, for example if the money was already refunded.
             assert!(answer.status < 500 || answer.status == 502 || !fault.is_none(), "{} {}", answer.status, answer.body);
         }
     }
 
-    /// A part of a payment, more than all of it, or all that is left.
+    /// Part of a payment, more than all of it, or everything that is left.
     fn part(&mut self, payment: &Payment) -> Option<i64> {
         match self.chance.u32(..8) {
             ..3 => None,
@@ -171,7 +173,7 @@ impl Market {
         self.note(format!("dashboard: refund {answer}"));
     }
 
-    /// Gives a part of a charge back, or all of it, in Stripe's Dashboard: where there is a fee or a transfer, with it or without.
+    /// Refunds a charge in part or in full in Stripe's Dashboard. If there is a fee or a transfer, returns it or not.
     pub(super) async fn give_back(&mut self, charge: &str, account: Option<&str>, part: Option<i64>, has: (bool, bool)) -> String {
         let (has_fee, has_transfer) = has;
         let mut form = vec![("charge", charge.to_owned())];
@@ -228,7 +230,7 @@ impl Market {
         let fault = Fault::any(&mut self.chance);
         let run = |_| async {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
-            reconcile::run(&self.world.payments.reconcile, until).await
+            reconcile::handle(&self.world.payments.reconcile, reconcile::Asked::default(), until).await
         };
         let reports = fault.strike(&self.world, &mut self.chance, (0..runs).map(run)).await;
         self.note(format!("{runs} reconciliations, {fault:?}: {reports:?}"));
@@ -247,7 +249,7 @@ impl Market {
             self.link_again(place).await;
             return;
         }
-        // Here, or in Stripe's dashboard.
+        // Here or in Stripe's Dashboard.
         if self.chance.bool() {
             let fault = Fault::any(&mut self.chance);
             let ask = self.world.delete("/users/me/stripe").bearer(&person.token).into_future();
@@ -258,16 +260,16 @@ impl Market {
                 return;
             }
         }
-        // Where it is not known how that ended, the dashboard does it.
+        // If the outcome is unknown, the Dashboard does it.
         let answer = attempt(&self.world, &format!("accounts/{account}/deauthorize"), &json!({})).await;
         self.note(format!("seller {place} takes the platform's access away: {answer}"));
         self.sellers[place].is_connected = false;
     }
 
-    /// Links the account that a seller had.
+    /// Links a seller's previous account again.
     pub(super) async fn link_again(&mut self, place: usize) {
         let person = self.sellers[place].person.clone();
-        // What Stripe had to say of the old link arrives first, or after it, by chance: it must not undo the new one.
+        // Stripe's event about the old link arrives before or after this, at random. It must not undo the new link.
         let account = self.world.link_by(&person, "/users/authorize", Some(&self.sellers[place].account)).await;
         assert_eq!(account, self.sellers[place].account);
         self.sellers[place].is_connected = true;
@@ -292,7 +294,7 @@ impl Market {
         self.agree(&self.sellers[place].person.clone(), terms).await;
     }
 
-    /// Somebody reads a course, which must be paid for then.
+    /// Somebody opens a course, which works only if it is paid.
     async fn look(&mut self) {
         let (buyer, course) = (self.chance.usize(..self.buyers.len()), self.chance.usize(..self.courses.len()));
         let (buyer, course) = (&self.buyers[buyer], &self.courses[course]);
@@ -314,7 +316,7 @@ impl Market {
         assert!(is_member || !theirs.is_empty(), "{} reads {} and has not paid for it", buyer.email, course.slug);
     }
 
-    /// One event arrives, or one that did arrives again, or two at the same time.
+    /// One event arrives, or a delivered one is repeated, or two arrive concurrently.
     pub(super) async fn deliver_one(&mut self) {
         let again = self.chance.u32(..10) == 0;
         let letters = if again { &self.post.delivered } else { &self.post.waiting };
@@ -335,7 +337,7 @@ impl Market {
         if acknowledged && !again {
             let letter = self.post.waiting.swap_remove(place);
             self.post.delivered.push(letter);
-            // A few are enough to come again.
+            // A few are enough to repeat.
             if self.post.delivered.len() > 100 {
                 self.post.delivered.remove(0);
             }
@@ -359,7 +361,7 @@ fn short_text(text: &str) -> String {
     text.chars().take(160).collect()
 }
 
-/// Has the stand-in do something that it may refuse: a session that has expired is not paid.
+/// Asks the stand-in for something it may refuse, such as paying an expired session.
 async fn attempt(world: &World, path: &str, body: &Value) -> String {
     let url = format!("{}/_admin/{path}", world.stripe_proxy.url());
     let request = world.app.http.post(url).header("content-type", "application/json").body(body.to_string());

@@ -1,5 +1,5 @@
-//! Who goes on, where several do something at the same time: one of them, to one of its next calls, where it waits for its
-//! next turn. So that a race that ended badly ends so again.
+//! Decides whose turn it is when several things happen concurrently. One of them runs up to one of
+//! its next calls and waits there for its next turn. So a race that ended badly can be repeated.
 
 use std::pin::Pin;
 
@@ -9,18 +9,18 @@ use tokio::select;
 
 use crate::harness::World;
 
-/// How many calls one makes at most in a turn, of the two kinds: a purchase makes some five at DynamoDB and two at Stripe.
+/// How many calls, of each kind, one makes at most per turn. A purchase makes about five to DynamoDB and two to Stripe.
 const CALLS: usize = 4;
 
-/// One who does something.
+/// One of the concurrent actions.
 struct Runner<F> {
     place: usize,
     work: Pin<Box<F>>,
-    /// Where a call of it waits.
+    /// The gate where one of its calls is held.
     held: Option<Gate>,
 }
 
-/// Does all of it, and tells what came of each: none of one that comes to the gate of `death`.
+/// Runs all of them and returns their results; `None` for one that reaches the gate of `death`.
 pub(super) async fn take<F: Future>(
     world: &World,
     chance: &mut Rng,
@@ -34,7 +34,7 @@ pub(super) async fn take<F: Future>(
         let mut runner = runners.swap_remove(chance.usize(..runners.len()));
         let turn = Gate::new();
         let proxy = if chance.u32(..3) == 0 { &world.stripe_proxy } else { &world.proxy };
-        // Who is alone goes on to the end.
+        // A single remaining one runs to the end.
         if !runners.is_empty() {
             proxy.inject(Fault::hold(&turn).skip(chance.usize(..CALLS)));
         }

@@ -1,4 +1,4 @@
-//! Subscriptions in a test clock's time, with everything that can come of them.
+//! Subscriptions on a test clock, with everything that can happen to them.
 
 use reqwest::Method;
 
@@ -70,7 +70,7 @@ async fn subscriptions(stripe: &mut Stripe, account: Option<&str>, seller: &str)
     stripe.post(account, &path, &[change[0], ("items[0][price]", &prices[0])]).await;
     stripe.post(account, &path, &[("cancel_at_period_end", "true"), ("cancellation_details[feedback]", "unused")]).await;
     stripe.post(account, &path, &[("cancel_at_period_end", "false")]).await;
-    // Expensive enough to need a card again.
+    // Expensive enough that the card must pay again.
     stripe
         .post(account, &path, &[("items[0][id]", item.as_str()), ("items[0][quantity]", "20"), ("proration_behavior", "always_invoice")])
         .await;

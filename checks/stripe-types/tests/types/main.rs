@@ -1,16 +1,16 @@
-//! Drives the stand-in through all that it offers and reads everything that it answers with async-stripe's types.
+//! Uses every feature of the stand-in and parses all of its responses with async-stripe's types.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod billing;
 mod strict;
 
-use local::stripe::{Options, StandIn, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 use strict::Checked;
+use stripe_stand_in::{Options, StandIn, start};
 
-/// A stand-in whose every answer is checked.
+/// A stand-in whose responses are all checked.
 struct Stripe {
     stand_in: StandIn,
     http: reqwest::Client,
@@ -86,7 +86,7 @@ async fn every_answer_is_of_the_type_that_stripe_specifies() {
     lists(&mut stripe, &seller).await;
     stripe.call(Method::DELETE, None, &format!("/v1/customers/{customer}"), &[]).await;
     stripe.get(None, "/v1/events?limit=5").await;
-    // What follows a disconnection can only be seen on its way to the webhook.
+    // Events after a disconnection can only be seen on their way to the webhook.
     stripe.admin(&format!("accounts/{seller}/deauthorize"), json!({})).await;
     let url = format!("{}/_admin/events?account={seller}", stripe.stand_in.url());
     let events: Value = serde_json::from_str(&stripe.http.get(url).send().await.unwrap().text().await.unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Reads an object with the type of its name, and compares what the type kept with what was sent.
+//! Parses an object with the type of its name, and compares the parsed fields with the sent ones.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use stripe_types::{List, SearchList};
 
-/// Fields that Stripe sends and its specification leaves out, or that the crate has no field for.
+/// Fields that Stripe sends although its specification or the crate lacks them.
 const UNSPECIFIED: [&str; 2] = ["object", "total_count"];
 
 /// What has been checked.
@@ -21,7 +21,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Checks an answer: an object, or a page of them.
+    /// Checks a response: an object or a page of objects.
     pub fn answer(&mut self, value: &Value) {
         let name = value["object"].as_str().unwrap_or_default().to_owned();
         let faults = match name.as_str() {
@@ -90,7 +90,7 @@ impl Checked {
     }
 }
 
-/// What async-stripe logs while it reads: a value that is in none of its enums is no error to it, only a warning.
+/// What async-stripe logs while parsing. For a value that its enums lack, it only logs a warning.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<Vec<u8>>>);
 
@@ -119,8 +119,7 @@ impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Warnings {
     }
 }
 
-/// What is wrong with an object: it cannot be read, has a value that the specification does not know, or has a field
-/// that it does not know.
+/// What is wrong with an object: it cannot be parsed, or has an unknown value or field.
 fn read<T: DeserializeOwned + Serialize>(value: &Value) -> Vec<String> {
     let warnings = Warnings::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(warnings.clone()).finish();
@@ -136,7 +135,7 @@ fn read<T: DeserializeOwned + Serialize>(value: &Value) -> Vec<String> {
     faults
 }
 
-/// Fields with a value that the type did not keep.
+/// Fields whose value was lost in parsing.
 fn lost(sent: &Value, kept: &Value, path: &str, faults: &mut Vec<String>) {
     match (sent, kept) {
         (Value::Object(sent), Value::Object(kept)) => {

@@ -1,6 +1,6 @@
-//! `account.*`: what becomes of a seller's Stripe account.
+//! `account.*`: changes to a seller's Stripe account.
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
@@ -8,12 +8,12 @@ use time::{Duration, OffsetDateTime};
 
 use crate::Webhook;
 
-/// A linked account can do more, or less, or is asked for more. Such events overtake each other, so Stripe is asked how
-/// it stands now, and an older answer never replaces a newer one: two DynamoDB trips and a Stripe call.
+/// The capabilities or requirements of a linked account changed. Events can arrive out of order, so this asks Stripe
+/// for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.
 /// <https://docs.stripe.com/api/events/types#event_types-account.updated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let (Some(account), store) = (&event.account, &webhook.app.store) else { return Ok(()) };
     let Some(user) = store.owner_of_account(account).await? else { return Ok(()) };
@@ -21,22 +21,25 @@ pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     match webhook.stripe.account(account).await {
         Ok(current) => {
             let state = current.state(asked_at);
+            if state.is_rejected() {
+                store.seller_goes(&user, asked_at).await?;
+            }
             let _gone_or_newer = store.set_account_state(&user, account, &state).await?;
         }
-        // Another event says so, and does more.
-        Err(StripeError::AccountRevoked) => {}
+        // Access was revoked, which has its own event that does more, or the account was deleted.
+        Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(())
 }
 
-/// The seller has taken the platform's access away. The event cannot be fetched again: it is acted on as it is.
+/// The seller revoked the platform's access. The platform can no longer fetch it, so it is taken as sent.
 ///
-/// One that arrives late, after the seller has linked the account anew, must not undo that; whether the new link
-/// stands, Stripe knows. <https://docs.stripe.com/api/events/types#event_types-account.application.deauthorized>
+/// A late event must not unlink an account that the seller has linked again since; if in doubt, this asks Stripe whether
+/// the platform has access. <https://docs.stripe.com/api/events/types#event_types-account.application.deauthorized>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn application_deauthorized(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     let store = &webhook.app.store;
     let Some(account) = &event.account else { return Ok(()) };
@@ -46,17 +49,18 @@ pub async fn application_deauthorized(webhook: &Webhook, event: &Event) -> Resul
     if let Some(user_id) = store.owner_of_account(account).await? {
         let link = store.user(&user_id).await?.and_then(|user| user.stripe);
         let happened_at = OffsetDateTime::from_unix_timestamp(event.created).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        // Stripe's times are whole seconds, of another clock.
+        // Stripe's times are whole seconds from a different clock.
         let is_newer = link.is_some_and(|link| link.linked_at + Duration::minutes(1) < happened_at);
         let is_gone = is_newer
             || match webhook.stripe.account(account).await {
                 Ok(_) => false,
-                Err(StripeError::AccountRevoked) => true,
+                Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => true,
                 Err(error) => return Err(error.into()),
             };
         if is_gone {
+            store.seller_goes(&user_id, webhook.app.clock.now()).await?;
             let _was_gone = store.unlink(&user_id, account).await?;
-            tracing::info!(event_id = event.id, user_id = %user_id, "the seller took the platform's access away");
+            tracing::info!(event_id = event.id, user_id = %user_id, "the seller revoked the platform's access");
         }
     }
     let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: webhook.app.clock.now() };

@@ -1,16 +1,16 @@
 //! `capability.*`
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::stripe::webhook::Event;
 
 use super::account;
 use crate::Webhook;
 
-/// What an account may do has changed. The event tells of one capability; what counts is the account as it stands.
+/// An account's capability changed. The event describes one capability, but what counts is the account's current state.
 /// <https://docs.stripe.com/api/events/types#event_types-capability.updated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     account::updated(webhook, event).await
 }

@@ -1,54 +1,55 @@
 //! `checkout.session.*`
 
-use shared::error::Error;
-use shared::purchase::{Failure, Observation, Status};
-use shared::stripe::objects::{CheckoutSession, number};
+use shared::domain::error::Error;
+use shared::domain::purchase::{AttemptStatus, Observation};
+use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, object, subscription};
+use super::change::{Subject, change_purchase};
+use super::event::object;
+use super::subscription;
 use crate::Webhook;
 
-/// The buyer went through the hosted page; most have paid then, or have subscribed.
+/// The buyer finished the hosted page; in most cases they have paid or subscribed.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.completed>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn completed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// Nobody paid in time, or the session was ended.
+/// Nobody paid in time, or the session was expired early.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.expired>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn expired(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// A payment that takes days has arrived.
+/// A delayed payment arrived.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.async_payment_succeeded>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn async_payment_succeeded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// A payment that was begun in Checkout and takes days has failed.
+/// A delayed payment that was started in Checkout failed.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.async_payment_failed>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn async_payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let session: CheckoutSession = object(event)?;
-    let failure = Failure { code: "async_payment_failed".to_owned(), decline_code: None, declined: true };
-    let seen = Observation { status: Status::Failed, failure: Some(failure), ..session.observe() };
+    let Some(session) = object::<CheckoutSession>(event) else { return Ok(()) };
+    let seen = Observation { status: AttemptStatus::Failed, failure: Some(session.failure()), processing: false, ..session.observe() };
     observe(webhook, event, &session, seen).await
 }
 
 async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let session: CheckoutSession = object(event)?;
+    let Some(session) = object::<CheckoutSession>(event) else { return Ok(()) };
     if session.mode == "subscription" {
         return Box::pin(subscription::of_session(webhook, event, &session)).await;
     }
@@ -58,11 +59,9 @@ async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 
 async fn observe(webhook: &Webhook, event: &Event, session: &CheckoutSession, seen: Observation) -> Result<(), Error> {
     let subject = Subject::of(&session.metadata, None);
-    change_purchase(webhook, event, subject, |purchase, cause, now| {
-        match purchase.find_attempt(seen.payment_intent.as_deref(), Some(&session.id), number(&session.metadata, "attempt")) {
-            Some(number) => purchase.observe(number, &seen, cause, now),
-            None => false,
-        }
+    change_purchase(webhook, event, subject, |purchase, cause, now| match purchase.find_maker(&session.made(event.account.as_deref())) {
+        Some(number) => purchase.observe(number, &seen, cause, now),
+        None => false,
     })
     .await
 }

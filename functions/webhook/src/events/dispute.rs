@@ -1,64 +1,70 @@
-//! `charge.dispute.*`: a dispute names nothing but its payment, and each event carries the dispute as it stood then. They
-//! overtake each other; the furthest that was heard counts.
+//! `charge.dispute.*`: a dispute only names its payment, and each event contains the dispute
+//! as it was at the time. Events can arrive out of order; the most advanced state wins.
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::stripe::objects::Dispute;
 use shared::stripe::webhook::Event;
+use time::OffsetDateTime;
 
-use super::{Subject, change_purchase, object};
+use super::change::{Subject, change_purchase};
+use super::event::object;
 use crate::Webhook;
 
-/// A bank disputes a payment, or asks about it.
+/// A bank disputed a payment or opened an inquiry.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.created>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     changed(webhook, event).await
 }
 
-/// Evidence was given, or an inquiry became a dispute.
+/// Evidence was submitted, or an inquiry became a dispute.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.updated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     changed(webhook, event).await
 }
 
-/// The bank has the money.
+/// The bank withdrew the money.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.funds_withdrawn>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn funds_withdrawn(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     changed(webhook, event).await
 }
 
-/// The bank gave it back.
+/// The bank returned the money.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.funds_reinstated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn funds_reinstated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     changed(webhook, event).await
 }
 
-/// It was won or lost, or an inquiry came to nothing.
+/// The dispute was won or lost, or an inquiry was closed.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.closed>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn closed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     changed(webhook, event).await
 }
 
 async fn changed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let dispute: Dispute = object(event)?;
+    let Some(dispute) = object::<Dispute>(event) else { return Ok(()) };
     let Some(payment_intent) = &dispute.payment_intent else {
         tracing::warn!(event_id = event.id, dispute = dispute.id, "the dispute names no payment");
         return Ok(());
     };
     let subject = Subject::Payment(payment_intent.clone());
-    change_purchase(webhook, event, subject, |purchase, cause, now| dispute.tell(purchase, cause, now)).await
+    change_purchase(webhook, event, subject, |purchase, cause, now| {
+        let as_of = OffsetDateTime::from_unix_timestamp(event.created).unwrap_or(now);
+        dispute.tell(purchase, as_of, cause, now)
+    })
+    .await
 }

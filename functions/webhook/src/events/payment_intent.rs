@@ -1,41 +1,59 @@
 //! `payment_intent.*`
 
-use shared::error::Error;
+use std::sync::Mutex;
+
+use shared::domain::error::Error;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
+use shared::work::declines;
 
-use super::{Subject, change_purchase, object};
+use super::change::{Subject, change_purchase};
+use super::event::object;
 use crate::Webhook;
 
-/// The money is taken. <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
+/// The payment succeeded. <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn succeeded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// A try was declined, or not authenticated.
+/// An attempt was declined or not authenticated. One that had been handed to the browser is counted against the buyer, which costs three
+/// more trips; requests count the others themselves.
 /// <https://docs.stripe.com/api/events/types#event_types-payment_intent.payment_failed>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+    let Some(payment_intent) = object::<PaymentIntent>(event) else { return Ok(()) };
+    let place = webhook.stripe.place(event.account.as_deref());
+    let buyer = Mutex::new(None);
+    change_purchase(webhook, event, Subject::of(&payment_intent.metadata, None), |purchase, cause, now| {
+        let number = purchase.find_attempt(Some(&payment_intent.id), None);
+        let in_browser = number.is_some_and(|number| purchase.was_in_the_buyers_hands(number));
+        *buyer.lock().expect("nobody panics with it") = in_browser.then(|| purchase.buyer_id.clone());
+        payment_intent.tell(purchase, &place, cause, now)
+    })
+    .await?;
+    match buyer.into_inner().expect("nobody panics with it") {
+        Some(buyer) => declines::count_in_browser(&webhook.app, &buyer, payment_intent.fingerprint().as_deref()).await,
+        None => Ok(()),
+    }
 }
 
-/// It will never be paid. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>
+/// The payment was canceled for good. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn canceled(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// The bank takes its time. <https://docs.stripe.com/api/events/types#event_types-payment_intent.processing>
+/// The payment is processing at the bank. <https://docs.stripe.com/api/events/types#event_types-payment_intent.processing>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn processing(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
@@ -44,14 +62,15 @@ pub async fn processing(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 /// <https://docs.stripe.com/api/events/types#event_types-payment_intent.requires_action>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn requires_action(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
 async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let payment_intent: PaymentIntent = object(event)?;
-    // One without our metadata is another program's.
+    let Some(payment_intent) = object::<PaymentIntent>(event) else { return Ok(()) };
+    // Without our metadata it belongs to another program.
     let subject = Subject::of(&payment_intent.metadata, None);
-    change_purchase(webhook, event, subject, |purchase, cause, now| payment_intent.tell(purchase, cause, now)).await
+    let place = webhook.stripe.place(event.account.as_deref());
+    change_purchase(webhook, event, subject, |purchase, cause, now| payment_intent.tell(purchase, &place, cause, now)).await
 }

@@ -1,26 +1,25 @@
 //! `payment_method.*`
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::cards::PaymentMethod;
 use shared::stripe::webhook::Event;
 
-use super::object;
+use super::event::object;
 use crate::Webhook;
 
-/// A buyer's customer on the platform keeps a card from now on, however it came there: by the hosted Checkout, after its holder has
-/// authenticated, or by a purchase. Where the customer has no default yet, the card becomes it. Two DynamoDB trips, and two
-/// calls to Stripe for the first card.
+/// A card was attached to a buyer's customer on the platform: by hosted Checkout, after authentication, or by a purchase. If
+/// the customer has no default card, this becomes the default. Two DynamoDB trips, and two calls to Stripe for the first card.
 ///
-/// The event does not say what its customer's default is: Stripe is asked.
+/// The event does not include the customer's default, so this asks Stripe.
 /// <https://docs.stripe.com/api/events/types#event_types-payment_method.attached>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn attached(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let method: PaymentMethod = object(event)?;
+    let Some(method) = object::<PaymentMethod>(event) else { return Ok(()) };
     let store = &webhook.app.store;
-    // Only the platform keeps cards.
+    // Cards are only saved on the platform.
     let Some(customer) = method.customer_id().filter(|_| event.account.is_none() && method.is_card()) else { return Ok(()) };
     if store.is_handled(&event.id).await? {
         return Ok(());

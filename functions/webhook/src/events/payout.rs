@@ -1,11 +1,14 @@
-//! `payout.*`: a seller's, or the platform's, money on its way to a bank. No purchase knows of it; a failed one is for
-//! its owner to mend, at Stripe.
+//! `payout.*`: payouts from a seller's or the platform's balance to a bank. They
+//! concern no purchase. The account's owner must fix a failed one at Stripe.
 
-use shared::error::Error;
-use shared::metrics::{self, Unit};
+use shared::base::metrics::{self, Unit};
+use shared::domain::error::Error;
+use shared::store::findings::Found;
 use shared::stripe::webhook::Event;
 
-/// It arrived. <https://docs.stripe.com/api/events/types#event_types-payout.paid>
+use crate::Webhook;
+
+/// The payout arrived. <https://docs.stripe.com/api/events/types#event_types-payout.paid>
 ///
 /// # Errors
 /// Never.
@@ -13,11 +16,23 @@ pub fn paid(event: &Event) -> Result<(), Error> {
     count(event, "paid")
 }
 
-/// The bank sent it back. <https://docs.stripe.com/api/events/types#event_types-payout.failed>
+/// The payout failed. <https://docs.stripe.com/api/events/types#event_types-payout.failed>
+///
+/// Staff are told, because somebody is waiting for the money.
 ///
 /// # Errors
-/// Never.
-pub fn failed(event: &Event) -> Result<(), Error> {
+/// If Stripe must send the event again.
+pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+    let payout = &event.data.object;
+    let text = |name: &str| payout[name].as_str().unwrap_or_default().to_owned();
+    let found = Found::PayoutFailed {
+        payout: text("id"),
+        account: event.account.clone(),
+        currency: text("currency"),
+        amount: payout["amount"].as_i64().unwrap_or(0),
+        reason: text("failure_code"),
+    };
+    webhook.app.store.keep_finding(&found, webhook.app.clock.now()).await?;
     count(event, "failed")
 }
 

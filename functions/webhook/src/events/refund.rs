@@ -1,47 +1,47 @@
-//! `refund.*`: an event does not say what else moved with the refund, of the transfer and the fee, so Stripe is asked how it stands
-//! now: a call to Stripe each.
+//! `refund.*`: the events do not say how much of the transfer and the fee was returned with the refund, so each asks Stripe: one call.
 
-use shared::error::Error;
+use shared::domain::error::Error;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Refund;
 use shared::stripe::webhook::Event;
 
-use super::{Subject, change_purchase, object};
+use super::change::{Subject, change_purchase};
+use super::event::object;
 use crate::Webhook;
 
-/// Money goes back to a buyer. <https://docs.stripe.com/api/events/types#event_types-refund.created>
+/// A refund was created. <https://docs.stripe.com/api/events/types#event_types-refund.created>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// A refund has moved on. <https://docs.stripe.com/api/events/types#event_types-refund.updated>
+/// A refund changed. <https://docs.stripe.com/api/events/types#event_types-refund.updated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// The buyer's bank sent it back. <https://docs.stripe.com/api/events/types#event_types-refund.failed>
+/// A refund failed at the buyer's bank. <https://docs.stripe.com/api/events/types#event_types-refund.failed>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
 async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let told: Refund = object(event)?;
-    // Without a PaymentIntent it is the other side of a reversal.
+    let Some(told) = object::<Refund>(event) else { return Ok(()) };
+    // Refunds without a PaymentIntent are the other side of a reversal.
     let Some(payment_intent) = &told.payment_intent else { return Ok(()) };
     let subject = Subject::of(&told.metadata, Some(payment_intent));
     let refund = match webhook.stripe.refund(&told.id, event.account.as_deref()).await {
         Ok(Some(current)) => current,
         Ok(None) => told,
-        // The account took its access away since: there is what the event says, and the platform's own fee.
+        // The account has revoked access since. What remains is the event itself and the platform's own fee.
         Err(StripeError::AccountRevoked) => webhook.stripe.refund_out_of_reach(told).await?,
         Err(error) => return Err(error.into()),
     };

@@ -1,79 +1,81 @@
-//! `customer.subscription.*`. Such events overtake each other and those of invoices: each only says that there is something to see,
-//! and Stripe is asked how the subscription stands now.
+//! `customer.subscription.*`. These events and those of invoices can arrive out of order. Each is
+//! only a hint that something changed, and Stripe is asked for the subscription's current state.
 
-use shared::error::Error;
-use shared::ids::SubscriptionId;
-use shared::membership::{Observation, Subscription};
+use shared::domain::error::Error;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::membership::{EndCause, Move, Observation, Standing, Subscription};
 use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::stripe::billing::{StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
+use shared::work::subscriptions as memberships;
 
-use super::{TRIES, object};
+use super::event::{TRIES, object};
 use crate::Webhook;
 
-/// It began, or waits for its first payment.
+/// It started, or is waiting for its first payment.
 /// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.created>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// It was renewed, switched, owes, or is about to end.
+/// It was renewed, switched, became past due, or is set to end.
 /// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.updated>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
-/// It has ended.
+/// It ended.
 /// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.deleted>
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub async fn deleted(webhook: &Webhook, event: &Event) -> Result<(), Error> {
     as_it_stands(webhook, event).await
 }
 
 async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let told: StripeSubscription = object(event)?;
-    // One without our metadata is another program's.
+    let Some(told) = object::<StripeSubscription>(event) else { return Ok(()) };
+    // Without our metadata it belongs to another program.
     let Some(id) = named(&told.metadata) else { return Ok(()) };
     follow(webhook, event, &id, Look::Stripe(&told.id), |_| ()).await
 }
 
-/// The same of hosted Checkout: the buyer has subscribed there, or did not in time.
+/// The same for hosted Checkout: the buyer subscribed there, or the session expired.
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub(super) async fn of_session(webhook: &Webhook, event: &Event, session: &CheckoutSession) -> Result<(), Error> {
     let Some(id) = named(&session.metadata) else { return Ok(()) };
     follow(webhook, event, &id, Look::Session(&session.id), |_| ()).await
 }
 
-/// Where to look for what an event tells of.
+/// What to read at Stripe for an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Look<'a> {
-    /// At the subscription, `sub_…`.
+    /// The subscription, `sub_…`.
     Stripe(&'a str),
-    /// At the Checkout Session, `cs_…`, that asks for it.
+    /// The Checkout Session, `cs_…`, that creates it.
     Session(&'a str),
-    /// At what was given back of a payment, `pi_…`.
+    /// The refunds of a payment, `pi_…`, and its disputes.
     Payment(&'a str),
 }
 
-/// Has an event's subscription taken in as Stripe has it now: one read, calls to Stripe for the subscription, its invoices and what
-/// was given back of the newest, and one transaction with the event's mark. Where another write came first, all of it again: so what
-/// is written was always asked after what is on record. `note` adds what only the event tells.
+/// Updates an event's subscription from Stripe: one read, calls to Stripe for the subscription, its invoices and the
+/// newest one's refunds, and one transaction with the event's mark. What follows from a dispute is planned in that
+/// transaction and carried out afterwards: one call and one trip each. If another write came first, all of this repeats,
+/// so that a written state was always read from Stripe after the one on record. `note` adds what only the event says.
 ///
 /// # Errors
-/// Where the event must come again.
+/// If Stripe must send the event again.
 pub(super) async fn follow(
     webhook: &Webhook,
     event: &Event,
@@ -88,12 +90,16 @@ pub(super) async fn follow(
             return Ok(());
         }
         let Some(mut subscription) = subscription else {
-            tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, "the event is about no subscription on record");
+            tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, "the event's subscription is not on record");
             return Ok(());
         };
-        // A seller's account must not speak for another's subscription, or for the platform's.
+        if !subscription.is_of_stack(&app.config.stack_id) {
+            tracing::warn!(event_id = event.id, subscription_id = %id, "the event is about another deployment's subscription");
+            return Ok(());
+        }
+        // A seller's account must not report on another seller's subscription, or on the platform's.
         if subscription.account != event.account {
-            tracing::warn!(event_id = event.id, subscription_id = %id, account = event.account, "the event is of another account than its subscription");
+            tracing::warn!(event_id = event.id, subscription_id = %id, account = event.account, "the event is from another account than its subscription");
             return Ok(());
         }
         let now = app.clock.now();
@@ -103,14 +109,28 @@ pub(super) async fn follow(
                 tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, "the event is about another subscription");
                 return Ok(());
             }
-            // The event will not come again. The reconciliation looks until the account is linked again.
+            // Stripe will not send the event again. The reconciliation retries until the account is linked again.
             Err(StripeError::AccountRevoked) => subscription.is_unread = true,
             Err(error) => return Err(error.into()),
         }
         note(&mut subscription);
+        // A renewal was drafted or retried. It must not pay a seller who has left.
+        if subscription.status.runs() && subscription.owes {
+            let seller = store.user(&subscription.seller_id).await?;
+            if subscription.standing(seller.as_ref(), &app.config.platform_country) != Standing::GoesOn {
+                subscription.end_for(EndCause::Seller, now);
+            }
+        }
+        subscription.plan(app.config.take_back_lost_disputes, now);
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
         if store.write_subscription(&mut subscription, Some(&mark)).await? == Written::Yes {
             tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, status = ?subscription.status, "event handled");
+            if let Err(error) = memberships::carry_out_end(app, &webhook.stripe, &mut subscription).await {
+                tracing::warn!(subscription_id = %id, %error, "the end is left to the reconciliation");
+            }
+            if let Err(error) = memberships::carry_out(app, &webhook.stripe, &mut subscription, Move::may_be_at_stripe).await {
+                tracing::warn!(subscription_id = %id, %error, "planned moves are left to the reconciliation");
+            }
             return Ok(());
         }
     }
@@ -120,7 +140,7 @@ pub(super) async fn follow(
 async fn see(webhook: &Webhook, subscription: &mut Subscription, look: Look<'_>) -> Result<Option<Observation>, StripeError> {
     let stripe = &webhook.stripe;
     let (stripe_id, payment) = match (look, subscription.stripe_id.clone()) {
-        // Whoever owns the account can name one of ours in another's metadata.
+        // The owner of an account can put one of our ids into another subscription's metadata.
         (Look::Stripe(told), Some(known)) if told != known => return Ok(None),
         (Look::Stripe(told), _) => (told.to_owned(), None),
         (Look::Payment(payment), Some(known)) => (known, Some(payment)),

@@ -1,86 +1,15 @@
-//! What moves once a payment is made: refunds, disputes, transfers and what is taken back of them, and the balance that all of
-//! it is booked to.
+//! What can follow a payment: refunds, disputes, transfers and reversals.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Charge, Expandable, List, number};
-use crate::purchase::{DisputeStatus, MovementState, Observation, Purchase, SeenDispute, SeenRefund, Status};
-
-/// <https://docs.stripe.com/api/application_fees/object>
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(in crate::stripe) struct ApplicationFee {
-    #[serde(default)]
-    amount_refunded: i64,
-}
-
-/// <https://docs.stripe.com/api/balance_transactions/object>
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct BalanceTransaction {
-    /// `txn_…`
-    #[serde(default)]
-    pub id: String,
-    /// `charge`, `refund`, `adjustment`, …
-    #[serde(default, rename = "type")]
-    pub kind: String,
-    /// Of its subject: `charge`, `refund`, `dispute`, …
-    #[serde(default)]
-    pub reporting_category: String,
-    /// In the minor unit; negative where money left.
-    #[serde(default)]
-    pub amount: i64,
-    /// Lower-case ISO 4217.
-    #[serde(default)]
-    pub currency: String,
-    /// When, in Unix seconds.
-    #[serde(default)]
-    pub created: i64,
-    #[serde(default)]
-    source: Option<Expandable<Source>>,
-    #[serde(default)]
-    fee_details: Vec<FeeDetail>,
-}
-
-/// What a balance transaction is about: a charge, a refund, a dispute, …
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Source {
-    /// `ch_…`, `re_…`, `dp_…`, …
-    #[serde(default)]
-    pub id: String,
-    /// Of a charge, a refund or a dispute.
-    #[serde(default)]
-    pub payment_intent: Option<String>,
-    /// Ours.
-    #[serde(default)]
-    pub metadata: HashMap<String, String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct FeeDetail {
-    #[serde(default)]
-    amount: i64,
-    #[serde(default, rename = "type")]
-    kind: String,
-}
-
-impl BalanceTransaction {
-    /// What it is about, where that was expanded.
-    #[must_use]
-    pub fn source(&self) -> Option<&Source> {
-        match &self.source {
-            Some(Expandable::Object(source)) => Some(source),
-            _ => None,
-        }
-    }
-
-    /// Stripe's own part of the fees: not the platform's.
-    #[must_use]
-    pub fn stripe_fee(&self) -> i64 {
-        self.fee_details.iter().filter(|fee| fee.kind != "application_fee").map(|fee| fee.amount).sum()
-    }
-}
+use super::balance::{ApplicationFee, BalanceTransaction};
+use super::common::{Expandable, List, number};
+use super::payments::Charge;
+use crate::domain::purchase::{AttemptStatus, DisputeMove, DisputeStatus, MovementState, Observation, Purchase, SeenDispute, SeenRefund};
+use crate::stripe::read;
 
 /// <https://docs.stripe.com/api/refunds/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -88,13 +17,12 @@ pub struct Refund {
     /// `re_…`
     pub id: String,
     /// In the minor unit.
-    #[serde(default)]
     pub amount: i64,
     /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`
     #[serde(default)]
     pub status: Option<String>,
-    /// Whose charge it gives back.
-    #[serde(default)]
+    /// The PaymentIntent that it refunds.
+    #[serde(default, deserialize_with = "read::id")]
     pub payment_intent: Option<String>,
     #[serde(default)]
     charge: Option<Expandable<Charge>>,
@@ -109,13 +37,11 @@ pub struct Refund {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Reversal {
     /// `trr_…`
-    #[serde(default)]
     pub id: String,
     /// In the minor unit.
-    #[serde(default)]
     pub amount: i64,
-    /// `re_…` of the refund that took it back, if one did.
-    #[serde(default)]
+    /// `re_…` of the refund that made it, if any.
+    #[serde(default, deserialize_with = "read::id")]
     pub source_refund: Option<String>,
     /// Ours.
     #[serde(default)]
@@ -123,7 +49,7 @@ pub struct Reversal {
 }
 
 impl Refund {
-    /// Where it stands.
+    /// The refund's state.
     #[must_use]
     pub fn state(&self) -> MovementState {
         match self.status.as_deref() {
@@ -133,7 +59,7 @@ impl Refund {
         }
     }
 
-    /// What the seller's transfer gave back with it, where that was expanded: at most what was left of the transfer.
+    /// How much of the seller's transfer was reversed with it, if expanded: at most what was left of the transfer.
     #[must_use]
     pub fn transfer_reversed(&self) -> Option<i64> {
         match &self.transfer_reversal {
@@ -142,7 +68,7 @@ impl Refund {
         }
     }
 
-    /// What the platform has given back of its fee in all, where the charge's fee was expanded.
+    /// How much of its fee the platform has returned in total, if the charge's fee was expanded.
     #[must_use]
     pub fn fee_refunded(&self) -> Option<i64> {
         match &self.charge {
@@ -154,7 +80,7 @@ impl Refund {
         }
     }
 
-    /// `ch_…`, where the charge was not expanded.
+    /// `ch_…`, if the charge was not expanded.
     pub(in crate::stripe) fn charge_id(&self) -> Option<&str> {
         match &self.charge {
             Some(Expandable::Id(id)) => Some(id),
@@ -162,13 +88,13 @@ impl Refund {
         }
     }
 
-    /// Takes in what was read of the charge's fee by itself.
+    /// Adds the charge's fee, which was read separately.
     pub(in crate::stripe) fn set_fee(&mut self, fee: ApplicationFee) {
         let application_fee = Some(Expandable::Object(Box::new(fee)));
         self.charge = Some(Expandable::Object(Box::new(Charge { application_fee, ..Charge::default() })));
     }
 
-    /// As a purchase takes it in.
+    /// The refund in a purchase's terms.
     #[must_use]
     pub fn seen(&self) -> SeenRefund<'_> {
         SeenRefund {
@@ -180,10 +106,14 @@ impl Refund {
         }
     }
 
-    /// Tells the purchase of its payment, and says whether that was new. Only what was paid is given back, so it tells that as well.
+    /// Updates the purchase of its payment. Returns whether anything was new.
+    /// Only a paid charge can be refunded, so this also records that it was paid.
     pub fn tell(&self, purchase: &mut Purchase, cause: &str, at: OffsetDateTime) -> bool {
-        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None, None) else { return false };
-        let became_paid = purchase.observe(attempt, &Observation::of(Status::Paid), cause, at);
+        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None) else { return false };
+        let became_paid = purchase.observe(attempt, &Observation::of(AttemptStatus::Paid), cause, at);
+        if !purchase.is_paid_by(attempt) {
+            return became_paid;
+        }
         purchase.observe_refund(&self.seen(), number(&self.metadata, "movement"), cause, at) || became_paid
     }
 }
@@ -194,17 +124,19 @@ pub struct Dispute {
     /// `dp_…` or `du_…`
     pub id: String,
     /// In the minor unit.
-    #[serde(default)]
     pub amount: i64,
-    /// None of a status that is newer than this program.
+    /// `None` if the status is newer than this program.
     #[serde(default, deserialize_with = "known")]
     pub status: Option<DisputeStatus>,
     /// The bank's reason.
     #[serde(default)]
     pub reason: String,
-    /// Whose charge is disputed.
-    #[serde(default)]
+    /// The PaymentIntent of the disputed charge.
+    #[serde(default, deserialize_with = "read::id")]
     pub payment_intent: Option<String>,
+    /// What it has moved on the charged account's balance so far: empty for an inquiry, several for a dispute with several stages.
+    #[serde(default)]
+    pub balance_transactions: Option<Vec<BalanceTransaction>>,
 }
 
 fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DisputeStatus>, D::Error> {
@@ -213,20 +145,27 @@ fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Dis
 }
 
 impl Dispute {
-    /// As a purchase takes it in.
+    /// What it has moved so far.
     #[must_use]
-    pub fn seen(&self) -> Option<SeenDispute<'_>> {
-        Some(SeenDispute { id: &self.id, amount: self.amount, status: self.status?, reason: &self.reason })
+    pub fn moves(&self) -> Vec<DisputeMove> {
+        let all = self.balance_transactions.iter().flatten();
+        all.map(|one| DisputeMove { id: one.id.clone(), moved: one.settled(), fee: one.fee }).collect()
     }
 
-    /// Tells the purchase of its payment, and says whether that was new. Only what was paid is disputed, so it tells that as well.
-    pub fn tell(&self, purchase: &mut Purchase, cause: &str, at: OffsetDateTime) -> bool {
-        let Some(seen) = self.seen() else {
-            tracing::warn!(purchase_id = %purchase.id, dispute = self.id, "the dispute has a status that is not known");
+    /// Updates the purchase of its payment with the dispute's state `as_of` a time. Returns whether
+    /// anything was new. Only a paid charge can be disputed, so this also records that it was paid.
+    pub fn tell(&self, purchase: &mut Purchase, as_of: OffsetDateTime, cause: &str, at: OffsetDateTime) -> bool {
+        let Some(status) = self.status else {
+            tracing::warn!(purchase_id = %purchase.id, dispute = self.id, "the dispute's status is unknown");
             return false;
         };
-        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None, None) else { return false };
-        let became_paid = purchase.observe(attempt, &Observation::of(Status::Paid), cause, at);
+        let moves = self.moves();
+        let seen = SeenDispute { id: &self.id, amount: self.amount, status, reason: &self.reason, as_of, moves: &moves };
+        let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None) else { return false };
+        let became_paid = purchase.observe(attempt, &Observation::of(AttemptStatus::Paid), cause, at);
+        if !purchase.is_paid_by(attempt) {
+            return became_paid;
+        }
         purchase.observe_dispute(&seen, cause, at) || became_paid
     }
 }
@@ -239,13 +178,13 @@ pub struct Transfer {
     /// In the minor unit.
     #[serde(default)]
     pub amount: i64,
-    /// What was taken back of it so far.
+    /// How much of it was reversed so far.
     #[serde(default)]
     pub amount_reversed: i64,
-    /// The purchase's id, or `group_pi_…` of a destination charge.
+    /// The purchase's id, or `group_pi_…` for a destination charge.
     #[serde(default)]
     pub transfer_group: Option<String>,
-    /// What was taken back of it, the newest first.
+    /// Its reversals, newest first.
     #[serde(default)]
     pub reversals: List<Reversal>,
     /// Ours.

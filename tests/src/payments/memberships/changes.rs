@@ -1,6 +1,8 @@
 //! `/cancel`, `/resume` and `/switch`
 
+use local::proxy::{Fault, Kind};
 use serde_json::{Value, json};
+use time::Duration;
 
 use super::{Club, DIRECT, offer, pass};
 use crate::harness::{Answer, World};
@@ -32,7 +34,8 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
         assert!(!club.is_open(&world).await, "no grace for what ends");
         assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
         for what in ["cancel", "resume", "switch"] {
-            let refused = change(&world, &club, &id, what, json!({"interval": "year"})).await;
+            let body = if what == "switch" { json!({"interval": "year"}) } else { json!({}) };
+            let refused = change(&world, &club, &id, what, body).await;
             refused.is_problem(409, "subscription_not_running", "this subscription does not run, or is about to end");
         }
         assert_eq!(world.succeeded(account).await.len(), 1);
@@ -45,7 +48,7 @@ async fn a_cancellation_that_is_taken_back_renews() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
-    // Back and forth: each is another request.
+    // Each change back and forth is a new request to Stripe, not a replay.
     for (what, ending) in [("cancel", true), ("resume", false), ("cancel", true), ("resume", false)] {
         let answer = change(&world, &club, &id, what, json!({})).await;
         assert_eq!((answer.status, &answer.json()["cancel_at_period_end"]), (200, &json!(ending)), "{}", answer.body);
@@ -86,25 +89,150 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
     }
 }
 
+/// Stripe's own fee has a fixed part, which is more of a difference than of a price.
 #[tokio::test]
-async fn a_switch_to_months_uses_the_credit_up() {
+async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
+    for is_lost in [false, true] {
+        let world = World::with(&[("DEFAULT_FEE_PERCENT", "0"), ("FEE_MINIMUM", "")]).await;
+        let mut club = Club::open(&world).await;
+        offer(&world, &club.shop.seller, json!({"monthly": {"amount": 1000}, "yearly": {"amount": 1100}, "currency": "usd"})).await;
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let stripe_id = club.at_stripe(&world, None).await[0]["id"].as_str().expect("an id").to_owned();
+        if is_lost {
+            // The switch arrives, and its percentage is not set back.
+            let back = Fault { operation: Some(format!("POST /v1/subscriptions/{stripe_id}")), skip: 1, times: 9, kind: Kind::Drop };
+            world.stripe_proxy.inject(back);
+        }
+        let switched = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
+        assert_eq!((switched.status, &switched.json()["amount"]), (200, &json!(1100)), "{}", switched.body);
+        let payments = world.succeeded(None).await;
+        let difference = payments.iter().find(|one| one["amount"] == 100).unwrap_or_else(|| panic!("{payments:?}"));
+        // 30 cents and 6.5 %
+        assert_eq!(difference["application_fee_amount"], 37);
+        let percent = async || club.at_stripe(&world, None).await[0]["application_fee_percent"].clone();
+        if is_lost {
+            assert_eq!(percent().await, 37.0);
+            world.stripe_proxy.clear();
+            world.pass(Duration::minutes(10)).await;
+            world.reconcile().await;
+        }
+        assert_eq!(percent().await, 9.28, "102 of 1100, as of any year");
+        world.deliver().await;
+        pass(&world, &mut club, 370).await;
+        let renewal = world.succeeded(None).await.into_iter().find(|one| one["amount"] == 1100).expect("it was renewed");
+        assert_eq!(renewal["application_fee_amount"], 102);
+    }
+}
+
+/// Stripe would credit the time, whoever has its money.
+#[tokio::test]
+async fn what_was_refunded_or_is_disputed_pays_no_part_of_a_year() {
+    for is_disputed in [false, true] {
+        let world = World::start().await;
+        let club = Club::open(&world).await;
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        if is_disputed {
+            let charge = world.succeeded(None).await[0]["latest_charge"].as_str().expect("it was charged").to_owned();
+            world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        } else {
+            let given = super::refunds::give_back(&world, &club.shop.seller, &id, json!({"amount": 900})).await;
+            assert_eq!(given.status, 200, "{}", given.body);
+        }
+        world.deliver().await;
+        let switched = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
+        assert_eq!((switched.status, switched.text("code")), (409, "period_refunded".to_owned()), "{}", switched.body);
+        assert_eq!(world.succeeded(None).await.len(), 1, "nothing was charged");
+    }
+}
+
+#[tokio::test]
+async fn a_switch_to_months_waits_for_the_end_of_the_year_and_leaves_no_credit() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "year").await;
+        let year = club.subscription(&world, &id).await;
+        pass(&world, &mut club, 73).await;
+        let answer = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
+        let month = answer.json();
+        assert_eq!((answer.status, &month["interval"], &month["amount"]), (200, &json!("month"), &json!(1000)), "{}", answer.body);
+        assert_eq!((&month["status"], &month["paid_until"]), (&json!("active"), &year["paid_until"]), "what is paid is read to its end");
+        assert_eq!((&month["switches_at"], &month["current_period_end"]), (&year["paid_until"], &year["paid_until"]));
+        assert_eq!(world.succeeded(account).await.len(), 1, "nothing is charged now");
+        assert_eq!(balances(&world, account).await, [0], "and nothing is left over");
+        world.deliver().await;
+        assert_eq!(club.subscription(&world, &id).await["paid_until"], year["paid_until"]);
+
+        // Switching back to the year cancels the planned switch, and nothing is charged now.
+        let back = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
+        assert_eq!(
+            (back.status, &back.json()["interval"], &back.json()["switches_at"]),
+            (200, &json!("year"), &year["paid_until"]),
+            "{}",
+            back.body
+        );
+        assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200);
+        assert_eq!(world.succeeded(account).await.len(), 1);
+
+        // The subscription can be canceled and resumed like any other.
+        for (what, ending) in [("cancel", true), ("resume", false)] {
+            assert_eq!(change(&world, &club, &id, what, json!({})).await.json()["cancel_at_period_end"], json!(ending));
+        }
+        pass(&world, &mut club, 280).await;
+        assert!(club.is_open(&world).await);
+        assert_eq!(world.succeeded(account).await.len(), 1);
+        pass(&world, &mut club, 14).await;
+        assert!(club.is_open(&world).await);
+        let after = club.subscription(&world, &id).await;
+        assert_eq!((&after["status"], after.get("switches_at")), (&json!("active"), None), "{after}");
+        let mut amounts: Vec<i64> = world.succeeded(account).await.iter().filter_map(|payment| payment["amount"].as_i64()).collect();
+        amounts.sort_unstable();
+        assert_eq!(amounts, [1000, 10_000]);
+    }
+}
+
+/// The credit or debt of all customers on an account.
+async fn balances(world: &World, account: Option<&str>) -> Vec<i64> {
+    let customers = world.stripe("/customers?limit=100", account).await;
+    customers["data"].as_array().expect("a list").iter().map(|customer| customer["balance"].as_i64().expect("a balance")).collect()
+}
+
+#[tokio::test]
+async fn no_seller_is_paid_with_what_another_one_left_over() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
+    let other = world.seller("other@example.com").await;
+    world.link(&other).await;
+    world.course(&other, "Another course", 5000, "usd", 10).await;
+    offer(&world, &other, json!({"monthly": {"amount": 1000}, "currency": "usd"})).await;
     let id = club.joined(&world, "year").await;
-    pass(&world, &mut club, 73).await;
-    let answer = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
-    let month = answer.json();
-    assert_eq!((answer.status, &month["interval"], &month["status"]), (200, &json!("month"), &json!("active")), "{}", answer.body);
-    assert_eq!(month["paid_until"], month["current_period_end"], "what was paid for the year does not count any more");
-    // Four fifths of 100.00 pay eight months.
-    for _ in 0..23 {
-        pass(&world, &mut club, 10).await;
-        assert!(club.is_open(&world).await);
-    }
-    assert_eq!(world.succeeded(None).await.len(), 1);
-    pass(&world, &mut club, 62).await;
-    assert!(world.succeeded(None).await.len() > 1);
-    assert!(club.is_open(&world).await);
+    let path = format!("/sellers/{}/membership/subscribe", other.id);
+    let joined = world.post(path, json!({"interval": "month", "payment_method": club.card})).bearer(&club.shop.buyer.token).await;
+    assert_eq!(joined.status, 201, "{}", joined.body);
+    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200);
+    pass(&world, &mut club, 65).await;
+    let other_token = world.log_in(&other).await;
+    let totals = world.get("/sales").bearer(&other_token).await.json()["totals"][0].clone();
+    assert_eq!((&totals["sales"], &totals["gross"]), (&json!(3), &json!(3000)), "every month is paid to its seller");
+    assert!(balances(&world, None).await.iter().all(|balance| *balance == 0));
+}
+
+#[tokio::test]
+async fn a_switch_whose_difference_is_too_small_to_be_charged_waits() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    offer(&world, &club.shop.seller, json!({"monthly": {"amount": 1000}, "yearly": {"amount": 1049}, "currency": "usd"})).await;
+    let id = club.joined(&world, "month").await;
+    let waits = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
+    assert_eq!((waits.status, waits.json()["switches_at"].is_string()), (200, true), "{}", waits.body);
+    pass(&world, &mut club, 33).await;
+    assert_eq!(balances(&world, None).await, [0], "no cents for another invoice");
+    let year = club.subscription(&world, &id).await;
+    assert_eq!((&year["interval"], world.succeeded(None).await.len()), (&json!("year"), 2));
 }
 
 #[tokio::test]
@@ -126,7 +254,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
     super::pay_with(&world, &club, "pm_card_visa").await;
     assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "year"})).await.status, 200, "a declined try is not replayed");
 
-    // What is owed comes first.
+    // The debt must be paid first.
     super::pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
     pass(&world, &mut club, 370).await;
     let owes = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
@@ -159,11 +287,11 @@ async fn an_account_with_a_subscription_cannot_be_erased() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
-    let erase = async |token: &str| world.call("DELETE", "/users/me").bearer(token).await;
+    let erase = async |token: &str| world.erase(token).await;
     erase(&club.shop.buyer.token).await.is_problem(
         409,
         "still_subscribed",
-        "a subscription of yours still runs; cancel it and wait for its end first",
+        "a subscription of yours still runs; end it at once, or wait for its end, first",
     );
     change(&world, &club, &id, "cancel", json!({})).await;
     assert_eq!(erase(&club.shop.buyer.token).await.status, 409, "it still runs");

@@ -1,4 +1,4 @@
-//! What events make of a subscription, in whatever order and from whomever they come.
+//! How events change a subscription, in any order and from any source.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -7,7 +7,7 @@ use super::{Club, DIRECT, pass, refund};
 use crate::harness::World;
 
 /// All of Stripe's events so far that are about subscriptions, the newest first.
-async fn told(world: &World) -> Vec<Value> {
+pub(super) async fn told(world: &World) -> Vec<Value> {
     let events = world.admin("GET", "events", json!({})).await["events"].as_array().expect("a list").clone();
     let kinds = ["invoice.", "customer.subscription.", "checkout.session.", "charge.refunded", "refund."];
     let mut told: Vec<Value> = events
@@ -47,7 +47,7 @@ async fn the_order_of_events_makes_no_difference() {
     let id = club.joined(&world, "month").await;
     world.pass(Duration::days(65)).await;
     club.log_in(&world).await;
-    // The newest first, and each again in its own order.
+    // Newest first, then again in the original order.
     let mut events = told(&world).await;
     let again: Vec<Value> = events.iter().rev().cloned().collect();
     events.extend(again);
@@ -104,7 +104,7 @@ async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
         let club = Club::open(&world).await;
         let account = club.account(settings);
         let account = account.as_deref();
-        // Two that end at once in the Dashboard, with what they are paid for before them.
+        // Two subscriptions are ended at once in the Dashboard, before their paid periods are over.
         for interval in ["month", "year"] {
             club.joined(&world, interval).await;
             let newest = club.at_stripe(&world, account).await.remove(0);
@@ -137,7 +137,7 @@ async fn what_was_given_back_in_full_opens_nothing_any_more() {
         let payments = world.succeeded(account).await;
         let id_of = |payment: &Value| payment["id"].as_str().expect("an id").to_owned();
         let (newest, earlier) = (id_of(&payments[0]), id_of(&payments[1]));
-        // Of an earlier month, and a part of this one.
+        // A full refund of the earlier month, and a partial one of this month.
         refund(&world, account, &earlier, "1000").await;
         refund(&world, account, &newest, "400").await;
         world.deliver().await;
@@ -148,7 +148,7 @@ async fn what_was_given_back_in_full_opens_nothing_any_more() {
         assert_eq!(club.subscription(&world, &id).await["status"], "active");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
         assert_eq!((&totals["gross"], &totals["refunded"], &totals["net"]), (&json!(2000), &json!(2000), &json!(0)));
-        // The next month is paid again, and open.
+        // The next month is paid and gives access again.
         pass(&world, &mut club, 31).await;
         assert!(club.is_open(&world).await);
     }

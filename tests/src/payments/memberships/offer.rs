@@ -23,7 +23,14 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
         (json!({"currency": "usd"}), "monthly or yearly must be given"),
         (json!({"monthly": {"amount": 49}, "currency": "usd"}), "monthly.amount must lie between 50 and 99999999 minor units of usd"),
         (json!({"yearly": {"amount": 0}, "currency": "usd"}), "yearly.amount must lie between 50 and 99999999 minor units of usd"),
-        (json!({"monthly": {"amount": 1000}, "currency": "usd", "title": " "}), "title must be one line of 1 to 200 characters"),
+        (
+            json!({"monthly": {"amount": 1000}, "currency": "usd", "title": " "}),
+            "title must be one line of 1 to 200 characters, without hidden ones",
+        ),
+        (
+            json!({"monthly": {"amount": 1000}, "currency": "usd", "title": "\u{3164}"}),
+            "title must be one line of 1 to 200 characters, without hidden ones",
+        ),
     ] {
         world.post(&path, body).bearer(&seller.token).await.is_problem(422, "invalid_request", detail);
     }

@@ -1,4 +1,4 @@
-//! Subscriptions whose making went wrong in the middle.
+//! Subscriptions whose creation was interrupted.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ async fn a_lost_answer_is_found_and_not_guessed() {
         assert!([503, 504].contains(&lost.status), "{}", lost.body);
         assert_eq!(club.at_stripe(&world, account).await.len(), 1, "it was made");
         assert!(!club.is_open(&world).await);
-        // By replaying the request, or past the key's life by looking through what the customer has.
+        // By replaying the request, or, once the key has expired, by listing the customer's subscriptions.
         world.pass(Duration::hours(hours)).await;
         let found = club.subscribe(&world, "month").await;
         assert_eq!((found.status, &found.json()["subscription"]["status"]), (201, &json!("active")), "{}", found.body);
@@ -57,7 +57,7 @@ async fn what_never_reached_stripe_is_sent_again() {
         assert_ne!(club.subscribe(&world, "month").await.status, 201);
         assert!(club.at_stripe(&world, None).await.is_empty());
         world.pass(Duration::hours(hours)).await;
-        // Past the key's life it is known that nothing was made, which the same request is told; the next begins anew.
+        // Once the key has expired, it is certain that nothing was created. The same request learns that, and the next one starts anew.
         let mut answer = club.subscribe(&world, "month").await;
         if hours > 0 {
             assert_eq!(answer.status, 502, "{}", answer.body);
@@ -101,7 +101,7 @@ async fn a_seller_who_took_access_away_gets_no_new_members_and_old_ones_read_wha
     assert!(!club.is_open(&world).await);
 }
 
-/// What the schedule does about subscriptions alone: a month of books takes its time.
+/// Runs the schedule's work on subscriptions only, because a month of books takes long.
 async fn looked_at(world: &World) -> u32 {
     let (until, mut report) = (Instant::now() + std::time::Duration::from_secs(600), Report::default());
     subscriptions::run(&world.payments.reconcile, until, &mut report).await.expect("the table is there");
@@ -120,7 +120,7 @@ async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
     world.pass(Duration::minutes(10)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert!(club.is_open(&world).await);
-    // A renewal of which no event comes.
+    // A renewal without an event.
     let before = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json()["items"][0]["paid_until"].clone();
     world.pass(Duration::days(32)).await;
     club.log_in(&world).await;
@@ -163,7 +163,7 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
     let account = club.shop.account.clone();
     let at_stripe = club.at_stripe(&world, Some(&account)).await[0]["id"].as_str().expect("an id").to_owned();
     world.delete_in_dashboard(&format!("/subscriptions/{at_stripe}"), Some(&account)).await;
-    // The event is on its way when the seller takes the access away.
+    // The event is on its way when the seller revokes access.
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
     world.deliver().await;
     assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody could read it");
@@ -178,7 +178,7 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
 }
 
 #[tokio::test]
-async fn what_no_event_told_of_an_account_is_read_from_its_events() {
+async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_invoices() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let account = club.account(&DIRECT);
@@ -193,17 +193,17 @@ async fn what_no_event_told_of_an_account_is_read_from_its_events() {
     let at_stripe = club.at_stripe(&world, account).await.remove(0);
     let text = |value: &serde_json::Value| value.as_str().expect("it is text").to_owned();
 
-    // The seller ends it, and nobody is told.
+    // The seller ends it, and no event arrives.
     let silence = json!({"hold": true, "own_clock": true, "drop_next": 100});
     world.admin("POST", "webhooks/mode", silence.clone()).await;
     world.delete_in_dashboard(&format!("/subscriptions/{}", text(&at_stripe["id"])), account).await;
     world.deliver().await;
     assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "nobody heard of it");
-    world.pass(Duration::minutes(15)).await;
+    world.pass(Duration::hours(6)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
 
-    // What the member owed is paid all the same.
+    // The member's debt is paid anyway.
     let open = world.stripe(&format!("/invoices?status=open&subscription={}", text(&at_stripe["id"])), account).await;
     let customer = [("customer", text(&at_stripe["customer"]))];
     let method = world.in_dashboard("/payment_methods/pm_card_visa/attach", account, &customer).await;
@@ -212,12 +212,33 @@ async fn what_no_event_told_of_an_account_is_read_from_its_events() {
     let paid = world.in_dashboard(&path, account, &[("payment_method", text(&method["id"]))]).await;
     assert_eq!(paid["status"], "paid", "{paid}");
     world.deliver().await;
-    world.pass(Duration::minutes(15)).await;
+    world.pass(Duration::hours(6)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     let record = world.app.store.subscription(&id.parse().expect("an id")).await.expect("the table").expect("it is there");
     assert_eq!(record.payments.len(), 2, "{record:?}");
     assert!(club.is_open(&world).await);
-    world.pass(Duration::minutes(15)).await;
+    world.pass(Duration::hours(6)).await;
+    assert_eq!(world.reconcile().await.repaired, 0, "it is at rest");
+}
+
+#[tokio::test]
+async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
+    let world = World::with(&DIRECT).await;
+    let club = Club::open(&world).await;
+    let account = club.account(&DIRECT);
+    let account = account.as_deref();
+    let id = club.joined(&world, "year").await;
+    world.deliver().await;
+    world.reconcile().await;
+    let at_stripe = club.at_stripe(&world, account).await[0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true, "drop_next": 100})).await;
+    world.delete_in_dashboard(&format!("/subscriptions/{at_stripe}"), account).await;
+    world.deliver().await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody heard of it, and it is due in a year");
+    world.pass(Duration::hours(7)).await;
+    assert_eq!(world.reconcile().await.repaired, 1);
+    assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+    world.pass(Duration::hours(7)).await;
     assert_eq!(world.reconcile().await.repaired, 0, "it is at rest");
 }
 
@@ -234,7 +255,7 @@ async fn the_books_have_what_members_paid_and_got_back() {
         refund(&world, account.as_deref(), &payment, "400").await;
         world.deliver().await;
         world.pass(Duration::hours(2)).await;
-        // Of this one no event comes.
+        // The event of this refund is lost.
         refund(&world, account.as_deref(), &payment, "600").await;
         world.pass(Duration::hours(4)).await;
         let report = world.reconcile().await;

@@ -1,4 +1,4 @@
-//! What time makes of a subscription.
+//! What happens to a subscription over time.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn a_year_of_months_is_paid_month_by_month() {
             assert!(now >= paid_until);
             paid_until = now;
         }
-        // The first, and one each month after.
+        // The first payment, and one each month.
         let paid = world.succeeded(account).await.len();
         assert!((12..=13).contains(&paid), "by the day it began: {paid}");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
@@ -46,7 +46,7 @@ async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
     assert!(!club.is_open(&world).await, "after it");
     club.subscribe(&world, "month").await.is_problem(409, "already_subscribed", "you have a subscription to this membership already");
     pay_with(&world, &club, "pm_card_visa").await;
-    // The next try that Stripe makes by itself.
+    // Stripe's next automatic retry.
     pass(&world, &mut club, 7).await;
     let mended = club.subscription(&world, &id).await;
     assert_eq!((&mended["status"], &mended["paid_until"]), (&json!("active"), &mended["current_period_end"]));
@@ -86,7 +86,7 @@ async fn a_member_who_owes_pays_with_another_card() {
         let id = club.ask(&world, body).await.json()["subscription"]["id"].as_str().expect("an id").to_owned();
         world.deliver().await;
         let path = format!("/subscriptions/{id}/resume");
-        // Stripe keeps a card that fails, with the customer that pays.
+        // Stripe attaches a failing card to the customer anyway.
         let failing = json!({"payment_method": "pm_card_chargeCustomerFail"});
         let changed = world.post(&path, failing.clone()).bearer(&club.shop.buyer.token).await;
         assert_eq!((changed.status, changed.text("status")), (200, "active".to_owned()), "nothing is owed: {}", changed.body);
@@ -99,7 +99,7 @@ async fn a_member_who_owes_pays_with_another_card() {
         assert_eq!((paid.status, paid.text("status")), (200, "active".to_owned()), "{}", paid.body);
         assert!(club.is_open(&world).await);
         assert_eq!(world.succeeded(account.as_deref()).await.len(), 2);
-        // And from now on.
+        // It also pays the next period.
         pass(&world, &mut club, 31).await;
         assert_eq!((club.is_open(&world).await, world.succeeded(account.as_deref()).await.len()), (true, 3));
         let wrong = world.post(&path, json!({"payment_method": "tok_visa"})).bearer(&club.shop.buyer.token).await;
@@ -124,7 +124,7 @@ async fn a_year_with_a_card_that_fails_a_switch_and_a_cancellation() {
             assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, months));
         }
 
-        // The card fails: there is grace, and then there is none.
+        // The card fails: there is a grace period, and then access ends.
         assert_eq!(ask(&club, "resume", json!({"payment_method": "pm_card_chargeCustomerFail"})).await.status, 200);
         pass(&world, &mut club, 31).await;
         assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
@@ -135,7 +135,7 @@ async fn a_year_with_a_card_that_fails_a_switch_and_a_cancellation() {
         assert_eq!(ask(&club, "resume", json!({"payment_method": club.card})).await.text("status"), "active");
         assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, 4));
 
-        // A year, less what is left of the month.
+        // The price of a year, less the rest of the month.
         let switched = ask(&club, "switch", json!({"interval": "year"})).await;
         assert_eq!((switched.status, switched.text("interval")), (200, "year".to_owned()), "{}", switched.body);
         pass(&world, &mut club, 100).await;
@@ -147,7 +147,7 @@ async fn a_year_with_a_card_that_fails_a_switch_and_a_cancellation() {
         assert!(!club.is_open(&world).await);
         assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
 
-        // What it came to.
+        // The total.
         let paid = world.succeeded(account).await;
         let sum = |name: &str| paid.iter().map(|payment| payment[name].as_i64().expect("an amount")).sum::<i64>();
         let (gross, fees) = (sum("amount"), sum("application_fee_amount"));
@@ -157,5 +157,90 @@ async fn a_year_with_a_card_that_fails_a_switch_and_a_cancellation() {
         let told = ["sales", "gross", "application_fee", "net"].map(|name| totals[name].as_i64().expect("an amount"));
         assert_eq!(told, [5, gross, fees, gross - fees]);
         world.books().await;
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_that_the_bank_wants_confirmed_is_paid_on_stripes_page() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let path = format!("/subscriptions/{id}/resume");
+        let nothing = world.post(&path, json!({})).bearer(&club.shop.buyer.token).await;
+        assert_eq!((nothing.status, nothing.json().get("payment_url")), (200, None), "nothing is owed: {}", nothing.body);
+        let asks = json!({"payment_method": "pm_card_authenticationRequired"});
+        assert_eq!(world.post(&path, asks).bearer(&club.shop.buyer.token).await.status, 200);
+        world.pump().await;
+        world.mailbox().clear();
+        pass(&world, &mut club, 32).await;
+        assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
+        world.pump().await;
+        let mails = world.mails_to(&club.shop.buyer.email);
+        assert_eq!(mails.len(), 1, "once for both events: {mails:?}");
+        assert!(mails[0].text.contains("/account.html#memberships"), "{}", mails[0].text);
+
+        // The page linked in the mail sends this request and continues on Stripe's page.
+        let answer = world.post(&path, json!({})).bearer(&club.shop.buyer.token).await;
+        let way = answer.json();
+        assert_eq!((answer.status, &way["status"]), (200, &json!("past_due")), "{}", answer.body);
+        assert!(way["payment_url"].as_str().is_some_and(|url| url.contains("/i/in_")), "{way}");
+        assert_eq!(way["stripe_account"].as_str(), account);
+        let secret = way["client_secret"].as_str().expect("for Stripe.js");
+        let intent = secret.split("_secret_").next().expect("it begins with the id").to_owned();
+        world.admin("POST", &format!("payment_intents/{intent}/authenticate"), json!({"outcome": "succeed"})).await;
+        world.deliver().await;
+        assert_eq!(club.subscription(&world, &id).await["status"], "active");
+        assert!(club.is_open(&world).await);
+        assert_eq!(world.succeeded(account).await.len(), 2);
+        let paid = world.post(&path, json!({})).bearer(&club.shop.buyer.token).await.json();
+        assert_eq!(["payment_url", "client_secret", "stripe_account"].map(|name| paid.get(name)), [None, None, None]);
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_must_be_confirmed_pays_what_is_owed_on_stripes_page() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
+    pass(&world, &mut club, 32).await;
+    let path = format!("/subscriptions/{id}/resume");
+    let answer = world.post(&path, json!({"payment_method": "pm_card_authenticationRequired"})).bearer(&club.shop.buyer.token).await;
+    assert_eq!((answer.status, answer.text("status")), (200, "past_due".to_owned()), "{}", answer.body);
+    assert!(answer.json()["payment_url"].is_string(), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_card_that_pays_a_membership_goes_only_when_that_is_said() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let club = Club::open(&world).await;
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let path = format!("/users/me/payment-methods/{}", club.card);
+        let remove = async |query: &str| world.delete(format!("{path}{query}")).bearer(&club.shop.buyer.token).await;
+        if settings.is_empty() {
+            remove("").await.is_problem(
+                409,
+                "card_in_use",
+                "a membership is paid with this card; name another for it first, or take this one away with in_use=true",
+            );
+            assert_eq!(remove("?in_use=perhaps").await.status, 422);
+            // From now on another card pays.
+            let other = json!({"payment_method": "pm_card_mastercard"});
+            assert_eq!(world.post(format!("/subscriptions/{id}/resume"), other).bearer(&club.shop.buyer.token).await.status, 200);
+            let cards = world.get("/users/me/payment-methods").bearer(&club.shop.buyer.token).await.json();
+            let mastercard =
+                cards["items"].as_array().expect("a list").iter().find(|card| card["brand"] == "mastercard").expect("it is kept");
+            let path = format!("/users/me/payment-methods/{}", mastercard["id"].as_str().expect("an id"));
+            assert_eq!(world.delete(&path).bearer(&club.shop.buyer.token).await.text("code"), "card_in_use");
+            world.delete(format!("{path}?in_use=true")).bearer(&club.shop.buyer.token).await.is_empty(204);
+        }
+        // On the seller's account, a clone of the card pays.
+        remove("").await.is_empty(204);
     }
 }

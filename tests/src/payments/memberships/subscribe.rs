@@ -1,6 +1,7 @@
 //! `POST /sellers/{id}/membership/subscribe`
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
 
 use super::{Club, DIRECT, offer, pass};
@@ -19,24 +20,24 @@ async fn a_saved_card_subscribes_at_once_and_opens_the_sellers_courses() {
         "paid_until": "[time]", "created_at": "[time]", "updated_at": "[time]",
     }});
     answer.is(201, &expected);
-    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems", "TransactWriteItems", "TransactWriteItems"]);
     let subscription = &answer.json()["subscription"];
     assert_eq!(subscription["paid_until"], subscription["current_period_end"]);
     assert!(club.is_open(&world).await, "before any event");
 
-    // One subscription at Stripe, from which each side is found, with the platform's half, paid to the seller.
+    // One subscription at Stripe. Its metadata names buyer and seller, and half of the price goes to the seller.
     let at_stripe = club.at_stripe(&world, None).await;
     assert_eq!(at_stripe.len(), 1);
     assert_eq!(
         at_stripe[0]["metadata"],
-        json!({"subscription_id": subscription["id"], "seller_id": club.shop.seller.id, "buyer_id": club.shop.buyer.id})
+        json!({"subscription_id": subscription["id"], "seller_id": club.shop.seller.id, "buyer_id": club.shop.buyer.id, "stack_id": "under-test"})
     );
     assert_eq!(at_stripe[0]["application_fee_percent"], json!(50.0));
     assert_eq!(at_stripe[0]["transfer_data"]["destination"], json!(club.shop.account));
     let books = world.books().await;
     assert_eq!(books["accounts"][&club.shop.account]["usd"]["balance"], 500);
 
-    // Stripe's events change nothing of it, and whoever asks again has one already.
+    // Stripe's events change nothing, and a second request is refused.
     world.deliver().await;
     let id = subscription["id"].as_str().expect("an id");
     let after = club.subscription(&world, id).await;
@@ -60,7 +61,7 @@ async fn the_price_is_made_once() {
     assert_eq!(world.get("/users/me/payment-methods").bearer(&second.token).await.json()["items"].as_array().map(Vec::len), Some(1));
     let list = async |what: &str| world.stripe(&format!("/{what}?limit=100"), None).await["data"].as_array().expect("a list").len();
     assert_eq!((list("products").await, list("prices").await), (1, 1));
-    // Another amount is another price; who has subscribed keeps theirs.
+    // A new amount creates a new price; existing subscribers keep theirs.
     offer(&world, &club.shop.seller, json!({"monthly": {"amount": 2000}, "currency": "usd"})).await;
     let third = world.buyer("third@example.com").await;
     let body = json!({"interval": "month", "payment_method": "pm_card_visa"});
@@ -86,7 +87,7 @@ async fn a_direct_seller_is_charged_for_with_a_clone_of_the_card() {
     assert!(club.is_open(&world).await);
     let (platform, seller) = (world.succeeded(None).await, world.succeeded(account).await);
     assert_eq!((platform.len(), seller.len(), &seller[0]["application_fee_amount"]), (0, 1, &json!(5000)));
-    // And renewed there.
+    // The renewal is on the same account.
     pass(&world, &mut club, 366).await;
     assert_eq!(world.succeeded(account).await.len(), 2);
     assert!(club.is_open(&world).await);
@@ -104,7 +105,7 @@ async fn checkout_subscribes_and_only_stripe_says_so() {
         let url = answer.text("checkout_url");
         let id = answer.json()["subscription"]["id"].as_str().expect("an id").to_owned();
         assert!(!club.is_open(&world).await);
-        // The same page for who asks again, another for who wants something else.
+        // The same request returns the same page; a different one returns a new page.
         assert_eq!(club.ask(&world, json!({"interval": "month"})).await.text("checkout_url"), url);
         let other = club.ask(&world, json!({"interval": "year"})).await;
         assert_ne!(other.text("checkout_url"), url);
@@ -155,7 +156,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
         assert!(!club.is_open(&world).await);
         assert!(!world.stored().await.contains("_secret_"), "client secrets are not stored");
         world.deliver().await;
-        // Who has lost the page gets the same.
+        // A buyer who lost the page gets the same one again.
         let again = club.ask(&world, body).await;
         assert_eq!((again.status, again.text("client_secret")), (201, secret.clone()), "{}", again.body);
         let intent = secret.split("_secret_").next().expect("an id");
@@ -178,7 +179,7 @@ async fn who_waits_to_authenticate_can_take_another_card_and_pays_once() {
     let all = club.at_stripe(&world, None).await;
     let running: Vec<&Value> = all.iter().filter(|one| one["status"] == "active").collect();
     assert_eq!((all.len(), running.len(), &running[0]["metadata"]["subscription_id"]), (2, 1, &json!(id)));
-    // The first can be paid no more.
+    // The first one can no longer be paid.
     let intent = waits.text("client_secret").split("_secret_").next().expect("an id").to_owned();
     assert_eq!(world.stripe(&format!("/payment_intents/{intent}"), None).await["status"], "canceled");
     assert_eq!(world.succeeded(None).await.len(), 1);
@@ -243,7 +244,7 @@ async fn nobody_subscribes_to_what_is_not_there() {
     for wrong in [json!({"interval": "week"}), json!({}), json!({"interval": "month", "payment_method": "tok_visa"})] {
         assert_eq!(club.ask(&world, wrong).await.status, 422);
     }
-    // A card of somebody else's.
+    // Somebody else's card.
     let thief = world.buyer("thief@example.com").await;
     let stolen = world.post(club.path(), body.clone()).bearer(&thief.token).await;
     assert_eq!((stolen.status, stolen.text("code")), (422, "payment_method_refused".to_owned()), "{}", stolen.body);
@@ -286,10 +287,33 @@ async fn a_membership_opens_what_is_in_the_catalogue_and_nothing_of_other_seller
     let other = world.seller("other@example.com").await;
     world.course(&other, "Other", 4000, "usd", 50).await;
     assert_eq!(world.get("/courses/other/content").bearer(&club.shop.buyer.token).await.status, 403);
-    // A later course of the same seller is open, until it is taken out of the catalogue.
+    // The membership includes later courses of the seller, until they leave the catalogue.
     world.course(&club.shop.seller, "Later", 4000, "usd", 50).await;
     assert_eq!(world.get("/courses/later/content").bearer(&club.shop.buyer.token).await.status, 200);
     world.patch("/courses/later", json!({"published": false})).bearer(&club.shop.seller.token).await;
     assert_eq!(world.get("/courses/later/content").bearer(&club.shop.buyer.token).await.status, 404);
     assert_eq!(world.get("/courses/later").bearer(&club.shop.buyer.token).await.status, 404);
+}
+
+#[tokio::test]
+async fn another_way_to_pay_is_taken_at_once_whatever_events_arrive_meanwhile() {
+    // The writes of the second request: a lease and an outcome to look at the first, the same to withdraw it, and the new intent.
+    for write in 0..5 {
+        let world = World::start().await;
+        let club = Club::open(&world).await;
+        let first = club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
+        assert_eq!(first.json()["subscription"]["status"], "incomplete", "{}", first.body);
+        let gate = Gate::new();
+        world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())).skip(write));
+        let meanwhile = async {
+            gate.reached().await;
+            world.deliver().await;
+            gate.open();
+        };
+        let (page, ()) = join(club.ask(&world, json!({"interval": "month"})), meanwhile).await;
+        assert_eq!((page.status, page.json()["checkout_url"].is_string()), (201, true), "write {write}: {}", page.body);
+        let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
+        let tries = list["items"].as_array().unwrap_or_else(|| panic!("{list}"));
+        assert_eq!((tries.len(), &tries[1]["failure"]["code"]), (2, &json!("withdrawn")), "{list}");
+    }
 }

@@ -1,20 +1,20 @@
-//! What is particular to each kind.
+//! The properties of each kind.
 
 use super::Kind;
 use super::Kind::*;
 
-/// How it must end.
+/// The expected result.
 pub(super) struct End {
-    /// Whether a subscription runs.
+    /// Whether a subscription is running.
     pub(super) runs: bool,
     /// Whether it ends with its period.
     pub(super) ending: bool,
     pub(super) interval: &'static str,
     /// How many payments were made at Stripe.
     pub(super) payments: usize,
-    /// How many invoices were paid, also by credit.
+    /// How many invoices were paid, including those paid by credit.
     pub(super) invoices: usize,
-    /// What went back to the member.
+    /// The total refunded to the member.
     pub(super) refunded: i64,
     /// Whether the seller's course is open.
     pub(super) opens: bool,
@@ -27,7 +27,7 @@ impl Kind {
         if is_direct { "direct" } else { "destination" }
     }
 
-    /// The event that is told, for those that are one.
+    /// The event to deliver, if the scenario is one.
     pub(super) fn event(self) -> Option<&'static str> {
         Some(match self {
             InvoicePaid | InvoicePaidOfDirect | InvoicePaidOfHosted | InvoicePaidOfRenewal | InvoicePaidOfRenewalOfDirect => "invoice.paid",
@@ -64,11 +64,12 @@ impl Kind {
         )
     }
 
-    /// Whether a call waits until something else has happened.
+    /// Whether a call is held until something else has happened.
     pub(super) fn is_raced(self) -> bool {
         matches!(
             self,
             Racing
+                | RacingOfDirect
                 | RacedByItsEvent
                 | DeclineRacedByItsEvent
                 | WithdrawalRacedByAuthentication
@@ -78,7 +79,7 @@ impl Kind {
         )
     }
 
-    /// Whether the seller's offer or prices are what is made, so that each play has a seller of its own.
+    /// Whether each play has its own seller, because it is about creating the offer or prices.
     pub(super) fn has_own_seller(self) -> bool {
         matches!(self, Offered | OfferEnded | SavedCard | Hosted | Direct | StoredFailureOfProduct | StoredFailureOfPrice)
     }
@@ -88,7 +89,7 @@ impl Kind {
         !matches!(self, Offered | OfferEnded | OfferShown)
     }
 
-    /// Whether a renewal comes before.
+    /// Whether a renewal comes first.
     pub(super) fn is_renewed(self) -> bool {
         matches!(
             self,
@@ -102,7 +103,7 @@ impl Kind {
         )
     }
 
-    /// Whether a day goes by before, or more.
+    /// Whether a day or more passes first.
     pub(super) fn takes_days(self) -> bool {
         self.is_renewed()
             || matches!(
@@ -127,10 +128,12 @@ impl Kind {
                 | HostedAgain
                 | HostedOfADeletedCustomer
                 | DirectHosted
+                | DirectHostedOfADeletedCustomer
                 | LostHosted
                 | ForgottenKeyOfHosted
                 | StoredFailureOfHosted
                 | Racing
+                | RacingOfDirect
                 | InvoicePaidOfHosted
                 | CheckoutCompleted
                 | CheckoutCompletedOfDirect
@@ -144,18 +147,18 @@ impl Kind {
         !never_came_before || matches!(self, HostedOfADeletedCustomer)
     }
 
-    /// Whether a card is declined, or is to be authenticated and is not, and another one is tried.
+    /// Whether a card is declined or not authenticated, and another one is tried.
     pub(super) fn needs_another_card(self) -> bool {
         let is_declined = self.first_card() == Some(super::CARD_THAT_FAILS) && self != AfterADecline;
         is_declined || matches!(self, CheckoutExpired | ReconciledAbandoned)
     }
 
-    /// Whether the same request may be told that the one before it came to nothing, or meet Stripe's failure itself.
+    /// Whether a retry may be told that the first request failed, or meet Stripe's failure itself.
     pub(super) fn may_fail_again(self) -> bool {
         matches!(self, ForgottenKeyOfNothing | ForgottenKeyOfHosted | StoredFailureOfPaying | StoredFailureOfSwitching)
     }
 
-    /// The card that the first request names, other than the saved one.
+    /// The first request's card, if not the saved one.
     pub(super) fn first_card(self) -> Option<&'static str> {
         match self {
             Decline
@@ -184,13 +187,14 @@ impl Kind {
         match self {
             Offered | OfferEnded | OfferShown => End { runs: false, payments: 0, invoices: 0, opens: false, ..usual },
             Canceled | CanceledOfDirect => End { ending: true, ..usual },
-            // It was ended in the Dashboard, and what is paid is read to its end.
+            // It was ended in the Dashboard. Access lasts to the end of the paid time.
             CanceledAfterItsEnd | ReconciledEndOfDirect => End { runs: false, ..usual },
             SubscriptionDeleted => End { runs: false, opens: false, ..usual },
             Owed | OwedOfDirect | StoredFailureOfPaying | InvoicePaidOfRenewal | InvoicePaidOfRenewalOfDirect | ReconciledRenewal => {
                 End { payments: 2, invoices: 2, ..usual }
             }
             SwitchDeclined => usual,
+            // It waits for the end of the year, and that time has a free invoice.
             SwitchedToMonths => End { invoices: 2, ..usual },
             kind if kind.is_switch() => End { interval: "year", payments: 2, invoices: 2, ..usual },
             ChargeRefunded | ChargeRefundedOfDirect | BooksOfAnUnheardRefund => End { refunded: 1000, opens: false, ..usual },

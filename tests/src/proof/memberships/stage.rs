@@ -1,4 +1,4 @@
-//! The state in which a request, an event or a run finds a membership.
+//! The initial state of a membership for a request, event or run.
 
 use serde_json::{Value, json};
 use shared::store::{Store, Written};
@@ -6,17 +6,17 @@ use time::{Duration, OffsetDateTime};
 
 use super::{CARD, CARD_THAT_FAILS, Kind, Membership, Play};
 
-/// Longer than Stripe remembers a key, and than a hosted page is open.
+/// Longer than Stripe remembers a key, and than a hosted page stays open.
 const DAY: Duration = Duration::hours(25);
 
-/// Longer than an hour's books are waited for.
+/// Longer than the reconciliation waits before comparing an hour's books.
 const BOOKS: Duration = Duration::hours(4);
 
 const SUBSCRIPTIONS: &str = "/v1/subscriptions";
 const SESSIONS: &str = "/v1/checkout/sessions";
 
 impl Membership {
-    /// Brings it about.
+    /// Sets it up.
     pub(super) async fn set_up(&self, play: &mut Play) {
         if self.kind == Kind::Offered {
             return;
@@ -46,13 +46,13 @@ impl Membership {
             self.before_a_change(play).await;
         }
         if self.kind.takes_days() {
-            // Sessions do not last so long.
+            // Sessions do not last that long.
             play.buyer.token = self.world.log_in(&play.buyer).await;
             self.other_runs(play).await;
         }
     }
 
-    /// Before somebody subscribes.
+    /// Sets up a request to subscribe.
     async fn before_a_request(&self, play: &mut Play) {
         let world = &self.world;
         match self.kind {
@@ -68,6 +68,13 @@ impl Membership {
             Kind::HostedOfADeletedCustomer => self.delete_customer(play, None).await,
             Kind::DirectOfADeletedCustomer => {
                 assert_eq!(self.subscribe(play, "month", None).await.status, 201);
+                self.delete_customer(play, self.charged(&play.seller)).await;
+            }
+            Kind::DirectHostedOfADeletedCustomer => {
+                assert_eq!(self.ask(play).await.status, 201);
+                let session = self.open_session(play).await.expect("it was made");
+                world.admin("POST", &format!("checkout/sessions/{session}/expire"), json!({})).await;
+                self.hear(play, "checkout.session.expired").await;
                 self.delete_customer(play, self.charged(&play.seller)).await;
             }
             Kind::AfterADecline => {
@@ -121,7 +128,7 @@ impl Membership {
         }
     }
 
-    /// Before a member changes what runs.
+    /// Sets up a member's change.
     async fn before_a_change(&self, play: &mut Play) {
         match self.kind {
             Kind::Listed
@@ -262,13 +269,16 @@ impl Membership {
             Kind::ReconciledRenewal => {
                 self.joined(play, "month").await;
                 self.renew(play, None).await;
-                // Nobody waits for the event any more.
+                // The reconciliation no longer waits for the event.
                 waits = Duration::hours(2);
             }
             Kind::ReconciledEndOfDirect => {
                 self.joined(play, "month").await;
                 self.world.deliver().await;
                 self.end_all(play).await;
+                // An account's subscriptions are checked every six hours.
+                let round = 6 * 60 * 60;
+                waits = Duration::seconds(round - self.world.app.clock.now().unix_timestamp().rem_euclid(round)) + Duration::minutes(30);
             }
             Kind::BooksOfAnUnheardRefund => {
                 self.joined(play, "month").await;
@@ -278,6 +288,9 @@ impl Membership {
             kind => unreachable!("{kind:?} is no run"),
         }
         self.world.pass(waits).await;
+        if self.kind == Kind::ReconciledEndOfDirect {
+            self.other_runs(play).await;
+        }
     }
 
     /// Subscribes with the saved card.
@@ -288,17 +301,17 @@ impl Membership {
         play.subscription = subscription["id"].as_str().map(str::to_owned);
     }
 
-    /// Subscribes, and nobody hears what came of it.
+    /// Subscribes, but the response is lost.
     async fn lost(&self, play: &Play) {
         let path = if self.kind.is_hosted() { SESSIONS } else { SUBSCRIPTIONS };
         self.fail(path, 3, json!({"kind": "drop_after"})).await;
         let answer = self.subscribe(play, "month", play.card.as_deref()).await;
         assert_eq!(answer.status, 503, "{}", answer.body);
-        // Whoever asked is gone by then.
+        // The lease of that request expires.
         self.world.pass(Duration::seconds(40)).await;
     }
 
-    /// Lets the period go by, and the time in which its renewal is charged: with another card, if one is given.
+    /// Lets the period pass, and the time in which its renewal is charged, to another card if one is given.
     async fn renew(&self, play: &Play, card: Option<&str>) {
         if let Some(card) = card {
             self.pay_with(play, card).await;
@@ -309,7 +322,7 @@ impl Membership {
         self.world.pass(end + Duration::hours(2) - self.world.app.clock.now()).await;
     }
 
-    /// The reconciliation has run all the time, and there was nothing to be found in the books.
+    /// Earlier runs of the reconciliation found nothing in the books.
     async fn other_runs(&self, play: &Play) {
         let (store, now) = (&self.world.app.store, self.world.app.clock.now());
         store.save_read(&play.seller.account, now - Duration::hours(2)).await.expect("the table");
@@ -323,26 +336,26 @@ impl Membership {
         self.world.admin("POST", "faults", json!({"match": matches, "times": times, "fault": fault})).await;
     }
 
-    /// Has Stripe answer 500 to the next POST without doing anything, which its key keeps.
+    /// Lets Stripe answer 500 to the next POST without doing anything, which its key stores.
     async fn store_failure(&self, path: &str, exact: bool) {
         let matches = json!({"method": "POST", "path": path, "exact": exact});
         self.world.admin("POST", "faults", json!({"match": matches, "fault": {"kind": "status", "status": 500}})).await;
     }
 
-    /// The webhook hears of the newest event of that name.
+    /// Delivers the newest event with that name.
     async fn hear(&self, play: &Play, name: &str) {
         let event = self.event_of(play, name).await.unwrap_or_else(|| panic!("no {name}"));
         assert_eq!(self.world.tell(&event).await.status, 200);
     }
 
-    /// A card of the platform's that nobody keeps.
+    /// One of the platform's cards that no customer holds.
     async fn new_card(&self) -> String {
         let form = [("type", "card".to_owned()), ("card[token]", CARD.to_owned())];
         let made = self.world.in_dashboard("/payment_methods", None, &form).await;
         made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
     }
 
-    /// Somebody has another card pay the subscription, in the Dashboard.
+    /// Somebody makes another card pay for the subscription, in the Dashboard.
     async fn pay_with(&self, play: &Play, card: &str) {
         let (world, account) = (&self.world, self.charged(&play.seller));
         let subscription = self.subscriptions_of(play).await.remove(0);
@@ -354,7 +367,7 @@ impl Membership {
         assert_eq!(changed["default_payment_method"], id.as_str(), "{changed}");
     }
 
-    /// Gives the newest payment back, in the Dashboard: the refund's id.
+    /// Refunds the newest payment in the Dashboard. Returns the refund's id.
     async fn refund(&self, play: &Play, amount: i64) -> String {
         let newest = self.payments_of(play).await.remove(0);
         self.refund_of(play, &newest, amount).await
@@ -378,7 +391,7 @@ impl Membership {
         }
     }
 
-    /// Somebody ends what the buyer has subscribed to, at once, in the Dashboard.
+    /// Somebody ends the buyer's subscriptions at once, in the Dashboard.
     pub(super) async fn end_all(&self, play: &Play) {
         for subscription in self.subscriptions_of(play).await.iter().filter(|one| one["ended_at"].is_null()) {
             let path = format!("/subscriptions/{}", subscription["id"].as_str().expect("an id"));
@@ -413,7 +426,7 @@ impl Membership {
         list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
     }
 
-    /// The subscriptions at Stripe that the buyer has begun, the newest first.
+    /// The buyer's subscriptions at Stripe, newest first.
     pub(super) async fn subscriptions_of(&self, play: &Play) -> Vec<Value> {
         let all =
             self.listed(&format!("/subscriptions?limit=100&status=all&created[gte]={}", play.began), self.charged(&play.seller)).await;
@@ -437,7 +450,7 @@ impl Membership {
         mine.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Their payments, the newest first.
+    /// Their payments, newest first.
     pub(super) async fn payments_of(&self, play: &Play) -> Vec<Value> {
         let account = self.charged(&play.seller);
         let customers = self.customers_of(play, account).await;
@@ -446,12 +459,12 @@ impl Membership {
         all.into_iter().filter(|one| one["customer"].as_str().is_some_and(|id| customers.iter().any(|mine| mine == id))).collect()
     }
 
-    /// What was given back of a payment.
+    /// The refunds of a payment.
     pub(super) async fn refunds_of(&self, play: &Play, payment: &str) -> Vec<Value> {
         self.listed(&format!("/refunds?limit=100&payment_intent={payment}"), self.charged(&play.seller)).await
     }
 
-    /// The newest event of that name that is about the play.
+    /// The newest event with that name about this play.
     pub(super) async fn event_of(&self, play: &Play, name: &str) -> Option<Value> {
         let payments = self.payments_of(play).await;
         let event = self.world.event(name, |object| {

@@ -1,0 +1,156 @@
+//! `POST /subscriptions/{id}/refund`: refunds a member for a period, at the request of the seller or of staff.
+
+use serde::Deserialize;
+use shared::domain::error::Error;
+use shared::domain::ids::SubscriptionId;
+use shared::domain::membership::{AskedState, Subscription};
+use shared::domain::money::Price;
+use shared::domain::purchase::MOST_REFUNDS;
+use shared::domain::user::User;
+use shared::http::view::MemberView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::store::Written;
+use shared::store::refund_days::Allowance;
+use shared::work::refund_caps::{self, SellersRefund};
+use shared::work::subscriptions::give_back;
+
+use crate::Memberships;
+
+/// How many times to reread a record that others write as well.
+const TRIES: usize = 8;
+
+#[derive(Default, Deserialize)]
+struct Body {
+    invoice: Option<String>,
+    amount: Option<i64>,
+}
+
+/// Refunds part of a period's price or, without an amount, everything that is left of it; without an invoice, for the newest
+/// paid period. The refund is recorded before Stripe is called, so concurrent requests never refund more than was paid. Three
+/// DynamoDB trips, and calls to Stripe for the refund, the subscription with its invoices, and what moved with the refund.
+///
+/// Sellers refund within the operator's caps, as of purchases. When a daily cap is reached, one more trip reads how much the seller has sold.
+///
+/// # Errors
+/// See `openapi.yaml`.
+pub(crate) async fn refund(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &this.app;
+    identity::required(request, &app.config)?;
+    let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
+    let unknown = || Error::NotFound("subscription");
+    let Ok(id) = id.parse::<SubscriptionId>() else {
+        identity::user(request, app).await?;
+        return Err(unknown());
+    };
+    let (user, subscription) = tokio::join!(identity::user(request, app), app.store.subscription(&id));
+    let (by, mut subscription) = (user?, subscription?.ok_or_else(unknown)?);
+    if by.id == subscription.buyer_id && !by.is_staff {
+        return Err(Error::Forbidden);
+    }
+    if by.id != subscription.seller_id && !by.is_staff {
+        return Err(unknown());
+    }
+    if !by.is_staff && !by.may_sell() {
+        return Err(Error::NotASeller);
+    }
+    if body.amount.is_some_and(|amount| amount < 1) {
+        return Err(Error::InvalidRequest("amount must be at least 1 minor unit".to_owned()));
+    }
+    let payment = subscription.payment(body.invoice.as_deref());
+    let invoice = payment.map(|payment| payment.invoice.clone()).ok_or(if body.invoice.is_some() {
+        Error::NotFound("invoice")
+    } else {
+        Error::NotPaid
+    })?;
+
+    let wanted = Wanted { by: &by, invoice: &invoice, amount: body.amount, client_key: request::idempotency_key(request)? };
+    let number = plan(this, &mut subscription, &wanted).await?;
+    give_back(app, &this.stripe, &mut subscription, &invoice, number).await?;
+    match state_of(&subscription, &invoice, number) {
+        Some(AskedState::Refused(code)) => Err(Error::RefundRefused(code)),
+        _ => Ok(response::json(200, &MemberView::from(&subscription))),
+    }
+}
+
+struct Wanted<'a> {
+    by: &'a User,
+    invoice: &'a str,
+    amount: Option<i64>,
+    client_key: Option<String>,
+}
+
+fn state_of(subscription: &Subscription, invoice: &str, number: u32) -> Option<AskedState> {
+    let asked = subscription.payment(Some(invoice))?.asked.iter().find(|asked| asked.number == number)?;
+    Some(asked.state.clone())
+}
+
+/// Records the refund, or finds the one that this request repeats.
+async fn plan(this: &Memberships, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
+    let app = &this.app;
+    let mut more = None;
+    for _ in 0..TRIES {
+        let asked = subscription.payment(Some(wanted.invoice)).map(|payment| payment.asked.clone()).unwrap_or_default();
+        if let Some(key) = &wanted.client_key
+            && let Some(same) = asked.iter().find(|asked| asked.client_key.as_ref() == Some(key))
+        {
+            return match wanted.amount {
+                Some(amount) if amount != same.amount => {
+                    Err(Error::InvalidRequest("this Idempotency-Key was used for a refund of another amount".to_owned()))
+                }
+                _ => Ok(same.number),
+            };
+        }
+        if let Some(open) = asked.iter().find(|asked| asked.state == AskedState::Planned) {
+            if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
+                return Ok(open.number);
+            }
+            // Its outcome must be found before another begins.
+            give_back(app, &this.stripe, subscription, wanted.invoice, open.number).await?;
+        }
+        let number = draft(this, subscription, wanted)?;
+        if write(this, subscription, number, wanted, &mut more).await? {
+            return Ok(number);
+        }
+        *subscription = app.store.subscription(&subscription.id).await?.ok_or(Error::NotFound("subscription"))?;
+    }
+    Err(Error::RefundInProgress)
+}
+
+/// Adds the refund to the subscription if the facts and the operator's caps allow it.
+fn draft(this: &Memberships, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
+    let (caps, currency, now) = (&this.app.config.refund_caps, subscription.currency, this.app.clock.now());
+    // Report what nobody can refund before what the caps forbid.
+    let mut planned = subscription.clone();
+    let number = planned.plan_refund(wanted.invoice, wanted.amount, &wanted.by.id, wanted.client_key.clone(), now);
+    let number = number.map_err(|fault| refund_caps::fault(fault, currency))?;
+    if !wanted.by.is_staff && subscription.is_restored(wanted.invoice) {
+        return Err(Error::RefundByStaff);
+    }
+    let (least, most) = if wanted.by.is_staff { (1, MOST_REFUNDS) } else { (caps.least(currency), caps.per_purchase) };
+    subscription.check_refund(wanted.invoice, wanted.amount, least, most).map_err(|cap| refund_caps::cap(cap, currency))?;
+    *subscription = planned;
+    Ok(number)
+}
+
+/// Stores the refund and counts it towards the seller's daily caps; staff refunds do not count. Returns false if it must be tried again.
+async fn write(
+    this: &Memberships,
+    subscription: &mut Subscription,
+    number: u32,
+    wanted: &Wanted<'_>,
+    more: &mut Option<Allowance>,
+) -> Result<bool, Error> {
+    let store = &this.app.store;
+    if wanted.by.is_staff {
+        return Ok(store.write_subscription(subscription, None).await? == Written::Yes);
+    }
+    let payment = subscription.payment(Some(wanted.invoice));
+    let asked = payment.and_then(|payment| payment.asked.iter().find(|asked| asked.number == number));
+    let (whole, amount) = (payment.map_or(0, |payment| payment.amount), asked.map_or(0, |asked| asked.amount));
+    let (refund, of) = (Price { amount, currency: subscription.currency }, subscription.id.clone());
+    let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole };
+    refund_caps::write_within_caps(&this.app, &one, more, async |allowance| {
+        store.write_member_refund(subscription, refund, allowance).await
+    })
+    .await
+}

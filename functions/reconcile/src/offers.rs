@@ -1,0 +1,79 @@
+//! Expires open hosted pages for something that is no longer sold: the course was unpublished, deleted or repriced, its
+//! seller was dismissed, suspended, erased, or has no account that can be charged this way, or its buyer was suspended or erased.
+//!
+//! The functions that change courses and users have no client for Stripe. So every minute all open pages are compared with their
+//! offers: one query per part of the index and two reads per 33 pages. A buyer who pays before the page closes has bought, at the
+//! price on the page. Deleted and unpublished courses stay readable for their buyers, and the seller or staff can refund such a purchase.
+
+use std::time::Instant;
+
+use shared::domain::charging::ChargeType;
+use shared::domain::error::Error;
+use shared::domain::purchase::Purchase;
+use shared::settings::config::Config;
+use shared::store::purchases::{OPEN_PARTS, OpenPage};
+use shared::work::settlement;
+
+use crate::{Reconcile, Report, cause, repair};
+
+/// How many pages are read at once, each with its course, seller and buyer: DynamoDB reads at most 100 items in a batch.
+const AT_ONCE: i32 = 33;
+
+/// Expires the pages whose offer is no longer valid.
+///
+/// # Errors
+/// If DynamoDB fails. Stripe's failures are left to the next run.
+pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
+    for part in OPEN_PARTS {
+        let mut after = None;
+        loop {
+            let (pages, next) = reconcile.app.store.open_pages(part, AT_ONCE, after).await?;
+            for page in pages.into_iter().filter(|page| !stands(&reconcile.app.config, page)) {
+                if Instant::now() >= until {
+                    return Ok(());
+                }
+                let id = page.purchase.id.clone();
+                match expire(reconcile, page.purchase).await {
+                    Ok(closed) => report.repaired += u32::from(closed),
+                    // A page that cannot be closed must not keep the others open.
+                    Err(error) => tracing::warn!(purchase_id = %id, %error, "the hosted page is left to the next run"),
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether what the page offers could still be bought now.
+fn stands(config: &Config, page: &OpenPage) -> bool {
+    let OpenPage { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = page else { return false };
+    let charge_type = if course.payees.is_empty() { seller.charge_type(&config.terms) } else { ChargeType::Separate };
+    let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
+    buyer.suspended.is_none()
+        && course.published
+        && !course.deleted
+        && course.price.amount == purchase.amount()
+        && course.price.currency == purchase.currency
+        && charge_type == purchase.charge_type
+        && link.is_some_and(|link| link.account_id == purchase.seller_account)
+}
+
+/// Closes a page. If it was paid first, that counts. Returns whether anything changed.
+async fn expire(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool, Error> {
+    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+    let (began, cause) = (app.clock.now(), cause(reconcile));
+    // A request is working on it and checks the offer itself.
+    if purchase.attempt().leased_until > began {
+        return Ok(false);
+    }
+    if !settlement::withdraw(app, stripe, &mut purchase, &cause).await? {
+        return Ok(false);
+    }
+    tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "the hosted page's offer is no longer valid");
+    repair::carry_out(reconcile, &mut purchase, &cause, began).await?;
+    Ok(true)
+}

@@ -1,0 +1,11 @@
+//! Time, randomness, logs, metrics, passwords and text.
+
+pub mod clock;
+pub mod entropy;
+pub mod log;
+pub mod metrics;
+#[cfg(feature = "password")]
+pub mod password;
+pub mod text;
+#[cfg(test)]
+pub(crate) mod trials;

@@ -1,0 +1,4 @@
+//! The process's HTTP client, and the AWS clients that use it.
+
+pub mod aws;
+pub mod transport;

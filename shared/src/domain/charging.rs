@@ -1,0 +1,75 @@
+//! What charges for courses and for memberships have in common.
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use super::money::{LeastFee, PerCurrency};
+
+/// How a sale is charged, and so on whose account.
+/// <https://docs.stripe.com/connect/charges>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeType {
+    /// On the connected account, with an application fee.
+    Direct,
+    /// On the platform, with the seller's part transferred as part of the charge.
+    Destination,
+    /// On the platform, with a separate transfer to each payee.
+    Separate,
+}
+
+/// The platform's terms, unless it has agreed on others with a seller.
+#[derive(Clone, Debug)]
+pub struct PlatformTerms {
+    /// How sales are charged.
+    pub charge_type: ChargeType,
+    /// The fixed part of the fee, by currency, in the minor unit.
+    pub fee_fixed: PerCurrency,
+    /// The minimum fee. If the operator sets none, it covers Stripe's own fee.
+    pub fee_minimum: LeastFee,
+}
+
+/// The key of the platform's own account in [`User::customers`](crate::domain::user::User::customers) and in idempotency keys.
+pub const PLATFORM: &str = "platform";
+
+/// Why an attempt failed, in Stripe's terms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `card_declined`, `expired_card`, …
+    pub code: String,
+    /// `insufficient_funds`, …
+    pub decline_code: Option<String>,
+    /// Whether the buyer's bank, or Stripe on its behalf, declined. Otherwise Stripe refused the request itself.
+    #[serde(default)]
+    pub declined: bool,
+}
+
+/// What whoever holds a card may be told about its decline. Stripe says to present these as a generic decline: they would tell a thief
+/// that the card is reported, or that the platform is on guard. <https://docs.stripe.com/declines/codes>
+#[must_use]
+pub fn told(decline_code: &str) -> &str {
+    match decline_code {
+        "fraudulent" | "highest_risk_level" | "lost_card" | "merchant_blacklist" | "pickup_card" | "restricted_card"
+        | "security_violation" | "stolen_card" => "generic_decline",
+        other => other,
+    }
+}
+
+impl Failure {
+    /// The same for whoever holds the card, see [`told`].
+    #[must_use]
+    pub fn told(&self) -> Self {
+        let decline_code = self.decline_code.as_deref().map(|code| told(code).to_owned());
+        Self { decline_code, ..self.clone() }
+    }
+
+    /// Whether the cardholder failed to authenticate. <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
+    #[must_use]
+    pub fn is_of_authentication(&self) -> bool {
+        self.code == "payment_intent_authentication_failure"
+    }
+}
+
+/// How long Stripe replays the first answer to an idempotency key; slightly less than Stripe promises.
+/// <https://docs.stripe.com/api/idempotent_requests>
+pub const KEY_LIFETIME: Duration = Duration::hours(23);

@@ -1,0 +1,347 @@
+//! What can go wrong, in the domain's terms. `http::problem` maps each error to a status and a body.
+
+/// Why a request failed. Each [`Error::code`] is stable and listed in `openapi.yaml`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The body is not JSON, or not UTF-8.
+    #[error("the body is not valid JSON: {0}")]
+    MalformedJson(String),
+    /// The body is not sent as JSON.
+    #[error("the body must be sent as application/json")]
+    UnsupportedMediaType,
+    /// The body is over 64 KiB.
+    #[error("the body must have at most 65536 bytes")]
+    BodyTooLarge,
+    /// A value is missing or has the wrong type or range.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The cursor did not come from a list.
+    #[error("cursor must be the next_cursor of an earlier answer of the same list")]
+    BadCursor,
+    /// There is no session, or it has ended.
+    #[error("log in first")]
+    NotSignedIn,
+    /// Wrong e-mail or password; the error never says which.
+    #[error("the e-mail or the password is wrong")]
+    BadCredentials,
+    /// Too many failed log-ins.
+    #[error("too many failed log-ins; try again in {retry_after} seconds")]
+    Throttled {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// The address belongs to another account.
+    #[error("an account with this e-mail exists already")]
+    EmailTaken,
+    /// The user may not do this.
+    #[error("you may not do this")]
+    Forbidden,
+    /// A write with a cookie from a forbidden origin.
+    #[error("requests from this origin are not allowed to change anything")]
+    ForeignOrigin,
+    /// Too many sign-ups from one address.
+    #[error("too many signed up from this address; try again in {retry_after} seconds")]
+    TooManySignUps {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// Too many mails were asked for by a user or from an address.
+    #[error("too many mails were asked for; try again in {}", time(*retry_after))]
+    TooManyMails {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// Too many cards were declined, or tried at the same time.
+    #[error("too many cards were tried; try again in {}, or leave out payment_method and pay on the payment provider's own page now", time(*retry_after))]
+    TooManyCards {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// After a declined card, the user must confirm their e-mail address.
+    #[error("confirm your e-mail address first, or pay on the payment provider's own page")]
+    EmailNotConfirmed,
+    /// After several declined cards, the user must prove to be human.
+    #[error("answer the challenge first, or pay on the payment provider's own page")]
+    ChallengeWanted,
+    /// Only staff may set the platform's fee.
+    #[error("the fee is the platform's: the staff sets it")]
+    FeeIsThePlatforms,
+    /// Sales charged on the seller's own account cannot be shared.
+    #[error("your sales are charged on your own Stripe account, where they cannot be shared; ask the staff")]
+    SalesNotShareable,
+    /// Staff has suspended the user.
+    #[error("this account is suspended; write to the staff")]
+    Suspended,
+    /// Only sellers may do this.
+    #[error("only sellers may do this; ask the staff to make you one")]
+    NotASeller,
+    /// Users cannot buy their own courses.
+    #[error("you cannot buy your own course")]
+    OwnCourse,
+    /// Users cannot subscribe to their own membership.
+    #[error("you cannot subscribe to your own membership")]
+    OwnMembership,
+    /// It does not exist, or belongs to somebody else.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The path does not support this method.
+    #[error("this address does not take that method")]
+    MethodNotAllowed,
+    /// Another course has the slug.
+    #[error("another course has this slug already")]
+    SlugTaken,
+    /// Another request changed it in the meantime.
+    #[error("it was changed by another request at this moment; read it again and retry")]
+    Conflict,
+    /// The buyer already has the course.
+    #[error("you own this course already")]
+    AlreadyOwned,
+    /// The course does not cost what the client expected.
+    #[error("the price is {amount} minor units of {currency}")]
+    PriceChanged {
+        /// In the minor unit.
+        amount: i64,
+        /// Lower-case ISO 4217.
+        currency: &'static str,
+    },
+    /// The price is below Stripe's minimum in the settlement currency.
+    #[error("the price is below the least amount that can be charged for this seller; it can be bought once the seller has raised it")]
+    PriceTooLow,
+    /// The seller cannot be paid.
+    #[error("the seller of this course cannot be paid at the moment")]
+    SellerNotConnected,
+    /// The seller's account cannot take this type of charge.
+    #[error("the seller of this course cannot be paid at the moment: their Stripe account lacks the capability {capability}")]
+    SellerCapabilityMissing {
+        /// `card_payments` or `transfers`
+        capability: &'static str,
+    },
+    /// Another request is making the same purchase.
+    #[error("this purchase is being made by another request; look at it again in a moment")]
+    PurchaseInProgress,
+    /// Buyers are paying on the account that is to be disconnected.
+    #[error("buyers are paying on this account, or their banks are still at it; try again later")]
+    PaymentsInProgress,
+    /// The buyer already has a subscription to the seller's membership.
+    #[error("you have a subscription to this membership already")]
+    AlreadySubscribed,
+    /// Another request is creating or changing the same subscription.
+    #[error("this subscription is being made by another request; look at it again in a moment")]
+    SubscriptionInProgress,
+    /// The membership has no price for that interval.
+    #[error("this membership is not offered for that interval")]
+    IntervalNotOffered,
+    /// Only a running subscription can be changed.
+    #[error("this subscription does not run, or is about to end")]
+    SubscriptionNotRunning,
+    /// Open invoices must be paid first.
+    #[error("pay what this subscription owes first")]
+    SubscriptionPastDue,
+    /// There is nothing to refund.
+    #[error("this purchase was not paid")]
+    NotPaid,
+    /// Everything was refunded already.
+    #[error("this purchase was given back in full already")]
+    AlreadyRefunded,
+    /// The refund exceeds what is left.
+    #[error("{left} minor units of {currency} are left to give back")]
+    RefundTooLarge {
+        /// In the minor unit.
+        left: i64,
+        /// Lower-case ISO 4217.
+        currency: &'static str,
+    },
+    /// The partial refund is too small.
+    #[error("give back at least {least} minor units of {currency}, or all that is left")]
+    RefundTooSmall {
+        /// In the minor unit.
+        least: i64,
+        /// Lower-case ISO 4217.
+        currency: &'static str,
+    },
+    /// The purchase has reached its maximum number of refunds.
+    #[error("this was given back in {most} parts already, and that is the most; the staff can give back the rest")]
+    TooManyRefunds {
+        /// The maximum.
+        most: usize,
+    },
+    /// The seller has reached a daily refund cap.
+    #[error("you have given back as much as sellers may in a day; go on tomorrow, or ask the staff to give it back")]
+    RefundLimitReached {
+        /// In seconds.
+        retry_after: i64,
+    },
+    /// Another refund of the purchase has no known outcome yet.
+    #[error("another refund of this purchase is being made; look at it again in a moment")]
+    RefundInProgress,
+    /// Stripe refused the refund.
+    #[error("the payment provider refused the refund: {0}")]
+    RefundRefused(String),
+    /// A switch would credit money that the member does not have in the subscription any more.
+    #[error("part of the current period was refunded or is disputed; switch when the period is over")]
+    PeriodRefunded,
+    /// The bank decides about the money.
+    #[error("the buyer's bank disputes this payment; what is given back is decided there")]
+    PurchaseDisputed,
+    /// The seller's part of the payment was transferred to them again after a refund or dispute.
+    #[error(
+        "the seller's part was transferred to them again after a refund or a dispute; the staff refunds this, if need be in Stripe's Dashboard"
+    )]
+    RefundByStaff,
+    /// Only buyers may read the course.
+    #[error("buy this course to read it")]
+    NotOwned,
+    /// The bank has not decided yet, and the platform suspends access meanwhile.
+    #[error("this course can be read again when the bank has decided about its payment")]
+    AccessSuspended,
+    /// The bank declined the card.
+    #[error("the card was declined")]
+    CardDeclined {
+        /// Stripe's `code`.
+        reason: String,
+        /// Stripe's `decline_code`.
+        decline_code: Option<String>,
+        /// The card's fingerprint, if Stripe gave one. It is counted and never returned to clients.
+        fingerprint: Option<String>,
+    },
+    /// Stripe refused the payment method itself.
+    #[error("this payment method cannot be used: {0}")]
+    PaymentMethodRefused(String),
+    /// Stripe refused or failed. Work in progress is stored.
+    #[error("the payment provider could not carry this out; nothing was charged twice, and it is safe to try again")]
+    PaymentProviderError(String),
+    /// Stripe cannot be reached or is overloaded.
+    #[error("the payment provider is not available at the moment; it is safe to try again")]
+    PaymentProviderUnavailable(String),
+    /// Stripe did not answer in time. The next request or event finds the outcome.
+    #[error("the payment provider did not answer in time; it is safe to try again")]
+    PaymentProviderTimeout(String),
+    /// The link to confirm no longer exists.
+    #[error("this confirmation has ended; connect again")]
+    ConfirmationGone,
+    /// A token from a mail was used, has expired, or was never issued.
+    #[error("this link was used already or has expired; ask for a new one")]
+    LinkGone,
+    /// An account with a linked Stripe account cannot be erased.
+    #[error("disconnect your Stripe account first")]
+    StillConnected,
+    /// An account with a running subscription cannot be erased.
+    #[error("a subscription of yours still runs; end it at once, or wait for its end, first")]
+    StillSubscribed,
+    /// A membership is paid with this card.
+    #[error("a membership is paid with this card; name another for it first, or take this one away with in_use=true")]
+    CardInUse,
+    /// The user already has a linked Stripe account.
+    #[error("a Stripe account is linked already; disconnect it first")]
+    AlreadyLinked,
+    /// Another seller has linked this Stripe account.
+    #[error("this Stripe account is linked by another seller")]
+    AccountTaken,
+    /// The seller has a different Stripe account from the one requested.
+    #[error("another Stripe account is connected already; disconnect it first")]
+    AlreadyConnected,
+    /// The seller has no Stripe account.
+    #[error("connect a Stripe account first")]
+    NotConnected,
+    /// Only Express accounts have an Express Dashboard.
+    #[error("this account has no Express Dashboard; its owner signs in at Stripe")]
+    NoExpressDashboard,
+    /// Stripe gives no Dashboard access before the account's owner has submitted details.
+    #[error("finish the set-up of your Stripe account first")]
+    OnboardingUnfinished,
+    /// The webhook's signature does not verify.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// An internal error. The cause is logged and not shown.
+    #[error("something went wrong on our side; it is logged under this request's id")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable code that clients switch on.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::BodyTooLarge => "body_too_large",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::BadCursor => "bad_cursor",
+            Self::NotSignedIn => "not_signed_in",
+            Self::BadCredentials => "bad_credentials",
+            Self::Throttled { .. } => "throttled",
+            Self::EmailTaken => "email_taken",
+            Self::Forbidden => "forbidden",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::TooManySignUps { .. } => "too_many_sign_ups",
+            Self::TooManyMails { .. } => "too_many_mails",
+            Self::TooManyCards { .. } => "too_many_cards",
+            Self::EmailNotConfirmed => "email_not_confirmed",
+            Self::ChallengeWanted => "challenge_wanted",
+            Self::FeeIsThePlatforms => "fee_is_the_platforms",
+            Self::SalesNotShareable => "sales_not_shareable",
+            Self::Suspended => "account_suspended",
+            Self::NotASeller => "not_a_seller",
+            Self::OwnCourse => "own_course",
+            Self::OwnMembership => "own_membership",
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::SlugTaken => "slug_taken",
+            Self::Conflict => "conflict",
+            Self::AlreadyOwned => "already_owned",
+            Self::PriceChanged { .. } => "price_changed",
+            Self::PriceTooLow => "price_too_low",
+            Self::SellerNotConnected => "seller_not_connected",
+            Self::SellerCapabilityMissing { .. } => "seller_capability_missing",
+            Self::PurchaseInProgress => "purchase_in_progress",
+            Self::PaymentsInProgress => "payments_in_progress",
+            Self::AlreadySubscribed => "already_subscribed",
+            Self::SubscriptionInProgress => "subscription_in_progress",
+            Self::IntervalNotOffered => "interval_not_offered",
+            Self::SubscriptionNotRunning => "subscription_not_running",
+            Self::SubscriptionPastDue => "subscription_past_due",
+            Self::NotPaid => "not_paid",
+            Self::AlreadyRefunded => "already_refunded",
+            Self::RefundTooLarge { .. } => "refund_too_large",
+            Self::RefundTooSmall { .. } => "refund_too_small",
+            Self::TooManyRefunds { .. } => "too_many_refunds",
+            Self::RefundLimitReached { .. } => "refund_limit_reached",
+            Self::RefundInProgress => "refund_in_progress",
+            Self::RefundRefused(_) => "refund_refused",
+            Self::PeriodRefunded => "period_refunded",
+            Self::PurchaseDisputed => "purchase_disputed",
+            Self::RefundByStaff => "refund_by_staff",
+            Self::NotOwned => "not_owned",
+            Self::AccessSuspended => "access_suspended",
+            Self::CardDeclined { .. } => "card_declined",
+            Self::PaymentMethodRefused(_) => "payment_method_refused",
+            Self::PaymentProviderError(_) => "payment_provider_error",
+            Self::PaymentProviderUnavailable(_) => "payment_provider_unavailable",
+            Self::PaymentProviderTimeout(_) => "payment_provider_timeout",
+            Self::ConfirmationGone => "confirmation_gone",
+            Self::LinkGone => "link_gone",
+            Self::StillConnected => "still_connected",
+            Self::StillSubscribed => "still_subscribed",
+            Self::CardInUse => "card_in_use",
+            Self::AlreadyLinked => "already_linked",
+            Self::AccountTaken => "account_taken",
+            Self::AlreadyConnected => "already_connected",
+            Self::NotConnected => "not_connected",
+            Self::NoExpressDashboard => "no_express_dashboard",
+            Self::OnboardingUnfinished => "onboarding_unfinished",
+            Self::BadSignature => "bad_signature",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// A number of seconds in the largest unit that fits, rounded up.
+fn time(seconds: i64) -> String {
+    let (size, unit) = match seconds {
+        ..60 => (1, "second"),
+        60..3600 => (60, "minute"),
+        3600.. => (3600, "hour"),
+    };
+    let count = (seconds + size - 1) / size;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,130 @@
+//! Updates a subscription from what Stripe says.
+
+use time::OffsetDateTime;
+
+use super::offer::Interval;
+use super::payment::{Dispute, Payment};
+use super::subscription::{News, Status, Subscription};
+use crate::domain::charging::Failure;
+use crate::domain::purchase::DisputeStatus;
+
+/// A subscription as Stripe has it now, with all of its paid invoices.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// `sub_…`
+    pub stripe_id: String,
+    /// The status.
+    pub status: Status,
+    /// `si_…` of its one item.
+    pub item: Option<String>,
+    /// The payment method that renews it.
+    pub card: Option<String>,
+    /// The billing interval; `None` if it is not one of ours.
+    pub interval: Option<Interval>,
+    /// The price of an interval.
+    pub amount: Option<i64>,
+    /// Whether it ends with the period.
+    pub ending: bool,
+    /// Whether the current setup is only charged after the period.
+    pub switching: bool,
+    /// Whether an invoice is neither paid nor void.
+    pub owes: bool,
+    /// The platform's percentage of the renewals, if that of a switch is still in force.
+    pub renewals_fee: Option<String>,
+    /// The end of the current period.
+    pub period_end: Option<OffsetDateTime>,
+    /// Newest first.
+    pub payments: Vec<Payment>,
+}
+
+/// What Stripe said about a subscription.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// It exists at Stripe.
+    Seen(Box<Seen>),
+    /// Hosted Checkout is waiting for the buyer; contains the session's id.
+    Open(String),
+    /// It never began.
+    Ended(Failure),
+}
+
+impl Observation {
+    /// Stripe refused to create it, for this reason.
+    #[must_use]
+    pub fn refused(code: &str) -> Self {
+        Self::Ended(Failure { code: code.to_owned(), decline_code: None, declined: false })
+    }
+}
+
+impl Subscription {
+    /// Updates the record from Stripe's answer. Stripe must have been asked after this record was
+    /// read. Then the version check of the write prevents older answers from replacing newer ones.
+    pub fn observe(&mut self, heard: &Observation, now: OffsetDateTime) {
+        self.is_unread = false;
+        match heard {
+            Observation::Open(session) => self.checkout_session = Some(session.clone()),
+            Observation::Ended(failure) => {
+                self.status = Status::Failed;
+                self.failure = Some(failure.clone());
+            }
+            // While the page is open the buyer may retry, so only the session can end the subscription.
+            Observation::Seen(seen) if self.is_checkout() && matches!(seen.status, Status::Incomplete | Status::Failed) => return,
+            Observation::Seen(seen) => self.take_in(seen, now),
+        }
+        self.updated_at = now;
+    }
+
+    fn take_in(&mut self, seen: &Seen, now: OffsetDateTime) {
+        self.stripe_id = Some(seen.stripe_id.clone());
+        self.status = seen.status;
+        self.item.clone_from(&seen.item);
+        self.card.clone_from(&seen.card);
+        self.interval = seen.interval.unwrap_or(self.interval);
+        self.amount = seen.amount.unwrap_or(self.amount);
+        self.ending = seen.ending;
+        self.switching = seen.switching;
+        self.owes = seen.owes;
+        self.renewals_fee.clone_from(&seen.renewals_fee);
+        self.period_end = seen.period_end;
+        if seen.status.runs() {
+            self.failure = None;
+        }
+        for payment in &seen.payments {
+            let before = self.payments.iter().find(|known| known.invoice == payment.invoice);
+            if before.is_none() {
+                self.news.push(News::Paid(payment.invoice.clone()));
+            }
+            for refund in &payment.refunds {
+                let known = before.and_then(|before| before.refunds.iter().find(|known| known.id == refund.id));
+                if known.is_none() {
+                    self.news.push(News::Refunded(refund.id.clone()));
+                }
+                if refund.failed && known.is_none_or(|known| !known.failed) {
+                    self.news.push(News::RefundFailed(refund.id.clone()));
+                }
+            }
+            for dispute in &payment.disputes {
+                let known = before.and_then(|before| before.disputes.iter().find(|known| known.id == dispute.id));
+                self.news.extend(heard_of(known, dispute));
+            }
+        }
+        self.payments.clone_from(&seen.payments);
+        for dispute in self.payments.iter_mut().flat_map(|payment| &mut payment.disputes) {
+            dispute.opened_at.get_or_insert(now);
+        }
+        self.find_reversals(now);
+    }
+}
+
+/// What is new about a dispute.
+fn heard_of(before: Option<&Dispute>, dispute: &Dispute) -> Vec<News> {
+    let id = || dispute.id.clone();
+    let is_new = before.is_none_or(|before| before.status != dispute.status);
+    let news = [
+        before.is_none().then(|| News::DisputeOpened(id())),
+        (dispute.withdrew() && !before.is_some_and(Dispute::withdrew)).then(|| News::DisputeWithdrawn(id())),
+        (dispute.status == DisputeStatus::Won && is_new).then(|| News::DisputeReinstated(id())),
+        (!dispute.status.is_open() && is_new).then(|| News::DisputeClosed(id())),
+    ];
+    news.into_iter().flatten().collect()
+}

@@ -1,0 +1,296 @@
+//! A subscription's paid invoices.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::moves::Move;
+use crate::domain::charging::ChargeType;
+use crate::domain::ids::UserId;
+use crate::domain::money::Settled;
+use crate::domain::purchase::{DisputeMove, DisputeStatus, Sums, share};
+
+/// A paid invoice. Amounts are in the minor unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// `in_…`
+    pub invoice: String,
+    /// Its `pi_…`; `None` if it was paid with the buyer's credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<String>,
+    /// The end of the period that it pays; `None` if it contains only prorations.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub period_end: Option<OffsetDateTime>,
+    /// The amount paid.
+    pub amount: i64,
+    /// The platform's share of it.
+    pub application_fee: i64,
+    /// Stripe's own fee, if known.
+    #[serde(default)]
+    pub stripe_fee: Option<i64>,
+    /// What the charge added to the balance on which it settled, once its balance transaction is known.
+    /// <https://docs.stripe.com/connect/currencies>
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+    /// The `tr_…` of a destination charge: the full amount, in the currency of settlement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<String>,
+    /// How much of its share the platform has returned.
+    #[serde(default)]
+    pub fee_refunded: i64,
+    /// Its refunds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<Refund>,
+    /// The refunds that were requested here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedRefund>,
+    /// Its disputes, open or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<Dispute>,
+    /// The reversals of the transfer, except those made by refunds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reversals: Vec<Reversal>,
+    /// The moves between the platform and the seller after disputes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
+}
+
+/// A refund to a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// `re_…`
+    pub id: String,
+    /// In the minor unit.
+    pub amount: i64,
+    /// Whether the member's bank sent it back.
+    pub failed: bool,
+    /// How much of its share the platform returned with it; `None` if it is older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_refunded: Option<i64>,
+    /// How much of the seller's transfer was reversed with it, in the transfer's currency.
+    pub transfer_reversed: i64,
+}
+
+/// A reversal of the seller's transfer that was not made by a refund.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// `trr_…`
+    pub id: String,
+    /// In the minor unit of the transfer's currency.
+    pub amount: i64,
+    /// The number of the subscription's move that it belongs to; `None` if it was made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+}
+
+/// A refund that was requested here. Recorded before Stripe is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedRefund {
+    /// Numbers the payment's refunds.
+    pub number: u32,
+    /// In the minor unit.
+    pub amount: i64,
+    /// The user who requested it.
+    pub by: UserId,
+    /// The client's idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<String>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The outcome.
+    pub state: AskedState,
+}
+
+/// The outcome of a requested refund.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedState {
+    /// Stripe may have made it.
+    Planned,
+    /// Stripe made it: `re_…`
+    Made(String),
+    /// Stripe refused it, with this code.
+    Refused(String),
+}
+
+/// A dispute of a payment, as Stripe last described it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// `du_…` or `dp_…`
+    pub id: String,
+    /// In the minor unit.
+    pub amount: i64,
+    /// The status.
+    pub status: DisputeStatus,
+    /// The bank's reason: `fraudulent`, `subscription_canceled`, …
+    #[serde(default)]
+    pub reason: String,
+    /// What it has moved on the charged account's balance so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<DisputeMove>,
+    /// When we learned of it.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<OffsetDateTime>,
+    /// When Stripe was last asked about it.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<OffsetDateTime>,
+}
+
+/// How long an open dispute goes without events before Stripe is asked. Banks take weeks.
+const SILENCE: Duration = Duration::days(7);
+
+/// When to ask again about the unknown settlement of a lost dispute's charge.
+/// <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
+const UNBOOKED: Duration = Duration::hours(1);
+
+impl Dispute {
+    fn moved(&self) -> i64 {
+        self.moves.iter().map(|one| one.moved.amount).sum()
+    }
+
+    /// Whether the bank has the money, for now or for good. Inquiries move no money, and won disputes return it.
+    #[must_use]
+    pub fn has_withdrawn(&self) -> bool {
+        self.status.has_withdrawn_with(self.moved())
+    }
+
+    /// Whether the bank has decided, so far, that the member gets the money.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.status.is_lost_with(self.moved())
+    }
+
+    /// Whether money was ever withdrawn for it.
+    #[must_use]
+    pub fn withdrew(&self) -> bool {
+        self.status.withdrew() || self.has_withdrawn()
+    }
+
+    /// Whether it is still undecided.
+    fn is_undecided(&self) -> bool {
+        self.status.is_open() && !self.is_lost()
+    }
+}
+
+impl Payment {
+    /// What can still be refunded: the amount without refunds, those that are planned or not seen yet, and lost disputes.
+    #[must_use]
+    pub fn refundable(&self) -> i64 {
+        // A refund that Stripe made is in its list only once that was read again.
+        let is_unseen = |asked: &&AskedRefund| match &asked.state {
+            AskedState::Planned => true,
+            AskedState::Made(id) => !self.refunds.iter().any(|refund| refund.id == *id),
+            AskedState::Refused(_) => false,
+        };
+        let asked = self.asked.iter().filter(is_unseen);
+        (self.amount - self.refunded() - self.lost() - asked.map(|asked| asked.amount).sum::<i64>()).max(0)
+    }
+
+    /// What banks hold or have taken back.
+    #[must_use]
+    pub fn disputed(&self) -> i64 {
+        self.disputes.iter().filter(|dispute| dispute.has_withdrawn()).map(|dispute| dispute.amount).sum()
+    }
+
+    /// What banks took back through lost disputes.
+    #[must_use]
+    pub fn lost(&self) -> i64 {
+        self.disputes.iter().filter(|dispute| dispute.is_lost()).map(|dispute| dispute.amount).sum()
+    }
+
+    /// Whether a bank holds part of it and has not decided, so that it cannot be refunded.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.disputed() > self.lost()
+    }
+
+    /// Whether a dispute or inquiry about it is undecided.
+    #[must_use]
+    pub fn is_contested(&self) -> bool {
+        self.disputes.iter().any(Dispute::is_undecided)
+    }
+
+    /// What was refunded to the member or is on its way.
+    #[must_use]
+    pub fn refunded(&self) -> i64 {
+        self.refunds.iter().filter(|refund| !refund.failed).map(|refund| refund.amount).sum()
+    }
+
+    /// Whether all of it was returned, by refunds or lost disputes.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        self.amount > 0 && self.refunded() + self.lost() >= self.amount
+    }
+
+    /// When to ask Stripe about its disputes if no event arrives; `None` if
+    /// nothing is open. With `is_direct`, nothing follows from a lost dispute.
+    pub(super) fn asks_at(&self, is_direct: bool) -> Option<OffsetDateTime> {
+        let is_missing = |dispute: &Dispute| dispute.is_lost() && !is_direct && (self.settled.is_none() || self.transfer.is_none());
+        let due = self.disputes.iter().filter_map(|dispute| {
+            let asked_at = dispute.asked_at.or(dispute.opened_at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            if is_missing(dispute) { Some(asked_at + UNBOOKED) } else { dispute.status.is_open().then_some(asked_at + SILENCE) }
+        });
+        due.min()
+    }
+
+    /// Converts part of the transfer from its own currency to the charge's.
+    /// What Stripe reversed proportionally with a refund counts as the refund.
+    pub(super) fn as_charged(&self, part: i64) -> i64 {
+        match &self.settled {
+            Some(settled) if settled.amount != self.amount => share(self.amount, part, settled.amount),
+            _ => part,
+        }
+    }
+
+    /// How much a refund took from the transfer, in the charge's currency.
+    pub(super) fn reversed_with(&self, refund: &Refund) -> i64 {
+        let whole = self.settled.as_ref().map_or(self.amount, |settled| settled.amount);
+        let is_whole = whole != self.amount && (share(whole, refund.amount, self.amount) - refund.transfer_reversed).abs() <= 1;
+        if is_whole { refund.amount } else { self.as_charged(refund.transfer_reversed) }
+    }
+
+    /// How much of the platform's share came back to the seller with a refund.
+    pub(super) fn fee_of(&self, refund: &Refund) -> i64 {
+        refund.fee_refunded.unwrap_or_else(|| share(self.application_fee, refund.amount, self.amount).min(self.fee_refunded))
+    }
+
+    /// How much a reversal took from the transfer, in the charge's currency.
+    pub(super) fn charged_of(&self, reversal: &Reversal) -> i64 {
+        let ours = self.moves.iter().find(|one| one.stripe_id.as_ref() == Some(&reversal.id));
+        ours.map_or_else(|| self.as_charged(reversal.amount), |ours| ours.amount)
+    }
+
+    /// What the seller's account has gained from it, before Stripe's own fee.
+    #[must_use]
+    pub fn net(&self, charge_type: ChargeType) -> i64 {
+        let moved = match charge_type {
+            ChargeType::Direct => -(self.refunded() + self.disputed()),
+            ChargeType::Destination | ChargeType::Separate => {
+                let by_refunds: i64 = self.refunds.iter().map(|refund| self.reversed_with(refund)).sum();
+                let by_reversals: i64 = self.reversals.iter().map(|reversal| self.charged_of(reversal)).sum();
+                self.moves.iter().map(Move::given).sum::<i64>() - by_refunds - by_reversals
+            }
+        };
+        self.amount - self.application_fee + self.fee_refunded + moved
+    }
+
+    /// Stripe's own fee, if known, in the currency in which it was taken; `None` is the subscription's.
+    #[must_use]
+    pub fn fee_of_stripe(&self) -> Option<(Option<&str>, i64)> {
+        self.stripe_fee.map(|fee| (self.settled.as_ref().map(|settled| settled.currency.as_str()), fee))
+    }
+
+    /// What it adds to the seller's totals, without Stripe's own fee, which may have been taken in another currency.
+    #[must_use]
+    pub fn sums(&self, charge_type: ChargeType) -> Sums {
+        Sums {
+            sales: i64::from(self.amount > 0),
+            gross: self.amount,
+            application_fee: self.application_fee - self.fee_refunded,
+            refunded: self.refunded(),
+            disputed: self.disputed(),
+            net: self.net(charge_type),
+            stripe_fee: 0,
+        }
+    }
+}

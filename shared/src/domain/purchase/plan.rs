@@ -1,0 +1,437 @@
+//! Decides which money has to move. It derives this from the facts alone, so it does
+//! not matter who notices first, how often, or in which order the facts arrived.
+
+use time::OffsetDateTime;
+use url::form_urlencoded::Serializer;
+
+use super::attempt::Payee;
+use super::dispute::{Dispute, DisputeStatus};
+use super::division::{apportion, part_of, share};
+use super::legs::Pair;
+use super::movement::{Movement, MovementKind, MovementState, Reason};
+use super::record::{News, Purchase};
+use crate::domain::charging::{ChargeType, PLATFORM};
+use crate::domain::ids::UserId;
+use crate::domain::money::Settled;
+
+/// Why a refund cannot be requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundFault {
+    /// The purchase has not been paid.
+    NotPaid,
+    /// An earlier refund, with this number, has no known outcome yet.
+    InProgress(u32),
+    /// More than is left, in the minor unit.
+    TooMuch {
+        /// What is left.
+        left: i64,
+    },
+    /// The bank holds the money, so only the bank can return it.
+    Disputed,
+    /// The seller's part was transferred to them again, where Stripe's refund does not take it.
+    Restored,
+}
+
+/// Why another refund would exceed the operator's caps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundCap {
+    /// A partial refund below the operator's minimum, in the minor unit.
+    TooSmall {
+        /// The minimum.
+        least: i64,
+    },
+    /// The operator's maximum number of refunds for this purchase was reached.
+    TooMany {
+        /// The maximum.
+        most: usize,
+    },
+}
+
+/// The exact request that carries out a movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovementRequest {
+    /// Relative to the API's root.
+    pub path: String,
+    /// The form body.
+    pub body: String,
+    /// `Idempotency-Key`
+    pub key: String,
+    /// `Stripe-Account`; `None` for the platform's own.
+    pub account: Option<String>,
+}
+
+/// Everything needed to plan a movement.
+struct Draft {
+    kind: MovementKind,
+    reason: Reason,
+    amount: i64,
+    payee: Option<Payee>,
+    of: Option<u32>,
+    form: Vec<(&'static str, String)>,
+    fee_refunded: i64,
+    client_key: Option<String>,
+    settled: Option<Settled>,
+    state: MovementState,
+}
+
+/// The most refunds of one purchase that anybody can request. With their
+/// payees' reversals the record stays far below DynamoDB's 400 KB item limit.
+pub const MOST_REFUNDS: usize = 30;
+
+impl Purchase {
+    /// Plans a refund of part of the purchase or, without an amount, of all that is left. Returns its number.
+    ///
+    /// The seller's part comes back in proportion. Stripe itself returns the platform's fee for a direct charge, and the transfer and
+    /// the fee for a destination charge. What Stripe does not take back by itself is reversed first, and the refund waits for that:
+    /// all of separate transfers, and transfers that returned money to a destination charge's seller.
+    ///
+    /// # Errors
+    /// See [`RefundFault`]. Nothing is changed in that case.
+    pub fn plan_refund(
+        &mut self,
+        amount: Option<i64>,
+        by: &UserId,
+        client_key: Option<String>,
+        cause: &str,
+        at: OffsetDateTime,
+    ) -> Result<u32, RefundFault> {
+        let payment_intent = self.paid_attempt().and_then(|paid| paid.payment_intent.clone()).ok_or(RefundFault::NotPaid)?;
+        if let Some(open) = self.refunds().find(|refund| refund.is_planned()) {
+            return Err(RefundFault::InProgress(open.number));
+        }
+        // What banks took back for good is gone. Stripe decides whether the rest can be refunded.
+        if self.disputed() > self.lost() {
+            return Err(RefundFault::Disputed);
+        }
+        let left = self.refundable();
+        let amount = amount.unwrap_or(left);
+        if left == 0 || amount > left || amount < 1 {
+            return Err(RefundFault::TooMuch { left });
+        }
+        let fee_refunded = self.fee_part(amount);
+        let mut form = vec![("payment_intent", payment_intent), ("amount", amount.to_string())];
+        if self.charge_type != ChargeType::Separate && self.application_fee > 0 {
+            form.push(("refund_application_fee", "true".to_owned()));
+            form.push(("expand[]", "charge.application_fee".to_owned()));
+        }
+        if self.charge_type == ChargeType::Destination {
+            form.push(("reverse_transfer", "true".to_owned()));
+            form.push(("expand[]", "transfer_reversal".to_owned()));
+        }
+        let surplus = self.surplus_after(amount, fee_refunded);
+        let waits = self.charge_type == ChargeType::Separate || surplus > 0;
+        let state = if waits { MovementState::Waiting } else { MovementState::Planned };
+        let draft = Draft { amount, form, fee_refunded, client_key, state, ..Draft::of(MovementKind::Refund, Reason::Asked(by.clone())) };
+        let number = self.draft(draft, at);
+        self.enter_status(cause, at, format!("refund {number} planned"));
+        if waits {
+            let reason = Reason::Refund(number);
+            if self.charge_type == ChargeType::Separate {
+                self.take(&reason, amount - fee_refunded, at);
+            } else {
+                self.take_from_transfers(&reason, surplus, at);
+            }
+            self.net_off();
+            self.release_refunds(cause, at);
+        }
+        Ok(number)
+    }
+
+    /// Checks the caps on one more refund: a partial refund must be at least `least`, and there are at most `most` refunds.
+    ///
+    /// # Errors
+    /// See [`RefundCap`].
+    pub fn check_refund(&self, amount: Option<i64>, least: i64, most: usize) -> Result<(), RefundCap> {
+        let most = most.min(MOST_REFUNDS);
+        let asked = self.refunds().filter(|refund| refund.is_ours() && (refund.state.stands() || refund.stripe_id.is_some()));
+        if asked.count() >= most {
+            return Err(RefundCap::TooMany { most });
+        }
+        match amount {
+            Some(amount) if amount < least && amount < self.refundable() => Err(RefundCap::TooSmall { least }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the platform pay a refund before its payees have returned their
+    /// parts. Their debt is collected as before. Returns whether that was new.
+    pub fn bear(&mut self, number: u32, staff: &UserId, cause: &str, at: OffsetDateTime) -> bool {
+        let waits = |one: &&mut Movement| one.number == number && one.state == MovementState::Waiting && one.borne_by.is_none();
+        let Some(refund) = self.movements.iter_mut().find(waits) else { return false };
+        refund.borne_by = Some(staff.clone());
+        self.enter_status(cause, at, format!("refund {number} borne by the platform"));
+        self.release_refunds(cause, at);
+        true
+    }
+
+    /// Releases the refunds that no longer wait for their payees. The lifetime of their idempotency keys starts now.
+    fn release_refunds(&mut self, cause: &str, at: OffsetDateTime) -> bool {
+        let ready: Vec<u32> = self
+            .refunds()
+            .filter(|refund| refund.state == MovementState::Waiting)
+            .filter(|refund| refund.borne_by.is_some() || self.has_come_back(refund.number))
+            .map(|refund| refund.number)
+            .collect();
+        for number in &ready {
+            if let Some(refund) = self.movements.iter_mut().find(|one| one.number == *number) {
+                (refund.state, refund.planned_at) = (MovementState::Planned, at);
+            }
+            self.enter_status(cause, at, format!("refund {number} can be made"));
+        }
+        !ready.is_empty()
+    }
+
+    /// Whether the payees have returned all of their part of a refund.
+    fn has_come_back(&self, refund: u32) -> bool {
+        let is_sold = self.movements.iter().any(|movement| movement.reason == Reason::Sale);
+        let has_payees = self.paid_attempt().is_some_and(|paid| !paid.payees.is_empty());
+        (is_sold || !has_payees) && self.taken_back(&Reason::Refund(refund)).all(|reversal| reversal.state == MovementState::Done)
+    }
+
+    /// Deducts reversals from transfers that Stripe refused, because that money never moved. A transfer with nothing left is canceled.
+    fn net_off(&mut self) -> bool {
+        let mut netted = false;
+        for place in 0..self.movements.len() {
+            let transfer = &self.movements[place];
+            if transfer.kind != MovementKind::Transfer || !transfer.is_refused() {
+                continue;
+            }
+            let (number, mut any) = (transfer.number, false);
+            for reversal in self.movements.iter_mut().filter(|one| one.kind == MovementKind::Reversal && one.of == Some(number)) {
+                if reversal.is_planned() && reversal.stripe_id.is_none() {
+                    (reversal.state, reversal.netted, reversal.failure, reversal.body) = (MovementState::Done, true, None, None);
+                    any = true;
+                }
+            }
+            if any {
+                netted = true;
+                let left = self.left_to_transfer(number);
+                let currency = self.currency;
+                let transfer = &mut self.movements[place];
+                if left < 1 {
+                    (transfer.state, transfer.body) = (MovementState::Failed, None);
+                    self.news.push(News::MoveDone(number));
+                } else if let Some(body) = &transfer.body {
+                    transfer.body = Some(with_amount(body, left));
+                }
+                tracing::info!(purchase_id = %self.id, movement = number, left, currency = currency.code(), "reduced a transfer that was not made yet");
+            }
+        }
+        netted
+    }
+
+    /// Plans everything that follows from the facts and is not planned yet: the transfers of a sale, the payees' part of a refund,
+    /// what a lost dispute takes back from sellers (if `take_back` is the platform's policy), and what they get back if it is
+    /// won or a refund fails. Returns whether anything was planned or canceled.
+    pub fn plan(&mut self, take_back: bool, cause: &str, at: OffsetDateTime) -> bool {
+        if self.paid_attempt().is_none() {
+            return false;
+        }
+        let before = self.movements.len();
+        let mut given_up = false;
+
+        self.plan_sale(at);
+        for refund in self.refunds().cloned().collect::<Vec<_>>() {
+            let reason = Reason::Refund(refund.number);
+            if refund.state.stands() {
+                if self.charge_type == ChargeType::Separate {
+                    self.take(&reason, refund.amount - refund.fee_refunded, at);
+                }
+            } else if self.charge_type != ChargeType::Direct && !(take_back && self.is_owed_to_banks()) {
+                let by_stripe = self.taken_by_stripe(&refund);
+                given_up |= self.restore(&reason, &Reason::FailedRefund(refund.number), by_stripe, at);
+            }
+        }
+        for dispute in self.disputes.clone() {
+            let reason = Reason::LostDispute(dispute.id.clone());
+            match dispute.status {
+                _ if take_back && dispute.is_lost() => self.take(&reason, self.payees_part(dispute.amount), at),
+                DisputeStatus::Won => given_up |= self.restore(&reason, &Reason::WonDispute(dispute.id.clone()), Pair::default(), at),
+                DisputeStatus::WarningNeedsResponse
+                | DisputeStatus::WarningUnderReview
+                | DisputeStatus::WarningClosed
+                | DisputeStatus::NeedsResponse
+                | DisputeStatus::UnderReview
+                | DisputeStatus::Prevented
+                | DisputeStatus::Lost
+                | DisputeStatus::AppealNeedsResponse
+                | DisputeStatus::AppealUnderReview => {}
+            }
+        }
+        self.take_surplus(at);
+        given_up |= self.net_off();
+        given_up |= self.release_refunds(cause, at);
+        let planned = self.movements[before..].iter().map(|movement| movement.number.to_string()).collect::<Vec<_>>();
+        if !planned.is_empty() {
+            self.enter_status(cause, at, format!("movements planned: {}", planned.join(", ")));
+        }
+        given_up || !planned.is_empty()
+    }
+
+    /// Plans the transfers of a sale once the charge's balance transaction is known. They are in its currency and add up exactly to the
+    /// payees' part of its amount. <https://docs.stripe.com/connect/separate-charges-and-transfers>
+    fn plan_sale(&mut self, at: OffsetDateTime) {
+        let Some(paid) = self.paid_attempt() else { return };
+        let Some((charge, settled)) = paid.charge.as_ref().and_then(|charge| Some((charge.id.clone(), charge.settled.clone()?))) else {
+            return;
+        };
+        if self.movements.iter().any(|movement| movement.reason == Reason::Sale) {
+            return;
+        }
+        let payees: Vec<Payee> = paid.payees.iter().filter(|payee| payee.amount > 0).cloned().collect();
+        let amounts: Vec<i64> = payees.iter().map(|payee| payee.amount).collect();
+        let whole = part_of(settled.amount, amounts.iter().sum(), self.amount);
+        for (payee, amount) in payees.into_iter().zip(apportion(whole, &amounts)) {
+            let settled = Settled { amount, currency: settled.currency.clone() };
+            self.draft_transfer(Reason::Sale, payee, settled, Some(charge.clone()), at);
+        }
+    }
+
+    /// Whether the charge must be read from Stripe before everything can be planned or carried out.
+    #[must_use]
+    pub fn lacks_facts(&self) -> bool {
+        let Some(paid) = self.paid_attempt() else { return false };
+        let settles = paid.charge.as_ref().is_some_and(|charge| charge.settled.is_some());
+        let is_sold = self.movements.iter().any(|movement| movement.reason == Reason::Sale);
+        let transfers_wait = !is_sold && !settles && paid.payees.iter().any(|payee| payee.amount > 0);
+        let reversal_waits = self.movements.iter().any(|movement| {
+            movement.kind == MovementKind::Reversal && movement.is_planned() && movement.of.is_none() && self.own_transfer().is_none()
+        });
+        // What a destination charge's own transfer loses or gets back is calculated in that transfer's currency.
+        let is_taken = || self.disputes.iter().any(Dispute::is_lost) || self.refunds().any(|one| !one.state.stands());
+        let share_waits = self.charge_type == ChargeType::Destination && !settles && is_taken();
+        transfers_wait || reversal_waits || share_waits
+    }
+
+    /// The request for a planned movement; `None` if it waits for another movement or for facts.
+    #[must_use]
+    pub fn request(&self, number: u32) -> Option<MovementRequest> {
+        let movement = self.movement(number).filter(|movement| movement.state == MovementState::Planned)?;
+        let (path, kind) = match movement.kind {
+            MovementKind::Refund => ("/refunds".to_owned(), "refund"),
+            MovementKind::Transfer => ("/transfers".to_owned(), "transfer"),
+            MovementKind::Reversal => {
+                let transfer = match movement.of {
+                    Some(number) => self.movement(number)?.stripe_id.as_deref()?,
+                    None => self.own_transfer()?,
+                };
+                (format!("/transfers/{transfer}/reversals"), "reversal")
+            }
+        };
+        let account = movement.account.as_deref().unwrap_or(PLATFORM);
+        Some(MovementRequest {
+            path,
+            body: movement.body.clone()?,
+            key: format!("{account}:{}:{kind}:{number}:{}", self.id, movement.tries),
+            account: movement.account.clone(),
+        })
+    }
+
+    /// The transfer that Stripe made with a destination charge.
+    fn own_transfer(&self) -> Option<&str> {
+        self.paid_attempt()?.charge.as_ref()?.transfer.as_deref()
+    }
+
+    /// The part of the fee that the next refund of `amount` gives back, chosen so that the parts add up to the whole.
+    fn fee_part(&self, amount: i64) -> i64 {
+        let (fee, before) = (self.application_fee, self.refunded_with_fee());
+        let given = match self.charge_type {
+            // A failed refund undoes its part while the others keep their rounding, so add up the actual parts.
+            ChargeType::Separate => self.refunds().filter(|refund| refund.is_under_way()).map(|refund| refund.fee_refunded).sum(),
+            ChargeType::Direct | ChargeType::Destination => share(fee, before, self.amount),
+        };
+        let part = share(fee, before + amount, self.amount) - given;
+        part.clamp(0, amount).min(fee - self.fee_refunded())
+    }
+
+    pub(super) fn draft_transfer(&mut self, reason: Reason, payee: Payee, moves: Settled, charge: Option<String>, at: OffsetDateTime) {
+        let mut form = vec![
+            ("amount", moves.amount.to_string()),
+            ("currency", moves.currency.clone()),
+            ("destination", payee.account.clone()),
+            ("transfer_group", self.id.to_string()),
+        ];
+        // With `source_transaction` the transfer waits for the charge's funds.
+        form.extend(charge.map(|charge| ("source_transaction", charge)));
+        let (amount, settled) = (payee.amount, self.elsewise(moves));
+        self.draft(Draft { amount, payee: Some(payee), form, settled, ..Draft::of(MovementKind::Transfer, reason) }, at);
+    }
+
+    pub(super) fn draft_reversal(&mut self, reason: Reason, payee: Payee, of: Option<u32>, at: OffsetDateTime) {
+        let amount = payee.amount;
+        let moves = self.moves_back(of, amount);
+        let form = vec![("amount", moves.amount.to_string())];
+        let is_nothing = moves.amount < 1;
+        let settled = self.elsewise(moves);
+        let number = self.draft(Draft { amount, payee: Some(payee), of, form, settled, ..Draft::of(MovementKind::Reversal, reason) }, at);
+        // The part is worth less than one unit of the other currency, and Stripe accepts no reversal of zero.
+        if let (true, Some(reversal)) = (is_nothing, self.movements.iter_mut().find(|one| one.number == number)) {
+            (reversal.state, reversal.netted, reversal.body) = (MovementState::Done, true, None);
+        }
+    }
+
+    /// The amount that moves, if its currency differs from the purchase's.
+    pub(super) fn elsewise(&self, moves: Settled) -> Option<Settled> {
+        (moves.currency != self.currency.code()).then_some(moves)
+    }
+
+    fn draft(&mut self, draft: Draft, at: OffsetDateTime) -> u32 {
+        let number = self.movements.last().map_or(1, |last| last.number + 1);
+        let mut body = Serializer::new(String::new());
+        body.extend_pairs(&draft.form)
+            .append_pair("metadata[purchase_id]", self.id.as_str())
+            .append_pair("metadata[course_id]", self.course_id.as_str())
+            .append_pair("metadata[buyer_id]", self.buyer_id.as_str())
+            .append_pair("metadata[movement]", &number.to_string());
+        if let Some(stack_id) = &self.stack_id {
+            body.append_pair("metadata[stack_id]", stack_id);
+        }
+        let is_refund = draft.kind == MovementKind::Refund;
+        let (payee, payee_account) = draft.payee.map(|payee| (payee.user_id, payee.account)).unzip();
+        self.add_movement(Movement {
+            number,
+            kind: draft.kind,
+            reason: draft.reason,
+            amount: draft.amount,
+            account: self.charged_account().filter(|_| is_refund).map(str::to_owned),
+            payee,
+            payee_account,
+            of: draft.of,
+            body: Some(body.finish()),
+            tries: 0,
+            planned_at: at,
+            state: draft.state,
+            stripe_id: None,
+            failure: None,
+            transfer_reversed: 0,
+            fee_refunded: draft.fee_refunded,
+            settled: draft.settled,
+            borne_by: None,
+            netted: false,
+            client_key: draft.client_key,
+        })
+    }
+}
+
+impl Draft {
+    fn of(kind: MovementKind, reason: Reason) -> Self {
+        Self {
+            kind,
+            reason,
+            amount: 0,
+            payee: None,
+            of: None,
+            form: Vec::new(),
+            fee_refunded: 0,
+            client_key: None,
+            settled: None,
+            state: MovementState::Planned,
+        }
+    }
+}
+
+/// A form with its amount replaced; the amount must be the first field.
+fn with_amount(body: &str, amount: i64) -> String {
+    let rest = body.split_once('&').map_or("", |(_, rest)| rest);
+    format!("amount={amount}&{rest}")
+}

@@ -1,0 +1,288 @@
+//! A seller's Stripe account and which charges it can take. <https://docs.stripe.com/connect/accounts>
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::domain::charging::ChargeType;
+
+/// Stripe's types of connected account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountType {
+    /// The seller's own account, with Stripe's full Dashboard.
+    Standard,
+    /// Onboarded on Stripe's pages, with the Express Dashboard. The platform is liable for negative balances.
+    Express,
+    /// Without a Dashboard. The platform is liable for negative balances.
+    Custom,
+}
+
+impl AccountType {
+    /// The type in Stripe's spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Express => "express",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// The Stripe account that a seller has linked. Its tokens are stored separately, encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StripeLink {
+    /// `acct_…`
+    pub account_id: String,
+    /// The type of the account.
+    pub account_type: AccountType,
+    /// Whether the platform created it. Otherwise its owner granted access through OAuth.
+    #[serde(default)]
+    pub made_by_platform: bool,
+    /// The granted scope: `read_write`, `express` or `read_only`. With `read_only` nothing can be charged.
+    pub scope: String,
+    /// Whether the account was linked in live mode.
+    pub livemode: bool,
+    /// When the account was linked.
+    #[serde(with = "time::serde::rfc3339")]
+    pub linked_at: OffsetDateTime,
+    /// The account's state, as last reported by Stripe.
+    #[serde(flatten)]
+    pub state: AccountState,
+}
+
+/// The state of an account, as last reported by Stripe.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// Whether it can take payments itself.
+    pub charges_enabled: bool,
+    /// Whether its balance can be paid out to a bank.
+    #[serde(default)]
+    pub payouts_enabled: bool,
+    /// Whether its owner has completed Stripe's form once.
+    #[serde(default)]
+    pub details_submitted: bool,
+    /// Its capabilities; `None` if Stripe has not reported them yet.
+    #[serde(default)]
+    pub capabilities: Option<Capabilities>,
+    /// The information that Stripe requires.
+    #[serde(default)]
+    pub requirements: Requirements,
+    /// Upper-case ISO 3166.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// When Stripe was asked, in Unix milliseconds. An older answer does not replace a newer one.
+    #[serde(default)]
+    pub asked_at: i64,
+}
+
+/// The capabilities that sales need. <https://docs.stripe.com/connect/account-capabilities>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Needed for direct charges, and for charges on behalf of the account.
+    pub card_payments: CapabilityStatus,
+    /// Needed to receive destination charges and transfers.
+    pub transfers: CapabilityStatus,
+}
+
+/// The status of a capability.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CapabilityStatus {
+    /// It can be used.
+    Active,
+    /// Stripe is verifying the submitted information.
+    Pending,
+    /// Something is missing or was refused. Also used for a status that is newer than this program.
+    Inactive,
+    /// It was never requested.
+    #[default]
+    Unrequested,
+}
+
+/// The name of a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// `card_payments`
+    CardPayments,
+    /// `transfers`
+    Transfers,
+}
+
+impl Capability {
+    /// The capability in Stripe's spelling.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CardPayments => "card_payments",
+            Self::Transfers => "transfers",
+        }
+    }
+}
+
+/// The information that Stripe requires about an account, under Stripe's own field names.
+/// <https://docs.stripe.com/api/accounts/object#account_object-requirements>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requirements {
+    /// Needed by `current_deadline`.
+    pub currently_due: Vec<String>,
+    /// Overdue: something is disabled because of it.
+    pub past_due: Vec<String>,
+    /// Needed at some point.
+    pub eventually_due: Vec<String>,
+    /// Submitted and being verified.
+    pub pending_verification: Vec<String>,
+    /// Why charges or payouts are disabled.
+    pub disabled_reason: Option<String>,
+    /// Unix seconds.
+    pub current_deadline: Option<i64>,
+}
+
+/// Why an account cannot take a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unable {
+    /// Stripe does not allow charges for it at all.
+    Disabled,
+    /// It lacks the capability that this charge type needs.
+    Lacks(Capability),
+}
+
+impl AccountState {
+    /// Whether nothing is missing or being verified. Stripe sends an event if that changes.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let wanted = &self.requirements;
+        self.charges_enabled
+            && self.payouts_enabled
+            && self.details_submitted
+            && self.has(Capability::CardPayments)
+            && self.has(Capability::Transfers)
+            && [&wanted.currently_due, &wanted.past_due, &wanted.pending_verification].iter().all(|list| list.is_empty())
+    }
+
+    /// Whether Stripe rejected it for good. <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.requirements.disabled_reason.as_deref().is_some_and(|reason| reason.starts_with("rejected."))
+    }
+
+    /// Whether a capability is known to be active.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        let status = self.capabilities.map(|all| match capability {
+            Capability::CardPayments => all.card_payments,
+            Capability::Transfers => all.transfers,
+        });
+        status == Some(CapabilityStatus::Active)
+    }
+}
+
+impl StripeLink {
+    /// Whether a sale can be charged this way, as far as is known. If Stripe has not reported capabilities yet, the first charge decides.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check(&self, charge_type: ChargeType, platform_country: &str) -> Result<(), Unable> {
+        let takes_cards = self.state.has(Capability::CardPayments);
+        if self.state.capabilities.is_none() {
+            return if self.state.charges_enabled { Ok(()) } else { Err(Unable::Disabled) };
+        }
+        // An account that only receives transfers has no `charges_enabled`. One with active `card_payments` but without it was closed.
+        if !self.state.charges_enabled && takes_cards {
+            return Err(Unable::Disabled);
+        }
+        let on_platform = charge_type != ChargeType::Direct;
+        if on_platform && !self.state.has(Capability::Transfers) {
+            return Err(Unable::Lacks(Capability::Transfers));
+        }
+        if (!on_platform || self.is_foreign(platform_country)) && !takes_cards {
+            return Err(Unable::Lacks(Capability::CardPayments));
+        }
+        Ok(())
+    }
+
+    /// The settlement merchant of a charge on the platform: the account itself if it is in a different country from the
+    /// platform, and the platform otherwise.
+    /// <https://docs.stripe.com/connect/destination-charges#settlement-merchant>
+    #[must_use]
+    pub fn on_behalf_of(&self, charge_type: ChargeType, platform_country: &str) -> Option<&str> {
+        let wanted = charge_type != ChargeType::Direct && self.is_foreign(platform_country);
+        wanted.then_some(self.account_id.as_str())
+    }
+
+    /// The country in whose currency a sale settles, if known.
+    #[must_use]
+    pub fn settles_in<'a>(&'a self, charge_type: ChargeType, platform_country: &'a str) -> Option<&'a str> {
+        if charge_type == ChargeType::Direct || self.is_foreign(platform_country) {
+            self.state.country.as_deref()
+        } else {
+            Some(platform_country)
+        }
+    }
+
+    fn is_foreign(&self, platform_country: &str) -> bool {
+        self.state.country.as_deref().is_some_and(|country| country != platform_country)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use CapabilityStatus::{Active, Inactive, Pending};
+
+    fn link(card_payments: CapabilityStatus, transfers: CapabilityStatus, country: &str) -> StripeLink {
+        StripeLink {
+            account_id: "acct_1".to_owned(),
+            account_type: AccountType::Express,
+            made_by_platform: true,
+            scope: "read_write".to_owned(),
+            livemode: false,
+            linked_at: OffsetDateTime::UNIX_EPOCH,
+            state: AccountState {
+                charges_enabled: card_payments == Active,
+                capabilities: Some(Capabilities { card_payments, transfers }),
+                country: Some(country.to_owned()),
+                ..AccountState::default()
+            },
+        }
+    }
+
+    #[test]
+    fn each_charge_type_needs_its_capability() {
+        use ChargeType::{Destination, Direct, Separate};
+        let lacks = |capability| Err(Unable::Lacks(capability));
+        for (card_payments, transfers, direct, others) in [
+            (Active, Active, Ok(()), Ok(())),
+            (Inactive, Active, lacks(Capability::CardPayments), Ok(())),
+            (Active, Pending, Ok(()), lacks(Capability::Transfers)),
+            (Pending, Inactive, lacks(Capability::CardPayments), lacks(Capability::Transfers)),
+        ] {
+            let link = link(card_payments, transfers, "US");
+            assert_eq!(link.check(Direct, "US"), direct);
+            assert_eq!((link.check(Destination, "US"), link.check(Separate, "US")), (others, others));
+        }
+        let mut closed = link(Active, Active, "US");
+        closed.state.charges_enabled = false;
+        assert_eq!(closed.check(Destination, "US"), Err(Unable::Disabled));
+        closed.state.capabilities = None;
+        assert_eq!(closed.check(Direct, "US"), Err(Unable::Disabled));
+        closed.state.charges_enabled = true;
+        assert_eq!(closed.check(Destination, "US"), Ok(()), "the first charge will tell");
+    }
+
+    #[test]
+    fn an_account_abroad_settles_its_charges_and_takes_cards_for_it() {
+        let here = link(Active, Active, "US");
+        let abroad = link(Active, Active, "DE");
+        assert_eq!(here.on_behalf_of(ChargeType::Destination, "US"), None);
+        assert_eq!(abroad.on_behalf_of(ChargeType::Destination, "US"), Some("acct_1"));
+        assert_eq!(abroad.on_behalf_of(ChargeType::Separate, "US"), Some("acct_1"));
+        assert_eq!(abroad.on_behalf_of(ChargeType::Direct, "US"), None);
+        let recipient = link(Inactive, Active, "DE");
+        assert_eq!(recipient.check(ChargeType::Destination, "US"), Err(Unable::Lacks(Capability::CardPayments)));
+        assert_eq!(recipient.check(ChargeType::Destination, "DE"), Ok(()));
+    }
+}

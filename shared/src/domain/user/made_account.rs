@@ -1,0 +1,43 @@
+//! An account that the platform creates for a seller.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::account::AccountType;
+
+/// One seller's account of one type. The record outlives the link, so the seller gets the same account again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeAccount {
+    /// The requested type.
+    pub account_type: AccountType,
+    /// Upper-case ISO 3166.
+    pub country: String,
+    /// Counts the accounts of this type: an account that no longer exists at Stripe is followed by another.
+    pub generation: u32,
+    /// The exact request to Stripe.
+    pub body: String,
+    /// The idempotency key of the request.
+    pub idempotency_key: String,
+    /// When Stripe was first asked.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// The current state.
+    pub state: MakingState,
+    /// Incremented by each write.
+    pub version: u64,
+}
+
+/// The state of creating an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MakingState {
+    /// Stripe may have created it.
+    Asked,
+    /// Stripe did not create it, and never will under this key.
+    Refused,
+    /// Stripe created it.
+    Made {
+        /// `acct_…`
+        account_id: String,
+    },
+}

@@ -1,0 +1,11 @@
+//! Users: buyers, who may also be sellers or staff.
+
+mod account;
+mod email;
+mod made_account;
+mod record;
+
+pub use account::{AccountState, AccountType, Capabilities, Capability, CapabilityStatus, Requirements, StripeLink, Unable};
+pub use email::Email;
+pub use made_account::{MadeAccount, MakingState};
+pub use record::{SellerTerms, Suspension, User, payer_place};

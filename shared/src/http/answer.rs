@@ -1,0 +1,40 @@
+//! What every function does before and after a request.
+
+use super::message::{Request, Response, request_id};
+use super::problem;
+use crate::domain::error::Error;
+
+/// Turns a handler's result into an answer and writes the request's one log line.
+pub async fn answer(request: &Request, work: impl Future<Output = Result<Response, Error>>) -> Response {
+    let id = request_id(request);
+    // The query is not logged: it may contain an OAuth code or state.
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let response = match work.await {
+        Ok(response) => response,
+        Err(error) => {
+            problem::log(&error, &id);
+            problem::response(&error, &id)
+        }
+    };
+    // As CloudFront says them, where the request came through ours. To the API's own address anybody can write them: a hint, and no proof.
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (viewer, cloudfront_id) = (header("x-viewer-address"), header("x-amz-cf-id"));
+    tracing::info!(request_id = id, method, path, status = response.status().as_u16(), viewer, cloudfront_id, "answered");
+    response
+}
+
+/// Serves a handler to Lambda.
+///
+/// # Errors
+/// If Lambda's runtime API fails.
+pub async fn serve<F, W>(handle: F) -> Result<(), lambda_http::Error>
+where
+    F: Fn(Request) -> W,
+    W: Future<Output = Response> + Send,
+{
+    lambda_http::run(lambda_http::service_fn(|request| {
+        let work = handle(request);
+        async move { Ok::<_, std::convert::Infallible>(work.await) }
+    }))
+    .await
+}

@@ -1,0 +1,330 @@
+//! Settings from the environment.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::charging::{ChargeType, PlatformTerms};
+use crate::domain::money::{Currency, FeePercent, PerCurrency};
+
+/// Stripe's API version, the one of async-stripe's request types.
+pub const STRIPE_API_VERSION: &str = "2026-09-30.endive";
+
+/// A metadata value at Stripe has at most 500 characters.
+const STACK_ID_MAX: usize = 200;
+
+/// The settings of a function. `template.yaml` sets all of them; each has a safe default.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `TABLE_NAME`
+    pub table_name: String,
+    /// `CREDENTIALS_TABLE_NAME`: the table of password hashes, which only `accounts` may use.
+    pub credentials_table: String,
+    /// `STACK_ID`: the permanent id of this deployment. Every object that it creates at Stripe carries the id, and it ignores objects with
+    /// another id, because several deployments may share one Stripe account.
+    pub stack_id: String,
+    /// `STRIPE_SECRET_ARN`: the secret with Stripe's keys.
+    pub stripe_secret_arn: String,
+    /// `TOKEN_KEYS_SECRET_ARN`: the secret with the keys that seal sellers' tokens.
+    pub token_keys_secret_arn: String,
+    /// `STRIPE_PUBLISHABLE_KEY`: the key that frontends may know.
+    pub publishable_key: String,
+    /// `STRIPE_CLIENT_ID`, `ca_…`: the platform's id when sellers grant it access. It is public.
+    pub client_id: String,
+    /// `STRIPE_API_BASE`, without a slash at the end.
+    pub stripe_api_base: String,
+    /// `STRIPE_CONNECT_BASE`, without a slash at the end.
+    pub stripe_connect_base: String,
+    /// `ALLOWED_ORIGINS`: the sites that may make changes with a cookie.
+    pub allowed_origins: Vec<String>,
+    /// `PUBLIC_API_URL`, without a slash at the end.
+    pub public_api_url: String,
+    /// `STOREFRONT_URL`, without a slash at the end.
+    pub storefront_url: String,
+    /// `CHARGE_TYPE` (`destination`, `direct` or `separate`), `FEE_FIXED` and `FEE_MINIMUM` (by currency: `usd:30,eur:25`).
+    pub terms: PlatformTerms,
+    /// `PLATFORM_COUNTRY`: the country of the platform's Stripe account, upper-case ISO 3166.
+    pub platform_country: String,
+    /// `DISPUTED_ACCESS`: whether a course stays readable (`keep`) or not (`suspend`) while a bank decides about its payment.
+    pub disputed_access: bool,
+    /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`) or the platform bears the loss
+    /// (`platform`). For a direct charge the seller always bears it.
+    pub take_back_lost_disputes: bool,
+    /// `MEMBERSHIP_GRACE_DAYS`: how long a member keeps access while a renewal is unpaid.
+    pub membership_grace: time::Duration,
+    /// `ORPHAN_POLICY`: what the reconciliation does with a payment that matches no purchase.
+    pub orphan_policy: OrphanPolicy,
+    /// `OAUTH_SCOPE`: `read_write` or `read_only`.
+    pub oauth_scope: String,
+    /// `DEFAULT_FEE_PERCENT`: the platform's fee for courses that set none.
+    pub default_fee_percent: FeePercent,
+    /// `MAIL_FROM`: the sender address of mails. It must be verified in SES.
+    pub mail_from: String,
+    /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
+    pub staff_email: String,
+    /// `REFUND_*`: how much sellers may refund on their own.
+    pub refund_caps: RefundCaps,
+    /// `ORIGIN_SECRET`: what CloudFront sends to the API, see [`OriginSecret`].
+    pub origin_secret: OriginSecret,
+    /// `ADDRESS_LIMITS`: a factor for the limits per address, per card and on all declines. 1, unless all clients share one
+    /// address, or all use test cards.
+    pub address_limits: i64,
+    /// `CHALLENGE_URL`, `CHALLENGE_SITE_KEY` and, where answers are checked,
+    /// `CHALLENGE_SECRET`: the challenge that proves a human; `None` if it is off.
+    pub challenge: Option<Challenge>,
+    /// `STRIPE_TIMEOUT_MS`: the time limit for one request to Stripe.
+    pub stripe_timeout: Duration,
+}
+
+/// Cloudflare Turnstile or hCaptcha. The browser shows it with the site key, and the answer is checked with the secret.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// The URL that checks answers.
+    pub url: String,
+    /// The key that browsers show it with. It is public.
+    pub site_key: String,
+    /// The secret that answers are checked with.
+    pub secret: ChallengeSecret,
+}
+
+/// The challenge's secret. It is never printed.
+#[derive(Clone)]
+pub struct ChallengeSecret(String);
+
+impl ChallengeSecret {
+    /// Only for the challenge's provider.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ChallengeSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ChallengeSecret")
+    }
+}
+
+/// URL and site key must be set together. Without a secret no answer can be checked, so nobody passes.
+fn challenge(url: String, site_key: String, secret: String) -> Result<Option<Challenge>, ConfigError> {
+    match (url.is_empty(), site_key.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(Challenge { url, site_key, secret: ChallengeSecret(secret) })),
+        _ => Err(ConfigError { name: "CHALLENGE_URL", expected: "set together with CHALLENGE_SITE_KEY, or not at all" }),
+    }
+}
+
+/// The default name of the credentials table that belongs to a table.
+#[must_use]
+pub fn credentials_beside(table: &str) -> String {
+    format!("{table}-credentials")
+}
+
+/// How much sellers may refund on their own. Staff may refund more, but never more than the purchase's amount.
+#[derive(Clone, Debug)]
+pub struct RefundCaps {
+    /// `REFUND_MINIMUM`: the smallest partial refund, by currency. Defaults to the smallest amount that Stripe charges.
+    pub minimum: PerCurrency,
+    /// `REFUNDS_PER_PURCHASE`: the maximum number of refunds per purchase.
+    pub per_purchase: usize,
+    /// `REFUNDS_PER_DAY`: how many refunds a seller may make in a day (UTC), whatever was sold.
+    pub per_day: i64,
+    /// `REFUND_AMOUNT_PER_DAY`: the daily amount, by currency. Defaults to ten thousand times the smallest amount that Stripe charges.
+    pub amount_per_day: PerCurrency,
+    /// `REFUND_PERCENT_PER_DAY`: the part of their sales, by number and by amount, that sellers may refund in a day if that is more.
+    pub percent_of_sold: i64,
+}
+
+impl RefundCaps {
+    /// The smallest partial refund, in the minor unit.
+    #[must_use]
+    pub fn least(&self, currency: Currency) -> i64 {
+        Some(self.minimum.of(currency)).filter(|least| *least > 0).unwrap_or_else(|| currency.minimum())
+    }
+
+    /// What a seller may refund in a day, however little was sold, in the minor unit.
+    #[must_use]
+    pub fn daily(&self, currency: Currency) -> i64 {
+        Some(self.amount_per_day.of(currency)).filter(|most| *most > 0).unwrap_or_else(|| 10_000 * currency.minimum())
+    }
+}
+
+/// Whether a text has the form of an ISO 3166-1 country code as Stripe
+/// accepts it. Only Stripe knows in which countries it offers accounts.
+#[must_use]
+pub fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// A secret that only our CloudFront distribution sends with requests. It is never printed.
+#[derive(Clone, Default)]
+pub struct OriginSecret(String);
+
+impl OriginSecret {
+    /// Whether a request with this secret came through our CloudFront. Always false if no secret is set.
+    #[must_use]
+    pub fn is(&self, shown: &[u8]) -> bool {
+        let digest = |text: &[u8]| ring::digest::digest(&ring::digest::SHA256, text);
+        // Comparing digests keeps the comparison time independent of the secret.
+        !self.0.is_empty() && digest(self.0.as_bytes()).as_ref() == digest(shown).as_ref()
+    }
+}
+
+impl fmt::Debug for OriginSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OriginSecret")
+    }
+}
+
+/// What happens to a payment at Stripe without a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrphanPolicy {
+    /// It becomes a purchase if its buyer and course exist, and is refunded otherwise.
+    Record,
+    /// It is refunded.
+    Refund,
+    /// It is reported, and a person decides.
+    Report,
+}
+
+/// An environment variable has an invalid value.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} must be {expected}")]
+pub struct ConfigError {
+    name: &'static str,
+    expected: &'static str,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// If a variable has a value that cannot be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the settings from a lookup by name.
+    ///
+    /// # Errors
+    /// If a variable has a value that cannot be used.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name: &str, default: &str| lookup(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned());
+        let address = |name: &str, default: &str| text(name, default).trim_end_matches('/').to_owned();
+        let charge_type = match text("CHARGE_TYPE", "destination").as_str() {
+            "destination" => ChargeType::Destination,
+            "direct" => ChargeType::Direct,
+            "separate" => ChargeType::Separate,
+            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "destination, direct or separate" }),
+        };
+        let either = |name: &'static str, yes: &str, no: &str, expected: &'static str| match text(name, yes) {
+            value if value == yes => Ok(true),
+            value if value == no => Ok(false),
+            _ => Err(ConfigError { name, expected }),
+        };
+        let orphan_policy = match text("ORPHAN_POLICY", "report").as_str() {
+            "record" => OrphanPolicy::Record,
+            "refund" => OrphanPolicy::Refund,
+            "report" => OrphanPolicy::Report,
+            _ => return Err(ConfigError { name: "ORPHAN_POLICY", expected: "record, refund or report" }),
+        };
+        let stack_id = text("STACK_ID", "local");
+        if stack_id.len() > STACK_ID_MAX || !stack_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return Err(ConfigError { name: "STACK_ID", expected: "at most 200 letters, digits, dots, hyphens and underscores" });
+        }
+        let platform_country = text("PLATFORM_COUNTRY", "US");
+        if !is_country(&platform_country) {
+            return Err(ConfigError { name: "PLATFORM_COUNTRY", expected: "two upper-case letters, such as US" });
+        }
+        let oauth_scope = text("OAUTH_SCOPE", "read_write");
+        if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
+            return Err(ConfigError { name: "OAUTH_SCOPE", expected: "read_write or read_only" });
+        }
+        let default_fee_percent = text("DEFAULT_FEE_PERCENT", "50")
+            .parse()
+            .ok()
+            .and_then(|percent: i64| FeePercent::try_from(percent).ok())
+            .ok_or(ConfigError { name: "DEFAULT_FEE_PERCENT", expected: "a whole number from 0 to 99" })?;
+        let membership_grace = text("MEMBERSHIP_GRACE_DAYS", "7")
+            .parse()
+            .ok()
+            .filter(|days| (1..=60).contains(days))
+            .map(time::Duration::days)
+            .ok_or(ConfigError { name: "MEMBERSHIP_GRACE_DAYS", expected: "a whole number from 1 to 60" })?;
+        let per_currency = |name: &'static str| -> Result<PerCurrency, ConfigError> {
+            text(name, "").parse().map_err(|()| ConfigError { name, expected: "amounts by currency, such as usd:30,eur:25" })
+        };
+        let whole = |name: &'static str, default: &str, most: i64, expected: &'static str| {
+            let number: Option<i64> = text(name, default).parse().ok();
+            number.filter(|number| (0..=most).contains(number)).ok_or(ConfigError { name, expected })
+        };
+        let refund_caps = RefundCaps {
+            minimum: per_currency("REFUND_MINIMUM")?,
+            per_purchase: usize::try_from(whole("REFUNDS_PER_PURCHASE", "10", 30, "a whole number from 0 to 30")?).unwrap_or(0),
+            per_day: whole("REFUNDS_PER_DAY", "100", 1_000_000, "a whole number up to 1000000")?,
+            amount_per_day: per_currency("REFUND_AMOUNT_PER_DAY")?,
+            percent_of_sold: whole("REFUND_PERCENT_PER_DAY", "25", 100, "a whole number from 0 to 100")?,
+        };
+        let stripe_timeout = text("STRIPE_TIMEOUT_MS", "10000")
+            .parse()
+            .map(Duration::from_millis)
+            .map_err(|_| ConfigError { name: "STRIPE_TIMEOUT_MS", expected: "a number of milliseconds" })?;
+        let fee_minimum = text("FEE_MINIMUM", "")
+            .parse()
+            .map_err(|()| ConfigError { name: "FEE_MINIMUM", expected: "amounts by currency, such as usd:30,eur:25, or none" })?;
+        Ok(Self {
+            table_name: text("TABLE_NAME", "lambda-stripe-connect"),
+            credentials_table: text("CREDENTIALS_TABLE_NAME", &credentials_beside(&text("TABLE_NAME", "lambda-stripe-connect"))),
+            stack_id,
+            stripe_secret_arn: text("STRIPE_SECRET_ARN", ""),
+            token_keys_secret_arn: text("TOKEN_KEYS_SECRET_ARN", ""),
+            publishable_key: text("STRIPE_PUBLISHABLE_KEY", ""),
+            client_id: text("STRIPE_CLIENT_ID", ""),
+            stripe_api_base: address("STRIPE_API_BASE", "https://api.stripe.com"),
+            stripe_connect_base: address("STRIPE_CONNECT_BASE", "https://connect.stripe.com"),
+            allowed_origins: text("ALLOWED_ORIGINS", "")
+                .split(',')
+                .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+                .filter(|origin| !origin.is_empty())
+                .collect(),
+            public_api_url: address("PUBLIC_API_URL", "http://localhost:9000"),
+            storefront_url: address("STOREFRONT_URL", "http://localhost:3000"),
+            terms: PlatformTerms { charge_type, fee_fixed: per_currency("FEE_FIXED")?, fee_minimum },
+            platform_country,
+            disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
+            take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
+            membership_grace,
+            orphan_policy,
+            oauth_scope,
+            default_fee_percent,
+            mail_from: text("MAIL_FROM", ""),
+            staff_email: text("STAFF_EMAIL", ""),
+            refund_caps,
+            origin_secret: OriginSecret(text("ORIGIN_SECRET", "")),
+            address_limits: text("ADDRESS_LIMITS", "1")
+                .parse()
+                .ok()
+                .filter(|times| (1..=1_000_000).contains(times))
+                .ok_or(ConfigError { name: "ADDRESS_LIMITS", expected: "a whole number from 1 to 1000000" })?,
+            challenge: challenge(address("CHALLENGE_URL", ""), text("CHALLENGE_SITE_KEY", ""), text("CHALLENGE_SECRET", ""))?,
+            stripe_timeout,
+        })
+    }
+
+    /// The OAuth redirect URI. It must match the one registered at Stripe exactly.
+    #[must_use]
+    pub fn callback_url(&self) -> String {
+        format!("{}/users/oauth/callback", self.public_api_url)
+    }
+
+    /// Whether cookies require TLS: everywhere except on a laptop.
+    #[must_use]
+    pub fn secure_cookies(&self) -> bool {
+        self.public_api_url.starts_with("https://")
+    }
+
+    /// Whether the platform uses Stripe's live mode, judging by its publishable key.
+    #[must_use]
+    pub fn livemode(&self) -> bool {
+        self.publishable_key.starts_with("pk_live_")
+    }
+}

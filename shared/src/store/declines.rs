@@ -1,0 +1,185 @@
+//! Cards that are tried and declined. Declines: by user, in their profile; by address, by card and for the whole platform, in counters per
+//! hour or day. Tries: by user and by address, in sets per minute.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use time::OffsetDateTime;
+
+use super::keys::profile;
+use super::sessions::signed_in;
+use super::table::{Item, Key, Store, StoreError, Written, number, string};
+use super::token::Token;
+use crate::base::entropy::digest;
+use crate::domain::declines::{Counts, PER_CARD, PER_USER_HOUR};
+use crate::domain::ids::UserId;
+use crate::domain::user::User;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// How many different cards a user may try per minute, whatever their outcome: so many can be tried before the first decline is known.
+const CARDS_PER_USER: i64 = 10;
+
+/// The same for an address. A class that buys at once shares one.
+const CARDS_PER_ADDRESS: i64 = 60;
+
+/// A card that is about to be tried.
+#[derive(Clone, Copy, Debug)]
+pub struct CardTry<'a> {
+    /// Who tries it.
+    pub user: &'a UserId,
+    /// From where.
+    pub address: &'a str,
+    /// The payment method or token, as the browser named it. Stripe makes one for each time that a card is entered, so it counts once, however
+    /// often it is used.
+    pub card: &'a str,
+    /// The factor for the limit of the address, `ADDRESS_LIMITS`.
+    pub wide: i64,
+}
+
+/// Addresses and cards are hashed, because the table need not contain them.
+fn decline_key(subject: &str, seconds: i64, now: OffsetDateTime) -> Key {
+    Key::new(format!("THROTTLE#{}#{}", digest(subject), now.unix_timestamp() / seconds), "DECLINES")
+}
+
+fn address_key(address: &str, now: OffsetDateTime) -> Key {
+    decline_key(&format!("declines address {address}"), HOUR, now)
+}
+
+fn platform_key(now: OffsetDateTime) -> Key {
+    decline_key("declines platform", HOUR, now)
+}
+
+/// The two counters that a request with a card reads.
+pub(super) struct Counters(Key, Key);
+
+impl Counters {
+    pub(super) fn beside(address: &str, now: OffsetDateTime) -> Self {
+        Self(address_key(address, now), platform_key(now))
+    }
+
+    pub(super) fn keys(&self) -> [Key; 2] {
+        [self.0.clone(), self.1.clone()]
+    }
+
+    pub(super) fn read(&self, found: &HashMap<Key, Item>) -> Counts {
+        let count = |key: &Key| found.get(key).and_then(|item| item.get("declines")?.as_n().ok()?.parse().ok()).unwrap_or(0);
+        Counts { address: count(&self.0), platform: count(&self.1) }
+    }
+}
+
+impl Store {
+    /// The user to whom a token belongs, and this hour's declines from their address and on the platform: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn user_and_declines(&self, token: &Token, address: &str, now: OffsetDateTime) -> Result<(Option<User>, Counts), StoreError> {
+        let (session, user) = (token.key(), profile(token.user_id()));
+        let counters = Counters::beside(address, now);
+        let found = self.get_all([session.clone(), user.clone()].into_iter().chain(counters.keys())).await?;
+        Ok((signed_in(found.get(&session), found.get(&user), now)?, counters.read(&found)))
+    }
+
+    /// Counts a decline of a card that a user tried from an address, if that is known. `card` is its fingerprint, if Stripe returned it. Two
+    /// sequential trips. A card that is declined repeatedly, by whatever users, counts as much as a user may try in an hour; `wide` is the
+    /// factor for what may be declined of one card, `ADDRESS_LIMITS`.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn count_decline(
+        &self,
+        user: &User,
+        (address, card): (Option<&str>, Option<&str>),
+        wide: i64,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let of_card = async {
+            match card {
+                Some(card) => self.add_decline(&decline_key(&format!("declines card {card}"), DAY, now), now + time::Duration::DAY).await,
+                None => Ok(0),
+            }
+        };
+        let soon = now + time::Duration::HOUR;
+        let of_address = async {
+            match address {
+                Some(address) => self.add_decline(&address_key(address, now), soon).await,
+                None => Ok(0),
+            }
+        };
+        let platform = platform_key(now);
+        let (of_card, of_address, of_platform) = tokio::join!(of_card, of_address, self.add_decline(&platform, soon));
+        of_address?;
+        of_platform?;
+        let weight = if of_card? > PER_CARD * wide { PER_USER_HOUR } else { 1 };
+        let new = vec![number(now.unix_timestamp()); weight];
+        let recent = |at: &&i64| **at > now.unix_timestamp() - DAY;
+        let kept = user.declined_at.iter().filter(recent).map(number).chain(new.iter().cloned()).collect();
+        let seen = user.declined_at.iter().map(number).collect();
+        // Entries older than a day are removed, unless another decline was added meanwhile.
+        let replace = ("SET declined_at = :new", "declined_at = :old", kept, seen);
+        // This must not recreate a user who was erased meanwhile.
+        let append = ("SET declined_at = list_append(if_not_exists(declined_at, :old), :new)", "attribute_exists(pk)", new, Vec::new());
+        let is_old = user.declined_at.iter().any(|at| !recent(&at));
+        for (expression, condition, new, old) in is_old.then_some(replace).into_iter().chain([append]) {
+            let update = self.client.update_item().table_name(&self.table).set_key(Some(profile(&user.id).attributes()));
+            let update = update.update_expression(expression).condition_expression(condition);
+            let update = update.expression_attribute_values(":new", AttributeValue::L(new));
+            match update.expression_attribute_values(":old", AttributeValue::L(old)).send().await {
+                Ok(_) => break,
+                Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
+                Err(error) => return Err(StoreError::request("UpdateItem", &error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Increments a counter that expires a day after `until`, and returns its value.
+    async fn add_decline(&self, key: &Key, until: OffsetDateTime) -> Result<i64, StoreError> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("ADD declines :one SET #ttl = :ttl")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":ttl", number(until.unix_timestamp() + DAY))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("UpdateItem", &error))?;
+        let count = answer.attributes().and_then(|item| item.get("declines")?.as_n().ok()?.parse().ok());
+        Ok(count.unwrap_or(0))
+    }
+
+    /// Counts a card against what its user and their address may try in this minute: one trip. Returns false if that is used up.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn take_try(&self, one: &CardTry<'_>, now: OffsetDateTime) -> Result<bool, StoreError> {
+        Ok(self.transact(&self.tries(one, now)).await? == Written::Yes)
+    }
+
+    /// The same as parts of a transaction.
+    pub(super) fn tries(&self, one: &CardTry<'_>, now: OffsetDateTime) -> [TransactWriteItem; 2] {
+        let (user, address) = (format!("tries {}", one.user), format!("tries address {}", one.address));
+        [(user, CARDS_PER_USER), (address, CARDS_PER_ADDRESS * one.wide)].map(|(subject, most)| {
+            let card = digest(one.card);
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(decline_key(&subject, 60, now).attributes()))
+                .update_expression("ADD cards :cards SET #ttl = :ttl")
+                .condition_expression("attribute_not_exists(cards) OR size(cards) < :most OR contains(cards, :card)")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":cards", AttributeValue::Ss(vec![card.clone()]))
+                .expression_attribute_values(":card", string(card))
+                .expression_attribute_values(":most", number(most))
+                .expression_attribute_values(":ttl", number(now.unix_timestamp() + HOUR))
+                .build()
+                .expect("a table, a key and an expression are given");
+            TransactWriteItem::builder().update(update).build()
+        })
+    }
+}

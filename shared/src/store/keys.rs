@@ -1,0 +1,152 @@
+//! The keys of the table's items. Keys that contain the digest of a secret are in the secret's own file.
+//!
+//! | item | `pk` | `sk` | `gsi1pk`, `gsi1sk` |
+//! | --- | --- | --- | --- |
+//! | user | `USER#<user>` | `PROFILE` | `USERS`, id by time of sign-up |
+//! | remains of an erased user | `USER#<user>` | `ERASED` | `ERASURES`, by when due; only while something is left at Stripe |
+//! | session | `USER#<user>` | `SESSION#<hash>` | |
+//! | token sent by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>`, `UNDO#<hash>` | |
+//! | sealed tokens | `USER#<user>` | `STRIPE` | |
+//! | account that the platform created for a seller | `USER#<user>` | `MADE#<type>` | |
+//! | course | `USER#<seller>` | `COURSE#<course>` | `COURSES`, newest last; only if published |
+//! | course of another seller in which a payee has a share | `USER#<payee>` | `SHARE#<course>` | |
+//! | course content | `USER#<seller>` | `CONTENT#<course>` | |
+//! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; if ever paid or processing |
+//! | the seller's totals, in parts | `USER#<seller>` | `TOTALS#<part>` | |
+//! | money that moved, for the reconciliation | `LEDGER#<day>#<part>` | `<hour>#<kind>#<Stripe's id>` | |
+//! | what a payee owes, by purchase or subscription and movement | `USER#<payee>` | `TOTALS#DEBT#<purchase>#<movement>`, `TOTALS#DEBT#<subscription>#<movement>` | |
+//! | a seller's refunds of a day | `USER#<seller>` | `REFUNDED#<day>` | |
+//! | slot: a buyer's one purchase of a course | `USER#<buyer>` | `OWNS#<course>` | |
+//! | a seller's membership | `USER#<seller>` | `MEMBERSHIP` | |
+//! | subscription to a membership | `USER#<buyer>` | `SUBSCRIPTION#<subscription>` | `MEMBERS#<seller>`, by creation time |
+//! | seller who was reported as leaving | `USER#<seller>` | `GOING` | `GOING`, by when reported |
+//! | slot: a buyer's one subscription to a seller | `USER#<buyer>` | `MEMBER#<seller>` | |
+//! | e-mail, unique | `EMAIL#<key>` | `EMAIL` | |
+//! | slug, unique, with the course | `SLUG#<slug>` | `SLUG` | |
+//! | Stripe account, unique | `ACCOUNT#<acct>` | `ACCOUNT` | |
+//! | how far the reconciliation has read a Stripe account | `ACCOUNT#<acct>` | `READ` | |
+//! | PaymentIntent of a purchase, with a copy once paid, or of a subscription | `PAYMENT#<pi>` | `PAYMENT` | |
+//! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
+//! | failed log-ins; sign-ups and mails by client address, mails by user and by recipient | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
+//! | declined cards, by address, by card and in total; different cards tried per minute, by user and by address | `THROTTLE#<subject>#<window>` | `DECLINES` | |
+//! | webhook event | `EVENT#<evt>` | `EVENT` | |
+//! | the reconciliation's progress | `RECONCILE` | `RECONCILE` | |
+//! | what the reconciliation found | `FINDING#<digest>` | `FINDING` | `FINDINGS`, by when first found |
+//! | queued mail | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by when due; `OUTBOX#FAILED` once given up |
+//!
+//! The hashes of passwords are in a table of their own, `USER#<user>`, `PASSWORD`: see [`credentials`](super::credentials).
+//!
+//! A second index, `gsi2`, contains purchases and subscriptions that need attention without a request,
+//! sorted by when: purchases under `DUE#<part>`, or `OPEN#<part>` while their hosted page is open,
+//! until they are at rest, and subscriptions under `DUESUBSCRIPTION#<part>` until they have ended.
+
+use time::OffsetDateTime;
+
+use super::table::Key;
+use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
+use crate::domain::user::{AccountType, Email};
+
+pub(super) fn profile(id: &UserId) -> Key {
+    Key::new(format!("USER#{id}"), "PROFILE")
+}
+
+pub(super) fn email_key(email: &Email) -> Key {
+    Key::new(format!("EMAIL#{}", email.key()), "EMAIL")
+}
+
+/// The former key of an address whose domain is not in ASCII.
+pub(super) fn old_email_key(email: &Email) -> Option<Key> {
+    email.old_key().map(|key| Key::new(format!("EMAIL#{key}"), "EMAIL"))
+}
+
+pub(super) fn password_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "PASSWORD")
+}
+
+pub(super) fn share_key(payee: &UserId, course: &CourseId) -> Key {
+    Key::new(format!("USER#{payee}"), format!("SHARE#{course}"))
+}
+
+pub(super) fn made_key(user: &UserId, account_type: AccountType) -> Key {
+    Key::new(format!("USER#{user}"), format!("MADE#{}", account_type.as_str()))
+}
+
+pub(super) fn course_key(id: &CourseId) -> Key {
+    Key::new(format!("USER#{}", id.seller()), format!("COURSE#{id}"))
+}
+
+pub(super) fn slug_key(slug: &str) -> Key {
+    Key::new(format!("SLUG#{slug}"), "SLUG")
+}
+
+pub(super) fn content_key(id: &CourseId) -> Key {
+    Key::new(format!("USER#{}", id.seller()), format!("CONTENT#{id}"))
+}
+
+pub(super) fn purchase_key(id: &PurchaseId) -> Key {
+    Key::new(format!("USER#{}", id.buyer()), format!("PURCHASE#{id}"))
+}
+
+/// The prefix of the sort keys of a payee's debts.
+pub(super) const DEBTS: &str = "TOTALS#DEBT#";
+
+pub(super) fn debt_key(payee: &UserId, whose: &str, movement: u32) -> Key {
+    // Next to the totals, so that one query reads both.
+    Key::new(format!("USER#{payee}"), format!("{DEBTS}{whose}#{movement:04}"))
+}
+
+pub(super) fn refund_day_key(seller: &UserId, at: OffsetDateTime) -> Key {
+    Key::new(format!("USER#{seller}"), format!("REFUNDED#{}", at.date()))
+}
+
+pub(super) fn slot_key(buyer: &UserId, course: &CourseId) -> Key {
+    Key::new(format!("USER#{buyer}"), format!("OWNS#{course}"))
+}
+
+pub(super) fn payment_key(payment_intent: &str) -> Key {
+    Key::new(format!("PAYMENT#{payment_intent}"), "PAYMENT")
+}
+
+pub(super) fn offer_key(seller: &UserId) -> Key {
+    Key::new(format!("USER#{seller}"), "MEMBERSHIP")
+}
+
+pub(super) fn members_key(seller: &UserId) -> String {
+    format!("MEMBERS#{seller}")
+}
+
+pub(super) fn going_key(seller: &UserId) -> Key {
+    Key::new(format!("USER#{seller}"), "GOING")
+}
+
+pub(super) fn subscription_key(id: &SubscriptionId) -> Key {
+    Key::new(format!("USER#{}", id.buyer()), format!("SUBSCRIPTION#{id}"))
+}
+
+pub(super) fn member_key(buyer: &UserId, seller: &UserId) -> Key {
+    Key::new(format!("USER#{buyer}"), format!("MEMBER#{seller}"))
+}
+
+pub(super) fn account_key(account: &str) -> Key {
+    Key::new(format!("ACCOUNT#{account}"), "ACCOUNT")
+}
+
+pub(super) fn tokens_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "STRIPE")
+}
+
+pub(super) fn event_key(id: &str) -> Key {
+    Key::new(format!("EVENT#{id}"), "EVENT")
+}
+
+pub(super) fn finding_key(id: &str) -> Key {
+    Key::new(format!("FINDING#{id}"), "FINDING")
+}
+
+pub(super) fn mail_key(id: &str) -> Key {
+    Key::new(format!("MAIL#{id}"), "MAIL")
+}
+
+pub(super) fn read_key(account: &str) -> Key {
+    Key::new(format!("ACCOUNT#{account}"), "READ")
+}

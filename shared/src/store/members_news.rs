@@ -1,0 +1,191 @@
+//! What follows from a subscription's news: ledger lines, mails, and findings for staff.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
+use super::books::{Line, LineKind, ledger_item};
+use super::debts::Debt;
+use super::findings::Found;
+use super::keys::payment_key;
+use super::outbox::{Mail, Recipient};
+use super::payments::payment_of_subscription;
+use super::table::{Store, StoreError, to_item};
+use crate::base::metrics;
+use crate::domain::membership::{Dispute, Move, News, Payment, Refund, Subscription};
+
+fn refund<'a>(subscription: &'a Subscription, id: &str) -> Option<(&'a Payment, &'a Refund)> {
+    let all = subscription.payments.iter().flat_map(|payment| payment.refunds.iter().map(move |refund| (payment, refund)));
+    all.into_iter().find(|(_, refund)| refund.id == id)
+}
+
+fn dispute<'a>(subscription: &'a Subscription, id: &str) -> Option<&'a Dispute> {
+    subscription.payments.iter().flat_map(|payment| &payment.disputes).find(|dispute| dispute.id == id)
+}
+
+/// The ledger line for a piece of news.
+fn line(subscription: &Subscription, news: &News) -> Option<Line> {
+    let amount_of_refund = |id: &str| refund(subscription, id).map(|(_, refund)| refund.amount);
+    let (kind, stripe_id, amount) = match news {
+        News::Paid(invoice) => {
+            let payment = subscription.payments.iter().find(|payment| payment.invoice == *invoice)?;
+            (LineKind::Charge, payment.payment_intent.clone()?, payment.amount)
+        }
+        News::Refunded(id) => (LineKind::Refund, id.clone(), -amount_of_refund(id)?),
+        News::RefundFailed(id) => (LineKind::RefundFailure, id.clone(), amount_of_refund(id)?),
+        News::DisputeWithdrawn(id) => (LineKind::Dispute, id.clone(), -dispute(subscription, id)?.amount),
+        News::DisputeReinstated(id) => (LineKind::DisputeReversal, id.clone(), dispute(subscription, id)?.amount),
+        News::DisputeOpened(_)
+        | News::DisputeClosed(_)
+        | News::MoveRefused(_)
+        | News::MoveDone(_)
+        | News::RenewalFailed(_)
+        | News::SellerGone => return None,
+    };
+    Some(Line {
+        kind,
+        stripe_id,
+        account: subscription.account.clone(),
+        amount,
+        currency: subscription.currency.code().to_owned(),
+        purchase_id: None,
+        subscription_id: Some(subscription.id.clone()),
+        at: subscription.updated_at.unix_timestamp(),
+    })
+}
+
+/// The mails for a piece of news.
+fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
+    let id = || subscription.id.clone();
+    let told = [Recipient::Seller, Recipient::Staff];
+    match news {
+        News::Refunded(refunded) => refund(subscription, refunded)
+            .map(|(payment, _)| Mail::MembershipRefunded { subscription: id(), refund: refunded.clone(), total: payment.refunded() })
+            .into_iter()
+            .collect(),
+        News::RefundFailed(refund) => [Recipient::Buyer, Recipient::Seller, Recipient::Staff]
+            .map(|to| Mail::MembershipRefundFailed { subscription: id(), refund: refund.clone(), to })
+            .to_vec(),
+        News::DisputeOpened(dispute) => {
+            told.map(|to| Mail::MembershipDisputeOpened { subscription: id(), dispute: dispute.clone(), to }).to_vec()
+        }
+        News::DisputeClosed(closed) => {
+            let won = !dispute(subscription, closed).is_some_and(Dispute::is_lost);
+            told.map(|to| Mail::MembershipDisputeClosed { subscription: id(), dispute: closed.clone(), won, to }).to_vec()
+        }
+        News::RenewalFailed(invoice) => {
+            let (user, title) = (subscription.buyer_id.clone(), subscription.title.clone());
+            vec![Mail::RenewalFailed { user, invoice: invoice.clone(), title }]
+        }
+        News::SellerGone => vec![Mail::membership_ends(subscription)],
+        News::Paid(_) | News::DisputeWithdrawn(_) | News::DisputeReinstated(_) | News::MoveRefused(_) | News::MoveDone(_) => Vec::new(),
+    }
+}
+
+/// Emits the metrics for some news, as for purchases.
+pub(super) fn measure(subscription: &Subscription, news: &[News]) {
+    let emit = |name: &str, dimension: (&str, &str), reason: Option<&str>| {
+        let properties = [("subscription_id", subscription.id.as_str()), ("reason", reason.unwrap_or_default())];
+        metrics::emit(name, metrics::Unit::Count, 1.0, &[dimension], &properties[..1 + usize::from(reason.is_some())]);
+    };
+    for news in news {
+        match news {
+            News::Refunded(_) => emit("Refunds", ("Outcome", "made"), None),
+            News::RefundFailed(_) => emit("Refunds", ("Outcome", "failed"), None),
+            News::DisputeOpened(_) => emit("Disputes", ("Outcome", "opened"), None),
+            News::DisputeClosed(_) => emit("Disputes", ("Outcome", "closed"), None),
+            News::MoveRefused(number) => {
+                // Once per move. If it is refused again, it is a finding by then.
+                let Some(one) = subscription.find_move(*number).filter(|one| one.tries == 1) else { continue };
+                let kind = if one.gives_back() { "reversal" } else { "transfer" };
+                emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
+            }
+            News::Paid(_)
+            | News::DisputeWithdrawn(_)
+            | News::DisputeReinstated(_)
+            | News::MoveDone(_)
+            | News::RenewalFailed(_)
+            | News::SellerGone => {}
+        }
+    }
+}
+
+/// The finding that Stripe refused to move money to a seller or back.
+fn refused(subscription: &Subscription, one: &Move) -> Found {
+    Found::MoveRefused {
+        purchase_id: None,
+        subscription_id: Some(subscription.id.clone()),
+        movement: one.number,
+        gives_back: one.gives_back(),
+        payee: Some(subscription.seller_id.clone()),
+        account: Some(subscription.seller_account.clone()),
+        currency: one.settled.currency.clone(),
+        amount: one.settled.amount,
+        reason: one.failure.clone().unwrap_or_default(),
+    }
+}
+
+impl Store {
+    /// The items that follow from news, for the transaction that writes them.
+    pub(super) fn follows(&self, subscription: &Subscription, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let (at, mut items) = (subscription.updated_at, Vec::new());
+        // A transaction can write an item only once, so the last outcome of a move counts.
+        let mut moves: BTreeMap<u32, bool> = BTreeMap::new();
+        for news in news {
+            if let Some(line) = line(subscription, news) {
+                items.push(self.put(ledger_item(&line)?).always());
+                if line.kind == LineKind::Charge {
+                    let owner = payment_of_subscription(&subscription.id);
+                    items.push(self.put(to_item(&payment_key(&line.stripe_id), &owner)?).always());
+                }
+            }
+            for mail in mails(subscription, news) {
+                items.push(self.ask_for(&mail, at)?);
+            }
+            match news {
+                News::MoveRefused(number) => drop(moves.insert(*number, true)),
+                News::MoveDone(number) => drop(moves.insert(*number, false)),
+                News::RefundFailed(id) => {
+                    let found = Found::RefundFailed {
+                        purchase_id: None,
+                        subscription_id: Some(subscription.id.clone()),
+                        refund: id.clone(),
+                        account: subscription.account.clone(),
+                        currency: subscription.currency.code().to_owned(),
+                        amount: refund(subscription, id).map_or(0, |(_, refund)| refund.amount),
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                _ => {}
+            }
+        }
+        for (number, is_refused) in moves {
+            let Some(one) = subscription.find_move(number) else { continue };
+            let found = refused(subscription, one);
+            items.push(if is_refused { self.keep_finding_with(&found, at)? } else { self.settle_finding_with(&found, at) });
+            if one.gives_back() {
+                items.push(if is_refused {
+                    self.owe_of_membership(subscription, one)?
+                } else {
+                    self.owe_no_more_of(&subscription.seller_id, subscription.id.as_str(), number)
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    /// Records a refused reversal as the seller's debt.
+    fn owe_of_membership(&self, subscription: &Subscription, one: &Move) -> Result<TransactWriteItem, StoreError> {
+        let debt = Debt {
+            purchase_id: None,
+            subscription_id: Some(subscription.id.clone()),
+            movement: one.number,
+            account: subscription.seller_account.clone(),
+            amount: one.settled.amount,
+            currency: one.settled.currency.clone(),
+            reason: one.failure.clone().unwrap_or_default(),
+            since: subscription.updated_at,
+        };
+        self.put_debt(&subscription.seller_id, subscription.id.as_str(), &debt)
+    }
+}

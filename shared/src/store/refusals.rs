@@ -1,0 +1,65 @@
+//! What a purchase's news leave to staff: money that Stripe refused to move, and refunds that came back.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
+use super::findings::Found;
+use super::table::{Store, StoreError};
+use crate::domain::purchase::{Movement, MovementKind, News, Purchase};
+
+/// The finding that Stripe refused to move money to a payee or back.
+fn refused(purchase: &Purchase, movement: &Movement) -> Found {
+    let moves = movement.as_settled(purchase.currency);
+    Found::MoveRefused {
+        purchase_id: Some(purchase.id.clone()),
+        subscription_id: None,
+        movement: movement.number,
+        gives_back: movement.kind == MovementKind::Reversal,
+        payee: movement.payee.clone(),
+        account: movement.payee_account.clone(),
+        currency: moves.currency,
+        amount: moves.amount,
+        reason: movement.failure.clone().unwrap_or_default(),
+    }
+}
+
+impl Store {
+    /// The findings for staff and the payees' debts that follow from news.
+    pub(super) fn told_to_staff(&self, purchase: &Purchase, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let (at, mut items) = (purchase.updated_at(), Vec::new());
+        // A transaction can write an item only once, so the last outcome of a movement counts.
+        let mut last: BTreeMap<u32, bool> = BTreeMap::new();
+        for news in news {
+            match news {
+                News::MoveRefused(number) => drop(last.insert(*number, true)),
+                News::MoveDone(number) => drop(last.insert(*number, false)),
+                News::RefundFailed(number) => {
+                    let Some(refund) = purchase.movement(*number) else { continue };
+                    let found = Found::RefundFailed {
+                        purchase_id: Some(purchase.id.clone()),
+                        subscription_id: None,
+                        refund: refund.stripe_id.clone().unwrap_or_default(),
+                        account: refund.account.clone(),
+                        currency: purchase.currency.code().to_owned(),
+                        amount: refund.amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                _ => {}
+            }
+        }
+        for (number, is_refused) in last {
+            let Some(movement) = purchase.movement(number) else { continue };
+            let is_reversal = movement.kind == MovementKind::Reversal;
+            if is_refused {
+                items.push(self.keep_finding_with(&refused(purchase, movement), at)?);
+                items.extend(if is_reversal { self.owe(purchase, movement)? } else { None });
+            } else {
+                items.push(self.settle_finding_with(&refused(purchase, movement), at));
+                items.extend(if is_reversal { self.owe_no_more(purchase, movement) } else { None });
+            }
+        }
+        Ok(items)
+    }
+}

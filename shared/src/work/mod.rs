@@ -1,0 +1,7 @@
+//! Operations that need both the table and Stripe.
+
+pub mod customers;
+pub mod declines;
+pub mod refund_caps;
+pub mod settlement;
+pub mod subscriptions;

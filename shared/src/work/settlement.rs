@@ -1,0 +1,130 @@
+//! Carries out what a purchase has planned. Anyone may do it, and doing it twice has the same effect as doing it once.
+
+use time::OffsetDateTime;
+
+use crate::app::App;
+use crate::domain::error::Error;
+use crate::domain::ids::PurchaseId;
+use crate::domain::purchase::{Outcome, Purchase};
+use crate::store::Written;
+use crate::stripe::Gateway;
+use crate::stripe::error::StripeError;
+
+/// How many times to reread a record that others write as well.
+const TRIES: usize = 8;
+
+/// More steps than one purchase can plan at once. Guards against a plan that never ends.
+const MOST_STEPS: usize = 64;
+
+/// Applies `change` to a purchase and writes the result, rereading and
+/// retrying if another write came first. Returns whether anything changed.
+///
+/// # Errors
+/// If DynamoDB fails, or the purchase is gone.
+pub async fn change(
+    app: &App,
+    purchase: &mut Purchase,
+    cause: &str,
+    change: impl Fn(&mut Purchase, OffsetDateTime) -> bool,
+) -> Result<bool, Error> {
+    for _ in 0..TRIES {
+        let now = app.clock.now();
+        let changed = change(purchase, now);
+        if !(purchase.plan(app.config.take_back_lost_disputes, cause, now) || changed) {
+            return Ok(false);
+        }
+        match app.store.write_outcome(purchase, None).await? {
+            Written::Yes => return Ok(true),
+            Written::No(_) => *purchase = read(app, &purchase.id).await?,
+        }
+    }
+    Err(Error::Internal(format!("the purchase {} changes too fast to be written", purchase.id)))
+}
+
+/// Withdraws the newest attempt so that it can no longer be paid. If it was paid first, that counts. Another
+/// deployment's purchase is left alone. Returns whether anything changed.
+///
+/// # Errors
+/// If DynamoDB fails, or the attempt's outcome stays unknown.
+pub async fn withdraw(app: &App, stripe: &Gateway, purchase: &mut Purchase, cause: &str) -> Result<bool, Error> {
+    if !purchase.is_of_stack(&app.config.stack_id) {
+        return Ok(false);
+    }
+    let attempt = purchase.attempt().clone();
+    let heard = stripe.withdraw_attempt(&purchase.id, &attempt, app.clock.now()).await?;
+    change(app, purchase, cause, |purchase, now| purchase.observe(attempt.number, &heard.observation, cause, now)).await
+}
+
+/// Postpones the reconciliation's next look at a purchase, without planning
+/// anything. If another write came first, the purchase simply stays due.
+///
+/// # Errors
+/// If DynamoDB fails.
+pub async fn rest(app: &App, purchase: &mut Purchase) -> Result<(), Error> {
+    purchase.checked(app.clock.now());
+    let _by_another = app.store.write_outcome(purchase, None).await?;
+    Ok(())
+}
+
+async fn read(app: &App, id: &PurchaseId) -> Result<Purchase, Error> {
+    app.store.purchase(id).await?.ok_or_else(|| Error::Internal(format!("the purchase {id} is gone")))
+}
+
+/// Carries out planned movements in sequence and records each outcome before starting the next: one
+/// Stripe call and one DynamoDB trip each. `wanted` selects movements by number; the others wait.
+///
+/// A movement whose outcome stays unknown keeps its key, so the next caller finds it.
+///
+/// # Errors
+/// The first unknown outcome, after the other movements were tried.
+pub async fn carry_out(
+    app: &App,
+    stripe: &Gateway,
+    purchase: &mut Purchase,
+    cause: &str,
+    wanted: impl Fn(&Purchase, u32) -> bool,
+) -> Result<(), Error> {
+    if !purchase.is_of_stack(&app.config.stack_id) {
+        return Ok(());
+    }
+    learn_facts(app, stripe, purchase, cause).await?;
+    let mut tried: Vec<u32> = Vec::new();
+    let mut unknown: Option<StripeError> = None;
+    for _ in 0..MOST_STEPS {
+        let next = purchase
+            .movements()
+            .iter()
+            .map(|movement| movement.number)
+            .find(|number| !tried.contains(number) && wanted(purchase, *number) && purchase.request(*number).is_some());
+        let Some(number) = next else { break };
+        tried.push(number);
+        // A refused movement is retried under a new key. Before it is sent, the record says that it may be at Stripe.
+        if purchase.movement(number).is_some_and(|movement| !movement.may_be_at_stripe())
+            && !change(app, purchase, cause, |purchase, now| purchase.try_again(number, now)).await?
+        {
+            continue;
+        }
+        let (Some(movement), Some(request)) = (purchase.movement(number).cloned(), purchase.request(number)) else { continue };
+        match stripe.move_money(purchase, &movement, &request, app.clock.now()).await {
+            Ok(outcome) => {
+                change(app, purchase, cause, |purchase, now| purchase.observe_movement(number, &outcome, cause, now)).await?;
+                let refused = matches!(outcome, Outcome::Refused { .. });
+                tracing::info!(purchase_id = %purchase.id, movement = number, kind = ?movement.kind, amount = movement.amount, refused, "money moved");
+            }
+            Err(error) => {
+                tracing::warn!(purchase_id = %purchase.id, movement = number, kind = ?movement.kind, %error, "it is unknown whether money moved");
+                unknown.get_or_insert(error);
+            }
+        }
+    }
+    unknown.map_or(Ok(()), |error| Err(error.into()))
+}
+
+async fn learn_facts(app: &App, stripe: &Gateway, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
+    let Some(paid) = purchase.paid_attempt().filter(|_| purchase.lacks_facts()) else { return Ok(()) };
+    let number = paid.number;
+    if let Some(seen) = stripe.charge_facts(paid).await? {
+        change(app, purchase, cause, |purchase, now| purchase.observe(number, &seen, cause, now)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Accounts: their properties, requirements and capabilities.
+
+pub(crate) mod banks;
+pub(crate) mod build;
+pub(crate) mod known;
+pub(crate) mod people;
+pub(crate) mod requirements;
+pub(crate) mod rows;
+pub(crate) mod v2_shape;

@@ -1,0 +1,32 @@
+//! The rules for money, cards and time.
+
+pub(crate) mod accounts;
+pub(crate) mod application_fees;
+pub(crate) mod attempts;
+pub(crate) mod billing;
+pub(crate) mod borders;
+pub(crate) mod charges;
+pub(crate) mod checkout;
+pub(crate) mod checkout_rows;
+pub(crate) mod checkout_subscribe;
+pub(crate) mod consequences;
+pub(crate) mod customer_rows;
+pub(crate) mod customers;
+pub(crate) mod debits;
+pub(crate) mod discounts;
+pub(crate) mod disputes;
+pub(crate) mod exchange;
+pub(crate) mod ledger;
+pub(crate) mod new_payment_intent;
+pub(crate) mod payment_intents;
+pub(crate) mod payment_methods;
+pub(crate) mod payments;
+pub(crate) mod payouts;
+pub(crate) mod radar;
+pub(crate) mod refund_row;
+pub(crate) mod refunds;
+pub(crate) mod settlement;
+pub(crate) mod setup_intents;
+pub(crate) mod time;
+pub(crate) mod tokens;
+pub(crate) mod transfers;

@@ -1,0 +1,35 @@
+//! One file per API object: its endpoints and their parameters.
+
+pub(crate) mod account_links;
+pub(crate) mod accounts;
+pub(crate) mod application_fees;
+pub(crate) mod balance;
+pub(crate) mod charges;
+pub(crate) mod checkout_sessions;
+pub(crate) mod coupons;
+pub(crate) mod customers;
+pub(crate) mod disputes;
+pub(crate) mod events;
+pub(crate) mod expand;
+pub(crate) mod external_accounts;
+pub(crate) mod invoice_items;
+pub(crate) mod invoices;
+pub(crate) mod list;
+pub(crate) mod new_checkout_session;
+pub(crate) mod payment_intents;
+pub(crate) mod payment_methods;
+pub(crate) mod payouts;
+pub(crate) mod persons;
+pub(crate) mod prices;
+pub(crate) mod products;
+pub(crate) mod radar;
+pub(crate) mod refunds;
+pub(crate) mod routes;
+pub(crate) mod setup_intents;
+pub(crate) mod subscriptions;
+pub(crate) mod test_clocks;
+pub(crate) mod tokens;
+pub(crate) mod transfers;
+pub(crate) mod v2_account_links;
+pub(crate) mod v2_accounts;
+pub(crate) mod webhook_endpoints;

@@ -1,0 +1,398 @@
+//! The deployment scripts, run in a copy of the project against stubs of `aws`, `sam`, `cargo`
+//! and `rustc`: what they call, in which order, in which region and with whose credentials.
+
+mod operator;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::template::Template;
+use super::{entries, file, root, text};
+use operator::{Operator, limits};
+
+const TEST: [&str; 8] = [
+    "test",
+    "--yes",
+    "region=eu-central-1",
+    "profile=shop",
+    "StripePublishableKey=pk_test_1",
+    "StripeClientId=ca_test",
+    "StorefrontUrl=https://shop.example.com",
+    "MailFrom=Courses <courses@example.com>",
+];
+
+fn strings(value: &toml::Value) -> Vec<&str> {
+    value.as_array().expect("a list").iter().map(|item| item.as_str().expect("a text")).collect()
+}
+
+#[test]
+fn a_first_deploy_asks_aws_builds_once_and_has_sam_deploy_what_is_built() {
+    let operator = Operator::new().with("AWS_ACCESS_KEY_ID", "of another account");
+    let said = operator.succeeds("deploy", &[&TEST[..], &["WebhookReservedConcurrency=5"]].concat());
+    assert!(said.contains("account 123456789012") && said.contains("eu-central-1"), "{said}");
+    assert!(said.contains("WebhookReservedConcurrency is 0 and not 5"), "{said}");
+
+    let order: Vec<String> = ["aws sts", "aws cloudformation", "aws sesv2", "aws lambda", "cargo lambda build", "sam deploy"]
+        .map(|call| operator.calls(call).remove(0))
+        .into();
+    let all = operator.calls("");
+    let places: Vec<_> = order.iter().map(|call| all.iter().position(|other| other == call)).collect();
+    assert!(places.is_sorted(), "{all:#?}");
+    for call in all.iter().filter(|call| !call.contains("version") && (call.starts_with("aws ") || call.starts_with("sam "))) {
+        assert!(call.contains("| region=eu-central-1 profile=shop key= "), "{call}");
+    }
+
+    let built = operator.calls("cargo lambda build");
+    assert!(built.iter().all(|call| call.contains("--release") && call.contains("aarch64-unknown-linux-gnu")), "{built:#?}");
+    assert!(operator.calls("sam build").is_empty());
+    // If the rest of the stack fails, the unprotected table can be deleted again.
+    let [first, second] = operator.calls("sam deploy").try_into().expect("two calls");
+    for (call, protection) in [(&first, "false"), (&second, "true")] {
+        assert!(call.contains("sam deploy --template-file template.yaml --config-env test --no-fail-on-empty-changeset"), "{call}");
+        for parameter in [
+            &format!("DeletionProtection=\"{protection}\""),
+            "Architecture=\"arm64\"",
+            "MailIdentity=\"example.com\"",
+            "MailConfigurationSet=\"first\"",
+            "MailFrom=\"Courses <courses@example.com>\"",
+            "WebhookReservedConcurrency=\"0\"",
+        ] {
+            assert!(call.contains(parameter), "{parameter}: {call}");
+        }
+    }
+
+    let config = operator.config();
+    let place = config["test"]["global"]["parameters"].as_table().expect("a table");
+    let place: BTreeMap<_, _> = place.iter().map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
+    assert_eq!(place, BTreeMap::from([("profile", "shop"), ("region", "eu-central-1"), ("stack_name", "courses-test")]));
+    let deploy = &config["test"]["deploy"]["parameters"];
+    assert_eq!((deploy["capabilities"].as_str(), deploy["resolve_s3"].as_bool()), (Some("CAPABILITY_IAM"), Some(true)));
+    assert!(strings(&deploy["parameter_overrides"]).contains(&"StripeClientId=\"ca_test\""));
+}
+
+#[test]
+fn the_next_deploy_asks_for_nothing_and_every_script_goes_where_it_went() {
+    let operator = Operator::new();
+    operator.succeeds("deploy", &TEST);
+    fs::remove_file(operator.folder.join("stubs/calls")).expect("it is there");
+    operator.has_stack("UPDATE_COMPLETE", &json!({ "StripePublishableKey": "pk_test_1", "WebhookReservedConcurrency": "0" }));
+    operator.succeeds("deploy", &["test", "--yes"]);
+    let [update] = operator.calls("sam deploy").try_into().expect("one call");
+    assert!(update.contains("--config-env test --no-fail-on-empty-changeset --no-confirm-changeset |"), "{update}");
+
+    operator.answers("aws-configure-export-credentials", "export AWS_ACCESS_KEY_ID=of-the-profile");
+    let describe = "aws-cloudformation-describe-stacks---stack-name-courses-test---output-text---query";
+    for (output, value) in [
+        ("WebhookUrl", "https://api.example/webhooks/stripe"),
+        ("StripeSecretArn", "arn:aws:secretsmanager:eu-central-1:1:secret:x"),
+        ("OAuthCallbackUrl", "https://api.example/users/oauth/callback"),
+        ("StorefrontBucket", "pages"),
+        ("DistributionId", "E1"),
+        ("StorefrontUrl", "https://shop.example.com"),
+    ] {
+        operator.answers(&format!("{describe}-Stacks_0_.Outputs__OutputKey==_{output}__.OutputValue____0_"), value);
+    }
+    operator.answers(&format!("{describe}-Stacks_0_.Parameters__ParameterKey==_StripePublishableKey__.ParameterValue____0_"), "pk_test_1");
+    operator.answers("aws-s3-sync", "");
+    operator.answers("aws-cloudfront-create-invalidation", "I1");
+    for script in ["stripe-setup", "upload-storefront"] {
+        operator.succeeds(script, &[]);
+        operator.succeeds(script, &["courses-test"]);
+    }
+    let calls: Vec<_> = operator.calls("aws ").into_iter().filter(|call| !call.contains("--version")).collect();
+    assert!(calls.iter().all(|call| call.contains("| region=eu-central-1 profile=shop ")), "{calls:#?}");
+    let registered = operator.calls("cargo run --quiet --bin operator -- stripe-setup");
+    assert_eq!(registered.len(), 2);
+    assert!(registered[0].contains("region=eu-central-1") && registered[0].contains("publishable=pk_test_1"), "{registered:#?}");
+    for (output, value) in [("TableName", "table-1"), ("CredentialsTableName", "table-2"), ("TokenKeysSecretArn", "arn:keys")] {
+        operator.answers(&format!("{describe}-Stacks_0_.Outputs__OutputKey==_{output}__.OutputValue____0_"), value);
+    }
+    operator.succeeds("on-stage", &["staff", "a@example.com"]);
+    let staff = operator.calls("cargo run --quiet --bin operator -- staff a@example.com").remove(0);
+    assert!(
+        staff.contains("region=eu-central-1")
+            && staff.ends_with("tables=table-1,table-2 secrets=arn:aws:secretsmanager:eu-central-1:1:secret:x,arn:keys"),
+        "{staff}"
+    );
+    assert_eq!(operator.run("budget", &["a lot"]).status.code(), Some(2));
+    operator.answers(&format!("{describe}-Stacks_0_.Parameters__ParameterKey==_AlarmEmail__.ParameterValue____0_"), "b@example.com");
+    operator.answers("aws-sts-get-caller-identity---query-Account---output-text", "123456789012");
+    operator.answers("aws-budgets-create-budget", "");
+    operator.succeeds("budget", &["100"]);
+    operator.answers("aws-budgets-describe-budget", "{}");
+    operator.answers("aws-budgets-update-budget", "");
+    operator.succeeds("budget", &["200"]);
+    let made = operator.calls("aws budgets create-budget").remove(0);
+    assert!(
+        made.contains("--account-id 123456789012 ")
+            && made.contains(r#""Amount":"100""#)
+            && made.matches(r#""Address":"b@example.com""#).count() == 2,
+        "{made}"
+    );
+    assert!(operator.calls("aws budgets update-budget").remove(0).contains(r#""Amount":"200""#));
+    let [forgotten, _] = operator.calls("aws cloudfront create-invalidation --distribution-id E1").try_into().expect("two calls");
+    assert!(forgotten.contains("--paths /*"), "{forgotten}");
+}
+
+#[test]
+fn answers_are_asked_for_until_they_can_be_taken() {
+    let operator = Operator::new();
+    let typed = [
+        "test",
+        "nowhere",
+        "eu-central-1",
+        "",
+        "pk_live_1",
+        "pk_test_1",
+        "",
+        "ca_test",
+        "",
+        "",
+        "no",
+        "false",
+        "",
+        "https://shop.example.com",
+        "",
+        "courses@example.com",
+        "",
+        "y",
+        "",
+    ];
+    let done = operator.run_with("deploy", &[], &typed.join("\n"));
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
+    for question in [
+        "Which mode of Stripe?",
+        "The AWS region",
+        "pk_test_... or pk_live_...; it is public.",
+        "StripePublishableKey must be pk_test_…",
+        "StripeClientId must be the client id",
+        "PlatformCountry [US]:",
+        "ChargeType [destination]:",
+        "Storefront is one of true, false",
+        "StorefrontUrl must be given",
+        "AllowedOrigins [https://shop.example.com]:",
+        "The sender of mails",
+        "Deploy? [y/N]",
+    ] {
+        assert!(said.contains(question), "{question}: {said}");
+    }
+    assert_eq!(operator.calls("sam deploy").len(), 2);
+
+    // A stack from before stages existed is taken over, whatever SAM has recorded about it.
+    fs::write(
+        operator.folder.join("samconfig.toml"),
+        "version = 0.1\n[default.deploy.parameters]\nstack_name = \"shop\"\nregion = \"eu-west-1\"\n",
+    )
+    .expect("it is written");
+    operator.answers("aws-cloudformation-describe-stacks---stack-name-shop---output-text", "None");
+    operator.succeeds("deploy", &[&TEST[..2], &["region=eu-west-1", "stack=shop"], &TEST[4..]].concat());
+    assert!(operator.config().contains_key("default") && operator.config().contains_key("test"));
+    operator.succeeds("upload-storefront", &[]);
+}
+
+#[test]
+fn what_cannot_be_deployed_is_refused_before_anything_is_built() {
+    let operator = Operator::new();
+    let without = |name: &str| -> Vec<&str> { TEST.into_iter().filter(|word| !word.starts_with(name)).collect() };
+    for (name, said) in [
+        ("StripePublishableKey", "StripePublishableKey must be pk_test_…"),
+        ("StripeClientId", "StripeClientId must be the client id, ca_..."),
+        ("StorefrontUrl", "StorefrontUrl must be given with Storefront"),
+        ("MailFrom", "MailFrom must be an address"),
+        ("region", "region must be given"),
+    ] {
+        let complaint = operator.refuses(&without(name));
+        assert!(complaint.contains(said), "{name}: {complaint}");
+    }
+    for (word, said) in [
+        ("PlatformCountry=us", "two upper-case letters"),
+        ("MembershipGraceDays=61", "from 1 to 60"),
+        ("ChargeType=both", "is one of destination, direct, separate"),
+        ("AllowedOrigins=https://*.example.com", "origins such as"),
+        ("ChallengeUrl=https://a.example", "ChallengeSecretArn must be given with ChallengeUrl"),
+        ("Colour=red", "no parameter Colour"),
+        ("Architecture=riscv", "Architecture is one of"),
+        ("StripePublishableKey=pk_live_1", "must be pk_test_"),
+    ] {
+        let complaint = operator.refuses(&[&TEST[..], &[word]].concat());
+        assert!(complaint.contains(said), "{word}: {complaint}");
+    }
+    for status in ["ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"] {
+        operator.has_stack(status, &json!({}));
+        assert!(operator.refuses(&TEST).contains(status));
+    }
+    operator.has_stack("CREATE_COMPLETE", &json!({ "StripePublishableKey": "pk_live_1" }));
+    assert!(operator.refuses(&TEST).contains("works in the other mode"));
+    fs::remove_file(operator.folder.join("stubs/aws-sts-get-caller-identity")).expect("it is there");
+    assert!(operator.refuses(&TEST).contains("no AWS credentials that work"));
+    operator.answers("aws---version", "aws-cli/1.45.11 Python/3.11");
+    operator.answers("cargo-lambda-system", "{}");
+    let complaint = operator.refuses(&[&TEST[..], &["Architecture=x86_64"]].concat());
+    for said in ["The AWS CLI, version 2", "cargo-lambda with Zig", "rustup target add x86_64-unknown-linux-gnu"] {
+        assert!(complaint.contains(said), "{complaint}");
+    }
+    assert!(!operator.folder.join("samconfig.toml").exists(), "nothing is written down of what was refused");
+}
+
+#[test]
+fn functions_are_built_for_the_processor_that_they_are_deployed_to() {
+    let operator = Operator::new().with("ARCH", "x86_64");
+    operator.answers("rustc---print-target-libdir---target-x86_64-unknown-linux-gnu", "/tmp");
+    operator.succeeds("deploy", &TEST);
+    assert!(operator.calls("cargo lambda build").iter().all(|call| call.contains("x86_64-unknown-linux-gnu")));
+    assert!(operator.calls("sam deploy").iter().all(|call| call.contains("Architecture=\"x86_64\"")));
+
+    let operator = Operator::new();
+    operator.answers("builds-for-another", "");
+    let done = operator.run("deploy", &TEST);
+    assert!(String::from_utf8_lossy(&done.stderr).contains("is not built for arm64"));
+    assert!(operator.calls("sam deploy").is_empty());
+}
+
+#[test]
+fn a_live_stage_has_nothing_of_the_test_stage() {
+    let operator = Operator::new();
+    operator.succeeds("deploy", &TEST);
+    let live = ["live", "--yes", "region=eu-central-1", "StripePublishableKey=pk_live_1", "StorefrontUrl=https://shop.example.com"];
+    let complaint = operator.run("deploy", &[&live[..], &["StripeClientId=ca_test"]].concat());
+    let complaint = String::from_utf8_lossy(&complaint.stderr).into_owned();
+    for said in ["MailFrom must be", "AlarmEmail must be given", "StripeClientId is another stage's"] {
+        assert!(complaint.contains(said), "{complaint}");
+    }
+    let given = [&live[..], &["StripeClientId=ca_live", "MailFrom=a@example.com", "AlarmEmail=b@example.com"]].concat();
+    let same = operator.run("deploy", &[&given[..], &["stack=courses-test"]].concat());
+    assert!(String::from_utf8_lossy(&same.stderr).contains("is the stage test's"));
+    operator.answers("aws-lambda-get-account-settings", &limits(1000, 1000));
+    operator.succeeds("deploy", &[&given[..], &["WebhookReservedConcurrency=20"]].concat());
+    let config = operator.config();
+    for (stage, key) in [("test", "pk_test_1"), ("live", "pk_live_1")] {
+        let deploy = &config[stage]["deploy"]["parameters"]["parameter_overrides"];
+        assert!(strings(deploy).contains(&format!("StripePublishableKey=\"{key}\"").as_str()), "{stage}");
+        assert_eq!(config[stage]["global"]["parameters"]["stack_name"].as_str(), Some(format!("courses-{stage}").as_str()));
+    }
+    assert!(operator.calls("sam deploy")[2].contains("WebhookReservedConcurrency=\"20\""));
+    // What the runbook tells operators to type in their own shell.
+    let shell = "eval \"$(STAGE=live scripts/stages.py)\"; echo $stack $AWS_REGION";
+    assert!(file("docs/operations.md").contains("eval \"$(STAGE=test scripts/stages.py)\""));
+    let done =
+        Command::new("bash").args(["-c", shell]).current_dir(&operator.folder).env_remove("AWS_REGION").output().expect("bash is there");
+    assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "courses-live eu-central-1");
+    // With two stages, the script does not guess which one.
+    let which = operator.run("stripe-setup", &[]);
+    assert!(String::from_utf8_lossy(&which.stderr).contains("Which stage?"));
+}
+
+#[test]
+fn the_script_reads_the_parameters_as_the_template_has_them() {
+    let program = "import sys, json, importlib.machinery as m, importlib.util as u; sys.path.insert(0, 'scripts'); sys.dont_write_bytecode = True; \
+                   l = m.SourceFileLoader('deploy', 'scripts/deploy'); d = u.module_from_spec(u.spec_from_loader('deploy', l)); l.exec_module(d); \
+                   print(json.dumps([d.declared(open('template.yaml').read()), d.ASKED]))";
+    let output = Command::new("python3").args(["-c", program]).current_dir(root()).output().expect("Python is there");
+    let read: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+    let template = Template::read();
+    let declared = template.at("/Parameters");
+    assert_eq!(entries(declared).count(), entries(&read[0]).count());
+    for (name, parameter) in entries(declared) {
+        for (field, value) in entries(parameter) {
+            let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let got = &read[0][name][field];
+            match value.as_array() {
+                Some(items) => assert_eq!(got, &json!(items.iter().map(plain).collect::<Vec<_>>()), "{name}"),
+                None => assert_eq!(got, &json!(plain(value).trim()), "{name}"),
+            }
+        }
+    }
+    for name in super::list(&read[1]) {
+        assert!(declared.get(text(name)).is_some(), "{name} is asked for and is no parameter");
+    }
+}
+
+#[test]
+fn the_verbs_hand_over_the_stage() {
+    let makefile = file("Makefile");
+    for (verb, script) in [("deploy", "deploy"), ("stripe-setup", "stripe-setup"), ("storefront", "upload-storefront")] {
+        let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the verb has a recipe");
+        assert!(recipe.contains(&format!("STAGE='$(STAGE)' scripts/{script}")), "{verb}: {recipe}");
+    }
+    assert!(!file("scripts/rehearse/__main__.py").contains("samconfig") && Path::new(&root()).join("scripts/stages.py").exists());
+}
+
+#[test]
+fn a_pipeline_without_a_config_takes_what_the_stack_has() {
+    let operator = Operator::new();
+    let has = json!({ "StripePublishableKey": "pk_live_1", "StripeClientId": "ca_live", "MailFrom": "a@example.com", "MailIdentity": "example.com",
+        "Storefront": "false", "StorefrontUrl": "https://shop.example.com", "AlarmEmail": "b@example.com", "ThrottlingRate": "300",
+        "ParameterOfAnEarlierVersion": "1" });
+    operator.has_stack("UPDATE_COMPLETE", &has);
+    operator.succeeds("deploy", &["live", "--yes", "stack=courses-live", "region=eu-central-1", "LogLevel=warn"]);
+    let config = operator.config();
+    let kept = strings(&config["live"]["deploy"]["parameters"]["parameter_overrides"]);
+    for parameter in ["StripeClientId=\"ca_live\"", "ThrottlingRate=\"300\"", "LogLevel=\"warn\""] {
+        assert!(kept.contains(&parameter), "{kept:?}");
+    }
+    assert!(!kept.iter().any(|parameter| parameter.contains("Earlier")), "{kept:?}");
+}
+
+#[test]
+fn the_pipeline_runs_what_there_is_and_keeps_no_key() {
+    let files = ["docs/pipeline/deploy.yml", "docs/pipeline/stage.yml"].map(file);
+    let mut verbs = 0;
+    for line in files.iter().flat_map(|file| file.lines()) {
+        let Some(command) =
+            line.trim().strip_prefix("- run: ").or_else(|| line.trim().strip_prefix("run: ")).filter(|run| run.starts_with("make "))
+        else {
+            continue;
+        };
+        verbs += 1;
+        let command = command.replacen("make ", "make --dry-run ", 1);
+        let done =
+            Command::new("bash").args(["-euc", &command]).env("STAGE", "test").env("SET", "stack=a region=b").current_dir(root()).output();
+        let done = done.expect("bash is there");
+        assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+        let would = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(!command.contains("STAGE") || would.contains("STAGE='test' scripts/"), "{would}");
+        assert!(!command.contains("SET") || would.contains("--yes stack=a region=b"), "{would}");
+    }
+    assert_eq!(verbs, 3);
+    let [deploy, stage] = files;
+    assert!(deploy.contains("needs: check") && deploy.contains("needs: test") && deploy.contains("cancel-in-progress: false"));
+    assert!(stage.contains("environment: ${{ inputs.stage }}") && stage.contains("role-to-assume: ${{ vars.ROLE }}"));
+    assert!(![deploy, stage].concat().contains("AWS_SECRET_ACCESS_KEY"));
+    let role = file("docs/pipeline/role.yaml");
+    assert!(
+        role.contains("token.actions.githubusercontent.com:sub: !Sub repo:${Repository}:environment:${Stage}"),
+        "anybody's repository may deploy"
+    );
+}
+
+#[test]
+fn the_costs_are_those_that_the_script_computes() {
+    let done = Command::new("python3").args(["docs/costs.py", "--check"]).current_dir(root()).output().expect("Python is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn every_verb_in_the_documents_is_one_of_the_makefiles() {
+    let mut seen = 0;
+    for page in ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/pipeline/README.md"] {
+        let text = file(page);
+        let blocks = text.split("```sh").skip(1).map(|block| block.split("```").next().expect("a block"));
+        for line in blocks.flat_map(str::lines).map(str::trim) {
+            let Some(at) = line.find("make ").filter(|at| line[..*at].split(' ').all(|word| word.is_empty() || word.contains('='))) else {
+                continue;
+            };
+            seen += 1;
+            let command = line.split(" #").next().expect("a command").replace('…', "x");
+            let command =
+                format!("{}make --dry-run {}", &line[..at].replace('…', "x"), &command[command.find("make ").expect("the same") + 5..]);
+            let done = Command::new("bash").args(["-c", &command]).current_dir(root()).output().expect("bash is there");
+            assert!(done.status.success(), "{page}: {command}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}

@@ -1,0 +1,410 @@
+//! Card testing: thieves who try stolen card numbers, and the buyers who must not be blocked by the countermeasures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Answer, Person, Shop, World};
+
+const DECLINED: &str = "pm_card_visa_chargeDeclined";
+const CONFIRM: &str = "confirm your e-mail address first, or pay on the payment provider's own page";
+
+/// One course per attempt, so that a failed purchase does not affect the next one.
+async fn courses(world: &World, shop: &Shop, number: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for course in 0..number {
+        let course = world.course(&shop.seller, &format!("Course {course}"), 100, "usd", 10).await;
+        ids.push(course["id"].as_str().expect("an id").to_owned());
+    }
+    ids
+}
+
+fn assert_held_up(answer: &Answer) -> i64 {
+    assert_eq!((answer.status, answer.text("code")), (429, "too_many_cards".to_owned()), "{}", answer.body);
+    let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("it says for how long");
+    assert!((1..=86_400).contains(&seconds), "{seconds}");
+    let detail = answer.text("detail");
+    assert!(
+        detail.starts_with("too many cards were tried; try again in ") && detail.contains("payment provider's own page now"),
+        "{detail}"
+    );
+    seconds
+}
+
+#[tokio::test]
+async fn a_fresh_account_has_one_card_declined_and_confirms_its_address_before_the_next() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let thief = world.stranger("thief@example.com").await;
+    let first = world.buy(&thief, &shop.course_id, DECLINED).await;
+    assert_eq!((first.status, first.text("code")), (402, "card_declined".to_owned()));
+    world.asked_stripe().await;
+    for card in [DECLINED, "pm_card_visa", "tok_visa"] {
+        world.buy(&thief, &shop.course_id, card).await.is_problem(403, "email_not_confirmed", CONFIRM);
+        let save = world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token).await;
+        assert!(save.status == 403 || card == "tok_visa", "{card}: {}", save.body);
+    }
+    assert!(world.asked_stripe().await.is_empty(), "Stripe is not asked");
+
+    // Honest buyers can still pay: immediately on Stripe's page, or by card once their address is confirmed.
+    let hosted = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&thief.token).await;
+    assert_eq!(hosted.status, 201, "{}", hosted.body);
+    let page = world.post("/users/me/payment-methods", json!({})).bearer(&thief.token).await;
+    assert_eq!(page.status, 201, "{}", page.body);
+    world.confirm(&thief).await;
+    assert_eq!(world.buy(&thief, &shop.course_id, "pm_card_visa").await.status, 201);
+}
+
+#[tokio::test]
+async fn past_five_declines_stripe_is_not_asked_for_an_hour_and_past_ten_for_a_day() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.pass(Duration::seconds(60)).await;
+    for _ in 0..2 {
+        for _ in 0..5 {
+            assert_eq!(world.buy(&shop.buyer, &shop.course_id, DECLINED).await.status, 402);
+        }
+        world.asked_stripe().await;
+        let held_up = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+        let seconds = assert_held_up(&held_up);
+        let save = world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_visa"})).bearer(&shop.buyer.token).await;
+        assert_held_up(&save);
+        assert!(world.asked_stripe().await.is_empty());
+        let hosted = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+        assert_eq!(hosted.status, 201, "{}", hosted.body);
+        if seconds <= 3600 {
+            // The block lasts until the last decline is an hour old; the first one expires sooner.
+            world.pass(Duration::hours(1)).await;
+            // The open Checkout page is closed, and the next card is tried.
+        } else {
+            assert!(seconds > 80_000, "{seconds}");
+        }
+    }
+    // Other buyers are not affected.
+    let other = world.buyer("other@example.com").await;
+    assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);
+    world.pass(Duration::days(1)).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+}
+
+#[tokio::test]
+async fn cards_that_are_tried_by_saving_them_count_as_well() {
+    let world = World::start().await;
+    let thief = world.buyer("thief@example.com").await;
+    let save = |card: &str| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token);
+    for _ in 0..5 {
+        assert_eq!(save(DECLINED).await.status, 402);
+    }
+    world.asked_stripe().await;
+    assert_held_up(&save("pm_card_visa").await);
+    assert!(world.asked_stripe().await.is_empty());
+}
+
+/// Payment methods of cards that a browser has entered.
+async fn entered(world: &World, token: &str, number: usize) -> Vec<String> {
+    let form = [("type", "card".to_owned()), ("card[token]", token.to_owned())];
+    let made = join_all((0..number).map(|_| world.in_dashboard("/payment_methods", None, &form))).await;
+    made.iter().map(|method| method["id"].as_str().unwrap_or_else(|| panic!("{method}")).to_owned()).collect()
+}
+
+/// The functions' minute has just begun, so that none begins while many cards are tried.
+async fn at_the_start_of_a_minute(world: &World) {
+    let into = world.app.clock.now().unix_timestamp().rem_euclid(60);
+    world.pass(Duration::seconds(61 - into)).await;
+    world.asked_stripe().await;
+}
+
+#[tokio::test]
+async fn many_cards_at_once_are_not_tried_before_the_first_is_declined() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 30).await;
+    let cards = entered(&world, "tok_chargeDeclined", 30).await;
+    let thief = world.stranger("thief@example.com").await;
+    at_the_start_of_a_minute(&world).await;
+    let answers = join_all(ids.iter().zip(&cards).map(|(id, card)| world.buy(&thief, id, card))).await;
+    let asked = world.asked_stripe().await;
+    let tried = asked.iter().filter(|one| *one == "POST /v1/payment_intents").count();
+    assert_eq!(tried, 10, "{asked:?}");
+    assert!(answers.iter().all(|answer| [402, 403, 429].contains(&answer.status)));
+    let later = world.buy(&thief, &ids[29], DECLINED).await;
+    assert!([403, 429].contains(&later.status), "{}", later.body);
+}
+
+#[tokio::test]
+async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 3).await;
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    let membership = format!("/sellers/{}/membership", shop.seller.id);
+    assert_eq!(world.post(&membership, offer).bearer(&shop.seller.token).await.status, 200);
+    let cards = entered(&world, "tok_visa", 14).await;
+    let thief = &shop.buyer;
+    at_the_start_of_a_minute(&world).await;
+
+    let save = |card: &str| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token);
+    let mut saved = Vec::new();
+    for card in &cards[..7] {
+        let answer = save(card).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        saved.push(answer.json()["payment_method"]["id"].as_str().expect("an id").to_owned());
+    }
+    // Whoever saves a card and pays with it has tried one card.
+    assert_eq!(world.buy(thief, &ids[0], &saved[0]).await.status, 201);
+    let join = |card: &str| {
+        world.post(format!("{membership}/subscribe"), json!({"interval": "month", "payment_method": card})).bearer(&thief.token)
+    };
+    let joined = join(&cards[7]).await;
+    assert_eq!(joined.status, 201, "{}", joined.body);
+    let subscription = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+    let resume =
+        |card: &str| world.post(format!("/subscriptions/{subscription}/resume"), json!({"payment_method": card})).bearer(&thief.token);
+    let resumed = resume(&cards[8]).await;
+    assert_eq!(resumed.status, 200, "{}", resumed.body);
+    let keep = |id: &str, card: &str| {
+        world.post("/courses/charge", json!({"course_id": id, "payment_method": card, "save_card": true})).bearer(&thief.token)
+    };
+    assert_eq!(keep(&ids[1], &cards[9]).await.status, 201);
+
+    world.asked_stripe().await;
+    assert!(assert_held_up(&save(&cards[10]).await) <= 60);
+    assert!(assert_held_up(&resume(&cards[11]).await) <= 60);
+    assert!(assert_held_up(&keep(&ids[2], &cards[12]).await) <= 60);
+    let other = world.buyer("other@example.com").await;
+    let asked = world.asked_stripe().await;
+    assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "Stripe hears of no further card: {asked:?}");
+    // The cards that were counted go on, and others after the minute.
+    assert_eq!(world.buy(thief, &ids[2], &saved[1]).await.status, 201);
+    world.pass(Duration::minutes(1)).await;
+    assert_eq!(save(&cards[13]).await.status, 201);
+    // Nobody else was held up.
+    let answer = world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_visa"})).bearer(&other.token).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_membership_begins_with_no_more_cards_than_may_be_tried() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let membership = format!("/sellers/{}/membership", shop.seller.id);
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    assert_eq!(world.post(&membership, offer).bearer(&shop.seller.token).await.status, 200);
+    let cards = entered(&world, "tok_chargeDeclined", 30).await;
+    at_the_start_of_a_minute(&world).await;
+    let join = |card: &String| {
+        let body = json!({"interval": "month", "payment_method": card});
+        world.post(format!("{membership}/subscribe"), body).bearer(&shop.buyer.token).into_future()
+    };
+    let answers = join_all(cards.iter().map(join)).await;
+    let asked = world.asked_stripe().await;
+    let tried = asked.iter().filter(|one| one.starts_with("POST") && one.ends_with("/attach")).count();
+    assert_eq!(tried, 10, "{asked:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 20);
+}
+
+#[tokio::test]
+async fn one_address_tries_so_many_cards_in_a_minute_whoever_asks_and_of_ipv6_a_whole_network() {
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
+    let mut thieves = Vec::new();
+    for number in 0..7 {
+        thieves.push(world.buyer(&format!("thief{number}@example.com")).await);
+    }
+    let cards = entered(&world, "tok_visa", 70).await;
+    at_the_start_of_a_minute(&world).await;
+    let save = |number: usize, address: &str| {
+        let call = world.post("/users/me/payment-methods", json!({"payment_method": cards[number]})).bearer(&thieves[number / 10].token);
+        call.from(address)
+    };
+    let answers = join_all((0..60).map(|number| save(number, &format!("2001:db8:0:7::{number:x}")).into_future())).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    assert!(assert_held_up(&save(60, "2001:db8:0:7:ffff::1").await) <= 60);
+    assert_eq!(save(61, "2001:db8:0:8::1").await.status, 201, "the neighbours go on");
+}
+
+/// The `client_secret`'s object.
+fn object_of(answer: &Answer) -> String {
+    answer.text("client_secret").split("_secret_").next().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let membership = format!("/sellers/{}/membership", shop.seller.id);
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    assert_eq!(world.post(&membership, offer).bearer(&shop.seller.token).await.status, 200);
+    let thief = world.stranger("thief@example.com").await;
+    let save = || world.post("/users/me/payment-methods", json!({"payment_method": ASKS})).bearer(&thief.token);
+    let fail = async |kind: &str, id: &str| {
+        world.admin("POST", &format!("{kind}/{id}/authenticate"), json!({"outcome": "fail"})).await;
+        world.deliver().await;
+    };
+    let declines = || async {
+        let id = thief.id.parse().expect("an id");
+        world.app.store.user(&id).await.expect("the table is there").expect("they are there").declined_at.len()
+    };
+
+    // Honest people authenticate, and nothing is counted.
+    let honest = world.buy(&shop.buyer, &shop.course_id, ASKS).await;
+    world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&honest)), json!({"outcome": "succeed"})).await;
+    world.deliver().await;
+
+    let asked = save().await;
+    fail("setup_intents", &object_of(&asked)).await;
+    assert_eq!(declines().await, 1);
+    let event = world.event("setup_intent.setup_failed", |_| true).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(declines().await, 1, "once, however often Stripe tells");
+    save().await.is_problem(403, "email_not_confirmed", CONFIRM);
+
+    world.confirm(&thief).await;
+    let bought = world.buy(&thief, &shop.course_id, ASKS).await;
+    fail("payment_intents", &object_of(&bought)).await;
+    assert_eq!(declines().await, 2);
+    let event = world.event("payment_intent.payment_failed", |_| true).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(declines().await, 2);
+
+    let body = json!({"interval": "month", "payment_method": ASKS});
+    let joined = world.post(format!("{membership}/subscribe"), body).bearer(&thief.token).await;
+    fail("payment_intents", &object_of(&joined)).await;
+    assert_eq!(declines().await, 3);
+
+    // A card that authenticates and is declined then is one as well, and one that is declined at once is counted once.
+    let bought = world.buy(&thief, &shop.course_id, "pm_card_threeDSecureRequiredChargeDeclined").await;
+    world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&bought)), json!({"outcome": "succeed"})).await;
+    world.deliver().await;
+    assert_eq!(declines().await, 4);
+    assert_eq!(world.buy(&thief, &shop.course_id, DECLINED).await.status, 402);
+    world.deliver().await;
+    assert_eq!(declines().await, 5);
+    assert_held_up(&world.buy(&thief, &shop.course_id, "pm_card_visa").await);
+    let id = shop.buyer.id.parse().expect("an id");
+    let honest = world.app.store.user(&id).await.expect("the table is there").expect("they are there");
+    assert!(honest.declined_at.is_empty());
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_declines_whoever_asks_and_of_ipv6_a_whole_network() {
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
+    let shop = world.shop().await;
+    let into = world.app.clock.now().unix_timestamp().rem_euclid(3600);
+    world.pass(Duration::seconds(3601 - into)).await;
+    let attempt = |person: &Person, card: &str, address: String| {
+        let body = json!({"course_id": shop.course_id, "payment_method": card});
+        world.post("/courses/charge", body).bearer(&person.token).from(address)
+    };
+    for number in 0..30 {
+        let thief = world.stranger(&format!("thief{number}@example.com")).await;
+        let declined = attempt(&thief, DECLINED, format!("2001:db8:0:7::{number:x}")).await;
+        assert_eq!(declined.status, 402, "{number}: {}", declined.body);
+    }
+    let next = world.buyer("next@example.com").await;
+    world.asked_stripe().await;
+    assert_held_up(&attempt(&next, DECLINED, "2001:db8:0:7:ffff::1".to_owned()).await);
+    assert!(world.asked_stripe().await.is_empty());
+    assert_eq!(attempt(&next, "pm_card_visa", "2001:db8:0:8::1".to_owned()).await.status, 201, "the neighbours buy on");
+}
+
+#[tokio::test]
+async fn a_card_that_was_declined_ten_times_holds_up_whoever_tries_it_next() {
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
+    let shop = world.shop().await;
+    // The functions count per calendar day, so start a new one.
+    let into = world.app.clock.now().unix_timestamp().rem_euclid(86_400);
+    world.pass(Duration::seconds(86_401 - into)).await;
+    for number in 0..10 {
+        let thief = world.buyer(&format!("thief{number}@example.com")).await;
+        for _ in 0..=usize::from(number == 0) {
+            assert_eq!(world.buy(&thief, &shop.course_id, DECLINED).await.status, 402);
+        }
+    }
+    let next = world.buyer("next@example.com").await;
+    assert_eq!(world.buy(&next, &shop.course_id, DECLINED).await.status, 402, "it counts as many");
+    assert_held_up(&world.buy(&next, &shop.course_id, "pm_card_visa").await);
+    let other = world.buyer("other@example.com").await;
+    assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_decline_costs_two_trips_more_and_a_purchase_none() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let second = world.course(&shop.seller, "Second", 5000, "usd", 50).await;
+    let bought = world.buy(&shop.buyer, second["id"].as_str().expect("an id"), "pm_card_visa").await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+    world.operations();
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]);
+}
+
+/// A challenge provider that accepts one response.
+async fn provider() -> (String, Arc<AtomicUsize>) {
+    async fn verify(State(asked): State<Arc<AtomicUsize>>, body: String) -> String {
+        asked.fetch_add(1, Ordering::SeqCst);
+        let is_ours = body.contains("secret=s3cret") && body.contains("sitekey=site");
+        json!({"success": is_ours && body.contains("response=a+human")}).to_string()
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/siteverify", listener.local_addr().expect("it is bound"));
+    let router = Router::new().fallback(verify).with_state(asked.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn after_some_declines_the_challenge_is_checked_on_the_server_where_there_is_one() {
+    let (url, asked) = provider().await;
+    let settings = [("CHALLENGE_URL", url.as_str()), ("CHALLENGE_SITE_KEY", "site"), ("CHALLENGE_SECRET", "s3cret")];
+    let world = World::with(&settings).await;
+    let shop = world.shop().await;
+    assert_eq!(world.get("/config").await.json()["challenge_site_key"], "site");
+    for _ in 0..3 {
+        assert_eq!(world.buy(&shop.buyer, &shop.course_id, DECLINED).await.status, 402);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let buy = |answer: Value| {
+        let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "challenge": answer});
+        world.post("/courses/charge", body).bearer(&shop.buyer.token)
+    };
+    let wanted = "answer the challenge first, or pay on the payment provider's own page";
+    world.asked_stripe().await;
+    for answer in [Value::Null, json!(""), json!("a program"), json!("a+human&success=true")] {
+        buy(answer).await.is_problem(403, "challenge_wanted", wanted);
+    }
+    assert!(world.asked_stripe().await.is_empty());
+    assert_eq!(buy(json!("a human")).await.status, 201);
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    assert!(!world.get("/config").await.body.contains("s3cret"));
+}
+
+#[tokio::test]
+async fn whoever_holds_a_reported_card_is_not_told_so_and_staff_are() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    for (card, told, known) in [
+        ("pm_card_chargeDeclinedStolenCard", "generic_decline", "stolen_card"),
+        ("pm_card_chargeDeclinedLostCard", "generic_decline", "lost_card"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds", "insufficient_funds"),
+    ] {
+        let person = world.buyer(&format!("{known}@example.com")).await;
+        let declined = world.buy(&person, &shop.course_id, card).await;
+        assert_eq!((declined.status, declined.text("decline_code").as_str()), (402, told), "{card}: {}", declined.body);
+        let save = world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&person.token).await;
+        assert_eq!((save.status, save.text("decline_code").as_str()), (402, told), "{card}: {}", save.body);
+        let mine = world.get("/purchases").bearer(&person.token).await;
+        assert_eq!(mine.json()["items"][0]["failure"]["decline_code"], told, "{}", mine.body);
+        assert!(told == known || !mine.body.contains(known));
+        let seen = world.get(format!("/admin/users/{}/purchases", person.id)).bearer(&staff.token).await;
+        assert_eq!(seen.json()["items"][0]["failure"]["decline_code"], known, "{}", seen.body);
+    }
+}

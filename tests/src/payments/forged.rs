@@ -1,0 +1,120 @@
+//! Payments with a purchase's metadata that do not belong to it: account owners can write any metadata.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{CONNECT, Shop, World};
+
+async fn purchase(world: &World, shop: &Shop) -> Value {
+    let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    purchases["items"][0].clone()
+}
+
+/// The account's owner creates and confirms a payment that copies another one, except for the given fields.
+async fn forge(world: &World, shop: &Shop, like: &Value, attempt: &str) -> Value {
+    let text = |name: &str| like[name].as_str().unwrap_or_default().to_owned();
+    let mut form = vec![
+        ("amount".to_owned(), like["amount"].to_string()),
+        ("application_fee_amount".to_owned(), like["application_fee_amount"].to_string()),
+        ("confirm".to_owned(), "true".to_owned()),
+        ("currency".to_owned(), text("currency")),
+        ("customer".to_owned(), text("customer")),
+        ("payment_method".to_owned(), "pm_card_visa".to_owned()),
+        ("return_url".to_owned(), "http://localhost:3000/".to_owned()),
+    ];
+    for (name, value) in like["metadata"].as_object().expect("it has some") {
+        let value = if name == "attempt" { attempt } else { value.as_str().expect("it is text") };
+        form.push((format!("metadata[{name}]"), value.to_owned()));
+    }
+    let form: Vec<(&str, String)> = form.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let made = world.in_dashboard("/payment_intents", Some(&shop.account), &form).await;
+    assert_eq!(made["status"], "succeeded", "{made}");
+    made
+}
+
+#[tokio::test]
+async fn a_seller_who_refunds_a_payment_of_their_own_voids_no_sale() {
+    for heard in [true, false] {
+        let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+        let shop = world.shop().await;
+        world.reconcile().await;
+        // The first attempt ended without payment: the buyer opened the hosted page, then paid by card.
+        let opened = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+        assert_eq!(opened.status, 201, "{}", opened.body);
+        let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+        assert_eq!((bought.status, &bought.json()["purchase"]["status"]), (201, &json!("paid")), "{}", bought.body);
+        let paid = world.succeeded(Some(&shop.account)).await.remove(0);
+        assert_eq!(paid["metadata"]["attempt"], "2");
+        let before = world.get("/sales").bearer(&shop.seller.token).await.json();
+        for attempt in ["1", "2", "3"] {
+            let forged = forge(&world, &shop, &paid, attempt).await;
+            let refund =
+                [("payment_intent", forged["id"].as_str().expect("an id").to_owned()), ("refund_application_fee", "true".to_owned())];
+            assert_eq!(world.in_dashboard("/refunds", Some(&shop.account), &refund).await["status"], "succeeded");
+        }
+        if heard {
+            world.deliver().await;
+        }
+        for hours in [1, 3, 24] {
+            world.pass(Duration::hours(hours)).await;
+            world.reconcile().await;
+        }
+        let now = purchase(&world, &shop).await;
+        assert_eq!((&now["status"], &now["refunded"]), (&json!("paid"), &json!(0)), "{now}");
+        assert_eq!(world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await.status, 200);
+        let after = world.get("/sales").bearer(&shop.seller.token).await.json();
+        assert_eq!((&after["items"][0]["net"], &after["totals"][0]["sales"]), (&before["items"][0]["net"], &before["totals"][0]["sales"]));
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_no_attempt_made_opens_no_course() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    // A sale to another buyer shows what such a payment looks like.
+    let other = world.buyer("other@buyer.com").await;
+    assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);
+    let like = world.succeeded(Some(&shop.account)).await.remove(0);
+    let opened = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+    assert_eq!(opened.status, 201, "{}", opened.body);
+    let session = world.stripe("/checkout/sessions", Some(&shop.account)).await["data"][0].clone();
+    let honest = {
+        let mut payment = like.clone();
+        payment["id"] = "pi_honest".into();
+        payment["metadata"] = session["metadata"].clone();
+        payment["customer"] = session["customer"].clone();
+        payment["created"] = session["created"].clone();
+        payment
+    };
+    let changed = |name: &str, value: Value| {
+        let mut payment = honest.clone();
+        payment["id"] = format!("pi_{name}").into();
+        payment[name] = value;
+        payment
+    };
+    let tell = async |number: usize, payment: &Value| {
+        let event = json!({
+            "id": format!("evt_forged_{number}"), "object": "event", "type": "payment_intent.succeeded", "account": shop.account,
+            "created": payment["created"], "livemode": false, "data": { "object": payment },
+        });
+        assert_eq!(world.send_event(CONNECT, &event.to_string()).await.status, 200);
+        purchase(&world, &shop).await["status"].clone()
+    };
+    let forged = [
+        // What the owner creates in the Dashboard, or through another platform with access.
+        changed("application", Value::Null),
+        changed("application", json!("ca_of_another")),
+        changed("amount", json!(4999)),
+        changed("application_fee_amount", Value::Null),
+        changed("application_fee_amount", json!(1)),
+        changed("currency", json!("eur")),
+        changed("customer", like["customer"].clone()),
+        changed("customer", Value::Null),
+        changed("created", json!(session["created"].as_i64().expect("a time") - 3600)),
+        changed("transfer_data", json!({ "destination": "acct_of_another" })),
+    ];
+    for (number, payment) in forged.iter().enumerate() {
+        assert_eq!(tell(number, payment).await, "pending", "{payment}");
+    }
+    assert_eq!(tell(99, &honest).await, "paid", "{honest}");
+}

@@ -1,0 +1,375 @@
+//! Disputes of membership payments.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::events::told;
+use super::refunds::{give_back, members};
+use super::{Club, DIRECT};
+use crate::harness::{Person, World};
+
+/// A member who paid 10.00 USD, half of which is the platform's.
+struct Joined {
+    club: Club,
+    id: String,
+    account: Option<String>,
+    payment: Value,
+}
+
+async fn joined(world: &World) -> Joined {
+    let club = Club::open(world).await;
+    let is_direct = world.app.config.terms.charge_type == shared::domain::charging::ChargeType::Direct;
+    let account = is_direct.then(|| club.shop.account.clone());
+    let id = club.joined(world, "month").await;
+    world.deliver().await;
+    let payment = world.succeeded(account.as_deref()).await.remove(0);
+    Joined { club, id, account, payment }
+}
+
+impl Joined {
+    /// The member's bank disputes all or part of the payment. Returns the dispute's id.
+    async fn dispute(&self, world: &World, body: Value) -> String {
+        let charge = self.payment["latest_charge"].as_str().expect("it was charged");
+        let dispute = world.admin("POST", &format!("charges/{charge}/dispute"), body).await;
+        dispute["id"].as_str().unwrap_or_else(|| panic!("{dispute}")).to_owned()
+    }
+
+    /// The newest payment, as the seller sees it.
+    async fn paid(&self, world: &World) -> Value {
+        members(world, &self.club.shop.seller, &self.club.shop.seller.id).await[0]["payments"][0].clone()
+    }
+
+    /// What the seller received from the charge's transfer and all others, less reversals.
+    async fn transferred(&self, world: &World) -> i64 {
+        let list = world.stripe("/transfers?limit=100", None).await;
+        let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
+        all.iter().map(|one| one["amount"].as_i64().unwrap_or(0) - one["amount_reversed"].as_i64().unwrap_or(0)).sum()
+    }
+
+    async fn totals(&self, world: &World) -> Value {
+        world.get("/sales").bearer(&self.club.shop.seller.token).await.json()["totals"][0].clone()
+    }
+
+    /// Checks that the seller's totals are the sum of the periods, and that the books match Stripe's.
+    async fn adds_up(&self, world: &World) {
+        let (paid, totals) = (self.paid(world).await, self.totals(world).await);
+        assert_eq!((&totals["net"], &totals["disputed"]), (&paid["net"], &paid["disputed"]), "{totals}, {paid}");
+        world.books().await;
+    }
+}
+
+async fn close(world: &World, dispute: &str, outcome: &str) {
+    world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+}
+
+async fn end(world: &World, dispute: &str, outcome: &str) {
+    close(world, dispute, outcome).await;
+    world.deliver().await;
+}
+
+async fn findings(world: &World, staff: &Person, kind: &str) -> Vec<Value> {
+    let list = world.get("/admin/findings").bearer(&staff.token).await.json();
+    list["items"].as_array().unwrap_or_else(|| panic!("{list}")).iter().filter(|one| one["kind"] == kind).cloned().collect()
+}
+
+async fn debts(world: &World, seller: &Person) -> Vec<Value> {
+    world.get("/sales").bearer(&seller.token).await.json()["debts"].as_array().cloned().unwrap_or_default()
+}
+
+fn reversals(asked: &[String]) -> usize {
+    asked.iter().filter(|one| one.starts_with("POST") && one.contains("reversals")).count()
+}
+
+#[tokio::test]
+async fn a_dispute_is_on_record_and_a_lost_one_closes_the_period() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let play = joined(&world).await;
+        let dispute = play.dispute(&world, json!({})).await;
+        world.deliver().await;
+        let paid = play.paid(&world).await;
+        assert_eq!((&paid["disputed"], &paid["refundable"]), (&json!(1000), &json!(0)), "{paid}");
+        assert_eq!([&paid["dispute"]["id"], &paid["dispute"]["status"]], [&json!(dispute), &json!("needs_response")], "{paid}");
+        assert!(play.club.is_open(&world).await, "nothing is decided");
+        let refused = give_back(&world, &play.club.shop.seller, &play.id, json!({})).await;
+        assert_eq!((refused.status, refused.text("code")), (409, "purchase_disputed".to_owned()), "{}", refused.body);
+        play.adds_up(&world).await;
+        end(&world, &dispute, "lost").await;
+        assert!(!play.club.is_open(&world).await);
+        assert_eq!(play.paid(&world).await["dispute"]["status"], "lost");
+        play.adds_up(&world).await;
+        world.pass(Duration::hours(4)).await;
+        assert_eq!(world.reconcile().await.differences, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut play = joined(&world).await;
+        world.pass(Duration::days(32)).await;
+        play.club.log_in(&world).await;
+        let renewal = world.succeeded(play.account.as_deref()).await.into_iter().find(|one| one["id"] != play.payment["id"]);
+        play.payment = renewal.expect("it was renewed");
+        let dispute = play.dispute(&world, json!({})).await;
+        let events = world.admin("GET", "events", json!({})).await["events"].as_array().expect("a list").clone();
+        let mut opened = events.into_iter().filter(|event| event["type"].as_str().is_some_and(|kind| kind.starts_with("charge.dispute")));
+        let mut opened = opened.next().expect("Stripe tells of it");
+        opened.as_object_mut().expect("an object").remove("deliveries");
+        assert_eq!(world.tell(&opened).await.status, 200);
+        assert_eq!(play.paid(&world).await["disputed"], 0, "the renewal is not on record");
+        let paid = told(&world).await.into_iter().find(|event| event["type"] == "invoice.paid").expect("Stripe tells of it");
+        assert_eq!(world.tell(&paid).await.status, 200);
+        let known = play.paid(&world).await;
+        assert_eq!((&known["dispute"]["id"], &known["disputed"]), (&json!(dispute), &json!(1000)), "{known}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_dispute_takes_back_what_the_seller_had_of_it_once() {
+    for (disputed, refunded, taken) in [(1000, 0, 500), (400, 0, 200), (600, 400, 300)] {
+        let world = World::start().await;
+        world.reconcile().await;
+        let play = joined(&world).await;
+        if refunded > 0 {
+            let given = give_back(&world, &play.club.shop.seller, &play.id, json!({ "amount": refunded })).await;
+            assert_eq!(given.status, 200, "{}", given.body);
+            world.deliver().await;
+        }
+        let (before, had) = (play.transferred(&world).await, play.paid(&world).await["net"].clone());
+        let dispute = play.dispute(&world, json!({ "amount": disputed })).await;
+        world.deliver().await;
+        assert_eq!(play.transferred(&world).await, before, "nothing is taken before it is lost");
+        end(&world, &dispute, "lost").await;
+        assert_eq!(before - play.transferred(&world).await, taken, "{disputed} after {refunded}");
+        let paid = play.paid(&world).await;
+        assert_eq!(had.as_i64().unwrap_or(0) - paid["net"].as_i64().unwrap_or(0), taken, "{paid}");
+        assert_eq!(play.club.is_open(&world).await, disputed + refunded < 1000, "a part closes nothing");
+        play.adds_up(&world).await;
+
+        // Repeated events and reconciliations move nothing.
+        let event = world.event("charge.dispute.closed", |one| one["id"] == dispute.as_str()).await.expect("it happened");
+        world.asked_stripe().await;
+        for number in 0..3 {
+            let mut again = event.clone();
+            again["id"] = format!("evt_again{number}").into();
+            assert_eq!(world.tell(&again).await.status, 200);
+        }
+        world.pass(Duration::hours(5)).await;
+        let report = world.reconcile().await;
+        assert_eq!((report.differences, reversals(&world.asked_stripe().await)), (0, 0));
+        assert_eq!(before - play.transferred(&world).await, taken);
+    }
+}
+
+#[tokio::test]
+async fn a_won_dispute_changes_nothing() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let play = joined(&world).await;
+        let (before, had) = (play.transferred(&world).await, play.paid(&world).await["net"].clone());
+        let dispute = play.dispute(&world, json!({})).await;
+        world.deliver().await;
+        world.asked_stripe().await;
+        end(&world, &dispute, "won").await;
+        assert!(world.asked_stripe().await.iter().all(|one| one.starts_with("GET")), "nothing is moved");
+        let paid = play.paid(&world).await;
+        assert_eq!((&paid["net"], &paid["disputed"], &paid["refundable"]), (&had, &json!(0), &json!(1000)), "{paid}");
+        assert_eq!(play.transferred(&world).await, before);
+        assert!(play.club.is_open(&world).await);
+        play.adds_up(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_reversed_of_a_direct_charge_or_where_the_platform_bears_it() {
+    for settings in [[("CHARGE_TYPE", "direct")], [("LOST_DISPUTES", "platform")]] {
+        let world = World::with(&settings).await;
+        let play = joined(&world).await;
+        let before = play.transferred(&world).await;
+        let dispute = play.dispute(&world, json!({})).await;
+        world.deliver().await;
+        end(&world, &dispute, "lost").await;
+        world.pass(Duration::hours(5)).await;
+        world.reconcile().await;
+        assert_eq!((reversals(&world.asked_stripe().await), play.transferred(&world).await), (0, before), "{settings:?}");
+        // For a direct charge, the bank takes the money from the seller, who has already paid the fee.
+        let net = if play.account.is_some() { -500 } else { 500 };
+        assert_eq!(play.paid(&world).await["net"], net, "{settings:?}");
+        play.adds_up(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn what_no_event_told_of_a_dispute_is_found() {
+    let world = World::start().await;
+    world.reconcile().await;
+    let mut play = joined(&world).await;
+    world.admin("POST", "webhooks/mode", json!({"drop_next": 1000, "own_clock": true})).await;
+    let before = play.transferred(&world).await;
+    let dispute = play.dispute(&world, json!({})).await;
+    world.pass(Duration::hours(5)).await;
+    let report = world.reconcile().await;
+    assert_eq!((report.differences, report.repaired), (0, 1), "its money is in Stripe's books");
+    assert_eq!(play.paid(&world).await["disputed"], 1000);
+    // A lost dispute moves no money, and is read from Stripe.
+    close(&world, &dispute, "lost").await;
+    world.pass(Duration::days(8)).await;
+    play.club.log_in(&world).await;
+    world.reconcile().await;
+    assert_eq!(play.paid(&world).await["dispute"]["status"], "lost");
+    assert_eq!(before - play.transferred(&world).await, 500);
+    play.adds_up(&world).await;
+}
+
+#[tokio::test]
+async fn a_reversal_whose_answer_was_lost_is_found_and_made_once() {
+    for hours in [0, 30] {
+        let world = World::start().await;
+        let play = joined(&world).await;
+        let (before, dispute) = (play.transferred(&world).await, play.dispute(&world, json!({})).await);
+        world.deliver().await;
+        let fault = json!({"match": {"method": "POST", "path": "/v1/transfers"}, "times": 3, "fault": {"kind": "drop_after"}});
+        world.admin("POST", "faults", fault).await;
+        close(&world, &dispute, "lost").await;
+        let event = world.event("charge.dispute.closed", |one| one["id"] == dispute.as_str()).await.expect("it happened");
+        assert_eq!(world.tell(&event).await.status, 200, "the event is taken in all the same");
+        world.pass(Duration::hours(hours) + Duration::minutes(10)).await;
+        world.reconcile().await;
+        assert_eq!((before - play.transferred(&world).await, &play.paid(&world).await["net"]), (500, &json!(0)), "once");
+        world.deliver().await;
+        play.adds_up(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reversal_that_stripe_refuses_is_a_finding_and_a_debt_until_it_is_made() {
+    let world = World::start().await;
+    let play = joined(&world).await;
+    let staff = world.staff("staff@example.com").await;
+    let (before, dispute) = (play.transferred(&world).await, play.dispute(&world, json!({})).await);
+    world.deliver().await;
+    let refusal = json!({"kind": "status", "status": 400, "code": "balance_insufficient"});
+    world.admin("POST", "faults", json!({"match": {"method": "POST", "path": "/v1/transfers"}, "times": 2, "fault": refusal})).await;
+    end(&world, &dispute, "lost").await;
+    for minutes in [0, 20] {
+        world.pass(Duration::minutes(minutes)).await;
+        if minutes > 0 {
+            world.reconcile().await;
+        }
+        let found = findings(&world, &staff, "reversal_refused").await;
+        assert_eq!((found.len(), &found[0]["subscription_id"], &found[0]["settled_at"]), (1, &json!(play.id), &Value::Null), "{found:?}");
+        assert_eq!(
+            [&found[0]["amount"], &found[0]["reason"], &found[0]["payee_id"], &found[0]["purchase_id"]],
+            [&json!(500), &json!("balance_insufficient"), &json!(play.club.shop.seller.id), &Value::Null]
+        );
+        let owed = debts(&world, &play.club.shop.seller).await;
+        assert_eq!((owed.len(), &owed[0]["subscription_id"], &owed[0]["amount"]), (1, &json!(play.id), &json!(500)), "{owed:?}");
+        assert_eq!(play.transferred(&world).await, before);
+        assert_eq!(play.paid(&world).await["net"], 500, "it is the seller's until it has come back");
+    }
+    world.pass(Duration::minutes(20)).await;
+    world.reconcile().await;
+    assert_eq!((before - play.transferred(&world).await, &play.paid(&world).await["net"]), (500, &json!(0)));
+    assert!(findings(&world, &staff, "reversal_refused").await[0]["settled_at"].is_string());
+    assert_eq!(debts(&world, &play.club.shop.seller).await, Vec::<Value>::new());
+    play.adds_up(&world).await;
+}
+
+#[tokio::test]
+async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
+    let world = World::start().await;
+    let play = joined(&world).await;
+    let dispute = play.dispute(&world, json!({})).await;
+    world.deliver().await;
+    let transfer = world.stripe("/transfers", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    let reversed = world.in_dashboard(&format!("/transfers/{transfer}/reversals"), None, &[("amount", "500".to_owned())]).await;
+    assert_eq!(reversed["amount"], 500, "{reversed}");
+    world.deliver().await;
+    assert_eq!(play.paid(&world).await["net"], 0, "it is on record as soon as Stripe tells");
+    world.asked_stripe().await;
+    end(&world, &dispute, "lost").await;
+    assert_eq!(reversals(&world.asked_stripe().await), 0);
+    play.adds_up(&world).await;
+}
+
+#[tokio::test]
+async fn a_loss_that_is_won_after_all_gives_the_seller_their_part_again() {
+    for is_refused in [false, true] {
+        let world = World::start().await;
+        let play = joined(&world).await;
+        let staff = world.staff("staff@example.com").await;
+        let (before, dispute) = (play.transferred(&world).await, play.dispute(&world, json!({})).await);
+        world.deliver().await;
+        if is_refused {
+            let refusal = json!({"kind": "status", "status": 400, "code": "balance_insufficient"});
+            world.admin("POST", "faults", json!({"match": {"method": "POST", "path": "/v1/transfers"}, "fault": refusal})).await;
+        }
+        end(&world, &dispute, "lost").await;
+        world.admin("POST", &format!("disputes/{dispute}/appeal"), json!({})).await;
+        world.deliver().await;
+        assert!(!play.club.is_open(&world).await, "it is lost as long as nobody says otherwise");
+        // By then the platform has its own funds.
+        world.pass(Duration::days(8)).await;
+        end(&world, &dispute, "won").await;
+        world.pass(Duration::minutes(20)).await;
+        world.reconcile().await;
+        assert_eq!((play.transferred(&world).await, &play.paid(&world).await["net"]), (before, &json!(500)), "refused: {is_refused}");
+        assert!(play.club.is_open(&world).await);
+        assert!(findings(&world, &staff, "reversal_refused").await.iter().all(|one| one["settled_at"].is_string()));
+        assert_eq!(debts(&world, &play.club.shop.seller).await, Vec::<Value>::new());
+        play.adds_up(&world).await;
+        // Stripe's refund would not take back the second transfer from the seller. If nothing was withdrawn, there is no second transfer.
+        let refund = super::refunds::give_back(&world, &play.club.shop.seller, &play.id, json!({})).await;
+        let code = refund.json()["code"].clone();
+        let expected = if is_refused { (200, json!(null)) } else { (409, json!("refund_by_staff")) };
+        assert_eq!((refund.status, code), expected, "{}", refund.body);
+    }
+}
+
+#[tokio::test]
+async fn an_open_dispute_may_close_a_membership() {
+    let world = World::with(&[("DISPUTED_ACCESS", "suspend")]).await;
+    let play = joined(&world).await;
+    let dispute = play.dispute(&world, json!({})).await;
+    world.deliver().await;
+    let content = async || {
+        let path = format!("/courses/{}/content", play.club.shop.course_id);
+        let answer = world.get(path).bearer(&play.club.shop.buyer.token).await;
+        (answer.status, if answer.status == 200 { String::new() } else { answer.text("code") })
+    };
+    assert_eq!(content().await, (403, "access_suspended".to_owned()));
+    // A new subscription does not end the dispute.
+    let newest = play.club.at_stripe(&world, None).await.remove(0);
+    world.delete_in_dashboard(&format!("/subscriptions/{}", newest["id"].as_str().expect("an id")), None).await;
+    world.deliver().await;
+    assert_eq!(play.club.ask(&world, json!({"interval": "month"})).await.status, 201, "hosted Checkout waits");
+    assert_eq!(content().await, (403, "access_suspended".to_owned()));
+    end(&world, &dispute, "won").await;
+    assert_eq!(content().await, (200, String::new()));
+}
+
+#[tokio::test]
+async fn a_dispute_is_told_to_the_seller_and_the_staff_once_each_way() {
+    let world = World::with(&[("STAFF_EMAIL", "money@example.com")]).await;
+    let play = joined(&world).await;
+    world.pump().await;
+    world.mailbox().clear();
+    let dispute = play.dispute(&world, json!({"amount": 400})).await;
+    world.deliver().await;
+    end(&world, &dispute, "lost").await;
+    world.pump().await;
+    world.sweep().await;
+    for address in [play.club.shop.seller.email.as_str(), "money@example.com"] {
+        let mails = world.mails_to(address);
+        let mut subjects: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+        subjects.sort_unstable();
+        assert_eq!(subjects.len(), 2, "{address}: {subjects:?}");
+        assert!(subjects[0].starts_with("A payment is disputed:") && subjects[1].starts_with("Dispute lost:"), "{subjects:?}");
+        for mail in &mails {
+            assert!(mail.text.contains("4.00 USD") && mail.text.contains("10.00 USD") && mail.text.contains(&play.id), "{}", mail.text);
+        }
+    }
+    assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "a member's bank tells the member");
+}
