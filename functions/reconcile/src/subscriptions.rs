@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::hours(6);
 /// How long before the end of a period the seller is checked.
 const LOOKS_AHEAD: Duration = Duration::days(1);
 
-/// When to check again one with planned moves, which have their own pauses.
+/// When to check again one with something left to do, which Stripe may not have done this time. Moves have their own pauses.
 const SOON: Duration = Duration::minutes(15);
 
 /// Asks Stripe about due subscriptions.
@@ -69,7 +69,10 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
         (one.status, one.paid_until(), moves)
     };
     let before = state(&subscription);
-    subscription.rests_until = Some(now + if subscription.moves().any(|one| one.state == MoveState::Planned) { SOON } else { PAUSE });
+    let has_work = subscription.is_to_be_ended()
+        || !subscription.planned_refunds().is_empty()
+        || subscription.moves().any(|one| one.state == MoveState::Planned);
+    subscription.rests_until = Some(now + if has_work { SOON } else { PAUSE });
     if subscription.is_to_be_ended() {
         memberships::carry_out_end(app, stripe, &mut subscription).await?;
         return Ok(state(&subscription) != before);
