@@ -100,11 +100,15 @@ fn live_and_incomplete_keys_are_refused_without_showing_them() {
 
 #[test]
 fn a_taken_port_is_named_with_the_variable_that_moves_it() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Below the ports that systems hand out for port 0, which other tests and programs are given at any time.
+    let mut free = (20_000..30_000_u16).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let taken = free.next().unwrap();
+    let others: Vec<String> = free.take(4).map(|listener| listener.local_addr().unwrap().port().to_string()).collect();
     let port = taken.local_addr().unwrap().port().to_string();
-    // Ports that are unlikely to be in use on this machine, so that only the taken one is reported.
-    let free = [("STOREFRONT_PORT", "39101"), ("DYNAMODB_PORT", "39102"), ("STRIPE_PORT", "39103"), ("AWS_PORT", "39104")];
-    let settings = settings(&[&free[..], &[("API_PORT", &port)]].concat()).unwrap();
+    let [storefront, dynamodb, stripe, aws] = &others[..] else { panic!("{others:?}") };
+    let ports =
+        [("API_PORT", &port), ("STOREFRONT_PORT", storefront), ("DYNAMODB_PORT", dynamodb), ("STRIPE_PORT", stripe), ("AWS_PORT", aws)];
+    let settings = settings(&ports.map(|(name, value)| (name, value.as_str()))).unwrap();
     let message = settings.ports().check(&[]).unwrap_err();
     assert!(message.contains(&port) && message.contains("API_PORT"), "{message}");
     assert!(!message.contains("STRIPE_PORT"), "{message}");
