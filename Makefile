@@ -3,9 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords budget ci
 
-# PROFILE=dev reuses what `make test` has built. An optimised build pays off from a few thousand purchases.
-PROFILE ?= simulation
-PROOF := cargo test --profile $(PROFILE) --package tests --lib
+PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
 NEXTEST ?=
 RUN_TESTS := $(if $(NEXTEST),cargo nextest run,cargo test)
