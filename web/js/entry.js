@@ -5,18 +5,25 @@ import { problem } from './problems.js';
 import { here, localAddress, markSignedIn, session, showNavigation } from './session.js';
 import { button, byId, h, linkButton, notice, onSubmit, say } from './ui.js';
 
-const next = new URLSearchParams(window.location.search).get('next');
+const query = new URLSearchParams(window.location.search);
+const next = query.get('next');
+/** The seller's ways to Stripe, which are not pages of this site. */
+const CONNECT = { authorize: '/api/users/authorize', 'authorize-express': '/api/users/authorize?type=express' };
+const connects = Object.hasOwn(CONNECT, next ?? '');
+/** The session is too old for this, so it takes another log-in. */
+const again = query.has('again');
 
-/** Where to continue: `authorize` is the seller's way to Stripe, anything else is a page of this site. */
+/** Where to continue. */
 function destination(user) {
-  if (next !== 'authorize') return localAddress(next);
-  return user.is_seller ? '/api/users/authorize' : '/?connect=error&reason=not_a_seller';
+  if (!connects) return localAddress(next);
+  return user.is_seller ? CONNECT[next] : '/?connect=error&reason=not_a_seller';
 }
 
 function explainWhy() {
   const reason = byId('reason');
   if (!reason || !next) return;
-  if (next === 'authorize') reason.textContent = 'Log in as the seller whose Stripe account you’re connecting.';
+  if (connects && again) reason.textContent = 'You’ve been logged in for a while. Enter your password again to connect your Stripe account.';
+  else if (connects) reason.textContent = 'Log in as the seller whose Stripe account you’re connecting.';
   else if (next.startsWith('/course.html')) reason.textContent = 'Log in to buy this course. You’ll come straight back to it.';
   else if (next !== '/') reason.textContent = 'Log in to see this page.';
   reason.hidden = !reason.textContent;
@@ -26,6 +33,11 @@ function explainWhy() {
 async function greet() {
   const user = await session().catch(() => null);
   if (!user) return;
+  if (again) {
+    byId('email').value = user.email;
+    byId('password').focus();
+    return;
+  }
   const form = byId('form');
   const other = button('Use another account', () => {
     say(byId('outcome'), null);

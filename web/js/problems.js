@@ -12,6 +12,7 @@ const SENTENCES = {
   payment_provider_unavailable: 'Stripe can’t be reached right now. Try again in a moment.',
   not_signed_in: 'Your session has ended. Log in again to continue.',
   bad_credentials: 'The email or password is incorrect. Check both and try again.',
+  password_required: 'Enter your password to do this.',
   throttled: 'Too many failed attempts. Wait a few minutes, then try again.',
   account_suspended: 'This account is suspended. Contact the staff.',
   too_many_sign_ups: 'Too many people signed up from here. Try again in a quarter of an hour.',

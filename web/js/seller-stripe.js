@@ -3,6 +3,7 @@
 import { api } from './api.js';
 import { leaveFor } from './checkout.js';
 import { format } from './money.js';
+import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { disabled, inWords } from './requirements.js';
 import { goToLogin } from './session.js';
@@ -81,7 +82,7 @@ function ways() {
 async function onboard(type) {
   say(outcome, null);
   try {
-    const { url } = await api.post(ONBOARDING, { type }, OPTIONS);
+    const { url } = await withPassword(() => api.post(ONBOARDING, { type }, OPTIONS));
     leaveFor(url);
     await new Promise(() => {});
   } catch (error) {
@@ -93,7 +94,7 @@ async function onboard(type) {
 async function openDashboard() {
   say(outcome, null);
   try {
-    const { url } = await api.post('/users/me/stripe/dashboard', {}, OPTIONS);
+    const { url } = await withPassword(() => api.post('/users/me/stripe/dashboard', {}, OPTIONS));
     leaveFor(url);
     await new Promise(() => {});
   } catch (error) {
@@ -158,7 +159,7 @@ function show(account) {
 async function disconnect() {
   say(outcome, null);
   try {
-    await api.delete('/users/me/stripe', OPTIONS);
+    await withPassword(() => api.delete('/users/me/stripe', OPTIONS));
     ways();
     say(outcome, notice('good', 'Your Stripe account has been disconnected.'));
   } catch (error) {

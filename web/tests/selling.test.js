@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, newPage } from './browser.js';
-import { connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+import { PASSWORD, connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
   const { page, email } = await newSeller();
@@ -289,4 +289,49 @@ test('staff make and unmake a seller, and others do not see their desk', async (
   assertQuiet(staff);
   await user.context().close();
   await staff.context().close();
+});
+
+test('after a while, disconnecting takes the password, and so does connecting', async () => {
+  const { page, email } = await newSeller();
+  await page.goto('/');
+  await connect(page);
+  await visit(page, '/seller.html#settings');
+  let isEntered = false;
+  page.on('response', (response) => {
+    isEntered ||= response.url().endsWith('/sessions/current') && response.status() === 204;
+  });
+  const refusal = { status: 403, contentType: 'application/problem+json', body: JSON.stringify({ code: 'password_required' }) };
+  await page.route('**/api/users/me/stripe', (route) => (route.request().method() === 'DELETE' && !isEntered ? route.fulfill(refusal) : route.continue()));
+
+  const leave = async () => {
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('heading', { name: 'Enter your password' }).waitFor();
+  };
+  const dialog = page.getByRole('dialog');
+  await leave();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByText('Your Stripe account is still connected.').waitFor();
+  await page.getByText('Enter your password to do this.').waitFor();
+
+  await leave();
+  await dialog.getByLabel('Password').fill('not my password');
+  await dialog.getByRole('button', { name: 'Continue' }).click();
+  await dialog.getByText('That isn’t your password.').waitFor();
+  await dialog.getByLabel('Password').fill(PASSWORD);
+  await dialog.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('Your Stripe account has been disconnected.').waitFor();
+
+  // The API sends a browser here whose session is too old.
+  await page.goto('/login.html?next=authorize&again=1');
+  await page.getByText('Enter your password again to connect').waitFor();
+  assert.equal(await page.getByLabel('Email').inputValue(), email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.locator('main form').getByRole('button').click();
+  await page.locator('[name=decision][value=allow]').click();
+  await page.waitForURL((url) => url.pathname === '/');
+  await visit(page, '/seller.html#settings');
+  await page.getByRole('button', { name: 'Disconnect' }).waitFor();
+  assertQuiet(page, { except: [401, 403] });
+  await page.context().close();
 });

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use shared::app::App;
+use shared::base::password;
 use shared::domain::error::Error;
-use shared::domain::user::Email;
+use shared::domain::user::{Email, User};
 use shared::http::{Request, identity};
 use shared::store::throttle::{Try, window_ends_in};
 use time::OffsetDateTime;
@@ -77,6 +78,26 @@ impl<'a> Attempt<'a> {
             }
             (Err(error), Err(_)) => Err(error),
         }
+    }
+
+    /// Checks the password of a signed-in user. It has a counter of its own, so that strangers' tries do not lock the owner out.
+    /// `hash` is the one in the credentials table; before it was moved there, it was in the user.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.
+    pub(crate) async fn of_session(
+        app: &'a App,
+        request: &Request,
+        user: &User,
+        hash: Option<String>,
+        current_password: String,
+    ) -> Result<Self, Error> {
+        let attempt = Self::count(app, request, format!("user {}", user.id)).await?;
+        if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
+            return Ok(attempt);
+        }
+        attempt.failed().await?;
+        Err(Error::BadCredentials)
     }
 
     /// Counts an attempt for a device that shows this mark. If the account does not know it, see [`Attempt::of_account`].

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use shared::app::App;
-use shared::base::password;
 use shared::domain::error::Error;
 use shared::domain::user::User;
 use shared::http::cookie::Cookie;
@@ -27,17 +26,11 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     let presented = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
     let user = user?;
-    let stored = user.password_hash.clone().or(hash?);
     let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
     if body.current_password.is_empty() {
         return Err(Error::InvalidRequest("current_password is missing".to_owned()));
     }
-    let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
-    if !password::verify(body.current_password, stored.as_deref()).await {
-        attempt.failed().await?;
-        return Err(Error::BadCredentials);
-    }
-    attempt.succeeded().await?;
+    Attempt::of_session(app, request, &user, hash?, body.current_password).await?.succeeded().await?;
     if user.is_staff {
         return Err(Error::InvalidRequest("another member of staff must take the staff's role from you first".to_owned()));
     }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod email_confirmation;
+mod enter_password;
 mod erase;
 mod log_in;
 mod log_out;
@@ -28,6 +29,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
     match (request.method(), path.as_slice()) {
         (&Method::POST, ["users"]) => sign_up::sign_up(app, request).await,
         (&Method::POST, ["sessions"]) => log_in::log_in(app, request).await,
+        (&Method::PUT, ["sessions", "current"]) => enter_password::enter_password(app, request).await,
         (&Method::DELETE, ["sessions", "current"]) => log_out::log_out(app, request).await,
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,
         (&Method::PATCH, ["users", "me"]) => me::change(app, request).await,

@@ -32,7 +32,6 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let session = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(session.token.user_id()));
     let mut user = user?;
-    let stored = user.password_hash.clone().or(hash?);
     let body: Body = request::json(request)?;
     let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
     if body.email.is_none() && body.password.is_none() {
@@ -42,11 +41,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
-    let attempt = Attempt::begin(app, request, &user.email.to_lowercase()).await?;
-    if !password::verify(current, stored.as_deref()).await {
-        attempt.failed().await?;
-        return Err(Error::BadCredentials);
-    }
+    let attempt = Attempt::of_session(app, request, &user, hash?, current).await?;
     let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());
     let email = match &email {
         None => None,

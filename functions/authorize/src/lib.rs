@@ -39,12 +39,13 @@ async fn redirect(app: &App, request: &Request) -> Result<Response, Error> {
             express = wanted;
             (user, false)
         }
-        None => match identity::user(request, app).await {
+        None => match identity::user_with_password(request, app).await {
             // A Bearer token comes from a client that is not a browser, so there is no session to return to.
             Ok(user) => (user, identity::presented(request, &app.config).is_some_and(|presented| presented.by_cookie)),
-            Err(Error::NotSignedIn) if !wants_json(request) => {
+            Err(error @ (Error::NotSignedIn | Error::PasswordRequired)) if !wants_json(request) => {
                 let next = if express { "authorize-express" } else { "authorize" };
-                return Ok(response::redirect(&format!("{}/login.html?next={next}", app.config.storefront_url)));
+                let again = if matches!(error, Error::PasswordRequired) { "&again=1" } else { "" };
+                return Ok(response::redirect(&format!("{}/login.html?next={next}{again}", app.config.storefront_url)));
             }
             Err(error) => return Err(error),
         },
@@ -80,7 +81,7 @@ struct TicketView {
 
 /// Gives a frontend a URL to send its browser to, valid for one visit within 60 seconds: two DynamoDB trips.
 async fn ticket(app: &App, request: &Request) -> Result<Response, Error> {
-    let user = identity::user(request, app).await?;
+    let user = identity::user_with_password(request, app).await?;
     require_seller(&user)?;
     let express = wants_express(request)?;
     let ticket = app.entropy.secret();

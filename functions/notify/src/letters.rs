@@ -262,6 +262,27 @@ pub(crate) fn password_changed(shop: &str, to: &str) -> Letter {
     letter(to, "Your password was changed", &parts, "You received this email because you have an account.")
 }
 
+pub(crate) fn account_connected(shop: &str, account: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(format!(
+            "The Stripe account {account} is now connected, and your sales are paid to it. If that was you, there is nothing to do."
+        )),
+        Part::Says("If this was not you, request a new password at once, which ends all sessions. Then disconnect the account.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, "A Stripe account was connected", &parts, SELLS)
+}
+
+pub(crate) fn account_disconnected(shop: &str, account: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(format!("The Stripe account {account} is no longer connected. Until you connect one, nobody can buy your courses.")),
+        Part::Link("Connect a Stripe account", format!("{shop}/seller.html")),
+        Part::Says("If this was not you, request a new password at once. That ends all sessions.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, "Your Stripe account was disconnected", &parts, SELLS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -239,7 +239,7 @@ async fn check_user(oauth: &OAuthCallback, user: &User) -> Result<(), Stopped> {
     let Some(link) = &user.stripe else { return Ok(()) };
     match oauth.stripe.account(&link.account_id).await {
         Err(StripeError::AccountRevoked) => {
-            let _by_another = oauth.app.store.unlink(&user.id, &link.account_id).await?;
+            let _by_another = oauth.app.store.unlink(&user.id, &link.account_id, oauth.app.clock.now()).await?;
             tracing::info!(user_id = %user.id, "removed a link whose access had been revoked at Stripe");
             Ok(())
         }

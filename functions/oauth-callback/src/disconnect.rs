@@ -26,11 +26,12 @@ use crate::OAuthCallback;
 /// that past sales can be refunded. Its seller gets the same account back by requesting one of its type again.
 ///
 /// # Errors
+/// [`Error::PasswordRequired`] if the password was last entered more than a quarter of an hour ago.
 /// [`Error::PaymentProviderUnavailable`] if a request is too short to end all memberships and payments; the next one continues.
 /// [`Error::PaymentsInProgress`] if a buyer's bank is still processing a payment to the account.
 /// If Stripe fails, the link stays, and the request can be repeated.
 pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
-    let user = identity::user(request, &oauth.app).await?;
+    let user = identity::user_with_password(request, &oauth.app).await?;
     if let Some(link) = &user.stripe {
         oauth.app.store.seller_goes(&user.id, oauth.app.clock.now()).await?;
         let until = Instant::now() + TIME;
@@ -46,7 +47,7 @@ pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Resp
             ended => ended?,
         }
         // Stripe's event may already have removed the link.
-        let _either_way = oauth.app.store.unlink(&user.id, &link.account_id).await?;
+        let _either_way = oauth.app.store.unlink(&user.id, &link.account_id, oauth.app.clock.now()).await?;
     }
     Ok(response::no_content())
 }

@@ -14,7 +14,7 @@ use crate::{Onboarding, link_of, view};
 /// completed Stripe's form.
 pub async fn dashboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let app = &onboarding.app;
-    let user = identity::user(request, app).await?;
+    let user = identity::user_with_password(request, app).await?;
     let link = link_of(&user)?;
     if link.account_type != AccountType::Express {
         return Err(Error::NoExpressDashboard);

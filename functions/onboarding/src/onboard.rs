@@ -30,7 +30,7 @@ struct Body {
 /// OAuth, whose owner completes it at Stripe.
 pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
     let app = &onboarding.app;
-    let user = identity::user(request, app).await?;
+    let user = identity::user_with_password(request, app).await?;
     if !user.is_seller {
         return Err(Error::NotASeller);
     }

@@ -24,6 +24,9 @@ pub enum Error {
     /// Wrong e-mail or password; the error never says which.
     #[error("the e-mail or the password is wrong")]
     BadCredentials,
+    /// The password was last entered too long ago for this.
+    #[error("enter your password again first: PUT /sessions/current")]
+    PasswordRequired,
     /// Too many failed log-ins.
     #[error("too many failed log-ins; try again in {retry_after} seconds")]
     Throttled {
@@ -269,6 +272,7 @@ impl Error {
             Self::BadCursor => "bad_cursor",
             Self::NotSignedIn => "not_signed_in",
             Self::BadCredentials => "bad_credentials",
+            Self::PasswordRequired => "password_required",
             Self::Throttled { .. } => "throttled",
             Self::EmailTaken => "email_taken",
             Self::Forbidden => "forbidden",

@@ -15,6 +15,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NotSignedIn => (401, "Not signed in"),
         Error::BadCredentials => (401, "Bad credentials"),
         Error::CardDeclined { .. } => (402, "Card declined"),
+        Error::PasswordRequired => (403, "Password required"),
         Error::Forbidden => (403, "Forbidden"),
         Error::ForeignOrigin => (403, "Foreign origin"),
         Error::EmailNotConfirmed => (403, "E-mail not confirmed"),

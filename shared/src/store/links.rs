@@ -2,8 +2,10 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::keys::{account_key, profile, tokens_key};
+use super::outbox::Mail;
 use super::table::{Item, Store, StoreError, Written, string, to_item};
 use crate::domain::ids::UserId;
 use crate::domain::sealed::SealedTokens;
@@ -56,7 +58,7 @@ impl Store {
     }
 
     /// The part of the transaction that all linking has in common: the user's
-    /// item, the account's, and the time from which the account is read.
+    /// item, the account's, the time from which the account is read, and the mail.
     fn linking(&self, user: &UserId, link: &StripeLink) -> Result<Vec<TransactWriteItem>, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
@@ -75,18 +77,20 @@ impl Store {
             .expression_attribute_values(":user", string(user.as_str()))
             .build()
             .expect("a table and an item are given");
+        let mail = Mail::AccountConnected { user: user.clone(), account: link.account_id.clone(), at: link.linked_at.unix_timestamp() };
         Ok(vec![
             TransactWriteItem::builder().update(update).build(),
             TransactWriteItem::builder().put(owner).build(),
             self.begin_to_read(&link.account_id, link.linked_at),
+            self.ask_for(&mail, link.linked_at)?,
         ])
     }
 
-    /// Deletes the link to `account` and its tokens, so that anybody can link the account again. Past sales stay.
+    /// Deletes the link to `account` and its tokens, so that anybody can link the account again, and tells the seller. Past sales stay.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the user no longer has this link.
-    pub async fn unlink(&self, user: &UserId, account: &str) -> Result<Written, StoreError> {
+    pub async fn unlink(&self, user: &UserId, account: &str, now: OffsetDateTime) -> Result<Written, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(user).attributes()))
@@ -95,8 +99,13 @@ impl Store {
             .expression_attribute_values(":account", string(account))
             .build()
             .expect("a table, a key and an expression are given");
-        let items =
-            vec![TransactWriteItem::builder().update(update).build(), self.remove(&account_key(account)), self.remove(&tokens_key(user))];
+        let mail = Mail::AccountDisconnected { user: user.clone(), account: account.to_owned(), at: now.unix_timestamp() };
+        let items = [
+            TransactWriteItem::builder().update(update).build(),
+            self.remove(&account_key(account)),
+            self.remove(&tokens_key(user)),
+            self.ask_for(&mail, now)?,
+        ];
         self.transact(&items).await
     }
 

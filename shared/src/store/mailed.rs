@@ -14,9 +14,8 @@ use time::{Duration, OffsetDateTime};
 use super::credentials::same_password;
 use super::keys::profile;
 use super::outbox::Mail;
-use super::table::{Key, Store, StoreError, Written, from_item, number, string, to_item};
+use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
-use super::users::moment;
 use crate::base::entropy::digest;
 use crate::domain::user::{Email, User};
 

@@ -176,6 +176,24 @@ pub enum Mail {
         /// When, in Unix seconds.
         at: i64,
     },
+    /// To a seller: a Stripe account was connected.
+    AccountConnected {
+        /// The seller.
+        user: UserId,
+        /// `acct_…`
+        account: String,
+        /// When, in Unix seconds.
+        at: i64,
+    },
+    /// To a seller: the Stripe account was disconnected.
+    AccountDisconnected {
+        /// The seller.
+        user: UserId,
+        /// `acct_…`
+        account: String,
+        /// When, in Unix seconds.
+        at: i64,
+    },
 }
 
 /// Who gets a mail about a purchase or a membership.
@@ -276,6 +294,8 @@ impl Mail {
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),
             Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
+            Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
+            Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::keys::profile;
-use super::table::{Item, Store, StoreError, from_item, number, string, to_item};
+use super::table::{Item, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
 use crate::domain::user::User;
@@ -16,16 +16,33 @@ use crate::domain::user::User;
 /// How long a session lasts.
 pub const SESSION_LIFETIME: Duration = Duration::days(14);
 
+/// How long after the password was entered a session may change where a seller's money goes.
+pub const PASSWORD_LASTS: Duration = Duration::minutes(15);
+
 #[derive(Serialize, Deserialize)]
 struct Session {
     /// The digest of the user's password hash.
     password: String,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+    /// When the password was entered again, if it was.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    password_at: Option<OffsetDateTime>,
+}
+
+impl Session {
+    fn begun_at(&self) -> OffsetDateTime {
+        self.expires_at - SESSION_LIFETIME
+    }
 }
 
 /// The signed-in user, if session and profile match.
 pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTime) -> Result<Option<User>, StoreError> {
+    Ok(session_of(session, profile, now)?.map(|(user, _)| user))
+}
+
+/// The same, and their session.
+fn session_of(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTime) -> Result<Option<(User, Session)>, StoreError> {
     let (Some(session), Some(profile)) = (session, profile) else { return Ok(None) };
     let session: Session = from_item(session.clone())?;
     // DynamoDB deletes expired items within days, not at once.
@@ -33,9 +50,8 @@ pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: Off
         return Ok(None);
     }
     let user: User = from_item(profile.clone())?;
-    let begun_at = session.expires_at - SESSION_LIFETIME;
-    let holds = user.suspended.is_none() && user.sessions_ended_at.is_none_or(|ended_at| begun_at > ended_at);
-    Ok((holds && session.password == user.password_digest()).then_some(user))
+    let holds = user.suspended.is_none() && user.sessions_ended_at.is_none_or(|ended_at| session.begun_at() > ended_at);
+    Ok((holds && session.password == user.password_digest()).then_some((user, session)))
 }
 
 impl Store {
@@ -50,7 +66,7 @@ impl Store {
 
     pub(super) fn new_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let expires_at = now + SESSION_LIFETIME;
-        let mut item = to_item(&token.key(), &Session { password: user.password_digest(), expires_at })?;
+        let mut item = to_item(&token.key(), &Session { password: user.password_digest(), expires_at, password_at: None })?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         Ok(self.put(item).always())
     }
@@ -76,6 +92,33 @@ impl Store {
         let (session, user) = (token.key(), profile(token.user_id()));
         let found = self.get_all([session.clone(), user.clone()]).await?;
         signed_in(found.get(&session), found.get(&user), now)
+    }
+
+    /// The same, and whether they entered their password within [`PASSWORD_LASTS`]: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn user_and_recency(&self, token: &Token, now: OffsetDateTime) -> Result<Option<(User, bool)>, StoreError> {
+        let (session, user) = (token.key(), profile(token.user_id()));
+        let found = self.get_all([session.clone(), user.clone()]).await?;
+        let signed_in = session_of(found.get(&session), found.get(&user), now)?;
+        Ok(signed_in.map(|(user, session)| (user, now - session.password_at.unwrap_or_else(|| session.begun_at()) < PASSWORD_LASTS)))
+    }
+
+    /// Records that the password was entered again.
+    ///
+    /// # Errors
+    /// If DynamoDB fails. [`Written::No`] if the session has ended.
+    pub async fn password_entered(&self, token: &Token, now: OffsetDateTime) -> Result<Written, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(token.key().attributes()))
+            .update_expression("SET password_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", moment(now)?)
+            .build()
+            .expect("a table, a key and an expression are given");
+        self.transact(&[TransactWriteItem::builder().update(update).build()]).await
     }
 
     /// Ends the session of a token.

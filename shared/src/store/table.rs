@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
 use crate::domain::error::Error;
 use crate::settings::config::credentials_beside;
@@ -101,6 +102,13 @@ pub(super) fn string(text: impl Into<String>) -> AttributeValue {
 
 pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+/// A time in the form of all stored times.
+pub(super) fn moment(at: OffsetDateTime) -> Result<AttributeValue, StoreError> {
+    #[derive(Serialize)]
+    struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+    Ok(serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(Moment(at))?)
 }
 
 pub(super) fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, StoreError> {

@@ -10,7 +10,7 @@ use super::credentials::same_password;
 use super::keys::{email_key, made_key, old_email_key, profile};
 use super::outbox::Mail;
 use super::page::{List, Page, Paged};
-use super::table::{Item, Key, Store, StoreError, Written, from_item, number, string, to_item};
+use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
 use crate::domain::ids::UserId;
@@ -85,12 +85,6 @@ impl Change {
         let parts: Vec<_> = parts.iter().filter(|(_, part)| !part.is_empty()).map(|(verb, part)| format!("{verb} {part}")).collect();
         Ok((!parts.is_empty()).then(|| (parts.join(" "), values)))
     }
-}
-
-pub(super) fn moment(at: OffsetDateTime) -> Result<AttributeValue, StoreError> {
-    #[derive(Serialize)]
-    struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
-    Ok(serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(Moment(at))?)
 }
 
 fn user_item(user: &User) -> Result<Item, StoreError> {

@@ -19,6 +19,7 @@ fn every_error() -> Vec<Error> {
         Error::InvalidRequest("price.amount must lie between 50 and 99999999 minor units of usd".to_owned()),
         Error::BadCursor,
         Error::NotSignedIn,
+        Error::PasswordRequired,
         Error::BadCredentials,
         Error::Throttled { retry_after: 540 },
         Error::EmailTaken,

@@ -142,8 +142,10 @@ fn by_function() -> BTreeMap<String, Reach> {
             let code = code(&source);
             let mut used: Vec<&str> =
                 calls(&code).into_iter().filter(|call| call.receiver == Some("store")).map(|call| call.name).collect();
-            if code.contains("identity::user(") {
-                used.push("user_by_token");
+            for (name, called) in [("user", "user_by_token"), ("user_with_password", "user_and_recency")] {
+                if code.contains(&format!("identity::{name}(")) {
+                    used.push(called);
+                }
             }
             // The settlement uses the table on behalf of its caller.
             if ["change", "carry_out", "withdraw"].iter().any(|name| code.contains(&format!("settlement::{name}("))) {

@@ -67,6 +67,11 @@ impl World {
         self.app.store.change_user(&id, &change, None).await.expect("the table is there").expect("the user is there");
     }
 
+    /// Enters their password again, as changes to where their money goes need it.
+    pub(crate) async fn enter_password(&self, person: &Person) {
+        self.put("/sessions/current", json!({"current_password": PASSWORD})).bearer(&person.token).await.is_empty(204);
+    }
+
     /// Starts another session for them.
     pub(crate) async fn log_in(&self, person: &Person) -> String {
         let answer = self.post("/sessions", json!({"email": person.email, "password": PASSWORD})).await;

@@ -283,6 +283,7 @@ impl World {
 
     /// Links an account to a seller, starting at this path: an existing account, or else a new one.
     pub(crate) async fn link_by(&self, seller: &Person, authorize: &str, account: Option<&str>) -> String {
+        self.enter_password(seller).await;
         let authorize = self.get(authorize).cookie(&seller.token).await;
         let consent = self.consent_for(authorize, "allow", account).await;
         let answer = self.get(consent.path.as_str()).header("cookie", format!("session={}; {}", seller.token, consent.cookie)).await;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::harness::{Answer, Consent, Person, World, patience_with};
+use crate::harness::{Answer, Consent, PASSWORD, Person, World, patience_with};
 
 const STOREFRONT: &str = "http://localhost:3000/";
 
@@ -358,4 +358,93 @@ async fn a_stranger_who_is_lured_links_nothing() {
     world.app.clock.advance(Duration::seconds(601));
     let late = world.post("/users/oauth/confirm", json!({"code": code})).bearer(&attacker.token).await;
     assert_eq!((late.status, late.text("code")), (410, "confirmation_gone".to_owned()));
+}
+
+/// Everything that decides where a seller's money goes.
+async fn money_moves(world: &World, token: &str) -> Vec<Answer> {
+    vec![
+        world.get("/users/authorize").bearer(token).header("accept", "application/json").await,
+        world.post("/users/authorize", json!({})).bearer(token).await,
+        world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(token).await,
+        world.post("/users/me/stripe/dashboard", json!({})).bearer(token).await,
+        world.delete("/users/me/stripe").bearer(token).await,
+    ]
+}
+
+#[tokio::test]
+async fn a_stolen_session_does_not_decide_where_the_money_goes() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.link(&seller).await;
+    let fresh = world.log_in(&seller).await;
+    world.pass(Duration::minutes(15)).await;
+    world.asked_stripe().await;
+    for answer in money_moves(&world, &seller.token).await {
+        answer.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");
+    }
+    let browser = world.get("/users/authorize?type=express").cookie(&seller.token).header("accept", "text/html").await;
+    assert_eq!(browser.header("location"), Some("http://localhost:3000/login.html?next=authorize-express&again=1"));
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new());
+
+    let enter = |token: &str, password: &str| world.put("/sessions/current", json!({"current_password": password})).bearer(token);
+    enter(&seller.token, "wrong password").await.is_problem(401, "bad_credentials", "the e-mail or the password is wrong");
+    world.put("/sessions/current", json!({})).bearer(&seller.token).await.is_problem(
+        422,
+        "invalid_request",
+        "missing field `current_password` at line 1 column 2",
+    );
+    for answer in money_moves(&world, &seller.token).await {
+        assert_eq!(answer.status, 403, "{}", answer.body);
+    }
+    // The password counts for the session in which it was entered.
+    enter(&fresh, PASSWORD).await.is_empty(204);
+    for answer in money_moves(&world, &seller.token).await {
+        assert_eq!(answer.status, 403, "{}", answer.body);
+    }
+    let statuses: Vec<u16> = money_moves(&world, &fresh).await.iter().map(|answer| answer.status).collect();
+    // A Standard account has neither a form of ours nor an Express Dashboard.
+    assert_eq!(statuses, [302, 200, 409, 409, 204]);
+
+    world.pass(Duration::minutes(15)).await;
+    assert_eq!(world.post("/users/authorize", json!({})).bearer(&fresh).await.status, 403, "a quarter of an hour later");
+    enter(&fresh, PASSWORD).await.is_empty(204);
+    assert_eq!(world.post("/users/authorize", json!({})).bearer(&fresh).await.status, 200);
+    // It neither begins a session nor extends one.
+    world.delete("/sessions/current").bearer(&fresh).await.is_empty(204);
+    enter(&fresh, PASSWORD).await.is_problem(401, "not_signed_in", "log in first");
+    enter("none", PASSWORD).await.is_problem(401, "not_signed_in", "log in first");
+}
+
+#[tokio::test]
+async fn a_seller_is_told_by_mail_what_is_connected_and_what_no_longer_is() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.pump().await;
+    world.mailbox().clear();
+    let told = async |subject: &str, account: &str| {
+        world.pump().await;
+        world.sweep().await;
+        let mails = world.mails_to(&seller.email);
+        world.mailbox().clear();
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        assert_eq!(mails[0].subject, subject);
+        assert!(mails[0].text.contains(account) && mails[0].text.contains("/forgot.html"), "{}", mails[0].text);
+    };
+    let (connected, disconnected) = ("A Stripe account was connected", "Your Stripe account was disconnected");
+    let first = world.link(&seller).await;
+    told(connected, &first).await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    world.deliver().await;
+    told(disconnected, &first).await;
+    let second = world.made_account(&seller, "express", "US").await;
+    told(connected, &second).await;
+    world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    told(disconnected, &second).await;
+    // Revoked at Stripe.
+    let third = world.link(&seller).await;
+    told(connected, &third).await;
+    world.pass(Duration::minutes(2)).await;
+    world.admin("POST", &format!("accounts/{third}/deauthorize"), json!({})).await;
+    world.deliver().await;
+    told(disconnected, &third).await;
 }

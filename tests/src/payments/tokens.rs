@@ -155,7 +155,7 @@ async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_li
         let (shop, id) = sold(&world).await;
         // The old account is no longer linked, but the platform still has access to it.
         let seller = shop.seller.id.parse().expect("an id");
-        let unlinked = world.app.store.unlink(&seller, &shop.account).await.expect("the table is there");
+        let unlinked = world.app.store.unlink(&seller, &shop.account, world.app.clock.now()).await.expect("the table is there");
         assert_eq!(unlinked, shared::store::Written::Yes);
         let second = world.link(&shop.seller).await;
         assert_ne!(second, shop.account);

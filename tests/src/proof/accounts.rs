@@ -84,6 +84,7 @@ impl Scenario for Accounts {
                 assert_eq!(answer.status, 503, "{}", answer.body);
                 if self.kind == Kind::Forgotten {
                     world.pass(Duration::hours(25)).await;
+                    world.enter_password(&seller).await;
                 }
             }
             Kind::StoredFailure => self.fault(1, json!({"kind": "status_after", "status": 500})).await,

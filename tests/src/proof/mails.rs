@@ -28,6 +28,8 @@ kinds![
     DisputeOpened,
     DisputeClosed,
     Onboarding,
+    AccountConnected,
+    AccountDisconnected,
     RenewalFailed,
     MembershipEnds,
     MemberRefunded,
@@ -208,6 +210,14 @@ impl Mails {
                 let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&buyer.token).await;
                 let mail = Mail::OnboardingUnfinished { user: user(), account: answer.text("account_id") };
                 (mail, to_buyer, "Your Stripe account is not ready yet".to_owned())
+            }
+            Kind::AccountConnected | Kind::AccountDisconnected => {
+                let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());
+                if self.kind == Kind::AccountConnected {
+                    (Mail::AccountConnected { user, account, at }, to_buyer, "A Stripe account was connected".to_owned())
+                } else {
+                    (Mail::AccountDisconnected { user, account, at }, to_buyer, "Your Stripe account was disconnected".to_owned())
+                }
             }
             Kind::ToNobody => {
                 world.erase(&buyer.token).await.is_empty(204);

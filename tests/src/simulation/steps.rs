@@ -251,6 +251,7 @@ impl Market {
         }
         // Here or in Stripe's Dashboard.
         if self.chance.bool() {
+            self.world.enter_password(&person).await;
             let fault = Fault::any(&mut self.chance);
             let ask = self.world.delete("/users/me/stripe").bearer(&person.token).into_future();
             let answers = fault.strike(&self.world, &mut self.chance, [ask]).await;

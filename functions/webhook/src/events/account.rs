@@ -59,7 +59,7 @@ pub async fn application_deauthorized(webhook: &Webhook, event: &Event) -> Resul
             };
         if is_gone {
             store.seller_goes(&user_id, webhook.app.clock.now()).await?;
-            let _was_gone = store.unlink(&user_id, account).await?;
+            let _was_gone = store.unlink(&user_id, account, webhook.app.clock.now()).await?;
             tracing::info!(event_id = event.id, user_id = %user_id, "the seller revoked the platform's access");
         }
     }

@@ -1,0 +1,30 @@
+//! `PUT /sessions/current`
+
+use serde::Deserialize;
+use shared::app::App;
+use shared::domain::error::Error;
+use shared::http::{Request, Response, identity, request, response};
+use shared::store::Written;
+
+use crate::attempts::Attempt;
+
+#[derive(Deserialize)]
+struct Body {
+    current_password: String,
+}
+
+/// Takes the password again, for what a session alone may not do after a quarter of an hour. Three sequential
+/// trips to DynamoDB: session and user, counters, session.
+pub(crate) async fn enter_password(app: &App, request: &Request) -> Result<Response, Error> {
+    let presented = identity::required(request, &app.config)?;
+    let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
+    let user = user?;
+    let body: Body = request::json(request)?;
+    let attempt = Attempt::of_session(app, request, &user, hash?, body.current_password).await?;
+    let (entered, counted) = tokio::join!(app.store.password_entered(&presented.token, attempt.now()), attempt.succeeded());
+    counted?;
+    match entered? {
+        Written::Yes => Ok(response::no_content()),
+        Written::No(_) => Err(Error::NotSignedIn),
+    }
+}
