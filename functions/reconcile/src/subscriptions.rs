@@ -70,6 +70,7 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
     };
     let before = state(&subscription);
     let has_work = subscription.is_to_be_ended()
+        || unchecked_end(&subscription, now).is_some()
         || !subscription.planned_refunds().is_empty()
         || subscription.moves().any(|one| one.state == MoveState::Planned);
     subscription.rests_until = Some(now + if has_work { SOON } else { PAUSE });
@@ -93,13 +94,26 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
     }
     carry_out(reconcile, &mut subscription, now).await?;
     let heard = stripe.find_subscription(&subscription, now).await;
-    // A visit long before the end, for another reason, does not count as the check of the seller.
-    if let Some(end) = subscription.period_end.filter(|end| *end - LOOKS_AHEAD <= now) {
-        subscription.looked_at_for = Some(end);
-    }
     memberships::settle(app, stripe, &mut subscription, heard).await?;
     let is_new = state(&subscription) != before;
-    Ok(members::look_at_seller(reconcile, &mut subscription).await? || is_new)
+    let has_acted = members::look_at_seller(reconcile, &mut subscription).await?;
+    if let Some(end) = unchecked_end(&subscription, now).filter(|_| !has_acted) {
+        note_check(reconcile, &mut subscription, end).await?;
+    }
+    Ok(has_acted || is_new)
+}
+
+/// The end of the current period, if it is near and the seller was not checked for it. A visit long before, for another reason, does not count.
+fn unchecked_end(subscription: &Subscription, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    subscription.period_end.filter(|end| *end - LOOKS_AHEAD <= now && subscription.looked_at_for != Some(*end))
+}
+
+/// Notes that the seller was checked: only once that is done, because nobody checks again before the renewal.
+async fn note_check(reconcile: &Reconcile, subscription: &mut Subscription, end: OffsetDateTime) -> Result<(), Error> {
+    subscription.looked_at_for = Some(end);
+    // If another write comes first, the seller is checked again.
+    let _by_another = reconcile.app.store.write_subscription(subscription, None).await?;
+    Ok(())
 }
 
 /// Checks whether the customer has a credit, which would pay the next renewal instead of the member. A customer
