@@ -40,17 +40,10 @@ enum Work {
     Listen(Arc<Mutex<BTreeSet<Chain>>>),
 }
 
-/// Whether a scenario is in a part, such as `2/4`: the third quarter of all scenarios, picked by name.
-fn is_in_part(name: &str, part: &str) -> bool {
-    let (part, of) = part.split_once('/').and_then(|(part, of)| Some((part.parse::<u32>().ok()?, of.parse::<u32>().ok()?))).expect("k/n");
-    name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % of == part % of
-}
-
 struct Matrix {
     runs: JoinSet<usize>,
     places: Arc<Semaphore>,
     only: Option<String>,
-    part: Option<String>,
     work: Work,
 }
 
@@ -59,7 +52,7 @@ impl Matrix {
     where
         F: Future<Output = S> + Send + 'static,
     {
-        if self.only.as_ref().is_some_and(|only| !name.contains(only)) || self.part.as_ref().is_some_and(|part| !is_in_part(&name, part)) {
+        if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
             return;
         }
         let (places, work) = (Arc::clone(&self.places), self.work.clone());
@@ -134,11 +127,11 @@ impl Matrix {
 }
 
 /// Runs a matrix. Unoptimized futures of whole requests are too large for a default thread stack.
-fn run(work: Work, only: Option<&str>, part: Option<&str>, fill: impl FnOnce(&mut Matrix)) -> usize {
+fn run(work: Work, only: Option<&str>, fill: impl FnOnce(&mut Matrix)) -> usize {
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK).enable_all().build();
     threads.expect("threads can be made").block_on(async {
         let (runs, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
-        let mut matrix = Matrix { runs, places, only: only.map(str::to_owned), part: part.map(str::to_owned), work };
+        let mut matrix = Matrix { runs, places, only: only.map(str::to_owned), work };
         fill(&mut matrix);
         matrix.finish().await
     })
@@ -146,7 +139,7 @@ fn run(work: Work, only: Option<&str>, part: Option<&str>, fill: impl FnOnce(&mu
 
 #[test]
 fn a_purchase_and_its_event_may_break_anywhere() {
-    run(Work::Break(How::Few), None, None, |matrix| {
+    run(Work::Break(How::Few), None, |matrix| {
         for kind in [Kind::FirstPurchase, Kind::RacingCharges, Kind::PaymentSucceededOfSeparate] {
             matrix.add_sale(kind);
         }
@@ -157,7 +150,7 @@ fn a_purchase_and_its_event_may_break_anywhere() {
 fn every_call_that_stands_in_the_code_is_broken_in_the_matrix() {
     let chains = Arc::default();
     calls::listen();
-    run(Work::Listen(Arc::clone(&chains)), None, None, Matrix::add_all);
+    run(Work::Listen(Arc::clone(&chains)), None, Matrix::add_all);
     completeness::check(&chains.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
@@ -170,7 +163,7 @@ fn whatever_breaks_wherever_the_money_is_right_in_the_end() {
         Some("few") => &[How::Few],
         Some(other) => panic!("MATRIX_WAYS is few, or nothing: {other}"),
     };
-    let (only, part) = (read("MATRIX_ONLY"), read("MATRIX_PART"));
-    let cases: usize = ways.iter().map(|how| run(Work::Break(*how), only.as_deref(), part.as_deref(), Matrix::add_all)).sum();
+    let only = read("MATRIX_ONLY");
+    let cases: usize = ways.iter().map(|how| run(Work::Break(*how), only.as_deref(), Matrix::add_all)).sum();
     assert!(cases > 0, "no scenario is named {only:?}");
 }
