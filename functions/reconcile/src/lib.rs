@@ -1,6 +1,6 @@
 //! Reconciliation: finds and repairs, on a schedule, what a request could not finish and no webhook reported.
 //!
-//! Jobs, in this order: close hosted pages whose [`offers`] are no longer valid, every minute; ask Stripe about [`stuck`] purchases
+//! Jobs, in this order: withdraw payments whose [`offers`] are no longer valid, every minute; ask Stripe about [`stuck`] purchases
 //! and movements; end the memberships of sellers who have left ([`members`]) and ask about due [`subscriptions`]; record or refund
 //! [`orphans`], which are payments at Stripe that are not on record; catch up with connected [`accounts`]; and compare the [`books`]
 //! of each hour with Stripe's, adding what they lack ([`repair`]). Each job does a limited amount of work, saves its progress and
@@ -75,7 +75,7 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Only {
-    /// Closes hosted pages every minute, see [`offers`].
+    /// Withdraws payments for what is no longer sold, every minute, see [`offers`].
     Offers,
 }
 
@@ -118,7 +118,7 @@ async fn run_offers(reconcile: &Reconcile, until: Instant) -> Result<Report, Err
     let mut report = Report::default();
     offers::run(reconcile, until, &mut report).await?;
     if report != Report::default() {
-        tracing::info!(?report, "hosted pages closed");
+        tracing::info!(?report, "payments withdrawn");
     }
     Ok(report)
 }

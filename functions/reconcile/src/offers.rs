@@ -1,9 +1,10 @@
-//! Expires open hosted pages for something that is no longer sold: the course was unpublished, deleted or repriced, its
-//! seller was dismissed, suspended, erased, or has no account that can be charged this way, or its buyer was suspended or erased.
+//! Withdraws payments that wait for the buyer, on a hosted page or at the bank, for something that is no longer sold: the course was
+//! unpublished, deleted or repriced, its seller was dismissed, suspended, erased, or has no account that can be charged this way, or its
+//! buyer was suspended or erased.
 //!
-//! The functions that change courses and users have no client for Stripe. So every minute all open pages are compared with their
-//! offers: one query per part of the index and two reads per 33 pages. A buyer who pays before the page closes has bought, at the
-//! price on the page. Deleted and unpublished courses stay readable for their buyers, and the seller or staff can refund such a purchase.
+//! The functions that change courses and users have no client for Stripe. So every minute all of these payments are compared with their
+//! offers: one query per part of the index and two reads per 33 payments. A buyer who pays first has bought, at the price of
+//! the payment. Deleted and unpublished courses stay readable for their buyers, and the seller or staff can refund such a purchase.
 
 use std::time::Instant;
 
@@ -11,32 +12,32 @@ use shared::domain::charging::ChargeType;
 use shared::domain::error::Error;
 use shared::domain::purchase::Purchase;
 use shared::settings::config::Config;
-use shared::store::purchases::{OPEN_PARTS, OpenPage};
+use shared::store::purchases::{AWAITING_PARTS, AwaitedPayment};
 use shared::work::settlement;
 
 use crate::{Reconcile, Report, cause, repair};
 
-/// How many pages are read at once, each with its course, seller and buyer: DynamoDB reads at most 100 items in a batch.
+/// How many payments are read at once, each with its course, seller and buyer: DynamoDB reads at most 100 items in a batch.
 const AT_ONCE: i32 = 33;
 
-/// Expires the pages whose offer is no longer valid.
+/// Withdraws the payments whose offer is no longer valid.
 ///
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
 pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
-    for part in OPEN_PARTS {
+    for part in AWAITING_PARTS {
         let mut after = None;
         loop {
-            let (pages, next) = reconcile.app.store.open_pages(part, AT_ONCE, after).await?;
-            for page in pages.into_iter().filter(|page| !stands(&reconcile.app.config, page)) {
+            let (payments, next) = reconcile.app.store.awaiting_buyers(part, AT_ONCE, after).await?;
+            for payment in payments.into_iter().filter(|payment| !stands(&reconcile.app.config, payment)) {
                 if Instant::now() >= until {
                     return Ok(());
                 }
-                let id = page.purchase.id.clone();
-                match expire(reconcile, page.purchase).await {
-                    Ok(closed) => report.repaired += u32::from(closed),
-                    // A page that cannot be closed must not keep the others open.
-                    Err(error) => tracing::warn!(purchase_id = %id, %error, "the hosted page is left to the next run"),
+                let id = payment.purchase.id.clone();
+                match withdraw(reconcile, payment.purchase).await {
+                    Ok(withdrawn) => report.repaired += u32::from(withdrawn),
+                    // A payment that cannot be withdrawn must not keep the others open.
+                    Err(error) => tracing::warn!(purchase_id = %id, %error, "the payment is left to the next run"),
                 }
             }
             after = next;
@@ -48,9 +49,9 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
     Ok(())
 }
 
-/// Whether what the page offers could still be bought now.
-fn stands(config: &Config, page: &OpenPage) -> bool {
-    let OpenPage { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = page else { return false };
+/// Whether what is being paid for could still be bought now.
+fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
+    let AwaitedPayment { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = payment else { return false };
     let charge_type = if course.payees.is_empty() { seller.charge_type(&config.terms) } else { ChargeType::Separate };
     let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
     buyer.suspended.is_none()
@@ -62,8 +63,8 @@ fn stands(config: &Config, page: &OpenPage) -> bool {
         && link.is_some_and(|link| link.account_id == purchase.seller_account)
 }
 
-/// Closes a page. If it was paid first, that counts. Returns whether anything changed.
-async fn expire(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool, Error> {
+/// Withdraws a payment. If it was made first, that counts. Returns whether anything changed.
+async fn withdraw(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool, Error> {
     let (app, stripe) = (&reconcile.app, &reconcile.stripe);
     let (began, cause) = (app.clock.now(), cause(reconcile));
     // A request is working on it and checks the offer itself.
@@ -73,7 +74,7 @@ async fn expire(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool, E
     if !settlement::withdraw(app, stripe, &mut purchase, &cause).await? {
         return Ok(false);
     }
-    tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "the hosted page's offer is no longer valid");
+    tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "what was being paid for is no longer offered");
     repair::carry_out(reconcile, &mut purchase, &cause, began).await?;
     Ok(true)
 }

@@ -37,7 +37,7 @@
 //! The hashes of passwords are in a table of their own, `USER#<user>`, `PASSWORD`: see [`credentials`](super::credentials).
 //!
 //! A second index, `gsi2`, contains purchases and subscriptions that need attention without a request,
-//! sorted by when: purchases under `DUE#<part>`, or `OPEN#<part>` while their hosted page is open,
+//! sorted by when: purchases under `DUE#<part>`, or `OPEN#<part>` while they wait for the buyer,
 //! until they are at rest, and subscriptions under `DUESUBSCRIPTION#<part>` until they have ended.
 
 use time::OffsetDateTime;

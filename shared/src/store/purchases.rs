@@ -52,8 +52,8 @@ fn purchase_item(purchase: &Purchase) -> Result<Item, StoreError> {
         item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", sold_at.unix_timestamp_nanos(), purchase.id)));
     }
     if let Some(due_at) = purchase.due_at() {
-        let part = if purchase.has_open_page() {
-            DUE_SHARDS + shard(purchase.id.as_str(), OPEN_SHARDS)
+        let part = if purchase.awaits_buyer() {
+            DUE_SHARDS + shard(purchase.id.as_str(), AWAITING_SHARDS)
         } else {
             shard(purchase.id.as_str(), DUE_SHARDS)
         };
@@ -135,22 +135,22 @@ fn update(update: UpdateBuilder) -> TransactWriteItem {
 /// Due purchases are spread over this many keys.
 const DUE_SHARDS: u32 = 16;
 
-/// Due purchases with an open hosted page are spread over this many other keys.
-const OPEN_SHARDS: u32 = 4;
+/// Due purchases that wait for their buyer are spread over this many other keys.
+const AWAITING_SHARDS: u32 = 4;
 
 /// The numbers of all these keys.
-pub const DUE_PARTS: std::ops::Range<u32> = 0..DUE_SHARDS + OPEN_SHARDS;
+pub const DUE_PARTS: std::ops::Range<u32> = 0..DUE_SHARDS + AWAITING_SHARDS;
 
-/// The numbers of the keys for purchases with an open hosted page.
-pub const OPEN_PARTS: std::ops::Range<u32> = DUE_SHARDS..DUE_SHARDS + OPEN_SHARDS;
+/// The numbers of the keys for purchases that wait for their buyer.
+pub const AWAITING_PARTS: std::ops::Range<u32> = DUE_SHARDS..DUE_SHARDS + AWAITING_SHARDS;
 
 fn due_key(part: u32) -> String {
     if part < DUE_SHARDS { format!("DUE#{part:02}") } else { format!("OPEN#{:02}", part - DUE_SHARDS) }
 }
 
-/// A purchase with an open hosted page, and the current state of what it sells.
+/// A purchase that waits for its buyer, and the current state of what it sells.
 #[derive(Debug)]
-pub struct OpenPage {
+pub struct AwaitedPayment {
     /// The purchase.
     pub purchase: Purchase,
     /// Its course, published or not.
@@ -274,18 +274,23 @@ impl Store {
         Ok((found.into_values().map(from_item).collect::<Result<_, _>>()?, answer.last_evaluated_key))
     }
 
-    /// Up to `limit` (at most 33) purchases of a part with an open hosted page, and what they sell: as [`unsettled`](Self::unsettled),
+    /// Up to `limit` (at most 33) purchases of a part that wait for their buyers, and what they sell: as [`unsettled`](Self::unsettled),
     /// with one more read.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn open_pages(&self, part: u32, limit: i32, after: Option<Item>) -> Result<(Vec<OpenPage>, Option<Item>), StoreError> {
+    pub async fn awaiting_buyers(
+        &self,
+        part: u32,
+        limit: i32,
+        after: Option<Item>,
+    ) -> Result<(Vec<AwaitedPayment>, Option<Item>), StoreError> {
         let (purchases, next) = self.unsettled(part, limit, after).await?;
         let keys = |one: &Purchase| [course_key(&one.course_id), profile(&one.seller_id), profile(&one.buyer_id)];
         let found = self.get_all(purchases.iter().flat_map(keys)).await?;
         let read = |key: &Key| found.get(key).cloned();
         let pages = purchases.into_iter().map(|purchase| {
-            Ok(OpenPage {
+            Ok(AwaitedPayment {
                 course: read(&course_key(&purchase.course_id)).map(from_item).transpose()?,
                 seller: read(&profile(&purchase.seller_id)).map(from_item).transpose()?,
                 buyer: read(&profile(&purchase.buyer_id)).map(from_item).transpose()?,

@@ -1,4 +1,4 @@
-//! Hosted pages that are still open when their course is no longer sold, and payments that take days.
+//! Payments that wait for the buyer, on a hosted page or at the bank, when their course is no longer sold, and payments that take days.
 
 use serde_json::{Value, json};
 use time::Duration;
@@ -71,16 +71,35 @@ async fn change(world: &World, shop: &Shop, what: &str) {
 
 #[tokio::test]
 async fn a_page_is_closed_when_what_it_sells_is_sold_no_more() {
+    is_withdrawn_after_each_change(true).await;
+}
+
+#[tokio::test]
+async fn an_authentication_is_canceled_when_what_it_pays_for_is_sold_no_more() {
+    is_withdrawn_after_each_change(false).await;
+}
+
+async fn is_withdrawn_after_each_change(hosted: bool) {
     for what in CHANGES {
         let world = World::start().await;
         let shop = world.shop().await;
-        open(&world, &shop.buyer, &shop.course_id).await;
+        let payment_intent = if hosted {
+            open(&world, &shop.buyer, &shop.course_id).await;
+            None
+        } else {
+            let asked = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
+            asked["client_secret"].as_str().and_then(|secret| secret.split_once("_secret_")).map(|(id, _)| id.to_owned())
+        };
+        let at_stripe = async || match &payment_intent {
+            Some(id) => world.stripe(&format!("/payment_intents/{id}"), None).await["status"].clone(),
+            None => session(&world, None).await["status"].clone(),
+        };
         world.pass(Duration::minutes(1)).await;
         assert_eq!(world.close_pages().await.repaired, 0, "nothing has changed yet");
-        assert_eq!(session(&world, None).await["status"], "open");
+        assert_eq!(at_stripe().await, if hosted { "open" } else { "requires_action" });
         change(&world, &shop, what).await;
         assert_eq!(world.close_pages().await.repaired, 1, "{what}");
-        assert_eq!(session(&world, None).await["status"], "expired", "{what}");
+        assert_eq!(at_stripe().await, if hosted { "expired" } else { "canceled" }, "{what}");
         let is_gone = what.starts_with("buyer");
         let status = async || (!is_gone).then_some(purchase(&world, &shop.buyer).await["status"].clone());
         assert_eq!(status().await, (!is_gone).then_some(json!("canceled")), "{what}");

@@ -243,13 +243,16 @@ impl Purchase {
         self.processing_since.filter(|_| self.status.is_open())
     }
 
-    /// Whether the buyer can still pay on the hosted page.
+    /// Whether the buyer can still pay, on the hosted page or by authenticating the payment.
     #[must_use]
-    pub fn has_open_page(&self) -> bool {
-        let attempt = self.attempts.last();
-        self.status.is_open()
-            && self.processing_since.is_none()
-            && attempt.is_some_and(|attempt| attempt.means == Means::Checkout && attempt.checkout_session.is_some())
+    pub fn awaits_buyer(&self) -> bool {
+        let has_page = self.attempts.last().is_some_and(|attempt| attempt.means == Means::Checkout && attempt.checkout_session.is_some());
+        let awaits = match self.status {
+            Status::Pending => has_page,
+            Status::RequiresAction => true,
+            Status::Paid | Status::Failed | Status::Canceled | Status::Refunded | Status::PartiallyRefunded | Status::Disputed => false,
+        };
+        awaits && self.processing_since.is_none()
     }
 
     /// The attempts, oldest first.
