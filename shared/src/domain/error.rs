@@ -34,7 +34,7 @@ pub enum Error {
         retry_after: i64,
     },
     /// The address belongs to another account.
-    #[error("an account with this e-mail exists already")]
+    #[error("an account with this e-mail already exists")]
     EmailTaken,
     /// The user may not do this.
     #[error("you may not do this")]
@@ -49,7 +49,7 @@ pub enum Error {
         retry_after: i64,
     },
     /// Too many mails were asked for by a user or from an address.
-    #[error("too many mails were asked for; try again in {}", time(*retry_after))]
+    #[error("too many mails were requested; try again in {}", time(*retry_after))]
     TooManyMails {
         /// In seconds.
         retry_after: i64,
@@ -67,13 +67,13 @@ pub enum Error {
     #[error("answer the challenge first, or pay on the payment provider's own page")]
     ChallengeWanted,
     /// Only staff may set the platform's fee.
-    #[error("the fee is the platform's: the staff sets it")]
+    #[error("only staff can set the platform's fee")]
     FeeIsThePlatforms,
     /// Sales charged on the seller's own account cannot be shared.
     #[error("your sales are charged on your own Stripe account, where they cannot be shared; ask the staff")]
     SalesNotShareable,
     /// Staff has suspended the user.
-    #[error("this account is suspended; write to the staff")]
+    #[error("this account is suspended; contact the staff")]
     Suspended,
     /// Only sellers may do this.
     #[error("only sellers may do this; ask the staff to make you one")]
@@ -91,13 +91,13 @@ pub enum Error {
     #[error("this address does not take that method")]
     MethodNotAllowed,
     /// Another course has the slug.
-    #[error("another course has this slug already")]
+    #[error("another course already has this slug")]
     SlugTaken,
     /// Another request changed it in the meantime.
-    #[error("it was changed by another request at this moment; read it again and retry")]
+    #[error("another request changed it at the same time; read it again and retry")]
     Conflict,
     /// The buyer already has the course.
-    #[error("you own this course already")]
+    #[error("you already own this course")]
     AlreadyOwned,
     /// The course does not cost what the client expected.
     #[error("the price is {amount} minor units of {currency}")]
@@ -123,10 +123,10 @@ pub enum Error {
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
     /// Buyers are paying on the account that is to be disconnected.
-    #[error("buyers are paying on this account, or their banks are still at it; try again later")]
+    #[error("buyers are paying on this account, or their banks are still processing payments; try again later")]
     PaymentsInProgress,
     /// The buyer already has a subscription to the seller's membership.
-    #[error("you have a subscription to this membership already")]
+    #[error("you already subscribe to this membership")]
     AlreadySubscribed,
     /// Another request is creating or changing the same subscription.
     #[error("this subscription is being made by another request; look at it again in a moment")]
@@ -135,19 +135,19 @@ pub enum Error {
     #[error("this membership is not offered for that interval")]
     IntervalNotOffered,
     /// Only a running subscription can be changed.
-    #[error("this subscription does not run, or is about to end")]
+    #[error("this subscription is not active, or is about to end")]
     SubscriptionNotRunning,
     /// Open invoices must be paid first.
-    #[error("pay what this subscription owes first")]
+    #[error("pay this subscription's open invoice first")]
     SubscriptionPastDue,
     /// There is nothing to refund.
     #[error("this purchase was not paid")]
     NotPaid,
     /// Everything was refunded already.
-    #[error("this purchase was given back in full already")]
+    #[error("this purchase was already refunded in full")]
     AlreadyRefunded,
     /// The refund exceeds what is left.
-    #[error("{left} minor units of {currency} are left to give back")]
+    #[error("{left} minor units of {currency} are left to refund")]
     RefundTooLarge {
         /// In the minor unit.
         left: i64,
@@ -155,7 +155,7 @@ pub enum Error {
         currency: &'static str,
     },
     /// The partial refund is too small.
-    #[error("give back at least {least} minor units of {currency}, or all that is left")]
+    #[error("refund at least {least} minor units of {currency}, or all that is left")]
     RefundTooSmall {
         /// In the minor unit.
         least: i64,
@@ -163,13 +163,13 @@ pub enum Error {
         currency: &'static str,
     },
     /// The purchase has reached its maximum number of refunds.
-    #[error("this was given back in {most} parts already, and that is the most; the staff can give back the rest")]
+    #[error("this was already refunded {most} times, which is the most; staff can refund the rest")]
     TooManyRefunds {
         /// The maximum.
         most: usize,
     },
     /// The seller has reached a daily refund cap.
-    #[error("you have given back as much as sellers may in a day; go on tomorrow, or ask the staff to give it back")]
+    #[error("you have refunded as much as sellers may in a day; continue tomorrow, or ask the staff")]
     RefundLimitReached {
         /// In seconds.
         retry_after: i64,
@@ -184,7 +184,7 @@ pub enum Error {
     #[error("part of the current period was refunded or is disputed; switch when the period is over")]
     PeriodRefunded,
     /// The bank decides about the money.
-    #[error("the buyer's bank disputes this payment; what is given back is decided there")]
+    #[error("the buyer's bank disputes this payment, and decides what is refunded")]
     PurchaseDisputed,
     /// The seller's part of the payment was transferred to them again after a refund or dispute.
     #[error(
@@ -195,7 +195,7 @@ pub enum Error {
     #[error("buy this course to read it")]
     NotOwned,
     /// The bank has not decided yet, and the platform suspends access meanwhile.
-    #[error("this course can be read again when the bank has decided about its payment")]
+    #[error("this course can be read again once the bank has decided about its payment")]
     AccessSuspended,
     /// The bank declined the card.
     #[error("the card was declined")]
@@ -223,25 +223,25 @@ pub enum Error {
     #[error("this confirmation has ended; connect again")]
     ConfirmationGone,
     /// A token from a mail was used, has expired, or was never issued.
-    #[error("this link was used already or has expired; ask for a new one")]
+    #[error("this link was already used or has expired; request a new one")]
     LinkGone,
     /// An account with a linked Stripe account cannot be erased.
     #[error("disconnect your Stripe account first")]
     StillConnected,
     /// An account with a running subscription cannot be erased.
-    #[error("a subscription of yours still runs; end it at once, or wait for its end, first")]
+    #[error("one of your subscriptions is still active; end it at once, or wait until it ends")]
     StillSubscribed,
     /// A membership is paid with this card.
-    #[error("a membership is paid with this card; name another for it first, or take this one away with in_use=true")]
+    #[error("a membership is paid with this card; choose another for it first, or remove this one with in_use=true")]
     CardInUse,
     /// The user already has a linked Stripe account.
-    #[error("a Stripe account is linked already; disconnect it first")]
+    #[error("a Stripe account is already linked; disconnect it first")]
     AlreadyLinked,
     /// Another seller has linked this Stripe account.
-    #[error("this Stripe account is linked by another seller")]
+    #[error("another seller has linked this Stripe account")]
     AccountTaken,
     /// The seller has a different Stripe account from the one requested.
-    #[error("another Stripe account is connected already; disconnect it first")]
+    #[error("another Stripe account is already connected; disconnect it first")]
     AlreadyConnected,
     /// The seller has no Stripe account.
     #[error("connect a Stripe account first")]
@@ -250,10 +250,10 @@ pub enum Error {
     #[error("this account has no Express Dashboard; its owner signs in at Stripe")]
     NoExpressDashboard,
     /// Stripe gives no Dashboard access before the account's owner has submitted details.
-    #[error("finish the set-up of your Stripe account first")]
+    #[error("finish setting up your Stripe account first")]
     OnboardingUnfinished,
     /// The webhook's signature does not verify.
-    #[error("the signature does not verify")]
+    #[error("the signature is invalid")]
     BadSignature,
     /// An internal error. The cause is logged and not shown.
     #[error("something went wrong on our side; it is logged under this request's id")]

@@ -163,7 +163,7 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn the_platforms_part_is_for_the_staff_to_set() {
-    const REFUSED: &str = "the fee is the platform's: the staff sets it";
+    const REFUSED: &str = "only staff can set the platform's fee";
     let world = World::with(&[("DEFAULT_FEE_PERCENT", "7")]).await;
     let (seller, staff) = (world.seller("seller@example.com").await, world.staff("staff@example.com").await);
     for percent in [0, 1, 99] {
@@ -294,7 +294,7 @@ async fn of_thirty_courses_with_one_chosen_slug_at_once_one_gets_it() {
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!((won.len(), lost.len()), (1, 29));
     for answer in lost {
-        answer.is_problem(409, "slug_taken", "another course has this slug already");
+        answer.is_problem(409, "slug_taken", "another course already has this slug");
     }
     let listed = world.get("/courses").await.json();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "the losers left nothing");
@@ -352,7 +352,7 @@ async fn a_course_moves_to_a_free_slug_and_frees_the_old_one() {
     other["slug"] = json!("taken");
     world.post("/courses", other.clone()).bearer(&seller.token).await;
     let to = |slug: &str| world.patch("/courses/flask-microservices", json!({"slug": slug})).bearer(&seller.token);
-    to("taken").await.is_problem(409, "slug_taken", "another course has this slug already");
+    to("taken").await.is_problem(409, "slug_taken", "another course already has this slug");
     assert_eq!(to("moved").await.json()["slug"], "moved");
     assert_eq!(world.get("/courses/moved").await.json()["id"], course["id"]);
     world.get("/courses/flask-microservices").await.is_problem(404, "not_found", "there is no such course");

@@ -74,7 +74,7 @@ async fn an_address_can_be_written_in_another_case() {
     assert_eq!(world.patch("/users/me", body).bearer(&person.token).await.text("email"), "A@Example.com");
     assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 200);
     let again = world.post("/users", json!({"email": "a@example.com", "password": PASSWORD})).await;
-    again.is_problem(409, "email_taken", "an account with this e-mail exists already");
+    again.is_problem(409, "email_taken", "an account with this e-mail already exists");
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn an_address_is_taken_once_whatever_its_case() {
     let world = World::start().await;
     world.buyer("somebody@example.com").await;
     let again = world.post("/users", json!({"email": "SomeBody@EXAMPLE.com", "password": "another password"})).await;
-    again.is_problem(409, "email_taken", "an account with this e-mail exists already");
+    again.is_problem(409, "email_taken", "an account with this e-mail already exists");
     assert_eq!(again.header("set-cookie"), None);
 }
 

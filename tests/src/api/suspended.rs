@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{PASSWORD, World};
 
-const SUSPENDED: &str = "this account is suspended; write to the staff";
+const SUSPENDED: &str = "this account is suspended; contact the staff";
 
 #[tokio::test]
 async fn who_is_suspended_is_signed_out_cannot_log_in_and_sells_nothing() {
@@ -106,7 +106,7 @@ async fn of_two_who_take_the_staffs_role_from_each_other_one_keeps_it() {
         };
         let (late, early) = futures_util::future::join(unmake(&two.id, &one.token), second).await;
         assert_eq!(early.status, 200, "{}", early.body);
-        late.is_problem(409, "conflict", "it was changed by another request at this moment; read it again and retry");
+        late.is_problem(409, "conflict", "another request changed it at the same time; read it again and retry");
         let left = [&one, &two].map(|person| world.get("/admin/users").bearer(&person.token).into_future());
         let statuses: Vec<u16> = futures_util::future::join_all(left).await.iter().map(|answer| answer.status).collect();
         assert_eq!(statuses, [403, 200]);

@@ -90,7 +90,7 @@ async fn whoever_takes_an_account_over_is_undone_from_the_old_mailbox_whatever_t
     world.put("/email-confirmations", json!({"token": undo})).await.is_problem(
         410,
         "link_gone",
-        "this link was used already or has expired; ask for a new one",
+        "this link was already used or has expired; request a new one",
     );
     world.put("/password-resets", json!({"token": undo, "password": NEW})).await.is_empty(204);
     assert_eq!(world.get("/users/me").bearer(&thief).await.status, 401);

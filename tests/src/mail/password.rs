@@ -22,7 +22,7 @@ async fn log_in(world: &World, person: &Person, password: &str) -> u16 {
     world.post("/sessions", json!({"email": person.email, "password": password})).await.status
 }
 
-const GONE: &str = "this link was used already or has expired; ask for a new one";
+const GONE: &str = "this link was already used or has expired; request a new one";
 
 #[tokio::test]
 async fn a_token_sets_a_new_password_once_and_ends_every_session() {

@@ -92,7 +92,7 @@ async fn what_is_owned_is_not_bought_again() {
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
     let again = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
-    again.is_problem(409, "already_owned", "you own this course already");
+    again.is_problem(409, "already_owned", "you already own this course");
     assert_eq!(world.succeeded(None).await.len(), 1);
 }
 

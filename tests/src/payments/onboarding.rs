@@ -272,7 +272,7 @@ async fn who_may_not_have_an_account_is_told_so() {
     for (path, method) in [("/users/me/stripe/dashboard", "POST"), ("/users/me/stripe/balance", "GET")] {
         world.call(method, path).bearer(&seller.token).await.is_problem(409, "not_connected", "connect a Stripe account first");
     }
-    let taken = "another Stripe account is connected already; disconnect it first";
+    let taken = "another Stripe account is already connected; disconnect it first";
     account_of(&world, &seller, "express").await;
     ask(&world, &seller, json!({"type": "custom"})).await.is_problem(409, "already_connected", taken);
     ask(&world, &seller, json!({"type": "express", "country": "DE"})).await.is_problem(409, "already_connected", taken);
@@ -338,7 +338,7 @@ async fn the_express_dashboard_opens_once_for_its_owner() {
     let open = async |seller: &Person| world.post("/users/me/stripe/dashboard", json!({})).bearer(&seller.token).await;
     let seller = world.seller("seller@example.com").await;
     let url = ask(&world, &seller, json!({"type": "express"})).await.text("url");
-    open(&seller).await.is_problem(409, "onboarding_unfinished", "finish the set-up of your Stripe account first");
+    open(&seller).await.is_problem(409, "onboarding_unfinished", "finish setting up your Stripe account first");
     world.onboard(&url, "submit").await;
     world.asked_stripe().await;
     world.operations();

@@ -275,7 +275,7 @@ async fn who_disconnects_a_direct_account_leaves_no_payment_open_there() {
         refused.is_problem(
             409,
             "payments_in_progress",
-            "buyers are paying on this account, or their banks are still at it; try again later",
+            "buyers are paying on this account, or their banks are still processing payments; try again later",
         );
         world.pass(Duration::minutes(1)).await;
         disconnect().await.is_empty(204);

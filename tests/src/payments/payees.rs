@@ -138,11 +138,7 @@ async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
     });
     list().await.is(200, &json!({"items": [mine], "next_cursor": null}));
     let accept = |token: &str, size: u8| world.put(share, json!({"share": size})).bearer(token);
-    accept(&partner.token, 29).await.is_problem(
-        409,
-        "conflict",
-        "it was changed by another request at this moment; read it again and retry",
-    );
+    accept(&partner.token, 29).await.is_problem(409, "conflict", "another request changed it at the same time; read it again and retry");
     for other in [&shop.buyer, &shop.seller] {
         accept(&other.token, 30).await.is_problem(404, "not_found", "there is no such share");
         world.get(share).bearer(&other.token).await.is_problem(404, "not_found", "there is no such share");

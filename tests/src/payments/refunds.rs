@@ -75,7 +75,7 @@ async fn a_refund_moves_everybodys_part_for_each_type_of_charge() {
         assert_eq!((&sale["items"][0]["net"], &sale["totals"][0]["net"]), (&json!(0), &json!(0)), "{charge_type}");
         assert_eq!(sale["items"][0]["application_fee_refunded"], 2500, "{charge_type}");
         let once_more = refund(&world, &shop.seller.token, &id, json!({})).await;
-        once_more.is_problem(409, "already_refunded", "this purchase was given back in full already");
+        once_more.is_problem(409, "already_refunded", "this purchase was already refunded in full");
         world.books().await;
     }
 }

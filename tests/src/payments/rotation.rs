@@ -114,7 +114,7 @@ async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
     secret.put(&keys(OLD, &["whsec_2"])).await;
     world.app.clock.advance(Duration::minutes(5));
     let answer = world.send_event((path, "whsec_1"), &event("evt_5")).await;
-    answer.is_problem(400, "bad_signature", "the signature does not verify");
+    answer.is_problem(400, "bad_signature", "the signature is invalid");
     assert_eq!(world.send_event((path, "whsec_2"), &event("evt_6")).await.status, 200);
     assert_eq!(secret.reads(), 1);
 }

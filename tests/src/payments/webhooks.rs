@@ -57,10 +57,10 @@ async fn only_what_stripe_signed_lately_is_believed() {
         (path, String::new(), &body),
         (CONNECT.0, sign(secret, now, &body), &body),
     ] {
-        post(path, header, body).await.is_problem(400, "bad_signature", "the signature does not verify");
+        post(path, header, body).await.is_problem(400, "bad_signature", "the signature is invalid");
     }
     let unsigned = world.call("POST", path).text(body.clone()).await;
-    unsigned.is_problem(400, "bad_signature", "the signature does not verify");
+    unsigned.is_problem(400, "bad_signature", "the signature is invalid");
 }
 
 #[tokio::test]

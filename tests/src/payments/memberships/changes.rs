@@ -27,7 +27,7 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
         assert_eq!(change(&world, &club, &id, "cancel", json!({})).await.status, 200);
         assert!(world.asked_stripe().await.is_empty(), "it is so already");
         let refused = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
-        refused.is_problem(409, "subscription_not_running", "this subscription does not run, or is about to end");
+        refused.is_problem(409, "subscription_not_running", "this subscription is not active, or is about to end");
         pass(&world, &mut club, 25).await;
         assert!(club.is_open(&world).await);
         pass(&world, &mut club, 7).await;
@@ -36,7 +36,7 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
         for what in ["cancel", "resume", "switch"] {
             let body = if what == "switch" { json!({"interval": "year"}) } else { json!({}) };
             let refused = change(&world, &club, &id, what, body).await;
-            refused.is_problem(409, "subscription_not_running", "this subscription does not run, or is about to end");
+            refused.is_problem(409, "subscription_not_running", "this subscription is not active, or is about to end");
         }
         assert_eq!(world.succeeded(account).await.len(), 1);
         club.joined(&world, "month").await;
@@ -258,7 +258,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
     super::pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
     pass(&world, &mut club, 370).await;
     let owes = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
-    owes.is_problem(409, "subscription_past_due", "pay what this subscription owes first");
+    owes.is_problem(409, "subscription_past_due", "pay this subscription's open invoice first");
 }
 
 #[tokio::test]
@@ -291,7 +291,7 @@ async fn an_account_with_a_subscription_cannot_be_erased() {
     erase(&club.shop.buyer.token).await.is_problem(
         409,
         "still_subscribed",
-        "a subscription of yours still runs; end it at once, or wait for its end, first",
+        "one of your subscriptions is still active; end it at once, or wait until it ends",
     );
     change(&world, &club, &id, "cancel", json!({})).await;
     assert_eq!(erase(&club.shop.buyer.token).await.status, 409, "it still runs");

@@ -44,7 +44,7 @@ async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
     assert!(club.is_open(&world).await, "within the grace");
     pass(&world, &mut club, 8).await;
     assert!(!club.is_open(&world).await, "after it");
-    club.subscribe(&world, "month").await.is_problem(409, "already_subscribed", "you have a subscription to this membership already");
+    club.subscribe(&world, "month").await.is_problem(409, "already_subscribed", "you already subscribe to this membership");
     pay_with(&world, &club, "pm_card_visa").await;
     // Stripe's next automatic retry.
     pass(&world, &mut club, 7).await;
@@ -227,7 +227,7 @@ async fn a_card_that_pays_a_membership_goes_only_when_that_is_said() {
             remove("").await.is_problem(
                 409,
                 "card_in_use",
-                "a membership is paid with this card; name another for it first, or take this one away with in_use=true",
+                "a membership is paid with this card; choose another for it first, or remove this one with in_use=true",
             );
             assert_eq!(remove("?in_use=perhaps").await.status, 422);
             // From now on another card pays.

@@ -43,7 +43,7 @@ async fn a_saved_card_subscribes_at_once_and_opens_the_sellers_courses() {
     let after = club.subscription(&world, id).await;
     assert_eq!((&after["status"], &after["paid_until"]), (&json!("active"), &subscription["paid_until"]));
     for interval in ["month", "year"] {
-        club.subscribe(&world, interval).await.is_problem(409, "already_subscribed", "you have a subscription to this membership already");
+        club.subscribe(&world, interval).await.is_problem(409, "already_subscribed", "you already subscribe to this membership");
     }
     let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
     assert_eq!((&totals["gross"], &totals["application_fee"], &totals["net"]), (&json!(1000), &json!(500), &json!(500)));
