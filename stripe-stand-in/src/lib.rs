@@ -21,3 +21,4 @@ pub use server::run::{StandIn, start};
 pub use words::ids::seed_ids;
 pub use words::limits::Limits;
 pub use words::options::{Options, WebhookEndpoint};
+pub use words::rates::knows_rate;

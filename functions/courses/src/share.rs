@@ -67,9 +67,9 @@ struct EarningView {
 
 impl EarningView {
     fn new(purchase: &Purchase, payee: &UserId) -> Self {
-        let sum = |kind: MovementKind, states: &[MovementState]| {
+        let sum = |kind: MovementKind, counts: fn(MovementState) -> bool| {
             let movements = purchase.movements().iter();
-            let theirs = movements.filter(|one| one.kind == kind && one.payee.as_ref() == Some(payee) && states.contains(&one.state));
+            let theirs = movements.filter(|one| one.kind == kind && one.payee.as_ref() == Some(payee) && counts(one.state));
             theirs.map(|one| one.amount).sum()
         };
         Self {
@@ -77,9 +77,9 @@ impl EarningView {
             status: purchase.status(),
             amount: purchase.amount(),
             currency: purchase.currency.code(),
-            transferred: sum(MovementKind::Transfer, &[MovementState::Done]),
-            taken_back: sum(MovementKind::Reversal, &[MovementState::Done]),
-            waiting: sum(MovementKind::Transfer, &[MovementState::Planned, MovementState::Pending]),
+            transferred: sum(MovementKind::Transfer, MovementState::is_done),
+            taken_back: sum(MovementKind::Reversal, MovementState::is_done),
+            waiting: sum(MovementKind::Transfer, |state| state.stands() && !state.is_done()),
             paid_at: purchase.paid_at().map(written),
         }
     }

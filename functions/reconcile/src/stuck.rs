@@ -103,7 +103,7 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
         settlement::change(app, purchase, cause, |purchase, now| purchase.observe(attempt.number, &heard.observation, cause, now)).await?;
     }
     for refund in purchase.movements().to_vec() {
-        let id = refund.stripe_id.as_deref().filter(|_| refund.kind == MovementKind::Refund && refund.state == MovementState::Pending);
+        let id = refund.stripe_id.as_deref().filter(|_| refund.kind == MovementKind::Refund && refund.state.is_accepted());
         if let Some(id) = id
             && let Some(current) = stripe.refund(id, refund.account.as_deref()).await.map_err(unknown)?
         {

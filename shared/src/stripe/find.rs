@@ -19,7 +19,7 @@ use super::objects::{CheckoutSession, List, PaymentIntent};
 use super::requests::CHARGE_FACTS;
 use crate::domain::charging::{Failure, KEY_LIFETIME};
 use crate::domain::ids::PurchaseId;
-use crate::domain::purchase::{Attempt, AttemptStatus, Means, Observation};
+use crate::domain::purchase::{Attempt, AttemptStatus, Means, Observation, Status};
 
 /// [`Failure::code`] if Stripe created nothing under the key and never will.
 pub const NEVER_MADE: &str = "never_made";
@@ -42,7 +42,7 @@ pub struct Heard {
 impl Heard {
     fn of_payment_intent(payment_intent: &PaymentIntent, means: Means) -> Self {
         let observation = payment_intent.observe(means);
-        let waits = observation.status == AttemptStatus::RequiresAction;
+        let waits = Status::from(observation.status).is_with_buyer();
         Self {
             client_secret: payment_intent.client_secret.clone().filter(|_| waits),
             next_action_url: payment_intent.next_action_url().filter(|_| waits),

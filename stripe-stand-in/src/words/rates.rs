@@ -42,3 +42,9 @@ const IN_DOLLARS: [(&str, f64); 34] = [
 pub(crate) fn in_dollars(currency: &str) -> f64 {
     IN_DOLLARS.iter().find(|(code, _)| *code == currency).map_or(1.0, |(_, worth)| *worth)
 }
+
+/// Whether the table has a currency, in lower case. Without a rate, an account in another currency proves nothing about minimums and fees.
+#[must_use]
+pub fn knows_rate(currency: &str) -> bool {
+    currency == "usd" || IN_DOLLARS.iter().any(|(code, _)| *code == currency)
+}

@@ -44,9 +44,12 @@ fn the_tables_have_every_state_and_name_what_exists() {
     let code: Vec<String> =
         ["shared/src/domain/purchase", "tests/src/payments"].into_iter().flat_map(sources).map(|(_, source)| source).collect();
     let exists = |name: &str| code.iter().any(|source| source.contains(&format!("fn {name}(")));
-    for (heading, path, name) in
-        [("Purchase", "status.rs", "Status"), ("Movement", "movement.rs", "MovementState"), ("Dispute", "dispute.rs", "DisputeStatus")]
-    {
+    for (heading, path, name) in [
+        ("Attempt", "status.rs", "AttemptStatus"),
+        ("Purchase", "status.rs", "Status"),
+        ("Movement", "movement.rs", "MovementState"),
+        ("Dispute", "dispute.rs", "DisputeStatus"),
+    ] {
         let rows = rows(&page, heading);
         let drawn: BTreeSet<String> = rows.iter().flat_map(|row| names(&row[0])).collect();
         assert_eq!(drawn, states(&format!("shared/src/domain/purchase/{path}"), name), "{heading}");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{CONNECT, PLATFORM, World};
 
 /// Every kind of event that a function handles, and some of every other sort.
-const KINDS: [&str; 47] = [
+const KINDS: [&str; 48] = [
     "account.application.authorized",
     "account.application.deauthorized",
     "account.external_account.created",
@@ -38,6 +38,7 @@ const KINDS: [&str; 47] = [
     "customer.updated",
     "invoice.created",
     "invoice.paid",
+    "invoice.payment_action_required",
     "invoice.payment_failed",
     "payment_intent.canceled",
     "payment_intent.payment_failed",
@@ -58,6 +59,12 @@ const KINDS: [&str; 47] = [
     "transfer.reversed",
     "v2.core.account.updated",
 ];
+
+#[test]
+fn every_event_that_is_handled_arrives_here() {
+    let left_out: Vec<&str> = webhook::events::EVENTS.iter().map(|handled| handled.name).filter(|name| !KINDS.contains(name)).collect();
+    assert_eq!(left_out, Vec::<&str>::new());
+}
 
 fn event(number: usize, kind: &str, account: Option<&str>, object: &Value) -> Value {
     json!({

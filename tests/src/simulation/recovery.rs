@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shared::domain::ids::{PurchaseId, SubscriptionId};
 use shared::domain::membership::Subscription;
-use shared::domain::purchase::{MovementState, Purchase};
+use shared::domain::purchase::Purchase;
 use time::Duration;
 
 use super::market::Market;
@@ -121,9 +121,6 @@ impl Market {
 }
 
 fn is_at_rest(purchase: &Purchase) -> bool {
-    let moves = purchase
-        .movements()
-        .iter()
-        .any(|movement| matches!(movement.state, MovementState::Waiting | MovementState::Planned | MovementState::Pending));
+    let moves = purchase.movements().iter().any(|movement| movement.state.stands() && !movement.state.is_done());
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }

@@ -57,6 +57,36 @@ impl MovementState {
         }
     }
 
+    /// Whether it waits for other movements.
+    #[must_use]
+    pub fn is_waiting(self) -> bool {
+        match self {
+            Self::Waiting => true,
+            Self::Planned | Self::Pending | Self::Done | Self::Failed => false,
+        }
+    }
+
+    /// Whether it may be sent to Stripe now.
+    #[must_use]
+    pub fn is_to_be_sent(self) -> bool {
+        self.is_planned() && !self.is_waiting()
+    }
+
+    /// Whether Stripe has accepted it but not completed it.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        self.is_under_way() && !self.is_done()
+    }
+
+    /// Whether the money has moved.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        match self {
+            Self::Done => true,
+            Self::Waiting | Self::Planned | Self::Pending | Self::Failed => false,
+        }
+    }
+
     /// Whether the money has moved, or will move without further action here.
     #[must_use]
     pub fn is_under_way(self) -> bool {
@@ -176,7 +206,7 @@ impl Movement {
     /// Whether Stripe refused the last try and it will be tried again.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.state == MovementState::Planned && self.failure.is_some()
+        self.state.is_to_be_sent() && self.failure.is_some()
     }
 
     /// The amount that moves at Stripe, in the currency of the balance it moves on.
@@ -188,7 +218,7 @@ impl Movement {
     /// Whether Stripe may have received it. Its outcome must then be found before anything is changed.
     #[must_use]
     pub fn may_be_at_stripe(&self) -> bool {
-        self.state == MovementState::Planned && self.failure.is_none()
+        self.state.is_to_be_sent() && self.failure.is_none()
     }
 
     /// Whether Stripe still replays its answer to the current idempotency key.

@@ -145,7 +145,7 @@ impl Purchase {
                 }
             }
             // Stripe is already known to have it, so the refusal of a repeated request means nothing.
-            Outcome::Refused { .. } if movement.state != MovementState::Planned => {}
+            Outcome::Refused { .. } if !movement.state.is_planned() => {}
             Outcome::Refused { code } => {
                 movement.failure = Some(code.clone());
                 movement.tries += 1;
@@ -165,7 +165,7 @@ impl Purchase {
         }
         if let Outcome::Made { fee_refunded: Some(fee), .. } = outcome {
             // Stripe's figure includes this refund. A lower figure was read before the latest refund.
-            let is_new = before == MovementState::Planned;
+            let is_new = before.is_planned();
             if *fee > self.fee_seen.fee || (is_new && *fee == self.fee_seen.fee) {
                 self.fee_seen = FeeSeen { fee: *fee, refunded: self.refunded_with_fee() };
                 changed = true;
@@ -174,7 +174,7 @@ impl Purchase {
         changed |= after != before;
         if after != before {
             if kind == MovementKind::Refund && stripe_id.is_some() {
-                if before == MovementState::Planned {
+                if before.is_planned() {
                     self.news.push(News::Refunded(number));
                 }
                 if !after.stands() {

@@ -156,7 +156,7 @@ impl Purchase {
     /// Has the platform pay a refund before its payees have returned their
     /// parts. Their debt is collected as before. Returns whether that was new.
     pub fn bear(&mut self, number: u32, staff: &UserId, cause: &str, at: OffsetDateTime) -> bool {
-        let waits = |one: &&mut Movement| one.number == number && one.state == MovementState::Waiting && one.borne_by.is_none();
+        let waits = |one: &&mut Movement| one.number == number && one.state.is_waiting() && one.borne_by.is_none();
         let Some(refund) = self.movements.iter_mut().find(waits) else { return false };
         refund.borne_by = Some(staff.clone());
         self.enter_status(cause, at, format!("refund {number} borne by the platform"));
@@ -168,7 +168,7 @@ impl Purchase {
     fn release_refunds(&mut self, cause: &str, at: OffsetDateTime) -> bool {
         let ready: Vec<u32> = self
             .refunds()
-            .filter(|refund| refund.state == MovementState::Waiting)
+            .filter(|refund| refund.state.is_waiting())
             .filter(|refund| refund.borne_by.is_some() || self.has_come_back(refund.number))
             .map(|refund| refund.number)
             .collect();
@@ -306,7 +306,7 @@ impl Purchase {
     /// The request for a planned movement; `None` if it waits for another movement or for facts.
     #[must_use]
     pub fn request(&self, number: u32) -> Option<MovementRequest> {
-        let movement = self.movement(number).filter(|movement| movement.state == MovementState::Planned)?;
+        let movement = self.movement(number).filter(|movement| movement.state.is_to_be_sent())?;
         let (path, kind) = match movement.kind {
             MovementKind::Refund => ("/refunds".to_owned(), "refund"),
             MovementKind::Transfer => ("/transfers".to_owned(), "transfer"),

@@ -247,12 +247,7 @@ impl Purchase {
     #[must_use]
     pub fn awaits_buyer(&self) -> bool {
         let has_page = self.attempts.last().is_some_and(|attempt| attempt.means == Means::Checkout && attempt.checkout_session.is_some());
-        let awaits = match self.status {
-            Status::Pending => has_page,
-            Status::RequiresAction => true,
-            Status::Paid | Status::Failed | Status::Canceled | Status::Refunded | Status::PartiallyRefunded | Status::Disputed => false,
-        };
-        awaits && self.processing_since.is_none()
+        (self.status.is_with_buyer() || (self.status.is_open() && has_page)) && self.processing_since.is_none()
     }
 
     /// The attempts, oldest first.
@@ -333,7 +328,7 @@ impl Purchase {
     /// The same of an earlier attempt.
     #[must_use]
     pub fn was_in_the_buyers_hands(&self, number: u32) -> bool {
-        self.history.iter().any(|step| step.attempt == number && step.status == Status::RequiresAction)
+        self.history.iter().any(|step| step.attempt == number && step.status.is_with_buyer())
     }
 
     /// The attempt that is known to have created this PaymentIntent or Checkout Session.

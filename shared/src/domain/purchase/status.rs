@@ -34,6 +34,15 @@ impl Status {
         }
     }
 
+    /// Whether the buyer's browser was given the means to pay.
+    #[must_use]
+    pub fn is_with_buyer(self) -> bool {
+        match self {
+            Self::RequiresAction => true,
+            Self::Pending | Self::Paid | Self::Failed | Self::Canceled | Self::Refunded | Self::PartiallyRefunded | Self::Disputed => false,
+        }
+    }
+
     /// The name in answers and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
