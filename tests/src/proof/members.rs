@@ -541,6 +541,12 @@ impl Scenario for Members {
         world.deliver().await;
         world.pass(Duration::minutes(20)).await;
         world.reconcile().await;
+        if self.kind == SellerUnlinksDirect {
+            // So that what is on the account can be read.
+            for play in plays {
+                world.link_by(&play.seller, "/users/authorize", Some(&play.account)).await;
+            }
+        }
     }
 
     async fn check(&self, play: &Play, case: &str) {
