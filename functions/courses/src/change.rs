@@ -27,7 +27,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     let course = by.theirs(&user, course)?;
     if by == By::Seller {
         fields.check_sellers()?;
-        fields.check_payees(app, &user, &course.id).await?;
+        fields.check_payees(app, request, &user, &course.id).await?;
     }
     let now = app.clock.now();
     let change = |course: &mut Course| match by {

@@ -49,7 +49,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     fields.apply(&mut course)?;
     fields.check_price(app, &seller, &course)?;
     fields.apply_staffs(&mut course, now)?;
-    fields.check_payees(app, &seller, &course.id).await?;
+    fields.check_payees(app, request, &seller, &course.id).await?;
 
     if fields.slug()?.is_some() {
         match app.store.add_course(&course).await? {

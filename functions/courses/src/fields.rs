@@ -10,6 +10,7 @@ use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{FeePercent, Price};
 use shared::domain::user::User;
 use shared::http::request::Object;
+use shared::http::{Request, identity};
 use time::OffsetDateTime;
 
 /// In characters.
@@ -178,12 +179,12 @@ impl Fields {
         Ok(())
     }
 
-    /// Checks that the seller's sales can be shared and that every payee is a seller,
-    /// and lets the payees find the offer. Two trips to DynamoDB if there are payees.
+    /// Checks that the seller's sales can be shared, that every payee is a seller and that the password was entered lately, and lets
+    /// the payees find the offer. Three trips to DynamoDB if there are other payees than the seller.
     ///
     /// # Errors
-    /// [`Error::SalesNotShareable`], [`Error::InvalidRequest`], or if DynamoDB fails.
-    pub(crate) async fn check_payees(&self, app: &App, seller: &User, course: &CourseId) -> Result<(), Error> {
+    /// [`Error::PasswordRequired`], [`Error::SalesNotShareable`], [`Error::InvalidRequest`], or if DynamoDB fails.
+    pub(crate) async fn check_payees(&self, app: &App, request: &Request, seller: &User, course: &CourseId) -> Result<(), Error> {
         let others = self.payees().into_iter().flatten().map(|share| share.seller).filter(|payee| *payee != seller.id);
         let others: Vec<UserId> = others.collect();
         if others.is_empty() {
@@ -192,6 +193,7 @@ impl Fields {
         if seller.charge_type(&app.config.terms) == ChargeType::Direct {
             return Err(Error::SalesNotShareable);
         }
+        identity::user_with_password(request, app).await?;
         let users = app.store.users_by_id(&others).await?;
         if let Some(id) = others.iter().find(|id| !users.iter().any(|user| user.id == **id && user.may_sell())) {
             return Err(Error::InvalidRequest(format!("payees: {id} is no seller")));

@@ -89,7 +89,8 @@ async fn withdraw_payments(oauth: &OAuthCallback, account: &str, cause: &str, un
         let mut after = None;
         loop {
             let (purchases, next) = app.store.unsettled(part, 100, after).await?;
-            let is_ours = |one: &Purchase| one.is_of_stack(&app.config.stack_id) && one.status().is_open();
+            let is_ours =
+                |one: &Purchase| one.is_of_stack(&app.config.stack_id) && (one.status().is_open() || one.can_be_confirmed_again());
             let is_theirs = |one: &Purchase| is_ours(one) && one.attempt().account.as_deref() == Some(account);
             for mut purchase in purchases.into_iter().filter(is_theirs) {
                 if Instant::now() >= until {

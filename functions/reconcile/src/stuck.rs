@@ -91,10 +91,11 @@ fn stand(purchase: &Purchase) -> (Status, Vec<MovementState>, Vec<DisputeStatus>
 async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
     let (app, stripe) = (&reconcile.app, &reconcile.stripe);
     let now = app.clock.now();
-    if purchase.status().is_open() {
+    if purchase.status().is_open() || purchase.can_be_confirmed_again() {
         let attempt = purchase.attempt().clone();
         // Nobody authenticates a day later. The attempt is withdrawn so that it cannot be paid unexpectedly; the buyer can start again.
-        let found = if now - attempt.started_at > PATIENCE {
+        // One that failed in a browser is withdrawn much earlier: whoever goes on begins another.
+        let found = if now - attempt.started_at > PATIENCE || purchase.can_be_confirmed_again() {
             stripe.withdraw_attempt(&purchase.id, &attempt, now).await
         } else {
             stripe.find_attempt(&purchase.id, &attempt, now).await

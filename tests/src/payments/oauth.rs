@@ -361,8 +361,10 @@ async fn a_stranger_who_is_lured_links_nothing() {
 }
 
 /// Everything that decides where a seller's money goes.
-async fn money_moves(world: &World, token: &str) -> Vec<Answer> {
+async fn money_moves(world: &World, token: &str, course: &str, payee: &str) -> Vec<Answer> {
+    let payees = json!({"payees": [{"seller": payee, "share": 100}]});
     vec![
+        world.patch(format!("/courses/{course}"), payees).bearer(token).await,
         world.get("/users/authorize").bearer(token).header("accept", "application/json").await,
         world.post("/users/authorize", json!({})).bearer(token).await,
         world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(token).await,
@@ -375,11 +377,16 @@ async fn money_moves(world: &World, token: &str) -> Vec<Answer> {
 async fn a_stolen_session_does_not_decide_where_the_money_goes() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
-    world.link(&seller).await;
+    let thief = world.seller("thief@example.com").await;
+    for one in [&seller, &thief] {
+        world.link(one).await;
+    }
+    let course = world.course(&seller, "Flask Microservices", 5000, "usd", 33).await;
+    let slug = course["slug"].as_str().expect("a slug").to_owned();
     let fresh = world.log_in(&seller).await;
     world.pass(Duration::minutes(15)).await;
     world.asked_stripe().await;
-    for answer in money_moves(&world, &seller.token).await {
+    for answer in money_moves(&world, &seller.token, &slug, &thief.id).await {
         answer.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");
     }
     let browser = world.get("/users/authorize?type=express").cookie(&seller.token).header("accept", "text/html").await;
@@ -393,17 +400,17 @@ async fn a_stolen_session_does_not_decide_where_the_money_goes() {
         "invalid_request",
         "missing field `current_password` at line 1 column 2",
     );
-    for answer in money_moves(&world, &seller.token).await {
+    for answer in money_moves(&world, &seller.token, &slug, &thief.id).await {
         assert_eq!(answer.status, 403, "{}", answer.body);
     }
     // The password counts for the session in which it was entered.
     enter(&fresh, PASSWORD).await.is_empty(204);
-    for answer in money_moves(&world, &seller.token).await {
+    for answer in money_moves(&world, &seller.token, &slug, &thief.id).await {
         assert_eq!(answer.status, 403, "{}", answer.body);
     }
-    let statuses: Vec<u16> = money_moves(&world, &fresh).await.iter().map(|answer| answer.status).collect();
+    let statuses: Vec<u16> = money_moves(&world, &fresh, &slug, &thief.id).await.iter().map(|answer| answer.status).collect();
     // A Standard account has neither a form of ours nor an Express Dashboard.
-    assert_eq!(statuses, [302, 200, 409, 409, 204]);
+    assert_eq!(statuses, [200, 302, 200, 409, 409, 204]);
 
     world.pass(Duration::minutes(15)).await;
     assert_eq!(world.post("/users/authorize", json!({})).bearer(&fresh).await.status, 403, "a quarter of an hour later");

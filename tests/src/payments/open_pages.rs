@@ -71,24 +71,76 @@ async fn change(world: &World, shop: &Shop, what: &str) {
 
 #[tokio::test]
 async fn a_page_is_closed_when_what_it_sells_is_sold_no_more() {
-    is_withdrawn_after_each_change(true).await;
+    is_withdrawn_after_each_change(Waits::OnThePage).await;
 }
 
 #[tokio::test]
 async fn an_authentication_is_canceled_when_what_it_pays_for_is_sold_no_more() {
-    is_withdrawn_after_each_change(false).await;
+    is_withdrawn_after_each_change(Waits::AtTheBank).await;
 }
 
-async fn is_withdrawn_after_each_change(hosted: bool) {
+#[tokio::test]
+async fn a_payment_that_failed_in_the_browser_is_canceled_when_what_it_pays_for_is_sold_no_more() {
+    is_withdrawn_after_each_change(Waits::ForAnotherCard).await;
+}
+
+#[tokio::test]
+async fn a_payment_that_failed_in_the_browser_cannot_be_confirmed_for_long() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let id = fails_in_the_browser(&world, &shop).await;
+    assert_eq!(purchase(&world, &shop.buyer).await["status"], "failed");
+    world.reconcile().await;
+    assert_eq!(world.stripe(&format!("/payment_intents/{id}"), None).await["status"], "requires_payment_method", "another card can pay it");
+    world.pass(Duration::minutes(10)).await;
+    // More declines do not prolong it.
+    let declined = [("payment_method", "pm_card_chargeDeclined".to_owned())];
+    let again = world.in_dashboard(&format!("/payment_intents/{id}/confirm"), None, &declined).await;
+    assert_eq!(again["error"]["code"], "card_declined", "{again}");
+    world.deliver().await;
+    world.pass(Duration::minutes(5)).await;
+    world.reconcile().await;
+    assert_eq!(world.stripe(&format!("/payment_intents/{id}"), None).await["status"], "canceled");
+    assert_eq!(purchase(&world, &shop.buyer).await["status"], "canceled");
+    world.deliver().await;
+    let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+    assert_eq!((bought.status, &bought.json()["purchase"]["status"]), (201, &json!("paid")), "{}", bought.body);
+}
+
+/// Where a payment waits for the buyer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    OnThePage,
+    AtTheBank,
+    ForAnotherCard,
+}
+
+fn payment_intent(answer: &Value) -> String {
+    let secret = answer["client_secret"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    secret.split_once("_secret_").expect("it names its PaymentIntent").0.to_owned()
+}
+
+/// The buyer fails to authenticate. Returns the PaymentIntent.
+async fn fails_in_the_browser(world: &World, shop: &Shop) -> String {
+    let id = payment_intent(&world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json());
+    world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "fail"})).await;
+    world.deliver().await;
+    id
+}
+
+async fn is_withdrawn_after_each_change(waits: Waits) {
     for what in CHANGES {
         let world = World::start().await;
         let shop = world.shop().await;
-        let payment_intent = if hosted {
-            open(&world, &shop.buyer, &shop.course_id).await;
-            None
-        } else {
-            let asked = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
-            asked["client_secret"].as_str().and_then(|secret| secret.split_once("_secret_")).map(|(id, _)| id.to_owned())
+        let payment_intent = match waits {
+            Waits::OnThePage => {
+                open(&world, &shop.buyer, &shop.course_id).await;
+                None
+            }
+            Waits::AtTheBank => {
+                Some(payment_intent(&world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json()))
+            }
+            Waits::ForAnotherCard => Some(fails_in_the_browser(&world, &shop).await),
         };
         let at_stripe = async || match &payment_intent {
             Some(id) => world.stripe(&format!("/payment_intents/{id}"), None).await["status"].clone(),
@@ -96,10 +148,15 @@ async fn is_withdrawn_after_each_change(hosted: bool) {
         };
         world.pass(Duration::minutes(1)).await;
         assert_eq!(world.close_pages().await.repaired, 0, "nothing has changed yet");
-        assert_eq!(at_stripe().await, if hosted { "open" } else { "requires_action" });
+        let expected = match waits {
+            Waits::OnThePage => "open",
+            Waits::AtTheBank => "requires_action",
+            Waits::ForAnotherCard => "requires_payment_method",
+        };
+        assert_eq!(at_stripe().await, expected);
         change(&world, &shop, what).await;
         assert_eq!(world.close_pages().await.repaired, 1, "{what}");
-        assert_eq!(at_stripe().await, if hosted { "expired" } else { "canceled" }, "{what}");
+        assert_eq!(at_stripe().await, if waits == Waits::OnThePage { "expired" } else { "canceled" }, "{what}");
         let is_gone = what.starts_with("buyer");
         let status = async || (!is_gone).then_some(purchase(&world, &shop.buyer).await["status"].clone());
         assert_eq!(status().await, (!is_gone).then_some(json!("canceled")), "{what}");

@@ -243,11 +243,12 @@ impl Purchase {
         self.processing_since.filter(|_| self.status.is_open())
     }
 
-    /// Whether the buyer can still pay, on the hosted page or by authenticating the payment.
+    /// Whether the buyer can still pay: on the hosted page, by authenticating the payment, or with another card after it failed in the browser.
     #[must_use]
     pub fn awaits_buyer(&self) -> bool {
         let has_page = self.attempts.last().is_some_and(|attempt| attempt.means == Means::Checkout && attempt.checkout_session.is_some());
-        (self.status.is_with_buyer() || (self.status.is_open() && has_page)) && self.processing_since.is_none()
+        let waits = self.status.is_with_buyer() || (self.status.is_open() && has_page);
+        (waits && self.processing_since.is_none()) || self.can_be_confirmed_again()
     }
 
     /// The attempts, oldest first.
@@ -325,7 +326,14 @@ impl Purchase {
         self.was_in_the_buyers_hands(self.attempt().number)
     }
 
-    /// The same of an earlier attempt.
+    /// Whether the newest attempt failed in a browser, which can confirm its PaymentIntent again with another card until it is canceled.
+    /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
+    #[must_use]
+    pub fn can_be_confirmed_again(&self) -> bool {
+        self.status == Status::Failed && self.is_in_the_buyers_hands()
+    }
+
+    /// Whether a browser was given the means to confirm an earlier attempt's PaymentIntent.
     #[must_use]
     pub fn was_in_the_buyers_hands(&self, number: u32) -> bool {
         self.history.iter().any(|step| step.attempt == number && step.status.is_with_buyer())
@@ -392,9 +400,11 @@ impl Purchase {
             let patience = if attempt.means == Means::Checkout && attempt.checkout_session.is_some() { 30 } else { 5 };
             attempt.started_at + Duration::minutes(patience)
         });
+        // From the start of the attempt, or each further decline would prolong it.
+        let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at + Duration::minutes(15));
         let planning = self.lacks_facts().then(|| self.updated_at + Duration::minutes(2));
         let disputes = self.disputes.iter().filter_map(Dispute::due_at);
-        let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(planning).min()?;
+        let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(failed).chain(planning).min()?;
         Some(self.rests_until.map_or(due, |rests_until| due.max(rests_until)))
     }
 
