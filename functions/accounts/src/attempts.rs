@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use shared::app::App;
+use shared::base::entropy::digest;
 use shared::base::password;
 use shared::domain::error::Error;
 use shared::domain::user::{Email, User};
 use shared::http::{Request, identity};
 use shared::store::throttle::{Try, window_ends_in};
+use shared::store::token::Token;
 use time::OffsetDateTime;
 
 /// How many attempts may fail for one account, whether or not it exists.
@@ -80,19 +82,20 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Checks the password of a signed-in user. It has a counter of its own, so that strangers' tries do not lock the owner out.
-    /// `hash` is the one in the credentials table; before it was moved there, it was in the user.
+    /// Checks the password of a signed-in user. Each session has a counter of its own, so that neither strangers' tries nor those with a
+    /// stolen session lock the owner out. `hash` is the one in the credentials table; before it was moved there, it was in the user.
     ///
     /// # Errors
     /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn of_session(
         app: &'a App,
         request: &Request,
+        token: &Token,
         user: &User,
         hash: Option<String>,
         current_password: String,
     ) -> Result<Self, Error> {
-        let attempt = Self::count(app, request, format!("user {}", user.id)).await?;
+        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal()))).await?;
         if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
             return Ok(attempt);
         }

@@ -20,7 +20,7 @@ pub(crate) async fn enter_password(app: &App, request: &Request) -> Result<Respo
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
     let user = user?;
     let body: Body = request::json(request)?;
-    let attempt = Attempt::of_session(app, request, &user, hash?, body.current_password).await?;
+    let attempt = Attempt::of_session(app, request, &presented.token, &user, hash?, body.current_password).await?;
     let (entered, counted) = tokio::join!(app.store.password_entered(&presented.token, attempt.now()), attempt.succeeded());
     counted?;
     match entered? {

@@ -30,7 +30,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     if body.current_password.is_empty() {
         return Err(Error::InvalidRequest("current_password is missing".to_owned()));
     }
-    Attempt::of_session(app, request, &user, hash?, body.current_password).await?.succeeded().await?;
+    Attempt::of_session(app, request, &presented.token, &user, hash?, body.current_password).await?.succeeded().await?;
     if user.is_staff {
         return Err(Error::InvalidRequest("another member of staff must take the staff's role from you first".to_owned()));
     }

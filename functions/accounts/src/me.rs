@@ -41,7 +41,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
-    let attempt = Attempt::of_session(app, request, &user, hash?, current).await?;
+    let attempt = Attempt::of_session(app, request, &session.token, &user, hash?, current).await?;
     let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());
     let email = match &email {
         None => None,

@@ -212,10 +212,11 @@ async fn both_can_change_at_once_in_four_trips() {
 }
 
 #[tokio::test]
-async fn the_current_password_is_asked_for_and_throttled_by_itself() {
+async fn the_current_password_is_asked_for_and_throttled_by_session() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
+    let elsewhere = world.log_in(&person).await;
     let change =
         |current: &str| world.patch("/users/me", json!({"password": "battery staple", "current_password": current})).bearer(&person.token);
     for _ in 0..10 {
@@ -232,6 +233,8 @@ async fn the_current_password_is_asked_for_and_throttled_by_itself() {
     assert_eq!(erased.status, 429, "{}", erased.body);
     assert_eq!(world.put("/sessions/current", json!({"current_password": PASSWORD})).bearer(&person.token).await.status, 429);
     assert_eq!(status_of(&world, &person.token).await, 200);
+    // Nor does a stolen session lock the owner out of another one.
+    world.put("/sessions/current", json!({"current_password": PASSWORD})).bearer(&elsewhere).await.is_empty(204);
     world.app.clock.advance(time::Duration::minutes(15));
     assert_eq!(change(PASSWORD).await.status, 200);
 }
