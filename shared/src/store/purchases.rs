@@ -269,9 +269,11 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::request("Query", &error))?;
-        let keys = answer.items.unwrap_or_default();
-        let found = self.get_all(keys.iter().filter_map(Key::of)).await?;
-        Ok((found.into_values().map(from_item).collect::<Result<_, _>>()?, answer.last_evaluated_key))
+        let keys: Vec<Key> = answer.items.unwrap_or_default().iter().filter_map(Key::of).collect();
+        let mut found = self.get_all(keys.iter().cloned()).await?;
+        // In the index's order: longest due first.
+        let purchases = keys.iter().filter_map(|key| found.remove(key)).map(from_item);
+        Ok((purchases.collect::<Result<_, _>>()?, answer.last_evaluated_key))
     }
 
     /// Up to `limit` (at most 33) purchases of a part that wait for their buyers, and what they sell: as [`unsettled`](Self::unsettled),
