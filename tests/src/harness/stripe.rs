@@ -334,6 +334,7 @@ impl World {
     /// Has a course's seller offer shares, and all payees accept them. Returns the answer to the offer, even if it was refused.
     pub(crate) async fn share(&self, course: &str, seller: &Person, payees: &[(&Person, u8)]) -> Answer {
         let shares: Vec<Value> = payees.iter().map(|(payee, share)| json!({"seller": payee.id, "share": share})).collect();
+        self.enter_password(seller).await;
         let offered = self.patch(format!("/courses/{course}"), json!({"payees": shares})).bearer(&seller.token).await;
         if offered.status == 200 {
             for (payee, share) in payees.iter().filter(|(payee, _)| payee.id != seller.id) {
