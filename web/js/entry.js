@@ -34,7 +34,7 @@ async function greet() {
   const user = await session().catch(() => null);
   if (!user) return;
   if (again) {
-    byId('email').value = user.email;
+    byId('email').value ||= user.email;
     byId('password').focus();
     return;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { PASSWORD, linkIn, logIn, mailTo, newEmail, signUp } from './people.js';
 
 test('somebody signs up, logs out and logs in again', async () => {
@@ -56,8 +56,8 @@ test('a wrong password is said to be so, and what was typed stays', async () => 
   await page.getByLabel('Password').fill('not the password');
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
   await page.getByRole('alert').getByText('The email or password is incorrect.').waitFor();
-  assert.notEqual(await page.getByLabel('Email').inputValue(), '');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
+  await expect(page.getByLabel('Email')).not.toHaveValue('');
+  await expect(page.locator(':focus')).toHaveId('password');
   assertQuiet(page, { except: [401] });
   await page.context().close();
 });

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 
-import { chromium } from 'playwright-core';
+import { chromium } from 'playwright';
+import { expect as expectWithin } from 'playwright/test';
 
 /** The storefront's URL. */
 export const STOREFRONT = (process.env.STOREFRONT_URL ?? 'http://localhost:3000').replace(/\/$/, '');
@@ -21,6 +22,9 @@ const FLAGS = [
 ];
 /** The first response of a debug build may have to wait until the function has started. */
 const PATIENCE_MS = 30_000;
+
+/** Assertions that wait until they hold. What a page shows after an answer is never asserted without waiting. */
+export const expect = expectWithin.configure({ timeout: PATIENCE_MS });
 
 let browser;
 after(async () => (await browser)?.close());

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage, newTab } from './browser.js';
 import {
   DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
 } from './people.js';
@@ -28,7 +28,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
   await purchaseIs(page, 'paid');
   await page.getByRole('link', { name: 'Start the course' }).click();
   await page.getByText('You have access to this course.').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
+  await expect(page.getByRole('button', { name: 'Buy this course' })).toHaveCount(0);
   assert.equal(await purchasesOf(page, TITLE), 1);
   await page.getByText('Paid', { exact: true }).waitFor();
   assertQuiet(page);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, confirmAddress, courseAddress, fixtureSellerIsConnected, purchaseIs, purchasesOf, signUp } from './people.js';
 
 const KEY = 'pk_test_51ThisIsAKeyOfTheRealStripe';
@@ -62,7 +62,7 @@ test('with the stand-in nothing of Stripe’s is loaded and no card is asked for
   await page.goto(courseAddress(FIXTURE.slug));
   await settled;
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await page.getByRole('link', { name: 'Pay by card here' }).count(), 0);
+  await expect(page.getByRole('link', { name: 'Pay by card here' })).toHaveCount(0);
   await page.goto(`/pay.html?slug=${FIXTURE.slug}`);
   await page.getByText('You can’t pay by card on this page.').waitFor();
   assert.equal(elsewhere, 0);

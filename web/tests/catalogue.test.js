@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, courseAddress, logIn } from './people.js';
 
 const PHONE = { width: 390, height: 844 };
@@ -58,7 +58,7 @@ test('a reload keeps the place as well, and a new search begins at the top', asy
   await page.getByLabel('Search courses').fill('course');
   await page.getByRole('button', { name: 'Search' }).click();
   await page.getByText('Course 13', { exact: true }).waitFor({ state: 'detached' });
-  assert.equal(await page.locator('#catalogue li').count(), 12);
+  await expect(page.locator('#catalogue li')).toHaveCount(12);
   await page.context().close();
 });
 
@@ -115,7 +115,7 @@ test('the welcome is for who is new here: not above what was searched for, nor f
   await logIn(page, 'test@buyer.com');
   await page.goto('/');
   await page.getByText('Welcome back,').waitFor();
-  assert.equal(await hero.isVisible(), false);
+  await expect(hero).toBeHidden();
   assertQuiet(page);
   await page.context().close();
 });
@@ -131,7 +131,7 @@ test('on a phone the title and the text come first, and the way to buy stays in 
   const bar = page.locator('#buy-bar');
   const { y, height } = await bar.boundingBox();
   assert.equal(Math.round(y + height), PHONE.height);
-  assert.match(await bar.innerText(), /\$1\.00/);
+  await expect(bar).toHaveText(/\$1\.00/, { useInnerText: true });
   await page.locator('#offer').scrollIntoViewIfNeeded();
   await bar.waitFor({ state: 'hidden' });
   await page.context().close();
@@ -139,7 +139,7 @@ test('on a phone the title and the text come first, and the way to buy stays in 
   const desktop = await newPage();
   await desktop.goto(courseAddress(FIXTURE.slug));
   await desktop.locator('#offer').waitFor();
-  assert.equal(await desktop.locator('#buy-bar').isVisible(), false);
+  await expect(desktop.locator('#buy-bar')).toBeHidden();
   assert.ok((await desktop.locator('.course-cover').boundingBox()).height < 110);
   await desktop.context().close();
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
@@ -33,8 +33,8 @@ test('after a partial refund the line adds up, the balance is fresh, and the key
   await fresh;
   // 59.00 less 24.50 (what the platform keeps of its 29.50), less 10.00 that was refunded.
   assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3, 7), ['$59.00', '$24.50', '$10.00', '$24.50']);
-  assert.match(await page.locator('#totals dl').innerText(), /Your share\s+\$24\.50[^]*Platform fee\s+\$24\.50/);
-  assert.equal(await focused(page), `Refund: ${title}`);
+  await expect(page.locator('#totals dl')).toHaveText(/Your share\s+\$24\.50[^]*Platform fee\s+\$24\.50/, { useInnerText: true });
+  await expect.poll(() => focused(page)).toBe(`Refund: ${title}`);
   await page.getByRole('link', { name: 'Payouts', exact: true }).click();
   await page.locator('#money').getByText('$24.50').waitFor();
 
@@ -43,7 +43,7 @@ test('after a partial refund the line adds up, the balance is fresh, and the key
   await row.getByRole('button', { name: 'Refund' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Refund' }).click();
   await row.getByText('Refunded', { exact: true }).last().waitFor();
-  assert.equal(await focused(page), 'sales-outcome');
+  await expect.poll(() => focused(page)).toBe('sales-outcome');
   assertQuiet(page);
   await page.context().close();
 });
@@ -52,32 +52,32 @@ test('publishing and saving leave the keyboard where it was, deleting leads to t
   const { page } = await newSeller();
   const title = `Keyboard ${Date.now()}`;
   await makeCourse(page, { title });
-  assert.equal(await focused(page), 'new-course');
+  await expect.poll(() => focused(page)).toBe('new-course');
   const row = page.getByRole('row').filter({ hasText: title });
   const more = row.locator('summary');
   await more.press('Enter');
   await page.keyboard.press('Escape');
   await row.getByRole('button', { name: 'Unpublish' }).waitFor({ state: 'hidden' });
-  assert.equal(await focused(page), `More: ${title}`);
+  await expect.poll(() => focused(page)).toBe(`More: ${title}`);
   await page.keyboard.press('Enter');
   await row.getByRole('button', { name: 'Unpublish' }).press('Enter');
   await row.getByText('Not published').waitFor();
-  assert.equal(await focused(page), `More: ${title}`);
+  await expect.poll(() => focused(page)).toBe(`More: ${title}`);
   await page.keyboard.press('Enter');
   await row.getByRole('button', { name: 'Publish' }).press('Enter');
   await row.getByText('Published', { exact: true }).waitFor();
-  assert.equal(await focused(page), `More: ${title}`);
+  await expect.poll(() => focused(page)).toBe(`More: ${title}`);
   await row.getByRole('button', { name: 'Edit' }).press('Enter');
   await page.getByRole('dialog').getByLabel('Price').fill('25');
   await page.keyboard.press('Enter');
   await row.getByText('$25.00').waitFor();
-  assert.equal(await focused(page), `Edit: ${title}`);
+  await expect.poll(() => focused(page)).toBe(`Edit: ${title}`);
   await more.press('Enter');
   await row.getByRole('button', { name: 'Delete' }).press('Enter');
   await page.getByRole('dialog').getByRole('button', { name: 'Delete course' }).press('Enter');
   await page.getByText('was deleted.').waitFor();
   await page.getByText('You don’t have any courses yet.').waitFor();
-  assert.equal(await focused(page), 'course-outcome');
+  await expect.poll(() => focused(page)).toBe('course-outcome');
   assertQuiet(page);
   await page.context().close();
 });
@@ -93,8 +93,8 @@ test('the desk is in parts, each with an address of its own, and asks for what i
     await nav.getByRole('link', { name, exact: true }).click();
     await page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
     assert.equal(new URL(page.url()).hash, `#${id}`);
-    assert.equal(await page.locator('.part:visible').count(), 1);
-    assert.equal(await nav.locator('[aria-current]').innerText(), name);
+    await expect(page.locator('.part:visible')).toHaveCount(1);
+    await expect(nav.locator('[aria-current]')).toHaveText(name, { useInnerText: true });
   }
   assertQuiet(page);
   await page.context().close();

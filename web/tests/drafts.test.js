@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { logIn, makeCourse, newSeller, visit } from './people.js';
 
 /** A new seller's desk, with a course. */
@@ -30,13 +30,13 @@ test('what was typed before Esc or a reload is there again, and can be discarded
   await page.getByRole('heading', { name: 'Unsaved drafts' }).waitFor();
   await open();
   await editor.getByText('This is your unsaved draft.').waitFor();
-  assert.equal(await text.inputValue(), 'Half a lesson');
+  await expect(text).toHaveValue('Half a lesson');
   await text.fill('Half a lesson, and more');
   await visit(page, '/seller.html');
   await page.getByRole('button', { name: `Continue: ${title}` }).click();
-  assert.equal(await text.inputValue(), 'Half a lesson, and more');
+  await expect(text).toHaveValue('Half a lesson, and more');
   await editor.getByRole('button', { name: 'Discard draft' }).click();
-  assert.equal(await text.inputValue(), '');
+  await expect(text).toHaveValue('');
   await page.keyboard.press('Escape');
   await page.getByRole('heading', { name: 'Unsaved drafts' }).waitFor({ state: 'detached' });
   assertQuiet(page);
@@ -53,13 +53,13 @@ test('a session that ended meanwhile loses nothing: after the log-in the draft i
   await logIn(page, email, { at: null });
   await page.waitForURL('**/seller.html#courses');
   await page.getByRole('button', { name: `Continue: ${title}` }).click();
-  assert.equal(await text.inputValue(), 'A whole evening’s work');
+  await expect(text).toHaveValue('A whole evening’s work');
   await editor.getByRole('button', { name: 'Save content' }).click();
   await page.getByText('Your buyers see it from now on.').waitFor();
   assert.equal(await stored(), 'A whole evening’s work');
-  assert.equal(await page.getByRole('heading', { name: 'Unsaved drafts' }).count(), 0);
+  await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
   await open();
-  assert.equal(await editor.getByText('This is your unsaved draft.').count(), 0);
+  await expect(editor.getByText('This is your unsaved draft.')).toHaveCount(0);
   assertQuiet(page, { except: [401] });
   await page.context().close();
 });
@@ -86,8 +86,8 @@ test('a new course that was not saved is there again after a reload', async () =
   await page.keyboard.press('Escape');
   await visit(page, '/seller.html');
   await page.getByRole('button', { name: 'Continue: Not yet' }).click();
-  assert.equal(await editor.getByLabel('Title').inputValue(), 'Not yet');
-  assert.equal(await editor.getByLabel('Price').inputValue(), '12');
+  await expect(editor.getByLabel('Title')).toHaveValue('Not yet');
+  await expect(editor.getByLabel('Price')).toHaveValue('12');
   // A price that could never be charged is refused here with a message.
   await editor.getByLabel('Price').fill('0.10');
   await editor.getByText('The lowest price is $0.50.').waitFor();
@@ -103,17 +103,17 @@ test('changes of a course that were not saved are there again, can be discarded,
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: `Continue: ${title}: details` }).click();
   await editor.getByText('This is your unsaved draft.').waitFor();
-  assert.equal(await editor.getByLabel('Description').inputValue(), 'A better description');
+  await expect(editor.getByLabel('Description')).toHaveValue('A better description');
   await editor.getByRole('button', { name: 'Discard draft' }).click();
-  assert.equal(await editor.getByLabel('Description').inputValue(), 'What it is about.');
+  await expect(editor.getByLabel('Description')).toHaveValue('What it is about.');
   await editor.getByLabel('Description').fill('The best description');
   await editor.getByRole('button', { name: 'Save course' }).click();
   await page.getByText(`“${title}” is saved.`).waitFor();
   await edit.click();
-  assert.equal(await editor.getByText('This is your unsaved draft.').count(), 0);
-  assert.equal(await editor.getByLabel('Description').inputValue(), 'The best description');
+  await expect(editor.getByText('This is your unsaved draft.')).toHaveCount(0);
+  await expect(editor.getByLabel('Description')).toHaveValue('The best description');
   await page.keyboard.press('Escape');
-  assert.equal(await page.getByRole('heading', { name: 'Unsaved drafts' }).count(), 0);
+  await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();
 });

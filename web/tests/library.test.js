@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 test('a course that was renamed and then deleted is read on by its buyer, from the library and from the receipt', async () => {
@@ -60,10 +60,10 @@ test('the library shows each course once, leads on with what waits for payment, 
   await visit(page, '/account.html');
   const course = page.locator('#library-list').getByRole('link');
   await course.waitFor();
-  assert.equal(await course.count(), 1);
-  assert.equal(await course.getAttribute('href'), '/course.html?id=crs_1');
+  await expect(course).toHaveCount(1);
+  await expect(course).toHaveAttribute('href', '/course.html?id=crs_1');
   assert.equal(await course.evaluate((link) => getComputedStyle(link).direction), 'rtl');
-  assert.equal(await page.locator('#started').getByRole('link', { name: 'Begun' }).getAttribute('href'), '/purchase.html?id=pur_3');
+  await expect(page.locator('#started').getByRole('link', { name: 'Begun' })).toHaveAttribute('href', '/purchase.html?id=pur_3');
   assertQuiet(page);
   await page.context().close();
 });
@@ -73,10 +73,10 @@ test('the parts of the account are addresses: reloaded, gone back to, and reache
   await signUp(page);
   await page.goto('/account.html#memberships');
   await page.getByText('You don’t have any memberships.').waitFor();
-  assert.equal(await page.locator('#library').isVisible(), false);
+  await expect(page.locator('#library')).toBeHidden();
   await page.getByRole('navigation', { name: 'Your account' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('heading', { name: 'Change email' }).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'settings');
+  await expect(page.locator(':focus')).toHaveId('settings');
   await page.reload();
   await page.getByRole('heading', { name: 'Change email' }).waitFor();
   await page.goBack();
@@ -94,8 +94,8 @@ test('paper gets the receipt and nothing to press', async () => {
   await purchaseIs(page, 'paid');
   assert.ok((await page.locator('.button:visible').count()) > 0);
   await page.emulateMedia({ media: 'print' });
-  assert.equal(await page.locator('.button:visible, button:visible').count(), 0);
-  assert.equal(await page.locator('main').getByText('A course', { exact: true }).isVisible(), true);
+  await expect(page.locator('.button:visible, button:visible')).toHaveCount(0);
+  await expect(page.locator('main').getByText('A course', { exact: true })).toBeVisible();
   await page.context().close();
 });
 

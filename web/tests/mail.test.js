@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, PASSWORD, fixtureSellerIsConnected, linkIn, mailTo, mailsTo, newEmail, pay, purchaseIs, signUp, toCheckout } from './people.js';
 
 before(fixtureSellerIsConnected);
@@ -64,7 +64,7 @@ test('an address is confirmed by its mail, also in another browser', async () =>
   await elsewhere.getByText('Your address is confirmed.').waitFor();
   await page.reload();
   await page.locator('#who').getByText(email).waitFor();
-  assert.equal(await page.getByText('Please confirm your email address').count(), 0);
+  await expect(page.getByText('Please confirm your email address')).toHaveCount(0);
   assertQuiet(page);
   assertQuiet(elsewhere);
   await page.context().close();
@@ -76,7 +76,7 @@ test('pages that a mail leads to say so where there is no mail', async () => {
   for (const address of ['/reset.html', '/confirm.html']) {
     await page.goto(address);
     await page.getByText('Open this page from our email.').waitFor();
-    assert.equal(await page.locator('main').getByRole('button').count(), 0);
+    await expect(page.locator('main').getByRole('button')).toHaveCount(0);
   }
   assertQuiet(page);
   await page.context().close();

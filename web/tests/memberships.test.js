@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { cardField, club, courseAddress, pay, signUp, visit } from './people.js';
 
 const row = (page) => page.getByRole('table', { name: 'Memberships' }).getByRole('row').filter({ hasText: 'All courses' });
@@ -12,7 +12,7 @@ test('a membership is offered, changed and ended at the desk', async () => {
   const { page } = await club();
   await visit(page, '/seller.html#membership');
   await page.getByRole('button', { name: 'Stop offering' }).waitFor();
-  assert.equal(await page.getByLabel('Monthly price').inputValue(), '10.00');
+  await expect(page.getByLabel('Monthly price')).toHaveValue('10.00');
   await page.getByLabel('Monthly price').fill('');
   await page.getByLabel('Yearly price').fill('');
   await page.getByRole('button', { name: 'Save membership' }).click();
@@ -44,12 +44,12 @@ test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancel
   await page.getByText('You’re a member.').waitFor();
   assert.equal(new URL(page.url()).search, '');
   await page.locator('#opened').getByRole('link', { name: 'Members read this' }).waitFor();
-  assert.equal(await page.getByText('Courses that you buy appear here.').isVisible(), false);
-  assert.equal(await page.getByText('Waiting for payment').isVisible(), false);
+  await expect(page.getByText('Courses that you buy appear here.')).toBeHidden();
+  await expect(page.getByText('Waiting for payment')).toBeHidden();
   await page.locator('#joined').getByRole('link', { name: 'Continue to' }).click();
   await page.waitForURL('**/course.html?id=*');
   await page.getByText('You have access to this course.').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Join' }).count(), 0);
+  await expect(page.getByRole('button', { name: 'Join' })).toHaveCount(0);
 
   await page.goto('/account.html#billing');
   await page.getByRole('button', { name: 'Switch to yearly: All courses' }).click();
@@ -91,7 +91,7 @@ test('a saved card subscribes in one step', async () => {
   await page.getByText('You have access to this course.').waitFor();
   await page.goto('/account.html#memberships');
   await row(page).getByText('$100.00 a year', { exact: true }).waitFor();
-  assert.equal(await row(page).count(), 1);
+  await expect(row(page)).toHaveCount(1);
 
   // The seller sees it, and refunds part of it.
   await visit(desk, '/seller.html#membership');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage, newTab } from './browser.js';
+import { assertQuiet, expect, newPage, newTab } from './browser.js';
 import { makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const PLACE = '/seller.html';
@@ -27,13 +27,13 @@ test('a new account is left half-way, says what is missing, is finished, and is 
   const lines = await wanted.getByRole('listitem').allInnerTexts();
   assert.equal(new Set(lines).size, lines.length, 'each thing is named once');
   assert.equal(lines.some((line) => /[._]/.test(line)), false, 'none by Stripe’s own name for it');
-  assert.equal(await page.getByRole('button', { name: 'Open your Stripe dashboard' }).count(), 0);
+  await expect(page.getByRole('button', { name: 'Open your Stripe dashboard' })).toHaveCount(0);
 
   await page.getByRole('button', { name: 'Finish at Stripe' }).click();
   await decide(page, 'submit');
   await isBack(page);
   await page.getByText('Your Stripe account is set up.').waitFor();
-  assert.equal(await wanted.count(), 0);
+  await expect(wanted).toHaveCount(0);
   await visit(page, '/seller.html#payouts');
   await page.getByText('No payouts yet.').waitFor();
 
@@ -88,7 +88,7 @@ test('an account without a dashboard is set up here, its details change here, an
   await decide(page, 'submit');
   await isBack(page);
   await page.getByText('Your Stripe account is set up.').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Open your Stripe dashboard' }).count(), 0);
+  await expect(page.getByRole('button', { name: 'Open your Stripe dashboard' })).toHaveCount(0);
   await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('button', { name: 'Change details at Stripe' }).click();
   await decide(page, 'submit');
@@ -108,7 +108,7 @@ test('an account without a dashboard is set up here, its details change here, an
   const line = async () => (await rows.nth(1).getByRole('cell').allInnerTexts()).slice(1);
   await visit(page, '/seller.html#payouts');
   await rows.nth(1).waitFor();
-  assert.deepEqual(await line(), ['Scheduled', '$15.00']);
+  await expect.poll(line).toEqual(['Scheduled', '$15.00']);
   await page.request.post(`${stripe}/_admin/payouts/${payout}/arrive`);
   await page.reload();
   await rows.getByText('Paid out').waitFor();

@@ -1,9 +1,8 @@
 /** An API outage: each part of each page reports it, and its retry works once the API is back. */
 
-import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const OUTAGE = { status: 503, contentType: 'application/problem+json', json: { code: 'unavailable', status: 503, detail: 'out', request_id: 'the-request' } };
@@ -20,8 +19,8 @@ async function survives(page, address, sentences) {
     await trouble.getByText('The server has a problem right now.').or(trouble.getByText('Your payment isn’t affected')).waitFor();
     await trouble.getByText('the-request').waitFor();
   }
-  assert.equal(await notices(page).count(), sentences.length);
-  assert.equal(await page.locator('[aria-busy=true]:visible').count(), 0, 'nothing seems to load still');
+  await expect(notices(page)).toHaveCount(sentences.length);
+  await expect(page.locator('[aria-busy=true]:visible'), 'nothing seems to load still').toHaveCount(0);
   await page.unroute('**/api/**', down);
   for (const sentence of sentences) {
     const trouble = notices(page).filter({ hasText: sentence });
@@ -29,7 +28,7 @@ async function survives(page, address, sentences) {
     await trouble.waitFor({ state: 'detached' });
   }
   await page.waitForFunction(() => !document.querySelector('main [aria-busy=true]:not([hidden] *)'));
-  assert.equal(await notices(page).count(), 0);
+  await expect(notices(page)).toHaveCount(0);
   assertQuiet(page, { except: [503] });
 }
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { isNotOnSale } from '../js/checkout.js';
 import { sentence } from '../js/problems.js';
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { connect, courseAddress, makeCourse, newSeller, signUp } from './people.js';
 
 const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
@@ -52,8 +52,8 @@ test('a course that nobody can buy says so in plain words, and its button goes',
   await buyer.getByRole('button', { name: 'Buy this course' }).click();
   await buyer.getByText('This course isn’t on sale right now.').waitFor();
   await buyer.getByText('Not on sale right now', { exact: true }).waitFor();
-  assert.equal(await buyer.getByRole('button', { name: 'Buy this course' }).count(), 0);
-  assert.equal(await buyer.locator('#buy-bar').count(), 0);
+  await expect(buyer.getByRole('button', { name: 'Buy this course' })).toHaveCount(0);
+  await expect(buyer.locator('#buy-bar')).toHaveCount(0);
   assert.doesNotMatch(await buyer.locator('main').innerText(), /capability|transfers|Stripe account/);
   assertQuiet(buyer, { except: [409] });
   for (const page of [seller, buyer]) await page.context().close();
@@ -66,8 +66,8 @@ test('where the API says that a course is not for sale, nobody is shown a way to
   await page.route('**/api/sellers/usr_1/membership', (route) => route.fulfill({ json: { offered: false } }));
   await page.goto(courseAddress('off'));
   await page.getByText('Not on sale right now', { exact: true }).waitFor();
-  assert.equal(await page.getByText(/Log in to buy|Buy this course/).count(), 0);
-  assert.equal(await page.locator('#buy-bar').count(), 0);
+  await expect(page.getByText(/Log in to buy|Buy this course/)).toHaveCount(0);
+  await expect(page.locator('#buy-bar')).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage, newTab } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage, newTab } from './browser.js';
 import {
   FIXTURE, GOOD_CARD, STAFF, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, visit,
 } from './people.js';
@@ -56,7 +56,7 @@ test('a card is saved on Stripe’s page, and pays with one request without anot
   await cardRow(page, 'Visa ending in 4242').getByText(/^12\/20\d\d$/).waitFor();
   const count = countCharges(page);
   await page.goto(courseAddress(FIXTURE.slug));
-  assert.match(await page.getByLabel('Card', { exact: true }).locator('option').innerText(), /^Visa 4242, 12\/\d\d$/);
+  await expect(page.getByLabel('Card', { exact: true }).locator('option')).toHaveText(/^Visa 4242, 12\/\d\d$/, { useInnerText: true });
   await payNow(page).dblclick();
   await purchaseIs(page, 'paid');
   assert.equal(count.charges, 1);
@@ -77,7 +77,7 @@ test('the default is chosen, stands first when paying, and a card is removed for
   await page.getByRole('button', { name: 'Make default: Visa ending in 4242' }).click();
   await page.getByText('Visa ending in 4242 is your default card.').waitFor();
   await visa.getByText('Default', { exact: true }).waitFor();
-  assert.equal(await visa.getByRole('button', { name: /^Make default/ }).count(), 0);
+  await expect(visa.getByRole('button', { name: /^Make default/ })).toHaveCount(0);
   await page.goto(courseAddress(FIXTURE.slug));
   const options = page.getByLabel('Card', { exact: true }).locator('option');
   await options.first().waitFor({ state: 'attached' });
@@ -91,11 +91,11 @@ test('the default is chosen, stands first when paying, and a card is removed for
   await page.getByRole('dialog').getByRole('button', { name: 'Remove card' }).click();
   await page.getByText('The Visa ending in 4242 was removed.').waitFor();
   await page.locator('#card-list:not([aria-busy])').waitFor();
-  assert.equal(await visa.count(), 0);
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'card-outcome');
+  await expect(visa).toHaveCount(0);
+  await expect(page.locator(':focus')).toHaveId('card-outcome');
   await page.reload();
   await cardRow(page, 'Mastercard ending in 4444').waitFor();
-  assert.equal(await visa.count(), 0);
+  await expect(visa).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();
 });
@@ -154,7 +154,7 @@ test('the address proves nothing, and who leaves Stripe’s page has saved nothi
   await page.goto('/account.html?card=saved');
   await page.getByText('Welcome back from Stripe.').waitFor();
   await page.getByText('No saved cards yet.').waitFor();
-  assert.equal(await page.getByText(/ is saved\./).count(), 0);
+  await expect(page.getByText(/ is saved\./)).toHaveCount(0);
   await page.getByRole('button', { name: 'Add a card' }).click();
   await cardField(page).waitFor();
   await page.goBack();
@@ -174,7 +174,7 @@ test('Checkout keeps a card where the buyer says so, and not otherwise', async (
     await signUp(page);
     await page.goto(courseAddress(FIXTURE.slug));
     const box = page.getByLabel('Save my card for later');
-    assert.equal(await box.isChecked(), false);
+    await expect(box).not.toBeChecked();
     if (keep) await box.check();
     await page.getByRole('button', { name: 'Buy this course' }).click();
     await pay(page, MASTERCARD);
@@ -224,7 +224,7 @@ test('with direct charges on the platform no box promises to keep a card', async
   });
   await page.goto(courseAddress(FIXTURE.slug));
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await page.getByLabel('Save my card for later').count(), 0);
+  await expect(page.getByLabel('Save my card for later')).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();
 });
@@ -267,7 +267,7 @@ test('an outage of the cards is said on the account page, where it can be tried 
   await page.goto(courseAddress(FIXTURE.slug));
   await given;
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await payNow(page).count(), 0);
+  await expect(payNow(page)).toHaveCount(0);
   await visit(page, '/account.html#billing');
   await alert.waitFor();
   await page.unroute('**/api/users/me/payment-methods*');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { PASSWORD, connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
@@ -10,7 +10,7 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   await page.getByRole('link', { name: 'Connect Stripe account' }).waitFor();
   await connect(page);
   await page.getByText('Your Stripe account is connected.').waitFor();
-  assert.equal(await page.getByRole('link', { name: 'Connect Stripe account' }).count(), 0);
+  await expect(page.getByRole('link', { name: 'Connect Stripe account' })).toHaveCount(0);
   const title = `From sign-up to sale ${Date.now()}`;
   const slug = await makeCourse(page, { title, price: '19.99' });
   await page.getByRole('link', { name: 'Sales', exact: true }).click();
@@ -31,7 +31,7 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   await row.waitFor();
   // Half of 1999, rounded down, is the platform's; the rest is the seller's.
   assert.deepEqual((await row.getByRole('cell').allInnerTexts()).slice(3, 7), ['$19.99', '$9.99', '–', '$10.00']);
-  assert.match(await page.locator('#totals dl').innerText(), /Your share\s+\$10\.00[^]*\$19\.99 in 1 sale/);
+  await expect(page.locator('#totals dl')).toHaveText(/Your share\s+\$10\.00[^]*\$19\.99 in 1 sale/, { useInnerText: true });
   await page.getByRole('img', { name: /^Your share in USD: .*\$10\.00/ }).waitFor();
   await page.goto('/account.html#settings');
   await page.locator('#who').getByText(email).waitFor();
@@ -55,23 +55,23 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   const email = await signUp(buyer);
   await buyer.goto(courseAddress(slug));
   await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await buyer.locator('#content').count(), 0);
+  await expect(buyer.locator('#content')).toHaveCount(0);
   await toCheckout(buyer, slug);
   await pay(buyer);
   await purchaseIs(buyer, 'paid');
   await buyer.getByRole('link', { name: 'Start the course' }).click();
   const content = buyer.locator('#content');
   await content.getByRole('heading', { level: 3, name: 'Lesson one' }).waitFor();
-  assert.equal(await content.getByRole('link', { name: 'that' }).getAttribute('href'), 'https://example.com/');
-  assert.equal(await content.getByRole('link').count(), 1, 'a script is no link');
-  assert.equal(await content.locator('script').count(), 0);
-  assert.match(await content.locator('pre').innerText(), /<script>alert\(1\)<\/script>/);
+  await expect(content.getByRole('link', { name: 'that' })).toHaveAttribute('href', 'https://example.com/');
+  await expect(content.getByRole('link'), 'a script is no link').toHaveCount(1);
+  await expect(content.locator('script')).toHaveCount(0);
+  await expect(content.locator('pre')).toHaveText(/<script>alert\(1\)<\/script>/, { useInnerText: true });
 
   await visit(page, '/seller.html#sales');
   const row = page.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });
   await row.getByRole('button', { name: 'Refund' }).click();
   const dialog = page.getByRole('dialog');
-  assert.equal(await dialog.getByLabel('Amount').inputValue(), '20.00');
+  await expect(dialog.getByLabel('Amount')).toHaveValue('20.00');
   await dialog.getByLabel('Amount').fill('30');
   await dialog.getByRole('button', { name: 'Refund' }).click();
   await dialog.getByRole('alert').getByText('You can refund up to $20.00.').waitFor();
@@ -85,14 +85,14 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   await content.getByText('Read this and that.').waitFor();
 
   await row.getByRole('button', { name: 'Refund' }).click();
-  assert.equal(await dialog.getByLabel('Amount').inputValue(), '15.00');
+  await expect(dialog.getByLabel('Amount')).toHaveValue('15.00');
   await dialog.getByRole('button', { name: 'Refund' }).click();
   await page.getByText('$15.00 refunded.').waitFor();
   await row.getByText('Refunded', { exact: true }).last().waitFor();
-  assert.equal(await row.getByRole('button', { name: 'Refund' }).count(), 0);
+  await expect(row.getByRole('button', { name: 'Refund' })).toHaveCount(0);
   await buyer.reload();
   await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
-  assert.equal(await buyer.locator('#content').count(), 0);
+  await expect(buyer.locator('#content')).toHaveCount(0);
   assertQuiet(page);
   assertQuiet(buyer);
   await page.context().close();
@@ -180,7 +180,7 @@ test('a link that waits for its user is made on confirmation only, over a log-in
   await loaded;
   assert.deepEqual(confirmations, [{ code: 'parked' }]);
   // Only this test says that it was connected.
-  assert.equal(await page.getByText('Your Stripe account is connected.').count(), 0);
+  await expect(page.getByText('Your Stripe account is connected.')).toHaveCount(0);
 
   await page.goto('/?connect=confirm&code=late');
   await page.getByRole('button', { name: 'Connect this account' }).click();
@@ -206,7 +206,7 @@ test('a course is made, changed, taken out of the catalogue, put back, and delet
 
   await row.getByRole('button', { name: 'Edit' }).click();
   const editor = page.getByRole('dialog');
-  assert.equal(await editor.getByLabel('Price').inputValue(), '5000');
+  await expect(editor.getByLabel('Price')).toHaveValue('5000');
   await editor.getByLabel('Price').fill('50.5');
   await editor.getByText('JPY has no decimals').waitFor();
   await editor.getByLabel('Price').fill('4500');
@@ -246,10 +246,10 @@ test('an address that is taken is refused with a sentence, and nothing that was 
   await editor.getByLabel('Address').fill('flask-microservices');
   await editor.getByRole('button', { name: 'Save course' }).click();
   await editor.getByRole('alert').getByText('Another course already uses this address.').waitFor();
-  assert.equal(await editor.getByLabel('Title').inputValue(), 'Mine');
+  await expect(editor.getByLabel('Title')).toHaveValue('Mine');
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'New course' }).click();
-  assert.equal(await editor.getByLabel('Title').inputValue(), 'Mine');
+  await expect(editor.getByLabel('Title')).toHaveValue('Mine');
   assertQuiet(page, { except: [409] });
   await page.context().close();
 });
@@ -259,7 +259,7 @@ test('nobody is sold their own course', async () => {
   const slug = await makeCourse(page, { title: `My own ${Date.now()}` });
   await page.goto(courseAddress(slug));
   await page.getByText('This is your course.').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Buy this course' }).count(), 0);
+  await expect(page.getByRole('button', { name: 'Buy this course' })).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();
 });
@@ -325,7 +325,7 @@ test('after a while, disconnecting takes the password, and so does connecting', 
   // The API sends a browser here whose session is too old.
   await page.goto('/login.html?next=authorize&again=1');
   await page.getByText('Enter your password again to connect').waitFor();
-  assert.equal(await page.getByLabel('Email').inputValue(), email);
+  await expect(page.getByLabel('Email')).toHaveValue(email);
   await page.getByLabel('Password').fill(PASSWORD);
   await page.locator('main form').getByRole('button').click();
   await page.locator('[name=decision][value=allow]').click();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, newPage } from './browser.js';
+import { assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 /** Staff on a user's page. */
@@ -23,7 +23,7 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
 
   const staff = await atUser(email);
   const desk = staff.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Staff desk' });
-  assert.equal(await desk.getAttribute('aria-current'), 'true', 'the page belongs to the desk');
+  await expect(desk, 'the page belongs to the desk').toHaveAttribute('aria-current', 'true');
   const form = staff.locator('#terms-form');
   await form.getByLabel('Charge type').selectOption('direct');
   await form.getByLabel('Platform fee in percent').fill('10');
@@ -37,10 +37,10 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
   await staff.getByText('Terms saved.').waitFor();
   await staff.reload();
   await form.getByRole('button', { name: 'Reset to platform terms' }).waitFor();
-  assert.equal(await form.getByLabel('Charge type').inputValue(), 'direct');
-  assert.equal(await form.getByLabel('Platform fee in percent').inputValue(), '10');
-  assert.equal(await fixed.getByLabel('Amount').inputValue(), '0.30');
-  assert.equal(await form.getByRole('group', { name: 'Minimum fee per sale' }).getByLabel('Custom for this seller').isChecked(), false);
+  await expect(form.getByLabel('Charge type')).toHaveValue('direct');
+  await expect(form.getByLabel('Platform fee in percent')).toHaveValue('10');
+  await expect(fixed.getByLabel('Amount')).toHaveValue('0.30');
+  await expect(form.getByRole('group', { name: 'Minimum fee per sale' }).getByLabel('Custom for this seller')).not.toBeChecked();
 
   const buyer = await newPage();
   await signUp(buyer);
@@ -59,9 +59,9 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
   await staff.getByText('The platform’s terms apply to this seller.').waitFor();
   await staff.reload();
   await form.getByLabel('Charge type').locator('option').first().waitFor({ state: 'attached' });
-  assert.equal(await form.getByLabel('Charge type').inputValue(), '');
-  assert.equal(await form.getByRole('button', { name: 'Reset to platform terms' }).isVisible(), false);
-  assert.equal(await fixed.getByLabel('Custom for this seller').isChecked(), false);
+  await expect(form.getByLabel('Charge type')).toHaveValue('');
+  await expect(form.getByRole('button', { name: 'Reset to platform terms' })).toBeHidden();
+  await expect(fixed.getByLabel('Custom for this seller')).not.toBeChecked();
   assertQuiet(staff);
   await staff.context().close();
   await seller.context().close();
@@ -77,7 +77,7 @@ test('the staff sees what somebody bought and gives it back', async () => {
 
   const staff = await atUser(email);
   await staff.getByText('No sales yet.').waitFor();
-  assert.equal(await staff.locator('#terms').isVisible(), false, 'there is nothing to agree on with a buyer');
+  await expect(staff.locator('#terms'), 'there is nothing to agree on with a buyer').toBeHidden();
   const row = staff.getByRole('table', { name: 'Purchases' }).getByRole('row').filter({ hasText: FIXTURE.price });
   await row.getByRole('button', { name: /^Refund: / }).click();
   const dialog = staff.getByRole('dialog');
@@ -87,10 +87,10 @@ test('the staff sees what somebody bought and gives it back', async () => {
   await staff.getByText('$20.00 refunded.').waitFor();
   await row.getByText('Partly refunded').waitFor();
   await row.getByRole('button', { name: /^Refund: / }).click();
-  assert.equal(await dialog.getByLabel('Amount').inputValue(), '30.00');
+  await expect(dialog.getByLabel('Amount')).toHaveValue('30.00');
   await dialog.getByRole('button', { name: 'Refund' }).click();
   await row.getByText('Refunded', { exact: true }).waitFor();
-  assert.equal(await row.getByRole('button').count(), 0);
+  await expect(row.getByRole('button')).toHaveCount(0);
   assertQuiet(staff);
 
   await buyer.goto(courseAddress(FIXTURE.slug));
@@ -117,7 +117,7 @@ test('others do not see a user’s page', async () => {
   await signUp(page);
   await page.goto('/staff-user.html?id=usr_0000000000000000');
   await page.getByText('This desk is for staff.').waitFor();
-  assert.equal(await page.locator('#desk').isVisible(), false);
+  await expect(page.locator('#desk')).toBeHidden();
   assertQuiet(page);
   await page.context().close();
 });
@@ -142,7 +142,7 @@ test('findings say what was found, whose it is and whether it is mended, and an 
   const second = await rows.nth(2).getByRole('cell').allInnerTexts();
   assert.match(second[1], /payment_provider_timeout/);
   assert.deepEqual([second[2], second[3]], ['Resolved', '–']);
-  assert.match(await page.locator('#figures').innerText(), /Need attention\s+1\s+Resolved\s+1/);
+  await expect(page.locator('#figures')).toHaveText(/Need attention\s+1\s+Resolved\s+1/, { useInnerText: true });
   assertQuiet(page);
 
   await page.unroute('**/api/admin/findings*');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, logIn, signUp } from './people.js';
 
 const catalogue = (page) => page.locator('#catalogue:not([aria-busy])');
@@ -36,7 +36,7 @@ test('the catalogue shows courses with their prices, and leads to them', async (
   const page = await newPage();
   await page.goto('/?q=microservices+flask');
   const card = catalogue(page).getByRole('listitem').filter({ has: page.locator(`a[href$="slug=${FIXTURE.slug}"]`) });
-  assert.match(await card.innerText(), /\$\d+\.\d\d/);
+  await expect(card).toHaveText(/\$\d+\.\d\d/, { useInnerText: true });
   await card.getByRole('link').click();
   await page.waitForURL((url) => url.searchParams.get('slug') === FIXTURE.slug);
   await page.getByRole('heading', { level: 1 }).waitFor();
@@ -72,8 +72,8 @@ test('what the API sends is text, never markup', async () => {
   );
   await page.goto('/');
   await catalogue(page).waitFor();
-  assert.equal(await catalogue(page).locator('img, script, b').count(), 0);
-  assert.match(await catalogue(page).innerText(), /<img src=x onerror=alert\(1\)>[^]*¥5,000/);
+  await expect(catalogue(page).locator('img, script, b')).toHaveCount(0);
+  await expect(catalogue(page)).toHaveText(/<img src=x onerror=alert\(1\)>[^]*¥5,000/, { useInnerText: true });
   assertQuiet(page);
   await page.context().close();
 });
@@ -87,9 +87,9 @@ test('"show more" asks with the cursor, keeps the place, and goes away at the en
   const more = page.getByRole('button', { name: 'Show more courses' });
   await more.click();
   await page.getByText('Course 3').waitFor();
-  assert.equal(await catalogue(page).getByRole('listitem').count(), 3);
-  assert.equal(await more.isVisible(), false);
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Course 3');
+  await expect(catalogue(page).getByRole('listitem')).toHaveCount(3);
+  await expect(more).toBeHidden();
+  await expect(page.locator(':focus')).toHaveText('Course 3');
   await page.context().close();
 });
 
@@ -111,9 +111,9 @@ test('everything on the first page can be reached with the keyboard, the content
   await page.goto('/');
   await catalogue(page).getByRole('listitem').first().waitFor();
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await expect(page.locator(':focus')).toHaveText('Skip to the content');
   await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  await expect(page.locator(':focus')).toHaveId('main');
   const reached = [];
   for (let steps = 0; steps < 6; steps += 1) {
     await page.keyboard.press('Tab');
@@ -138,6 +138,6 @@ test('only a seller without a link is asked to connect', async () => {
   const page = await newPage();
   await signUp(page);
   await page.getByText('Welcome back,').waitFor();
-  assert.equal(await page.getByRole('link', { name: 'Connect Stripe account' }).count(), 0);
+  await expect(page.getByRole('link', { name: 'Connect Stripe account' })).toHaveCount(0);
   await page.context().close();
 });
