@@ -12,7 +12,7 @@ use shared::stripe::accounts::{self, Account, Made};
 use shared::stripe::error::StripeError;
 use time::OffsetDateTime;
 
-use crate::Onboarding;
+use shared::work::Services;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
@@ -21,14 +21,14 @@ const TRIES: usize = 8;
 ///
 /// # Errors
 /// If Stripe refuses or its answer stays unknown. The next request continues from there.
-pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
-    let app = &onboarding.app;
+pub async fn make(services: &Services, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
+    let app = &services.app;
     for _ in 0..TRIES {
         let asked_at = app.clock.now();
         let seen = app.store.made_account(&user.id, account_type).await?;
         let (mut record, made) = match seen {
             Some(record) if goes_on(&record, country) => {
-                let made = found_or_made(onboarding, user, &record, asked_at).await;
+                let made = found_or_made(services, user, &record, asked_at).await;
                 (record, made)
             }
             before => {
@@ -36,18 +36,18 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
                 if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
                     continue;
                 }
-                let made = onboarding.stripe.make_account(&user.id, &record, asked_at).await;
+                let made = services.stripe.make_account(&user.id, &record, asked_at).await;
                 (record, made)
             }
         };
         match made {
-            Ok(Made::Yes(account)) => return link(onboarding, user, record, &account, asked_at).await,
+            Ok(Made::Yes(account)) => return link(services, user, record, &account, asked_at).await,
             // The next iteration begins another generation.
             Ok(Made::Never) => {
                 record.state = MakingState::Refused;
                 let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
             }
-            Err(error) => return Err(refusal(onboarding, user, record, error).await?),
+            Err(error) => return Err(refusal(services, user, record, error).await?),
         }
     }
     Err(Error::Internal(format!("the account of {} changes too fast to be made", user.id)))
@@ -86,11 +86,11 @@ fn next(
     }
 }
 
-async fn found_or_made(onboarding: &Onboarding, user: &User, record: &MadeAccount, now: OffsetDateTime) -> Result<Made, StripeError> {
+async fn found_or_made(services: &Services, user: &User, record: &MadeAccount, now: OffsetDateTime) -> Result<Made, StripeError> {
     let MakingState::Made { account_id } = &record.state else {
-        return onboarding.stripe.make_account(&user.id, record, now).await;
+        return services.stripe.make_account(&user.id, record, now).await;
     };
-    match onboarding.stripe.account(account_id).await {
+    match services.stripe.account(account_id).await {
         Ok(account) => Ok(Made::Yes(Box::new(account))),
         // Its owner or Stripe has revoked the platform's access.
         Err(StripeError::AccountRevoked) => Ok(Made::Never),
@@ -99,19 +99,19 @@ async fn found_or_made(onboarding: &Onboarding, user: &User, record: &MadeAccoun
 }
 
 async fn link(
-    onboarding: &Onboarding,
+    services: &Services,
     user: &User,
     mut record: MadeAccount,
     account: &Account,
     asked_at: OffsetDateTime,
 ) -> Result<StripeLink, Error> {
-    let app = &onboarding.app;
+    let app = &services.app;
     let link = StripeLink {
         account_id: account.id.clone(),
         account_type: record.account_type,
         made_by_platform: true,
         scope: "read_write".to_owned(),
-        livemode: onboarding.stripe.livemode(),
+        livemode: services.stripe.livemode(),
         linked_at: app.clock.now(),
         state: account.state(asked_at),
     };
@@ -129,12 +129,12 @@ async fn link(
 }
 
 /// If Stripe did nothing, the next request starts over. If the outcome is unknown, the record stays as it is.
-async fn refusal(onboarding: &Onboarding, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
+async fn refusal(services: &Services, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
     let StripeError::Refused { param, message, .. } = &error else { return Ok(error.into()) };
     tracing::warn!(user_id = %user.id, country = record.country, param, message, "Stripe refused to create an account");
     if record.state == MakingState::Asked {
         record.state = MakingState::Refused;
-        let _by_another = onboarding.app.store.write_made_account(&user.id, &mut record).await?;
+        let _by_another = services.app.store.write_made_account(&user.id, &mut record).await?;
     }
     Ok(match param.as_deref() {
         Some("country") => Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country)),

@@ -15,7 +15,8 @@ use shared::settings::config::Config;
 use shared::store::purchases::{AWAITING_PARTS, AwaitedPayment};
 use shared::work::settlement;
 
-use crate::{Reconcile, Report, cause, repair};
+use crate::{Report, cause, repair};
+use shared::work::Services;
 
 /// How many payments are read at once, each with its course, seller and buyer: DynamoDB reads at most 100 items in a batch.
 const AT_ONCE: i32 = 33;
@@ -24,17 +25,17 @@ const AT_ONCE: i32 = 33;
 ///
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
-pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
+pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Result<(), Error> {
     for part in AWAITING_PARTS {
         let mut after = None;
         loop {
-            let (payments, next) = reconcile.app.store.awaiting_buyers(part, AT_ONCE, after).await?;
-            for payment in payments.into_iter().filter(|payment| !stands(&reconcile.app.config, payment)) {
+            let (payments, next) = services.app.store.awaiting_buyers(part, AT_ONCE, after).await?;
+            for payment in payments.into_iter().filter(|payment| !stands(&services.app.config, payment)) {
                 if Instant::now() >= until {
                     return Ok(());
                 }
                 let id = payment.purchase.id.clone();
-                match withdraw(reconcile, payment.purchase).await {
+                match withdraw(services, payment.purchase).await {
                     Ok(withdrawn) => report.repaired += u32::from(withdrawn),
                     // A payment that cannot be withdrawn must not keep the others open.
                     Err(error) => tracing::warn!(purchase_id = %id, %error, "the payment is left to the next run"),
@@ -64,9 +65,9 @@ fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
 }
 
 /// Withdraws a payment. If it was made first, that counts. Returns whether anything changed.
-async fn withdraw(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool, Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
-    let (began, cause) = (app.clock.now(), cause(reconcile));
+async fn withdraw(services: &Services, mut purchase: Purchase) -> Result<bool, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    let (began, cause) = (app.clock.now(), cause(services));
     // A request is working on it and checks the offer itself.
     if purchase.attempt().leased_until > began {
         return Ok(false);
@@ -75,6 +76,6 @@ async fn withdraw(reconcile: &Reconcile, mut purchase: Purchase) -> Result<bool,
         return Ok(false);
     }
     tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "what was being paid for is no longer offered");
-    repair::carry_out(reconcile, &mut purchase, &cause, began).await?;
+    repair::carry_out(services, &mut purchase, &cause, began).await?;
     Ok(true)
 }

@@ -11,7 +11,10 @@ pub enum Error {
     UnsupportedMediaType,
     /// The body is over 64 KiB.
     #[error("the body must have at most {most} bytes")]
-    BodyTooLarge { most: usize },
+    BodyTooLarge {
+        /// In bytes.
+        most: usize,
+    },
     /// A value is missing or has the wrong type or range.
     #[error("{0}")]
     InvalidRequest(String),

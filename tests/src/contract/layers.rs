@@ -322,11 +322,8 @@ fn circles(arrows: &BTreeSet<Arrow>) -> Vec<String> {
 }
 
 /// The faults of a crate, and its number of dependencies.
-///
-/// Without modules the root does not count: a function's `lib.rs` defines the function's dependencies and refers to its files.
 fn faults(sources: impl IntoIterator<Item = (String, String)>, rooms: &[&str]) -> (Vec<String>, usize) {
-    let mut arrows = Crate::new(sources).arrows();
-    arrows.retain(|arrow| !rooms.is_empty() || (arrow.from != "lib.rs" && arrow.to != "lib.rs"));
+    let arrows = Crate::new(sources).arrows();
     let mut faults = if rooms.is_empty() { Vec::new() } else { going_up(&arrows, rooms) };
     faults.extend(circles(&arrows));
     (faults, arrows.len())

@@ -134,7 +134,8 @@ fn paths_name_their_parameters_as_the_document_does() {
 #[test]
 fn the_way_in_names_every_command_of_the_makefile() {
     let makefile = file("Makefile");
-    let targets: BTreeSet<&str> = makefile.lines().filter(|line| line.contains(":") && line.contains(" ## ")).filter_map(|line| line.split(':').next()).collect();
+    let targets: BTreeSet<&str> =
+        makefile.lines().filter(|line| line.contains(":") && line.contains(" ## ")).filter_map(|line| line.split(':').next()).collect();
     assert!(targets.len() > 15, "{targets:?}");
     let page = file("HACKING.md");
     let section = page.split("\n## ").find(|section| section.starts_with("Commands\n")).expect("the page has the section");

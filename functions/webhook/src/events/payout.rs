@@ -6,7 +6,7 @@ use shared::domain::error::Error;
 use shared::store::findings::Found;
 use shared::stripe::webhook::Event;
 
-use crate::Webhook;
+use shared::work::Services;
 
 /// The payout arrived. <https://docs.stripe.com/api/events/types#event_types-payout.paid>
 ///
@@ -22,7 +22,7 @@ pub fn paid(event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn failed(services: &Services, event: &Event) -> Result<(), Error> {
     let payout = &event.data.object;
     let text = |name: &str| payout[name].as_str().unwrap_or_default().to_owned();
     let found = Found::PayoutFailed {
@@ -32,7 +32,7 @@ pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
         amount: payout["amount"].as_i64().unwrap_or(0),
         reason: text("failure_code"),
     };
-    webhook.app.store.keep_finding(&found, webhook.app.clock.now()).await?;
+    services.app.store.keep_finding(&found, services.app.clock.now()).await?;
     count(event, "failed")
 }
 
