@@ -6,7 +6,7 @@ use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::List;
 
-use crate::link_of;
+use crate::link::link_of;
 use crate::view::{BalanceView, Money, PayoutView};
 use shared::work::Services;
 

@@ -4,6 +4,7 @@
 
 pub mod balance;
 pub mod dashboard;
+mod link;
 pub mod make;
 pub mod onboard;
 pub mod show;
@@ -11,7 +12,6 @@ pub mod view;
 
 use lambda_http::http::Method;
 use shared::domain::error::Error;
-use shared::domain::user::{StripeLink, User};
 use shared::http::{Request, Response, answer, request};
 use shared::work::Services;
 
@@ -29,12 +29,4 @@ pub async fn handle(services: &Services, request: Request) -> Response {
         }
     })
     .await
-}
-
-/// The seller's linked account.
-fn link_of(user: &User) -> Result<&StripeLink, Error> {
-    if !user.is_seller {
-        return Err(Error::NotASeller);
-    }
-    user.stripe.as_ref().ok_or(Error::NotConnected)
 }
