@@ -5,7 +5,8 @@ use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 
-use crate::link::{link_of, view};
+use crate::link::link_of;
+use crate::view;
 use shared::work::Services;
 
 /// One DynamoDB trip and one Stripe call. The URL works once and is only for the account's owner; each request gets a new one.
