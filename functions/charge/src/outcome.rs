@@ -115,7 +115,7 @@ pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, E
         Status::Canceled => return Err(Error::PurchaseInProgress),
         Status::Pending | Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {}
     }
-    let waits = purchase.status() == Status::RequiresAction;
+    let waits = purchase.status().is_with_buyer();
     Ok(response::json(
         201,
         &Answer {

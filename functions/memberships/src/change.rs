@@ -35,7 +35,7 @@ pub(crate) async fn cancel(services: &Services, request: &Request, id: &str) -> 
     if !subscription.status.runs() && !subscription.is_to_be_ended() {
         return Err(Error::SubscriptionNotRunning);
     }
-    let owes = |subscription: &Subscription| subscription.owes || subscription.status == Status::PastDue;
+    let owes = |subscription: &Subscription| subscription.owes || subscription.status.is_past_due();
     let mut at_once = body.at_once || owes(&subscription);
     if !at_once && !subscription.ending {
         change(services, &mut subscription, &[("cancel_at_period_end", "true")]).await?;
@@ -101,7 +101,7 @@ async fn resume_with(services: &Services, buyer: &User, mut subscription: Subscr
         };
         settle(app, stripe, &mut subscription, found).await?;
     }
-    let way = if subscription.status == Status::PastDue { stripe.way_to_pay(&subscription).await? } else { None };
+    let way = if subscription.status.is_past_due() { stripe.way_to_pay(&subscription).await? } else { None };
     let stripe_account = subscription.account.clone().filter(|_| way.is_some());
     let (payment_url, client_secret) = way.map(|way| (way.page, way.client_secret)).unwrap_or_default();
     Ok(response::json(200, &Resumed { subscription: (&subscription).into(), payment_url, client_secret, stripe_account }))
@@ -145,7 +145,7 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     if subscription.interval == interval {
         return Ok(response::json(200, &SubscriptionView::from(&subscription)));
     }
-    if subscription.status == Status::PastDue || subscription.paid_until() < subscription.period_end {
+    if subscription.status.is_past_due() || subscription.paid_until() < subscription.period_end {
         return Err(Error::SubscriptionPastDue);
     }
     let (offer, seller) = tokio::join!(app.store.offer(&subscription.seller_id), app.store.user(&subscription.seller_id));

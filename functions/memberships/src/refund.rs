@@ -100,7 +100,7 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
                 _ => Ok(same.number),
             };
         }
-        if let Some(open) = asked.iter().find(|asked| asked.state == AskedState::Planned) {
+        if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
             if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
                 return Ok(open.number);
             }

@@ -30,7 +30,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     let heard = settle(app, stripe, &mut subscription, found).await?;
     // It was declined in the browser. Failed authentications are counted by their event.
     let declined = subscription.failure.as_ref().is_some_and(|failure| failure.declined && !failure.is_of_authentication());
-    if !was_lost && declined && subscription.status == Status::Failed {
+    if !was_lost && declined && subscription.status.is_failed() {
         declines::count_in_browser(app, &order.buyer.id, heard.fingerprint.as_deref()).await?;
     }
     match subscription.status {

@@ -464,7 +464,7 @@ impl Disputed<'_> {
     fn recorded(&self, kind: LineKind, entry: &Entry) -> Option<i64> {
         let is_known = self.moves.iter().any(|one| one.id == entry.transaction);
         let is_reversal = kind == LineKind::DisputeReversal;
-        let is_told = if is_reversal { self.status == DisputeStatus::Won } else { self.withdrew };
+        let is_told = if is_reversal { self.status.is_won() } else { self.withdrew };
         let sign = if is_reversal { 1 } else { -1 };
         // Older records have no balance transactions of disputes; there only the status says what moved.
         (is_known || (self.moves.is_empty() && is_told)).then_some(sign * self.amount)
@@ -477,7 +477,7 @@ fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
     match kind {
         LineKind::Charge => {
             let paid = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_ref() == Some(id));
-            paid.filter(|attempt| attempt.status == AttemptStatus::Paid).map(|attempt| attempt.amount)
+            paid.filter(|attempt| attempt.status.is_paid()).map(|attempt| attempt.amount)
         }
         LineKind::Refund => refund().map(|refund| -refund.amount),
         LineKind::RefundFailure => refund().filter(|refund| !refund.state.stands()).map(|refund| refund.amount),

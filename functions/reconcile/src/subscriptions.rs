@@ -73,7 +73,7 @@ async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error
     let has_work = subscription.is_to_be_ended()
         || unchecked_end(&subscription, now).is_some()
         || !subscription.planned_refunds().is_empty()
-        || subscription.moves().any(|one| one.state == MoveState::Planned);
+        || subscription.moves().any(|one| one.state.is_planned());
     subscription.rests_until = Some(now + if has_work { SOON } else { PAUSE });
     if subscription.is_to_be_ended() {
         memberships::carry_out_end(app, stripe, &mut subscription).await?;

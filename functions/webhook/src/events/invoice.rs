@@ -4,7 +4,6 @@ use std::sync::Mutex;
 
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::domain::membership::Status;
 use shared::stripe::billing::{Invoice, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
@@ -64,10 +63,10 @@ async fn not_paid(services: &Services, event: &Event) -> Result<Option<(Invoice,
     let buyer = Mutex::new(None);
     let is_renewal = invoice.billing_reason.as_deref() == Some("subscription_cycle");
     follow(services, event, &id, Look::Stripe(stripe_id), |subscription| {
-        if is_renewal && subscription.status == Status::PastDue {
+        if is_renewal && subscription.status.is_past_due() {
             subscription.renewal_failed(&invoice.id);
         }
-        let waits = is_first && subscription.status == Status::Incomplete;
+        let waits = is_first && subscription.status.is_incomplete();
         *buyer.lock().expect("nobody panics with it") = waits.then(|| subscription.buyer_id.clone());
     })
     .await?;

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::attempt::{Attempt, Means};
 use super::dispute::Dispute;
 use super::movement::{FeeSeen, Movement};
-use super::status::{AttemptStatus, Ownership, Status};
+use super::status::{Ownership, Status};
 use super::sums::Sums;
 use crate::domain::charging::ChargeType;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
@@ -304,7 +304,7 @@ impl Purchase {
     /// The attempt that took the money; the first one if there are two.
     #[must_use]
     pub fn paid_attempt(&self) -> Option<&Attempt> {
-        self.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Paid)
+        self.attempts.iter().find(|attempt| attempt.status.is_paid())
     }
 
     /// What the buyer owns through this purchase.
@@ -330,7 +330,7 @@ impl Purchase {
     /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
     #[must_use]
     pub fn can_be_confirmed_again(&self) -> bool {
-        self.status == Status::Failed && self.is_in_the_buyers_hands()
+        self.status.is_failed() && self.is_in_the_buyers_hands()
     }
 
     /// Whether a browser was given the means to confirm an earlier attempt's PaymentIntent.
@@ -445,7 +445,7 @@ impl Purchase {
         let Some(attempt) = self.paid_attempt().or(self.attempts.last()) else { return };
         let (amount, application_fee, status) = (attempt.amount, attempt.application_fee, attempt.status);
         (self.amount, self.application_fee) = (amount, application_fee);
-        if status != AttemptStatus::Paid {
+        if !status.is_paid() {
             self.status = status.into();
             return;
         }
