@@ -1,6 +1,7 @@
 //! Withdraws payments that wait for the buyer, on a hosted page or at the bank, for something that is no longer sold: the course was
 //! unpublished, deleted or repriced, its seller was dismissed, suspended, erased, or has no account that can be charged this way, or its
-//! buyer was suspended or erased.
+//! buyer was suspended or erased. Also withdraws payments that failed in a browser: the next try begins another, and a thief could try
+//! many cards on this one.
 //!
 //! The functions that change courses and users have no client for Stripe. So every minute all of these payments are compared with their
 //! offers: one query per part of the index and two reads per 33 payments. A buyer who pays first has bought, at the price of
@@ -50,12 +51,13 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
     Ok(())
 }
 
-/// Whether what is being paid for could still be bought now.
+/// Whether the payment may go on waiting: nothing failed yet, and what is being paid for could still be bought now.
 fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
     let AwaitedPayment { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = payment else { return false };
     let charge_type = if course.payees.is_empty() { seller.charge_type(&config.terms) } else { ChargeType::Separate };
     let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
-    buyer.suspended.is_none()
+    !purchase.can_be_confirmed_again()
+        && buyer.suspended.is_none()
         && course.published
         && !course.deleted
         && course.price.amount == purchase.amount()
@@ -75,7 +77,7 @@ async fn withdraw(services: &Services, mut purchase: Purchase) -> Result<bool, E
     if !settlement::withdraw(app, stripe, &mut purchase, &cause).await? {
         return Ok(false);
     }
-    tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "what was being paid for is no longer offered");
+    tracing::info!(purchase_id = %purchase.id, status = ?purchase.status(), "a payment that waited for the buyer was withdrawn");
     repair::carry_out(services, &mut purchase, &cause, began).await?;
     Ok(true)
 }

@@ -400,8 +400,7 @@ impl Purchase {
             let patience = if attempt.means == Means::Checkout && attempt.checkout_session.is_some() { 30 } else { 5 };
             attempt.started_at + Duration::minutes(patience)
         });
-        // From the start of the attempt, or each further decline would prolong it.
-        let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at + Duration::minutes(15));
+        let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at);
         let planning = self.lacks_facts().then(|| self.updated_at + Duration::minutes(2));
         let disputes = self.disputes.iter().filter_map(Dispute::due_at);
         let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(failed).chain(planning).min()?;
