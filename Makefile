@@ -34,7 +34,8 @@ FILTER = $(or $(FILTER_$(ONLY)),$(ONLY))
 # The crate ONLY, if it has tests of its own.
 CRATE = $(shell grep -rqE '#\[(tokio::)?test\]' $(wildcard functions/$(ONLY)/src $(ONLY)/src) /dev/null && echo $(ONLY))
 
-# Without ONLY, the benchmark is compiled too.
+# Without ONLY, the benchmark is compiled too. checks/stripe-types needs other features of the SDK's crates, which takes minutes to compile:
+# `make lint` checks it, and CI runs it.
 test: $(if $(ONLY),,dependencies) ## run all tests, or those of one function, crate or path (ONLY=charge)
 ifdef ONLY
 	$(if $(filter-out tests,$(CRATE)),$(RUN_TESTS) --package $(CRATE))

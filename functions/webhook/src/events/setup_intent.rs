@@ -11,7 +11,8 @@ use super::event::object;
 use shared::work::Services;
 
 /// A card that was to be saved was declined or not authenticated. Requests see declines themselves; a failed authentication happens in the
-/// browser, and is counted here against the user. Two DynamoDB trips, and three for the count.
+/// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Two DynamoDB
+/// trips and one Stripe call, and three trips for the count.
 /// <https://docs.stripe.com/api/events/types#event_types-setup_intent.setup_failed>
 ///
 /// # Errors
@@ -26,6 +27,7 @@ pub async fn setup_failed(services: &Services, event: &Event) -> Result<(), Erro
     if store.is_handled(&event.id).await? {
         return Ok(());
     }
+    stripe.cancel_setup_intent(&intent.id).await?;
     let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: services.app.clock.now() };
     if store.mark_handled(&mark).await? == Written::Yes {
         declines::count_in_browser(&services.app, &user, intent.fingerprint().as_deref()).await?;
