@@ -107,6 +107,17 @@ async fn a_copy_of_a_table_leaves_alone_what_the_other_sells() {
     let versions = async |world: &World| world.get("/purchases").bearer(&open.token).await.json()["items"][0]["status"].clone();
     assert_eq!((second.tell(&event).await.status, versions(&second).await), (200, json!("pending")), "it is the first one's");
     assert_eq!((first.tell(&event).await.status, versions(&first).await), (200, json!("canceled")));
+    // A refund in the Dashboard names no deployment. Its purchase does.
+    let charge = first.stripe("/charges", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    let made = first.in_dashboard("/refunds", None, &[("charge", charge), ("amount", "700".to_owned())]).await;
+    let event = first.event("refund.created", |refund| refund["id"] == made["id"]).await.expect("it was made");
+    let refunds = async |world: &World| {
+        let mine = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+        mine["items"][0]["refunds"].as_array().expect("a list").len()
+    };
+    let before = refunds(&second).await;
+    assert_eq!((second.tell(&event).await.status, refunds(&second).await), (200, before));
+    assert_eq!((first.tell(&event).await.status, refunds(&first).await), (200, before + 2));
     assert_eq!(first.buy(&first.buyer("later@buyer.com").await, &shop.course_id, "pm_card_visa").await.status, 201);
     second.asked_stripe().await;
     second.pass(Duration::hours(30)).await;
