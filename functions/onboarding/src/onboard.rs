@@ -8,7 +8,6 @@ use shared::domain::user::{AccountType, StripeLink};
 use shared::http::{Request, Response, identity, request, response};
 use shared::settings::config::is_country;
 use shared::stripe::accounts::LinkKind;
-use time::OffsetDateTime;
 
 use crate::{Onboarding, make, view};
 
@@ -51,9 +50,11 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
     }
 
     let page = format!("{}/seller.html", app.config.storefront_url);
-    let address = onboarding.stripe.account_link(&link.account_id, kind(&link), &page, &app.entropy.secret()).await?;
-    let expires_at = address.expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    Ok(response::json(200, &view::AddressView { url: address.url, expires_at: expires_at.map(written), account_id: Some(link.account_id) }))
+    let address = onboarding.stripe.account_link(&link, kind(&link), &page, &app.entropy.secret()).await?;
+    Ok(response::json(
+        200,
+        &view::AddressView { url: address.url, expires_at: address.expires_at.map(written), account_id: Some(link.account_id) },
+    ))
 }
 
 /// If nothing is due on a Custom account, its owner can review all information; otherwise the form asks for what is missing.

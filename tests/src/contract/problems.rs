@@ -78,6 +78,7 @@ fn every_error() -> Vec<Error> {
         Error::AlreadyLinked,
         Error::AccountTaken,
         Error::AlreadyConnected,
+        Error::AccountsRefused,
         Error::NotConnected,
         Error::NoExpressDashboard,
         Error::OnboardingUnfinished,
