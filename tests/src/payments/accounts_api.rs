@@ -148,18 +148,18 @@ async fn a_key_that_lacks_the_permission_for_v2_asks_v1() {
 /// What Stripe allows the platform today says nothing about the request whose answer was lost.
 #[tokio::test]
 async fn an_account_whose_answer_was_lost_is_found_though_its_api_is_refused_by_now() {
-    for (before, path, after) in [((true, false), "/v1/accounts", (false, true)), ((false, true), "/v2/core/accounts", (true, true))] {
-        let world = World::start().await;
-        platform(&world, before.0, before.1).await;
+    let refusal = |error: Value| json!({"kind": "raw", "status": 400, "body": json!({"error": error}).to_string()});
+    let v1 = refusal(json!({"message": "Create connected accounts with POST /v2/core/accounts instead.", "type": "invalid_request_error"}));
+    let v2 = refusal(json!({"message": "Not any more.", "code": "accounts_v2_access_blocked"}));
+    for (api, path, refusal) in [("v1", "/v1/accounts", v1), ("v2", "/v2/core/accounts", v2)] {
+        let world = World::with(&[("ACCOUNTS_API", api)]).await;
         let seller = world.seller("seller@example.com").await;
         lose(&world, path, "drop_after").await;
         assert_eq!(ask(&world, &seller, "express").await.status, 503);
-        platform(&world, after.0, after.1).await;
-        if path.starts_with("/v2") {
-            world.fault("POST", path, json!({"kind": "status", "status": 400, "code": "accounts_v2_access_blocked"})).await;
-        }
+        world.fault("POST", path, refusal).await;
         let answer = ask(&world, &seller, "express").await;
         assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(world.asked_stripe().await[..2], [format!("POST {path}"), format!("GET {path}")]);
         let all = made(&world, &seller).await;
         assert_eq!((all.len(), &all[0]["id"]), (1, &json!(answer.text("account_id"))), "{path}");
     }
@@ -196,4 +196,24 @@ async fn a_request_of_an_earlier_version_goes_on_at_v1() {
         assert_eq!(world.asked_stripe().await, V1);
         assert_eq!((made(&world, &seller).await.len(), linked_by(&world, &seller).await), (1, Some(AccountsApi::V1)));
     }
+}
+
+#[tokio::test]
+async fn a_lost_account_is_found_on_a_later_page_of_v2() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    lose(&world, "/v2/core/accounts", "drop_after").await;
+    assert_eq!(ask(&world, &seller, "express").await.status, 503);
+    world.pass(Duration::hours(25)).await;
+    for number in 0..100 {
+        let other = world.seller(&format!("other{number}@example.com")).await;
+        assert_eq!(ask(&world, &other, "custom").await.status, 200);
+    }
+    let answer = ask(&world, &seller, "express").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let all = made(&world, &seller).await;
+    assert_eq!(world.asked_stripe().await.iter().filter(|asked| *asked == "GET /v2/core/accounts").count(), 2);
+    assert_eq!((all.len(), linked_by(&world, &seller).await), (0, Some(AccountsApi::V2)), "v1 lists a hundred newer ones first");
+    let found = world.stripe(&format!("/accounts/{}", answer.text("account_id")), None).await;
+    assert_eq!(found["metadata"]["user_id"], json!(seller.id));
 }
