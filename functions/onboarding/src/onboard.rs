@@ -59,7 +59,5 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
 
 /// If nothing is due on a Custom account, its owner can review all information; otherwise the form asks for what is missing.
 fn kind(link: &StripeLink) -> LinkKind {
-    let wanted = &link.state.requirements;
-    let is_done = link.state.details_submitted && wanted.currently_due.is_empty() && wanted.past_due.is_empty();
-    if is_done && link.account_type == AccountType::Custom { LinkKind::Update } else { LinkKind::Onboarding }
+    if !link.state.waits_for_owner() && link.account_type == AccountType::Custom { LinkKind::Update } else { LinkKind::Onboarding }
 }

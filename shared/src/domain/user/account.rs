@@ -192,6 +192,12 @@ impl AccountState {
             && [&wanted.currently_due, &wanted.past_due, &wanted.pending_verification].iter().all(|list| list.is_empty())
     }
 
+    /// Whether Stripe needs something from its owner, or the owner has not completed Stripe's form yet.
+    #[must_use]
+    pub fn waits_for_owner(&self) -> bool {
+        !(self.details_submitted && self.requirements.currently_due.is_empty() && self.requirements.past_due.is_empty())
+    }
+
     /// Whether Stripe rejected it for good. <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
     #[must_use]
     pub fn is_rejected(&self) -> bool {
