@@ -236,7 +236,7 @@ impl New<'_> {
             AccountType::Express => ("express", "application"),
             AccountType::Custom => ("none", "application"),
         };
-        // Where Stripe bears the losses, Stripe supports only direct charges, for which nothing is transferred.
+        // Where Stripe bears the losses, it recommends direct charges alone, for which nothing is transferred.
         if self.account_type != AccountType::Standard {
             configuration["recipient"] = json!({ "capabilities": { "stripe_balance": { "stripe_transfers": requested } } });
         }

@@ -228,7 +228,7 @@ async fn standard_accounts_are_charged_for_as_the_table_says() {
     play_all("standard", MadeBy::V1).await;
 }
 
-/// Stripe bears their losses and supports no other charges for them.
+/// Stripe bears their losses and recommends no other charges for them, so they ask for no transfers.
 #[tokio::test]
 async fn standard_accounts_of_v2_are_charged_directly_and_not_otherwise() {
     for row in rows_of("standard") {
