@@ -7,7 +7,6 @@ PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
 NEXTEST ?=
 RUN_TESTS := $(if $(NEXTEST),cargo nextest run,cargo test)
-TEST_PACKAGES := $(sort $(notdir $(wildcard functions/*))) shared operator local stripe-stand-in
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,11 +22,27 @@ stack: ## run everything except the functions, to use with `cargo lambda watch`
 dev-reset: ## delete the data of earlier `make dev` runs
 	@cargo run --quiet --bin local -- reset
 
-# ONLY runs the tests of the crate with that name, if there is one, and all tests whose path contains it. Without ONLY, the benchmark is compiled too.
-test: $(if $(ONLY),,dependencies) ## run all tests, or those of one function or path (ONLY=charge)
+# ONLY is a function, another crate, or a part of a test's path. The tests of a function are those whose paths contain its name, or these:
+FILTER_accounts := api::credentials api::log_in api::me api::sign_up mail::account mail::password
+FILTER_authorize := payments::oauth
+FILTER_courses := api::catalogue api::course api::my_courses payments::content
+FILTER_notify := mail::
+FILTER_oauth-callback := payments::oauth payments::tokens
+FILTER_operator := api::operator payments::endpoints payments::tokens
+FILTER_payment-methods := payments::cards
+FILTER = $(or $(FILTER_$(ONLY)),$(ONLY))
+# The crate ONLY, if it has tests of its own.
+CRATE = $(shell grep -rqE '#\[(tokio::)?test\]' $(wildcard functions/$(ONLY)/src $(ONLY)/src) /dev/null && echo $(ONLY))
+
+# Without ONLY, the benchmark is compiled too. checks/stripe-types needs other features of the SDK's crates, which takes minutes to compile:
+# `make lint` checks it, and CI runs it.
+test: $(if $(ONLY),,dependencies) ## run all tests, or those of one function, crate or path (ONLY=charge)
 ifdef ONLY
-	$(if $(filter $(ONLY),$(TEST_PACKAGES)),$(RUN_TESTS) $(if $(NEXTEST),--no-tests=pass )--package $(ONLY))
-	$(RUN_TESTS) --package tests $(filter-out tests,$(ONLY))
+	$(if $(filter-out tests,$(CRATE)),$(RUN_TESTS) --package $(CRATE))
+ifeq ($(filter shared stripe-stand-in,$(ONLY)),)
+	@cargo test --quiet --package tests -- --list $(FILTER) | grep -q ': test$$' || { echo 'No test has a path with $(FILTER).'; exit 1; }
+	$(RUN_TESTS) --package tests -- $(FILTER)
+endif
 else
 	$(RUN_TESTS)
 endif

@@ -4,7 +4,8 @@
 //! files depend on each other in one direction only.
 //!
 //! 1. [`base`]: time, randomness, logs, metrics, passwords and text.
-//! 2. [`domain`]: the rules about courses, money and people. It knows nothing of HTTP, AWS or Stripe's API.
+//! 2. [`domain`]: the rules about courses, money and people. It calls nobody, and names no crate of HTTP, AWS or Stripe. A planned
+//!    movement contains its exact request, because a retry must repeat it, so it has the names of Stripe's parameters.
 //! 3. [`settings`]: settings from the environment and from secrets.
 //! 4. [`cloud`]: the HTTP client and the AWS clients that use it.
 //! 5. [`store`]: the DynamoDB table.

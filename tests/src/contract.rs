@@ -14,6 +14,7 @@ mod routes;
 mod settings;
 mod stack;
 mod storefront;
+mod table;
 mod template;
 
 use std::collections::BTreeSet;

@@ -13,10 +13,10 @@ use shared::store::purchases::TOO_FAST;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Identified;
 use shared::stripe::requests::{self, Sale};
+use shared::work::Services;
 use shared::work::{customers, declines};
 use time::Duration;
 
-use crate::Charge;
 use crate::order::{Order, Payment};
 use crate::outcome::{self, answer};
 
@@ -24,25 +24,25 @@ use crate::outcome::{self, answer};
 pub const LEASE: Duration = Duration::seconds(30);
 
 /// The buyer's first attempt to buy the course.
-pub async fn first(charge: &Charge, order: &Order) -> Result<Response, Error> {
-    let purchase = purchase(charge, order)?;
-    attempt(charge, order, purchase, None).await
+pub async fn first(services: &Services, order: &Order) -> Result<Response, Error> {
+    let purchase = purchase(services, order)?;
+    attempt(services, order, purchase, None).await
 }
 
 /// The next attempt after a failed one, or a new purchase after one that was refunded or lost to a dispute.
-pub async fn next(charge: &Charge, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
-    let mut purchase = if previous.paid_attempt().is_some() { purchase(charge, order)? } else { previous };
-    purchase.seller_account.clone_from(&seller_link(charge, order)?.account_id);
-    purchase.charge_type = charge_type(charge, order)?;
+pub async fn next(services: &Services, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
+    let mut purchase = if previous.paid_attempt().is_some() { purchase(services, order)? } else { previous };
+    purchase.seller_account.clone_from(&seller_link(services, order)?.account_id);
+    purchase.charge_type = charge_type(services, order)?;
     purchase.currency = order.course.price.currency;
     purchase.course_title.clone_from(&order.course.title);
-    attempt(charge, order, purchase, Some(slot)).await
+    attempt(services, order, purchase, Some(slot)).await
 }
 
 /// A sale with several payees needs separate transfers.
-fn charge_type(charge: &Charge, order: &Order) -> Result<ChargeType, Error> {
+fn charge_type(services: &Services, order: &Order) -> Result<ChargeType, Error> {
     let seller = order.seller.as_ref().ok_or(Error::SellerNotConnected)?;
-    match seller.charge_type(&charge.app.config.terms) {
+    match seller.charge_type(&services.app.config.terms) {
         agreed if order.course.payees.is_empty() => Ok(agreed),
         // Naming payees does not move a seller off direct charges.
         ChargeType::Direct => Err(Error::SellerNotConnected),
@@ -51,17 +51,17 @@ fn charge_type(charge: &Charge, order: &Order) -> Result<ChargeType, Error> {
 }
 
 /// The seller's account, if it can take this type of charge.
-fn seller_link<'a>(charge: &Charge, order: &'a Order) -> Result<&'a StripeLink, Error> {
+fn seller_link<'a>(services: &Services, order: &'a Order) -> Result<&'a StripeLink, Error> {
     let link = order.seller.as_ref().and_then(|seller| seller.connected_account()).ok_or(Error::SellerNotConnected)?;
-    match link.check(charge_type(charge, order)?, &charge.app.config.platform_country) {
+    match link.check(charge_type(services, order)?, &services.app.config.platform_country) {
         Ok(()) => Ok(link),
         Err(Unable::Disabled) => Err(Error::SellerNotConnected),
         Err(Unable::Lacks(capability)) => Err(Error::SellerCapabilityMissing { capability: capability.as_str() }),
     }
 }
 
-fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
-    let (app, course) = (&charge.app, &order.course);
+fn purchase(services: &Services, order: &Order) -> Result<Purchase, Error> {
+    let (app, course) = (&services.app, &order.course);
     let now = app.clock.now();
     let purchase = Purchase::new(Terms {
         id: PurchaseId::generate(&order.buyer.id, now, &app.entropy),
@@ -70,59 +70,59 @@ fn purchase(charge: &Charge, order: &Order) -> Result<Purchase, Error> {
         course_slug: course.slug.clone(),
         buyer_id: order.buyer.id.clone(),
         seller_id: course.seller_id.clone(),
-        seller_account: seller_link(charge, order)?.account_id.clone(),
-        charge_type: charge_type(charge, order)?,
+        seller_account: seller_link(services, order)?.account_id.clone(),
+        charge_type: charge_type(services, order)?,
         currency: course.price.currency,
         at: now,
     });
     Ok(purchase.of_stack(&app.config.stack_id))
 }
 
-async fn attempt(charge: &Charge, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
+async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
     let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
-    if price.amount < seller.least_price(&charge.app.config.platform_country, purchase.charge_type, price.currency) {
+    if price.amount < seller.least_price(&services.app.config.platform_country, purchase.charge_type, price.currency) {
         return Err(Error::PriceTooLow);
     }
     let account = purchase.charged_account().map(str::to_owned);
-    let mut customer = customers::find_or_make(&charge.app, &charge.stripe, &order.buyer, account.as_deref()).await?;
-    let (named, kept) = match payment_methods(charge, order, account.as_deref(), slot).await {
+    let mut customer = customers::find_or_make(&services.app, &services.stripe, &order.buyer, account.as_deref()).await?;
+    let (named, kept) = match payment_methods(services, order, account.as_deref(), slot).await {
         Ok(methods) => methods,
         Err(error) => {
             // No intent will store the customer: remember it here, so that it is found again and deleted with its user.
-            customers::keep(&charge.app, &order.buyer, account.as_deref(), &customer).await?;
+            customers::keep(&services.app, &order.buyer, account.as_deref(), &customer).await?;
             return Err(error);
         }
     };
     let mut payment_method = kept.clone().or_else(|| named.clone());
-    let mut heard = send(charge, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
+    let mut heard = send(services, order, &mut purchase, slot, &customer, payment_method.as_deref()).await?;
 
     // Somebody deleted the customer at Stripe, and its cards with it: make a new one.
     if failed_with(&purchase, outcome::CUSTOMER_GONE) {
-        customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, account.as_deref(), &customer).await?;
+        customer = customers::replace(&services.app, &services.stripe, &order.buyer, account.as_deref(), &customer).await?;
         let slot = Slot::of(&purchase, slot);
-        heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
+        heard = send(services, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     // A payment method unknown to the connected account may belong to the platform.
     if let (true, Some(account), Some(named), None) = (failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED), &account, &named, &kept) {
         // Cloning consumes the card, so every attempt with it must reuse the same clone.
         let key = format!("{account}:clone:{}:{}", purchase.id, digest(named));
-        payment_method = Some(clone_to(charge, account, named, None, &key).await?);
+        payment_method = Some(clone_to(services, account, named, None, &key).await?);
         let slot = Slot::of(&purchase, slot);
-        heard = send(charge, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
+        heard = send(services, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
     answer(&purchase, heard)
 }
 
 /// The payment method that the buyer named, and its clone if this is a direct charge and the platform keeps the card.
 async fn payment_methods(
-    charge: &Charge,
+    services: &Services,
     order: &Order,
     account: Option<&str>,
     slot: Option<&Slot>,
 ) -> Result<(Option<String>, Option<String>), Error> {
-    let named = payment_method(charge, order, account, slot).await?;
+    let named = payment_method(services, order, account, slot).await?;
     let kept = match (account, &named) {
-        (Some(account), Some(named)) => kept_by_platform(charge, order, account, named, slot).await?,
+        (Some(account), Some(named)) => kept_by_platform(services, order, account, named, slot).await?,
         _ => None,
     };
     Ok((named, kept))
@@ -135,14 +135,14 @@ pub fn failed_with(purchase: &Purchase, code: &str) -> bool {
 
 /// Stores the intent, calls Stripe and records the outcome: two DynamoDB trips and one Stripe call.
 async fn send(
-    charge: &Charge,
+    services: &Services,
     order: &Order,
     purchase: &mut Purchase,
     slot: Option<&Slot>,
     customer: &str,
     payment_method: Option<&str>,
 ) -> Result<outcome::ForTheBrowser, Error> {
-    let app = &charge.app;
+    let app = &services.app;
     let now = app.clock.now();
     let account = purchase.charged_account().map(str::to_owned);
     let number = purchase.attempts().last().map_or(1, |attempt| attempt.number + 1);
@@ -152,11 +152,11 @@ async fn send(
         purchase,
         attempt: number,
         amount: price.amount,
-        application_fee: fee(charge, order)?,
+        application_fee: fee(services, order)?,
         customer,
-        on_behalf_of: seller_link(charge, order)?.on_behalf_of(purchase.charge_type, &app.config.platform_country),
+        on_behalf_of: seller_link(services, order)?.on_behalf_of(purchase.charge_type, &app.config.platform_country),
         save_card: order.save_card,
-        collects_address: seller_link(charge, order)?.settles_in(purchase.charge_type, &app.config.platform_country) == Some("IN"),
+        collects_address: seller_link(services, order)?.settles_in(purchase.charge_type, &app.config.platform_country) == Some("IN"),
         stack_id: &app.config.stack_id,
         return_url: &return_url,
     };
@@ -193,15 +193,15 @@ async fn send(
             customers::keep(app, &order.buyer, purchase.charged_account(), customer).await?;
             return Err(declines::too_fast(now));
         }
-        Written::No(_) => return Err(outcome::lost_race(charge, order, purchase.attempt()).await?),
+        Written::No(_) => return Err(outcome::lost_race(services, order, purchase.attempt()).await?),
     }
-    let result = charge.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
-    outcome::settle(charge, purchase, result, &order.cause).await
+    let result = services.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
+    outcome::settle(services, purchase, result, &order.cause).await
 }
 
-fn fee(charge: &Charge, order: &Order) -> Result<i64, Error> {
+fn fee(services: &Services, order: &Order) -> Result<i64, Error> {
     let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
-    let config = &charge.app.config;
+    let config = &services.app.config;
     Ok(seller.fee(&config.terms, &config.platform_country, order.course.fee_percent, price.currency).of(price.amount))
 }
 
@@ -228,7 +228,7 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
 
 /// The payment method to charge; `None` for hosted Checkout. A token can be used only once,
 /// so a repeated request gets the payment method that the first one made from it.
-async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, slot: Option<&Slot>) -> Result<Option<String>, Error> {
+async fn payment_method(services: &Services, order: &Order, account: Option<&str>, slot: Option<&Slot>) -> Result<Option<String>, Error> {
     let token = match &order.payment {
         Payment::Checkout => return Ok(None),
         Payment::Method(method) => return Ok(Some(method.clone())),
@@ -238,13 +238,13 @@ async fn payment_method(charge: &Charge, order: &Order, account: Option<&str>, s
     let account = account.filter(|_| !order.save_card);
     let (place, seen) = (account.unwrap_or(PLATFORM), slot.map_or(0, |slot| slot.version));
     let key = format!("{place}:token:{}:{seen}:{}", order.buyer.id, digest(&format!("{}{token}", order.course.id)));
-    let made: Result<Identified, _> = charge.stripe.send_harmless(&requests::payment_method_from_token(token), account, &key).await;
+    let made: Result<Identified, _> = services.stripe.send_harmless(&requests::payment_method_from_token(token), account, &key).await;
     made.map(|made| Some(made.id)).map_err(method_error)
 }
 
 /// For a direct charge: the clone of a card that the platform keeps for the buyer, or will keep from now on.
 async fn kept_by_platform(
-    charge: &Charge,
+    services: &Services,
     order: &Order,
     account: &str,
     named: &str,
@@ -254,33 +254,33 @@ async fn kept_by_platform(
     let key = |what: &str, place: &str| format!("{place}:{what}:{}:{}:{seen}:{named}", order.buyer.id, order.course.id);
     if order.save_card {
         // Stripe asks the bank when a card is attached, and the intent that counts the card comes later.
-        if let Some(one) = order.card_try(&charge.app) {
-            declines::take_try(&charge.app, &one).await?;
+        if let Some(one) = order.card_try(&services.app) {
+            declines::take_try(&services.app, &one).await?;
         }
-        let mut customer = customers::on_platform(&charge.app, &charge.stripe, &order.buyer).await?;
-        let mut attached = attach(charge, named, &customer, &key("attach", PLATFORM)).await;
+        let mut customer = customers::on_platform(&services.app, &services.stripe, &order.buyer).await?;
+        let mut attached = attach(services, named, &customer, &key("attach", PLATFORM)).await;
         if attached.as_ref().is_err_and(|error| error.is_missing("customer")) {
-            customer = customers::replace(&charge.app, &charge.stripe, &order.buyer, None, &customer).await?;
-            attached = attach(charge, named, &customer, &key("attach-again", PLATFORM)).await;
+            customer = customers::replace(&services.app, &services.stripe, &order.buyer, None, &customer).await?;
+            attached = attach(services, named, &customer, &key("attach-again", PLATFORM)).await;
         }
         let attached = attached.map_err(method_error)?;
-        return clone_to(charge, account, &attached.id, Some(&customer), &key("clone", account)).await.map(Some);
+        return clone_to(services, account, &attached.id, Some(&customer), &key("clone", account)).await.map(Some);
     }
     let Some(customer) = order.buyer.customers.get(PLATFORM) else { return Ok(None) };
-    if !matches!(order.payment, Payment::Method(_)) || !charge.stripe.is_saved(customer, named).await? {
+    if !matches!(order.payment, Payment::Method(_)) || !services.stripe.is_saved(customer, named).await? {
         return Ok(None);
     }
-    clone_to(charge, account, named, Some(customer), &key("clone", account)).await.map(Some)
+    clone_to(services, account, named, Some(customer), &key("clone", account)).await.map(Some)
 }
 
-async fn attach(charge: &Charge, payment_method: &str, customer: &str, key: &str) -> Result<Identified, StripeError> {
-    charge.stripe.send_harmless(&requests::attach(payment_method, customer), None, key).await
+async fn attach(services: &Services, payment_method: &str, customer: &str, key: &str) -> Result<Identified, StripeError> {
+    services.stripe.send_harmless(&requests::attach(payment_method, customer), None, key).await
 }
 
 /// Clones a platform payment method to a connected account. Cloning consumes a payment method that is not attached to a customer.
-async fn clone_to(charge: &Charge, account: &str, payment_method: &str, customer: Option<&str>, key: &str) -> Result<String, Error> {
+async fn clone_to(services: &Services, account: &str, payment_method: &str, customer: Option<&str>, key: &str) -> Result<String, Error> {
     let cloned: Result<Identified, _> =
-        charge.stripe.send_harmless(&requests::clone_payment_method(payment_method, customer), Some(account), key).await;
+        services.stripe.send_harmless(&requests::clone_payment_method(payment_method, customer), Some(account), key).await;
     cloned.map(|cloned| cloned.id).map_err(method_error)
 }
 

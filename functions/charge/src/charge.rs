@@ -5,10 +5,11 @@ use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
 use shared::http::{Request, Response, identity, request, request_id};
+use shared::work::Services;
 use shared::work::declines;
 
 use crate::order::{Order, Payment};
-use crate::{Charge, begin, resume};
+use crate::{begin, resume};
 
 #[derive(Deserialize)]
 struct Body {
@@ -36,8 +37,8 @@ struct Body {
 ///
 /// # Errors
 /// See `POST /courses/charge` in `openapi.yaml`. Work in progress is stored, and repeating the request continues it.
-pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Error> {
-    let app = &charge.app;
+pub async fn charge(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let presented = identity::required(request, &app.config)?;
     let body: Body = request::json(request)?;
     let payment = payment(body.payment_method)?;
@@ -70,8 +71,8 @@ pub async fn charge(charge: &Charge, request: &Request) -> Result<Response, Erro
     let cause = format!("request:{}", request_id(request));
     let order = Order { buyer, course, seller: read.seller, payees, payment, save_card: body.save_card, address, cause };
     let answer = match read.slot {
-        None => begin::first(charge, &order).await,
-        Some(slot) => resume::resume(charge, &order, &slot).await,
+        None => begin::first(services, &order).await,
+        Some(slot) => resume::resume(services, &order, &slot).await,
     };
     declines::count(app, &order.buyer, &order.address, &answer).await?;
     answer

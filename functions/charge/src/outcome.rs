@@ -9,9 +9,9 @@ use shared::http::{Response, response};
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
+use shared::work::Services;
 use shared::work::customers;
 
-use crate::Charge;
 use crate::order::Order;
 
 /// [`Failure::code`] if Stripe refused the payment method itself.
@@ -37,13 +37,13 @@ pub struct ForTheBrowser {
 /// Records the outcome of the newest attempt and releases its lease. If the outcome stays unknown, the attempt stays open,
 /// and the next request, event or reconciliation run resolves it.
 pub async fn settle(
-    charge: &Charge,
+    services: &Services,
     purchase: &mut Purchase,
     result: Result<Heard, StripeError>,
     cause: &str,
 ) -> Result<ForTheBrowser, Error> {
     let number = purchase.attempt().number;
-    let written = record(charge, purchase, number, &result, cause).await;
+    let written = record(services, purchase, number, &result, cause).await;
     tracing::info!(purchase_id = %purchase.id, attempt = number, status = ?purchase.status(), "purchase settled");
     // An error from Stripe takes precedence over a failed write; the lease then expires by itself.
     let heard = result?;
@@ -57,25 +57,25 @@ pub async fn settle(
 }
 
 async fn record(
-    charge: &Charge,
+    services: &Services,
     purchase: &mut Purchase,
     number: u32,
     result: &Result<Heard, StripeError>,
     cause: &str,
 ) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let now = charge.app.clock.now();
+        let now = services.app.clock.now();
         if let Ok(heard) = result {
             purchase.observe(number, &heard.observation, cause, now);
         }
-        purchase.plan(charge.app.config.take_back_lost_disputes, cause, now);
+        purchase.plan(services.app.config.take_back_lost_disputes, cause, now);
         purchase.release(number, now);
-        match charge.app.store.write_outcome(purchase, None).await? {
+        match services.app.store.write_outcome(purchase, None).await? {
             Written::Yes => return Ok(()),
             Written::No(_) => {
                 // An event was written first. Keep what it wrote and add what we know.
                 let gone = || Error::Internal(format!("the purchase {} is gone", purchase.id));
-                *purchase = charge.app.store.purchase(&purchase.id).await?.ok_or_else(gone)?;
+                *purchase = services.app.store.purchase(&purchase.id).await?.ok_or_else(gone)?;
             }
         }
     }
@@ -83,10 +83,10 @@ async fn record(
 }
 
 /// The error for a request that lost a race, either to another request for this purchase or to the erasure of the buyer.
-pub async fn lost_race(charge: &Charge, order: &Order, attempt: &Attempt) -> Result<Error, Error> {
+pub async fn lost_race(services: &Services, order: &Order, attempt: &Attempt) -> Result<Error, Error> {
     // This customer was made for this request and nothing names it: remember it, or leave it to the erasure.
-    customers::keep(&charge.app, &order.buyer, attempt.account.as_deref(), &attempt.customer).await?;
-    let slot = charge.app.store.slot(&order.buyer.id, &order.course.id).await?;
+    customers::keep(&services.app, &order.buyer, attempt.account.as_deref(), &attempt.customer).await?;
+    let slot = services.app.store.slot(&order.buyer.id, &order.course.id).await?;
     let owned = slot.is_some_and(|slot| slot.ownership().is_paid());
     Ok(if owned { Error::AlreadyOwned } else { Error::PurchaseInProgress })
 }
@@ -115,7 +115,7 @@ pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, E
         Status::Canceled => return Err(Error::PurchaseInProgress),
         Status::Pending | Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {}
     }
-    let waits = purchase.status() == Status::RequiresAction;
+    let waits = purchase.status().is_with_buyer();
     Ok(response::json(
         201,
         &Answer {

@@ -7,8 +7,8 @@ use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::{Heard, NEVER_MADE};
+use shared::work::Services;
 
-use crate::Charge;
 use crate::begin::{LEASE, failed_with, next};
 use crate::order::{Order, Payment};
 use crate::outcome::{self, ForTheBrowser, answer};
@@ -17,50 +17,54 @@ use crate::outcome::{self, ForTheBrowser, answer};
 ///
 /// If the last attempt failed, the next one begins. If its outcome is unknown, it is looked up first, which costs one more
 /// DynamoDB read, one more write and one more Stripe call.
-pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Response, Error> {
+pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<Response, Error> {
     let missing = || Error::Internal(format!("the slot names the purchase {}, which is missing", slot.purchase_id));
-    let mut purchase = charge.app.store.purchase(&slot.purchase_id).await?.ok_or_else(missing)?;
+    let mut purchase = services.app.store.purchase(&slot.purchase_id).await?.ok_or_else(missing)?;
     if purchase.ownership().is_paid() {
         return Err(Error::AlreadyOwned);
     }
-    if !purchase.is_of_stack(&charge.app.config.stack_id) && purchase.status().is_open() {
+    if !purchase.is_of_stack(&services.app.config.stack_id) && purchase.status().is_open() {
         // The table is a copy of another deployment's, and the buyer may be paying there right now.
         return Err(Error::PurchaseInProgress);
     }
     let has_ended = purchase.paid_attempt().is_some() || !(purchase.status().is_open() || purchase.is_in_the_buyers_hands());
     if has_ended {
-        return next(charge, order, purchase, slot).await;
+        return next(services, order, purchase, slot).await;
     }
 
-    lease(charge, &mut purchase).await?;
+    lease(services, &mut purchase).await?;
     let was_lost = purchase.attempt().payment_intent.is_none() && purchase.attempt().checkout_session.is_none();
-    let now = charge.app.clock.now();
+    let now = services.app.clock.now();
     let found = if purchase.status().is_open() {
-        charge.stripe.find_attempt(&purchase.id, purchase.attempt(), now).await
+        services.stripe.find_attempt(&purchase.id, purchase.attempt(), now).await
     } else {
         // The attempt failed, but the buyer's browser could still pay it. Cancel it before the next attempt begins.
-        charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
+        services.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
     };
-    let browser = record(charge, &mut purchase, found, order).await?;
+    let browser = record(services, &mut purchase, found, order).await?;
     // A card unknown to the connected account may belong to the platform. The next attempt tries that.
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
     match purchase.status() {
         // Neither failure is about the card.
         Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
-            again(charge, order, purchase, slot).await
+            again(services, order, purchase, slot).await
         }
         Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
-        Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(charge, order, purchase, slot).await,
+        Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(services, order, purchase, slot).await,
         // The buyer has done their part and the bank is processing. If the payment fails, the next request starts a new attempt.
         Status::Pending if purchase.processing_since().is_some() => Err(Error::PurchaseInProgress),
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
             let same = order.payment == Payment::Checkout && attempt.amount == order.course.price.amount && same_consent;
-            if same && browser.checkout_url.is_some() { answer(&purchase, browser) } else { withdraw(charge, order, purchase, slot).await }
+            if same && browser.checkout_url.is_some() {
+                answer(&purchase, browser)
+            } else {
+                withdraw(services, order, purchase, slot).await
+            }
         }
         Status::Pending => Err(Error::PurchaseInProgress),
-        Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
+        Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,
         Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {
             answer(&purchase, browser)
         }
@@ -68,38 +72,38 @@ pub async fn resume(charge: &Charge, order: &Order, slot: &Slot) -> Result<Respo
 }
 
 /// Cancels the way of paying that the buyer abandoned, then begins a new attempt. Two ways to pay never exist at once.
-async fn withdraw(charge: &Charge, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
-    let result = charge.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), charge.app.clock.now()).await;
-    let browser = record(charge, &mut purchase, result, order).await?;
+async fn withdraw(services: &Services, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
+    let result = services.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), services.app.clock.now()).await;
+    let browser = record(services, &mut purchase, result, order).await?;
     match purchase.status() {
-        Status::Failed | Status::Canceled => again(charge, order, purchase, slot).await,
+        Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,
         Status::Pending | Status::RequiresAction => Err(Error::PurchaseInProgress),
         Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => answer(&purchase, browser),
     }
 }
 
-async fn again(charge: &Charge, order: &Order, purchase: Purchase, before: &Slot) -> Result<Response, Error> {
+async fn again(services: &Services, order: &Order, purchase: Purchase, before: &Slot) -> Result<Response, Error> {
     let slot = Slot::of(&purchase, Some(before));
-    next(charge, order, purchase, &slot).await
+    next(services, order, purchase, &slot).await
 }
 
 async fn record(
-    charge: &Charge,
+    services: &Services,
     purchase: &mut Purchase,
     result: Result<Heard, StripeError>,
     order: &Order,
 ) -> Result<ForTheBrowser, Error> {
-    outcome::settle(charge, purchase, result, &order.cause).await
+    outcome::settle(services, purchase, result, &order.cause).await
 }
 
 /// Takes over the attempt of a request that has ended. Fails if that request may still be running.
-async fn lease(charge: &Charge, purchase: &mut Purchase) -> Result<(), Error> {
-    let now = charge.app.clock.now();
+async fn lease(services: &Services, purchase: &mut Purchase) -> Result<(), Error> {
+    let now = services.app.clock.now();
     if purchase.attempt().leased_until > now {
         return Err(Error::PurchaseInProgress);
     }
     purchase.lease(now + LEASE);
-    match charge.app.store.write_outcome(purchase, None).await? {
+    match services.app.store.write_outcome(purchase, None).await? {
         Written::Yes => Ok(()),
         Written::No(_) => Err(Error::PurchaseInProgress),
     }

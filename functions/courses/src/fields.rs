@@ -145,8 +145,10 @@ impl Fields {
 
     /// Whether the request sets fields that only the seller may set.
     pub(crate) fn are_the_sellers(&self) -> bool {
-        let text = self.title.is_some() || self.description.is_some() || self.slug.is_some();
-        text || self.price.is_some() || self.payees.is_some() || self.published.is_some()
+        // All fields are named, so that the compiler asks about a new one.
+        let Self { title, description, slug, price, payees, published, fee_percent: _, taken_down: _ } = self;
+        let text = title.is_some() || description.is_some() || slug.is_some();
+        text || price.is_some() || payees.is_some() || published.is_some()
     }
 
     /// Refuses a seller who sets the platform's fee or changes a takedown.

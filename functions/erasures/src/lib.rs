@@ -15,8 +15,8 @@ use shared::domain::error::Error;
 use shared::store::Written;
 use shared::store::erasures::{Customer, Erasure};
 use shared::store::page::Page;
-use shared::stripe::Gateway;
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use time::Duration;
 
 /// How many erasures one run reads.
@@ -31,27 +31,6 @@ const PAUSE: Duration = Duration::minutes(15);
 
 /// How long to keep trying if an account has revoked access or Stripe refuses.
 const PERSISTENCE: Duration = Duration::days(30);
-
-/// The function's dependencies.
-#[derive(Clone, Debug)]
-pub struct Erasures {
-    /// Settings and the DynamoDB table.
-    pub app: App,
-    /// The Stripe client.
-    pub stripe: Gateway,
-}
-
-impl Erasures {
-    /// Reads the settings from the environment and fetches Stripe's keys.
-    ///
-    /// # Errors
-    /// If a setting or the secret cannot be used.
-    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let app = App::from_env()?;
-        let stripe = Gateway::from_env(&app).await?;
-        Ok(Self { app, stripe })
-    }
-}
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -68,13 +47,13 @@ pub struct Report {
 ///
 /// # Errors
 /// If DynamoDB fails. What fails at Stripe is left to the next run.
-pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
-    let (app, mut report) = (&erasures.app, Report::default());
+pub async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
+    let (app, mut report) = (&services.app, Report::default());
     for mut erasure in app.store.due_erasures(app.clock.now(), PER_RUN).await? {
         if Instant::now() >= until {
             break;
         }
-        carry_out(erasures, &mut erasure, until).await?;
+        carry_out(services, &mut erasure, until).await?;
         // Another customer was added in the meantime; the next run handles it along with what is left.
         let Written::Yes = app.store.write_erasure(&mut erasure).await? else { continue };
         match (erasure.is_done(), erasure.due_at) {
@@ -88,8 +67,8 @@ pub async fn run(erasures: &Erasures, until: Instant) -> Result<Report, Error> {
 }
 
 /// Deletes what can be deleted and sets the time of the next try.
-async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -> Result<(), Error> {
-    let (app, user) = (&erasures.app, erasure.user_id.clone());
+async fn carry_out(services: &Services, erasure: &mut Erasure, until: Instant) -> Result<(), Error> {
+    let (app, user) = (&services.app, erasure.user_id.clone());
     let now = app.clock.now();
     if now - erasure.at < FOR_PAYMENTS && has_open_payments(app, erasure).await? {
         erasure.due_at = Some(now + PAUSE);
@@ -97,7 +76,7 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
     }
 
     for place in std::mem::take(&mut erasure.places) {
-        if Instant::now() >= until || !search(erasures, erasure, &place).await {
+        if Instant::now() >= until || !search(services, erasure, &place).await {
             erasure.places.push(place);
         }
     }
@@ -107,7 +86,7 @@ async fn carry_out(erasures: &Erasures, erasure: &mut Erasure, until: Instant) -
             left.push(customer);
             continue;
         }
-        match erasures.stripe.delete_customer(&customer.id, connected(&customer.account)).await {
+        match services.stripe.delete_customer(&customer.id, connected(&customer.account)).await {
             Ok(()) => tracing::info!(user_id = %user, account = customer.account, "the customer was deleted"),
             Err(error) => {
                 let revoked = matches!(error, StripeError::AccountRevoked);
@@ -132,8 +111,8 @@ fn connected(place: &str) -> Option<&str> {
 }
 
 /// Adds the user's customers on an account that were never stored. Returns whether those were all.
-async fn search(erasures: &Erasures, erasure: &mut Erasure, place: &str) -> bool {
-    match erasures.stripe.search_customers(&erasure.user_id, connected(place)).await {
+async fn search(services: &Services, erasure: &mut Erasure, place: &str) -> bool {
+    match services.stripe.search_customers(&erasure.user_id, connected(place)).await {
         Ok((found, has_more)) => {
             for id in found {
                 let customer = Customer { account: place.to_owned(), id };

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use erasures::Erasures;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
+use shared::work::Services;
 
 /// The time to reserve at the end of a run: enough for one customer for whom Stripe does not answer.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -12,9 +12,9 @@ const MARGIN: Duration = Duration::from_secs(20);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::base::log::init();
-    let erasures = Erasures::from_env().await?;
+    let services = Services::from_env().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-        let work = erasures::run(&erasures, until(&event.context));
+        let work = erasures::run(&services, until(&event.context));
         async move { work.await.map_err(|error| lambda_runtime::Error::from(error.to_string())) }
     }))
     .await

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::domain::charging::Failure;
 use shared::domain::error::Error;
-use shared::domain::membership::{Status, Subscription};
+use shared::domain::membership::Subscription;
 use shared::http::view::SubscriptionView;
 use shared::http::{Response, response};
 use shared::stripe::memberships::Heard;
@@ -21,13 +21,13 @@ struct Answer {
 
 /// 201 with the subscription and what the buyer must do next, or the reason why it never started.
 pub(crate) fn answer(subscription: &Subscription, heard: Heard) -> Result<Response, Error> {
-    if subscription.status == Status::Failed {
+    if subscription.status.is_failed() {
         return Err(subscription
             .failure
             .as_ref()
             .map_or_else(|| Error::PaymentProviderError("failed".to_owned()), |cause| failure(cause, heard.fingerprint)));
     }
-    let waits = subscription.status == Status::Incomplete;
+    let waits = subscription.status.is_incomplete();
     Ok(response::json(
         201,
         &Answer {

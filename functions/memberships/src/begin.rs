@@ -8,11 +8,11 @@ use shared::domain::user::{StripeLink, Unable, User};
 use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::memberships;
+use shared::work::Services;
 use shared::work::customers;
 use shared::work::subscriptions::settle;
 use time::Duration;
 
-use crate::Memberships;
 use crate::answer::answer;
 use crate::cards::{Paying, card};
 use crate::order::Order;
@@ -22,21 +22,21 @@ pub const LEASE: Duration = Duration::seconds(30);
 
 /// Records the subscription, sends it to Stripe and records the outcome. `slot`
 /// is the one that was read; it must not belong to an open subscription.
-pub async fn begin(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
-    let (mut subscription, heard) = Box::pin(send(this, order, slot)).await?;
+pub async fn begin(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
+    let (mut subscription, heard) = Box::pin(send(services, order, slot)).await?;
     if !lost_its_customer(&subscription) {
         return answer(&subscription, heard);
     }
     // Somebody deleted the customer at Stripe, and the cards with it. A new one is created.
     if let Some(account) = subscription.account.clone() {
-        customers::replace(&this.app, &this.stripe, &order.buyer, Some(&account), &subscription.customer).await?;
+        customers::replace(&services.app, &services.stripe, &order.buyer, Some(&account), &subscription.customer).await?;
     }
-    let buyer = this.app.store.user(&order.buyer.id).await?.ok_or(Error::NotSignedIn)?;
+    let buyer = services.app.store.user(&order.buyer.id).await?.ok_or(Error::NotSignedIn)?;
     let again =
         Order { buyer, seller: order.seller.clone(), offer: order.offer.clone(), payment_method: order.payment_method.clone(), ..*order };
     let slot = Slot::of(&subscription);
     let heard;
-    (subscription, heard) = Box::pin(send(this, &again, Some(&slot))).await?;
+    (subscription, heard) = Box::pin(send(services, &again, Some(&slot))).await?;
     answer(&subscription, heard)
 }
 
@@ -45,14 +45,14 @@ pub fn lost_its_customer(subscription: &Subscription) -> bool {
     subscription.failure.as_ref().is_some_and(|failure| failure.code == "customer")
 }
 
-async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, memberships::Heard), Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let (link, charge_type) = seller_link(this, &order.seller)?;
+async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, memberships::Heard), Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    let (link, charge_type) = seller_link(services, &order.seller)?;
     let account = (charge_type == ChargeType::Direct).then_some(link.account_id.as_str());
     let seen = slot.map_or(0, |slot| slot.version);
     let paying = Paying { buyer: &order.buyer, seller: &order.seller.id, account, currency: order.offer.currency, seen };
     let (customer, card) = match (&order.payment_method, account) {
-        (Some(method), _) => card(this, &paying, method).await?,
+        (Some(method), _) => card(services, &paying, method).await?,
         (None, Some(_)) => (customers::find_or_make(app, stripe, &order.buyer, account).await?, None),
         (None, None) => (customers::for_membership(app, stripe, &order.buyer, order.offer.currency, None).await?.customer, None),
     };
@@ -105,7 +105,7 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
         if current.subscription_id != before.subscription_id || current.version == before.version {
             return Err(Error::SubscriptionInProgress);
         }
-        return Box::pin(send(this, order, Some(&current))).await;
+        return Box::pin(send(services, order, Some(&current))).await;
     }
     let result = stripe.send_subscription(&subscription).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
@@ -114,8 +114,8 @@ async fn send(this: &Memberships, order: &Order, slot: Option<&Slot>) -> Result<
 
 /// The seller's account, and how it is charged. A membership has only one
 /// payee, so sellers with separate charges are paid by destination charges.
-pub(crate) fn seller_link<'a>(this: &Memberships, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
-    let config = &this.app.config;
+pub(crate) fn seller_link<'a>(services: &Services, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
+    let config = &services.app.config;
     let charge_type = match seller.charge_type(&config.terms) {
         ChargeType::Direct => ChargeType::Direct,
         ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,

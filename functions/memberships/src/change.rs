@@ -12,10 +12,10 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::stripe::billing::{RENEWALS_FEE, SWITCH_FEE};
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
 
-use crate::Memberships;
 use crate::cards;
 use crate::subscriptions::own;
 
@@ -28,17 +28,17 @@ struct Cancel {
 /// `POST /subscriptions/{id}/cancel`: ends it with the current period, or at once if the member wants that or
 /// something is owed, which is then voided. Access lasts to the end of the paid time. Two trips to DynamoDB, and
 /// calls to Stripe for the change and for the payments; three trips to end it at once; no call to Stripe if it is already ending.
-pub(crate) async fn cancel(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let (_, mut subscription) = own(this, request, id).await?;
+pub(crate) async fn cancel(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    let (_, mut subscription) = own(services, request, id).await?;
     let body: Cancel = if request::bytes(request)?.is_empty() { Cancel::default() } else { request::json(request)? };
     if !subscription.status.runs() && !subscription.is_to_be_ended() {
         return Err(Error::SubscriptionNotRunning);
     }
-    let owes = |subscription: &Subscription| subscription.owes || subscription.status == Status::PastDue;
+    let owes = |subscription: &Subscription| subscription.owes || subscription.status.is_past_due();
     let mut at_once = body.at_once || owes(&subscription);
     if !at_once && !subscription.ending {
-        change(this, &mut subscription, &[("cancel_at_period_end", "true")]).await?;
+        change(services, &mut subscription, &[("cancel_at_period_end", "true")]).await?;
         // Its renewal was drafted or could not be paid, and no event has arrived yet.
         at_once = owes(&subscription);
     }
@@ -59,9 +59,9 @@ struct Resume {
 /// on, and pays what is owed at once: calls to Stripe for the card, the change, the open invoices and the resulting state.
 /// If it still owes, for example because the cardholder must authenticate, the response says where to pay: one more call.
 /// A card is counted before Stripe hears of it, see [`declines`]: two more trips to DynamoDB, and two for a decline.
-pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let app = &this.app;
-    let (buyer, subscription) = own(this, request, id).await?;
+pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
+    let (buyer, subscription) = own(services, request, id).await?;
     let body: Resume = if request::bytes(request)?.is_empty() { Resume::default() } else { request::json(request)? };
     if body.payment_method.as_deref().is_some_and(|id| !is_payment_method(id)) {
         return Err(Error::InvalidRequest("payment_method must be a Stripe payment method (pm_…)".to_owned()));
@@ -69,29 +69,29 @@ pub(crate) async fn resume(this: &Memberships, request: &Request, id: &str) -> R
     if !subscription.status.runs() || subscription.end.is_some() {
         return Err(Error::SubscriptionNotRunning);
     }
-    let Some(card) = &body.payment_method else { return Box::pin(resume_with(this, &buyer, subscription, None)).await };
+    let Some(card) = &body.payment_method else { return Box::pin(resume_with(services, &buyer, subscription, None)).await };
     let (token, address) = (identity::required(request, &app.config)?.token, identity::address(request, &app.config));
     let (_, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
     declines::check(app, &buyer, counts, body.challenge.as_deref()).await?;
     declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
-    let answer = Box::pin(resume_with(this, &buyer, subscription, Some(card))).await;
+    let answer = Box::pin(resume_with(services, &buyer, subscription, Some(card))).await;
     declines::count(app, &buyer, &address, &answer).await?;
     answer
 }
 
-async fn resume_with(this: &Memberships, buyer: &User, mut subscription: Subscription, method: Option<&str>) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+async fn resume_with(services: &Services, buyer: &User, mut subscription: Subscription, method: Option<&str>) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let mut fields = Vec::new();
     if subscription.ending {
         fields.push(("cancel_at_period_end", "false"));
     }
     let card = match method {
-        Some(method) => Some(cards::for_subscription(this, buyer, &subscription, method).await?),
+        Some(method) => Some(cards::for_subscription(services, buyer, &subscription, method).await?),
         None => None,
     };
     fields.extend(card.as_deref().map(|card| ("default_payment_method", card)));
     if !fields.is_empty() {
-        change(this, &mut subscription, &fields).await?;
+        change(services, &mut subscription, &fields).await?;
     }
     if let (Some(card), Status::PastDue) = (card, subscription.status) {
         let paid = stripe.pay_what_is_owed(&subscription, &card).await;
@@ -101,7 +101,7 @@ async fn resume_with(this: &Memberships, buyer: &User, mut subscription: Subscri
         };
         settle(app, stripe, &mut subscription, found).await?;
     }
-    let way = if subscription.status == Status::PastDue { stripe.way_to_pay(&subscription).await? } else { None };
+    let way = if subscription.status.is_past_due() { stripe.way_to_pay(&subscription).await? } else { None };
     let stripe_account = subscription.account.clone().filter(|_| way.is_some());
     let (payment_url, client_secret) = way.map(|way| (way.page, way.client_secret)).unwrap_or_default();
     Ok(response::json(200, &Resumed { subscription: (&subscription).into(), payment_url, client_secret, stripe_account }))
@@ -130,9 +130,9 @@ struct Switch {
 /// fails, nothing changes. A cheaper one starts when the period ends, so that no credit is left that could
 /// pay another seller. First reads the current state from Stripe, because only paid time is credited. If the
 /// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals.
-pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    let (_, mut subscription) = own(this, request, id).await?;
+pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    let (_, mut subscription) = own(services, request, id).await?;
     let Switch { interval } = request::json(request)?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);
@@ -145,7 +145,7 @@ pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> R
     if subscription.interval == interval {
         return Ok(response::json(200, &SubscriptionView::from(&subscription)));
     }
-    if subscription.status == Status::PastDue || subscription.paid_until() < subscription.period_end {
+    if subscription.status.is_past_due() || subscription.paid_until() < subscription.period_end {
         return Err(Error::SubscriptionPastDue);
     }
     let (offer, seller) = tokio::join!(app.store.offer(&subscription.seller_id), app.store.user(&subscription.seller_id));
@@ -176,7 +176,7 @@ pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> R
         }
         fields.extend([("payment_behavior", "error_if_incomplete"), ("proration_behavior", "always_invoice")]);
     }
-    change(this, &mut subscription, &fields).await?;
+    change(services, &mut subscription, &fields).await?;
     if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
         tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
     }
@@ -184,8 +184,8 @@ pub(crate) async fn switch(this: &Memberships, request: &Request, id: &str) -> R
 }
 
 /// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended meanwhile.
-async fn change(this: &Memberships, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+async fn change(services: &Services, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let changed = stripe.change_subscription(subscription, fields).await;
     let refused = match &changed {
         Err(StripeError::Refused { code, .. }) => Some(code.clone()),

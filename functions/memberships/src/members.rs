@@ -4,13 +4,12 @@ use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
-
-use crate::Memberships;
+use shared::work::Services;
 
 /// A seller's current and former members, newest first, with the payments of each
 /// period; for the seller and for staff. Two trips to DynamoDB: the user, then the page.
-pub(crate) async fn list(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let app = &this.app;
+pub(crate) async fn list(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
     let user = identity::user(request, app).await?;
     let page = request::page(request)?;
     if user.id.as_str() != id && !user.is_staff {

@@ -7,8 +7,7 @@ use shared::domain::membership::Offer;
 use shared::domain::money::Currency;
 use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
-
-use crate::Memberships;
+use shared::work::Services;
 
 pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");
 
@@ -31,9 +30,9 @@ struct NoMembership {
 }
 
 /// `GET`: public. One trip to DynamoDB. Having no offer is not an error, because every course page asks.
-pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error> {
+pub(crate) async fn show(services: &Services, id: &str) -> Result<Response, Error> {
     let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
-    Ok(match this.app.store.offer(&seller).await? {
+    Ok(match services.app.store.offer(&seller).await? {
         Some(offer) => response::json(200, &MembershipView::from(offer)),
         None => response::json(200, &NoMembership { offered: false }),
     })
@@ -41,9 +40,9 @@ pub(crate) async fn show(this: &Memberships, id: &str) -> Result<Response, Error
 
 /// `POST`: creates or replaces the offer; existing subscribers keep their price.
 /// Two trips to DynamoDB. Prices at Stripe are created with the first subscription.
-pub(crate) async fn put(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let app = &this.app;
-    let seller = own(this, request, id).await?;
+pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
+    let seller = own(services, request, id).await?;
     let body: Body = request::json(request)?;
     let offer = Offer {
         seller_id: seller,
@@ -61,15 +60,15 @@ pub(crate) async fn put(this: &Memberships, request: &Request, id: &str) -> Resu
 }
 
 /// `DELETE`: nobody can subscribe any more; existing subscriptions continue. Two trips to DynamoDB.
-pub(crate) async fn end(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let seller = own(this, request, id).await?;
-    this.app.store.end_offer(&seller).await?;
+pub(crate) async fn end(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let seller = own(services, request, id).await?;
+    services.app.store.end_offer(&seller).await?;
     Ok(response::no_content())
 }
 
 /// The signed-in seller, who must own the membership.
-async fn own(this: &Memberships, request: &Request, id: &str) -> Result<UserId, Error> {
-    let user = identity::user(request, &this.app).await?;
+async fn own(services: &Services, request: &Request, id: &str) -> Result<UserId, Error> {
+    let user = identity::user(request, &services.app).await?;
     if user.id.as_str() != id {
         return Err(Error::Forbidden);
     }

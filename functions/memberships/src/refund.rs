@@ -11,10 +11,9 @@ use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::refund_days::Allowance;
+use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
 use shared::work::subscriptions::give_back;
-
-use crate::Memberships;
 
 /// How many times to reread a record that others write as well.
 const TRIES: usize = 8;
@@ -33,8 +32,8 @@ struct Body {
 ///
 /// # Errors
 /// See `openapi.yaml`.
-pub(crate) async fn refund(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let app = &this.app;
+pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
     identity::required(request, &app.config)?;
     let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
     let unknown = || Error::NotFound("subscription");
@@ -64,8 +63,8 @@ pub(crate) async fn refund(this: &Memberships, request: &Request, id: &str) -> R
     })?;
 
     let wanted = Wanted { by: &by, invoice: &invoice, amount: body.amount, client_key: request::idempotency_key(request)? };
-    let number = plan(this, &mut subscription, &wanted).await?;
-    give_back(app, &this.stripe, &mut subscription, &invoice, number).await?;
+    let number = plan(services, &mut subscription, &wanted).await?;
+    give_back(app, &services.stripe, &mut subscription, &invoice, number).await?;
     match state_of(&subscription, &invoice, number) {
         Some(AskedState::Refused(code)) => Err(Error::RefundRefused(code)),
         _ => Ok(response::json(200, &MemberView::from(&subscription))),
@@ -85,8 +84,8 @@ fn state_of(subscription: &Subscription, invoice: &str, number: u32) -> Option<A
 }
 
 /// Records the refund, or finds the one that this request repeats.
-async fn plan(this: &Memberships, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
-    let app = &this.app;
+async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
+    let app = &services.app;
     let mut more = None;
     for _ in 0..TRIES {
         let asked = subscription.payment(Some(wanted.invoice)).map(|payment| payment.asked.clone()).unwrap_or_default();
@@ -100,15 +99,15 @@ async fn plan(this: &Memberships, subscription: &mut Subscription, wanted: &Want
                 _ => Ok(same.number),
             };
         }
-        if let Some(open) = asked.iter().find(|asked| asked.state == AskedState::Planned) {
+        if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
             if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
                 return Ok(open.number);
             }
             // Its outcome must be found before another begins.
-            give_back(app, &this.stripe, subscription, wanted.invoice, open.number).await?;
+            give_back(app, &services.stripe, subscription, wanted.invoice, open.number).await?;
         }
-        let number = draft(this, subscription, wanted)?;
-        if write(this, subscription, number, wanted, &mut more).await? {
+        let number = draft(services, subscription, wanted)?;
+        if write(services, subscription, number, wanted, &mut more).await? {
             return Ok(number);
         }
         *subscription = app.store.subscription(&subscription.id).await?.ok_or(Error::NotFound("subscription"))?;
@@ -117,8 +116,8 @@ async fn plan(this: &Memberships, subscription: &mut Subscription, wanted: &Want
 }
 
 /// Adds the refund to the subscription if the facts and the operator's caps allow it.
-fn draft(this: &Memberships, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
-    let (caps, currency, now) = (&this.app.config.refund_caps, subscription.currency, this.app.clock.now());
+fn draft(services: &Services, subscription: &mut Subscription, wanted: &Wanted<'_>) -> Result<u32, Error> {
+    let (caps, currency, now) = (&services.app.config.refund_caps, subscription.currency, services.app.clock.now());
     // Report what nobody can refund before what the caps forbid.
     let mut planned = subscription.clone();
     let number = planned.plan_refund(wanted.invoice, wanted.amount, &wanted.by.id, wanted.client_key.clone(), now);
@@ -134,13 +133,13 @@ fn draft(this: &Memberships, subscription: &mut Subscription, wanted: &Wanted<'_
 
 /// Stores the refund and counts it towards the seller's daily caps; staff refunds do not count. Returns false if it must be tried again.
 async fn write(
-    this: &Memberships,
+    services: &Services,
     subscription: &mut Subscription,
     number: u32,
     wanted: &Wanted<'_>,
     more: &mut Option<Allowance>,
 ) -> Result<bool, Error> {
-    let store = &this.app.store;
+    let store = &services.app.store;
     if wanted.by.is_staff {
         return Ok(store.write_subscription(subscription, None).await? == Written::Yes);
     }
@@ -149,7 +148,7 @@ async fn write(
     let (whole, amount) = (payment.map_or(0, |payment| payment.amount), asked.map_or(0, |asked| asked.amount));
     let (refund, of) = (Price { amount, currency: subscription.currency }, subscription.id.clone());
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole };
-    refund_caps::write_within_caps(&this.app, &one, more, async |allowance| {
+    refund_caps::write_within_caps(&services.app, &one, more, async |allowance| {
         store.write_member_refund(subscription, refund, allowance).await
     })
     .await

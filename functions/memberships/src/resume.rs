@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::domain::membership::{Slot, Status, Subscription};
 use shared::http::Response;
 use shared::store::Written;
+use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::settle;
 
-use crate::Memberships;
 use crate::answer::answer;
 use crate::begin::{LEASE, begin, lost_its_customer};
 use crate::order::Order;
@@ -17,59 +17,59 @@ const TRIES: usize = 3;
 
 /// Continues the subscription that owns the slot and is not known to be running: one more DynamoDB read and write, and
 /// a call to Stripe. If it is waiting for another card, interval or page than is requested now, it is withdrawn first.
-pub async fn resume(this: &Memberships, order: &Order, slot: &Slot) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let missing = || Error::Internal(format!("the slot names the subscription {}, which is missing", slot.subscription_id));
     let mut subscription = app.store.subscription(&slot.subscription_id).await?.ok_or_else(missing)?;
     if subscription.status.runs() {
         return Err(Error::AlreadySubscribed);
     }
-    lease(this, &mut subscription).await?;
+    lease(services, &mut subscription).await?;
     let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, found).await?;
     // It was declined in the browser. Failed authentications are counted by their event.
     let declined = subscription.failure.as_ref().is_some_and(|failure| failure.declined && !failure.is_of_authentication());
-    if !was_lost && declined && subscription.status == Status::Failed {
+    if !was_lost && declined && subscription.status.is_failed() {
         declines::count_in_browser(app, &order.buyer.id, heard.fingerprint.as_deref()).await?;
     }
     match subscription.status {
         Status::Active | Status::PastDue => answer(&subscription, heard),
         // The response to the first request was lost, and this is the retry.
         Status::Failed if was_lost && !lost_its_customer(&subscription) && is_same(order, &subscription) => answer(&subscription, heard),
-        Status::Canceled | Status::Failed => Box::pin(begin(this, order, Some(&Slot::of(&subscription)))).await,
+        Status::Canceled | Status::Failed => Box::pin(begin(services, order, Some(&Slot::of(&subscription)))).await,
         Status::Incomplete if is_same(order, &subscription) => answer(&subscription, heard),
         Status::Pending if is_same(order, &subscription) && heard.checkout_url.is_some() => answer(&subscription, heard),
-        Status::Incomplete | Status::Pending => Box::pin(withdraw(this, order, subscription)).await,
+        Status::Incomplete | Status::Pending => Box::pin(withdraw(services, order, subscription)).await,
     }
 }
 
 /// Withdraws what the buyer has abandoned, then starts again, so that there are never two.
-async fn withdraw(this: &Memberships, order: &Order, mut subscription: Subscription) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
-    lease(this, &mut subscription).await?;
+async fn withdraw(services: &Services, order: &Order, mut subscription: Subscription) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    lease(services, &mut subscription).await?;
     let result = stripe.withdraw_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
     match subscription.status {
-        Status::Canceled | Status::Failed => Box::pin(begin(this, order, Some(&Slot::of(&subscription)))).await,
+        Status::Canceled | Status::Failed => Box::pin(begin(services, order, Some(&Slot::of(&subscription)))).await,
         Status::Pending | Status::Incomplete => Err(Error::SubscriptionInProgress),
         Status::Active | Status::PastDue => answer(&subscription, heard),
     }
 }
 
 /// Takes over the subscription from a request that has ended, or refuses if one is still at work.
-async fn lease(this: &Memberships, subscription: &mut Subscription) -> Result<(), Error> {
+async fn lease(services: &Services, subscription: &mut Subscription) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let now = this.app.clock.now();
+        let now = services.app.clock.now();
         if subscription.leased_until > now {
             break;
         }
         subscription.leased_until = now + LEASE;
-        if this.app.store.write_subscription(subscription, None).await? == Written::Yes {
+        if services.app.store.write_subscription(subscription, None).await? == Written::Yes {
             return Ok(());
         }
         // By an event, which has no lease.
-        *subscription = this.app.store.subscription(&subscription.id).await?.ok_or(Error::SubscriptionInProgress)?;
+        *subscription = services.app.store.subscription(&subscription.id).await?.ok_or(Error::SubscriptionInProgress)?;
     }
     Err(Error::SubscriptionInProgress)
 }

@@ -6,11 +6,12 @@ use shared::domain::ids::UserId;
 use shared::domain::membership::Interval;
 use shared::http::{Request, Response, identity, request};
 use shared::stripe::cards::is_payment_method;
+use shared::work::Services;
 use shared::work::declines;
 
 use crate::offer::NOT_FOUND;
 use crate::order::Order;
-use crate::{Memberships, begin, resume};
+use crate::{begin, resume};
 
 #[derive(Deserialize)]
 struct Body {
@@ -28,8 +29,8 @@ struct Body {
 ///
 /// # Errors
 /// See `openapi.yaml`. Whatever was begun is on record, and a repeated request finds it.
-pub async fn subscribe(this: &Memberships, request: &Request, seller: &str) -> Result<Response, Error> {
-    let app = &this.app;
+pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> Result<Response, Error> {
+    let app = &services.app;
     let presented = identity::required(request, &app.config)?;
     let body: Body = request::json(request)?;
     if body.payment_method.as_deref().is_some_and(|id| !is_payment_method(id)) {
@@ -59,8 +60,8 @@ pub async fn subscribe(this: &Memberships, request: &Request, seller: &str) -> R
     }
     let order = Order { buyer, seller, offer, interval: body.interval, amount, payment_method: body.payment_method };
     let answer = match read.slot {
-        Some(slot) if slot.status.is_open() => resume::resume(this, &order, &slot).await,
-        slot => begin::begin(this, &order, slot.as_ref()).await,
+        Some(slot) if slot.status.is_open() => resume::resume(services, &order, &slot).await,
+        slot => begin::begin(services, &order, slot.as_ref()).await,
     };
     declines::count(app, &order.buyer, &address, &answer).await?;
     answer

@@ -6,13 +6,12 @@ use shared::domain::membership::Subscription;
 use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
-
-use crate::Memberships;
+use shared::work::Services;
 
 /// `GET /subscriptions`: the signed-in user's subscriptions and attempts to
 /// subscribe, newest first. One trip to DynamoDB: user and page are read in parallel.
-pub(crate) async fn list(this: &Memberships, request: &Request) -> Result<Response, Error> {
-    let app = &this.app;
+pub(crate) async fn list(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let session = identity::required(request, &app.config)?;
     let page = request::page(request)?;
 
@@ -22,14 +21,14 @@ pub(crate) async fn list(this: &Memberships, request: &Request) -> Result<Respon
 }
 
 /// `GET /subscriptions/{id}`: one of the signed-in user's subscriptions. One trip to DynamoDB.
-pub(crate) async fn show(this: &Memberships, request: &Request, id: &str) -> Result<Response, Error> {
-    let (_, subscription) = own(this, request, id).await?;
+pub(crate) async fn show(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let (_, subscription) = own(services, request, id).await?;
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
 
 /// The signed-in user and the subscription, if it is theirs.
-pub(crate) async fn own(this: &Memberships, request: &Request, id: &str) -> Result<(User, Subscription), Error> {
-    let app = &this.app;
+pub(crate) async fn own(services: &Services, request: &Request, id: &str) -> Result<(User, Subscription), Error> {
+    let app = &services.app;
     let session = identity::required(request, &app.config)?;
     let unknown = || Error::NotFound("subscription");
     // The id contains its buyer, and the token its user.

@@ -4,6 +4,7 @@
 //! Only the holder of a mail's lease sends it, and marks it right afterwards. So it is sent once, however often and in
 //! whatever order the stream delivers. Only a crash between SES's response and the mark causes a mail to be sent twice.
 
+mod clients;
 mod compose;
 mod deliver;
 mod letters;
@@ -14,32 +15,11 @@ mod render;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use shared::app::App;
 use shared::store::outbox::mail_id;
 
+pub use clients::Notify;
 pub use deliver::LEASE;
 pub use mailer::Mailer;
-
-/// The table's mails and SES.
-#[derive(Clone, Debug)]
-pub struct Notify {
-    /// Settings and the table.
-    pub app: App,
-    /// SES.
-    pub mailer: Mailer,
-}
-
-impl Notify {
-    /// From the environment.
-    ///
-    /// # Errors
-    /// If a setting cannot be used.
-    pub fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let app = App::from_env()?;
-        let mailer = Mailer::new(&app, shared::cloud::aws::endpoint("SESV2"));
-        Ok(Self { app, mailer })
-    }
-}
 
 /// The function's event: a batch of the table's stream, or `{"sweep":true}` from the schedule.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>

@@ -5,9 +5,10 @@ use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::List;
+use shared::work::Services;
 
+use crate::link::link_of;
 use crate::view::{BalanceView, Money, PayoutView};
-use crate::{Onboarding, link_of};
 
 /// How many payouts are shown, newest first.
 const PAYOUTS: usize = 10;
@@ -25,12 +26,12 @@ struct Balance {
 ///
 /// # Errors
 /// [`Error::NotConnected`] if there is no account, or the platform no longer has access to it.
-pub async fn balance(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
-    let user = identity::user(request, &onboarding.app).await?;
+pub async fn balance(services: &Services, request: &Request) -> Result<Response, Error> {
+    let user = identity::user(request, &services.app).await?;
     let account = Some(link_of(&user)?.account_id.as_str());
     let payouts = format!("/payouts?limit={PAYOUTS}");
     let (balance, payouts) =
-        tokio::join!(onboarding.stripe.get::<Balance>("/balance", account), onboarding.stripe.get::<List<PayoutView>>(&payouts, account));
+        tokio::join!(services.stripe.get::<Balance>("/balance", account), services.stripe.get::<List<PayoutView>>(&payouts, account));
     let balance = balance.map_err(gone)?;
     let payouts = payouts.map_err(gone)?.data;
     Ok(response::json(200, &BalanceView { available: balance.available, pending: balance.pending, payouts }))

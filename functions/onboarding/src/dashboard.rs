@@ -4,22 +4,24 @@ use shared::domain::error::Error;
 use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 
-use crate::{Onboarding, link_of, view};
+use crate::link::link_of;
+use crate::view;
 
 /// One DynamoDB trip and one Stripe call. The URL works once and is only for the account's owner; each request gets a new one.
 ///
 /// # Errors
 /// [`Error::NoExpressDashboard`] for accounts of another type, [`Error::OnboardingUnfinished`] before its owner has
 /// completed Stripe's form.
-pub async fn dashboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
-    let app = &onboarding.app;
+pub async fn dashboard(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let user = identity::user_with_password(request, app).await?;
     let link = link_of(&user)?;
     if link.account_type != AccountType::Express {
         return Err(Error::NoExpressDashboard);
     }
-    match onboarding.stripe.login_link(&link.account_id, &app.entropy.secret()).await {
+    match services.stripe.login_link(&link.account_id, &app.entropy.secret()).await {
         Ok(address) => Ok(response::json(200, &view::AddressView { url: address.url, expires_at: None, account_id: None })),
         Err(StripeError::Refused { .. }) => Err(Error::OnboardingUnfinished),
         Err(StripeError::AccountRevoked) => Err(Error::NotConnected),

@@ -13,9 +13,8 @@ use shared::store::findings::Found;
 use shared::store::links::Linked;
 use shared::stripe::accounts::{self, Account, Made, New};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use time::OffsetDateTime;
-
-use crate::Onboarding;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
@@ -31,15 +30,15 @@ const SENTENCE_MAX: usize = 1000;
 /// # Errors
 /// If Stripe refuses or its answer stays unknown. The next request continues from there. [`Error::AccountsRefused`] if
 /// Stripe lets the platform make no accounts at all.
-pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
-    let app = &onboarding.app;
+pub async fn make(services: &Services, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
+    let app = &services.app;
     let mut refusals = Refusals::default();
     for _ in 0..TRIES {
         let asked_at = app.clock.now();
         let seen = app.store.made_account(&user.id, account_type).await?;
         let (mut record, made) = match seen {
             Some(record) if goes_on(&record, country) => {
-                let made = found_or_made(onboarding, user, &record, &mut refusals, asked_at).await;
+                let made = found_or_made(services, user, &record, &mut refusals, asked_at).await;
                 (record, made)
             }
             before => {
@@ -48,7 +47,7 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
                 if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
                     continue;
                 }
-                let made = match onboarding.stripe.make_account(&user.id, &record, asked_at).await {
+                let made = match services.stripe.make_account(&user.id, &record, asked_at).await {
                     Err(error) if refusals.note(api, &error) => Ok(Made::Never),
                     made => made,
                 };
@@ -56,13 +55,13 @@ pub async fn make(onboarding: &Onboarding, user: &User, account_type: AccountTyp
             }
         };
         match made {
-            Ok(Made::Yes(account)) => return link(onboarding, user, record, &account, asked_at).await,
+            Ok(Made::Yes(account)) => return link(services, user, record, &account, asked_at).await,
             // The next iteration begins another generation.
             Ok(Made::Never) => {
                 record.state = MakingState::Refused;
                 let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
             }
-            Err(error) => return Err(refusal(onboarding, user, record, error).await?),
+            Err(error) => return Err(refusal(services, user, record, error).await?),
         }
     }
     Err(Error::Internal(format!("the account of {} changes too fast to be made", user.id)))
@@ -132,20 +131,20 @@ fn next(
 }
 
 async fn found_or_made(
-    onboarding: &Onboarding,
+    services: &Services,
     user: &User,
     record: &MadeAccount,
     refusals: &mut Refusals,
     now: OffsetDateTime,
 ) -> Result<Made, StripeError> {
     let MakingState::Made { account_id } = &record.state else {
-        return match onboarding.stripe.make_account(&user.id, record, now).await {
+        return match services.stripe.make_account(&user.id, record, now).await {
             // What the platform may do now says nothing about an earlier sending of the request.
-            Err(error) if refusals.note(record.accounts_api, &error) => onboarding.stripe.find_account(&user.id, record).await,
+            Err(error) if refusals.note(record.accounts_api, &error) => services.stripe.find_account(&user.id, record).await,
             made => made,
         };
     };
-    match onboarding.stripe.account(account_id).await {
+    match services.stripe.account(account_id).await {
         Ok(account) => Ok(Made::Yes(Box::new(account))),
         // Its owner or Stripe has revoked the platform's access.
         Err(StripeError::AccountRevoked) => Ok(Made::Never),
@@ -154,20 +153,20 @@ async fn found_or_made(
 }
 
 async fn link(
-    onboarding: &Onboarding,
+    services: &Services,
     user: &User,
     mut record: MadeAccount,
     account: &Account,
     asked_at: OffsetDateTime,
 ) -> Result<StripeLink, Error> {
-    let app = &onboarding.app;
+    let app = &services.app;
     let link = StripeLink {
         account_id: account.id.clone(),
         account_type: record.account_type,
         made_by_platform: true,
         accounts_api: record.accounts_api,
         scope: "read_write".to_owned(),
-        livemode: onboarding.stripe.livemode(),
+        livemode: services.stripe.livemode(),
         linked_at: app.clock.now(),
         state: account.state(asked_at),
     };
@@ -185,12 +184,12 @@ async fn link(
 }
 
 /// If Stripe did nothing, the next request starts over. If the outcome is unknown, the record stays as it is.
-async fn refusal(onboarding: &Onboarding, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
+async fn refusal(services: &Services, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
     let StripeError::Refused { code, param, message, .. } = &error else { return Ok(error.into()) };
     tracing::warn!(user_id = %user.id, country = record.country, code, param, message, "Stripe refused to create an account");
     if record.state == MakingState::Asked {
         record.state = MakingState::Refused;
-        let _by_another = onboarding.app.store.write_made_account(&user.id, &mut record).await?;
+        let _by_another = services.app.store.write_made_account(&user.id, &mut record).await?;
     }
     // v2 names no parameter.
     Ok(if param.as_deref() == Some("country") || code.contains("country") {

@@ -8,8 +8,9 @@ use shared::domain::user::{AccountType, StripeLink};
 use shared::http::{Request, Response, identity, request, response};
 use shared::settings::config::is_country;
 use shared::stripe::accounts::LinkKind;
+use shared::work::Services;
 
-use crate::{Onboarding, make, view};
+use crate::{make, view};
 
 #[derive(Deserialize)]
 struct Body {
@@ -28,8 +29,8 @@ struct Body {
 /// # Errors
 /// [`Error::AlreadyConnected`] if another account is linked: one of another type or country, or a Standard account through
 /// OAuth, whose owner completes it at Stripe.
-pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
-    let app = &onboarding.app;
+pub async fn onboard(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let user = identity::user_with_password(request, app).await?;
     if !user.is_seller {
         return Err(Error::NotASeller);
@@ -40,7 +41,7 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
     }
     let link = match user.stripe.clone() {
         Some(link) => link,
-        None => make::make(onboarding, &user, account_type, country.as_deref()).await?,
+        None => make::make(services, &user, account_type, country.as_deref()).await?,
     };
     let is_meant =
         link.account_type == account_type && country.is_none_or(|country| link.state.country.as_ref().is_none_or(|of| *of == country));
@@ -51,7 +52,7 @@ pub async fn onboard(onboarding: &Onboarding, request: &Request) -> Result<Respo
     }
 
     let page = format!("{}/seller.html", app.config.storefront_url);
-    let address = onboarding.stripe.account_link(&link, kind(&link), &page, &app.entropy.secret()).await?;
+    let address = services.stripe.account_link(&link, kind(&link), &page, &app.entropy.secret()).await?;
     Ok(response::json(
         200,
         &view::AddressView { url: address.url, expires_at: address.expires_at.map(written), account_id: Some(link.account_id) },

@@ -3,8 +3,8 @@
 use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 
-use crate::Onboarding;
 use crate::view::AccountView;
 
 /// One DynamoDB trip if nothing is missing, because Stripe's events keep the record current. Otherwise the owner is waiting for a
@@ -12,8 +12,8 @@ use crate::view::AccountView;
 ///
 /// # Errors
 /// If the user is not a seller. If Stripe fails, the last known state is returned instead.
-pub async fn show(onboarding: &Onboarding, request: &Request) -> Result<Response, Error> {
-    let app = &onboarding.app;
+pub async fn show(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let user = identity::user(request, app).await?;
     if !user.is_seller {
         return Err(Error::NotASeller);
@@ -21,7 +21,7 @@ pub async fn show(onboarding: &Onboarding, request: &Request) -> Result<Response
     let Some(mut link) = user.stripe else { return Ok(response::json(200, &AccountView::none())) };
     if !link.state.is_settled() {
         let asked_at = app.clock.now();
-        match onboarding.stripe.account(&link.account_id).await {
+        match services.stripe.account(&link.account_id).await {
             Ok(account) => {
                 link.state = account.state(asked_at);
                 let _gone_or_newer = app.store.set_account_state(&user.id, &link.account_id, &link.state).await?;

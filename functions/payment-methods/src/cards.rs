@@ -8,8 +8,7 @@ use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::page::Page;
 use shared::stripe::cards::is_payment_method;
-
-use crate::PaymentMethods;
+use shared::work::Services;
 
 const NOT_FOUND: Error = Error::NotFound("payment method");
 
@@ -22,8 +21,8 @@ struct List {
 /// `GET /users/me/payment-methods`: the signed-in user's saved cards, newest first.
 ///
 /// One trip to DynamoDB and one call to Stripe; no call if the user has no customer yet.
-pub(crate) async fn list(this: &PaymentMethods, request: &Request) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+pub(crate) async fn list(services: &Services, request: &Request) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let limit = request::limit(request)?;
     let after = request::parameter(request, "cursor")?;
     if after.as_deref().is_some_and(|after| !is_payment_method(after)) {
@@ -46,8 +45,8 @@ struct Change {
 
 /// `PATCH /users/me/payment-methods/{id}`: makes a card the default. Two trips
 /// to DynamoDB and one call to Stripe, which refuses another customer's card.
-pub(crate) async fn change(this: &PaymentMethods, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+pub(crate) async fn change(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let user = identity::user(request, app).await?;
     let change: Change = request::json(request)?;
     if !change.is_default {
@@ -64,8 +63,8 @@ pub(crate) async fn change(this: &PaymentMethods, request: &Request, id: &str) -
 /// `DELETE /users/me/payment-methods/{id}`: detaches the card at Stripe. If it was the default, there is none until the user chooses
 /// or saves another. A card that pays for a membership is only removed with `?in_use=true`. Two trips to DynamoDB, plus one for
 /// every further hundred subscriptions, and two calls to Stripe: the card's owner, then the detachment.
-pub(crate) async fn remove(this: &PaymentMethods, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&this.app, &this.stripe);
+pub(crate) async fn remove(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let user = identity::user(request, app).await?;
     let even_if_used = match request::parameter(request, "in_use")?.as_deref() {
         None | Some("false") => false,
@@ -74,7 +73,7 @@ pub(crate) async fn remove(this: &PaymentMethods, request: &Request, id: &str) -
     };
     let customer = user.customers.get(PLATFORM).filter(|_| is_payment_method(id)).ok_or(NOT_FOUND)?;
 
-    if !even_if_used && is_in_use(this, &user, id).await? {
+    if !even_if_used && is_in_use(services, &user, id).await? {
         return Err(Error::CardInUse);
     }
     if !stripe.detach_card(customer, id).await? {
@@ -84,10 +83,10 @@ pub(crate) async fn remove(this: &PaymentMethods, request: &Request, id: &str) -
 }
 
 /// Whether one of the user's memberships is paid with the card.
-async fn is_in_use(this: &PaymentMethods, user: &User, card: &str) -> Result<bool, Error> {
+async fn is_in_use(services: &Services, user: &User, card: &str) -> Result<bool, Error> {
     let mut after = None;
     loop {
-        let page = this.app.store.subscriptions_of(&user.id, &Page { limit: 100, after }).await?;
+        let page = services.app.store.subscriptions_of(&user.id, &Page { limit: 100, after }).await?;
         if page.items.iter().any(|subscription| subscription.is_paid_with(card)) {
             return Ok(true);
         }

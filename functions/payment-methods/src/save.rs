@@ -7,9 +7,8 @@ use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::stripe::cards::{Saved, Saver, is_payment_method};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use shared::work::{customers, declines};
-
-use crate::PaymentMethods;
 
 #[derive(Default, Deserialize)]
 struct Body {
@@ -36,8 +35,8 @@ struct Answer {
 /// Users whose cards keep being declined are stopped before Stripe is called, see [`declines`]. Counting a decline costs two more trips.
 ///
 /// Making the first card the default takes a second call. Creating a customer takes one more call and one more trip.
-pub(crate) async fn save(this: &PaymentMethods, request: &Request) -> Result<Response, Error> {
-    let app = &this.app;
+pub(crate) async fn save(services: &Services, request: &Request) -> Result<Response, Error> {
+    let app = &services.app;
     let token = identity::required(request, &app.config)?.token;
     let address = identity::address(request, &app.config);
     let (user, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
@@ -53,33 +52,33 @@ pub(crate) async fn save(this: &PaymentMethods, request: &Request) -> Result<Res
         declines::take_try(app, &declines::card_try(app, &user.id, &address, card)).await?;
     }
 
-    let customer = customers::on_platform(&this.app, &this.stripe, &user).await?;
-    let answer = match keep(this, &user, &customer, payment_method).await {
+    let customer = customers::on_platform(&services.app, &services.stripe, &user).await?;
+    let answer = match keep(services, &user, &customer, payment_method).await {
         Err(error) if error.is_missing("customer") => {
-            let customer = customers::replace(&this.app, &this.stripe, &user, None, &customer).await?;
-            keep(this, &user, &customer, payment_method).await
+            let customer = customers::replace(&services.app, &services.stripe, &user, None, &customer).await?;
+            keep(services, &user, &customer, payment_method).await
         }
         other => other,
     };
     // Stripe has answered with a card, a decline or a page, so the next
     // request needs a new key. After a lost answer the key must stay the same.
     if !answer.as_ref().is_err_and(StripeError::outcome_is_unknown) {
-        this.app.store.count_card_change(&user.id).await?;
+        services.app.store.count_card_change(&user.id).await?;
     }
     let answer = answer.map_err(refused);
     declines::count(app, &user, &address, &answer).await?;
     Ok(response::json(201, &answer?))
 }
 
-async fn keep(this: &PaymentMethods, user: &User, customer: &str, payment_method: Option<&str>) -> Result<Answer, StripeError> {
-    let page = format!("{}/account.html", this.app.config.storefront_url);
+async fn keep(services: &Services, user: &User, customer: &str, payment_method: Option<&str>) -> Result<Answer, StripeError> {
+    let page = format!("{}/account.html", services.app.config.storefront_url);
     let return_url = format!("{page}?card=saved");
     let saver = Saver { customer, buyer_id: user.id.as_str(), changes: user.card_changes, return_url: &return_url };
     let Some(payment_method) = payment_method else {
-        let session = this.stripe.save_card_at_checkout(&saver, &format!("{page}?card=canceled")).await?;
+        let session = services.stripe.save_card_at_checkout(&saver, &format!("{page}?card=canceled")).await?;
         return Ok(Answer { checkout_url: session.url, ..Answer::default() });
     };
-    match this.stripe.save_card(&saver, payment_method).await? {
+    match services.stripe.save_card(&saver, payment_method).await? {
         Saved::Yes(card) => Ok(Answer { payment_method: Some(PaymentMethodView::from(&*card)), ..Answer::default() }),
         Saved::Authenticate { client_secret, url } => Ok(Answer { client_secret, next_action_url: url, ..Answer::default() }),
         Saved::Unsettled => Err(StripeError::Unreadable),

@@ -21,10 +21,11 @@ use shared::store::payments::OfPayment;
 use shared::store::reconciliation::Progress;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
+use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
-use crate::{Reconcile, Report, cause, orphans, repair, save, subscriptions};
+use crate::{Report, cause, orphans, repair, save, subscriptions};
 
 /// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;
@@ -41,16 +42,16 @@ const HOUR: i64 = 3600;
 ///
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
-pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
+pub async fn run(services: &Services, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
     let mut at_once = 1;
     loop {
-        let (from, settled) = (progress.books_hour, Store::hour_of(reconcile.app.clock.now()) - SETTLED);
+        let (from, settled) = (progress.books_hour, Store::hour_of(services.app.clock.now()) - SETTLED);
         if from >= settled || Instant::now() >= until {
             return Ok(());
         }
         // Never across midnight, because each day is summed up.
         let to = settled.min(from + at_once).min((from.div_euclid(24) + 1) * 24);
-        let hours = match Hours::compare(reconcile, from..to, report).await {
+        let hours = match Hours::compare(services, from..to, report).await {
             Ok(hours) => hours,
             Err(error) => {
                 tracing::warn!(from, to, %error, "these hours' books are left to the next run");
@@ -65,7 +66,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
         }
         // Saved before the hours count as compared, because this run may die here. Two runs save the same findings.
         for found in &hours.differences {
-            reconcile.app.store.keep_finding(found, reconcile.app.clock.now()).await?;
+            services.app.store.keep_finding(found, services.app.clock.now()).await?;
         }
         progress.books_hour = to;
         let day_is_over = progress.books_hour % 24 == 0;
@@ -74,7 +75,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
             progress.day.clear();
         }
         // Only the run that saved the progress reports, so that two runs do not report the same.
-        if !save(reconcile, progress).await? {
+        if !save(services, progress).await? {
             return Ok(());
         }
         report.hours += u32::try_from(to - from).unwrap_or(u32::MAX);
@@ -127,11 +128,11 @@ struct Entries {
 
 impl Entries {
     /// Reads an account's balance transactions of a period, in Unix seconds, excluding the end.
-    async fn read(&mut self, reconcile: &Reconcile, account: Option<&str>, from: i64, to: i64) -> Result<(), StripeError> {
+    async fn read(&mut self, services: &Services, account: Option<&str>, from: i64, to: i64) -> Result<(), StripeError> {
         let query = format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={from}&created[lt]={to}");
         let mut path = query.clone();
         loop {
-            let page: List<BalanceTransaction> = reconcile.stripe.get(&path, account).await?;
+            let page: List<BalanceTransaction> = services.stripe.get(&path, account).await?;
             self.unread.extend(page.unread.iter().map(|id| (account.map(str::to_owned), id.clone())));
             for transaction in &page.data {
                 let Some(kind) = kind(transaction) else { continue };
@@ -139,7 +140,7 @@ impl Entries {
                     self.unread.push((account.map(str::to_owned), transaction.id.clone()));
                     continue;
                 };
-                if reconcile.stripe.is_anothers(&source.metadata) {
+                if services.stripe.is_anothers(&source.metadata) {
                     continue;
                 }
                 let Some(payment_intent) = source.payment_intent.clone() else { continue };
@@ -167,17 +168,17 @@ impl Entries {
     }
 
     /// Reports what cannot be parsed, because it is not the same as a missing line.
-    async fn tell_unread(&self, reconcile: &Reconcile, report: &mut Report) -> Result<(), Error> {
+    async fn tell_unread(&self, services: &Services, report: &mut Report) -> Result<(), Error> {
         for (account, id) in &self.unread {
-            orphans::unreadable(reconcile, account.as_deref(), std::slice::from_ref(id), report).await?;
+            orphans::unreadable(services, account.as_deref(), std::slice::from_ref(id), report).await?;
         }
         Ok(())
     }
 
     /// Adds to purchases and subscriptions what they lack. Returns them in their new state, by PaymentIntent.
-    async fn take_in(&self, reconcile: &Reconcile, report: &mut Report) -> Result<HashMap<String, Owner>, Error> {
+    async fn take_in(&self, services: &Services, report: &mut Report) -> Result<HashMap<String, Owner>, Error> {
         let payments: BTreeSet<String> = self.entries.values().map(|entry| entry.payment_intent.clone()).collect();
-        let mut owners = owners(reconcile, payments.into_iter().collect()).await?;
+        let mut owners = owners(services, payments.into_iter().collect()).await?;
         for (name, entry) in &self.entries {
             // A payment that no purchase knows of is an orphan and has been handled as one.
             let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
@@ -185,10 +186,8 @@ impl Entries {
                 continue;
             }
             let taken_in = match owner {
-                Owner::Purchase(purchase) => {
-                    repair::take_in(reconcile, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?
-                }
-                Owner::Subscription(subscription) => subscriptions::take_in(reconcile, subscription, Some(&entry.payment_intent)).await?,
+                Owner::Purchase(purchase) => repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?,
+                Owner::Subscription(subscription) => subscriptions::take_in(services, subscription, Some(&entry.payment_intent)).await?,
             };
             if taken_in {
                 report.repaired += 1;
@@ -227,16 +226,16 @@ fn is_of_dispute(kind: LineKind) -> bool {
 /// # Errors
 /// If DynamoDB or Stripe fails.
 pub async fn catch_up(
-    reconcile: &Reconcile,
+    services: &Services,
     account: &str,
     from: OffsetDateTime,
     to: OffsetDateTime,
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut entries = Entries::default();
-    entries.read(reconcile, Some(account), from.unix_timestamp(), to.unix_timestamp()).await?;
-    entries.tell_unread(reconcile, report).await?;
-    entries.take_in(reconcile, report).await?;
+    entries.read(services, Some(account), from.unix_timestamp(), to.unix_timestamp()).await?;
+    entries.tell_unread(services, report).await?;
+    entries.take_in(services, report).await?;
     Ok(())
 }
 
@@ -251,14 +250,14 @@ struct Hours {
 }
 
 impl Hours {
-    async fn compare(reconcile: &Reconcile, hours: Range<i64>, report: &mut Report) -> Result<Self, Error> {
-        let ledger = reconcile.app.store.ledger(hours.clone()).await?;
+    async fn compare(services: &Services, hours: Range<i64>, report: &mut Report) -> Result<Self, Error> {
+        let ledger = services.app.store.ledger(hours.clone()).await?;
         let mut accounts: BTreeSet<Option<String>> = ledger.iter().map(|line| line.account.clone()).collect();
         accounts.insert(None);
         let mut entries = Entries::default();
         let mut closed: BTreeSet<String> = BTreeSet::new();
         for account in accounts {
-            match (entries.read(reconcile, account.as_deref(), hours.start * HOUR, hours.end * HOUR).await, account) {
+            match (entries.read(services, account.as_deref(), hours.start * HOUR, hours.end * HOUR).await, account) {
                 // We can no longer read this account's books; the others are compared.
                 (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
                 (read, _) => read?,
@@ -269,8 +268,8 @@ impl Hours {
         }
 
         let mut compared = Self { movements: ledger.len().max(entries.entries.len()), ..Self::default() };
-        entries.tell_unread(reconcile, report).await?;
-        let owners = entries.take_in(reconcile, report).await?;
+        entries.tell_unread(services, report).await?;
+        let owners = entries.take_in(services, report).await?;
         for (name, entry) in &entries.entries {
             let owner = owners.get(&entry.payment_intent);
             if owner.is_none() && !entry.is_ours {
@@ -301,10 +300,10 @@ impl Hours {
             }
             match (purchase, name.0) {
                 (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
-                    learn_fee(reconcile, purchase, entry).await?;
+                    learn_fee(services, purchase, entry).await?;
                 }
                 (Some(purchase), LineKind::Refund) if entry.currency != purchase.currency.code() => {
-                    learn_conversion(reconcile, purchase, stripe_id(name), entry).await?;
+                    learn_conversion(services, purchase, stripe_id(name), entry).await?;
                 }
                 _ => {}
             }
@@ -316,7 +315,7 @@ impl Hours {
         let heard: BTreeSet<Name> = entries.entries.keys().map(|name| (name.0, stripe_id(name).to_owned())).collect();
         for (name, line) in lines.into_iter().filter(|(name, line)| !heard.contains(name) && !is_closed(line)) {
             // Stripe has it at another time, or not at all.
-            let stripe = look_up(reconcile, &name, line.account.as_deref()).await?;
+            let stripe = look_up(services, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
                 compared.add(&line.currency, line.amount, stripe.unwrap_or(0));
                 let found = Found::BooksDifference {
@@ -415,8 +414,8 @@ impl Owner {
 }
 
 /// Reads what payments are for, a hundred per trip.
-async fn owners(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<String, Owner>, Error> {
-    let store = &reconcile.app.store;
+async fn owners(services: &Services, payments: Vec<String>) -> Result<HashMap<String, Owner>, Error> {
+    let store = &services.app.store;
     let mut owners = HashMap::new();
     for some in payments.chunks(100) {
         for (payment, of) in store.purchases_of_payments(some).await? {
@@ -425,7 +424,7 @@ async fn owners(reconcile: &Reconcile, payments: Vec<String>) -> Result<HashMap<
                 OfPayment::Known(id) => store.purchase(&id).await?.map(|purchase| Owner::Purchase(Box::new(purchase))),
                 OfPayment::Subscription(id) => store.subscription(&id).await?.map(|found| Owner::Subscription(Box::new(found))),
             };
-            let stack_id = &reconcile.app.config.stack_id;
+            let stack_id = &services.app.config.stack_id;
             let is_ours = |owner: &Owner| match owner {
                 Owner::Purchase(purchase) => purchase.is_of_stack(stack_id),
                 Owner::Subscription(subscription) => subscription.is_of_stack(stack_id),
@@ -465,7 +464,7 @@ impl Disputed<'_> {
     fn recorded(&self, kind: LineKind, entry: &Entry) -> Option<i64> {
         let is_known = self.moves.iter().any(|one| one.id == entry.transaction);
         let is_reversal = kind == LineKind::DisputeReversal;
-        let is_told = if is_reversal { self.status == DisputeStatus::Won } else { self.withdrew };
+        let is_told = if is_reversal { self.status.is_won() } else { self.withdrew };
         let sign = if is_reversal { 1 } else { -1 };
         // Older records have no balance transactions of disputes; there only the status says what moved.
         (is_known || (self.moves.is_empty() && is_told)).then_some(sign * self.amount)
@@ -478,7 +477,7 @@ fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
     match kind {
         LineKind::Charge => {
             let paid = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_ref() == Some(id));
-            paid.filter(|attempt| attempt.status == AttemptStatus::Paid).map(|attempt| attempt.amount)
+            paid.filter(|attempt| attempt.status.is_paid()).map(|attempt| attempt.amount)
         }
         LineKind::Refund => refund().map(|refund| -refund.amount),
         LineKind::RefundFailure => refund().filter(|refund| !refund.state.stands()).map(|refund| refund.amount),
@@ -487,8 +486,8 @@ fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
 }
 
 /// What Stripe says about a line that its books do not have in these hours.
-async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
-    let stripe = &reconcile.stripe;
+async fn look_up(services: &Services, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
+    let stripe = &services.stripe;
     Ok(match kind {
         LineKind::Charge => stripe.payment_intent(id, account).await?.filter(|one| one.status == "succeeded").map(|one| one.amount),
         LineKind::Refund => stripe.refund(id, account).await?.map(|refund| -refund.amount),
@@ -506,17 +505,17 @@ async fn look_up(reconcile: &Reconcile, (kind, id): &Name, account: Option<&str>
 }
 
 /// Records what a refund cost in the charge's currency of settlement; the rate changes between the two.
-async fn learn_conversion(reconcile: &Reconcile, purchase: &Purchase, refund: &str, entry: &Entry) -> Result<(), Error> {
+async fn learn_conversion(services: &Services, purchase: &Purchase, refund: &str, entry: &Entry) -> Result<(), Error> {
     let mut purchase = purchase.clone();
     let moved = Settled { amount: -entry.amount, currency: entry.currency.clone() };
-    let cause = cause(reconcile);
-    settlement::change(&reconcile.app, &mut purchase, &cause, |purchase, now| purchase.observe_conversion(refund, &moved, &cause, now))
+    let cause = cause(services);
+    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe_conversion(refund, &moved, &cause, now))
         .await?;
     Ok(())
 }
 
 /// For payments through hosted Checkout, this is the first time that Stripe's fee is known.
-async fn learn_fee(reconcile: &Reconcile, purchase: &Purchase, entry: &Entry) -> Result<(), Error> {
+async fn learn_fee(services: &Services, purchase: &Purchase, entry: &Entry) -> Result<(), Error> {
     let Some(paid) = purchase.paid_attempt().filter(|paid| paid.account == entry.account) else { return Ok(()) };
     let (number, mut purchase) = (paid.number, purchase.clone());
     let facts = ChargeFacts {
@@ -527,7 +526,7 @@ async fn learn_fee(reconcile: &Reconcile, purchase: &Purchase, entry: &Entry) ->
         transfer: None,
     };
     let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
-    let cause = cause(reconcile);
-    settlement::change(&reconcile.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
+    let cause = cause(services);
+    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
     Ok(())
 }

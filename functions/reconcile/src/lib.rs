@@ -12,56 +12,20 @@ pub mod members;
 pub mod offers;
 pub mod orphans;
 pub mod repair;
+mod run;
 pub mod stuck;
 pub mod subscriptions;
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-use shared::app::App;
+use serde::Deserialize;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
-use shared::store::Written;
 use shared::store::reconciliation::Progress;
-use shared::stripe::Gateway;
+use shared::work::Services;
 
-/// What the function needs.
-#[derive(Clone, Debug)]
-pub struct Reconcile {
-    /// Settings and the table.
-    pub app: App,
-    /// Stripe.
-    pub stripe: Gateway,
-}
-
-impl Reconcile {
-    /// From the environment; fetches Stripe's keys.
-    ///
-    /// # Errors
-    /// If a setting or the secret cannot be used.
-    pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
-        let app = App::from_env()?;
-        let stripe = Gateway::from_env(&app).await?;
-        Ok(Self { app, stripe })
-    }
-}
-
-/// What a run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Purchases and subscriptions that were due and looked at.
-    pub checked: u32,
-    /// How many of them changed, and purchases to which Stripe's books added something.
-    pub repaired: u32,
-    /// Payments that were added to our records.
-    pub recorded: u32,
-    /// Payments that were refunded or canceled, because nothing was bought with them.
-    pub returned: u32,
-    /// Hours whose books were compared.
-    pub hours: u32,
-    /// Lines that differed.
-    pub differences: u32,
-}
+pub use run::Report;
+use run::{cause, save};
 
 /// What the schedule's event contains.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -83,25 +47,25 @@ pub enum Only {
 ///
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
-pub async fn handle(reconcile: &Reconcile, asked: Asked, until: Instant) -> Result<Report, Error> {
+pub async fn handle(services: &Services, asked: Asked, until: Instant) -> Result<Report, Error> {
     match asked.only {
-        Some(Only::Offers) => run_offers(reconcile, until).await,
-        None => run(reconcile, until).await,
+        Some(Only::Offers) => run_offers(services, until).await,
+        None => run(services, until).await,
     }
 }
 
-async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
+async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
-    offers::run(reconcile, until, &mut report).await?;
-    stuck::run(reconcile, until, &mut report).await?;
-    members::run(reconcile, until, &mut report).await?;
-    subscriptions::run(reconcile, until, &mut report).await?;
+    offers::run(services, until, &mut report).await?;
+    stuck::run(services, until, &mut report).await?;
+    members::run(services, until, &mut report).await?;
+    subscriptions::run(services, until, &mut report).await?;
 
-    let mut progress = reconcile.app.store.progress().await?.unwrap_or_else(|| Progress::begin(reconcile.app.clock.now()));
+    let mut progress = services.app.store.progress().await?.unwrap_or_else(|| Progress::begin(services.app.clock.now()));
     let jobs = async {
-        orphans::run(reconcile, until, &mut progress, &mut report).await?;
-        accounts::run(reconcile, until, &mut progress, &mut report).await?;
-        books::run(reconcile, until, &mut progress, &mut report).await
+        orphans::run(services, until, &mut progress, &mut report).await?;
+        accounts::run(services, until, &mut progress, &mut report).await?;
+        books::run(services, until, &mut progress, &mut report).await
     };
     let finished = jobs.await;
 
@@ -114,21 +78,11 @@ async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
     finished.map(|()| report)
 }
 
-async fn run_offers(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
+async fn run_offers(services: &Services, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
-    offers::run(reconcile, until, &mut report).await?;
+    offers::run(services, until, &mut report).await?;
     if report != Report::default() {
         tracing::info!(?report, "payments withdrawn");
     }
     Ok(report)
-}
-
-/// The cause that purchases' histories name for changes made by this run.
-fn cause(reconcile: &Reconcile) -> String {
-    format!("reconcile:{}", reconcile.app.clock.now().unix_timestamp())
-}
-
-/// Saves the progress. Returns whether to continue; if another run saved first, that one continues.
-async fn save(reconcile: &Reconcile, progress: &mut Progress) -> Result<bool, Error> {
-    Ok(reconcile.app.store.save_progress(progress).await? == Written::Yes)
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use reconcile::{Asked, Reconcile};
+use reconcile::Asked;
+use shared::work::Services;
 
 /// A run stops this long before its timeout, to finish what it has started.
 const MARGIN: Duration = Duration::from_secs(45);
@@ -11,9 +12,9 @@ const MARGIN: Duration = Duration::from_secs(45);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::base::log::init();
-    let reconcile = Reconcile::from_env().await?;
+    let services = Services::from_env().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Asked>| {
-        let work = reconcile::handle(&reconcile, event.payload, until(&event.context));
+        let work = reconcile::handle(&services, event.payload, until(&event.context));
         async move { work.await.map_err(|error| lambda_runtime::Error::from(error.to_string())) }
     }))
     .await

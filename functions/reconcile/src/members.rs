@@ -6,10 +6,11 @@ use shared::domain::error::Error;
 use shared::domain::membership::{EndCause, Standing, Subscription};
 use shared::store::outbox::Mail;
 use shared::store::page::Page;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 use time::Duration;
 
-use crate::{Reconcile, Report};
+use crate::Report;
 
 /// How many sellers a run handles.
 const PER_RUN: i32 = 10;
@@ -21,8 +22,8 @@ const PATIENCE: Duration = Duration::hours(1);
 ///
 /// # Errors
 /// If DynamoDB fails. Ends that Stripe does not carry out are recorded and done later.
-pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Result<(), Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     for going in app.store.going(PER_RUN).await? {
         let seller = app.store.user(&going.seller_id).await?;
         let (mut after, mut has_gone) = (None, true);
@@ -63,8 +64,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
 ///
 /// # Errors
 /// If DynamoDB or Stripe fails.
-pub async fn look_at_seller(reconcile: &Reconcile, subscription: &mut Subscription) -> Result<bool, Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+pub async fn look_at_seller(services: &Services, subscription: &mut Subscription) -> Result<bool, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     if !subscription.status.runs() || subscription.ending {
         return Ok(false);
     }

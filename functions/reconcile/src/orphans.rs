@@ -19,10 +19,11 @@ use shared::store::reconciliation::Progress;
 use shared::stripe::Post;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List, PaymentIntent, number};
+use shared::work::Services;
 use shared::work::settlement;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Reconcile, Report, cause, save};
+use crate::{Report, cause, save};
 
 /// Younger payments may still be about to be recorded.
 pub const YOUNG: Duration = Duration::minutes(10);
@@ -37,16 +38,16 @@ pub const SLACK: Duration = Duration::minutes(2);
 ///
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
-pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
-    let newest = reconcile.app.clock.now() - YOUNG;
+pub async fn run(services: &Services, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
+    let newest = services.app.clock.now() - YOUNG;
     while progress.orphans_until < newest && Instant::now() < until {
         let to = newest.min(progress.orphans_until + STEP);
-        if let Err(error) = look_through(reconcile, None, progress.orphans_until - SLACK, to, report).await {
+        if let Err(error) = look_through(services, None, progress.orphans_until - SLACK, to, report).await {
             tracing::warn!(%error, "Stripe's payments are left to the next run");
             return Ok(());
         }
         progress.orphans_until = to;
-        if !save(reconcile, progress).await? {
+        if !save(services, progress).await? {
             return Ok(());
         }
     }
@@ -58,7 +59,7 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
 /// # Errors
 /// If it did not reach the end of the period.
 pub async fn look_through(
-    reconcile: &Reconcile,
+    services: &Services,
     account: Option<&str>,
     from: OffsetDateTime,
     to: OffsetDateTime,
@@ -71,16 +72,16 @@ pub async fn look_through(
     );
     let mut path = query.clone();
     loop {
-        let page: List<PaymentIntent> = reconcile.stripe.get(&path, account).await?;
+        let page: List<PaymentIntent> = services.stripe.get(&path, account).await?;
         let next = page.next().map(|id| format!("{query}&starting_after={id}"));
-        unreadable(reconcile, account, &page.unread, report).await?;
+        unreadable(services, account, &page.unread, report).await?;
         let is_ours =
-            |payment: &&PaymentIntent| payment.metadata.contains_key("purchase_id") && !reconcile.stripe.is_anothers(&payment.metadata);
+            |payment: &&PaymentIntent| payment.metadata.contains_key("purchase_id") && !services.stripe.is_anothers(&payment.metadata);
         let ours: Vec<&PaymentIntent> = page.data.iter().filter(is_ours).collect();
         let ids: Vec<String> = ours.iter().map(|payment| payment.id.clone()).collect();
-        let known = reconcile.app.store.purchases_of_payments(&ids).await?;
+        let known = services.app.store.purchases_of_payments(&ids).await?;
         for payment in ours.into_iter().filter(|payment| !known.contains_key(&payment.id)) {
-            adopt(reconcile, account, payment, report).await?;
+            adopt(services, account, payment, report).await?;
         }
         let Some(next) = next else { return Ok(()) };
         path = next;
@@ -91,30 +92,30 @@ pub async fn look_through(
 ///
 /// # Errors
 /// If DynamoDB fails.
-pub async fn unreadable(reconcile: &Reconcile, account: Option<&str>, ids: &[String], report: &mut Report) -> Result<(), Error> {
+pub async fn unreadable(services: &Services, account: Option<&str>, ids: &[String], report: &mut Report) -> Result<(), Error> {
     for id in ids {
         tracing::error!(stripe_id = id, account, "an object at Stripe cannot be parsed");
         report.differences += 1;
         let found = Found::Unreadable { stripe_id: id.clone(), account: account.map(str::to_owned) };
-        reconcile.app.store.keep_finding(&found, reconcile.app.clock.now()).await?;
+        services.app.store.keep_finding(&found, services.app.clock.now()).await?;
     }
     Ok(())
 }
 
 /// Handles a payment that no purchase on record names.
-async fn adopt(reconcile: &Reconcile, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<(), Error> {
-    let app = &reconcile.app;
-    let cause = cause(reconcile);
+async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<(), Error> {
+    let app = &services.app;
+    let cause = cause(services);
     let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(()) };
     if let Some(mut purchase) = app.store.purchase(&id).await? {
-        let place = reconcile.stripe.place(account);
+        let place = services.stripe.place(account);
         if purchase.find_maker(&payment.made(&place)).is_some() {
             if settlement::change(app, &mut purchase, &cause, |purchase, now| payment.tell(purchase, &place, &cause, now)).await? {
                 report.repaired += 1;
             }
             return Ok(());
         }
-    } else if policy(reconcile, payment) == OrphanPolicy::Record && record(reconcile, &id, account, payment, &cause).await? {
+    } else if policy(services, payment) == OrphanPolicy::Record && record(services, &id, account, payment, &cause).await? {
         report.recorded += 1;
         tracing::warn!(purchase_id = %id, payment_intent = payment.id, "a missing payment was put on record");
         let found = off_record(&id, account, payment);
@@ -122,13 +123,13 @@ async fn adopt(reconcile: &Reconcile, account: Option<&str>, payment: &PaymentIn
         app.store.settle_finding(&found, app.clock.now()).await?;
         return Ok(());
     }
-    give_back(reconcile, &id, account, payment, report).await
+    give_back(services, &id, account, payment, report).await
 }
 
 /// What to do with it. Only this deployment's own payments may be recorded
 /// or refunded; one that does not name its deployment is only reported.
-fn policy(reconcile: &Reconcile, payment: &PaymentIntent) -> OrphanPolicy {
-    if payment.metadata.contains_key("stack_id") { reconcile.app.config.orphan_policy } else { OrphanPolicy::Report }
+fn policy(services: &Services, payment: &PaymentIntent) -> OrphanPolicy {
+    if payment.metadata.contains_key("stack_id") { services.app.config.orphan_policy } else { OrphanPolicy::Report }
 }
 
 fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -> Found {
@@ -142,14 +143,8 @@ fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -
 }
 
 /// Writes the purchase that the payment describes. Returns whether that was possible.
-async fn record(
-    reconcile: &Reconcile,
-    id: &PurchaseId,
-    account: Option<&str>,
-    payment: &PaymentIntent,
-    cause: &str,
-) -> Result<bool, Error> {
-    let store = &reconcile.app.store;
+async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent, cause: &str) -> Result<bool, Error> {
+    let store = &services.app.store;
     let named = (payment.metadata.get("buyer_id"), payment.metadata.get("course_id"));
     let (Some(buyer), Some(course)) = named else { return Ok(false) };
     let (Ok(buyer), Ok(course)) = (buyer.parse::<UserId>(), course.parse::<CourseId>()) else { return Ok(false) };
@@ -183,7 +178,7 @@ async fn record(
         currency,
         at: started_at,
     });
-    let mut purchase = purchase.of_stack(&reconcile.app.config.stack_id);
+    let mut purchase = purchase.of_stack(&services.app.config.stack_id);
     let customer = payment.customer.clone().or_else(|| buyer.customers.get(account.unwrap_or(PLATFORM)).cloned()).unwrap_or_default();
     let attempt = Attempt {
         number: number(&payment.metadata, "attempt").unwrap_or(1),
@@ -210,19 +205,19 @@ async fn record(
         return Ok(false);
     }
     let seen = payment.observe(Means::PaymentIntent);
-    settlement::change(&reconcile.app, &mut purchase, cause, |purchase, now| purchase.observe(number, &seen, cause, now)).await?;
+    settlement::change(&services.app, &mut purchase, cause, |purchase, now| purchase.observe(number, &seen, cause, now)).await?;
     Ok(true)
 }
 
 /// Refunds or cancels a payment that bought nothing, or only reports it.
 async fn give_back(
-    reconcile: &Reconcile,
+    services: &Services,
     id: &PurchaseId,
     account: Option<&str>,
     payment: &PaymentIntent,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (app, found) = (&reconcile.app, off_record(id, account, payment));
+    let (app, found) = (&services.app, off_record(id, account, payment));
     let paid = payment.status == "succeeded";
     if payment.status == "canceled" || (paid && payment.is_refunded()) {
         // The run that refunded it may have died before settling the finding.
@@ -230,14 +225,14 @@ async fn give_back(
     }
     tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
     app.store.keep_finding(&found, app.clock.now()).await?;
-    if policy(reconcile, payment) == OrphanPolicy::Report {
+    if policy(services, payment) == OrphanPolicy::Report {
         report.differences += 1;
         return Ok(());
     }
     let mut form: Vec<(&str, &str)> = Vec::new();
     if paid {
         form.extend([("payment_intent", payment.id.as_str()), ("metadata[orphan]", id.as_str())]);
-        form.push(("metadata[stack_id]", reconcile.stripe.stack_id()));
+        form.push(("metadata[stack_id]", services.stripe.stack_id()));
         if payment.application_fee_amount.is_some() {
             form.push(("refund_application_fee", "true"));
         }
@@ -248,7 +243,7 @@ async fn give_back(
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let path = if paid { "/refunds".to_owned() } else { format!("/payment_intents/{}/cancel", payment.id) };
     let key = format!("{}:orphan:{}:{paid}", account.unwrap_or(PLATFORM), payment.id);
-    match reconcile.stripe.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
+    match services.stripe.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
         Ok(_) => {
             report.returned += 1;
             app.store.settle_finding(&found, app.clock.now()).await?;

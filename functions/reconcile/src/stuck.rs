@@ -8,9 +8,10 @@ use shared::domain::purchase::{DisputeStatus, MovementKind, MovementState, PATIE
 use shared::store::findings::Found;
 use shared::store::purchases::DUE_PARTS;
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use shared::work::settlement;
 
-use crate::{Reconcile, Report, cause, repair};
+use crate::{Report, cause, repair};
 
 /// How many purchases of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;
@@ -19,22 +20,22 @@ const PER_SHARD: i32 = 25;
 ///
 /// # Errors
 /// If DynamoDB fails.
-pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
+pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Result<(), Error> {
     for shard in DUE_PARTS {
-        let due = reconcile.app.store.due_purchases(shard, reconcile.app.clock.now(), PER_SHARD).await?;
+        let due = services.app.store.due_purchases(shard, services.app.clock.now(), PER_SHARD).await?;
         for id in due {
             if Instant::now() >= until {
                 return Ok(());
             }
             report.checked += 1;
-            match look_at(reconcile, &id).await {
+            match look_at(services, &id).await {
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
                 // A purchase that cannot be repaired must not block the others.
                 Err(error) => {
                     tracing::warn!(purchase_id = %id, %error, "the purchase is left to the next run");
                     let found = Found::RepairFailed { purchase_id: id, reason: error.code().to_owned() };
-                    reconcile.app.store.keep_finding(&found, reconcile.app.clock.now()).await?;
+                    services.app.store.keep_finding(&found, services.app.clock.now()).await?;
                 }
             }
         }
@@ -46,21 +47,21 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
 ///
 /// # Errors
 /// If DynamoDB fails, or Stripe does not answer.
-pub async fn look_at(reconcile: &Reconcile, id: &PurchaseId) -> Result<bool, Error> {
-    let app = &reconcile.app;
+pub async fn look_at(services: &Services, id: &PurchaseId) -> Result<bool, Error> {
+    let app = &services.app;
     let Some(mut purchase) = app.store.purchase(id).await? else { return Ok(false) };
     let now = app.clock.now();
     if purchase.status().is_open() && purchase.attempt().leased_until > now {
         return Ok(false);
     }
-    let cause = cause(reconcile);
+    let cause = cause(services);
     if !purchase.is_of_stack(&app.config.stack_id) {
         // Our table is a copy of that deployment's. The purchase stays due for ever, at growing intervals.
         settlement::rest(app, &mut purchase).await?;
         return Ok(false);
     }
     let (before, was_checked) = (stand(&purchase), purchase.was_checked());
-    let worked = work(reconcile, &mut purchase, &cause).await;
+    let worked = work(services, &mut purchase, &cause).await;
     // At growing intervals, so that purchases that cannot advance do not block others.
     settlement::change(app, &mut purchase, &cause, |purchase, now| {
         let is_due = purchase.due_at().is_some_and(|due_at| due_at <= now);
@@ -88,8 +89,8 @@ fn stand(purchase: &Purchase) -> (Status, Vec<MovementState>, Vec<DisputeStatus>
     (purchase.status(), movements, purchase.disputes().iter().map(|dispute| dispute.status).collect())
 }
 
-async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+async fn work(services: &Services, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let now = app.clock.now();
     if purchase.status().is_open() || purchase.can_be_confirmed_again() {
         let attempt = purchase.attempt().clone();
@@ -122,7 +123,7 @@ async fn work(reconcile: &Reconcile, purchase: &mut Purchase, cause: &str) -> Re
         })
         .await?;
     }
-    repair::carry_out(reconcile, purchase, cause, now).await
+    repair::carry_out(services, purchase, cause, now).await
 }
 
 fn unknown(error: StripeError) -> Error {

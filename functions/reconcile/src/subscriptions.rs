@@ -10,10 +10,11 @@ use shared::store::memberships::DUE_SUBSCRIPTION_SHARDS;
 use shared::stripe::billing::{Invoice, StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::memberships::Heard;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Reconcile, Report, members};
+use crate::{Report, members};
 
 /// How many subscriptions of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;
@@ -31,14 +32,14 @@ const SOON: Duration = Duration::minutes(15);
 ///
 /// # Errors
 /// If DynamoDB fails.
-pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> Result<(), Error> {
+pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Result<(), Error> {
     for shard in 0..DUE_SUBSCRIPTION_SHARDS {
-        for id in reconcile.app.store.due_subscriptions(shard, reconcile.app.clock.now(), PER_SHARD).await? {
+        for id in services.app.store.due_subscriptions(shard, services.app.clock.now(), PER_SHARD).await? {
             if Instant::now() >= until {
                 return Ok(());
             }
             report.checked += 1;
-            match look_at(reconcile, &id).await {
+            match look_at(services, &id).await {
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
                 // A subscription that cannot be repaired must not block the others.
@@ -51,8 +52,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, report: &mut Report) -> 
 
 /// Updates one subscription from Stripe, continues its end, its refunds and the moves after disputes, and
 /// checks whether its customer has a credit and its seller can still be paid. Returns whether anything was new.
-async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
     let Some(mut subscription) = app.store.subscription(id).await? else { return Ok(false) };
     let now = app.clock.now();
     if subscription.leased_until > now {
@@ -72,14 +73,14 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
     let has_work = subscription.is_to_be_ended()
         || unchecked_end(&subscription, now).is_some()
         || !subscription.planned_refunds().is_empty()
-        || subscription.moves().any(|one| one.state == MoveState::Planned);
+        || subscription.moves().any(|one| one.state.is_planned());
     subscription.rests_until = Some(now + if has_work { SOON } else { PAUSE });
     if subscription.is_to_be_ended() {
         memberships::carry_out_end(app, stripe, &mut subscription).await?;
         return Ok(state(&subscription) != before);
     }
     memberships::set_renewals_fee(app, stripe, &mut subscription).await?;
-    look_for_credit(reconcile, &mut subscription).await?;
+    look_for_credit(services, &mut subscription).await?;
     for (invoice, number) in subscription.planned_refunds() {
         memberships::give_back(app, stripe, &mut subscription, &invoice, number).await?;
     }
@@ -92,13 +93,13 @@ async fn look_at(reconcile: &Reconcile, id: &SubscriptionId) -> Result<bool, Err
             memberships::settle(app, stripe, &mut subscription, Ok(heard)).await?;
         }
     }
-    carry_out(reconcile, &mut subscription, now).await?;
+    carry_out(services, &mut subscription, now).await?;
     let heard = stripe.find_subscription(&subscription, now).await;
     memberships::settle(app, stripe, &mut subscription, heard).await?;
     let is_new = state(&subscription) != before;
-    let has_acted = members::look_at_seller(reconcile, &mut subscription).await?;
+    let has_acted = members::look_at_seller(services, &mut subscription).await?;
     if let Some(end) = unchecked_end(&subscription, now).filter(|_| !has_acted) {
-        note_check(reconcile, &mut subscription, end).await?;
+        note_check(services, &mut subscription, end).await?;
     }
     Ok(has_acted || is_new)
 }
@@ -109,25 +110,25 @@ fn unchecked_end(subscription: &Subscription, now: OffsetDateTime) -> Option<Off
 }
 
 /// Notes that the seller was checked: only once that is done, because nobody checks again before the renewal.
-async fn note_check(reconcile: &Reconcile, subscription: &mut Subscription, end: OffsetDateTime) -> Result<(), Error> {
+async fn note_check(services: &Services, subscription: &mut Subscription, end: OffsetDateTime) -> Result<(), Error> {
     subscription.looked_at_for = Some(end);
     // If another write comes first, the seller is checked again.
-    let _by_another = reconcile.app.store.write_subscription(subscription, None).await?;
+    let _by_another = services.app.store.write_subscription(subscription, None).await?;
     Ok(())
 }
 
 /// Checks whether the customer has a credit, which would pay the next renewal instead of the member. A customer
 /// on the platform pays any seller; one on a seller's own account pays only that seller. One call to Stripe.
-async fn look_for_credit(reconcile: &Reconcile, subscription: &mut Subscription) -> Result<(), Error> {
+async fn look_for_credit(services: &Services, subscription: &mut Subscription) -> Result<(), Error> {
     if subscription.account.is_some() || !subscription.status.runs() {
         return Ok(());
     }
-    let customer = match reconcile.stripe.customer(&subscription.customer).await {
+    let customer = match services.stripe.customer(&subscription.customer).await {
         // The customer was deleted, and the subscriptions with it.
         Err(StripeError::Refused { .. }) => return Ok(()),
         found => found?,
     };
-    let (store, now) = (&reconcile.app.store, reconcile.app.clock.now());
+    let (store, now) = (&services.app.store, services.app.clock.now());
     let found = Found::CustomerCredit {
         customer: subscription.customer.clone(),
         subscription_id: subscription.id.clone(),
@@ -144,9 +145,9 @@ async fn look_for_credit(reconcile: &Reconcile, subscription: &mut Subscription)
 }
 
 /// Has Stripe carry out what is due and what was planned since the work on the subscription `began`.
-async fn carry_out(reconcile: &Reconcile, subscription: &mut Subscription, began: OffsetDateTime) -> Result<(), Error> {
+async fn carry_out(services: &Services, subscription: &mut Subscription, began: OffsetDateTime) -> Result<(), Error> {
     let wanted = |one: &Move| one.planned_at >= began || one.due_at().is_some_and(|due_at| due_at <= began);
-    memberships::carry_out(&reconcile.app, &reconcile.stripe, subscription, wanted).await
+    memberships::carry_out(&services.app, &services.stripe, subscription, wanted).await
 }
 
 /// How often an account's subscriptions are checked, in seconds.
@@ -163,13 +164,13 @@ const TRIED: Duration = Duration::days(62);
 /// # Errors
 /// If DynamoDB or Stripe fails.
 pub async fn catch_up(
-    reconcile: &Reconcile,
+    services: &Services,
     account: &str,
     from: OffsetDateTime,
     to: OffsetDateTime,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (app, stripe) = (&reconcile.app, &reconcile.stripe);
+    let (app, stripe) = (&services.app, &services.stripe);
     if from.unix_timestamp().div_euclid(ROUND) == to.unix_timestamp().div_euclid(ROUND) {
         return Ok(());
     }
@@ -190,7 +191,7 @@ pub async fn catch_up(
         let is_known = |invoice: &Invoice| subscription.payments.iter().any(|payment| payment.invoice == invoice.id);
         let mut its_own = paid.iter().filter(|invoice| invoice.subscription().is_some_and(|(of, _)| of == told.id));
         let is_unheard = (told.has_ended() && subscription.status.is_open()) || its_own.any(|invoice| !is_known(invoice));
-        if is_unheard && take_in(reconcile, &mut subscription, None).await? {
+        if is_unheard && take_in(services, &mut subscription, None).await? {
             report.repaired += 1;
             tracing::warn!(subscription_id = %subscription.id, "updated from Stripe, because no event arrived");
         }
@@ -202,15 +203,15 @@ pub async fn catch_up(
 ///
 /// # Errors
 /// If DynamoDB or Stripe fails.
-pub async fn take_in(reconcile: &Reconcile, subscription: &mut Subscription, payment_intent: Option<&str>) -> Result<bool, Error> {
+pub async fn take_in(services: &Services, subscription: &mut Subscription, payment_intent: Option<&str>) -> Result<bool, Error> {
     let Some(id) = subscription.stripe_id.clone() else { return Ok(false) };
-    let began = reconcile.app.clock.now();
-    let Some(seen) = reconcile.stripe.see_subscription(subscription, &id, payment_intent).await? else { return Ok(false) };
+    let began = services.app.clock.now();
+    let Some(seen) = services.stripe.see_subscription(subscription, &id, payment_intent).await? else { return Ok(false) };
     let changed = seen.payments != subscription.payments || seen.status != subscription.status;
     if changed {
         let heard = Heard::seen(seen);
-        memberships::settle(&reconcile.app, &reconcile.stripe, subscription, Ok(heard)).await?;
-        if let Err(error) = carry_out(reconcile, subscription, began).await {
+        memberships::settle(&services.app, &services.stripe, subscription, Ok(heard)).await?;
+        if let Err(error) = carry_out(services, subscription, began).await {
             // It stays planned.
             tracing::warn!(subscription_id = %subscription.id, %error, "planned moves are left to the next run");
         }

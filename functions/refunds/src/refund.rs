@@ -12,10 +12,9 @@ use shared::store::Written;
 use shared::store::refund_days::Allowance;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Charge;
+use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
 use shared::work::settlement;
-
-use crate::Refunds;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
@@ -51,8 +50,8 @@ struct Wanted {
 ///
 /// # Errors
 /// See `POST /purchases/{id}/refund` in `openapi.yaml`.
-pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Result<Response, Error> {
-    let app = &refunds.app;
+pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
     identity::required(request, &app.config)?;
     let body: Body = if request::bytes(request)?.is_empty() { Body::default() } else { request::json(request)? };
     let Ok(id) = id.parse::<PurchaseId>() else {
@@ -84,8 +83,8 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
         cause: format!("request:{}", request_id(request)),
     };
 
-    let Planned { number, is_new } = plan(refunds, &mut purchase, &wanted).await?;
-    let carried_out = carry_out(refunds, &mut purchase, number, &wanted.cause).await;
+    let Planned { number, is_new } = plan(services, &mut purchase, &wanted).await?;
+    let carried_out = carry_out(services, &mut purchase, number, &wanted.cause).await;
     // The seller revoked access. A first request has done nothing; the outcome of an earlier request stays open.
     if is_new && matches!(carried_out, Err(Error::SellerNotConnected)) {
         let refused = Outcome::Refused { code: "account_invalid".to_owned() };
@@ -97,7 +96,7 @@ pub(crate) async fn refund(refunds: &Refunds, request: &Request, id: &str) -> Re
         MovementState::Planned => carried_out?,
         MovementState::Failed => {
             let code = refund.failure.clone().unwrap_or_else(|| "failed".to_owned());
-            learn_refunded(refunds, &mut purchase, &wanted.cause).await?;
+            learn_refunded(services, &mut purchase, &wanted.cause).await?;
             return Err(Error::RefundRefused(code));
         }
         // The reconciliation continues it once the payees have returned their parts.
@@ -115,8 +114,8 @@ struct Planned {
 }
 
 /// Stores the refund, or finds the one that this request repeats.
-async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<Planned, Error> {
-    let app = &refunds.app;
+async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> Result<Planned, Error> {
+    let app = &services.app;
     let mut more = None;
     for _ in 0..TRIES {
         let refund_of = |purchase: &Purchase, test: &dyn Fn(&shared::domain::purchase::Movement) -> bool| {
@@ -129,22 +128,22 @@ async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Re
             if wanted.amount.is_some_and(|wanted| wanted != amount) {
                 return Err(Error::InvalidRequest("this Idempotency-Key was used for a refund of another amount".to_owned()));
             }
-            bear(refunds, purchase, number, wanted).await?;
+            bear(services, purchase, number, wanted).await?;
             return Ok(Planned { number, is_new: false });
         }
         if let Some((number, amount)) = refund_of(purchase, &|refund| refund.is_planned()) {
             let is_repetition = wanted.client_key.is_none() && wanted.amount.is_none_or(|wanted| wanted == amount);
             if is_repetition {
-                bear(refunds, purchase, number, wanted).await?;
+                bear(services, purchase, number, wanted).await?;
                 return Ok(Planned { number, is_new: false });
             }
-            carry_out(refunds, purchase, number, &wanted.cause).await?;
+            carry_out(services, purchase, number, &wanted.cause).await?;
             if purchase.movement(number).is_some_and(shared::domain::purchase::Movement::is_planned) {
                 return Err(Error::RefundInProgress);
             }
         }
-        let number = draft(refunds, purchase, wanted)?;
-        if write(refunds, purchase, number, wanted, &mut more).await? {
+        let number = draft(services, purchase, wanted)?;
+        if write(services, purchase, number, wanted, &mut more).await? {
             return Ok(Planned { number, is_new: true });
         }
         *purchase = app.store.purchase(&purchase.id).await?.ok_or(Error::NotFound("purchase"))?;
@@ -153,17 +152,17 @@ async fn plan(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Re
 }
 
 /// If staff asked for it, has the platform pay a refund that waits for its payees.
-async fn bear(refunds: &Refunds, purchase: &mut Purchase, number: u32, wanted: &Wanted) -> Result<(), Error> {
+async fn bear(services: &Services, purchase: &mut Purchase, number: u32, wanted: &Wanted) -> Result<(), Error> {
     if wanted.platform_pays {
         let cause = &wanted.cause;
-        settlement::change(&refunds.app, purchase, cause, |purchase, now| purchase.bear(number, &wanted.by.id, cause, now)).await?;
+        settlement::change(&services.app, purchase, cause, |purchase, now| purchase.bear(number, &wanted.by.id, cause, now)).await?;
     }
     Ok(())
 }
 
 /// Adds the refund to the purchase if the facts and the operator's caps allow it.
-fn draft(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<u32, Error> {
-    let (caps, currency, now) = (&refunds.app.config.refund_caps, purchase.currency, refunds.app.clock.now());
+fn draft(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> Result<u32, Error> {
+    let (caps, currency, now) = (&services.app.config.refund_caps, purchase.currency, services.app.clock.now());
     // Report what nobody can refund before what the caps forbid.
     let mut planned = purchase.clone();
     let number = planned
@@ -180,41 +179,41 @@ fn draft(refunds: &Refunds, purchase: &mut Purchase, wanted: &Wanted) -> Result<
 
 /// Stores the refund and counts it towards the seller's daily cap; staff refunds do not count. Returns false if it must be tried again.
 async fn write(
-    refunds: &Refunds,
+    services: &Services,
     purchase: &mut Purchase,
     number: u32,
     wanted: &Wanted,
     more: &mut Option<Allowance>,
 ) -> Result<bool, Error> {
-    let store = &refunds.app.store;
+    let store = &services.app.store;
     if wanted.by.is_staff {
         return Ok(store.write_outcome(purchase, None).await? == Written::Yes);
     }
     let amount = purchase.movement(number).map_or(0, |refund| refund.amount);
     let (refund, of) = (Price { amount, currency: purchase.currency }, purchase.id.clone());
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole: purchase.amount() };
-    refund_caps::write_within_caps(&refunds.app, &one, more, async |allowance| store.write_refund(purchase, refund, allowance).await).await
+    refund_caps::write_within_caps(&services.app, &one, more, async |allowance| store.write_refund(purchase, refund, allowance).await).await
 }
 
-async fn carry_out(refunds: &Refunds, purchase: &mut Purchase, refund: u32, cause: &str) -> Result<(), Error> {
+async fn carry_out(services: &Services, purchase: &mut Purchase, refund: u32, cause: &str) -> Result<(), Error> {
     let wanted = |purchase: &Purchase, number: u32| {
         number == refund
             || purchase.movement(number).is_some_and(|movement| movement.kind != MovementKind::Refund && movement.may_be_at_stripe())
     };
-    settlement::carry_out(&refunds.app, &refunds.stripe, purchase, cause, wanted).await
+    settlement::carry_out(&services.app, &services.stripe, purchase, cause, wanted).await
 }
 
 /// Stripe refused the refund: somebody may have refunded in the Dashboard, and the event has not arrived yet.
-async fn learn_refunded(refunds: &Refunds, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
+async fn learn_refunded(services: &Services, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {
     let charge = purchase.paid_attempt().and_then(|paid| paid.charge.as_ref()).map(|charge| charge.id.clone());
     let Some(charge) = charge else { return Ok(()) };
     let account = purchase.charged_account().map(str::to_owned);
-    let current: Charge = match refunds.stripe.get(&format!("/charges/{charge}"), account.as_deref()).await {
+    let current: Charge = match services.stripe.get(&format!("/charges/{charge}"), account.as_deref()).await {
         // The seller revoked access, so the charge and its state are out of reach.
         Err(StripeError::AccountRevoked) => return Ok(()),
         answer => answer?,
     };
-    settlement::change(&refunds.app, purchase, cause, |purchase, now| purchase.observe_refunded(current.amount_refunded, cause, now))
+    settlement::change(&services.app, purchase, cause, |purchase, now| purchase.observe_refunded(current.amount_refunded, cause, now))
         .await?;
     Ok(())
 }

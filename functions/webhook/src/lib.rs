@@ -8,34 +8,13 @@
 pub mod events;
 
 use serde::Serialize;
-use shared::app::App;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request, response};
 use shared::settings::secrets::StripeKeys;
 use shared::stripe::webhook::Event;
-use shared::stripe::{Gateway, read, signature};
-
-/// What the function needs.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// Settings and the table.
-    pub app: App,
-    /// Stripe, with the endpoints' secrets.
-    pub stripe: Gateway,
-}
-
-impl Webhook {
-    /// From the environment; fetches Stripe's keys.
-    ///
-    /// # Errors
-    /// If a setting or the secret cannot be used.
-    pub async fn from_env() -> Result<Self, lambda_http::Error> {
-        let app = App::from_env()?;
-        let stripe = Gateway::from_env(&app).await?;
-        Ok(Self { app, stripe })
-    }
-}
+use shared::stripe::{read, signature};
+use shared::work::Services;
 
 /// The longest event, in bytes. Invoices include their lines, and subscriptions their items. API Gateway and Lambda allow more.
 const EVENT_MAX: usize = 1024 * 1024;
@@ -46,11 +25,11 @@ struct Received {
 }
 
 /// Answers a request.
-pub async fn handle(webhook: &Webhook, request: Request) -> Response {
-    answer(&request, receive(webhook, &request)).await
+pub async fn handle(services: &Services, request: Request) -> Response {
+    answer(&request, receive(services, &request)).await
 }
 
-async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error> {
+async fn receive(services: &Services, request: &Request) -> Result<Response, Error> {
     let segments = request::segments(request);
     let secrets: fn(&StripeKeys) -> &[String] = match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["webhooks", "stripe"] => |keys| &keys.webhook_secrets,
@@ -63,7 +42,7 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     // Stripe signs the raw bytes.
     let body = request::bytes_up_to(request, EVENT_MAX)?;
     let header = request.headers().get("stripe-signature").and_then(|header| header.to_str().ok()).unwrap_or_default();
-    if !is_signed(webhook, body, header, secrets).await {
+    if !is_signed(services, body, header, secrets).await {
         metrics::emit("WebhookBadSignature", Unit::Count, 1.0, &[], &[("path", request.uri().path())]);
         return Err(Error::BadSignature);
     }
@@ -75,9 +54,9 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
     // A live Connect endpoint also receives test mode events. These never touch live data.
     if event.id.is_empty() {
         tracing::warn!("the signed body is not an event");
-    } else if event.livemode == webhook.stripe.livemode() {
-        events::dispatch(webhook, &event).await?;
-        let lag = webhook.app.clock.now().unix_timestamp().saturating_sub(event.created);
+    } else if event.livemode == services.stripe.livemode() {
+        events::dispatch(services, &event).await?;
+        let lag = services.app.clock.now().unix_timestamp().saturating_sub(event.created);
         let lag = f64::from(i32::try_from(lag.max(0)).unwrap_or(i32::MAX));
         metrics::emit("WebhookLagSeconds", Unit::Seconds, lag, &[], &[("kind", &event.kind)]);
     } else {
@@ -87,9 +66,9 @@ async fn receive(webhook: &Webhook, request: &Request) -> Result<Response, Error
 }
 
 /// Whether the body was signed with one of the endpoint's secrets, including one that was added since the secrets were last read.
-async fn is_signed(webhook: &Webhook, body: &[u8], header: &str, secrets: fn(&StripeKeys) -> &[String]) -> bool {
-    let now = webhook.app.clock.now();
+async fn is_signed(services: &Services, body: &[u8], header: &str, secrets: fn(&StripeKeys) -> &[String]) -> bool {
+    let now = services.app.clock.now();
     let signed_by = |keys: &StripeKeys| signature::verify(body, header, secrets(keys), now);
-    let keys = webhook.stripe.keys().await;
-    signed_by(&keys) || webhook.stripe.keys_after(&keys).await.is_some_and(|newer| signed_by(&newer))
+    let keys = services.stripe.keys().await;
+    signed_by(&keys) || services.stripe.keys_after(&keys).await.is_some_and(|newer| signed_by(&newer))
 }

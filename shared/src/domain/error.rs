@@ -10,8 +10,11 @@ pub enum Error {
     #[error("the body must be sent as application/json")]
     UnsupportedMediaType,
     /// The body is over 64 KiB.
-    #[error("the body must have at most 65536 bytes")]
-    BodyTooLarge,
+    #[error("the body must have at most {most} bytes")]
+    BodyTooLarge {
+        /// In bytes.
+        most: usize,
+    },
     /// A value is missing or has the wrong type or range.
     #[error("{0}")]
     InvalidRequest(String),
@@ -270,7 +273,7 @@ impl Error {
         match self {
             Self::MalformedJson(_) => "malformed_json",
             Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooLarge { .. } => "body_too_large",
             Self::InvalidRequest(_) => "invalid_request",
             Self::BadCursor => "bad_cursor",
             Self::NotSignedIn => "not_signed_in",

@@ -64,7 +64,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::CardInUse => (409, "Card in use"),
         Error::ConfirmationGone => (410, "Confirmation gone"),
         Error::LinkGone => (410, "Link gone"),
-        Error::BodyTooLarge => (413, "Body too large"),
+        Error::BodyTooLarge { .. } => (413, "Body too large"),
         Error::UnsupportedMediaType => (415, "Unsupported media type"),
         Error::InvalidRequest(_) => (422, "Invalid request"),
         Error::RefundTooLarge { .. } => (422, "Refund too large"),

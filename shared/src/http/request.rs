@@ -33,7 +33,7 @@ pub fn bytes_up_to(request: &Request, most: usize) -> Result<&[u8], Error> {
         Body::Binary(bytes) => bytes,
         _ => &[],
     };
-    if bytes.len() > most { Err(Error::BodyTooLarge) } else { Ok(bytes) }
+    if bytes.len() > most { Err(Error::BodyTooLarge { most }) } else { Ok(bytes) }
 }
 
 /// A value that must be a JSON object. Serde would also read a struct from an array, by field order, which no client intends.

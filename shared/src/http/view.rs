@@ -172,7 +172,7 @@ impl PurchaseView {
     /// The same for staff, with Stripe's own reason for a decline.
     #[must_use]
     pub fn for_staff(purchase: &Purchase) -> Self {
-        let failure = purchase.attempt().failure.clone().filter(|_| purchase.status() == Status::Failed);
+        let failure = purchase.attempt().failure.clone().filter(|_| purchase.status().is_failed());
         Self { failure, ..Self::from(purchase) }
     }
 }
@@ -195,7 +195,7 @@ impl From<&Purchase> for PurchaseView {
             refunds: refunds(purchase),
             dispute: purchase.disputes().last().map(DisputeView::from),
             attempts: attempt.number,
-            failure: attempt.failure.as_ref().filter(|_| purchase.status() == Status::Failed).map(Failure::told),
+            failure: attempt.failure.as_ref().filter(|_| purchase.status().is_failed()).map(Failure::told),
             created_at: written(purchase.created_at),
             updated_at: written(purchase.updated_at()),
             paid_at: purchase.paid_at().map(written),
@@ -220,9 +220,7 @@ fn refunds(purchase: &Purchase) -> Vec<RefundView> {
     let made = refunds.filter(|refund| refund.state.stands() || refund.stripe_id.is_some());
     made.map(|refund| {
         let theirs = purchase.movements().iter().filter(|movement| {
-            movement.kind == MovementKind::Reversal
-                && movement.state == MovementState::Done
-                && movement.reason == Reason::Refund(refund.number)
+            movement.kind == MovementKind::Reversal && movement.state.is_done() && movement.reason == Reason::Refund(refund.number)
         });
         RefundView {
             id: refund.stripe_id.clone(),

@@ -1,44 +1,5 @@
 //! The keys of the table's items. Keys that contain the digest of a secret are in the secret's own file.
-//!
-//! | item | `pk` | `sk` | `gsi1pk`, `gsi1sk` |
-//! | --- | --- | --- | --- |
-//! | user | `USER#<user>` | `PROFILE` | `USERS`, id by time of sign-up |
-//! | remains of an erased user | `USER#<user>` | `ERASED` | `ERASURES`, by when due; only while something is left at Stripe |
-//! | session | `USER#<user>` | `SESSION#<hash>` | |
-//! | token sent by mail | `USER#<user>` | `RESET#<hash>`, `CONFIRM#<hash>`, `UNDO#<hash>` | |
-//! | sealed tokens | `USER#<user>` | `STRIPE` | |
-//! | account that the platform created for a seller | `USER#<user>` | `MADE#<type>` | |
-//! | course | `USER#<seller>` | `COURSE#<course>` | `COURSES`, newest last; only if published |
-//! | course of another seller in which a payee has a share | `USER#<payee>` | `SHARE#<course>` | |
-//! | course content | `USER#<seller>` | `CONTENT#<course>` | |
-//! | purchase | `USER#<buyer>` | `PURCHASE#<purchase>` | `SALES#<seller>`; if ever paid or processing |
-//! | the seller's totals, in parts | `USER#<seller>` | `TOTALS#<part>` | |
-//! | money that moved, for the reconciliation | `LEDGER#<day>#<part>` | `<hour>#<kind>#<Stripe's id>` | |
-//! | what a payee owes, by purchase or subscription and movement | `USER#<payee>` | `TOTALS#DEBT#<purchase>#<movement>`, `TOTALS#DEBT#<subscription>#<movement>` | |
-//! | a seller's refunds of a day | `USER#<seller>` | `REFUNDED#<day>` | |
-//! | slot: a buyer's one purchase of a course | `USER#<buyer>` | `OWNS#<course>` | |
-//! | a seller's membership | `USER#<seller>` | `MEMBERSHIP` | |
-//! | subscription to a membership | `USER#<buyer>` | `SUBSCRIPTION#<subscription>` | `MEMBERS#<seller>`, by creation time |
-//! | seller who was reported as leaving | `USER#<seller>` | `GOING` | `GOING`, by when reported |
-//! | slot: a buyer's one subscription to a seller | `USER#<buyer>` | `MEMBER#<seller>` | |
-//! | e-mail, unique | `EMAIL#<key>` | `EMAIL` | |
-//! | slug, unique, with the course | `SLUG#<slug>` | `SLUG` | |
-//! | Stripe account, unique | `ACCOUNT#<acct>` | `ACCOUNT` | |
-//! | how far the reconciliation has read a Stripe account | `ACCOUNT#<acct>` | `READ` | |
-//! | PaymentIntent of a purchase, with a copy once paid, or of a subscription | `PAYMENT#<pi>` | `PAYMENT` | |
-//! | OAuth state, ticket, parked link | `OAUTH#<kind>#<hash>` | `OAUTH` | |
-//! | failed log-ins; sign-ups and mails by client address, mails by user and by recipient | `THROTTLE#<subject>#<window>` | `THROTTLE` | |
-//! | declined cards, by address, by card and in total; different cards tried per minute, by user and by address | `THROTTLE#<subject>#<window>` | `DECLINES` | |
-//! | webhook event | `EVENT#<evt>` | `EVENT` | |
-//! | the reconciliation's progress | `RECONCILE` | `RECONCILE` | |
-//! | what the reconciliation found | `FINDING#<digest>` | `FINDING` | `FINDINGS`, by when first found |
-//! | queued mail | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by when due; `OUTBOX#FAILED` once given up |
-//!
-//! The hashes of passwords are in a table of their own, `USER#<user>`, `PASSWORD`: see [`credentials`](super::credentials).
-//!
-//! A second index, `gsi2`, contains purchases and subscriptions that need attention without a request,
-//! sorted by when: purchases under `DUE#<part>`, or `OPEN#<part>` while they wait for the buyer,
-//! until they are at rest, and subscriptions under `DUESUBSCRIPTION#<part>` until they have ended.
+//! `docs/architecture.md` lists the items with their keys, and a test compares the list with the names here.
 
 use time::OffsetDateTime;
 

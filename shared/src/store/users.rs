@@ -89,6 +89,10 @@ impl Change {
 
 fn user_item(user: &User) -> Result<Item, StoreError> {
     let mut item = to_item(&profile(&user.id), user)?;
+    if !user.customers_asked.is_empty() {
+        // A string set, because accounts are added with `ADD`.
+        item.insert("customers_asked".to_owned(), AttributeValue::Ss(user.customers_asked.iter().cloned().collect()));
+    }
     item.insert("gsi1pk".to_owned(), string("USERS"));
     item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", user.created_at.unix_timestamp_nanos(), user.id)));
     Ok(item)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use time::OffsetDateTime;
 
 use super::error::StripeError;
@@ -149,6 +150,9 @@ impl Customer {
 /// <https://docs.stripe.com/api/setup_intents/object>
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct SetupIntent {
+    /// `seti_…`
+    #[serde(default)]
+    pub id: String,
     #[serde(default)]
     status: String,
     #[serde(default)]
@@ -400,6 +404,20 @@ impl Gateway {
                 Ok(Saved::Authenticate { client_secret: made.client_secret, url })
             }
             _ => Ok(Saved::Unsettled),
+        }
+    }
+
+    /// Cancels a SetupIntent, so that no browser can confirm it with another card. One that has ended stays as it is.
+    /// <https://docs.stripe.com/api/setup_intents/cancel>
+    ///
+    /// # Errors
+    /// If the outcome stays unknown.
+    pub async fn cancel_setup_intent(&self, id: &str) -> Result<(), StripeError> {
+        let key = format!("{PLATFORM}:{id}:cancel");
+        let path = format!("/setup_intents/{id}/cancel");
+        match self.post_harmless::<IgnoredAny>(&Post { path: &path, body: "", account: None, key: &key }).await {
+            Ok(_) | Err(StripeError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -15,7 +15,7 @@ use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund, n
 use super::requests::{CHARGE_FACTS, form};
 use crate::base::entropy::digest;
 use crate::domain::charging::{Failure, KEY_LIFETIME, PLATFORM};
-use crate::domain::membership::{self, AskedState, Interval, Observation, Offer, Payment, RefundRequest, Seen, Status, Subscription};
+use crate::domain::membership::{self, AskedState, Interval, Observation, Offer, Payment, RefundRequest, Seen, Subscription};
 use crate::domain::purchase::{Means, share};
 
 /// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
@@ -278,7 +278,7 @@ impl Gateway {
     /// If the outcome stays unknown.
     pub async fn end_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
-        let mut id = record.stripe_id.clone().filter(|_| record.status != Status::Incomplete);
+        let mut id = record.stripe_id.clone().filter(|_| !record.status.is_incomplete());
         if id.is_none() {
             let mut heard = Box::pin(self.withdraw_subscription(record, now)).await?;
             if let Observation::Open(session) = &heard.observation {
@@ -422,7 +422,7 @@ impl Gateway {
         let account = record.account.as_deref();
         let path = format!("/subscriptions/{id}?expand[]={FIRST_INVOICE}");
         let current: StripeSubscription = self.get(&path, account).await?;
-        if current.status() == Status::Incomplete {
+        if current.status().is_incomplete() {
             return Box::pin(self.of_made(record, &current)).await;
         }
         let invoices = self.invoices(id, account).await?;
@@ -433,7 +433,7 @@ impl Gateway {
     /// The state of a subscription that has only its first invoice.
     async fn of_made(&self, record: &Subscription, made: &StripeSubscription) -> Result<Heard, StripeError> {
         let first = made.first_invoice().map(std::slice::from_ref).unwrap_or_default();
-        if made.status() != Status::Incomplete {
+        if !made.status().is_incomplete() {
             let payments = Box::pin(self.payments(record, first, None)).await?;
             return Ok(Heard::seen(made.seen(first, payments)));
         }
@@ -456,7 +456,7 @@ impl Gateway {
     /// Ends an unpaid subscription: first voids its invoice, which Stripe refuses if it was paid meanwhile.
     async fn undo(&self, record: &Subscription, made: &StripeSubscription, ended: Observation) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
-        if made.status() != Status::Incomplete {
+        if !made.status().is_incomplete() {
             return Box::pin(self.paid_meanwhile(record, made)).await;
         }
         if let Some(invoice) = made.first_invoice() {
@@ -465,7 +465,7 @@ impl Gateway {
                 Ok(_) => {}
                 Err(StripeError::Refused { .. }) => {
                     let current: StripeSubscription = self.get(&format!("/subscriptions/{}", made.id), account).await?;
-                    if current.status() != Status::Incomplete {
+                    if !current.status().is_incomplete() {
                         return Box::pin(self.paid_meanwhile(record, &current)).await;
                     }
                 }
@@ -576,7 +576,7 @@ impl Gateway {
                     let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
                     payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
                     payment.fee_refunded = fee;
-                    for asked in payment.asked.iter_mut().filter(|asked| asked.state == AskedState::Planned) {
+                    for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
                         if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, asked.number)) {
                             asked.state = AskedState::Made(made.id.clone());
                         }

@@ -3,5 +3,8 @@
 pub mod customers;
 pub mod declines;
 pub mod refund_caps;
+mod services;
 pub mod settlement;
 pub mod subscriptions;
+
+pub use services::Services;

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::app::App;
 use crate::domain::error::Error;
-use crate::domain::membership::{EndCause, Move, MoveState, Observation, Subscription};
+use crate::domain::membership::{EndCause, Move, Observation, Subscription};
 use crate::store::Written;
 use crate::stripe::Gateway;
 use crate::stripe::error::StripeError;
@@ -153,7 +153,7 @@ pub async fn carry_out(app: &App, stripe: &Gateway, subscription: &mut Subscript
     }
     let (mut tried, mut unknown): (Vec<u32>, Option<StripeError>) = Default::default();
     loop {
-        let next = subscription.moves().find(|one| one.state == MoveState::Planned && !tried.contains(&one.number) && wanted(one));
+        let next = subscription.moves().find(|one| one.state.is_planned() && !tried.contains(&one.number) && wanted(one));
         let Some((number, is_refused)) = next.map(|one| (one.number, !one.may_be_at_stripe())) else { break };
         tried.push(number);
         // A refused move is retried under a new key. Before it is sent, the record says that it may be at Stripe.

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use lambda_http::{Context, RequestExt as _};
-use memberships::Memberships;
 use oauth_callback::OAuthCallback;
-use onboarding::Onboarding;
-use payment_methods::PaymentMethods;
 use serde_json::Value;
 use shared::app::App;
 use shared::base::clock::Clock;
@@ -18,9 +15,9 @@ use shared::settings::rotating::Rotating;
 use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::store::Store;
 use shared::stripe::Gateway;
+use shared::work::Services;
 use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
-use webhook::Webhook;
 
 /// The time, in Unix seconds.
 pub(crate) const NOW: i64 = 1_793_520_000;
@@ -98,15 +95,15 @@ impl Stage {
                 Function::Accounts => accounts::handle(&app, request).await,
                 Function::Authorize => authorize::handle(&app, request).await,
                 Function::Courses => courses::handle(&app, request).await,
-                Function::Memberships => memberships::handle(&Memberships { app, stripe }, request).await,
+                Function::Memberships => memberships::handle(&Services { app, stripe }, request).await,
                 Function::OAuthCallback => {
                     let token_keys = Arc::clone(&self.token_keys);
                     oauth_callback::handle(&OAuthCallback { app, stripe, token_keys }, request).await
                 }
-                Function::Onboarding => onboarding::handle(&Onboarding { app, stripe }, request).await,
-                Function::PaymentMethods => payment_methods::handle(&PaymentMethods { app, stripe }, request).await,
+                Function::Onboarding => onboarding::handle(&Services { app, stripe }, request).await,
+                Function::PaymentMethods => payment_methods::handle(&Services { app, stripe }, request).await,
                 Function::Purchases => purchases::handle(&app, request).await,
-                Function::Webhook => webhook::handle(&Webhook { app, stripe }, request).await,
+                Function::Webhook => webhook::handle(&Services { app, stripe }, request).await,
             }
         });
         Some(answer.status().as_u16())

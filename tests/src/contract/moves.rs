@@ -60,3 +60,25 @@ fn the_tables_have_every_state_and_name_what_exists() {
         }
     }
 }
+
+/// The enums of states, which have methods for every question about them.
+const STATES: [&str; 5] = ["Status", "AttemptStatus", "MovementState", "DisputeStatus", "MoveState"];
+
+#[test]
+fn no_code_compares_a_state_where_the_compiler_would_not_name_a_new_one() {
+    let mut told = Vec::new();
+    for (path, source) in ["shared/src", "functions"].into_iter().flat_map(sources) {
+        let of_tests = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests" || part == "properties");
+        for (number, line) in source.lines().enumerate().filter(|_| !of_tests) {
+            let compares = |name: &&str| {
+                let variant = format!(" {name}::");
+                let is_matched = line.split_once("matches!(").is_some_and(|(_, rest)| rest.contains(&variant));
+                line.contains(&format!("=={variant}")) || line.contains(&format!("!={variant}")) || is_matched
+            };
+            if STATES.iter().any(compares) {
+                told.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert_eq!(told, Vec::<String>::new(), "ask a method of the enum, which matches all of its variants");
+}

@@ -6,6 +6,7 @@ use lambda_http::Body;
 use serde_json::Value;
 use shared::domain::error::Error;
 use shared::http::problem;
+use shared::http::request::BODY_MAX;
 
 use super::{entries, file, openapi, text};
 
@@ -15,7 +16,7 @@ fn every_error() -> Vec<Error> {
     let all = vec![
         Error::MalformedJson("EOF while parsing an object at line 1 column 9".to_owned()),
         Error::UnsupportedMediaType,
-        Error::BodyTooLarge,
+        Error::BodyTooLarge { most: BODY_MAX },
         Error::InvalidRequest("price.amount must lie between 50 and 99999999 minor units of usd".to_owned()),
         Error::BadCursor,
         Error::NotSignedIn,

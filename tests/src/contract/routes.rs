@@ -48,6 +48,32 @@ fn every_route_is_documented_and_nothing_else_is() {
     assert_eq!(documented, deployed);
 }
 
+/// The operations in the README's table: `` `GET`, `PUT /path` `` stands for two.
+fn of_readme() -> BTreeSet<(String, String)> {
+    let readme = file("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("The API in brief\n")).expect("the page has the section");
+    let mut found = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.split('|').nth(1).expect("a first cell");
+        let mut methods = Vec::new();
+        for span in cell.split('`').skip(1).step_by(2) {
+            let (method, path) = span.split_once(' ').map_or((span, None), |(method, path)| (method, Some(path)));
+            methods.push(method.to_owned());
+            if let Some(path) = path {
+                found.extend(methods.drain(..).map(|method| (method, path.to_owned())));
+            }
+        }
+        assert!(methods.is_empty(), "{row}: {methods:?} have no path");
+    }
+    found
+}
+
+#[test]
+fn the_readme_names_every_route_and_nothing_else() {
+    let documented: BTreeSet<_> = openapi::operations(&openapi::read()).into_keys().collect();
+    assert_eq!(of_readme(), documented);
+}
+
 /// Functions that clients do not call. They are triggered by the table's stream or by a schedule.
 const WITHOUT_ROUTES: [&str; 3] = ["erasures", "notify", "reconcile"];
 
@@ -103,4 +129,17 @@ fn paths_name_their_parameters_as_the_document_does() {
         let braced: BTreeSet<_> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         assert_eq!(named, braced, "{path}");
     }
+}
+
+#[test]
+fn the_way_in_names_every_command_of_the_makefile() {
+    let makefile = file("Makefile");
+    let targets: BTreeSet<&str> =
+        makefile.lines().filter(|line| line.contains(":") && line.contains(" ## ")).filter_map(|line| line.split(':').next()).collect();
+    assert!(targets.len() > 15, "{targets:?}");
+    let page = file("HACKING.md");
+    let section = page.split("\n## ").find(|section| section.starts_with("Commands\n")).expect("the page has the section");
+    let named: BTreeSet<&str> =
+        section.split('`').filter_map(|span| span.strip_prefix("make ")).filter_map(|command| command.split(' ').next()).collect();
+    assert_eq!(named, targets);
 }

@@ -5,23 +5,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use charge::Charge;
-use erasures::Erasures;
 use lambda_http::Body;
-use memberships::Memberships;
 use oauth_callback::OAuthCallback;
-use onboarding::Onboarding;
-use payment_methods::PaymentMethods;
-use reconcile::{Asked, Only, Reconcile, Report};
-use refunds::Refunds;
+use reconcile::{Asked, Only, Report};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::settings::rotating::Rotating;
 use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::stripe::Gateway;
+use shared::work::Services;
 use stripe_stand_in::{Options, StandIn};
 use tokio::task::JoinHandle;
-use webhook::Webhook;
 
 use super::event::{Payload, Sent, request};
 use super::{Answer, PAUSE, Person, World};
@@ -30,16 +24,16 @@ use super::{Answer, PAUSE, Person, World};
 pub(crate) struct Payments {
     /// Also opens the tokens that it sealed.
     pub(crate) oauth: OAuthCallback,
-    pub(super) charge: Charge,
-    pub(super) memberships: Memberships,
-    pub(super) onboarding: Onboarding,
-    pub(super) payment_methods: PaymentMethods,
-    pub(super) refunds: Refunds,
+    pub(super) charge: Services,
+    pub(super) memberships: Services,
+    pub(super) onboarding: Services,
+    pub(super) payment_methods: Services,
+    pub(super) refunds: Services,
     /// Runs only when a test calls it.
-    pub(crate) erasures: Erasures,
+    pub(crate) erasures: Services,
     /// Runs only when a test calls it.
-    pub(crate) reconcile: Reconcile,
-    pub(super) webhook: Webhook,
+    pub(crate) reconcile: Services,
+    pub(super) webhook: Services,
     stand_in: Arc<StandIn>,
     endpoint: JoinHandle<()>,
 }
@@ -68,18 +62,18 @@ impl Payments {
         let stripe = Gateway::new(app, keys).pausing(PAUSE);
         let token_keys = TokenKeys { current: "k1".into(), keys: HashMap::from([("k1".into(), app.entropy.bytes())]) };
         let token_keys = Arc::new(Rotating::fixed(token_keys, app.clock.clone()));
-        let webhook = Webhook { app: app.clone(), stripe: stripe.clone() };
-        let (endpoint, url) = endpoint(webhook.clone()).await;
+        let services = Services { app: app.clone(), stripe: stripe.clone() };
+        let (endpoint, url) = endpoint(services.clone()).await;
         let payments = Self {
-            oauth: OAuthCallback { app: app.clone(), stripe: stripe.clone(), token_keys },
-            charge: Charge { app: app.clone(), stripe: stripe.clone() },
-            erasures: Erasures { app: app.clone(), stripe: stripe.clone() },
-            memberships: Memberships { app: app.clone(), stripe: stripe.clone() },
-            onboarding: Onboarding { app: app.clone(), stripe: stripe.clone() },
-            payment_methods: PaymentMethods { app: app.clone(), stripe: stripe.clone() },
-            refunds: Refunds { app: app.clone(), stripe: stripe.clone() },
-            reconcile: Reconcile { app: app.clone(), stripe },
-            webhook,
+            oauth: OAuthCallback { app: app.clone(), stripe, token_keys },
+            charge: services.clone(),
+            erasures: services.clone(),
+            memberships: services.clone(),
+            onboarding: services.clone(),
+            payment_methods: services.clone(),
+            refunds: services.clone(),
+            reconcile: services.clone(),
+            webhook: services,
             stand_in,
             endpoint,
         };
@@ -125,7 +119,7 @@ impl Payments {
 }
 
 /// Serves the webhook function over HTTP.
-async fn endpoint(webhook: Webhook) -> (JoinHandle<()>, String) {
+async fn endpoint(webhook: Services) -> (JoinHandle<()>, String) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let router = Router::new().fallback(receive).with_state(webhook);
@@ -133,7 +127,7 @@ async fn endpoint(webhook: Webhook) -> (JoinHandle<()>, String) {
     (task, url)
 }
 
-async fn receive(State(webhook): State<Webhook>, incoming: axum::extract::Request) -> axum::response::Response {
+async fn receive(State(services): State<Services>, incoming: axum::extract::Request) -> axum::response::Response {
     let (head, body) = incoming.into_parts();
     let body = axum::body::to_bytes(body, 6 << 20).await.expect("the body arrives");
     let headers: Vec<(String, String)> =
@@ -146,7 +140,7 @@ async fn receive(State(webhook): State<Webhook>, incoming: axum::extract::Reques
         payload: Some(&payload),
         address: "192.0.2.9",
     };
-    let answer = webhook::handle(&webhook, request(&sent, None)).await;
+    let answer = webhook::handle(&services, request(&sent, None)).await;
     let (head, body) = answer.into_parts();
     let body = match body {
         Body::Text(text) => text,

@@ -8,62 +8,27 @@ use serde_json::{Value, json};
 
 use crate::harness::{CONNECT, PLATFORM, World};
 
-/// Every kind of event that a function handles, and some of every other sort.
-const KINDS: [&str; 48] = [
+/// Events that no function handles, some of every sort.
+const OTHERS: [&str; 14] = [
     "account.application.authorized",
-    "account.application.deauthorized",
     "account.external_account.created",
-    "account.updated",
     "balance.available",
-    "capability.updated",
-    "charge.dispute.closed",
-    "charge.dispute.created",
-    "charge.dispute.funds_reinstated",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.updated",
     "charge.failed",
     "charge.pending",
     "charge.refund.updated",
-    "charge.refunded",
     "charge.succeeded",
-    "charge.updated",
-    "checkout.session.async_payment_failed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.completed",
-    "checkout.session.expired",
-    "customer.subscription.created",
-    "customer.subscription.deleted",
     "customer.subscription.trial_will_end",
-    "customer.subscription.updated",
     "customer.updated",
     "invoice.created",
-    "invoice.paid",
-    "invoice.payment_action_required",
-    "invoice.payment_failed",
-    "payment_intent.canceled",
-    "payment_intent.payment_failed",
-    "payment_intent.processing",
-    "payment_intent.requires_action",
-    "payment_intent.succeeded",
-    "payment_method.attached",
-    "payout.failed",
-    "payout.paid",
     "radar.early_fraud_warning.created",
     "radar.early_fraud_warning.updated",
-    "refund.created",
-    "refund.failed",
-    "refund.updated",
-    "setup_intent.setup_failed",
     "setup_intent.succeeded",
-    "transfer.created",
-    "transfer.reversed",
     "v2.core.account.updated",
 ];
 
-#[test]
-fn every_event_that_is_handled_arrives_here() {
-    let left_out: Vec<&str> = webhook::events::EVENTS.iter().map(|handled| handled.name).filter(|name| !KINDS.contains(name)).collect();
-    assert_eq!(left_out, Vec::<&str>::new());
+/// Every kind of event that a function handles, and the others.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    webhook::events::EVENTS.iter().map(|handled| handled.name).chain(OTHERS)
 }
 
 fn event(number: usize, kind: &str, account: Option<&str>, object: &Value) -> Value {
@@ -123,7 +88,7 @@ async fn whatever_a_seller_does_with_their_own_account_is_acknowledged() {
     world.admin("POST", &format!("accounts/{gone_account}/deauthorize"), json!({})).await;
     let mut number = 0;
     for object in bare_objects() {
-        for kind in KINDS {
+        for kind in kinds() {
             // For a typed object, only the events about that type are tried; for an untyped one, all of them.
             let subject = object["object"].as_str().unwrap_or_default();
             if !subject.is_empty() && !concerns(kind, subject) {
@@ -227,7 +192,7 @@ async fn every_recorded_event_is_acknowledged_and_so_is_every_recorded_object_as
             if subject == "event" || subject == "v2.core.event" {
                 arrives(&world, object, &name).await;
             }
-            for kind in KINDS.iter().filter(|kind| concerns(kind, &subject)) {
+            for kind in kinds().filter(|kind| concerns(kind, &subject)) {
                 for account in [None, Some(shop.account.as_str()), Some("acct_of_nobody")] {
                     number += 1;
                     arrives(&world, &event(number, kind, account, object), &name).await;

@@ -259,6 +259,8 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
     let asked = save().await;
     fail("setup_intents", &object_of(&asked)).await;
     assert_eq!(declines().await, 1);
+    let intent = world.stripe(&format!("/setup_intents/{}", object_of(&asked)), None).await;
+    assert_eq!(intent["status"], "canceled", "no other card can be tried on it");
     let event = world.event("setup_intent.setup_failed", |_| true).await.expect("it happened");
     assert_eq!(world.tell(&event).await.status, 200);
     assert_eq!(declines().await, 1, "once, however often Stripe tells");

@@ -1,9 +1,11 @@
 //! Guards behind other guards. Each is tested alone, because nobody would notice if one stopped working.
 
+use local::proxy::{Fault, Kind};
 use serde_json::{Value, json};
 use shared::domain::ids::PurchaseId;
 use shared::domain::purchase::Purchase;
 use shared::store::Written;
+use time::Duration;
 
 use crate::harness::{CONNECT, PLATFORM, Shop, World};
 
@@ -88,6 +90,27 @@ async fn an_older_reading_of_a_purchase_is_never_written_over_a_newer_one() {
     assert_eq!(store.write_outcome(&mut first, None).await.expect("the table is there"), Written::Yes);
     let written = store.write_outcome(&mut late, None).await.expect("the table is there");
     assert!(matches!(written, Written::No(_)), "an outcome of an older reading");
+}
+
+#[tokio::test]
+async fn an_attempt_belongs_to_its_request_until_the_lease_expires() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_chargeDeclined").await.status, 402, "the customer is known now");
+    // The request never records what Stripe answered, as if it were still waiting or had died.
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::InternalServerError).skip(1).times(100));
+    world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+    world.proxy.clear();
+    world.asked_stripe().await;
+    let again = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+    assert_eq!((again.status, again.text("code")), (409, "purchase_in_progress".to_owned()), "{}", again.body);
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new(), "the other request may still be working on it");
+    world.pass(Duration::seconds(31)).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.json()["purchase"]["status"], "paid");
+    assert_eq!(
+        world.stripe("/charges", None).await["data"].as_array().expect("a list").iter().filter(|one| one["paid"] == true).count(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -92,10 +92,21 @@ async fn a_copy_of_a_table_leaves_alone_what_the_other_sells() {
     assert_eq!(first.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&open.token).await.status, 201);
     let second = first.beside(&[("STACK_ID", "second"), ("TABLE_NAME", "courses-copied"), ("ORPHAN_POLICY", "refund")]).await;
     second.copy_of(&first).await;
+    // The buyer may be paying at the first deployment right now, so the second neither continues nor replaces the purchase.
+    second.asked_stripe().await;
+    let again = second.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&open.token).await;
+    assert_eq!((again.status, again.text("code")), (409, "purchase_in_progress".to_owned()), "{}", again.body);
+    assert_eq!(second.asked_stripe().await, Vec::<String>::new());
     // Both deployments receive events about the first one's money, but only the first acts on them.
     // The payee's funds are not available yet: the refund waits, and only the first deployment makes it.
     refund(&first, &shop, 202).await;
     first.deliver().await;
+    let expired = first.stripe("/checkout/sessions", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    first.admin("POST", &format!("checkout/sessions/{expired}/expire"), json!({})).await;
+    let event = first.event("checkout.session.expired", |session| session["id"] == expired.as_str()).await.expect("it expired");
+    let versions = async |world: &World| world.get("/purchases").bearer(&open.token).await.json()["items"][0]["status"].clone();
+    assert_eq!((second.tell(&event).await.status, versions(&second).await), (200, json!("pending")), "it is the first one's");
+    assert_eq!((first.tell(&event).await.status, versions(&first).await), (200, json!("canceled")));
     assert_eq!(first.buy(&first.buyer("later@buyer.com").await, &shop.course_id, "pm_card_visa").await.status, 201);
     second.asked_stripe().await;
     second.pass(Duration::hours(30)).await;

@@ -4,9 +4,8 @@ use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use time::{Duration, OffsetDateTime};
-
-use crate::Webhook;
 
 /// The capabilities or requirements of a linked account changed. Events can arrive out of order, so this asks Stripe
 /// for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.
@@ -14,11 +13,11 @@ use crate::Webhook;
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let (Some(account), store) = (&event.account, &webhook.app.store) else { return Ok(()) };
+pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
+    let (Some(account), store) = (&event.account, &services.app.store) else { return Ok(()) };
     let Some(user) = store.owner_of_account(account).await? else { return Ok(()) };
-    let asked_at = webhook.app.clock.now();
-    match webhook.stripe.account(account).await {
+    let asked_at = services.app.clock.now();
+    match services.stripe.account(account).await {
         Ok(current) => {
             let state = current.state(asked_at);
             if state.is_rejected() {
@@ -40,8 +39,8 @@ pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn application_deauthorized(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let store = &webhook.app.store;
+pub async fn application_deauthorized(services: &Services, event: &Event) -> Result<(), Error> {
+    let store = &services.app.store;
     let Some(account) = &event.account else { return Ok(()) };
     if store.is_handled(&event.id).await? {
         return Ok(());
@@ -52,18 +51,18 @@ pub async fn application_deauthorized(webhook: &Webhook, event: &Event) -> Resul
         // Stripe's times are whole seconds from a different clock.
         let is_newer = link.is_some_and(|link| link.linked_at + Duration::minutes(1) < happened_at);
         let is_gone = is_newer
-            || match webhook.stripe.account(account).await {
+            || match services.stripe.account(account).await {
                 Ok(_) => false,
                 Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => true,
                 Err(error) => return Err(error.into()),
             };
         if is_gone {
-            store.seller_goes(&user_id, webhook.app.clock.now()).await?;
-            let _was_gone = store.unlink(&user_id, account, webhook.app.clock.now()).await?;
+            store.seller_goes(&user_id, services.app.clock.now()).await?;
+            let _was_gone = store.unlink(&user_id, account, services.app.clock.now()).await?;
             tracing::info!(event_id = event.id, user_id = %user_id, "the seller revoked the platform's access");
         }
     }
-    let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: webhook.app.clock.now() };
+    let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: services.app.clock.now() };
     let _by_another = store.mark_handled(&mark).await?;
     Ok(())
 }

@@ -2,15 +2,15 @@
 
 use shared::domain::error::Error;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::account;
-use crate::Webhook;
 
 /// An account's capability changed. The event describes one capability, but what counts is the account's current state.
 /// <https://docs.stripe.com/api/events/types#event_types-capability.updated>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    account::updated(webhook, event).await
+pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
+    account::updated(services, event).await
 }

@@ -11,12 +11,12 @@ use shared::store::payments::OfPayment;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
 use super::event::TRIES;
 use super::subscription::{self, Look};
-use crate::Webhook;
 
 /// How an event identifies its purchase.
 #[derive(Clone, Debug)]
@@ -48,20 +48,20 @@ impl Subject {
 /// record. What follows from the change is planned in the same transaction and carried out afterwards: transfers and
 /// reversals, one Stripe call and one trip each. If that fails, it stays planned, and the reconciliation continues.
 pub(super) async fn change_purchase(
-    webhook: &Webhook,
+    services: &Services,
     event: &Event,
     subject: Subject,
     change: impl Fn(&mut Purchase, &str, OffsetDateTime) -> bool,
 ) -> Result<(), Error> {
-    let (app, store) = (&webhook.app, &webhook.app.store);
+    let (app, store) = (&services.app, &services.app.store);
     let cause = format!("event:{}", event.id);
     for _ in 0..TRIES {
-        let Read { purchase, handled, unheard, subscription } = whose(webhook, event, &subject).await?;
+        let Read { purchase, handled, unheard, subscription } = whose(services, event, &subject).await?;
         if handled {
             return Ok(());
         }
         if let (Some(id), Subject::Payment(payment_intent)) = (subscription, &subject) {
-            return Box::pin(subscription::follow(webhook, event, &id, Look::Payment(payment_intent), |_| ())).await;
+            return Box::pin(subscription::follow(services, event, &id, Look::Payment(payment_intent), |_| ())).await;
         }
         let Some(mut purchase) = purchase else {
             tracing::info!(event_id = event.id, kind = event.kind, ?subject, "the event's purchase is not on record");
@@ -79,7 +79,7 @@ pub(super) async fn change_purchase(
         }
         let now = app.clock.now();
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
-        let place = webhook.stripe.place(event.account.as_deref());
+        let place = services.stripe.place(event.account.as_deref());
         let heard = unheard.is_some_and(|payment_intent| payment_intent.tell(&mut purchase, &place, &cause, now));
         let changed = change(&mut purchase, &cause, now) || heard;
         let planned = purchase.plan(app.config.take_back_lost_disputes, &cause, now);
@@ -87,7 +87,7 @@ pub(super) async fn change_purchase(
             if changed || planned { store.write_outcome(&mut purchase, Some(&mark)).await? } else { store.mark_handled(&mark).await? };
         if written == Written::Yes {
             tracing::info!(event_id = event.id, kind = event.kind, purchase_id = %id, status = ?purchase.status(), changed, "event handled");
-            carry_out(webhook, &mut purchase, &cause).await;
+            carry_out(services, &mut purchase, &cause).await;
             return Ok(());
         }
     }
@@ -106,8 +106,8 @@ struct Read {
     subscription: Option<SubscriptionId>,
 }
 
-async fn whose(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<Read, Error> {
-    let store = &webhook.app.store;
+async fn whose(services: &Services, event: &Event, subject: &Subject) -> Result<Read, Error> {
+    let store = &services.app.store;
     let mut named = None;
     let id = match subject {
         Subject::Nothing => return Ok(Read::default()),
@@ -133,7 +133,7 @@ async fn whose(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<Re
     let (id, unheard) = match id {
         Ok(id) => (id, None),
         Err(payment_intent) => {
-            let unheard = payment(webhook, event, payment_intent).await?;
+            let unheard = payment(services, event, payment_intent).await?;
             if let Some(purchase) = named {
                 return Ok(Read { purchase, unheard, ..Read::default() });
             }
@@ -149,20 +149,20 @@ async fn whose(webhook: &Webhook, event: &Event, subject: &Subject) -> Result<Re
 /// Returns an event's payment as Stripe has it now. `None` if it belongs to another deployment,
 /// or if the account has revoked the platform's access: then nobody can tell, and Stripe will
 /// not send the event again. What happened meanwhile is read once the account is linked again.
-pub(super) async fn payment(webhook: &Webhook, event: &Event, id: &str) -> Result<Option<PaymentIntent>, Error> {
-    let found = match webhook.stripe.payment_intent(id, event.account.as_deref()).await {
+pub(super) async fn payment(services: &Services, event: &Event, id: &str) -> Result<Option<PaymentIntent>, Error> {
+    let found = match services.stripe.payment_intent(id, event.account.as_deref()).await {
         Err(StripeError::AccountRevoked) => None,
         found => found?,
     };
-    Ok(found.filter(|found| !webhook.stripe.is_anothers(&found.metadata)))
+    Ok(found.filter(|found| !services.stripe.is_anothers(&found.metadata)))
 }
 
 /// Refunds are left to the request that made them and to the reconciliation.
-async fn carry_out(webhook: &Webhook, purchase: &mut Purchase, cause: &str) {
+async fn carry_out(services: &Services, purchase: &mut Purchase, cause: &str) {
     let wanted = |purchase: &Purchase, number: u32| {
         purchase.movement(number).is_some_and(|movement| movement.kind != MovementKind::Refund && movement.may_be_at_stripe())
     };
-    if let Err(error) = settlement::carry_out(&webhook.app, &webhook.stripe, purchase, cause, wanted).await {
+    if let Err(error) = settlement::carry_out(&services.app, &services.stripe, purchase, cause, wanted).await {
         tracing::warn!(purchase_id = %purchase.id, %error, "planned movements are left to the reconciliation");
     }
 }

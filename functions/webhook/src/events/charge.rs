@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{AttemptStatus, Observation};
 use shared::stripe::objects::Charge;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase, payment};
 use super::event::object;
-use crate::Webhook;
 
 /// A charge was refunded, in part or in full. The event states the total so far, so repeated and late
 /// events add nothing. Only a paid charge can be refunded, so it also shows that the charge was paid.
@@ -15,12 +15,12 @@ use crate::Webhook;
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn refunded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn refunded(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(charge) = object::<Charge>(event) else { return Ok(()) };
     // Charges without a PaymentIntent are the receiving side of a transfer.
     let Some(payment_intent) = &charge.payment_intent else { return Ok(()) };
     let subject = Subject::of(&charge.metadata, Some(payment_intent));
-    change_purchase(webhook, event, subject, |purchase, cause, now| {
+    change_purchase(services, event, subject, |purchase, cause, now| {
         let Some(number) = purchase.find_attempt(Some(payment_intent), None) else { return false };
         let paid = Observation {
             payment_intent: Some(payment_intent.clone()),
@@ -40,17 +40,17 @@ pub async fn refunded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(charge) = object::<Charge>(event) else { return Ok(()) };
     let Some(payment_intent) = charge.payment_intent.as_deref().filter(|_| charge.is_booked()) else { return Ok(()) };
     let subject = Subject::of(&charge.metadata, Some(payment_intent));
     let current = match &subject {
-        Subject::Purchase(..) => payment(webhook, event, payment_intent).await?,
+        Subject::Purchase(..) => payment(services, event, payment_intent).await?,
         // Invoice payments: the subscription reads them itself.
         Subject::Payment(_) | Subject::Nothing => None,
     };
-    let place = webhook.stripe.place(event.account.as_deref());
-    change_purchase(webhook, event, subject, |purchase, cause, now| {
+    let place = services.stripe.place(event.account.as_deref());
+    change_purchase(services, event, subject, |purchase, cause, now| {
         current.as_ref().is_some_and(|current| current.tell(purchase, &place, cause, now))
     })
     .await

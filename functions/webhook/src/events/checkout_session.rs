@@ -4,19 +4,19 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{AttemptStatus, Observation};
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
 use super::subscription;
-use crate::Webhook;
 
 /// The buyer finished the hosted page; in most cases they have paid or subscribed.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.completed>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn completed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn completed(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
 /// Nobody paid in time, or the session was expired early.
@@ -24,8 +24,8 @@ pub async fn completed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn expired(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn expired(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
 /// A delayed payment arrived.
@@ -33,8 +33,8 @@ pub async fn expired(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn async_payment_succeeded(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn async_payment_succeeded(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
 /// A delayed payment that was started in Checkout failed.
@@ -42,24 +42,24 @@ pub async fn async_payment_succeeded(webhook: &Webhook, event: &Event) -> Result
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn async_payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn async_payment_failed(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(session) = object::<CheckoutSession>(event) else { return Ok(()) };
     let seen = Observation { status: AttemptStatus::Failed, failure: Some(session.failure()), processing: false, ..session.observe() };
-    observe(webhook, event, &session, seen).await
+    observe(services, event, &session, seen).await
 }
 
-async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+async fn as_it_stands(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(session) = object::<CheckoutSession>(event) else { return Ok(()) };
     if session.mode == "subscription" {
-        return Box::pin(subscription::of_session(webhook, event, &session)).await;
+        return Box::pin(subscription::of_session(services, event, &session)).await;
     }
     let seen = session.observe();
-    observe(webhook, event, &session, seen).await
+    observe(services, event, &session, seen).await
 }
 
-async fn observe(webhook: &Webhook, event: &Event, session: &CheckoutSession, seen: Observation) -> Result<(), Error> {
+async fn observe(services: &Services, event: &Event, session: &CheckoutSession, seen: Observation) -> Result<(), Error> {
     let subject = Subject::of(&session.metadata, None);
-    change_purchase(webhook, event, subject, |purchase, cause, now| match purchase.find_maker(&session.made(event.account.as_deref())) {
+    change_purchase(services, event, subject, |purchase, cause, now| match purchase.find_maker(&session.made(event.account.as_deref())) {
         Some(number) => purchase.observe(number, &seen, cause, now),
         None => false,
     })

@@ -4,26 +4,25 @@ use std::sync::Mutex;
 
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::domain::membership::Status;
 use shared::stripe::billing::{Invoice, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::declines;
 
 use super::event::object;
 use super::subscription::{Look, follow};
-use crate::Webhook;
 
 /// An invoice was paid, or nothing was due.
 /// <https://docs.stripe.com/api/events/types#event_types-invoice.paid>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn paid(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let Some(invoice) = of_our_version(webhook, event).await? else { return Ok(()) };
+pub async fn paid(services: &Services, event: &Event) -> Result<(), Error> {
+    let Some(invoice) = of_our_version(services, event).await? else { return Ok(()) };
     let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(()) };
     let Some(id) = named(metadata) else { return Ok(()) };
-    follow(webhook, event, &id, Look::Stripe(stripe_id), |_| ()).await
+    follow(services, event, &id, Look::Stripe(stripe_id), |_| ()).await
 }
 
 /// A payment attempt failed. If a renewal is past due, the member gets one mail per invoice. A first payment that was not authenticated is
@@ -32,11 +31,11 @@ pub async fn paid(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    let Some((invoice, buyer)) = not_paid(webhook, event).await? else { return Ok(()) };
-    let failed = webhook.stripe.failed_authentication(&invoice.id, event.account.as_deref()).await;
+pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Error> {
+    let Some((invoice, buyer)) = not_paid(services, event).await? else { return Ok(()) };
+    let failed = services.stripe.failed_authentication(&invoice.id, event.account.as_deref()).await;
     match failed {
-        Ok(Some(card)) => declines::count_in_browser(&webhook.app, &buyer, card.as_deref()).await,
+        Ok(Some(card)) => declines::count_in_browser(&services.app, &buyer, card.as_deref()).await,
         Ok(None) => Ok(()),
         Err(error) => {
             // The event has had its effect and will not be sent again.
@@ -51,23 +50,23 @@ pub async fn payment_failed(webhook: &Webhook, event: &Event) -> Result<(), Erro
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn payment_action_required(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    not_paid(webhook, event).await.map(drop)
+pub async fn payment_action_required(services: &Services, event: &Event) -> Result<(), Error> {
+    not_paid(services, event).await.map(drop)
 }
 
 /// Returns the invoice and the buyer if it is the first one and the subscription waits for the buyer's browser.
-async fn not_paid(webhook: &Webhook, event: &Event) -> Result<Option<(Invoice, UserId)>, Error> {
-    let Some(invoice) = of_our_version(webhook, event).await? else { return Ok(None) };
+async fn not_paid(services: &Services, event: &Event) -> Result<Option<(Invoice, UserId)>, Error> {
+    let Some(invoice) = of_our_version(services, event).await? else { return Ok(None) };
     let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(None) };
     let Some(id) = named(metadata) else { return Ok(None) };
     let is_first = invoice.billing_reason.as_deref() == Some("subscription_create");
     let buyer = Mutex::new(None);
     let is_renewal = invoice.billing_reason.as_deref() == Some("subscription_cycle");
-    follow(webhook, event, &id, Look::Stripe(stripe_id), |subscription| {
-        if is_renewal && subscription.status == Status::PastDue {
+    follow(services, event, &id, Look::Stripe(stripe_id), |subscription| {
+        if is_renewal && subscription.status.is_past_due() {
             subscription.renewal_failed(&invoice.id);
         }
-        let waits = is_first && subscription.status == Status::Incomplete;
+        let waits = is_first && subscription.status.is_incomplete();
         *buyer.lock().expect("nobody panics with it") = waits.then(|| subscription.buyer_id.clone());
     })
     .await?;
@@ -75,12 +74,12 @@ async fn not_paid(webhook: &Webhook, event: &Event) -> Result<Option<(Invoice, U
 }
 
 /// Returns the event's invoice, read from Stripe if the event's endpoint uses another API version. `None` if it cannot be read.
-async fn of_our_version(webhook: &Webhook, event: &Event) -> Result<Option<Invoice>, Error> {
+async fn of_our_version(services: &Services, event: &Event) -> Result<Option<Invoice>, Error> {
     let Some(told) = object::<Invoice>(event) else { return Ok(None) };
     if !told.is_of_another_version() {
         return Ok(Some(told));
     }
-    match webhook.stripe.get(&format!("/invoices/{}", told.id), event.account.as_deref()).await {
+    match services.stripe.get(&format!("/invoices/{}", told.id), event.account.as_deref()).await {
         // Access was revoked, or it was deleted.
         Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => Ok(None),
         invoice => Ok(Some(invoice?)),

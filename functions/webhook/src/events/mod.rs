@@ -24,10 +24,9 @@ use std::pin::Pin;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
-use crate::Webhook;
-
-type Handler = for<'a> fn(&'a Webhook, &'a Event) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+type Handler = for<'a> fn(&'a Services, &'a Event) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
 /// A type of event that is handled.
 #[derive(Clone, Copy, Debug)]
@@ -49,51 +48,51 @@ const fn on_connected(name: &'static str, handler: Handler) -> Handled {
 
 /// All handled events, for any account or only for connected accounts.
 pub const EVENTS: &[Handled] = &[
-    on_connected("account.application.deauthorized", |webhook, event| Box::pin(account::application_deauthorized(webhook, event))),
-    on_connected("account.updated", |webhook, event| Box::pin(account::updated(webhook, event))),
-    on_connected("capability.updated", |webhook, event| Box::pin(capability::updated(webhook, event))),
-    on_any("charge.dispute.closed", |webhook, event| Box::pin(dispute::closed(webhook, event))),
-    on_any("charge.dispute.created", |webhook, event| Box::pin(dispute::created(webhook, event))),
-    on_any("charge.dispute.funds_reinstated", |webhook, event| Box::pin(dispute::funds_reinstated(webhook, event))),
-    on_any("charge.dispute.funds_withdrawn", |webhook, event| Box::pin(dispute::funds_withdrawn(webhook, event))),
-    on_any("charge.dispute.updated", |webhook, event| Box::pin(dispute::updated(webhook, event))),
-    on_any("charge.refunded", |webhook, event| Box::pin(charge::refunded(webhook, event))),
-    on_any("charge.updated", |webhook, event| Box::pin(charge::updated(webhook, event))),
-    on_any("checkout.session.async_payment_failed", |webhook, event| Box::pin(checkout_session::async_payment_failed(webhook, event))),
-    on_any("checkout.session.async_payment_succeeded", |webhook, event| {
-        Box::pin(checkout_session::async_payment_succeeded(webhook, event))
+    on_connected("account.application.deauthorized", |services, event| Box::pin(account::application_deauthorized(services, event))),
+    on_connected("account.updated", |services, event| Box::pin(account::updated(services, event))),
+    on_connected("capability.updated", |services, event| Box::pin(capability::updated(services, event))),
+    on_any("charge.dispute.closed", |services, event| Box::pin(dispute::closed(services, event))),
+    on_any("charge.dispute.created", |services, event| Box::pin(dispute::created(services, event))),
+    on_any("charge.dispute.funds_reinstated", |services, event| Box::pin(dispute::funds_reinstated(services, event))),
+    on_any("charge.dispute.funds_withdrawn", |services, event| Box::pin(dispute::funds_withdrawn(services, event))),
+    on_any("charge.dispute.updated", |services, event| Box::pin(dispute::updated(services, event))),
+    on_any("charge.refunded", |services, event| Box::pin(charge::refunded(services, event))),
+    on_any("charge.updated", |services, event| Box::pin(charge::updated(services, event))),
+    on_any("checkout.session.async_payment_failed", |services, event| Box::pin(checkout_session::async_payment_failed(services, event))),
+    on_any("checkout.session.async_payment_succeeded", |services, event| {
+        Box::pin(checkout_session::async_payment_succeeded(services, event))
     }),
-    on_any("checkout.session.completed", |webhook, event| Box::pin(checkout_session::completed(webhook, event))),
-    on_any("checkout.session.expired", |webhook, event| Box::pin(checkout_session::expired(webhook, event))),
-    on_any("customer.subscription.created", |webhook, event| Box::pin(subscription::created(webhook, event))),
-    on_any("customer.subscription.deleted", |webhook, event| Box::pin(subscription::deleted(webhook, event))),
-    on_any("customer.subscription.updated", |webhook, event| Box::pin(subscription::updated(webhook, event))),
-    on_any("invoice.paid", |webhook, event| Box::pin(invoice::paid(webhook, event))),
-    on_any("invoice.payment_action_required", |webhook, event| Box::pin(invoice::payment_action_required(webhook, event))),
-    on_any("invoice.payment_failed", |webhook, event| Box::pin(invoice::payment_failed(webhook, event))),
-    on_any("payment_intent.canceled", |webhook, event| Box::pin(payment_intent::canceled(webhook, event))),
-    on_any("payment_intent.payment_failed", |webhook, event| Box::pin(payment_intent::payment_failed(webhook, event))),
-    on_any("payment_intent.processing", |webhook, event| Box::pin(payment_intent::processing(webhook, event))),
-    on_any("payment_intent.requires_action", |webhook, event| Box::pin(payment_intent::requires_action(webhook, event))),
-    on_any("payment_intent.succeeded", |webhook, event| Box::pin(payment_intent::succeeded(webhook, event))),
-    on_any("payment_method.attached", |webhook, event| Box::pin(payment_method::attached(webhook, event))),
-    on_any("payout.failed", |webhook, event| Box::pin(payout::failed(webhook, event))),
+    on_any("checkout.session.completed", |services, event| Box::pin(checkout_session::completed(services, event))),
+    on_any("checkout.session.expired", |services, event| Box::pin(checkout_session::expired(services, event))),
+    on_any("customer.subscription.created", |services, event| Box::pin(subscription::created(services, event))),
+    on_any("customer.subscription.deleted", |services, event| Box::pin(subscription::deleted(services, event))),
+    on_any("customer.subscription.updated", |services, event| Box::pin(subscription::updated(services, event))),
+    on_any("invoice.paid", |services, event| Box::pin(invoice::paid(services, event))),
+    on_any("invoice.payment_action_required", |services, event| Box::pin(invoice::payment_action_required(services, event))),
+    on_any("invoice.payment_failed", |services, event| Box::pin(invoice::payment_failed(services, event))),
+    on_any("payment_intent.canceled", |services, event| Box::pin(payment_intent::canceled(services, event))),
+    on_any("payment_intent.payment_failed", |services, event| Box::pin(payment_intent::payment_failed(services, event))),
+    on_any("payment_intent.processing", |services, event| Box::pin(payment_intent::processing(services, event))),
+    on_any("payment_intent.requires_action", |services, event| Box::pin(payment_intent::requires_action(services, event))),
+    on_any("payment_intent.succeeded", |services, event| Box::pin(payment_intent::succeeded(services, event))),
+    on_any("payment_method.attached", |services, event| Box::pin(payment_method::attached(services, event))),
+    on_any("payout.failed", |services, event| Box::pin(payout::failed(services, event))),
     on_any("payout.paid", |_, event| Box::pin(async { payout::paid(event) })),
-    on_any("refund.created", |webhook, event| Box::pin(refund::created(webhook, event))),
-    on_any("refund.failed", |webhook, event| Box::pin(refund::failed(webhook, event))),
-    on_any("refund.updated", |webhook, event| Box::pin(refund::updated(webhook, event))),
-    on_any("setup_intent.setup_failed", |webhook, event| Box::pin(setup_intent::setup_failed(webhook, event))),
-    on_any("transfer.created", |webhook, event| Box::pin(transfer::created(webhook, event))),
-    on_any("transfer.reversed", |webhook, event| Box::pin(transfer::reversed(webhook, event))),
+    on_any("refund.created", |services, event| Box::pin(refund::created(services, event))),
+    on_any("refund.failed", |services, event| Box::pin(refund::failed(services, event))),
+    on_any("refund.updated", |services, event| Box::pin(refund::updated(services, event))),
+    on_any("setup_intent.setup_failed", |services, event| Box::pin(setup_intent::setup_failed(services, event))),
+    on_any("transfer.created", |services, event| Box::pin(transfer::created(services, event))),
+    on_any("transfer.reversed", |services, event| Box::pin(transfer::reversed(services, event))),
 ];
 
 /// Passes an event to its handler. An unknown type is counted but is no error, because Stripe has many.
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn dispatch(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn dispatch(services: &Services, event: &Event) -> Result<(), Error> {
     // Every deployment on a Stripe account receives all of the account's events.
-    if let Some(stack_id) = stack_of(event).filter(|id| *id != webhook.stripe.stack_id()) {
+    if let Some(stack_id) = stack_of(event).filter(|id| *id != services.stripe.stack_id()) {
         tracing::info!(event_id = event.id, kind = event.kind, stack_id, "the event belongs to another deployment");
         return Ok(());
     }
@@ -102,7 +101,7 @@ pub async fn dispatch(webhook: &Webhook, event: &Event) -> Result<(), Error> {
         metrics::emit("WebhookUnknownType", Unit::Count, 1.0, &[], &[("kind", &event.kind)]);
         return Ok(());
     };
-    (handled.handler)(webhook, event).await
+    (handled.handler)(services, event).await
 }
 
 /// The deployment that created the event's object, if the object says so. Events of accounts are matched by our own link instead.

@@ -5,8 +5,7 @@ use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::store::findings::Found;
 use shared::stripe::webhook::Event;
-
-use crate::Webhook;
+use shared::work::Services;
 
 /// The payout arrived. <https://docs.stripe.com/api/events/types#event_types-payout.paid>
 ///
@@ -22,10 +21,10 @@ pub fn paid(event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn failed(services: &Services, event: &Event) -> Result<(), Error> {
     let payout = &event.data.object;
     let text = |name: &str| payout[name].as_str().unwrap_or_default().to_owned();
-    let (store, id) = (&webhook.app.store, text("id"));
+    let (store, id) = (&services.app.store, text("id"));
     let found = Found::PayoutFailed {
         payout: id.clone(),
         account: event.account.clone(),
@@ -37,7 +36,7 @@ pub async fn failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
         Some(account) if !id.is_empty() => store.owner_of_account(account).await?,
         _ => None,
     };
-    store.payout_failed(&found, &id, seller, webhook.app.clock.now()).await?;
+    store.payout_failed(&found, &id, seller, services.app.clock.now()).await?;
     count(event, "failed")
 }
 

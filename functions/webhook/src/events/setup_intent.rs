@@ -5,20 +5,21 @@ use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::stripe::cards::SetupIntent;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::declines;
 
 use super::event::object;
-use crate::Webhook;
 
 /// A card that was to be saved was declined or not authenticated. Requests see declines themselves; a failed authentication happens in the
-/// browser, and is counted here against the user. Two DynamoDB trips, and three for the count.
+/// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Two DynamoDB
+/// trips and one Stripe call, and three trips for the count.
 /// <https://docs.stripe.com/api/events/types#event_types-setup_intent.setup_failed>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn setup_failed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn setup_failed(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(intent) = object::<SetupIntent>(event) else { return Ok(()) };
-    let (store, stripe) = (&webhook.app.store, &webhook.stripe);
+    let (store, stripe) = (&services.app.store, &services.stripe);
     // Cards are only saved on the platform. Without our metadata it belongs to another program.
     let is_ours = event.account.is_none() && !stripe.is_anothers(&intent.metadata);
     let user = intent.metadata.get("buyer_id").and_then(|id| id.parse().ok()).filter(|_| is_ours && intent.failed_authentication());
@@ -26,9 +27,10 @@ pub async fn setup_failed(webhook: &Webhook, event: &Event) -> Result<(), Error>
     if store.is_handled(&event.id).await? {
         return Ok(());
     }
-    let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: webhook.app.clock.now() };
+    stripe.cancel_setup_intent(&intent.id).await?;
+    let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: services.app.clock.now() };
     if store.mark_handled(&mark).await? == Written::Yes {
-        declines::count_in_browser(&webhook.app, &user, intent.fingerprint().as_deref()).await?;
+        declines::count_in_browser(&services.app, &user, intent.fingerprint().as_deref()).await?;
     }
     Ok(())
 }

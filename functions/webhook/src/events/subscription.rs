@@ -10,18 +10,18 @@ use shared::stripe::billing::{StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 
 use super::event::{TRIES, object};
-use crate::Webhook;
 
 /// It started, or is waiting for its first payment.
 /// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.created>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn created(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
 /// It was renewed, switched, became past due, or is set to end.
@@ -29,8 +29,8 @@ pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
 /// It ended.
@@ -38,24 +38,24 @@ pub async fn updated(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn deleted(webhook: &Webhook, event: &Event) -> Result<(), Error> {
-    as_it_stands(webhook, event).await
+pub async fn deleted(services: &Services, event: &Event) -> Result<(), Error> {
+    as_it_stands(services, event).await
 }
 
-async fn as_it_stands(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+async fn as_it_stands(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(told) = object::<StripeSubscription>(event) else { return Ok(()) };
     // Without our metadata it belongs to another program.
     let Some(id) = named(&told.metadata) else { return Ok(()) };
-    follow(webhook, event, &id, Look::Stripe(&told.id), |_| ()).await
+    follow(services, event, &id, Look::Stripe(&told.id), |_| ()).await
 }
 
 /// The same for hosted Checkout: the buyer subscribed there, or the session expired.
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub(super) async fn of_session(webhook: &Webhook, event: &Event, session: &CheckoutSession) -> Result<(), Error> {
+pub(super) async fn of_session(services: &Services, event: &Event, session: &CheckoutSession) -> Result<(), Error> {
     let Some(id) = named(&session.metadata) else { return Ok(()) };
-    follow(webhook, event, &id, Look::Session(&session.id), |_| ()).await
+    follow(services, event, &id, Look::Session(&session.id), |_| ()).await
 }
 
 /// What to read at Stripe for an event.
@@ -77,13 +77,13 @@ pub(super) enum Look<'a> {
 /// # Errors
 /// If Stripe must send the event again.
 pub(super) async fn follow(
-    webhook: &Webhook,
+    services: &Services,
     event: &Event,
     id: &SubscriptionId,
     look: Look<'_>,
     note: impl Fn(&mut Subscription),
 ) -> Result<(), Error> {
-    let (app, store) = (&webhook.app, &webhook.app.store);
+    let (app, store) = (&services.app, &services.app.store);
     for _ in 0..TRIES {
         let (subscription, handled) = store.subscription_for_event(id, &event.id).await?;
         if handled {
@@ -103,7 +103,7 @@ pub(super) async fn follow(
             return Ok(());
         }
         let now = app.clock.now();
-        match see(webhook, &mut subscription, look).await {
+        match see(services, &mut subscription, look).await {
             Ok(Some(observation)) => subscription.observe(&observation, now),
             Ok(None) => {
                 tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, "the event is about another subscription");
@@ -125,10 +125,10 @@ pub(super) async fn follow(
         let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: now };
         if store.write_subscription(&mut subscription, Some(&mark)).await? == Written::Yes {
             tracing::info!(event_id = event.id, kind = event.kind, subscription_id = %id, status = ?subscription.status, "event handled");
-            if let Err(error) = memberships::carry_out_end(app, &webhook.stripe, &mut subscription).await {
+            if let Err(error) = memberships::carry_out_end(app, &services.stripe, &mut subscription).await {
                 tracing::warn!(subscription_id = %id, %error, "the end is left to the reconciliation");
             }
-            if let Err(error) = memberships::carry_out(app, &webhook.stripe, &mut subscription, Move::may_be_at_stripe).await {
+            if let Err(error) = memberships::carry_out(app, &services.stripe, &mut subscription, Move::may_be_at_stripe).await {
                 tracing::warn!(subscription_id = %id, %error, "planned moves are left to the reconciliation");
             }
             return Ok(());
@@ -137,8 +137,8 @@ pub(super) async fn follow(
     Err(Error::Internal(format!("the subscription of the event {} changes too fast", event.id)))
 }
 
-async fn see(webhook: &Webhook, subscription: &mut Subscription, look: Look<'_>) -> Result<Option<Observation>, StripeError> {
-    let stripe = &webhook.stripe;
+async fn see(services: &Services, subscription: &mut Subscription, look: Look<'_>) -> Result<Option<Observation>, StripeError> {
+    let stripe = &services.stripe;
     let (stripe_id, payment) = match (look, subscription.stripe_id.clone()) {
         // The owner of an account can put one of our ids into another subscription's metadata.
         (Look::Stripe(told), Some(known)) if told != known => return Ok(None),
@@ -147,7 +147,7 @@ async fn see(webhook: &Webhook, subscription: &mut Subscription, look: Look<'_>)
         (Look::Payment(_), None) => return Ok(None),
         (Look::Session(told), None) if subscription.checkout_session.as_deref().is_none_or(|known| known == told) => {
             subscription.checkout_session = Some(told.to_owned());
-            let heard = stripe.find_subscription(subscription, webhook.app.clock.now()).await?;
+            let heard = stripe.find_subscription(subscription, services.app.clock.now()).await?;
             return Ok(Some(heard.observation));
         }
         (Look::Session(_), Some(known)) => (known, None),

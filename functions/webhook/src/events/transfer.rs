@@ -4,18 +4,18 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{MovementState, Outcome, SeenReversal};
 use shared::stripe::objects::{Transfer, number};
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
-use crate::Webhook;
 
 /// A payee was paid. <https://docs.stripe.com/api/events/types#event_types-transfer.created>
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn created(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(transfer) = object::<Transfer>(event) else { return Ok(()) };
-    change_purchase(webhook, event, Subject::of(&transfer.metadata, None), |purchase, cause, now| {
+    change_purchase(services, event, Subject::of(&transfer.metadata, None), |purchase, cause, now| {
         let ours = number(&transfer.metadata, "movement").and_then(|number| purchase.movement(number));
         let Some(movement) =
             ours.filter(|movement| purchase.left_to_transfer(movement.number) == transfer.amount && movement.payee.is_some())
@@ -32,10 +32,10 @@ pub async fn created(webhook: &Webhook, event: &Event) -> Result<(), Error> {
 ///
 /// # Errors
 /// If Stripe must send the event again.
-pub async fn reversed(webhook: &Webhook, event: &Event) -> Result<(), Error> {
+pub async fn reversed(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(transfer) = object::<Transfer>(event) else { return Ok(()) };
     let group = transfer.transfer_group.as_deref().and_then(|group| group.strip_prefix("group_"));
-    change_purchase(webhook, event, Subject::of(&transfer.metadata, group), |purchase, cause, now| {
+    change_purchase(services, event, Subject::of(&transfer.metadata, group), |purchase, cause, now| {
         let mut changed = false;
         // Reversals made by a refund are recorded with the refund.
         for reversal in transfer.reversals.data.iter().filter(|reversal| reversal.source_refund.is_none()) {

@@ -34,6 +34,32 @@ pub enum MoveState {
     GivenUp,
 }
 
+impl MoveState {
+    /// Whether Stripe may or may not have received it.
+    #[must_use]
+    pub fn is_planned(self) -> bool {
+        match self {
+            Self::Planned => true,
+            Self::Done | Self::GivenUp => false,
+        }
+    }
+
+    /// Whether the money has moved.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        match self {
+            Self::Done => true,
+            Self::Planned | Self::GivenUp => false,
+        }
+    }
+
+    /// Whether it moves nothing any more.
+    #[must_use]
+    pub fn is_given_up(self) -> bool {
+        !self.is_planned() && !self.is_done()
+    }
+}
+
 /// One move. Amounts are in the minor unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
@@ -99,7 +125,7 @@ impl Move {
     /// Whether Stripe may have received it. Then its outcome must be found before anything about it changes.
     #[must_use]
     pub fn may_be_at_stripe(&self) -> bool {
-        self.state == MoveState::Planned && self.failure.is_none()
+        self.state.is_planned() && self.failure.is_none()
     }
 
     /// Whether Stripe still replays the response to the current key.
@@ -112,6 +138,6 @@ impl Move {
     #[must_use]
     pub fn due_at(&self) -> Option<OffsetDateTime> {
         let longest = if self.gives_back() { LONGEST_WAIT_FOR_SELLERS } else { LONGEST_WAIT };
-        (self.state == MoveState::Planned).then(|| self.planned_at + Duration::minutes(2 << self.tries.min(10)).min(longest))
+        (self.state.is_planned()).then(|| self.planned_at + Duration::minutes(2 << self.tries.min(10)).min(longest))
     }
 }

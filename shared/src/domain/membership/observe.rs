@@ -6,7 +6,6 @@ use super::offer::Interval;
 use super::payment::{Dispute, Payment};
 use super::subscription::{News, Status, Subscription};
 use crate::domain::charging::Failure;
-use crate::domain::purchase::DisputeStatus;
 
 /// A subscription as Stripe has it now, with all of its paid invoices.
 #[derive(Clone, Debug)]
@@ -68,7 +67,7 @@ impl Subscription {
                 self.failure = Some(failure.clone());
             }
             // While the page is open the buyer may retry, so only the session can end the subscription.
-            Observation::Seen(seen) if self.is_checkout() && matches!(seen.status, Status::Incomplete | Status::Failed) => return,
+            Observation::Seen(seen) if self.is_checkout() && (seen.status.is_incomplete() || seen.status.is_failed()) => return,
             Observation::Seen(seen) => self.take_in(seen, now),
         }
         self.updated_at = now;
@@ -123,7 +122,7 @@ fn heard_of(before: Option<&Dispute>, dispute: &Dispute) -> Vec<News> {
     let news = [
         before.is_none().then(|| News::DisputeOpened(id())),
         (dispute.withdrew() && !before.is_some_and(Dispute::withdrew)).then(|| News::DisputeWithdrawn(id())),
-        (dispute.status == DisputeStatus::Won && is_new).then(|| News::DisputeReinstated(id())),
+        (dispute.status.is_won() && is_new).then(|| News::DisputeReinstated(id())),
         (!dispute.status.is_open() && is_new).then(|| News::DisputeClosed(id())),
     ];
     news.into_iter().flatten().collect()

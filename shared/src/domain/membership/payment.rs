@@ -113,6 +113,26 @@ pub enum AskedState {
     Refused(String),
 }
 
+impl AskedState {
+    /// Whether its outcome is unknown.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        match self {
+            Self::Planned => true,
+            Self::Made(_) | Self::Refused(_) => false,
+        }
+    }
+
+    /// Whether Stripe refused it.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Planned | Self::Made(_) => false,
+        }
+    }
+}
+
 /// A dispute of a payment, as Stripe last described it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::moves::{Move, MoveCause, MoveState};
+use super::moves::{Move, MoveCause};
 use super::payment::{AskedRefund, AskedState, Payment};
 use super::subscription::Subscription;
 use crate::domain::charging::{ChargeType, PLATFORM};
@@ -53,14 +53,14 @@ impl Subscription {
     ) -> Result<u32, RefundFault> {
         let payment = self.payments.iter_mut().find(|payment| payment.invoice == invoice && payment.payment_intent.is_some());
         let payment = payment.ok_or(RefundFault::NotPaid)?;
-        if let Some(open) = payment.asked.iter().find(|asked| asked.state == AskedState::Planned) {
+        if let Some(open) = payment.asked.iter().find(|asked| asked.state.is_planned()) {
             return Err(RefundFault::InProgress(open.number));
         }
         if payment.is_held() {
             return Err(RefundFault::Disputed);
         }
         // After a dispute was lost and won, a transfer of its own returned the seller's share. Nothing here would take that back.
-        if payment.moves.iter().any(|one| matches!(one.cause, MoveCause::WonDispute(_)) && one.state != MoveState::GivenUp) {
+        if payment.moves.iter().any(|one| matches!(one.cause, MoveCause::WonDispute(_)) && !one.state.is_given_up()) {
             return Err(RefundFault::Restored);
         }
         let left = payment.refundable();
@@ -78,7 +78,7 @@ impl Subscription {
     /// and not if the seller has been paid out, so it must not be the seller's decision.
     #[must_use]
     pub fn is_restored(&self, invoice: &str) -> bool {
-        let restores = |one: &Move| matches!(one.cause, MoveCause::FailedRefund(_)) && one.state != MoveState::GivenUp;
+        let restores = |one: &Move| matches!(one.cause, MoveCause::FailedRefund(_)) && !one.state.is_given_up();
         self.payment(Some(invoice)).is_some_and(|payment| payment.moves.iter().any(restores))
     }
 
@@ -89,7 +89,7 @@ impl Subscription {
     pub fn check_refund(&self, invoice: &str, amount: Option<i64>, least: i64, most: usize) -> Result<(), RefundCap> {
         let Some(payment) = self.payment(Some(invoice)) else { return Ok(()) };
         let most = most.min(MOST_REFUNDS);
-        let made = payment.asked.iter().filter(|asked| !matches!(asked.state, AskedState::Refused(_)));
+        let made = payment.asked.iter().filter(|asked| !asked.state.is_refused());
         if made.count() >= most {
             return Err(RefundCap::TooMany { most });
         }
@@ -113,7 +113,7 @@ impl Subscription {
     #[must_use]
     pub fn refund_request(&self, invoice: &str, number: u32) -> Option<RefundRequest> {
         let payment = self.payment(Some(invoice))?;
-        let asked = payment.asked.iter().find(|asked| asked.number == number && asked.state == AskedState::Planned)?;
+        let asked = payment.asked.iter().find(|asked| asked.number == number && asked.state.is_planned())?;
         let payment_intent = payment.payment_intent.clone()?;
         let mut form = vec![
             ("amount", asked.amount.to_string()),
@@ -134,7 +134,7 @@ impl Subscription {
 
     /// Records the outcome of a refund.
     pub fn observe_asked(&mut self, invoice: &str, number: u32, state: &AskedState) {
-        if let Some(asked) = self.asked_mut(invoice, number).filter(|asked| asked.state == AskedState::Planned) {
+        if let Some(asked) = self.asked_mut(invoice, number).filter(|asked| asked.state.is_planned()) {
             asked.state = state.clone();
         }
     }
@@ -143,7 +143,7 @@ impl Subscription {
     #[must_use]
     pub fn planned_refunds(&self) -> Vec<(String, u32)> {
         let planned = |payment: &Payment| {
-            let open = payment.asked.iter().filter(|asked| asked.state == AskedState::Planned);
+            let open = payment.asked.iter().filter(|asked| asked.state.is_planned());
             open.map(|asked| (payment.invoice.clone(), asked.number)).collect::<Vec<_>>()
         };
         self.payments.iter().flat_map(planned).collect()

@@ -41,13 +41,46 @@ impl Status {
     /// Whether it is running or may start; a buyer and a seller have at most one such.
     #[must_use]
     pub fn is_open(self) -> bool {
-        !matches!(self, Self::Canceled | Self::Failed)
+        match self {
+            Self::Pending | Self::Incomplete | Self::Active | Self::PastDue => true,
+            Self::Canceled | Self::Failed => false,
+        }
     }
 
     /// Whether it has begun and not ended.
     #[must_use]
     pub fn runs(self) -> bool {
-        matches!(self, Self::Active | Self::PastDue)
+        match self {
+            Self::Active | Self::PastDue => true,
+            Self::Pending | Self::Incomplete | Self::Canceled | Self::Failed => false,
+        }
+    }
+
+    /// Whether the first payment waits for the buyer.
+    #[must_use]
+    pub fn is_incomplete(self) -> bool {
+        match self {
+            Self::Incomplete => true,
+            Self::Pending | Self::Active | Self::PastDue | Self::Canceled | Self::Failed => false,
+        }
+    }
+
+    /// Whether it runs although an invoice is due.
+    #[must_use]
+    pub fn is_past_due(self) -> bool {
+        match self {
+            Self::PastDue => true,
+            Self::Pending | Self::Incomplete | Self::Active | Self::Canceled | Self::Failed => false,
+        }
+    }
+
+    /// Whether it never began.
+    #[must_use]
+    pub fn is_failed(self) -> bool {
+        match self {
+            Self::Failed => true,
+            Self::Pending | Self::Incomplete | Self::Active | Self::PastDue | Self::Canceled => false,
+        }
     }
 }
 
@@ -346,7 +379,7 @@ impl Subscription {
     /// Whether a renewal is coming: not if it ends, nor if the current period was refunded.
     #[must_use]
     pub fn renews(&self) -> bool {
-        let owes = self.status == Status::PastDue || (self.status == Status::Active && !self.ending);
+        let owes = self.status.is_past_due() || (self.status.runs() && !self.ending);
         owes && self.current().is_some_and(|payment| !payment.is_refunded())
     }
 

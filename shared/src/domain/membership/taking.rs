@@ -34,7 +34,7 @@ impl Payment {
 
     /// What the seller's account will have gained once the planned moves are made.
     fn net_with_planned(&self, charge_type: ChargeType) -> i64 {
-        let planned = self.moves.iter().filter(|one| one.state == MoveState::Planned);
+        let planned = self.moves.iter().filter(|one| one.state.is_planned());
         self.net(charge_type) + planned.map(|one| if one.gives_back() { -one.amount } else { one.amount }).sum::<i64>()
     }
 
@@ -50,13 +50,13 @@ impl Payment {
 
     /// What can still be reversed of a move's transfer, in the subscription's currency and in its own.
     fn left_of(&self, given: &Move) -> (i64, i64) {
-        let taken = self.moves.iter().filter(|one| one.of == Some(given.number) && one.state != MoveState::GivenUp);
+        let taken = self.moves.iter().filter(|one| one.of == Some(given.number) && !one.state.is_given_up());
         taken.fold((given.amount, given.settled.amount), |left, one| (left.0 - one.amount, left.1 - one.settled.amount))
     }
 
     /// The move that returned the most money to the seller which can still be reversed: its number and what is left of it.
     fn best_given(&self) -> Option<(u32, (i64, i64))> {
-        let given = self.moves.iter().filter(|one| !one.gives_back() && one.state == MoveState::Done);
+        let given = self.moves.iter().filter(|one| !one.gives_back() && one.state.is_done());
         given.map(|one| (one.number, self.left_of(one))).filter(|(_, left)| left.0 > 0 && left.1 > 0).max_by_key(|(_, left)| left.0)
     }
 
@@ -64,7 +64,7 @@ impl Payment {
     fn reversed(&self) -> (i64, i64) {
         let refunds = self.refunds.iter().map(|refund| (self.reversed_with(refund), refund.transfer_reversed));
         let reversals = self.reversals.iter().map(|reversal| (self.charged_of(reversal), reversal.amount));
-        let planned = self.moves.iter().filter(|one| one.gives_back() && one.of.is_none() && one.state == MoveState::Planned);
+        let planned = self.moves.iter().filter(|one| one.gives_back() && one.of.is_none() && one.state.is_planned());
         let all = refunds.chain(reversals).chain(planned.map(|one| (one.amount, one.settled.amount)));
         all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
@@ -246,7 +246,7 @@ impl Subscription {
     #[must_use]
     pub fn move_request(&self, number: u32) -> Option<MovementRequest> {
         let payment = self.payments.iter().find(|payment| payment.moves.iter().any(|one| one.number == number))?;
-        let planned = self.find_move(number).filter(|one| one.state == MoveState::Planned)?;
+        let planned = self.find_move(number).filter(|one| one.state.is_planned())?;
         let mut form = Serializer::new(String::new());
         form.append_pair("amount", &planned.settled.amount.to_string());
         let (path, kind) = if planned.gives_back() {
@@ -271,7 +271,7 @@ impl Subscription {
 
     /// Records what Stripe says about a move. A later refusal does not undo a move that was made. Returns whether anything was new.
     pub fn observe_move(&mut self, number: u32, outcome: &MoveOutcome, at: OffsetDateTime) -> bool {
-        let Some(one) = self.move_mut(number).filter(|one| one.state == MoveState::Planned) else { return false };
+        let Some(one) = self.move_mut(number).filter(|one| one.state.is_planned()) else { return false };
         match outcome {
             MoveOutcome::Made(id) => {
                 (one.state, one.stripe_id, one.failure) = (MoveState::Done, Some(id.clone()), None);
@@ -301,8 +301,7 @@ impl Subscription {
                 let number = reversal.number?;
                 let one = payment.moves.iter().find(|one| one.number == number)?;
                 // Others can write metadata, so the amount must match too.
-                let is_it =
-                    one.gives_back() && one.of.is_none() && one.state == MoveState::Planned && one.settled.amount == reversal.amount;
+                let is_it = one.gives_back() && one.of.is_none() && one.state.is_planned() && one.settled.amount == reversal.amount;
                 is_it.then(|| (number, reversal.id.clone()))
             };
             payment.reversals.iter().filter_map(number).collect::<Vec<_>>()
@@ -314,7 +313,7 @@ impl Subscription {
 
     /// Prepares a move that Stripe refused for another try under a new key. Returns whether there was one.
     pub fn try_again(&mut self, number: u32, at: OffsetDateTime) -> bool {
-        let refused = |one: &&mut Move| one.state == MoveState::Planned && one.failure.is_some();
+        let refused = |one: &&mut Move| one.state.is_planned() && one.failure.is_some();
         let Some(one) = self.move_mut(number).filter(refused) else { return false };
         (one.failure, one.planned_at) = (None, at);
         self.updated_at = at;

@@ -72,7 +72,7 @@ impl Purchase {
         }
         let theirs = |movement: &&Movement| movement.payee_account.as_deref() == Some(self.seller_account.as_str());
         let done = |kind: MovementKind| -> i64 {
-            let all = self.movements.iter().filter(|movement| movement.kind == kind && movement.state == MovementState::Done);
+            let all = self.movements.iter().filter(|movement| movement.kind == kind && movement.state.is_done());
             all.filter(theirs)
                 .map(|movement| match kind {
                     MovementKind::Transfer => movement.amount - self.netted_of(movement.number).charged,

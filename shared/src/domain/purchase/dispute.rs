@@ -123,32 +123,48 @@ impl DisputeStatus {
     /// Whether it is still undecided.
     #[must_use]
     pub fn is_open(self) -> bool {
-        !matches!(self, Self::WarningClosed | Self::Prevented | Self::Lost | Self::Won)
+        match self {
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::NeedsResponse | Self::UnderReview => true,
+            Self::AppealNeedsResponse | Self::AppealUnderReview => true,
+            Self::WarningClosed | Self::Prevented | Self::Lost | Self::Won => false,
+        }
     }
 
     /// Whether the bank holds the money in this status, where all of the dispute's balance transactions sum to `moved`, negative where money
     /// left. Only they show whether a prevented dispute took money.
     #[must_use]
     pub fn has_withdrawn_with(self, moved: i64) -> bool {
-        if self == Self::Prevented { moved < 0 } else { self.has_withdrawn() }
+        match self {
+            Self::Prevented => moved < 0,
+            Self::NeedsResponse | Self::UnderReview | Self::Lost | Self::AppealNeedsResponse | Self::AppealUnderReview => true,
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::Won => false,
+        }
     }
 
     /// Whether the bank has decided, for now, that the buyer gets the money; `moved` as in [`Self::has_withdrawn_with`].
     #[must_use]
     pub fn is_lost_with(self, moved: i64) -> bool {
-        let is_lost = matches!(self, Self::Lost | Self::AppealNeedsResponse | Self::AppealUnderReview);
-        is_lost || (self == Self::Prevented && moved < 0)
-    }
-
-    /// Whether the bank holds the money in this status.
-    #[must_use]
-    fn has_withdrawn(self) -> bool {
-        matches!(self, Self::NeedsResponse | Self::UnderReview | Self::Lost | Self::AppealNeedsResponse | Self::AppealUnderReview)
+        match self {
+            Self::Prevented => moved < 0,
+            Self::Lost | Self::AppealNeedsResponse | Self::AppealUnderReview => true,
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed => false,
+            Self::NeedsResponse | Self::UnderReview | Self::Won => false,
+        }
     }
 
     /// Whether the money was withdrawn at some point on the way to this status.
     #[must_use]
     pub fn withdrew(self) -> bool {
-        self.has_withdrawn() || self == Self::Won
+        self.has_withdrawn_with(0) || self.is_won()
+    }
+
+    /// Whether the bank has returned the money.
+    #[must_use]
+    pub fn is_won(self) -> bool {
+        match self {
+            Self::Won => true,
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::NeedsResponse => false,
+            Self::UnderReview | Self::Prevented | Self::Lost | Self::AppealNeedsResponse | Self::AppealUnderReview => false,
+        }
     }
 }

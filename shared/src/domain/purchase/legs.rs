@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::division::share;
-use super::movement::{Movement, MovementKind, MovementState};
+use super::movement::{Movement, MovementKind};
 use super::record::{News, Purchase};
 use crate::domain::charging::ChargeType;
 use crate::domain::money::Settled;
@@ -86,7 +86,7 @@ impl Purchase {
     /// What transfers have left with the course's seller, in their currency; for a destination charge, before the platform's fee.
     #[must_use]
     pub fn transferred(&self) -> i64 {
-        let theirs = self.movements.iter().filter(|one| one.state == MovementState::Done && !one.netted);
+        let theirs = self.movements.iter().filter(|one| one.state.is_done() && !one.netted);
         let theirs = theirs.filter(|one| one.payee_account.as_deref() == Some(self.seller_account.as_str()));
         let moved: i64 = theirs
             .map(|one| match one.kind {

@@ -75,7 +75,7 @@ impl Purchase {
         if seen.status > attempt.status {
             let was_open = attempt.status.is_open();
             attempt.status = seen.status;
-            attempt.failure = seen.failure.clone().filter(|_| seen.status != AttemptStatus::Paid);
+            attempt.failure = seen.failure.clone().filter(|_| !seen.status.is_paid());
             let failure = attempt.failure.as_ref().map(|failure| failure.code.clone());
             changed = true;
             match seen.status {
@@ -159,7 +159,7 @@ impl Purchase {
             }
         }
         let (after, stripe_id, was_refused) = (movement.state, movement.stripe_id.clone(), movement.tries > 0);
-        if after == MovementState::Done || !after.stands() {
+        if after.is_done() || !after.stands() {
             // It will not be sent again. Dropping the body keeps the record small.
             movement.body = None;
         }
@@ -181,7 +181,7 @@ impl Purchase {
                     self.news.push(News::RefundFailed(number));
                 }
             }
-            if kind != MovementKind::Refund && after == MovementState::Done && was_refused {
+            if kind != MovementKind::Refund && after.is_done() && was_refused {
                 self.news.push(News::MoveDone(number));
             }
             self.add_up();
@@ -330,7 +330,7 @@ impl Purchase {
         if withdrew(&now) && !before.as_ref().is_some_and(withdrew) {
             self.news.push(News::DisputeWithdrawn(now.id.clone()));
         }
-        if now.status == DisputeStatus::Won && before.as_ref().is_none_or(|before| before.status != DisputeStatus::Won) {
+        if now.status.is_won() && before.as_ref().is_none_or(|before| !before.status.is_won()) {
             self.news.push(News::DisputeReinstated(now.id.clone()));
         }
         if !now.status.is_open() && before.as_ref().is_none_or(|before| before.status.is_open() || before.status != now.status) {

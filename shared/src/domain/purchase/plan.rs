@@ -185,7 +185,7 @@ impl Purchase {
     fn has_come_back(&self, refund: u32) -> bool {
         let is_sold = self.movements.iter().any(|movement| movement.reason == Reason::Sale);
         let has_payees = self.paid_attempt().is_some_and(|paid| !paid.payees.is_empty());
-        (is_sold || !has_payees) && self.taken_back(&Reason::Refund(refund)).all(|reversal| reversal.state == MovementState::Done)
+        (is_sold || !has_payees) && self.taken_back(&Reason::Refund(refund)).all(|reversal| reversal.state.is_done())
     }
 
     /// Deducts reversals from transfers that Stripe refused, because that money never moved. A transfer with nothing left is canceled.

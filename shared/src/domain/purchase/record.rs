@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::attempt::{Attempt, Means};
 use super::dispute::Dispute;
 use super::movement::{FeeSeen, Movement};
-use super::status::{AttemptStatus, Ownership, Status};
+use super::status::{Ownership, Status};
 use super::sums::Sums;
 use crate::domain::charging::ChargeType;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
@@ -304,7 +304,7 @@ impl Purchase {
     /// The attempt that took the money; the first one if there are two.
     #[must_use]
     pub fn paid_attempt(&self) -> Option<&Attempt> {
-        self.attempts.iter().find(|attempt| attempt.status == AttemptStatus::Paid)
+        self.attempts.iter().find(|attempt| attempt.status.is_paid())
     }
 
     /// What the buyer owns through this purchase.
@@ -330,7 +330,7 @@ impl Purchase {
     /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
     #[must_use]
     pub fn can_be_confirmed_again(&self) -> bool {
-        self.status == Status::Failed && self.is_in_the_buyers_hands()
+        self.status.is_failed() && self.is_in_the_buyers_hands()
     }
 
     /// Whether a browser was given the means to confirm an earlier attempt's PaymentIntent.
@@ -400,8 +400,7 @@ impl Purchase {
             let patience = if attempt.means == Means::Checkout && attempt.checkout_session.is_some() { 30 } else { 5 };
             attempt.started_at + Duration::minutes(patience)
         });
-        // From the start of the attempt, or each further decline would prolong it.
-        let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at + Duration::minutes(15));
+        let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at);
         let planning = self.lacks_facts().then(|| self.updated_at + Duration::minutes(2));
         let disputes = self.disputes.iter().filter_map(Dispute::due_at);
         let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(failed).chain(planning).min()?;
@@ -445,7 +444,7 @@ impl Purchase {
         let Some(attempt) = self.paid_attempt().or(self.attempts.last()) else { return };
         let (amount, application_fee, status) = (attempt.amount, attempt.application_fee, attempt.status);
         (self.amount, self.application_fee) = (amount, application_fee);
-        if status != AttemptStatus::Paid {
+        if !status.is_paid() {
             self.status = status.into();
             return;
         }

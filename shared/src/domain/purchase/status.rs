@@ -43,6 +43,21 @@ impl Status {
         }
     }
 
+    /// Whether the last attempt was declined or refused.
+    #[must_use]
+    pub fn is_failed(self) -> bool {
+        match self {
+            Self::Failed => true,
+            Self::Pending
+            | Self::RequiresAction
+            | Self::Paid
+            | Self::Canceled
+            | Self::Refunded
+            | Self::PartiallyRefunded
+            | Self::Disputed => false,
+        }
+    }
+
     /// The name in answers and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -81,6 +96,30 @@ impl AttemptStatus {
     #[must_use]
     pub fn is_open(self) -> bool {
         Status::from(self).is_open()
+    }
+
+    /// Whether Stripe has been called, or is about to be, and has not asked for anything.
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        match self {
+            Self::Pending => true,
+            Self::RequiresAction | Self::Failed | Self::Canceled | Self::Paid => false,
+        }
+    }
+
+    /// Whether the money was taken.
+    #[must_use]
+    pub fn is_paid(self) -> bool {
+        match self {
+            Self::Paid => true,
+            Self::Pending | Self::RequiresAction | Self::Failed | Self::Canceled => false,
+        }
+    }
+
+    /// Whether it was declined or refused.
+    #[must_use]
+    pub fn is_failed(self) -> bool {
+        Status::from(self).is_failed()
     }
 }
 

@@ -658,6 +658,22 @@ fn the_smallest_part_is_the_operators_but_for_the_last() {
 }
 
 #[test]
+fn a_refund_that_the_bank_returned_counts_towards_the_most_and_one_that_stripe_refused_does_not() {
+    let mut purchase = paid(ChargeType::Destination);
+    let seller = purchase.seller_id.clone();
+    let refused = purchase.plan_refund(Some(1000), &seller, None, "request", AT).expect("it is left");
+    purchase.observe_movement(refused, &Outcome::Refused { code: "charge_disputed".into() }, "request", AT);
+    assert_eq!(purchase.check_refund(Some(1000), 1, 1), Ok(()));
+    let returned = purchase.plan_refund(Some(1000), &seller, None, "request", AT).expect("it is left");
+    for state in [MovementState::Pending, MovementState::Failed] {
+        let made = Outcome::Made { id: "re_2".into(), state, transfer_reversed: None, fee_refunded: None };
+        purchase.observe_movement(returned, &made, "event", AT);
+    }
+    assert_eq!((purchase.refunded(), purchase.refundable()), (0, purchase.amount()), "all of it is left");
+    assert_eq!(purchase.check_refund(Some(1000), 1, 1), Err(RefundCap::TooMany { most: 1 }));
+}
+
+#[test]
 fn a_part_that_is_lost_to_a_dispute_is_gone_as_a_part_that_was_refunded() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);

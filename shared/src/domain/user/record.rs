@@ -55,7 +55,7 @@ pub struct User {
     pub customers: BTreeMap<String, String>,
     /// The connected accounts on which a customer was requested for the
     /// user. The erasure searches them for customers that were never stored.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub customers_asked: BTreeSet<String>,
     /// Counts the changes to saved cards requested from Stripe, for idempotency keys. Only Stripe stores the cards.
     #[serde(default)]

@@ -150,7 +150,7 @@ impl PaymentIntent {
             ("requires_payment_method", Means::PaymentIntent) if failure.is_some() => AttemptStatus::Failed,
             _ => AttemptStatus::Pending,
         };
-        let charge = if status == AttemptStatus::Paid { self.charge() } else { None };
+        let charge = if status.is_paid() { self.charge() } else { None };
         let processing = self.status == "processing";
         Observation { payment_intent: Some(self.id.clone()), charge, failure, processing, ..Observation::of(status) }
     }
@@ -285,14 +285,14 @@ impl CheckoutSession {
             (Some("expired"), _) => AttemptStatus::Canceled,
             _ => AttemptStatus::Pending,
         };
-        let processing = status == AttemptStatus::Pending && self.status.as_deref() == Some("complete");
+        let processing = status.is_pending() && self.status.as_deref() == Some("complete");
         let (payment_intent, charge) = match &self.payment_intent {
             Some(Expandable::Id(id)) => (Some(id.clone()), None),
             Some(Expandable::Object(payment_intent)) => (Some(payment_intent.id.clone()), payment_intent.charge()),
             None => (None, None),
         };
-        let charge = charge.filter(|_| status == AttemptStatus::Paid);
-        let failure = (status == AttemptStatus::Failed).then(|| self.failure());
+        let charge = charge.filter(|_| status.is_paid());
+        let failure = status.is_failed().then(|| self.failure());
         Observation { payment_intent, checkout_session: Some(self.id.clone()), charge, failure, processing, ..Observation::of(status) }
     }
 
