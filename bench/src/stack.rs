@@ -16,7 +16,7 @@ use shared::domain::course::Course;
 use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{Currency, FeePercent, Price};
 use shared::domain::sealed::SealedTokens;
-use shared::domain::user::{AccountState, AccountType, Email, StripeLink, User};
+use shared::domain::user::{AccountState, AccountType, AccountsApi, Email, StripeLink, User};
 use shared::settings::config::Config;
 use shared::store::Written;
 use shared::store::links::Linked;
@@ -87,6 +87,7 @@ impl Stack {
     async fn connect_seller(&self) -> Result<(), Failure> {
         let account = self.stripe("_admin/accounts", &json!({"connected": true, "scope": "read_write"})).await?;
         let link = StripeLink {
+            accounts_api: AccountsApi::V2,
             account_id: account["id"].as_str().ok_or("the account has no id")?.to_owned(),
             account_type: AccountType::Standard,
             made_by_platform: false,

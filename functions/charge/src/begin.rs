@@ -13,12 +13,12 @@ use shared::store::purchases::TOO_FAST;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Identified;
 use shared::stripe::requests::{self, Sale};
+use shared::work::Services;
 use shared::work::{customers, declines};
 use time::Duration;
 
 use crate::order::{Order, Payment};
 use crate::outcome::{self, answer};
-use shared::work::Services;
 
 /// How long one request holds an attempt. Longer than the function's timeout, so two requests never work on the same attempt.
 pub const LEASE: Duration = Duration::seconds(30);

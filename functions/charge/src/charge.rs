@@ -5,11 +5,11 @@ use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
 use shared::http::{Request, Response, identity, request, request_id};
+use shared::work::Services;
 use shared::work::declines;
 
 use crate::order::{Order, Payment};
 use crate::{begin, resume};
-use shared::work::Services;
 
 #[derive(Deserialize)]
 struct Body {

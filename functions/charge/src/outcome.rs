@@ -9,10 +9,10 @@ use shared::http::{Response, response};
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
+use shared::work::Services;
 use shared::work::customers;
 
 use crate::order::Order;
-use shared::work::Services;
 
 /// [`Failure::code`] if Stripe refused the payment method itself.
 pub const PAYMENT_METHOD_REFUSED: &str = "payment_method";

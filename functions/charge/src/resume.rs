@@ -7,11 +7,11 @@ use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::{Heard, NEVER_MADE};
+use shared::work::Services;
 
 use crate::begin::{LEASE, failed_with, next};
 use crate::order::{Order, Payment};
 use crate::outcome::{self, ForTheBrowser, answer};
-use shared::work::Services;
 
 /// Continues the purchase that holds the slot.
 ///

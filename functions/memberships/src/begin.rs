@@ -8,6 +8,7 @@ use shared::domain::user::{StripeLink, Unable, User};
 use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::memberships;
+use shared::work::Services;
 use shared::work::customers;
 use shared::work::subscriptions::settle;
 use time::Duration;
@@ -15,7 +16,6 @@ use time::Duration;
 use crate::answer::answer;
 use crate::cards::{Paying, card};
 use crate::order::Order;
-use shared::work::Services;
 
 /// How long a request has a subscription to itself. Longer than the function may run, so that two requests never work on one.
 pub const LEASE: Duration = Duration::seconds(30);

@@ -9,9 +9,8 @@ use shared::domain::user::User;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Identified;
 use shared::stripe::requests;
-use shared::work::customers::{self, Keeper};
-
 use shared::work::Services;
+use shared::work::customers::{self, Keeper};
 
 /// Who pays whom, and on which account.
 #[derive(Clone, Copy, Debug)]

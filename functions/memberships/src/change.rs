@@ -12,12 +12,12 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::stripe::billing::{RENEWALS_FEE, SWITCH_FEE};
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
 
 use crate::cards;
 use crate::subscriptions::own;
-use shared::work::Services;
 
 #[derive(Default, Deserialize)]
 struct Cancel {

@@ -4,7 +4,6 @@ use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
-
 use shared::work::Services;
 
 /// A seller's current and former members, newest first, with the payments of each

@@ -7,7 +7,6 @@ use shared::domain::membership::Offer;
 use shared::domain::money::Currency;
 use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
-
 use shared::work::Services;
 
 pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");

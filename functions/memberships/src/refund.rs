@@ -11,10 +11,9 @@ use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::refund_days::Allowance;
+use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
 use shared::work::subscriptions::give_back;
-
-use shared::work::Services;
 
 /// How many times to reread a record that others write as well.
 const TRIES: usize = 8;

@@ -4,13 +4,13 @@ use shared::domain::error::Error;
 use shared::domain::membership::{Slot, Status, Subscription};
 use shared::http::Response;
 use shared::store::Written;
+use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::settle;
 
 use crate::answer::answer;
 use crate::begin::{LEASE, begin, lost_its_customer};
 use crate::order::Order;
-use shared::work::Services;
 
 /// How many times to reread a record that events write as well.
 const TRIES: usize = 3;

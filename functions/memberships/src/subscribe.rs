@@ -6,12 +6,12 @@ use shared::domain::ids::UserId;
 use shared::domain::membership::Interval;
 use shared::http::{Request, Response, identity, request};
 use shared::stripe::cards::is_payment_method;
+use shared::work::Services;
 use shared::work::declines;
 
 use crate::offer::NOT_FOUND;
 use crate::order::Order;
 use crate::{begin, resume};
-use shared::work::Services;
 
 #[derive(Deserialize)]
 struct Body {

@@ -6,7 +6,6 @@ use shared::domain::membership::Subscription;
 use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
-
 use shared::work::Services;
 
 /// `GET /subscriptions`: the signed-in user's subscriptions and attempts to

@@ -3,7 +3,7 @@
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
-use shared::domain::user::{Email, User};
+use shared::domain::user::{Email, StripeLink, User};
 use shared::store::StoreError;
 use shared::store::mailed::Purpose;
 use shared::store::outbox::{Mail, Recipient};
@@ -37,8 +37,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         }
         Mail::OnboardingUnfinished { user, account } => {
             let seller = notify.app.store.user(user).await?;
-            let unfinished = seller
-                .filter(|seller| seller.stripe.as_ref().is_some_and(|link| link.account_id == *account && !link.state.charges_enabled));
+            let is_unfinished =
+                |link: &StripeLink| link.account_id == *account && !link.state.charges_enabled && link.state.waits_for_owner();
+            let unfinished = seller.filter(|seller| seller.stripe.as_ref().is_some_and(is_unfinished));
             unfinished.map(|seller| letters::onboarding(shop, &seller.email))
         }
         Mail::RenewalFailed { user, title, .. } => {
@@ -87,6 +88,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::PasswordChanged { user, .. } => notify.app.store.user(user).await?.map(|user| letters::password_changed(shop, &user.email)),
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::account_connected(shop, account, &user.email))
+        }
+        Mail::PayoutFailed { user, payout } => {
+            notify.app.store.user(user).await?.map(|user| letters::payout_failed(shop, payout, &user.email))
         }
         Mail::AccountDisconnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::account_disconnected(shop, account, &user.email))

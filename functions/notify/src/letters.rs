@@ -283,6 +283,17 @@ pub(crate) fn account_disconnected(shop: &str, account: &str, to: &str) -> Lette
     letter(to, "Your Stripe account was disconnected", &parts, SELLS)
 }
 
+pub(crate) fn payout_failed(shop: &str, payout: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(format!(
+            "Your bank sent the payout {payout} back, so the money is in your Stripe balance again. Stripe makes no more payouts to that bank \
+             account until you correct its details."
+        )),
+        Part::Link("Go to your seller desk", format!("{shop}/seller.html")),
+    ];
+    letter(to, "A payout did not reach your bank", &parts, SELLS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@
 use shared::base::entropy::digest;
 use shared::domain::error::Error;
 use shared::domain::sealed::SealedTokens;
-use shared::domain::user::{AccountState, AccountType, StripeLink, User};
+use shared::domain::user::{AccountState, AccountType, AccountsApi, StripeLink, User};
 use shared::http::cookie::Cookie;
 use shared::http::{Request, Response, identity, problem, request, request_id, response};
 use shared::settings::seal::seal;
@@ -170,6 +170,7 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
     })?;
     let (account_type, account_state) = account(oauth, &token.stripe_user_id, kept.express).await;
     let link = StripeLink {
+        accounts_api: AccountsApi::V1,
         account_id: token.stripe_user_id.clone(),
         account_type,
         made_by_platform: false,

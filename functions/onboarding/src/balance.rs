@@ -5,10 +5,10 @@ use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::List;
+use shared::work::Services;
 
 use crate::link::link_of;
 use crate::view::{BalanceView, Money, PayoutView};
-use shared::work::Services;
 
 /// How many payouts are shown, newest first.
 const PAYOUTS: usize = 10;

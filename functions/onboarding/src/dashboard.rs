@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 
 use crate::link::link_of;
 use crate::view;
-use shared::work::Services;
 
 /// One DynamoDB trip and one Stripe call. The URL works once and is only for the account's owner; each request gets a new one.
 ///

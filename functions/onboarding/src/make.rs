@@ -3,40 +3,54 @@
 //! The request is stored before it is sent to Stripe, under an idempotency key of the user, the type and a generation.
 //! A request that finds it stored sends the same request again, and Stripe answers with the same account.
 
+use std::collections::BTreeMap;
+
 use shared::app::App;
 use shared::domain::error::Error;
-use shared::domain::user::{AccountType, MadeAccount, MakingState, StripeLink, User};
+use shared::domain::user::{AccountType, AccountsApi, MadeAccount, MakingState, StripeLink, User};
 use shared::store::Written;
+use shared::store::findings::Found;
 use shared::store::links::Linked;
-use shared::stripe::accounts::{self, Account, Made};
+use shared::stripe::accounts::{self, Account, Made, New};
 use shared::stripe::error::StripeError;
-use time::OffsetDateTime;
-
 use shared::work::Services;
+use time::OffsetDateTime;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
 
+/// The most characters of Stripe's sentence in a finding.
+const SENTENCE_MAX: usize = 1000;
+
 /// The seller's account of this type, linked: an existing one, or a new one in this country, by default the platform's.
 ///
+/// A new one is asked for at the APIs that the setting allows, one after the other until one does not refuse the platform. That is
+/// found out anew by each creation, so what somebody switches on in Stripe's Dashboard counts at once.
+///
 /// # Errors
-/// If Stripe refuses or its answer stays unknown. The next request continues from there.
+/// If Stripe refuses or its answer stays unknown. The next request continues from there. [`Error::AccountsRefused`] if
+/// Stripe lets the platform make no accounts at all.
 pub async fn make(services: &Services, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
     let app = &services.app;
+    let mut refusals = Refusals::default();
     for _ in 0..TRIES {
         let asked_at = app.clock.now();
         let seen = app.store.made_account(&user.id, account_type).await?;
         let (mut record, made) = match seen {
             Some(record) if goes_on(&record, country) => {
-                let made = found_or_made(services, user, &record, asked_at).await;
+                let made = found_or_made(services, user, &record, &mut refusals, asked_at).await;
                 (record, made)
             }
             before => {
-                let mut record = next(app, user, account_type, country, before.as_ref(), asked_at);
+                let Some(api) = refusals.next(app.config.accounts_api) else { return Err(refusals.tell(app, asked_at).await?) };
+                let mut record = next(app, user, account_type, country, api, before.as_ref(), asked_at);
                 if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
                     continue;
                 }
-                let made = services.stripe.make_account(&user.id, &record, asked_at).await;
+                let made = match services.stripe.make_account(&user.id, &record, asked_at).await {
+                    Err(error) if refusals.note(api, &error) => Ok(Made::Never),
+                    made => made,
+                };
                 (record, made)
             }
         };
@@ -51,6 +65,34 @@ pub async fn make(services: &Services, user: &User, account_type: AccountType, c
         }
     }
     Err(Error::Internal(format!("the account of {} changes too fast to be made", user.id)))
+}
+
+/// The APIs that refused the platform during one request, and Stripe's sentences.
+#[derive(Default)]
+struct Refusals(BTreeMap<AccountsApi, String>);
+
+impl Refusals {
+    /// Whether that is what an error is. If so, it is noted.
+    fn note(&mut self, api: AccountsApi, error: &StripeError) -> bool {
+        let Some(sentence) = accounts::platform_refusal(api, error) else { return false };
+        tracing::warn!(api = api.as_str(), sentence, "Stripe lets the platform make no accounts with this API");
+        self.0.insert(api, sentence.chars().take(SENTENCE_MAX).collect());
+        true
+    }
+
+    /// The next API to ask.
+    fn next(&self, only: Option<AccountsApi>) -> Option<AccountsApi> {
+        let allowed = [AccountsApi::V2, AccountsApi::V1].into_iter().filter(|api| only.is_none_or(|only| only == *api));
+        allowed.into_iter().find(|api| !self.0.contains_key(api))
+    }
+
+    /// Tells staff, once all have refused.
+    async fn tell(self, app: &App, now: OffsetDateTime) -> Result<Error, Error> {
+        let sentences = self.0.iter().map(|(api, sentence)| format!("{}: {sentence}", api.as_str()));
+        let found = Found::AccountsRefused { reason: sentences.collect::<Vec<_>>().join("\n") };
+        app.store.keep_finding(&found, now).await?;
+        Ok(Error::AccountsRefused)
+    }
 }
 
 /// Whether to continue with a stored record. A request that Stripe may have received must be resolved first. An account that
@@ -68,27 +110,39 @@ fn next(
     user: &User,
     account_type: AccountType,
     country: Option<&str>,
+    api: AccountsApi,
     before: Option<&MadeAccount>,
     now: OffsetDateTime,
 ) -> MadeAccount {
     let country = country.unwrap_or(&app.config.platform_country);
     let generation = before.map_or(1, |before| before.generation + 1);
-    let (body, idempotency_key) = accounts::creation(&user.id, &user.email, account_type, country, generation, &app.config.stack_id);
+    let new = New { api, user: &user.id, email: &user.email, account_type, country, generation, stack_id: &app.config.stack_id };
     MadeAccount {
         account_type,
         country: country.to_owned(),
         generation,
-        body,
-        idempotency_key,
+        accounts_api: api,
+        body: new.body(),
+        idempotency_key: new.key(),
         started_at: now,
         state: MakingState::Asked,
         version: before.map_or(0, |before| before.version),
     }
 }
 
-async fn found_or_made(services: &Services, user: &User, record: &MadeAccount, now: OffsetDateTime) -> Result<Made, StripeError> {
+async fn found_or_made(
+    services: &Services,
+    user: &User,
+    record: &MadeAccount,
+    refusals: &mut Refusals,
+    now: OffsetDateTime,
+) -> Result<Made, StripeError> {
     let MakingState::Made { account_id } = &record.state else {
-        return services.stripe.make_account(&user.id, record, now).await;
+        return match services.stripe.make_account(&user.id, record, now).await {
+            // What the platform may do now says nothing about an earlier sending of the request.
+            Err(error) if refusals.note(record.accounts_api, &error) => services.stripe.find_account(&user.id, record).await,
+            made => made,
+        };
     };
     match services.stripe.account(account_id).await {
         Ok(account) => Ok(Made::Yes(Box::new(account))),
@@ -110,6 +164,7 @@ async fn link(
         account_id: account.id.clone(),
         account_type: record.account_type,
         made_by_platform: true,
+        accounts_api: record.accounts_api,
         scope: "read_write".to_owned(),
         livemode: services.stripe.livemode(),
         linked_at: app.clock.now(),
@@ -130,14 +185,16 @@ async fn link(
 
 /// If Stripe did nothing, the next request starts over. If the outcome is unknown, the record stays as it is.
 async fn refusal(services: &Services, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
-    let StripeError::Refused { param, message, .. } = &error else { return Ok(error.into()) };
-    tracing::warn!(user_id = %user.id, country = record.country, param, message, "Stripe refused to create an account");
+    let StripeError::Refused { code, param, message, .. } = &error else { return Ok(error.into()) };
+    tracing::warn!(user_id = %user.id, country = record.country, code, param, message, "Stripe refused to create an account");
     if record.state == MakingState::Asked {
         record.state = MakingState::Refused;
         let _by_another = services.app.store.write_made_account(&user.id, &mut record).await?;
     }
-    Ok(match param.as_deref() {
-        Some("country") => Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country)),
-        _ => error.into(),
+    // v2 names no parameter.
+    Ok(if param.as_deref() == Some("country") || code.contains("country") {
+        Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country))
+    } else {
+        error.into()
     })
 }

@@ -8,10 +8,9 @@ use shared::domain::user::{AccountType, StripeLink};
 use shared::http::{Request, Response, identity, request, response};
 use shared::settings::config::is_country;
 use shared::stripe::accounts::LinkKind;
-use time::OffsetDateTime;
+use shared::work::Services;
 
 use crate::{make, view};
-use shared::work::Services;
 
 #[derive(Deserialize)]
 struct Body {
@@ -22,7 +21,8 @@ struct Body {
 }
 
 /// Creates the account if there is none, and answers with a new Account Link. With a linked account: one DynamoDB trip and one
-/// Stripe call. The first time: four trips (read, intent, outcome) and two calls.
+/// Stripe call. The first time: four trips (read, intent, outcome) and two calls, and three more trips and one more call if Stripe
+/// refuses Accounts v2 to the platform.
 ///
 /// Returning from Stripe's page proves nothing. Only the account's own state counts, see [`crate::show`].
 ///
@@ -52,14 +52,14 @@ pub async fn onboard(services: &Services, request: &Request) -> Result<Response,
     }
 
     let page = format!("{}/seller.html", app.config.storefront_url);
-    let address = services.stripe.account_link(&link.account_id, kind(&link), &page, &app.entropy.secret()).await?;
-    let expires_at = address.expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    Ok(response::json(200, &view::AddressView { url: address.url, expires_at: expires_at.map(written), account_id: Some(link.account_id) }))
+    let address = services.stripe.account_link(&link, kind(&link), &page, &app.entropy.secret()).await?;
+    Ok(response::json(
+        200,
+        &view::AddressView { url: address.url, expires_at: address.expires_at.map(written), account_id: Some(link.account_id) },
+    ))
 }
 
 /// If nothing is due on a Custom account, its owner can review all information; otherwise the form asks for what is missing.
 fn kind(link: &StripeLink) -> LinkKind {
-    let wanted = &link.state.requirements;
-    let is_done = link.state.details_submitted && wanted.currently_due.is_empty() && wanted.past_due.is_empty();
-    if is_done && link.account_type == AccountType::Custom { LinkKind::Update } else { LinkKind::Onboarding }
+    if !link.state.waits_for_owner() && link.account_type == AccountType::Custom { LinkKind::Update } else { LinkKind::Onboarding }
 }

@@ -3,9 +3,9 @@
 use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 
 use crate::view::AccountView;
-use shared::work::Services;
 
 /// One DynamoDB trip if nothing is missing, because Stripe's events keep the record current. Otherwise the owner is waiting for a
 /// change, so Stripe is asked too and its answer is stored: one more call and one more trip.

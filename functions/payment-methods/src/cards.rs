@@ -8,7 +8,6 @@ use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::page::Page;
 use shared::stripe::cards::is_payment_method;
-
 use shared::work::Services;
 
 const NOT_FOUND: Error = Error::NotFound("payment method");

@@ -7,9 +7,8 @@ use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::stripe::cards::{Saved, Saver, is_payment_method};
 use shared::stripe::error::StripeError;
-use shared::work::{customers, declines};
-
 use shared::work::Services;
+use shared::work::{customers, declines};
 
 #[derive(Default, Deserialize)]
 struct Body {

@@ -8,11 +8,11 @@ use std::time::Instant;
 use shared::domain::error::Error;
 use shared::store::reconciliation::Progress;
 use shared::stripe::objects::{Identified, List};
+use shared::work::Services;
 use time::{Duration, OffsetDateTime};
 
 use crate::orphans::{SLACK, YOUNG};
 use crate::{Report, books, orphans, save, subscriptions};
-use shared::work::Services;
 
 /// How many accounts a run visits.
 const PER_RUN: usize = 20;

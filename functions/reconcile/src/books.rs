@@ -21,11 +21,11 @@ use shared::store::payments::OfPayment;
 use shared::store::reconciliation::Progress;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
+use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
 use crate::{Report, cause, orphans, repair, save, subscriptions};
-use shared::work::Services;
 
 /// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;

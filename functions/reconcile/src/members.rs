@@ -6,11 +6,11 @@ use shared::domain::error::Error;
 use shared::domain::membership::{EndCause, Standing, Subscription};
 use shared::store::outbox::Mail;
 use shared::store::page::Page;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 use time::Duration;
 
 use crate::Report;
-use shared::work::Services;
 
 /// How many sellers a run handles.
 const PER_RUN: i32 = 10;

@@ -14,10 +14,10 @@ use shared::domain::error::Error;
 use shared::domain::purchase::Purchase;
 use shared::settings::config::Config;
 use shared::store::purchases::{AWAITING_PARTS, AwaitedPayment};
+use shared::work::Services;
 use shared::work::settlement;
 
 use crate::{Report, cause, repair};
-use shared::work::Services;
 
 /// How many payments are read at once, each with its course, seller and buyer: DynamoDB reads at most 100 items in a batch.
 const AT_ONCE: i32 = 33;

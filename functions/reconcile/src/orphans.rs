@@ -19,11 +19,11 @@ use shared::store::reconciliation::Progress;
 use shared::stripe::Post;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List, PaymentIntent, number};
+use shared::work::Services;
 use shared::work::settlement;
 use time::{Duration, OffsetDateTime};
 
 use crate::{Report, cause, save};
-use shared::work::Services;
 
 /// Younger payments may still be about to be recorded.
 pub const YOUNG: Duration = Duration::minutes(10);

@@ -3,11 +3,11 @@
 use shared::domain::error::Error;
 use shared::domain::purchase::Purchase;
 use shared::store::books::LineKind;
+use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
 use crate::cause;
-use shared::work::Services;
 
 /// Reads the subject of a balance transaction from Stripe, updates the purchase
 /// and carries out what follows. Returns whether the purchase changed.

@@ -8,10 +8,10 @@ use shared::domain::purchase::{DisputeStatus, MovementKind, MovementState, PATIE
 use shared::store::findings::Found;
 use shared::store::purchases::DUE_PARTS;
 use shared::stripe::error::StripeError;
+use shared::work::Services;
 use shared::work::settlement;
 
 use crate::{Report, cause, repair};
-use shared::work::Services;
 
 /// How many purchases of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;

@@ -10,11 +10,11 @@ use shared::store::memberships::DUE_SUBSCRIPTION_SHARDS;
 use shared::stripe::billing::{Invoice, StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::memberships::Heard;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 use time::{Duration, OffsetDateTime};
 
 use crate::{Report, members};
-use shared::work::Services;
 
 /// How many subscriptions of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;

@@ -12,10 +12,9 @@ use shared::store::Written;
 use shared::store::refund_days::Allowance;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Charge;
+use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
 use shared::work::settlement;
-
-use shared::work::Services;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;

@@ -246,6 +246,9 @@ pub enum Error {
     /// The seller has a different Stripe account from the one requested.
     #[error("another Stripe account is already connected; disconnect it first")]
     AlreadyConnected,
+    /// Stripe lets the platform make no accounts. Staff are told why.
+    #[error("no Stripe accounts can be created here at the moment; the staff have been told")]
+    AccountsRefused,
     /// The seller has no Stripe account.
     #[error("connect a Stripe account first")]
     NotConnected,
@@ -333,6 +336,7 @@ impl Error {
             Self::AlreadyLinked => "already_linked",
             Self::AccountTaken => "account_taken",
             Self::AlreadyConnected => "already_connected",
+            Self::AccountsRefused => "accounts_refused",
             Self::NotConnected => "not_connected",
             Self::NoExpressDashboard => "no_express_dashboard",
             Self::OnboardingUnfinished => "onboarding_unfinished",

@@ -55,6 +55,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::AlreadyLinked => (409, "Already linked"),
         Error::AccountTaken => (409, "Stripe account taken"),
         Error::AlreadyConnected => (409, "Already connected"),
+        Error::AccountsRefused => (409, "Accounts refused"),
         Error::NotConnected => (409, "Not connected"),
         Error::NoExpressDashboard => (409, "No Express Dashboard"),
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),

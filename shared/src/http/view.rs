@@ -623,6 +623,12 @@ impl From<Finding> for FindingView {
                 stripe_id: Some(stripe_id),
                 ..of(None, None)
             },
+            Found::AccountsRefused { reason } => Self {
+                kind: "accounts_refused",
+                message: "Stripe lets the platform create no accounts for sellers: what it said is the reason".to_owned(),
+                reason: Some(reason),
+                ..of(None, None)
+            },
             Found::RepairFailed { purchase_id, reason } => Self {
                 kind: "repair_failed",
                 message: "a purchase that waits for something could not be brought on".to_owned(),

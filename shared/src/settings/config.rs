@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::charging::{ChargeType, PlatformTerms};
 use crate::domain::money::{Currency, FeePercent, PerCurrency};
+use crate::domain::user::AccountsApi;
 
 /// Stripe's API version, the one of async-stripe's request types.
 pub const STRIPE_API_VERSION: &str = "2026-09-30.endive";
@@ -53,6 +54,9 @@ pub struct Config {
     pub membership_grace: time::Duration,
     /// `ORPHAN_POLICY`: what the reconciliation does with a payment that matches no purchase.
     pub orphan_policy: OrphanPolicy,
+    /// `ACCOUNTS_API`: the API that makes sellers' accounts, `v1` or `v2`. `None`, which is `auto`, is v2 and,
+    /// if Stripe refuses that to the platform, v1.
+    pub accounts_api: Option<AccountsApi>,
     /// `OAUTH_SCOPE`: `read_write` or `read_only`.
     pub oauth_scope: String,
     /// `DEFAULT_FEE_PERCENT`: the platform's fee for courses that set none.
@@ -235,6 +239,12 @@ impl Config {
         if !is_country(&platform_country) {
             return Err(ConfigError { name: "PLATFORM_COUNTRY", expected: "two upper-case letters, such as US" });
         }
+        let accounts_api = match text("ACCOUNTS_API", "auto").as_str() {
+            "auto" => None,
+            "v1" => Some(AccountsApi::V1),
+            "v2" => Some(AccountsApi::V2),
+            _ => return Err(ConfigError { name: "ACCOUNTS_API", expected: "auto, v1 or v2" }),
+        };
         let oauth_scope = text("OAUTH_SCOPE", "read_write");
         if !matches!(oauth_scope.as_str(), "read_write" | "read_only") {
             return Err(ConfigError { name: "OAUTH_SCOPE", expected: "read_write or read_only" });
@@ -294,6 +304,7 @@ impl Config {
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
             membership_grace,
             orphan_policy,
+            accounts_api,
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),

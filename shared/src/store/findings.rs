@@ -130,6 +130,11 @@ pub enum Found {
         /// The connected account; `None` is the platform's own.
         account: Option<String>,
     },
+    /// Stripe lets the platform make no accounts for sellers.
+    AccountsRefused {
+        /// Stripe's sentences, after the name of the API that said them.
+        reason: String,
+    },
     /// A stuck purchase that could not be repaired.
     RepairFailed {
         /// Which purchase.
@@ -157,6 +162,7 @@ impl Found {
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
+            Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),
         };
         let mut id = digest(&subject);

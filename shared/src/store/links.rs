@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::keys::{account_key, profile, tokens_key};
 use super::outbox::Mail;
@@ -10,6 +10,9 @@ use super::table::{Item, Store, StoreError, Written, string, to_item};
 use crate::domain::ids::UserId;
 use crate::domain::sealed::SealedTokens;
 use crate::domain::user::{AccountState, MadeAccount, StripeLink};
+
+/// How long after an account was made its owner is reminded to finish onboarding.
+pub const REMINDED_AFTER: Duration = Duration::days(1);
 
 #[derive(Serialize, Deserialize)]
 struct AccountOwner {
@@ -46,14 +49,16 @@ impl Store {
         Ok(linked(self.transact(&items).await?))
     }
 
-    /// Links an account that the platform created, and records that, unless
-    /// another creation has begun since. Such accounts have no tokens.
+    /// Links an account that the platform created, and records that, unless another creation has begun since. Such
+    /// accounts have no tokens. Its owner is reminded if onboarding is unfinished by then.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn link_made(&self, user: &UserId, link: &StripeLink, made: &MadeAccount) -> Result<Linked, StoreError> {
         let mut items = self.linking(user, link)?;
         items.push(self.note_made(user, made)?);
+        let reminder = Mail::OnboardingUnfinished { user: user.clone(), account: link.account_id.clone() };
+        items.push(self.ask_for(&reminder, link.linked_at + REMINDED_AFTER)?);
         Ok(linked(self.transact(&items).await?))
     }
 

@@ -20,6 +20,7 @@ pub mod oauth;
 pub mod outbox;
 pub mod page;
 pub mod payments;
+pub mod payouts;
 pub mod purchases;
 pub mod reconciliation;
 pub mod refund_days;

@@ -77,7 +77,8 @@ pub enum Mail {
         /// Whether the seller keeps the money.
         won: bool,
     },
-    /// To a seller: Stripe still needs information before the account can be used.
+    /// To a seller: Stripe still needs information before the account can be used. Queued when the
+    /// account is made, for a day later, and sent only if that is so then.
     OnboardingUnfinished {
         /// Which seller.
         user: UserId,
@@ -184,6 +185,13 @@ pub enum Mail {
         account: String,
         /// When, in Unix seconds.
         at: i64,
+    },
+    /// To a seller: the bank sent a payout back.
+    PayoutFailed {
+        /// The seller.
+        user: UserId,
+        /// `po_…`
+        payout: String,
     },
     /// To a seller: the Stripe account was disconnected.
     AccountDisconnected {
@@ -295,6 +303,7 @@ impl Mail {
             Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
+            Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),
         }
     }
@@ -348,7 +357,7 @@ pub struct MailRow {
     pub state: MailState,
     /// How many times it was tried.
     pub attempts: u32,
-    /// When it was queued.
+    /// When it was to be sent first.
     #[serde(with = "time::serde::rfc3339")]
     pub asked_at: OffsetDateTime,
     /// The lease of the current sender ends at this time, in Unix seconds.
@@ -373,7 +382,8 @@ fn refused(error: &SdkError<UpdateItemError>) -> Option<Option<Item>> {
 }
 
 impl Store {
-    /// Queues a mail as part of a transaction. Never makes it fail, and changes nothing if the mail was queued before.
+    /// Queues a mail as part of a transaction, to be sent at this time, which may be in the future. Never makes
+    /// the transaction fail, and changes nothing if the mail was queued before.
     ///
     /// # Errors
     /// If the mail cannot be serialized, which never happens.

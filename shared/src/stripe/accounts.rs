@@ -2,22 +2,30 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::List;
+use super::requests::form;
 use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
 use crate::domain::ids::UserId;
-use crate::domain::user::{AccountState, AccountType, Capabilities, CapabilityStatus, MadeAccount, Requirements};
+use crate::domain::user::{AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, MadeAccount, Requirements, StripeLink};
 
 /// The most names kept from each list of requirements, and the most characters of each. They are
 /// part of the user's item, which each of the user's requests reads. Stripe's own page shows all.
 const NAMES_MAX: usize = 20;
 const NAME_MAX: usize = 80;
 
-/// <https://docs.stripe.com/api/accounts/object>
+/// An account as v1 shows it, whichever API made it: <https://docs.stripe.com/api/accounts/object>.
+///
+/// "You can still pass the ID of a v2 `Account` to an Accounts v1 API endpoint. When you do so, the response is structured as a
+/// v1 `Account`": <https://docs.stripe.com/connect/accounts-v2>. So all accounts are read at v1. The answers of v2 to creating
+/// and listing accounts tell only the id, the dashboard and the metadata:
+/// <https://docs.stripe.com/api/v2/core/accounts/object>.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Account {
     /// `acct_…`
@@ -25,6 +33,9 @@ pub struct Account {
     /// `standard`, `express`, `custom` or `none`
     #[serde(default, rename = "type")]
     kind: Option<String>,
+    /// `full`, `express` or `none`; only v2 tells it.
+    #[serde(default)]
+    dashboard: Option<String>,
     #[serde(default)]
     charges_enabled: Option<bool>,
     #[serde(default)]
@@ -62,10 +73,10 @@ impl Account {
     /// The type of account; `None` for other combinations of `controller` properties, which have no name.
     #[must_use]
     pub fn account_type(&self) -> Option<AccountType> {
-        match self.kind.as_deref() {
-            Some("standard") => Some(AccountType::Standard),
-            Some("express") => Some(AccountType::Express),
-            Some("custom") => Some(AccountType::Custom),
+        match (self.kind.as_deref(), self.dashboard.as_deref()) {
+            (Some("standard"), _) | (None, Some("full")) => Some(AccountType::Standard),
+            (Some("express"), _) | (None, Some("express")) => Some(AccountType::Express),
+            (Some("custom"), _) | (None, Some("none")) => Some(AccountType::Custom),
             _ => None,
         }
     }
@@ -116,9 +127,18 @@ fn names(list: Option<Vec<String>>) -> Vec<String> {
 pub struct Address {
     /// Never stored, never logged.
     pub url: String,
-    /// Unix seconds; `None` for the Express Dashboard.
-    #[serde(default)]
-    pub expires_at: Option<i64>,
+    /// `None` for the Express Dashboard.
+    #[serde(default, deserialize_with = "moment")]
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// v1 writes times as Unix seconds, v2 by RFC 3339.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(seconds) => seconds.as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
+        Value::String(text) => OffsetDateTime::parse(&text, &Rfc3339).ok(),
+        _ => None,
+    })
 }
 
 /// What an Account Link is for. <https://docs.stripe.com/api/account_links/create#create_account_link-type>
@@ -139,26 +159,119 @@ pub enum Made {
     Never,
 }
 
-/// The request that creates an account, and its idempotency key. Stripe collects the required information for all types.
-/// <https://docs.stripe.com/api/accounts/create>
-#[must_use]
-pub fn creation(user: &UserId, email: &str, account_type: AccountType, country: &str, generation: u32, stack_id: &str) -> (String, String) {
-    let number = generation.to_string();
-    let mut form = vec![
-        ("type", account_type.as_str()),
-        ("country", country),
-        ("email", email),
-        ("metadata[user_id]", user.as_str()),
-        ("metadata[generation]", &number),
-        ("metadata[stack_id]", stack_id),
-    ];
-    // Standard accounts have them by default.
-    if account_type != AccountType::Standard {
-        form.extend([("capabilities[card_payments][requested]", "true"), ("capabilities[transfers][requested]", "true")]);
+impl Made {
+    /// v2 does not tell the country here; it is the requested one.
+    fn new(account: Account, made: &MadeAccount) -> Self {
+        let country = account.country.clone().or_else(|| Some(made.country.clone()));
+        Self::Yes(Box::new(Account { country, ..account }))
     }
-    let body = serde_urlencoded::to_string(form).expect("pairs of texts can be written as a form");
-    (body, format!("{PLATFORM}:account:{user}:{}:{generation}", account_type.as_str()))
 }
+
+/// What identifies an account that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct New<'a> {
+    /// The API that is asked.
+    pub api: AccountsApi,
+    /// Its owner.
+    pub user: &'a UserId,
+    /// The owner's address.
+    pub email: &'a str,
+    /// The type.
+    pub account_type: AccountType,
+    /// Upper-case ISO 3166.
+    pub country: &'a str,
+    /// See [`MadeAccount::generation`].
+    pub generation: u32,
+    /// The id of this deployment.
+    pub stack_id: &'a str,
+}
+
+impl New<'_> {
+    /// The idempotency key of the request. Each generation asks one API.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{PLATFORM}:account:{}:{}:{}", self.user, self.account_type.as_str(), self.generation)
+    }
+
+    /// The body of the request.
+    #[must_use]
+    pub fn body(&self) -> String {
+        match self.api {
+            AccountsApi::V1 => self.form(),
+            AccountsApi::V2 => self.json(),
+        }
+    }
+
+    /// <https://docs.stripe.com/api/accounts/create>. Stripe collects the required information for all types.
+    fn form(&self) -> String {
+        let number = self.generation.to_string();
+        let mut fields = vec![
+            ("type", self.account_type.as_str()),
+            ("country", self.country),
+            ("email", self.email),
+            ("metadata[user_id]", self.user.as_str()),
+            ("metadata[generation]", &number),
+            ("metadata[stack_id]", self.stack_id),
+        ];
+        // Standard accounts have them by default.
+        if self.account_type != AccountType::Standard {
+            fields.extend([("capabilities[card_payments][requested]", "true"), ("capabilities[transfers][requested]", "true")]);
+        }
+        form(&fields)
+    }
+
+    /// <https://docs.stripe.com/api/v2/core/accounts/create>. The types in the terms of v2, for the charges that
+    /// <https://docs.stripe.com/connect/integration-recommendations> recommends:
+    ///
+    /// | Type | Dashboard | Fees and losses collected by | Configurations |
+    /// | --- | --- | --- | --- |
+    /// | Standard | full | Stripe | merchant: direct charges only |
+    /// | Express | express | the platform | merchant and recipient |
+    /// | Custom | none | the platform | merchant and recipient |
+    fn json(&self) -> String {
+        let requested = json!({ "requested": true });
+        let mut configuration = json!({ "merchant": { "capabilities": { "card_payments": requested } } });
+        let (dashboard, collector) = match self.account_type {
+            AccountType::Standard => ("full", "stripe"),
+            AccountType::Express => ("express", "application"),
+            AccountType::Custom => ("none", "application"),
+        };
+        // Where Stripe bears the losses, it recommends direct charges alone, for which nothing is transferred.
+        if self.account_type != AccountType::Standard {
+            configuration["recipient"] = json!({ "capabilities": { "stripe_balance": { "stripe_transfers": requested } } });
+        }
+        let body = json!({
+            "configuration": configuration,
+            "contact_email": self.email,
+            "dashboard": dashboard,
+            "defaults": { "responsibilities": { "fees_collector": collector, "losses_collector": collector } },
+            "identity": { "country": self.country },
+            "metadata": { "user_id": self.user.as_str(), "generation": self.generation.to_string(), "stack_id": self.stack_id },
+        });
+        body.to_string()
+    }
+}
+
+/// Stripe's sentence, if it refused to let the platform make any accounts with this API. Refusals of
+/// one account are none: <https://docs.stripe.com/connect/accounts-v2/account-creation>,
+/// <https://docs.stripe.com/api/v2/core/accounts/create>.
+///
+/// v1's refusal is only known by its sentence, which names the API to use instead. A key without the permission
+/// is refused with 403, and an API that does not exist with 404.
+#[must_use]
+pub fn platform_refusal(api: AccountsApi, error: &StripeError) -> Option<&str> {
+    const CODES: [&str; 3] =
+        ["accounts_v2_access_blocked", "non_connect_platform_accounts_v2_access_blocked", "account_creation_liability_unacknowledged"];
+    let StripeError::Refused { status, code, message, .. } = error else { return None };
+    let is_meant = match api {
+        AccountsApi::V1 => *status == 403 || message.contains(V2_ACCOUNTS) || message.contains("signed up for Connect"),
+        AccountsApi::V2 => matches!(status, 403 | 404) || CODES.contains(&code.as_str()),
+    };
+    is_meant.then_some(message)
+}
+
+const ACCOUNTS: &str = "/accounts";
+const V2_ACCOUNTS: &str = "/v2/core/accounts";
 
 impl Gateway {
     /// A connected account. <https://docs.stripe.com/api/accounts/retrieve>
@@ -170,7 +283,11 @@ impl Gateway {
     }
 
     /// Creates an account, for the first time or again: under its key while Stripe
-    /// remembers that, and afterwards by searching the accounts created since then.
+    /// remembers that, and afterwards by searching the accounts.
+    ///
+    /// v1 replays the first answer, also a failure. v2 never repeats what succeeded, and tries again what failed:
+    /// <https://docs.stripe.com/api/idempotent_requests>. How long v2 remembers a key is not
+    /// documented, so it is relied on no longer than v1.
     ///
     /// # Errors
     /// If Stripe refuses, or the outcome stays unknown.
@@ -178,16 +295,25 @@ impl Gateway {
         if now - made.started_at >= KEY_LIFETIME {
             return self.find_account(user, made).await;
         }
-        let post = Post { path: "/accounts", body: &made.body, account: None, key: &made.idempotency_key };
+        let path = match made.accounts_api {
+            AccountsApi::V1 => ACCOUNTS,
+            AccountsApi::V2 => V2_ACCOUNTS,
+        };
+        let post = Post { path, body: &made.body, account: None, key: &made.idempotency_key };
         match self.post(&post).await {
-            Ok(account) => Ok(Made::Yes(Box::new(account))),
+            Ok(account) => Ok(Made::new(account, made)),
             // The key replays a stored failure. The list of accounts shows whether the account was created.
             Err(StripeError::Failed { replayed: true, .. }) => self.find_account(user, made).await,
             Err(error) => Err(error),
         }
     }
 
-    async fn find_account(&self, user: &UserId, made: &MadeAccount) -> Result<Made, StripeError> {
+    /// Searches the accounts for one that may have been created. v1 lists those created since, v2 all that are not closed:
+    /// <https://docs.stripe.com/api/accounts/list>, <https://docs.stripe.com/api/v2/core/accounts/list>.
+    ///
+    /// # Errors
+    /// If the outcome stays unknown.
+    pub async fn find_account(&self, user: &UserId, made: &MadeAccount) -> Result<Made, StripeError> {
         let ours = |account: &Account| {
             let text = |name: &str| account.metadata.get(name).map(String::as_str);
             text("user_id") == Some(user.as_str())
@@ -195,46 +321,70 @@ impl Gateway {
                 && text("generation") == Some(made.generation.to_string().as_str())
                 && account.account_type() == Some(made.account_type)
         };
-        // One minute of tolerance for differing clocks.
-        let list = format!("/accounts?limit=100&created[gte]={}", made.started_at.unix_timestamp() - 60);
+        let list = match made.accounts_api {
+            // One minute of tolerance for differing clocks.
+            AccountsApi::V1 => format!("{ACCOUNTS}?limit=100&created[gte]={}", made.started_at.unix_timestamp() - 60),
+            AccountsApi::V2 => format!("{V2_ACCOUNTS}?limit=100"),
+        };
         let mut path = list.clone();
         loop {
-            let page: List<Account> = self.get(&path, None).await?;
-            let (next, has_hole) = (page.next().map(str::to_owned), !page.unread.is_empty());
+            let page: List<Account> = match self.get(&path, None).await {
+                // An API that the platform may not even read has made nothing for it.
+                Err(error) if platform_refusal(made.accounts_api, &error).is_some() => return Ok(Made::Never),
+                // That the list is refused does not mean that the account was.
+                Err(StripeError::Refused { status, .. }) => return Err(StripeError::Failed { status, replayed: false }),
+                page => page?,
+            };
+            let next = page.next().map(|last| format!("{list}&starting_after={last}")).or_else(|| page.next_page_url.clone());
+            let has_hole = !page.unread.is_empty();
             if let Some(found) = page.data.into_iter().find(ours) {
-                return Ok(Made::Yes(Box::new(found)));
+                return Ok(Made::new(found, made));
             }
             match next {
                 // The element that cannot be parsed may be the one.
                 _ if has_hole => return Err(StripeError::Unreadable),
-                Some(next) => path = format!("{list}&starting_after={next}"),
+                Some(next) => path = next,
                 None => return Ok(Made::Never),
             }
         }
     }
 
-    /// A page at Stripe where an account's owner provides the required information. It expires after a
-    /// few minutes and opens once. `nonce` differs for each, because an earlier link may be used up.
-    /// <https://docs.stripe.com/api/account_links/create>
+    /// A page at Stripe where an account's owner provides the required information, from the API that made the account. It
+    /// expires after a few minutes and opens once. `nonce` differs for each, because an earlier link may be used up.
+    /// <https://docs.stripe.com/api/account_links/create>, <https://docs.stripe.com/api/v2/core/account_links/create>
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn account_link(&self, account: &str, kind: LinkKind, page: &str, nonce: &str) -> Result<Address, StripeError> {
+    pub async fn account_link(&self, link: &StripeLink, kind: LinkKind, page: &str, nonce: &str) -> Result<Address, StripeError> {
+        let account = link.account_id.as_str();
         let (return_url, refresh_url) = (format!("{page}?onboarding=return"), format!("{page}?onboarding=refresh"));
         let (kind, collect) = match kind {
             LinkKind::Onboarding => ("account_onboarding", "currently_due"),
             LinkKind::Update => ("account_update", "eventually_due"),
         };
-        let form = [
-            ("account", account),
-            ("type", kind),
-            ("collection_options[fields]", collect),
-            ("return_url", &return_url),
-            ("refresh_url", &refresh_url),
-        ];
-        let body = serde_urlencoded::to_string(form).expect("pairs of texts can be written as a form");
+        let (path, body) = match link.accounts_api {
+            AccountsApi::V1 => {
+                let fields = [
+                    ("account", account),
+                    ("type", kind),
+                    ("collection_options[fields]", collect),
+                    ("return_url", &return_url),
+                    ("refresh_url", &refresh_url),
+                ];
+                ("/account_links", form(&fields))
+            }
+            AccountsApi::V2 => {
+                let options = json!({
+                    "collection_options": { "fields": collect },
+                    "return_url": return_url,
+                    "refresh_url": refresh_url,
+                });
+                let body = json!({ "account": account, "use_case": { "type": kind, kind: options } });
+                ("/v2/core/account_links", body.to_string())
+            }
+        };
         let key = format!("{account}:account_link:{nonce}");
-        self.post(&Post { path: "/account_links", body: &body, account: None, key: &key }).await
+        self.post(&Post { path, body: &body, account: None, key: &key }).await
     }
 
     /// A single-use link to the Express Dashboard; it expires after a few minutes.
@@ -250,8 +400,6 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn account(value: serde_json::Value) -> Account {

@@ -231,7 +231,7 @@ impl Gateway {
         match self.get::<List<PaymentMethod>>(&path, None).await {
             Ok(page) => {
                 let cards = page.data.iter().map(PaymentMethod::card).collect();
-                Ok(Some(List { data: cards, has_more: page.has_more, unread: page.unread, last: page.last }))
+                Ok(Some(List { data: cards, has_more: page.has_more, unread: page.unread, last: page.last, next_page_url: None }))
             }
             Err(error) if error.is_missing("starting_after") => Ok(None),
             // A deleted customer has no cards.

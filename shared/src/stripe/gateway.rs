@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use stripe_client_core::RequestBuilder;
 
@@ -42,9 +43,9 @@ pub struct Gateway {
 /// A request that may be sent more than once. Purchases record it before Stripe is called.
 #[derive(Clone, Debug)]
 pub struct Post<'a> {
-    /// From the API's root, `/payment_intents`.
+    /// Below `/v1`, such as `/payment_intents`; or below the root, such as `/v2/core/accounts`.
     pub path: &'a str,
-    /// The form.
+    /// The form; JSON if the path begins with `/v2/`.
     pub body: &'a str,
     /// The connected account to act on; `None` is the platform's own.
     pub account: Option<&'a str>,
@@ -157,12 +158,12 @@ impl Gateway {
         self.get(&path, account).await
     }
 
-    /// Sends a GET request; `path` starts at the API's root and includes the query.
+    /// Sends a GET request; `path` is that of a [`Post`], with the query.
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
-        self.repeat(|key| headers(self.http.get(format!("{}/v1{path}", self.api_base)), key, account)).await
+        self.repeat(|key| self.request(Method::GET, path, key, account)).await
     }
 
     /// Sends a DELETE request; a retry finds nothing left to delete.
@@ -170,7 +171,7 @@ impl Gateway {
     /// # Errors
     /// See [`StripeError`].
     pub async fn delete<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<T, StripeError> {
-        self.repeat(|key| headers(self.http.delete(format!("{}/v1{path}", self.api_base)), key, account)).await
+        self.repeat(|key| self.request(Method::DELETE, path, key, account)).await
     }
 
     /// Sends a POST under its idempotency key, with retries if its outcome is unknown and Stripe may still tell.
@@ -178,14 +179,26 @@ impl Gateway {
     /// # Errors
     /// See [`StripeError`].
     pub async fn post<T: DeserializeOwned>(&self, post: &Post<'_>) -> Result<T, StripeError> {
-        let url = format!("{}/v1{}", self.api_base, post.path);
+        let content_type = if is_v2(post.path) { "application/json" } else { "application/x-www-form-urlencoded" };
         self.repeat(|key| {
-            headers(self.http.post(&url), key, post.account)
+            self.request(Method::POST, post.path, key, post.account)
                 .header("idempotency-key", post.key)
-                .header("content-type", "application/x-www-form-urlencoded")
+                .header("content-type", content_type)
                 .body(post.body.to_owned())
         })
         .await
+    }
+
+    /// A request to either version of the API. They differ in the header that names the account.
+    /// <https://docs.stripe.com/api-v2-overview>
+    fn request(&self, method: Method, path: &str, key: &str, account: Option<&str>) -> reqwest::RequestBuilder {
+        let (version, header) = if is_v2(path) { ("", "stripe-context") } else { ("/v1", "stripe-account") };
+        let request = self.http.request(method, format!("{}{version}{path}", self.api_base));
+        let request = request.bearer_auth(key).header("stripe-version", STRIPE_API_VERSION);
+        match account {
+            Some(account) => request.header(header, account),
+            None => request,
+        }
     }
 
     /// The same for requests that do no harm if carried out twice. A key that met an internal error of Stripe replays it for a
@@ -287,12 +300,8 @@ impl Gateway {
     }
 }
 
-fn headers(request: reqwest::RequestBuilder, key: &str, account: Option<&str>) -> reqwest::RequestBuilder {
-    let request = request.bearer_auth(key).header("stripe-version", STRIPE_API_VERSION);
-    match account {
-        Some(account) => request.header("stripe-account", account),
-        None => request,
-    }
+fn is_v2(path: &str) -> bool {
+    path.starts_with("/v2/")
 }
 
 /// Up to a hundred percent, so that requests that failed together are not retried together.

@@ -53,11 +53,20 @@ fn refused(code: &str, message: impl Into<String>) -> ApiError {
     ApiError::invalid(message).code(code)
 }
 
+/// Checks that the platform has this API. The code is Stripe's, the message is the stand-in's own.
+fn check_access(ctx: &Context) -> Result<(), ApiError> {
+    if ctx.state.settings.accounts_v2 {
+        return Ok(());
+    }
+    Err(refused("accounts_v2_access_blocked", "Your platform cannot use Accounts v2."))
+}
+
 /// An account of `/v2` that the caller may see.
 ///
 /// # Errors
-/// 404, or 400 for one created by `/v1`.
+/// 404, or 400 for one created by `/v1`, or where the platform does not have this API.
 pub(crate) fn visible(ctx: &Context, id: &str) -> Result<Value, ApiError> {
+    check_access(ctx)?;
     rows::visible(ctx, id).map_err(|_| ApiError::new(404, "invalid_request_error", format!("Account {id} was not found.")))?;
     v2_shape::given(ctx.state, id)
         .cloned()
@@ -222,6 +231,7 @@ fn kept(params: &Params, mut before: Value) -> Result<Value, ApiError> {
 
 /// `POST /v2/core/accounts`
 pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
+    check_access(ctx)?;
     if ctx.is_connected() {
         return Err(refused("non_connect_platform_accounts_v2_access_blocked", "Only a platform can create accounts."));
     }
@@ -296,6 +306,7 @@ pub(crate) fn close(ctx: &mut Context, path: &[&str], params: &Params) -> Result
 
 /// `GET /v2/core/accounts`: newest first. A page token contains an account, and whether the page is before or after it.
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
+    check_access(ctx)?;
     let limit = params.int("limit").unwrap_or(10);
     if !(1..=100).contains(&limit) {
         return Err(ApiError::invalid("The limit must be between 1 and 100."));

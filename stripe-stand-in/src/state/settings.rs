@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) debit_delay: i64,
     /// Whether `/v1` creates accounts.
     pub(crate) accounts_v1: bool,
+    /// Whether the platform has `/v2/core/accounts`.
+    pub(crate) accounts_v2: bool,
     /// Whether transfers across borders are restricted.
     pub(crate) borders: bool,
     /// Rate limits.
@@ -36,6 +38,7 @@ impl Settings {
             capture_delay: options.capture_delay,
             debit_delay: options.debit_delay,
             accounts_v1: options.accounts_v1,
+            accounts_v2: options.accounts_v2,
             borders: options.borders,
             limits: options.limits.clone(),
             rates: BTreeMap::new(),

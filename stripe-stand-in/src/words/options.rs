@@ -38,6 +38,8 @@ pub struct Options {
     /// Lets `POST /v1/accounts` create accounts, as for older platforms or
     /// those that enabled it. On by default, but off for new platforms.
     pub accounts_v1: bool,
+    /// Lets the platform use `/v2/core/accounts`. On by default, but off for older platforms that did not ask for it.
+    pub accounts_v2: bool,
     /// Refuses cross-border transfers that Stripe would refuse. Off by default.
     pub borders: bool,
     /// Rate limits; none by default.
@@ -59,6 +61,7 @@ impl Default for Options {
             capture_delay: 0,
             debit_delay: 0,
             accounts_v1: true,
+            accounts_v2: true,
             borders: false,
             limits: Limits::default(),
         }

@@ -311,3 +311,15 @@ async fn a_new_platform_makes_no_accounts_of_the_older_api() {
     stripe.admin("POST", "settings", json!({ "accounts_v1": true })).await.ok();
     stripe.post("/v1/accounts", &[("type", "express")]).await.ok();
 }
+
+#[tokio::test]
+async fn an_older_platform_has_no_accounts_of_the_newer_api() {
+    let stripe = Stripe::start().await;
+    let made = post(&stripe, ACCOUNTS, seller()).await.ok();
+    stripe.admin("POST", "settings", json!({ "accounts_v2": false })).await.ok();
+    let blocked = code(400, "accounts_v2_access_blocked");
+    assert_eq!(error(&post(&stripe, ACCOUNTS, seller()).await), blocked);
+    assert_eq!(error(&get(&stripe, ACCOUNTS).await), blocked);
+    assert_eq!(error(&get(&stripe, &format!("{ACCOUNTS}/{}", id(&made))).await), blocked);
+    stripe.get(&format!("/v1/accounts/{}", id(&made))).await.ok();
+}

@@ -79,6 +79,7 @@ fn every_error() -> Vec<Error> {
         Error::AlreadyLinked,
         Error::AccountTaken,
         Error::AlreadyConnected,
+        Error::AccountsRefused,
         Error::NotConnected,
         Error::NoExpressDashboard,
         Error::OnboardingUnfinished,

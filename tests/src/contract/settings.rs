@@ -85,7 +85,7 @@ fn the_parameters_hold_to_what_the_functions_take() {
     assert_eq!(config.stripe_timeout.as_millis(), 8000);
 
     let takes = |name: &str, value: &str| Config::from_lookup(|asked| (asked == name).then(|| value.to_owned())).is_ok();
-    for name in ["CHARGE_TYPE", "OAUTH_SCOPE"] {
+    for name in ["ACCOUNTS_API", "CHARGE_TYPE", "OAUTH_SCOPE"] {
         for value in strings(template.at(&format!("/Parameters/{}/AllowedValues", parameter(name).expect("it is a parameter")))) {
             assert!(takes(name, value), "{name} may be {value}");
         }

@@ -201,10 +201,11 @@ impl World {
         requests.iter().map(|one| format!("{} {}", one["method"].as_str().unwrap_or("?"), one["path"].as_str().unwrap_or("?"))).collect()
     }
 
-    /// Reads from Stripe's API, for a connected account or the platform.
+    /// Reads from Stripe's API, for a connected account or the platform. The path is below `/v1`, unless it begins with `/v2/`.
     pub(crate) async fn stripe(&self, path: &str, account: Option<&str>) -> Value {
-        let url = format!("{}/v1{path}", self.payments.stand_in.url());
-        let mut request = self.app.http.get(&url).bearer_auth("sk_test_local");
+        let version = if path.starts_with("/v2/") { "" } else { "/v1" };
+        let url = format!("{}{version}{path}", self.payments.stand_in.url());
+        let mut request = self.app.http.get(&url).bearer_auth("sk_test_local").header("stripe-version", shared::stripe::API_VERSION);
         if let Some(account) = account {
             request = request.header("stripe-account", account);
         }

@@ -119,25 +119,70 @@ async fn refunds_and_disputes_are_told_to_whom_they_concern() {
 }
 
 #[tokio::test]
-async fn a_seller_is_reminded_while_stripe_needs_something_and_not_after() {
+async fn a_seller_is_reminded_a_day_later_while_stripe_waits_for_them_and_not_otherwise() {
     let world = World::start().await;
-    let shop = world.shop().await;
-    let user: shared::domain::ids::UserId = shop.seller.id.parse().expect("it is an id");
-    let reminder = Mail::OnboardingUnfinished { user: user.clone(), account: shop.account.clone() };
-    world.admin("POST", &format!("accounts/{}", shop.account), json!({"charges_enabled": false})).await;
+    let reminded = |email: &str| subjects(&world, email).iter().filter(|one| *one == "Your Stripe account is not ready yet").count();
+    let mut sellers = Vec::new();
+    for name in ["late", "done", "checked", "gone"] {
+        let seller = world.seller(&format!("{name}@example.com")).await;
+        let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        match name {
+            "done" => {
+                world.onboard(&answer.text("url"), "submit").await;
+            }
+            // Stripe is verifying what was submitted.
+            "checked" => {
+                world.onboard(&answer.text("url"), "submit").await;
+                let account = answer.text("account_id");
+                world.admin("POST", &format!("accounts/{account}"), json!({"charges_enabled": false})).await;
+            }
+            "gone" => {
+                world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+            }
+            _ => {}
+        }
+        sellers.push(seller);
+    }
     world.deliver().await;
-    let mail = sent(&world, &reminder).await;
-    assert_eq!((mail.to, mail.subject.as_str()), (vec![shop.seller.email], "Your Stripe account is not ready yet"));
+    for (hours, expected) in [(23, 0), (1, 1), (24, 1)] {
+        world.pass(Duration::hours(hours)).await;
+        world.pump().await;
+        world.sweep().await;
+        assert_eq!(reminded(&sellers[0].email), expected, "after {hours} more hours");
+    }
+    for seller in &sellers[1..] {
+        assert_eq!(reminded(&seller.email), 0, "{}", seller.email);
+    }
+    let again = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&world.log_in(&sellers[0]).await).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+    world.pass(Duration::days(2)).await;
+    world.sweep().await;
+    assert_eq!(reminded(&sellers[0].email), 1, "once for an account");
+}
 
-    // Another seller has finished before the mail is sent.
-    let done = world.seller("done@example.com").await;
-    let account = world.link(&done).await;
-    world.pump().await;
-    world.mailbox().clear();
-    let reminder = Mail::OnboardingUnfinished { user: done.id.parse().expect("it is an id"), account };
-    world.app.store.ask(&reminder, world.app.clock.now()).await.expect("the table is there");
-    world.pump().await;
-    assert!(world.mailbox().mails().is_empty());
+#[tokio::test]
+async fn a_payout_that_the_bank_sent_back_is_told_to_its_seller_and_staff() {
+    let world = World::start().await;
+    let (staff, seller) = (world.staff("staff@example.com").await, world.seller("seller@example.com").await);
+    let account = world.made_account(&seller, "express", "US").await;
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    let buyer = world.buyer("buyer@example.com").await;
+    assert_eq!(world.buy(&buyer, course["id"].as_str().expect("an id"), "pm_card_bypassPending").await.status, 201);
+    let made = world.admin("POST", &format!("accounts/{account}/payout"), json!({})).await;
+    let payout = made["payouts"][0]["id"].as_str().or(made["payouts"][0].as_str()).unwrap_or_else(|| panic!("{made}")).to_owned();
+    world.admin("POST", &format!("payouts/{payout}/fail"), json!({"reason": "account_closed"})).await;
+    let event = world.event("payout.failed", |one| one["id"] == payout.as_str()).await.expect("it happened");
+    for _ in 0..2 {
+        assert_eq!(world.tell(&event).await.status, 200);
+        world.pump().await;
+    }
+    let told =
+        world.mails_to(&seller.email).into_iter().filter(|mail| mail.subject == "A payout did not reach your bank").collect::<Vec<_>>();
+    assert_eq!(told.len(), 1);
+    tells(&told[0], &[&payout, "seller.html"]);
+    let found = world.get("/admin/findings").bearer(&staff.token).await.json();
+    assert_eq!((found["items"].as_array().map(Vec::len), &found["items"][0]["kind"]), (Some(1), &json!("payout_failed")), "{found}");
 }
 
 #[tokio::test]

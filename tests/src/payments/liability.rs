@@ -1,4 +1,4 @@
-//! Every combination of account type, charge type and card, compared with the table in `docs/charge-types.md`,
+//! Every combination of account type, of the API that made the account, charge type and card, compared with the table in `docs/charge-types.md`,
 //! which was written by hand from Stripe's documentation.
 
 use serde_json::{Value, json};
@@ -46,6 +46,17 @@ enum Card {
 
 const CARDS: [Card; 5] = [Card::New, Card::Saved, Card::ThreeDSecure, Card::Declined, Card::NoFunds];
 
+/// Where an account comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MadeBy {
+    /// It belongs to the seller, as a Standard account usually does.
+    OAuth,
+    /// `POST /v1/accounts`
+    V1,
+    /// `POST /v2/core/accounts`
+    V2,
+}
+
 /// What is needed to play a row.
 struct Stage {
     world: World,
@@ -56,12 +67,12 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(row: &Row) -> Self {
-        let world = World::with(&[("CHARGE_TYPE", &row.charge)]).await;
+    async fn set(row: &Row, made_by: MadeBy) -> Self {
+        let api = if made_by == MadeBy::V2 { "v2" } else { "v1" };
+        let world = World::with(&[("CHARGE_TYPE", &row.charge), ("ACCOUNTS_API", api)]).await;
         let seller = world.seller("seller@example.com").await;
-        // A Standard account usually belongs to the seller.
         let account =
-            if row.account == "standard" { world.link(&seller).await } else { world.made_account(&seller, &row.account, "US").await };
+            if made_by == MadeBy::OAuth { world.link(&seller).await } else { world.made_account(&seller, &row.account, "US").await };
         let stripes = world.stripe(&format!("/accounts/{account}"), None).await;
         assert_eq!(stripes["type"], json!(row.account));
         let course = world.course(&seller, "Django", AMOUNT, "usd", 50).await;
@@ -168,8 +179,8 @@ impl Stage {
     }
 }
 
-async fn play(row: &Row, card: Card) {
-    let stage = Stage::set(row).await;
+async fn play(row: &Row, made_by: MadeBy, card: Card) {
+    let stage = Stage::set(row, made_by).await;
     let Some(id) = stage.sell(row, card).await else {
         assert_eq!(stage.balances().await, (0, 0), "{row:?} {card:?}");
         assert!(stage.world.succeeded(stage.on(&row.charge_on)).await.is_empty());
@@ -187,7 +198,7 @@ async fn play(row: &Row, card: Card) {
     assert_eq!(stage.balances().await, row.all_back, "{row:?} {card:?}: the rest back");
 
     // A full refund at once.
-    let stage = Stage::set(row).await;
+    let stage = Stage::set(row, made_by).await;
     let id = stage.sell(row, card).await.expect("it was paid before");
     stage.world.pass(Duration::days(3)).await;
     stage.refund(&id, None).await;
@@ -195,29 +206,57 @@ async fn play(row: &Row, card: Card) {
     assert_eq!(stage.refunded_from(&row.refund_from).await, AMOUNT, "{row:?}");
 }
 
-async fn play_all(account: &str) {
+fn rows_of(account: &str) -> Vec<Row> {
     let rows: Vec<Row> = table().into_iter().filter(|row| row.account == account).collect();
     let charges: Vec<&str> = rows.iter().map(|row| row.charge.as_str()).collect();
     assert_eq!(charges, ["direct", "destination", "separate"]);
-    for row in &rows {
+    rows
+}
+
+async fn play_all(account: &str, made_by: MadeBy) {
+    for row in &rows_of(account) {
         for card in CARDS {
             // On the heap, because the unoptimised future is too large for a test's stack.
-            Box::pin(play(row, card)).await;
+            Box::pin(play(row, made_by, card)).await;
         }
     }
 }
 
 #[tokio::test]
 async fn standard_accounts_are_charged_for_as_the_table_says() {
-    play_all("standard").await;
+    play_all("standard", MadeBy::OAuth).await;
+    play_all("standard", MadeBy::V1).await;
+}
+
+/// Stripe bears their losses and recommends no other charges for them, so they ask for no transfers.
+#[tokio::test]
+async fn standard_accounts_of_v2_are_charged_directly_and_not_otherwise() {
+    for row in rows_of("standard") {
+        if row.charge == "direct" {
+            for card in CARDS {
+                Box::pin(play(&row, MadeBy::V2, card)).await;
+            }
+        } else {
+            Box::pin(lacks_transfers(&row)).await;
+        }
+    }
+}
+
+async fn lacks_transfers(row: &Row) {
+    let stage = Stage::set(row, MadeBy::V2).await;
+    let answer = stage.world.buy(&stage.buyer, &stage.course_id, "pm_card_visa").await;
+    assert_eq!((answer.status, answer.text("code").as_str()), (409, "seller_capability_missing"), "{row:?}");
+    assert_eq!(answer.text("capability"), "transfers");
 }
 
 #[tokio::test]
 async fn express_accounts_are_charged_for_as_the_table_says() {
-    play_all("express").await;
+    play_all("express", MadeBy::V1).await;
+    play_all("express", MadeBy::V2).await;
 }
 
 #[tokio::test]
 async fn custom_accounts_are_charged_for_as_the_table_says() {
-    play_all("custom").await;
+    play_all("custom", MadeBy::V1).await;
+    play_all("custom", MadeBy::V2).await;
 }

@@ -8,6 +8,9 @@ use crate::harness::{Answer, Person, World, assert_shape};
 
 const CARD: &str = "pm_card_visa";
 
+/// Both of Stripe's Accounts APIs: `ACCOUNTS_API`, where accounts are created, and where links.
+const APIS: [(&str, &str, &str); 2] = [("v1", "/v1/accounts", "/v1/account_links"), ("v2", "/v2/core/accounts", "/v2/core/account_links")];
+
 async fn ask(world: &World, seller: &Person, body: Value) -> Answer {
     world.post("/users/me/stripe/onboarding", body).bearer(&seller.token).await
 }
@@ -31,7 +34,13 @@ async fn account_of(world: &World, seller: &Person, kind: &str) -> String {
 
 #[tokio::test]
 async fn an_account_sells_once_its_own_state_says_so() {
-    let world = World::start().await;
+    for (api, creations, links) in APIS {
+        sells_once_its_state_says_so(api, creations, links).await;
+    }
+}
+
+async fn sells_once_its_state_says_so(api: &str, creations: &str, links: &str) {
+    let world = World::with(&[("ACCOUNTS_API", api)]).await;
     let seller = world.seller("seller@example.com").await;
     let buyer = world.buyer("buyer@example.com").await;
     let course = world.course(&seller, "Django", 4000, "usd", 50).await;
@@ -43,7 +52,7 @@ async fn an_account_sells_once_its_own_state_says_so() {
     let answer = ask(&world, &seller, json!({"type": "express"})).await;
     let [url, account] = ["url", "account_id"].map(|name| answer.text(name));
     assert_shape(&answer.json(), &json!({"url": "[any]", "expires_at": "[time]", "account_id": account}));
-    assert_eq!(world.asked_stripe().await, ["POST /v1/accounts", "POST /v1/account_links"]);
+    assert_eq!(world.asked_stripe().await, [format!("POST {creations}"), format!("POST {links}")]);
     assert_eq!(world.operations(), ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"]);
     let due = stands(&world, &seller).await;
     assert_shape(
@@ -180,31 +189,34 @@ async fn an_account_event_that_comes_late_or_slowly_does_not_bring_back_the_past
 
 #[tokio::test]
 async fn however_often_and_at_once_it_is_asked_one_account_is_made() {
-    let world = World::start().await;
-    let seller = world.seller("seller@example.com").await;
-    let answers = join_all((0..8).map(|_| ask(&world, &seller, json!({"type": "custom"})))).await;
-    let made = accounts(&world).await;
-    assert_eq!(made.len(), 1, "{made:?}");
-    for answer in &answers {
-        // A request that meets the first one at Stripe is told to retry.
-        assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.body);
-        if answer.status == 200 {
-            assert_eq!(json!(answer.text("account_id")), made[0]["id"]);
+    for (api, ..) in APIS {
+        let world = World::with(&[("ACCOUNTS_API", api)]).await;
+        let seller = world.seller("seller@example.com").await;
+        let answers = join_all((0..8).map(|_| ask(&world, &seller, json!({"type": "custom"})))).await;
+        let made = accounts(&world).await;
+        assert_eq!(made.len(), 1, "{made:?}");
+        for answer in &answers {
+            // A request that meets the first one at Stripe is told to retry.
+            assert!(matches!(answer.status, 200 | 503), "{} {}", answer.status, answer.body);
+            if answer.status == 200 {
+                assert_eq!(json!(answer.text("account_id")), made[0]["id"]);
+            }
         }
+        assert!(answers.iter().any(|answer| answer.status == 200));
+        assert_eq!(made[0]["metadata"], json!({"user_id": seller.id, "generation": "1", "stack_id": "under-test"}));
+        assert_eq!(json!(account_of(&world, &seller, "custom").await), made[0]["id"]);
     }
-    assert!(answers.iter().any(|answer| answer.status == 200));
-    assert_eq!(made[0]["metadata"], json!({"user_id": seller.id, "generation": "1", "stack_id": "under-test"}));
-    assert_eq!(json!(account_of(&world, &seller, "custom").await), made[0]["id"]);
 }
 
 #[tokio::test]
 async fn an_account_whose_answer_was_lost_is_found() {
     let lost = [json!({"kind": "drop_after"}), json!({"kind": "status_after", "status": 500}), json!({"kind": "truncate"})];
-    for (wait, fault) in [0, 30].into_iter().flat_map(|hours| lost.iter().map(move |fault| (hours, fault))) {
-        let world = World::start().await;
+    let cases = [0, 30].into_iter().flat_map(|hours| lost.iter().map(move |fault| (hours, fault)));
+    for ((wait, fault), (api, creations, _)) in cases.flat_map(|case| APIS.map(|api| (case, api))) {
+        let world = World::with(&[("ACCOUNTS_API", api)]).await;
         let seller = world.seller("seller@example.com").await;
         let faults: Vec<Value> =
-            (0..3).map(|_| json!({"match": {"method": "POST", "path": "/v1/accounts", "exact": true}, "fault": fault})).collect();
+            (0..3).map(|_| json!({"match": {"method": "POST", "path": creations, "exact": true}, "fault": fault})).collect();
         world.admin("POST", "faults", json!(faults)).await;
         let first = ask(&world, &seller, json!({"type": "express"})).await;
         world.admin("DELETE", "faults", json!({})).await;
@@ -216,16 +228,18 @@ async fn an_account_whose_answer_was_lost_is_found() {
         let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&account).await;
         assert_eq!(answer.status, 200, "{fault} {}", answer.body);
         let made = accounts(&world).await;
-        assert_eq!((made.len(), &made[0]["id"]), (1, &json!(answer.text("account_id"))), "{fault} after {wait} hours");
+        assert_eq!((made.len(), &made[0]["id"]), (1, &json!(answer.text("account_id"))), "{api}: {fault} after {wait} hours");
     }
 }
 
 #[tokio::test]
 async fn an_account_that_was_never_made_is_begun_anew() {
-    for fault in [json!({"kind": "status", "status": 500}), json!({"kind": "status", "status": 400, "code": "country_unsupported"})] {
-        let world = World::start().await;
+    let faults =
+        [json!({"kind": "status", "status": 500}), json!({"kind": "status", "status": 400, "code": "account_rate_limit_exceeded"})];
+    for (fault, (api, creations, _)) in faults.into_iter().flat_map(|fault| APIS.map(|api| (fault.clone(), api))) {
+        let world = World::with(&[("ACCOUNTS_API", api)]).await;
         let seller = world.seller("seller@example.com").await;
-        world.fault("POST", "/v1/accounts", fault.clone()).await;
+        world.fault("POST", creations, fault.clone()).await;
         let first = ask(&world, &seller, json!({"type": "express", "country": "FR"})).await;
         if first.status != 200 {
             first.is_problem(
@@ -243,8 +257,19 @@ async fn an_account_that_was_never_made_is_begun_anew() {
         assert_eq!(
             (answer.status, &made[0]["country"], &made[0]["metadata"]["generation"]),
             (status, &json!(country), &json!("2")),
-            "{fault}"
+            "{api}: {fault}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_country_without_such_accounts_is_the_requests_mistake() {
+    for (api, ..) in APIS {
+        let world = World::with(&[("ACCOUNTS_API", api)]).await;
+        let seller = world.seller("seller@example.com").await;
+        let answer = ask(&world, &seller, json!({"type": "express", "country": "QQ"})).await;
+        answer.is_problem(422, "invalid_request", "country: Stripe makes no such account in QQ");
+        account_of(&world, &seller, "express").await;
     }
 }
 
@@ -360,14 +385,24 @@ async fn the_express_dashboard_opens_once_for_its_owner() {
 
 #[tokio::test]
 async fn a_custom_account_can_be_looked_over_once_nothing_is_due() {
-    let world = World::start().await;
+    for (api, ..) in APIS {
+        looked_over_once_nothing_is_due(api).await;
+    }
+}
+
+async fn looked_over_once_nothing_is_due(api: &str) {
+    let world = World::with(&[("ACCOUNTS_API", api)]).await;
     let seller = world.seller("seller@example.com").await;
     world.made_account(&seller, "custom", "US").await;
     world.asked_stripe().await;
     assert_eq!(ask(&world, &seller, json!({"type": "custom"})).await.status, 200);
     let log = world.admin("GET", "requests", json!({})).await;
     let sent = &log["requests"].as_array().and_then(|all| all.last()).expect("a request")["params"];
-    assert_eq!((&sent["type"], &sent["collection_options"]["fields"]), (&json!("account_update"), &json!("eventually_due")), "{log}");
+    let (kind, options) = match api {
+        "v1" => (&sent["type"], &sent["collection_options"]),
+        _ => (&sent["use_case"]["type"], &sent["use_case"]["account_update"]["collection_options"]),
+    };
+    assert_eq!((kind, &options["fields"]), (&json!("account_update"), &json!("eventually_due")), "{log}");
 }
 
 #[tokio::test]

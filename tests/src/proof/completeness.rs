@@ -52,7 +52,6 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "the platform keeps almost nothing: it is set by the reconciliation, see payments/memberships/changes.rs",
     ),
     ("functions/memberships/src/change.rs", "switch", "set_renewals_fee", "the same"),
-    ("functions/webhook/src/events/payout.rs", "failed", "keep_finding", "it is told again by the event, which comes again"),
     ("functions/refunds/src/refund.rs", "refund", "change", "the account took its access away: see payments/tokens.rs"),
     ("functions/webhook/src/events/invoice.rs", "of_our_version", "get", "an endpoint of another API version: see payments/arrivals.rs"),
     ("functions/webhook/src/events/invoice.rs", "paid", "of_our_version", "an endpoint of another API version"),

@@ -1,6 +1,8 @@
 //! A seller's link to Stripe: created, confirmed, removed, and changed by Stripe's events.
 
 use serde_json::{Value, json};
+use shared::store::findings::{Finding, Found};
+use shared::store::outbox::Mail;
 use time::Duration;
 
 use super::engine::Scenario;
@@ -19,6 +21,7 @@ kinds![
     DisconnectedWithAPayment,
     AccountUpdated,
     CapabilityUpdated,
+    PayoutFailed,
     ApplicationDeauthorized,
     DeauthorizedAtOnce,
     LinkedAnew,
@@ -152,6 +155,7 @@ impl Scenario for Link {
                         self.change(&account).await;
                         Some("capability.updated")
                     }
+                    Kind::PayoutFailed => Some("payout.failed"),
                     Kind::ApplicationDeauthorized | Kind::DeauthorizedAtOnce => {
                         world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
                         Some("account.application.deauthorized")
@@ -159,7 +163,13 @@ impl Scenario for Link {
                     _ => None,
                 };
                 if let Some(kind) = event {
-                    let object = json!({"id": "acct_any", "object": "account"});
+                    let object = match self.kind {
+                        Kind::PayoutFailed => json!({
+                            "id": format!("po_{}", self.played), "object": "payout", "amount": 2000, "currency": "usd",
+                            "failure_code": "account_closed", "status": "failed",
+                        }),
+                        _ => json!({"id": "acct_any", "object": "account"}),
+                    };
                     // An event this soon after linking may belong to the previous link, so Stripe is asked.
                     let later = if self.kind == Kind::DeauthorizedAtOnce { 0 } else { 90 };
                     let at = world.app.clock.now().unix_timestamp() + later;
@@ -239,6 +249,16 @@ impl Scenario for Link {
         assert_eq!(at_stripe["id"] == account, self.kind.ends_linked(), "{case}: {at_stripe}");
         if self.kind.ends_linked() {
             assert_eq!(link["charges_enabled"], at_stripe["charges_enabled"], "{case}");
+        }
+        if let Some(payout) =
+            play.event.as_ref().filter(|_| self.kind == Kind::PayoutFailed).and_then(|event| event["data"]["object"]["id"].as_str())
+        {
+            let mail = Mail::PayoutFailed { user: id, payout: payout.to_owned() };
+            assert!(world.app.store.mail(&mail.id()).await.expect("the table").is_some(), "{case}: the seller is told");
+            let page = shared::store::page::Page { limit: 100, after: None };
+            let found = world.app.store.findings(&page).await.expect("the table").items;
+            let about = |one: &&Finding| matches!(&one.found, Found::PayoutFailed { payout: of, .. } if of == payout);
+            assert_eq!(found.iter().filter(about).count(), 1, "{case}: staff are told");
         }
     }
 

@@ -28,6 +28,7 @@ kinds![
     DisputeOpened,
     DisputeClosed,
     Onboarding,
+    PayoutFailed,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -209,7 +210,13 @@ impl Mails {
                 world.roles(buyer, Some(true), None).await;
                 let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&buyer.token).await;
                 let mail = Mail::OnboardingUnfinished { user: user(), account: answer.text("account_id") };
+                // It was queued with the account, for then.
+                world.pass(Duration::days(1)).await;
                 (mail, to_buyer, "Your Stripe account is not ready yet".to_owned())
+            }
+            Kind::PayoutFailed => {
+                let mail = Mail::PayoutFailed { user: user(), payout: format!("po_{}", buyer.id) };
+                (mail, to_buyer, "A payout did not reach your bank".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());

@@ -4,9 +4,8 @@ use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
-use time::{Duration, OffsetDateTime};
-
 use shared::work::Services;
+use time::{Duration, OffsetDateTime};
 
 /// The capabilities or requirements of a linked account changed. Events can arrive out of order, so this asks Stripe
 /// for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.

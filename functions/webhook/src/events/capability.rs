@@ -2,9 +2,9 @@
 
 use shared::domain::error::Error;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::account;
-use shared::work::Services;
 
 /// An account's capability changed. The event describes one capability, but what counts is the account's current state.
 /// <https://docs.stripe.com/api/events/types#event_types-capability.updated>

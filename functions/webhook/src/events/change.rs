@@ -11,12 +11,12 @@ use shared::store::payments::OfPayment;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
 use super::event::TRIES;
 use super::subscription::{self, Look};
-use shared::work::Services;
 
 /// How an event identifies its purchase.
 #[derive(Clone, Debug)]

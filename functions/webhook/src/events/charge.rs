@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{AttemptStatus, Observation};
 use shared::stripe::objects::Charge;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase, payment};
 use super::event::object;
-use shared::work::Services;
 
 /// A charge was refunded, in part or in full. The event states the total so far, so repeated and late
 /// events add nothing. Only a paid charge can be refunded, so it also shows that the charge was paid.

@@ -4,11 +4,11 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{AttemptStatus, Observation};
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
 use super::subscription;
-use shared::work::Services;
 
 /// The buyer finished the hosted page; in most cases they have paid or subscribed.
 /// <https://docs.stripe.com/api/events/types#event_types-checkout.session.completed>

@@ -4,11 +4,11 @@
 use shared::domain::error::Error;
 use shared::stripe::objects::Dispute;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use time::OffsetDateTime;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
-use shared::work::Services;
 
 /// A bank disputed a payment or opened an inquiry.
 /// <https://docs.stripe.com/api/events/types#event_types-charge.dispute.created>

@@ -7,11 +7,11 @@ use shared::domain::ids::UserId;
 use shared::stripe::billing::{Invoice, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::declines;
 
 use super::event::object;
 use super::subscription::{Look, follow};
-use shared::work::Services;
 
 /// An invoice was paid, or nothing was due.
 /// <https://docs.stripe.com/api/events/types#event_types-invoice.paid>

@@ -24,7 +24,6 @@ use std::pin::Pin;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::stripe::webhook::Event;
-
 use shared::work::Services;
 
 type Handler = for<'a> fn(&'a Services, &'a Event) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use shared::domain::error::Error;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::declines;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
-use shared::work::Services;
 
 /// The payment succeeded. <https://docs.stripe.com/api/events/types#event_types-payment_intent.succeeded>
 ///

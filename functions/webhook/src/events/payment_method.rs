@@ -4,9 +4,9 @@ use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::cards::PaymentMethod;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::event::object;
-use shared::work::Services;
 
 /// A card was attached to a buyer's customer on the platform: by hosted Checkout, after authentication, or by a purchase. If
 /// the customer has no default card, this becomes the default. Two DynamoDB trips, and two calls to Stripe for the first card.

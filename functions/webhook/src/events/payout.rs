@@ -5,7 +5,6 @@ use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::store::findings::Found;
 use shared::stripe::webhook::Event;
-
 use shared::work::Services;
 
 /// The payout arrived. <https://docs.stripe.com/api/events/types#event_types-payout.paid>
@@ -18,21 +17,26 @@ pub fn paid(event: &Event) -> Result<(), Error> {
 
 /// The payout failed. <https://docs.stripe.com/api/events/types#event_types-payout.failed>
 ///
-/// Staff are told, because somebody is waiting for the money.
+/// Staff and the seller are told, because somebody is waiting for the money: two DynamoDB trips.
 ///
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn failed(services: &Services, event: &Event) -> Result<(), Error> {
     let payout = &event.data.object;
     let text = |name: &str| payout[name].as_str().unwrap_or_default().to_owned();
+    let (store, id) = (&services.app.store, text("id"));
     let found = Found::PayoutFailed {
-        payout: text("id"),
+        payout: id.clone(),
         account: event.account.clone(),
         currency: text("currency"),
         amount: payout["amount"].as_i64().unwrap_or(0),
         reason: text("failure_code"),
     };
-    services.app.store.keep_finding(&found, services.app.clock.now()).await?;
+    let seller = match &event.account {
+        Some(account) if !id.is_empty() => store.owner_of_account(account).await?,
+        _ => None,
+    };
+    store.payout_failed(&found, &id, seller, services.app.clock.now()).await?;
     count(event, "failed")
 }
 

@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Refund;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
-use shared::work::Services;
 
 /// A refund was created. <https://docs.stripe.com/api/events/types#event_types-refund.created>
 ///

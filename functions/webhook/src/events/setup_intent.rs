@@ -5,10 +5,10 @@ use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::stripe::cards::SetupIntent;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::declines;
 
 use super::event::object;
-use shared::work::Services;
 
 /// A card that was to be saved was declined or not authenticated. Requests see declines themselves; a failed authentication happens in the
 /// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Two DynamoDB

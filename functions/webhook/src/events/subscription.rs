@@ -10,10 +10,10 @@ use shared::stripe::billing::{StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::CheckoutSession;
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 use shared::work::subscriptions as memberships;
 
 use super::event::{TRIES, object};
-use shared::work::Services;
 
 /// It started, or is waiting for its first payment.
 /// <https://docs.stripe.com/api/events/types#event_types-customer.subscription.created>

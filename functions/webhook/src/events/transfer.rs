@@ -4,10 +4,10 @@ use shared::domain::error::Error;
 use shared::domain::purchase::{MovementState, Outcome, SeenReversal};
 use shared::stripe::objects::{Transfer, number};
 use shared::stripe::webhook::Event;
+use shared::work::Services;
 
 use super::change::{Subject, change_purchase};
 use super::event::object;
-use shared::work::Services;
 
 /// A payee was paid. <https://docs.stripe.com/api/events/types#event_types-transfer.created>
 ///

@@ -29,6 +29,29 @@ impl AccountType {
     }
 }
 
+/// Which of Stripe's Accounts APIs made an account. Both read it in the form of v1.
+/// <https://docs.stripe.com/connect/accounts-v2>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountsApi {
+    /// `POST /v1/accounts`, or OAuth
+    #[default]
+    V1,
+    /// `POST /v2/core/accounts`
+    V2,
+}
+
+impl AccountsApi {
+    /// The name of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
 /// The Stripe account that a seller has linked. Its tokens are stored separately, encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeLink {
@@ -39,6 +62,9 @@ pub struct StripeLink {
     /// Whether the platform created it. Otherwise its owner granted access through OAuth.
     #[serde(default)]
     pub made_by_platform: bool,
+    /// The API that made it; only that one makes its Account Links.
+    #[serde(default)]
+    pub accounts_api: AccountsApi,
     /// The granted scope: `read_write`, `express` or `read_only`. With `read_only` nothing can be charged.
     pub scope: String,
     /// Whether the account was linked in live mode.
@@ -100,6 +126,12 @@ pub enum CapabilityStatus {
     Unrequested,
 }
 
+impl CapabilityStatus {
+    fn is_settled(self) -> bool {
+        matches!(self, Self::Active | Self::Unrequested)
+    }
+}
+
 /// The name of a capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
@@ -149,16 +181,21 @@ pub enum Unable {
 }
 
 impl AccountState {
-    /// Whether nothing is missing or being verified. Stripe sends an event if that changes.
+    /// Whether nothing that was requested is missing or being verified. Stripe sends an event if that changes.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let wanted = &self.requirements;
         self.charges_enabled
             && self.payouts_enabled
             && self.details_submitted
-            && self.has(Capability::CardPayments)
-            && self.has(Capability::Transfers)
+            && self.capabilities.is_some_and(|all| [all.card_payments, all.transfers].iter().all(|status| status.is_settled()))
             && [&wanted.currently_due, &wanted.past_due, &wanted.pending_verification].iter().all(|list| list.is_empty())
+    }
+
+    /// Whether Stripe needs something from its owner, or the owner has not completed Stripe's form yet.
+    #[must_use]
+    pub fn waits_for_owner(&self) -> bool {
+        !(self.details_submitted && self.requirements.currently_due.is_empty() && self.requirements.past_due.is_empty())
     }
 
     /// Whether Stripe rejected it for good. <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
@@ -238,6 +275,7 @@ mod tests {
             account_id: "acct_1".to_owned(),
             account_type: AccountType::Express,
             made_by_platform: true,
+            accounts_api: AccountsApi::V2,
             scope: "read_write".to_owned(),
             livemode: false,
             linked_at: OffsetDateTime::UNIX_EPOCH,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::account::AccountType;
+use super::account::{AccountType, AccountsApi};
 
 /// One seller's account of one type. The record outlives the link, so the seller gets the same account again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,8 +12,11 @@ pub struct MadeAccount {
     pub account_type: AccountType,
     /// Upper-case ISO 3166.
     pub country: String,
-    /// Counts the accounts of this type: an account that no longer exists at Stripe is followed by another.
+    /// Counts the requests for an account of this type: one that was refused, or whose account no longer exists at Stripe, is followed by another.
     pub generation: u32,
+    /// The API that is asked. Requests recorded before there were two are of v1.
+    #[serde(default)]
+    pub accounts_api: AccountsApi,
     /// The exact request to Stripe.
     pub body: String,
     /// The idempotency key of the request.

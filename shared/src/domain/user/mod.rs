@@ -5,7 +5,7 @@ mod email;
 mod made_account;
 mod record;
 
-pub use account::{AccountState, AccountType, Capabilities, Capability, CapabilityStatus, Requirements, StripeLink, Unable};
+pub use account::{AccountState, AccountType, AccountsApi, Capabilities, Capability, CapabilityStatus, Requirements, StripeLink, Unable};
 pub use email::Email;
 pub use made_account::{MadeAccount, MakingState};
 pub use record::{SellerTerms, Suspension, User, payer_place};

@@ -48,11 +48,13 @@ pub struct List<T> {
     pub unread: Vec<String>,
     /// The id of the last element, parsed or not, after which the next page begins.
     pub last: Option<String>,
+    /// In `/v2`, instead of `has_more`: the path of the next page. <https://docs.stripe.com/api-v2-overview>
+    pub next_page_url: Option<String>,
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { data: Vec::new(), has_more: false, unread: Vec::new(), last: None }
+        Self { data: Vec::new(), has_more: false, unread: Vec::new(), last: None, next_page_url: None }
     }
 }
 
@@ -72,10 +74,13 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
             data: Vec<Value>,
             #[serde(default)]
             has_more: bool,
+            #[serde(default)]
+            next_page_url: Option<String>,
         }
         let page = Page::deserialize(deserializer)?;
         let id = |element: &Value| element.get("id").and_then(Value::as_str).map(str::to_owned);
-        let mut list = Self { has_more: page.has_more, last: page.data.last().and_then(id), ..Self::default() };
+        let last = page.data.last().and_then(id);
+        let mut list = Self { has_more: page.has_more, last, next_page_url: page.next_page_url, ..Self::default() };
         for element in page.data {
             let name = id(&element);
             match read::value(element) {

@@ -15,7 +15,7 @@
 //! | `POST /_admin/clock/advance` | `{"seconds"}` |
 //! | `POST /_admin/clock/hold` | `{"at"}`, in epoch seconds: from now on time passes only by `advance` |
 //! | `GET`, `POST /_admin/rates` | the value of one unit of a currency in another: `{"usd":{"cad":1.38656}}`; also sets the inverse, unless that is set too |
-//! | `POST /_admin/settings` | `{"every_currency","capture_delay","debit_delay","borders","accounts_v1"}`: accounts settle in every currency; seconds until a charge has its balance transaction, and until the bank answers a debit; transfers across borders are restricted; `/v1` creates accounts |
+//! | `POST /_admin/settings` | `{"every_currency","capture_delay","debit_delay","borders","accounts_v1","accounts_v2"}`: accounts settle in every currency; seconds until a charge has its balance transaction, and until the bank answers a debit; transfers across borders are restricted; `/v1` creates accounts; the platform has those of `/v2` |
 //! | `GET`, `POST /_admin/limits` | rate limits: `{"global_rate","endpoint_rate","global_concurrency","endpoint_concurrency","payment_intent_updates"}`; omitted ones are unlimited |
 //! | `GET /_admin/books` | every account's balance and the sum of its transactions, and whether all match |
 //! | `GET`, `POST /_admin/accounts` | all accounts; creates one: `{"type","email","country","name","capabilities","charges_enabled","default_currency","settlement_currencies","connected","scope"}` |

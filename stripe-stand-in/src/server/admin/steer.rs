@@ -122,8 +122,9 @@ fn steer(server: &Server, request: &Incomer, state: &mut State, method: &str, pa
             Ok(json!({ "rates": state.settings.rates() }))
         }
         ("POST", ["settings"]) => {
-            let Changed { every_currency, capture_delay, debit_delay, borders, accounts_v1 } = read::read(request)?;
+            let Changed { every_currency, capture_delay, debit_delay, borders, accounts_v1, accounts_v2 } = read::read(request)?;
             state.settings.accounts_v1 = accounts_v1.unwrap_or(state.settings.accounts_v1);
+            state.settings.accounts_v2 = accounts_v2.unwrap_or(state.settings.accounts_v2);
             state.settings.borders = borders.unwrap_or(state.settings.borders);
             state.settings.every_currency = every_currency.unwrap_or(state.settings.every_currency);
             state.settings.capture_delay = capture_delay.unwrap_or(state.settings.capture_delay);
@@ -201,6 +202,7 @@ struct Changed {
     debit_delay: Option<i64>,
     borders: Option<bool>,
     accounts_v1: Option<bool>,
+    accounts_v2: Option<bool>,
 }
 
 #[derive(Deserialize)]
