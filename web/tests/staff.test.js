@@ -128,7 +128,7 @@ test('findings say what was found, whose it is and whether it is mended, and an 
   const finding = { id: 'fnd_1', kind: 'books_difference', message: 'a refund in our books is not at Stripe', purchase_id: 'pur_1', buyer_id: 'usr_0000000000000000', account: 'acct_1', stripe_id: 're_1', currency: 'jpy', amount: -500, ours: -500, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
   const pages = [
     { items: [finding], next_cursor: 'more' },
-    { items: [{ ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase could not be brought on', reason: 'payment_provider_timeout', currency: null, amount: null, ours: null, stripe_id: null, settled_at: '2026-11-02T08:00:00Z' }], next_cursor: null },
+    { items: [{ ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase could not be continued', reason: 'payment_provider_timeout', currency: null, amount: null, ours: null, stripe_id: null, settled_at: '2026-11-02T08:00:00Z' }], next_cursor: null },
   ];
   await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: pages[route.request().url().includes('cursor=more') ? 1 : 0] }));
   await page.goto('/staff.html');

@@ -19,7 +19,7 @@ pub enum Error {
     #[error("{0}")]
     InvalidRequest(String),
     /// The cursor did not come from a list.
-    #[error("cursor must be the next_cursor of an earlier answer of the same list")]
+    #[error("cursor must be the next_cursor of an earlier response of the same list")]
     BadCursor,
     /// There is no session, or it has ended.
     #[error("log in first")]
@@ -46,12 +46,12 @@ pub enum Error {
     #[error("requests from this origin are not allowed to change anything")]
     ForeignOrigin,
     /// Too many sign-ups from one address.
-    #[error("too many signed up from this address; try again in {retry_after} seconds")]
+    #[error("too many sign-ups from this address; try again in {retry_after} seconds")]
     TooManySignUps {
         /// In seconds.
         retry_after: i64,
     },
-    /// Too many mails were asked for by a user or from an address.
+    /// A user or an address requested too many mails.
     #[error("too many mails were requested; try again in {}", time(*retry_after))]
     TooManyMails {
         /// In seconds.
@@ -197,7 +197,7 @@ pub enum Error {
     /// Only buyers may read the course.
     #[error("buy this course to read it")]
     NotOwned,
-    /// The bank has not decided yet, and the platform suspends access meanwhile.
+    /// The bank has not decided yet, and the platform suspends access until then.
     #[error("this course can be read again once the bank has decided about its payment")]
     AccessSuspended,
     /// The bank declined the card.

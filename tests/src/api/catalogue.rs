@@ -213,10 +213,10 @@ async fn limits_and_cursors_that_are_none_are_refused() {
     let longer = format!("{good}AAAA");
     for cursor in ["", "x", "!!!", "AAAA", &own, &users, &"A".repeat(2000), "%00", "..%2F..", &longer] {
         let answer = world.get(format!("/courses?cursor={cursor}")).await;
-        answer.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+        answer.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }
     let others = world.get(format!("/users/me/courses?cursor={good}")).bearer(&seller.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     // A truncated cursor may still be valid, but never leads out of the list.
     assert!([200, 400].contains(&world.get(format!("/courses?cursor={broken}")).await.status));
 }

@@ -119,16 +119,13 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
         (with("title", json!("a\u{200b}b")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (
             with("description", json!("\u{202e}desrever")),
-            "description must be text that can be seen, without control characters and overrides of direction",
+            "description must be visible text, without control characters and overrides of direction",
         ),
-        (
-            with("description", json!("\u{0}")),
-            "description must be text that can be seen, without control characters and overrides of direction",
-        ),
+        (with("description", json!("\u{0}")), "description must be visible text, without control characters and overrides of direction"),
         (with("title", json!("\u{3164}\u{2800}")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (
             with("description", json!("\u{115f}\u{1160}\n")),
-            "description must be text that can be seen, without control characters and overrides of direction",
+            "description must be visible text, without control characters and overrides of direction",
         ),
         (with("title", json!("two\nlines")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (with("description", json!("x".repeat(10_001))), "description must have at most 10000 characters"),

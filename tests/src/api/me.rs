@@ -244,8 +244,8 @@ async fn a_change_that_cannot_be_made_is_refused_with_a_reason() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for (body, detail) in [
-        (json!({"current_password": PASSWORD}), "give email or password, or both"),
-        (json!({}), "give email or password, or both"),
+        (json!({"current_password": PASSWORD}), "email or password is required"),
+        (json!({}), "email or password is required"),
         (json!({"password": "battery staple"}), "current_password is missing"),
         (json!({"password": "short", "current_password": PASSWORD}), "password must have 8 to 256 characters"),
         (json!({"email": "nobody", "current_password": PASSWORD}), "email must be an address such as name@example.com"),

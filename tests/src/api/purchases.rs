@@ -95,7 +95,7 @@ async fn purchases_come_in_pages_the_newest_first() {
     let rest = format!("/purchases?limit=3&cursor={}", first.text("next_cursor"));
     world.get(rest.as_str()).bearer(&shop.buyer.token).await.is(200, &json!({"items": expected[3..], "next_cursor": null}));
     let others = world.get(rest).bearer(&shop.seller.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
 
     let sales = world.get("/sales?limit=4").bearer(&shop.seller.token).await.json();
     let amounts: Vec<&Value> = items(&sales).iter().map(|sale| &sale["amount"]).collect();

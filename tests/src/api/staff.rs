@@ -115,7 +115,7 @@ async fn nobody_takes_the_staffs_role_from_themselves() {
     let staff = world.staff("staff@example.com").await;
     let path = format!("/admin/users/{}", staff.id);
     let answer = world.patch(path.clone(), json!({"is_seller": true, "is_staff": false})).bearer(&staff.token).await;
-    answer.is_problem(422, "invalid_request", "is_staff: another member of staff must take this role from you");
+    answer.is_problem(422, "invalid_request", "is_staff: another staff member must remove this role");
     let me = world.get("/users/me").bearer(&staff.token).await.json();
     assert_eq!((&me["is_seller"], &me["is_staff"]), (&json!(false), &json!(true)), "nothing was changed");
     assert_eq!(world.patch(path, json!({"is_seller": true})).bearer(&staff.token).await.status, 200);
@@ -131,7 +131,7 @@ async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() 
     }
     assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
     for (body, detail) in [
-        (json!({}), "give is_seller, is_staff, terms or suspended"),
+        (json!({}), "is_seller, is_staff, terms or suspended is required"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
@@ -170,7 +170,7 @@ async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
         assert_eq!((&rest["items"], &rest["next_cursor"]), (&json!([theirs["items"][2]]), &json!(null)), "{list}");
         // A cursor of one user's list does not work for another user's.
         let others = world.get(format!("/admin/users/{}/{list}?cursor={cursor}", staff.id)).bearer(&staff.token).await;
-        others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+        others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }
 
     world.roles(&shop.seller, Some(false), None).await;

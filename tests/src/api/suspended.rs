@@ -120,7 +120,7 @@ async fn a_member_of_staff_is_suspended_once_the_role_is_taken_away() {
     let suspend = json!({"suspended": {"reason": "Left"}});
     let path = format!("/admin/users/{}", two.id);
     let answer = world.patch(path.clone(), suspend.clone()).bearer(&one.token).await;
-    answer.is_problem(422, "invalid_request", "suspended: take the staff's role from them first");
+    answer.is_problem(422, "invalid_request", "suspended: remove their staff role first");
     assert_eq!(world.patch(path.clone(), json!({"is_staff": false})).bearer(&one.token).await.status, 200);
     assert_eq!(world.patch(path, suspend).bearer(&one.token).await.status, 200);
     assert_eq!(world.get("/users/me").bearer(&two.token).await.status, 401);

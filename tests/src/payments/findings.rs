@@ -92,7 +92,7 @@ async fn an_amount_that_was_changed_in_the_table_is_found_with_both_sums() {
     assert_eq!((found.len(), &one["kind"]), (1, &json!("books_difference")));
     assert_eq!((&one["ours"], &one["stripe"], &one["amount"]), (&json!(4000), &json!(5000), &json!(-1000)));
     assert_eq!((&one["purchase_id"], &one["buyer_id"]), (&json!(id), &json!(shop.buyer.id)));
-    assert_eq!(one["message"], "a charge has another amount in our books than at Stripe");
+    assert_eq!(one["message"], "a charge has a different amount in our books than at Stripe");
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn findings_come_in_pages_the_newest_first_in_one_trip() {
     assert_eq!(found, expected);
     let users = world.get("/admin/users?limit=1").bearer(&staff.token).await;
     let others = world.get(format!("/admin/findings?cursor={}", users.text("next_cursor"))).bearer(&staff.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
 }
 
 #[tokio::test]

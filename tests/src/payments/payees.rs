@@ -92,8 +92,8 @@ async fn shares_are_whole_percents_of_sellers_that_add_up() {
     for (payees, detail) in [
         (json!([one(&seller, 50)]), sum.to_owned()),
         (json!([one(&seller, 100), one(&other, 0)]), sum.to_owned()),
-        (json!([one(&seller, 50), one(&seller, 50)]), "payees: each seller stands there once".to_owned()),
-        (json!([one(&seller, 50), one(&buyer, 50)]), format!("payees: {} is no seller", buyer.id)),
+        (json!([one(&seller, 50), one(&seller, 50)]), "payees: each seller can be listed once".to_owned()),
+        (json!([one(&seller, 50), one(&buyer, 50)]), format!("payees: {} is not a seller", buyer.id)),
     ] {
         let answer = world.patch("/courses/shared", json!({"payees": payees})).bearer(&seller.token).await;
         answer.is_problem(422, "invalid_request", &detail);
