@@ -117,9 +117,9 @@ impl Store {
         let recent = |at: &&i64| **at > now.unix_timestamp() - DAY;
         let kept = user.declined_at.iter().filter(recent).map(number).chain(new.iter().cloned()).collect();
         let seen = user.declined_at.iter().map(number).collect();
-        // Entries older than a day are removed, unless another decline was added meanwhile.
+        // Entries older than a day are removed, unless another decline was added in the meantime.
         let replace = ("SET declined_at = :new", "declined_at = :old", kept, seen);
-        // This must not recreate a user who was erased meanwhile.
+        // This must not recreate a user who was erased in the meantime.
         let append = ("SET declined_at = list_append(if_not_exists(declined_at, :old), :new)", "attribute_exists(pk)", new, Vec::new());
         let is_old = user.declined_at.iter().any(|at| !recent(&at));
         for (expression, condition, new, old) in is_old.then_some(replace).into_iter().chain([append]) {

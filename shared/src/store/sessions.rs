@@ -45,7 +45,7 @@ pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: Off
 fn session_of(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTime) -> Result<Option<(User, Session)>, StoreError> {
     let (Some(session), Some(profile)) = (session, profile) else { return Ok(None) };
     let session: Session = from_item(session.clone())?;
-    // DynamoDB deletes expired items within days, not at once.
+    // DynamoDB deletes expired items within days, not immediately.
     if session.expires_at <= now {
         return Ok(None);
     }

@@ -18,7 +18,7 @@ pub enum MoveCause {
     WonDispute(String),
     /// A refund failed: the seller gets the part back that was reversed with it.
     FailedRefund(String),
-    /// A refund was made that Stripe could not reverse the seller's part with, because a transfer of its own had returned that part before.
+    /// A refund was made without reversing the seller's part, because a separate transfer had returned that part to the seller.
     Refund(String),
 }
 

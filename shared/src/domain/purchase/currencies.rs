@@ -115,7 +115,7 @@ fn a_refund_that_the_bank_sends_back_restores_what_the_seller_had() {
     let failed = SeenRefund { id: &id, amount: 1000, state: MovementState::Failed, transfer_reversed: None, fee_refunded: None };
     assert!(purchase.observe_refund(&failed, Some(number), "event", AT));
     purchase.plan(true, "event", AT);
-    // 1356 less the 41 of the fee that the seller already got back.
+    // 1356 less the 41 of the fee already refunded to the seller.
     assert_eq!(planned(&purchase), [("/transfers".to_owned(), "amount=1315&currency=cad".to_owned())]);
 }
 
@@ -183,7 +183,7 @@ fn no_transfer_is_planned_before_stripe_says_what_the_charge_settled_as() {
     let mut early = serde_json::to_value(&purchase).expect("it is JSON");
     early["movements"] = serde_json::json!([]);
     early["attempts"][0]["charge"] = serde_json::to_value(&unsettled).expect("it is JSON");
-    purchase = serde_json::from_value(early).expect("it is a purchase");
+    purchase = serde_json::from_value(early).expect("the course is bought");
     assert!(!purchase.plan(true, "event", AT) && purchase.lacks_facts());
     let seller = purchase.seller_id.clone();
     let refund = purchase.plan_refund(None, &seller, None, "request", AT).expect("it is left");
@@ -191,7 +191,7 @@ fn no_transfer_is_planned_before_stripe_says_what_the_charge_settled_as() {
     let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
     assert!(purchase.observe(1, &seen, "event", AT) && purchase.plan(true, "event", AT) && !purchase.lacks_facts());
     assert_eq!(planned(&purchase), [("/transfers".to_owned(), "amount=1315&currency=cad".to_owned())]);
-    assert_eq!(purchase.request(refund), None, "and still, until it has come back");
+    assert_eq!(purchase.request(refund), None, "and still waits until the reversal is done");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! A purchase has *attempts*. Each attempt asks Stripe for money once, under one idempotency key. After one is paid,
 //! more money can move: refunds, transfers and reversals are *movements* ([`Movement`]), and banks open *disputes*
-//! ([`Dispute`]). What we know about these are facts, and facts only move forward: news that arrive late, twice or
-//! out of order lead to the same result. The purchase's [`Status`] is derived from the facts; nothing sets it.
+//! ([`Dispute`]). What we know about these are facts, and facts only move forward: reports that arrive late, twice
+//! or out of order lead to the same result. The purchase's [`Status`] is derived from the facts; nothing sets it.
 //!
 //! The tables below list every state, what leads to it, the function that makes the change, and a test that covers it. A test
 //! (`tests/src/contract/moves.rs`) checks that these functions and tests exist and that no state is missing.
@@ -38,8 +38,8 @@
 //!
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
-//! | `waiting` | | a refund is requested of which Stripe does not take the payees' parts back by itself: they are reversed first | `plan_refund` | `of_a_separate_charge_the_payees_give_back_first` |
-//! | `planned` | `waiting` | all payees have returned their parts, or staff had the platform pay | `release_refunds`, `bear` | `what_a_refund_waits_for_staff_may_take_upon_the_platform` |
+//! | `waiting` | | a refund is requested, and Stripe does not reverse the payees' parts by itself: they are reversed first | `plan_refund` | `of_a_separate_charge_the_payees_give_back_first` |
+//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay | `release_refunds`, `bear` | `what_a_refund_waits_for_staff_may_take_upon_the_platform` |
 //! | `planned` | | a refund is requested | `plan_refund` | `any_number_of_refunds_at_once_never_give_back_more_than_was_paid` |
 //! | `planned` | | a transfer or reversal follows from the facts | `plan` | `a_sale_is_shared_to_the_last_cent_and_so_is_its_refund` |
 //! | `planned` | `planned` | Stripe refused a transfer or reversal: it is tried again under a new key | `try_again` | `a_payee_who_cannot_be_paid_is_tried_again_under_another_key` |
@@ -49,7 +49,7 @@
 //! | `done`, `failed` | `planned` | a transfer that Stripe refused is reduced by what would have to be reversed, or canceled | `net_off` | `what_was_never_transferred_is_given_back_without_waiting` |
 //! | `failed` | `planned` | Stripe refused a refund | `observe_movement` | `a_refund_that_stripe_refuses_moves_nothing_and_says_why` |
 //! | `failed` | `planned` | a reversal is no longer needed, and Stripe has not received it | `restore` | `what_a_payee_has_not_got_is_not_taken_back_before` |
-//! | `failed` | `pending`, `done` | the buyer's bank sent the refund back | `observe_movement` | `a_refund_that_the_bank_sends_back_is_none` |
+//! | `failed` | `pending`, `done` | the buyer's bank returned the refund | `observe_movement` | `a_refund_that_the_bank_sends_back_is_none` |
 //!
 //! # Dispute
 //!
@@ -61,8 +61,9 @@
 //! | `warning_needs_response`, `warning_under_review`, `warning_closed` | an inquiry: no money moves | `observe_dispute` | `an_inquiry_moves_no_money` |
 //! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_are_heard_in_any_order` |
 //! | `prevented` | it was stopped before it became a dispute; its balance transactions show whether it cost anything | `observe_dispute` | `a_dispute_that_was_prevented_is_on_record_and_costs_nothing` |
-//! | `lost` | the bank keeps the money: the sellers' parts are taken back if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
-//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost again, the later news wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
+//! | `lost` | the bank keeps the money: the sellers' parts are reversed if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
+//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost
+//! again, the later report wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
 //! | `won` | the money came back | `observe_dispute` | `a_won_dispute_restores_what_was` |
 
 mod attempt;

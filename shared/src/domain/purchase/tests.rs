@@ -211,7 +211,7 @@ fn a_payment_is_taken_for_the_attempt_that_made_it_and_no_other() {
 #[test]
 fn what_stripe_says_was_given_back_only_grows_and_never_beyond_the_charge() {
     let mut purchase = purchase();
-    assert!(!purchase.observe_refunded(100, "event", AT), "what was not paid cannot be given back");
+    assert!(!purchase.observe_refunded(100, "event", AT), "an unpaid amount cannot be refunded");
     purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT);
     assert_eq!(purchase.net(), 2500);
     assert!(purchase.observe_refunded(1000, "event", AT));
@@ -241,7 +241,7 @@ fn a_refund_takes_the_sellers_part_with_it() {
         assert_eq!(purchase.net(), of_seller, "{charge_type:?}");
         purchase.plan_refund(Some(1001), &seller, None, "request:2", AT).expect("it is left");
         assert_eq!(purchase.status(), Status::Paid, "what is planned has not moved");
-        assert_eq!(purchase.refundable(), 3999, "and is taken off what is left");
+        assert_eq!(purchase.refundable(), 3999, "and is deducted from what is left");
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.refunded(), purchase.fee_refunded()), (Status::PartiallyRefunded, 1001, 501));
         purchase.plan_refund(None, &seller, None, "request:3", AT).expect("it is left");
@@ -267,7 +267,7 @@ fn a_refund_that_fails_gives_everybody_theirs_again() {
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.refunded(), purchase.ownership()), (Status::Paid, 0, Ownership::Owned), "{charge_type:?}");
         let expected = if charge_type == ChargeType::Direct { before + 2500 } else { before };
-        assert_eq!(purchase.net(), expected, "{charge_type:?}: a direct charge's fee stays given back");
+        assert_eq!(purchase.net(), expected, "{charge_type:?}: a direct charge's fee stays refunded");
     }
 }
 
@@ -279,7 +279,7 @@ fn refund(purchase: &mut Purchase, amount: Option<i64>) -> u32 {
     number
 }
 
-/// The bank sends a refund back. Nothing that follows is carried out yet.
+/// The bank returns a refund. Nothing that follows is carried out yet.
 fn send_back(purchase: &mut Purchase, number: u32) {
     let (id, amount) =
         purchase.movement(number).map(|refund| (refund.stripe_id.clone().expect("it was made"), refund.amount)).expect("it is there");
@@ -302,7 +302,7 @@ fn a_part_that_comes_back_leaves_no_unit_behind() {
             done.map(|movement| movement.amount).sum()
         };
         let theirs = moved(MovementKind::Transfer) - moved(MovementKind::Reversal);
-        assert_eq!((purchase.refunded(), theirs, purchase.fee_refunded()), (5000, 0, 2500), "the refund {sent_back} came back");
+        assert_eq!((purchase.refunded(), theirs, purchase.fee_refunded()), (5000, 0, 2500), "the refund {sent_back} was returned");
     }
 }
 
@@ -559,7 +559,7 @@ fn of_a_separate_charge_the_payees_give_back_first() {
     let number = purchase.plan_refund(Some(1000), &seller, None, "request", AT).expect("it is left");
     let reversals: Vec<u32> = purchase.taken_back(&Reason::Refund(number)).map(|one| one.number).collect();
     assert_eq!((reversals.len(), purchase.request(number)), (2, None), "it waits");
-    assert_eq!(purchase.refundable(), 4000, "and is taken off what is left");
+    assert_eq!(purchase.refundable(), 4000, "and is deducted from what is left");
     make(&mut purchase, reversals[0]);
     refuse(&mut purchase, reversals[1]);
     assert_eq!(purchase.movement(number).expect("it is there").state, MovementState::Waiting, "one payee is not enough");
@@ -602,7 +602,7 @@ fn what_a_refund_waits_for_staff_may_take_upon_the_platform() {
     assert!(purchase.bear(number, &staff, "request:staff", AT) && !purchase.bear(number, &staff, "request:staff", AT));
     assert_eq!(purchase.movement(number).and_then(|one| one.borne_by.clone()), Some(staff));
     make(&mut purchase, number);
-    assert_eq!((purchase.status(), purchase.net()), (Status::Refunded, 1501), "and the payees owe it");
+    assert_eq!((purchase.status(), purchase.net()), (Status::Refunded, 1501), "and the payees still owe it");
     assert!(purchase.taken_back(&Reason::Refund(number)).all(Movement::is_refused));
 }
 
@@ -669,7 +669,7 @@ fn a_part_that_is_lost_to_a_dispute_is_gone_as_a_part_that_was_refunded() {
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.ownership()), (Status::PartiallyRefunded, Ownership::Owned), "{charge_type:?}");
         assert_eq!((purchase.lost(), purchase.refundable()), (500, 4500), "{charge_type:?}");
-        assert_eq!(purchase.net(), before - before / 10, "{charge_type:?}: and their part of it");
+        assert_eq!(purchase.net(), before - before / 10, "{charge_type:?}: and their part is reversed");
         purchase.observe_dispute(&heard(500, DisputeStatus::Won), "event:3", AT);
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.net()), (Status::Paid, before), "{charge_type:?}");

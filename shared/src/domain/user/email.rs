@@ -46,7 +46,7 @@ impl Email {
     }
 
     /// Parses a new address: one mailbox that SES can send to, without invisible characters. A domain in another script is stored in
-    /// ASCII from now on. Only sending a mail could tell whether the address exists.
+    /// ASCII from now on. Only sending a mail shows whether the address exists.
     ///
     /// # Errors
     /// What is wrong with it, as a sentence for the user.

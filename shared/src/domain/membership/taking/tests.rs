@@ -134,7 +134,7 @@ fn the_seller_gets_again_what_a_failed_refund_took() {
         made(&mut subscription, 1, "tr_2");
         assert_eq!(subscription.payments[0].net(ChargeType::Destination), 970);
 
-        // The charge's own transfer is used up, so what is taken back comes out of the other one.
+        // The charge's own transfer is fully reversed, so the rest is reversed from the other one.
         let mut lost = subscription.clone();
         dispute(&mut lost, "dp_1", 1000, DisputeStatus::Lost);
         assert!(lost.plan(true, AT) && !lost.plan(true, AT));
@@ -146,7 +146,7 @@ fn the_seller_gets_again_what_a_failed_refund_took() {
         let state = AskedState::Made("re_2".into());
         let asked = AskedRefund { number: 1, amount: 1000, by, client_key: None, at: AT, state };
         subscription.payments[0].asked.push(asked);
-        assert_eq!(subscription.payments[0].refundable(), 0, "it was made, and is not in the list yet");
+        assert_eq!(subscription.payments[0].refundable(), 0, "it was made, but is not in the list yet");
         subscription.payments[0].refunds.insert(0, refund("re_2", false, 0, 0));
         assert!(subscription.plan(true, AT) && !subscription.plan(true, AT));
         assert_eq!(planned(&subscription), [("/transfers/tr_2/reversals".to_owned(), format!("amount={given}"))]);

@@ -69,7 +69,7 @@ proptest! {
         let mut last = 0;
         for cut in cuts.into_iter().chain([whole]) {
             let part = share(amount, cut, whole) - share(amount, last, whole);
-            prop_assert!(part >= 0 && part <= cut - last, "never more of the fee than is given back");
+            prop_assert!(part >= 0 && part <= cut - last, "never more of the fee than of the price");
             given += part;
             last = cut;
         }

@@ -212,7 +212,7 @@ proptest! {
         let (straight, other) = both(&case);
         prop_assert_eq!(standing(&straight), standing(&other));
         prop_assert_eq!(other.purchase.refunded(), other.stripe.refunded());
-        // If the bank sends a refund back, its part of the fee stays refunded and payees are paid by new transfers.
+        // If the bank returns a refund, its part of the fee stays refunded and payees are paid by new transfers.
         if case.1.iter().all(|giving| giving.fate != Fate::SentBack) {
             prop_assert_eq!(books(&straight), books(&other));
             prop_assert_eq!(other.purchase.net(), other.stripe.net());

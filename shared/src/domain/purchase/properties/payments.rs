@@ -114,7 +114,7 @@ proptest! {
         for one in &heard {
             let before: Vec<AttemptStatus> = purchase.attempts().iter().map(|attempt| attempt.status).collect();
             one.tell(&mut purchase);
-            prop_assert!(!one.tell(&mut purchase), "said again, it is no news: {:?}", one);
+            prop_assert!(!one.tell(&mut purchase), "repeating a report changes nothing: {:?}", one);
             let now = purchase.attempts().iter().map(|attempt| attempt.status);
             prop_assert!(before.iter().zip(now).all(|(before, now)| *before <= now));
         }

@@ -20,7 +20,7 @@ enum Step {
     Refuse,
     /// A refund is made elsewhere.
     Elsewhere(i64, Fate),
-    /// The bank sends the last refund back.
+    /// The bank returns the last refund.
     SendBack,
     /// An event reports the last refund.
     Tell,
