@@ -18,7 +18,7 @@ pub fn paid(event: &Event) -> Result<(), Error> {
 
 /// The payout failed. <https://docs.stripe.com/api/events/types#event_types-payout.failed>
 ///
-/// Staff are told, because somebody is waiting for the money.
+/// Staff are notified, because somebody is waiting for the money.
 ///
 /// # Errors
 /// If Stripe must send the event again.
