@@ -29,7 +29,7 @@ const MANIFEST: &str = r#"
 fn function() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let function = tests.parent().unwrap().parent().unwrap().join("examples/function");
-    assert!(function.is_file(), "`cargo build -p local --examples` comes first; `cargo test -p local` does it by itself");
+    assert!(function.is_file(), "run `cargo build -p local --examples` first; `cargo test -p local` does so itself");
     function
 }
 
@@ -194,7 +194,7 @@ async fn hundreds_of_requests_that_are_given_up_while_they_wait_hold_nobody_up()
     };
     tokio::select! {
         answer = late => assert_eq!(answer.unwrap().unwrap().status, StatusCode::CREATED),
-        () = others => unreachable!("it goes on as long as there are any"),
+        () = others => unreachable!("it continues while there are any"),
     }
 }
 

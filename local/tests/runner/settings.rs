@@ -51,7 +51,7 @@ fn what_the_caller_sets_is_passed_on() {
     }
     assert_eq!(settings.overrides().len(), given.len());
     let operator = settings.operator();
-    assert_eq!(operator["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is made without the proxy");
+    assert_eq!(operator["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is created without the proxy");
     assert_eq!(operator["CHARGE_TYPE"], "direct");
 }
 
