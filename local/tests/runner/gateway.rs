@@ -115,7 +115,7 @@ async fn a_request_is_an_event_of_an_http_api_and_its_answer_a_response() {
 }
 
 #[tokio::test]
-async fn what_is_written_out_goes_before_a_parameter() {
+async fn literal_segments_take_precedence_over_parameters() {
     let gateway = start(1, LONG).await;
     assert_eq!(get(&gateway, "/things/new").await.json()["routeKey"], "GET /things/new");
     let event = get(&gateway, "/things/7").await.json();
@@ -141,7 +141,7 @@ async fn what_has_no_route_and_no_function_is_not_found() {
 }
 
 #[tokio::test]
-async fn requests_of_one_function_are_served_at_once() {
+async fn one_function_serves_requests_concurrently() {
     let (gateway, place) = (start(2, LONG).await, Place::new().await);
     let (first, second) = (tokio::spawn(place.request(&gateway)), tokio::spawn(place.request(&gateway)));
     // Both are working, so neither has answered.
@@ -175,7 +175,7 @@ async fn a_request_whose_client_went_away_is_worked_on_to_its_end() {
 }
 
 #[tokio::test]
-async fn hundreds_of_requests_that_are_given_up_while_they_wait_hold_nobody_up() {
+async fn hundreds_of_abandoned_requests_delay_nobody() {
     let (gateway, place) = (start(1, LONG).await, Place::new().await);
     let mut requests = JoinSet::new();
     for _ in 0..300 {

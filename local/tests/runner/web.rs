@@ -87,7 +87,7 @@ async fn answers_404_with_a_page_and_hides_what_is_not_the_site() {
 }
 
 #[tokio::test]
-async fn takes_the_prefix_off_and_passes_everything_else_on() {
+async fn strips_the_prefix_and_forwards_everything_else() {
     let api = api().await;
     let web = storefront(&api).await;
     let headers = [("cookie", "session=x"), ("origin", "http://localhost:3000"), ("content-type", "application/json")];

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_stand_in_the_ids_of_what_is_theirs() {
+    fn ids_contain_their_owners() {
         let entropy = Entropy::system();
         let user = UserId::generate(&entropy);
         assert_eq!(CourseId::generate(&user, OffsetDateTime::UNIX_EPOCH, &entropy).seller(), user);

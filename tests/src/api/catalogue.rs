@@ -192,7 +192,7 @@ async fn a_search_finds_all_its_words_in_title_and_description() {
 }
 
 #[tokio::test]
-async fn limits_and_cursors_that_are_none_are_refused() {
+async fn invalid_limits_and_cursors_are_refused() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     for number in 0..3 {
@@ -222,7 +222,7 @@ async fn limits_and_cursors_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn what_a_client_has_already_is_not_sent_again() {
+async fn a_current_copy_is_not_sent_again() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     add(&world, &seller, "Course", "").await;
@@ -242,7 +242,7 @@ async fn what_a_client_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_answered_to_somebody_with_a_session_is_kept_by_no_cache_that_is_shared() {
+async fn responses_with_a_session_are_not_stored_in_shared_caches() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for path in ["/courses", "/config"] {

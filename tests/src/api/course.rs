@@ -53,7 +53,7 @@ async fn a_seller_offers_a_course() {
 }
 
 #[tokio::test]
-async fn everything_that_a_seller_says_is_kept() {
+async fn all_fields_of_a_new_course_are_stored() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let body = json!({
@@ -159,7 +159,7 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_platforms_part_is_for_the_staff_to_set() {
+async fn only_staff_set_the_platforms_fee() {
     const REFUSED: &str = "only staff can set the platform's fee";
     let world = World::with(&[("DEFAULT_FEE_PERCENT", "7")]).await;
     let (seller, staff) = (world.seller("seller@example.com").await, world.staff("staff@example.com").await);
@@ -196,7 +196,7 @@ async fn the_platforms_part_is_for_the_staff_to_set() {
 }
 
 #[tokio::test]
-async fn a_course_that_the_staff_took_down_is_neither_shown_nor_sold_nor_put_back_by_its_seller() {
+async fn a_course_taken_down_by_staff_is_neither_shown_nor_sold_and_its_seller_cannot_restore_it() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -278,7 +278,7 @@ async fn thirty_courses_with_one_title_at_once_get_thirty_slugs() {
 }
 
 #[tokio::test]
-async fn of_thirty_courses_with_one_chosen_slug_at_once_one_gets_it() {
+async fn only_one_of_thirty_concurrent_courses_gets_a_chosen_slug() {
     let world = World::start().await;
     let (one, other) = (world.seller("one@example.com").await, world.seller("other@example.com").await);
     let mut body = new_course();
@@ -376,7 +376,7 @@ async fn a_deleted_course_is_gone_and_its_slug_is_free() {
 }
 
 #[tokio::test]
-async fn others_courses_cannot_be_changed_and_hidden_ones_are_not_there() {
+async fn other_sellers_courses_cannot_be_changed_and_hidden_ones_are_not_found() {
     let world = World::start().await;
     let (owner, other) = (world.seller("owner@example.com").await, world.seller("other@example.com").await);
     let (buyer, staff) = (world.buyer("buyer@example.com").await, world.staff("staff@example.com").await);
@@ -453,7 +453,7 @@ async fn a_session_that_has_ended_sees_what_everybody_sees() {
 }
 
 #[tokio::test]
-async fn addresses_that_no_course_has_are_not_there() {
+async fn unknown_slugs_are_not_found() {
     let world = World::start().await;
     for slug in ["nothing", "Flask", "%F0%9F%A6%80", "%00", "a%2Fb", "+", "SLUG", &"x".repeat(3000)] {
         let answer = world.get(format!("/courses/{slug}")).await;

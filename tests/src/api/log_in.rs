@@ -68,7 +68,7 @@ async fn pages_of_other_sites_log_nobody_in() {
 }
 
 #[tokio::test]
-async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
+async fn ten_wrong_passwords_block_an_account_until_the_window_ends() {
     let world = World::start().await;
     world.to_next_window();
     let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
@@ -97,7 +97,7 @@ fn mark(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_who_tries_passwords_locks_out_no_device_where_the_user_has_logged_in() {
+async fn a_strangers_attempts_do_not_lock_out_the_users_devices() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
@@ -146,7 +146,7 @@ async fn an_address_without_an_account_is_throttled_like_one_with() {
 }
 
 #[tokio::test]
-async fn thirty_wrong_passwords_at_once_are_ten_looked_at() {
+async fn of_thirty_concurrent_wrong_passwords_ten_are_checked() {
     let world = World::start().await;
     world.to_next_window();
     world.buyer("a@example.com").await;
@@ -172,7 +172,7 @@ async fn good_log_ins_are_not_held_up() {
 }
 
 #[tokio::test]
-async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
+async fn a_hundred_failures_block_one_address_only() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
@@ -197,7 +197,7 @@ fn through_cloudfront<'a>(call: Call<'a>, secret: &str, viewer: &str) -> Call<'a
 }
 
 #[tokio::test]
-async fn behind_our_cloudfront_the_viewers_address_counts_and_what_others_claim_does_not() {
+async fn behind_our_cloudfront_the_viewers_address_counts_and_claims_do_not() {
     let world = World::with(&[("ORIGIN_SECRET", "what only CloudFront knows"), ("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;

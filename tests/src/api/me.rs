@@ -14,7 +14,7 @@ async fn log_in(world: &World, email: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn who_i_am_is_one_trip_and_nobody_elses_business() {
+async fn reading_my_account_is_one_trip_and_private() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     world.proxy.clear();
@@ -45,7 +45,7 @@ async fn who_i_am_is_one_trip_and_nobody_elses_business() {
 }
 
 #[tokio::test]
-async fn a_new_address_takes_the_place_of_the_old_one_once_it_is_confirmed() {
+async fn a_new_address_replaces_the_old_one_once_it_is_confirmed() {
     let world = World::start().await;
     let person = world.buyer("old@example.com").await;
     let body = json!({"email": "New@example.com", "current_password": PASSWORD});
@@ -137,7 +137,7 @@ async fn nobody_learns_from_a_change_whether_an_address_has_an_account() {
 }
 
 #[tokio::test]
-async fn an_address_that_was_taken_meanwhile_is_not_given_away() {
+async fn an_address_taken_in_the_meantime_stays_with_its_owner() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     world.patch("/users/me", json!({"email": "b@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
@@ -260,7 +260,7 @@ async fn a_change_that_cannot_be_made_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn of_many_changes_at_once_one_is_made_and_no_address_is_lost() {
+async fn only_one_of_many_concurrent_changes_is_made_and_no_address_is_lost() {
     let world = World::start().await;
     world.to_next_window();
     let Person { token, .. } = world.buyer("a@example.com").await;

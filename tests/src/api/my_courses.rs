@@ -35,7 +35,7 @@ async fn sellers_see_their_own_courses_the_newest_first_hidden_ones_too() {
 }
 
 #[tokio::test]
-async fn the_page_and_who_asks_are_read_side_by_side() {
+async fn the_page_and_the_user_are_read_in_parallel() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.proxy.clear();

@@ -65,7 +65,7 @@ async fn an_address_is_taken_once_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn of_thirty_sign_ups_with_one_address_at_once_one_wins() {
+async fn only_one_of_thirty_concurrent_sign_ups_with_one_address_wins() {
     let world = World::start().await;
     let calls = (0..30).map(|_| world.post("/users", json!({"email": "race@example.com", "password": PASSWORD})).into_future());
     let answers = join_all(calls).await;

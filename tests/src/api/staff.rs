@@ -110,7 +110,7 @@ async fn others_neither_see_nor_change_users() {
 }
 
 #[tokio::test]
-async fn nobody_takes_the_staffs_role_from_themselves() {
+async fn staff_cannot_remove_their_own_role() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     let path = format!("/admin/users/{}", staff.id);
@@ -122,7 +122,7 @@ async fn nobody_takes_the_staffs_role_from_themselves() {
 }
 
 #[tokio::test]
-async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() {
+async fn unknown_users_and_invalid_roles_are_refused() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     for id in ["usr_0000000000000000", "nobody", "%00", "usr_%F0%9F%A6%80"] {
@@ -179,7 +179,7 @@ async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
 }
 
 #[tokio::test]
-async fn what_an_erased_user_bought_the_staff_still_sees() {
+async fn staff_still_see_an_erased_users_purchases() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -193,7 +193,7 @@ async fn what_an_erased_user_bought_the_staff_still_sees() {
 }
 
 #[tokio::test]
-async fn what_others_bought_and_sold_is_for_the_staff_alone() {
+async fn only_staff_see_other_users_purchases_and_sales() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

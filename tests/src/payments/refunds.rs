@@ -125,7 +125,7 @@ async fn what_was_not_paid_is_not_given_back() {
 }
 
 #[tokio::test]
-async fn any_number_of_refunds_at_once_never_give_back_more_than_was_paid() {
+async fn concurrent_refunds_never_exceed_what_was_paid() {
     let world = World::start().await;
     let (shop, id) = bought(&world).await;
     let asks = (0..8).map(|number| {
@@ -203,7 +203,7 @@ async fn a_lost_refund_is_finished_by_the_reconciliation() {
 }
 
 #[tokio::test]
-async fn a_refund_that_the_bank_sends_back_is_none() {
+async fn a_refund_that_the_bank_returns_does_not_count() {
     for charge_type in ["destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id) = bought(&world).await;

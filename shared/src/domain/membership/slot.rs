@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_paid_opens_and_grace_is_for_what_renews() {
+    fn paid_periods_give_access_and_grace_is_for_renewals() {
         let day = |days| OffsetDateTime::UNIX_EPOCH + Duration::days(days);
         let id = |text: &str| text.parse().expect("an id");
         let slot = |paid_until: Option<i64>, renews, earlier: Option<i64>| Slot {

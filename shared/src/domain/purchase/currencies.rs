@@ -98,7 +98,7 @@ fn a_full_refund_leaves_a_seller_who_settles_in_another_currency_nothing() {
 }
 
 #[test]
-fn partial_refunds_are_reckoned_from_what_the_transfer_moved() {
+fn partial_refunds_are_computed_from_the_transfer() {
     let mut purchase = sold(ChargeType::Destination, &cad(1342), 69, &[]);
     refunded(&mut purchase, Some(500), 671, 15);
     assert_eq!((purchase.net(), purchase.fee_refunded()), (485, 15));
@@ -108,7 +108,7 @@ fn partial_refunds_are_reckoned_from_what_the_transfer_moved() {
 }
 
 #[test]
-fn a_refund_that_the_bank_sends_back_restores_what_the_seller_had() {
+fn a_refund_that_the_bank_returns_restores_the_sellers_part() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let number = refunded(&mut purchase, None, 1356, 30);
     let id = format!("re_{number}");
@@ -195,7 +195,7 @@ fn no_transfer_is_planned_before_stripe_says_what_the_charge_settled_as() {
 }
 
 #[test]
-fn what_a_rate_makes_of_a_refund_is_told_apart() {
+fn the_exchange_rate_difference_of_a_refund_is_recorded_separately() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let number = refunded(&mut purchase, None, 1356, 30);
     let id = format!("re_{number}");

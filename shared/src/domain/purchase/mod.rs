@@ -29,7 +29,7 @@
 //! | `paid` | an attempt is paid, and nothing below holds | `add_up` | `an_old_attempt_that_is_paid_after_all_counts` |
 //! | `partially_refunded` | part of it was refunded, or is being refunded | `add_up` | `refunds_made_in_stripes_dashboard_are_taken_in` |
 //! | `refunded` | all of it was | `add_up` | `a_refund_moves_everybodys_part_for_each_type_of_charge` |
-//! | `disputed` | a dispute is open, or was lost | `add_up` | `a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again` |
+//! | `disputed` | a dispute is open, or was lost | `add_up` | `a_lost_dispute_takes_the_sellers_part_and_a_won_one_returns_it` |
 //!
 //! # Movement
 //!
@@ -38,18 +38,18 @@
 //!
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
-//! | `waiting` | | a refund is requested, and Stripe does not reverse the payees' parts by itself: they are reversed first | `plan_refund` | `of_a_separate_charge_the_payees_give_back_first` |
-//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay | `release_refunds`, `bear` | `what_a_refund_waits_for_staff_may_take_upon_the_platform` |
-//! | `planned` | | a refund is requested | `plan_refund` | `any_number_of_refunds_at_once_never_give_back_more_than_was_paid` |
+//! | `waiting` | | a refund is requested, and Stripe does not reverse the payees' parts by itself: they are reversed first | `plan_refund` | `payees_return_their_parts_of_a_separate_charge_before_its_refund` |
+//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay | `release_refunds`, `bear` | `staff_may_have_the_platform_pay_a_waiting_refund` |
+//! | `planned` | | a refund is requested | `plan_refund` | `concurrent_refunds_never_exceed_what_was_paid` |
 //! | `planned` | | a transfer or reversal follows from the facts | `plan` | `a_sale_is_shared_to_the_last_cent_and_so_is_its_refund` |
 //! | `planned` | `planned` | Stripe refused a transfer or reversal: it is tried again under a new key | `try_again` | `a_payee_who_cannot_be_paid_is_tried_again_under_another_key` |
 //! | `pending` | `planned` | Stripe has accepted the refund but not completed it | `observe_movement` | `a_pending_refund_is_followed_to_its_end` |
 //! | `done` | `planned`, `pending` | Stripe made it | `observe_movement` | `a_lost_refund_is_finished_by_the_reconciliation` |
 //! | `done` | | it was made at Stripe, not here | `observe_refund`, `observe_reversal` | `refunds_made_in_stripes_dashboard_are_taken_in` |
-//! | `done`, `failed` | `planned` | a transfer that Stripe refused is reduced by what would have to be reversed, or canceled | `net_off` | `what_was_never_transferred_is_given_back_without_waiting` |
+//! | `done`, `failed` | `planned` | a transfer that Stripe refused is reduced by what would have to be reversed, or canceled | `net_off` | `a_part_that_was_never_transferred_delays_no_refund` |
 //! | `failed` | `planned` | Stripe refused a refund | `observe_movement` | `a_refund_that_stripe_refuses_moves_nothing_and_says_why` |
-//! | `failed` | `planned` | a reversal is no longer needed, and Stripe has not received it | `restore` | `what_a_payee_has_not_got_is_not_taken_back_before` |
-//! | `failed` | `pending`, `done` | the buyer's bank returned the refund | `observe_movement` | `a_refund_that_the_bank_sends_back_is_none` |
+//! | `failed` | `planned` | a reversal is no longer needed, and Stripe has not received it | `restore` | `a_transfer_is_not_reversed_before_it_is_made` |
+//! | `failed` | `pending`, `done` | the buyer's bank returned the refund | `observe_movement` | `a_refund_that_the_bank_returns_does_not_count` |
 //!
 //! # Dispute
 //!
@@ -59,7 +59,7 @@
 //! | State | When | Made by | Held by |
 //! | --- | --- | --- | --- |
 //! | `warning_needs_response`, `warning_under_review`, `warning_closed` | an inquiry: no money moves | `observe_dispute` | `an_inquiry_moves_no_money` |
-//! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_are_heard_in_any_order` |
+//! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_may_be_reported_in_any_order` |
 //! | `prevented` | it was stopped before it became a dispute; its balance transactions show whether it cost anything | `observe_dispute` | `a_dispute_that_was_prevented_is_on_record_and_costs_nothing` |
 //! | `lost` | the bank keeps the money: the sellers' parts are reversed if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
 //! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost

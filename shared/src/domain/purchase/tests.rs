@@ -136,7 +136,7 @@ fn any_order_and_repetition_of_events_ends_the_same() {
 }
 
 #[test]
-fn what_is_heard_twice_changes_nothing() {
+fn a_repeated_report_changes_nothing() {
     let mut purchase = purchase();
     assert!(purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT));
     for status in
@@ -168,7 +168,7 @@ fn an_old_attempt_that_is_paid_after_all_counts() {
 }
 
 #[test]
-fn a_payment_is_taken_for_the_attempt_that_made_it_and_no_other() {
+fn a_payment_counts_only_for_the_attempt_that_made_it() {
     let mut purchase = purchase();
     let made = Made {
         payment_intent: Some("pi_1"),
@@ -209,7 +209,7 @@ fn a_payment_is_taken_for_the_attempt_that_made_it_and_no_other() {
 }
 
 #[test]
-fn what_stripe_says_was_given_back_only_grows_and_never_beyond_the_charge() {
+fn the_refunded_total_only_grows_and_never_exceeds_the_charge() {
     let mut purchase = purchase();
     assert!(!purchase.observe_refunded(100, "event", AT), "an unpaid amount cannot be refunded");
     purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT);
@@ -222,7 +222,7 @@ fn what_stripe_says_was_given_back_only_grows_and_never_beyond_the_charge() {
 }
 
 #[test]
-fn a_buyer_who_is_declined_for_ever_does_not_fill_the_table() {
+fn endless_declines_do_not_fill_the_table() {
     let mut purchase = purchase();
     for number in 2..300 {
         purchase.begin(attempt(number, Means::PaymentIntent), "request");
@@ -253,7 +253,7 @@ fn a_refund_takes_the_sellers_part_with_it() {
 }
 
 #[test]
-fn a_refund_that_fails_gives_everybody_theirs_again() {
+fn a_failed_refund_restores_everybodys_part() {
     for charge_type in [ChargeType::Direct, ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);
@@ -289,7 +289,7 @@ fn send_back(purchase: &mut Purchase, number: u32) {
 }
 
 #[test]
-fn a_part_that_comes_back_leaves_no_unit_behind() {
+fn a_returned_partial_refund_leaves_no_unit_behind() {
     for sent_back in 0..3 {
         let mut purchase = paid(ChargeType::Separate);
         settle(&mut purchase);
@@ -333,7 +333,7 @@ fn a_seller_keeps_nothing_of_what_is_refunded_in_the_end() {
 }
 
 #[test]
-fn what_a_seller_is_given_again_too_late_is_taken_back() {
+fn what_a_seller_gets_again_too_late_is_reversed() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);
@@ -354,7 +354,7 @@ fn what_a_seller_is_given_again_too_late_is_taken_back() {
 }
 
 #[test]
-fn disputes_and_refunds_take_what_was_given_again_too() {
+fn disputes_and_refunds_reverse_later_transfers_too() {
     let dispute = |status| heard(5000, status);
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
@@ -375,7 +375,7 @@ fn disputes_and_refunds_take_what_was_given_again_too() {
 }
 
 #[test]
-fn of_the_fee_no_more_is_given_back_than_there_is() {
+fn never_more_than_the_fee_is_refunded() {
     for charge_type in [ChargeType::Direct, ChargeType::Destination] {
         let mut purchase = paid(charge_type);
         let seller = purchase.seller_id.clone();
@@ -390,7 +390,7 @@ fn of_the_fee_no_more_is_given_back_than_there_is() {
 }
 
 #[test]
-fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again() {
+fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_returns_it() {
     let dispute = |status| heard(5000, status);
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
@@ -414,7 +414,7 @@ fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again() {
 }
 
 #[test]
-fn disputes_are_heard_in_any_order() {
+fn disputes_may_be_reported_in_any_order() {
     let statuses = [DisputeStatus::NeedsResponse, DisputeStatus::UnderReview, DisputeStatus::Won];
     for order in orders(&statuses) {
         let mut purchase = paid(ChargeType::Destination);
@@ -457,7 +457,7 @@ fn a_payee_who_cannot_be_paid_is_tried_again_under_another_key() {
 }
 
 #[test]
-fn what_a_payee_has_not_got_is_not_taken_back_before() {
+fn a_transfer_is_not_reversed_before_it_is_made() {
     let mut purchase = paid(ChargeType::Separate);
     let seller = purchase.seller_id.clone();
     purchase.plan_refund(None, &seller, None, "request", AT).expect("it is left");
@@ -473,7 +473,7 @@ fn what_a_payee_has_not_got_is_not_taken_back_before() {
 }
 
 #[test]
-fn nothing_is_lost_or_made_where_money_is_divided() {
+fn dividing_neither_loses_nor_creates_money() {
     for (whole, weights) in
         [(100, vec![1, 1, 1]), (5, vec![3, 3]), (7, vec![10, 0, 5]), (1, vec![1, 1]), (999, vec![333, 333, 333]), (10, vec![3, 3])]
     {
@@ -515,7 +515,7 @@ const STORED: &str = r#"{
 }"#;
 
 #[test]
-fn what_is_stored_is_read_and_says_the_same() {
+fn stored_purchases_are_read_unchanged() {
     let mut purchase: Purchase = serde_json::from_str(STORED).expect("it is read");
     let statuses: Vec<AttemptStatus> = purchase.attempts().iter().map(|attempt| attempt.status).collect();
     assert_eq!(statuses, [AttemptStatus::Failed, AttemptStatus::Paid]);
@@ -552,7 +552,7 @@ fn make(purchase: &mut Purchase, number: u32) {
 }
 
 #[test]
-fn of_a_separate_charge_the_payees_give_back_first() {
+fn payees_return_their_parts_of_a_separate_charge_before_its_refund() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let seller = purchase.seller_id.clone();
@@ -574,7 +574,7 @@ fn of_a_separate_charge_the_payees_give_back_first() {
 }
 
 #[test]
-fn a_refund_that_stripe_refuses_gives_payees_theirs_again() {
+fn a_refused_refund_restores_the_payees_parts() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let before = purchase.net();
@@ -590,7 +590,7 @@ fn a_refund_that_stripe_refuses_gives_payees_theirs_again() {
 }
 
 #[test]
-fn what_a_refund_waits_for_staff_may_take_upon_the_platform() {
+fn staff_may_have_the_platform_pay_a_waiting_refund() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let (seller, staff) = (purchase.seller_id.clone(), purchase.buyer_id.clone());
@@ -607,7 +607,7 @@ fn what_a_refund_waits_for_staff_may_take_upon_the_platform() {
 }
 
 #[test]
-fn what_was_never_transferred_is_given_back_without_waiting() {
+fn a_part_that_was_never_transferred_delays_no_refund() {
     let mut purchase = paid(ChargeType::Separate);
     let transfers: Vec<u32> = purchase.movements().iter().map(|one| one.number).collect();
     for transfer in &transfers {
@@ -648,7 +648,7 @@ fn sixty_refunds_neither_break_nor_fill_a_purchase() {
 }
 
 #[test]
-fn the_smallest_part_is_the_operators_but_for_the_last() {
+fn partial_refunds_have_a_minimum_except_the_last() {
     let mut purchase = paid(ChargeType::Destination);
     assert_eq!(purchase.check_refund(Some(49), 50, 10), Err(RefundCap::TooSmall { least: 50 }));
     assert_eq!(purchase.check_refund(Some(50), 50, 10), Ok(()));
@@ -658,7 +658,7 @@ fn the_smallest_part_is_the_operators_but_for_the_last() {
 }
 
 #[test]
-fn a_part_that_is_lost_to_a_dispute_is_gone_as_a_part_that_was_refunded() {
+fn a_part_lost_to_a_dispute_counts_like_a_refunded_part() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);

@@ -280,7 +280,7 @@ async fn a_refund_that_comes_back_is_told_to_member_seller_and_staff() {
 }
 
 #[tokio::test]
-async fn the_seller_gets_again_what_a_failed_refund_took() {
+async fn a_failed_refund_returns_the_sellers_part() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

@@ -100,7 +100,7 @@ fn parts_add_up_to_what_the_seller_had() {
 }
 
 #[test]
-fn what_a_refund_took_is_not_taken_again() {
+fn a_refunds_reversal_is_not_repeated() {
     let mut subscription = paid(Some(1356));
     // 400 of 1000, with its part of the fee.
     let refund = Refund { id: "re_1".into(), amount: 400, failed: false, fee_refunded: Some(12), transfer_reversed: 542 };
@@ -114,7 +114,7 @@ fn what_a_refund_took_is_not_taken_again() {
 }
 
 #[test]
-fn the_seller_gets_again_what_a_failed_refund_took() {
+fn a_failed_refund_returns_the_sellers_part() {
     for (settled, reversed, given) in [(None, 1000, 970), (Some(1356), 1356, 1315)] {
         let mut subscription = paid(settled);
         let refund = |id: &str, failed: bool, fee_refunded: i64, transfer_reversed: i64| Refund {
@@ -175,7 +175,7 @@ fn nothing_is_planned_before_its_time() {
 }
 
 #[test]
-fn what_is_refused_is_tried_under_another_key_and_given_up_when_it_is_won() {
+fn a_refused_reversal_is_retried_under_another_key_and_dropped_if_the_dispute_is_won() {
     let mut subscription = paid(None);
     dispute(&mut subscription, "dp_1", 1000, DisputeStatus::Lost);
     subscription.plan(true, AT);

@@ -208,7 +208,7 @@ proptest! {
     #![proptest_config(trials(400))]
 
     #[test]
-    fn refunds_end_the_same_in_any_order_and_as_stripe_has_them(case in case(1..5, &FATES, 0..1)) {
+    fn refunds_end_the_same_in_any_order_and_match_stripe(case in case(1..5, &FATES, 0..1)) {
         let (straight, other) = both(&case);
         prop_assert_eq!(standing(&straight), standing(&other));
         prop_assert_eq!(other.purchase.refunded(), other.stripe.refunded());
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn refunds_and_then_disputes_leave_it_standing_the_same_in_any_order(case in case(0..4, &KEPT, 0..3)) {
+    fn refunds_and_disputes_end_the_same_in_any_order(case in case(0..4, &KEPT, 0..3)) {
         let (straight, other) = both(&case);
         prop_assert_eq!(standing(&straight), standing(&other));
     }
