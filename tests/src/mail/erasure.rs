@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{PASSWORD, World};
 
 #[tokio::test]
-async fn an_erased_buyer_is_nowhere_and_what_was_paid_stays() {
+async fn an_erased_buyer_is_on_no_record_and_the_payments_stay() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);

@@ -41,7 +41,7 @@ fn subjects(world: &World, address: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_purchase_is_one_receipt_and_one_notice_however_often_it_is_heard_of() {
+async fn a_purchase_sends_one_receipt_and_one_notice_however_often_it_is_reported() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     // Stripe's events report it again, and the buyer tries to buy again.
@@ -93,7 +93,7 @@ async fn a_declined_card_is_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn refunds_and_disputes_are_told_to_whom_they_concern() {
+async fn refunds_and_disputes_are_mailed_to_those_concerned() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let purchase = || id.parse().expect("it is an id");
@@ -119,7 +119,7 @@ async fn refunds_and_disputes_are_told_to_whom_they_concern() {
 }
 
 #[tokio::test]
-async fn a_seller_is_reminded_while_stripe_needs_something_and_not_after() {
+async fn a_seller_is_reminded_only_while_stripe_needs_something() {
     let world = World::start().await;
     let shop = world.shop().await;
     let user: shared::domain::ids::UserId = shop.seller.id.parse().expect("it is an id");
@@ -154,7 +154,7 @@ async fn a_failed_renewal_names_what_it_was_for() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_in_a_mail_but_the_token_of_its_link() {
+async fn a_mail_contains_no_secret_except_its_links_token() {
     let world = World::start().await;
     let (shop, _) = sold(&world).await;
     world.app.clock.advance(Duration::minutes(2));

@@ -61,7 +61,7 @@ async fn a_fresh_account_has_one_card_declined_and_confirms_its_address_before_t
 }
 
 #[tokio::test]
-async fn past_five_declines_stripe_is_not_asked_for_an_hour_and_past_ten_for_a_day() {
+async fn five_declines_block_a_user_for_an_hour_and_ten_for_a_day() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.pass(Duration::seconds(60)).await;
@@ -93,7 +93,7 @@ async fn past_five_declines_stripe_is_not_asked_for_an_hour_and_past_ten_for_a_d
 }
 
 #[tokio::test]
-async fn cards_that_are_tried_by_saving_them_count_as_well() {
+async fn cards_tried_by_saving_them_count_too() {
     let world = World::start().await;
     let thief = world.buyer("thief@example.com").await;
     let save = |card: &str| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token);
@@ -137,7 +137,7 @@ async fn many_cards_at_once_are_not_tried_before_the_first_is_declined() {
 }
 
 #[tokio::test]
-async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
+async fn saving_subscribing_and_paying_count_towards_one_limit() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let ids = courses(&world, &shop, 3).await;
@@ -189,7 +189,7 @@ async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
 }
 
 #[tokio::test]
-async fn a_membership_begins_with_no_more_cards_than_may_be_tried() {
+async fn subscribing_tries_no_more_cards_than_the_limit_allows() {
     let world = World::start().await;
     let shop = world.shop().await;
     let membership = format!("/sellers/{}/membership", shop.seller.id);
@@ -209,7 +209,7 @@ async fn a_membership_begins_with_no_more_cards_than_may_be_tried() {
 }
 
 #[tokio::test]
-async fn one_address_tries_so_many_cards_in_a_minute_whoever_asks_and_of_ipv6_a_whole_network() {
+async fn cards_tried_in_a_minute_are_limited_per_address_or_ipv6_network() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let mut thieves = Vec::new();
     for number in 0..7 {
@@ -233,7 +233,7 @@ fn object_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
+async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     const ASKS: &str = "pm_card_threeDSecure2Required";
     let world = World::start().await;
     let shop = world.shop().await;
@@ -292,7 +292,7 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_declines_whoever_asks_and_of_ipv6_a_whole_network() {
+async fn declines_are_limited_per_address_or_ipv6_network() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let shop = world.shop().await;
     let into = world.app.clock.now().unix_timestamp().rem_euclid(3600);
@@ -314,7 +314,7 @@ async fn one_address_has_so_many_declines_whoever_asks_and_of_ipv6_a_whole_netwo
 }
 
 #[tokio::test]
-async fn a_card_that_was_declined_ten_times_holds_up_whoever_tries_it_next() {
+async fn a_card_declined_ten_times_blocks_the_next_user_who_tries_it() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let shop = world.shop().await;
     // The functions count per calendar day, so start a new one.
@@ -334,7 +334,7 @@ async fn a_card_that_was_declined_ten_times_holds_up_whoever_tries_it_next() {
 }
 
 #[tokio::test]
-async fn a_decline_costs_two_trips_more_and_a_purchase_none() {
+async fn a_decline_costs_two_more_trips_and_a_purchase_none() {
     let world = World::start().await;
     let shop = world.shop().await;
     let second = world.course(&shop.seller, "Second", 5000, "usd", 50).await;
@@ -361,7 +361,7 @@ async fn provider() -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn after_some_declines_the_challenge_is_checked_on_the_server_where_there_is_one() {
+async fn after_some_declines_a_configured_challenge_is_checked_on_the_server() {
     let (url, asked) = provider().await;
     let settings = [("CHALLENGE_URL", url.as_str()), ("CHALLENGE_SITE_KEY", "site"), ("CHALLENGE_SECRET", "s3cret")];
     let world = World::with(&settings).await;
@@ -387,7 +387,7 @@ async fn after_some_declines_the_challenge_is_checked_on_the_server_where_there_
 }
 
 #[tokio::test]
-async fn whoever_holds_a_reported_card_is_not_told_so_and_staff_are() {
+async fn only_staff_see_that_a_card_was_reported() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

@@ -29,7 +29,7 @@ async fn customers(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_card_is_saved_listed_chosen_and_taken_away() {
+async fn a_card_is_saved_listed_chosen_and_removed() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     assert_eq!(world.get(CARDS).await.status, 401);
@@ -71,7 +71,7 @@ async fn a_card_is_saved_listed_chosen_and_taken_away() {
 }
 
 #[tokio::test]
-async fn somebody_elses_card_is_none() {
+async fn somebody_elses_card_is_not_found() {
     let world = World::start().await;
     let shop = world.shop().await;
     let thief = world.buyer("thief@example.com").await;
@@ -192,7 +192,7 @@ async fn ten_first_requests_at_once_make_one_customer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
+async fn a_lost_response_is_requested_again_under_the_same_key() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     let lost = json!({"match": {"method": "POST", "path": "/v1/setup_intents"}, "fault": {"kind": "drop_after"}, "times": 3});
@@ -204,7 +204,7 @@ async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_customer_deleted_at_stripe_is_made_anew() {
+async fn a_customer_deleted_at_stripe_is_replaced() {
     let world = World::start().await;
     let shop = world.shop().await;
     saved(&world, &shop.buyer, "pm_card_visa").await;
@@ -232,7 +232,7 @@ async fn a_customer_deleted_at_stripe_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_saved_card_pays_at_the_price_of_any_other() {
+async fn a_saved_card_costs_no_more_calls_than_any_other() {
     let world = World::start().await;
     let shop = world.shop().await;
     let card = saved(&world, &shop.buyer, "pm_card_visa").await;
@@ -262,7 +262,7 @@ async fn a_saved_card_pays_at_the_price_of_any_other() {
 }
 
 #[tokio::test]
-async fn a_purchase_keeps_the_card_where_the_buyer_says_so() {
+async fn a_purchase_saves_the_card_if_the_buyer_agrees() {
     for (settings, on_account) in [(&[][..], false), (&DIRECT[..], true)] {
         let world = World::with(settings).await;
         let shop = world.shop().await;
@@ -292,7 +292,7 @@ async fn a_purchase_keeps_the_card_where_the_buyer_says_so() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_not_kept_by_a_purchase() {
+async fn a_purchase_does_not_save_a_declined_card() {
     let world = World::start().await;
     let shop = world.shop().await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa_chargeDeclined", "save_card": true});
@@ -301,7 +301,7 @@ async fn a_declined_card_is_not_kept_by_a_purchase() {
 }
 
 #[tokio::test]
-async fn a_checkout_keeps_the_card_only_with_consent() {
+async fn a_checkout_saves_the_card_only_with_consent() {
     let world = World::start().await;
     let shop = world.shop().await;
     let open = |save_card: bool| world.post("/courses/charge", json!({"course_id": shop.course_id, "save_card": save_card}));
@@ -380,7 +380,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
 }
 
 #[tokio::test]
-async fn a_card_that_a_direct_charge_saves_becomes_the_default_as_well() {
+async fn a_card_saved_by_a_direct_charge_becomes_the_default_too() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "save_card": true});
@@ -390,7 +390,7 @@ async fn a_card_that_a_direct_charge_saves_becomes_the_default_as_well() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
+async fn a_saved_cards_event_takes_effect_once_and_only_for_our_buyers() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     let visa = saved(&world, &buyer, "pm_card_visa").await;

@@ -67,7 +67,7 @@ async fn a_lost_dispute_takes_the_sellers_part_back() {
 }
 
 #[tokio::test]
-async fn a_won_dispute_restores_what_was() {
+async fn a_won_dispute_restores_the_purchase() {
     for charge_type in ["direct", "destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id, dispute) = disputed(&world).await;
@@ -102,7 +102,7 @@ async fn the_platform_may_bear_lost_disputes() {
 }
 
 #[tokio::test]
-async fn an_open_dispute_may_close_the_course() {
+async fn an_open_dispute_may_suspend_access() {
     let world = World::with(&[("DISPUTED_ACCESS", "suspend")]).await;
     let (shop, _, dispute) = disputed(&world).await;
     assert_eq!(content_status(&world, &shop).await, (403, "access_suspended".to_owned()));
@@ -113,7 +113,7 @@ async fn an_open_dispute_may_close_the_course() {
 }
 
 #[tokio::test]
-async fn who_lost_a_course_by_a_dispute_can_buy_it_again() {
+async fn a_buyer_who_lost_a_course_to_a_dispute_can_buy_it_again() {
     let world = World::start().await;
     let (shop, _, dispute) = disputed(&world).await;
     end(&world, &dispute, "lost").await;
@@ -157,7 +157,7 @@ async fn a_dispute_is_two_trips() {
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_heard_of_before_its_payment_is_not_lost() {
+async fn a_dispute_reported_before_its_payment_is_recorded() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;

@@ -34,7 +34,7 @@ async fn change_paid_amount(world: &World, payment: &str, amount: i64) {
 }
 
 #[tokio::test]
-async fn what_differs_from_stripes_books_is_one_finding_however_often_it_is_found() {
+async fn a_difference_from_stripes_books_is_one_finding_however_often_it_is_found() {
     let world = World::with(&[("ORPHAN_POLICY", "report")]).await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -96,7 +96,7 @@ async fn an_amount_that_was_changed_in_the_table_is_found_with_both_sums() {
 }
 
 #[tokio::test]
-async fn what_was_put_on_record_or_given_back_is_found_and_settled() {
+async fn orphaned_payments_that_were_recorded_or_refunded_are_settled_findings() {
     for bought_again in [false, true] {
         let world = World::with(&[("ORPHAN_POLICY", "record")]).await;
         let shop = world.shop().await;
@@ -174,7 +174,7 @@ async fn findings_come_in_pages_the_newest_first_in_one_trip() {
 }
 
 #[tokio::test]
-async fn findings_are_for_the_staff_alone() {
+async fn only_staff_see_findings() {
     let world = World::start().await;
     let shop = world.shop().await;
     for person in [&shop.buyer, &shop.seller] {

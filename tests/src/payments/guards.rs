@@ -61,7 +61,7 @@ async fn a_course_is_owned_once_it_is_paid_and_not_before() {
 }
 
 #[tokio::test]
-async fn an_older_reading_of_a_purchase_is_never_written_over_a_newer_one() {
+async fn an_older_copy_of_a_purchase_never_overwrites_a_newer_one() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (id, payment_intent) = waiting(&world, &shop).await;
@@ -140,7 +140,7 @@ async fn an_event_that_changed_something_is_marked_in_the_same_write() {
 }
 
 #[tokio::test]
-async fn no_account_speaks_for_a_purchase_that_it_was_not_charged_with() {
+async fn an_account_cannot_report_on_purchases_charged_elsewhere() {
     for charge_type in ["destination", "direct"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let shop = world.shop().await;

@@ -15,7 +15,7 @@
 //!
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
-//! | `pending` | | a buyer asks, and the attempt is stored before Stripe is called | `begin` | `thirty_at_once_make_one_charge` |
+//! | `pending` | | a buyer asks, and the attempt is stored before Stripe is called | `begin` | `thirty_concurrent_requests_make_one_charge` |
 //! | `requires_action` | `pending` | the bank wants the buyer to authenticate | `observe` | `three_d_secure_is_authenticated_and_then_paid` |
 //! | `failed` | `pending`, `requires_action` | declined, or refused by Stripe | `observe` | `a_decline_ends_the_attempt_and_another_card_pays` |
 //! | `canceled` | `pending`, `requires_action`, `failed` | a canceled PaymentIntent, or an expired Checkout Session | `observe` | `an_expired_checkout_ends_the_attempt_and_the_next_begins` |
@@ -62,9 +62,8 @@
 //! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_may_be_reported_in_any_order` |
 //! | `prevented` | it was stopped before it became a dispute; its balance transactions show whether it cost anything | `observe_dispute` | `a_dispute_that_was_prevented_is_on_record_and_costs_nothing` |
 //! | `lost` | the bank keeps the money: the sellers' parts are reversed if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
-//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost
-//! again, the later report wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
-//! | `won` | the money came back | `observe_dispute` | `a_won_dispute_restores_what_was` |
+//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost again, the later report wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
+//! | `won` | the money came back | `observe_dispute` | `a_won_dispute_restores_the_purchase` |
 
 mod attempt;
 mod books;
