@@ -60,7 +60,7 @@ async fn a_seller_is_sent_to_stripe_with_a_state_bound_to_the_browser() {
 }
 
 #[tokio::test]
-async fn who_may_not_link_is_told_so() {
+async fn users_who_may_not_link_are_refused() {
     let world = World::with(&[("OAUTH_SCOPE", "read_only")]).await;
     let buyer = world.buyer("buyer@example.com").await;
     world.get("/users/authorize").cookie(&buyer.token).await.is_problem(
@@ -102,7 +102,7 @@ async fn tokens_are_stored_sealed_and_the_link_is_shown() {
 }
 
 #[tokio::test]
-async fn thirty_callbacks_with_one_code_make_one_link_and_one_trade() {
+async fn thirty_callbacks_with_one_code_make_one_link_and_one_exchange() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let consent = start(&world, &seller).await;
@@ -175,7 +175,7 @@ async fn a_denial_at_stripe_comes_back_as_one() {
 }
 
 #[tokio::test]
-async fn stripe_failing_at_the_trade_is_a_reason_and_nothing_more() {
+async fn stripes_failure_during_the_exchange_is_only_a_reason() {
     for (fault, reason) in [
         (json!({"kind": "html", "status": 502}), "stripe_unavailable"),
         (json!({"kind": "drop_after"}), "stripe_unavailable"),
@@ -245,7 +245,7 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_nobody_heard_of_does_not_stand_in_the_way_of_a_new_link() {
+async fn an_unreported_revocation_does_not_prevent_a_new_link() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let account = world.link(&seller).await;
@@ -256,7 +256,7 @@ async fn a_revocation_that_nobody_heard_of_does_not_stand_in_the_way_of_a_new_li
 }
 
 #[tokio::test]
-async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
+async fn a_disconnection_that_stripe_refuses_changes_nothing() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.link(&seller).await;
@@ -268,7 +268,7 @@ async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_401_is_no_proof_that_the_access_is_gone() {
+async fn a_401_does_not_prove_that_access_was_revoked() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let account = world.link(&seller).await;
@@ -423,7 +423,7 @@ async fn a_stolen_session_does_not_decide_where_the_money_goes() {
 }
 
 #[tokio::test]
-async fn a_seller_is_told_by_mail_what_is_connected_and_what_no_longer_is() {
+async fn a_seller_gets_a_mail_about_each_connected_and_disconnected_account() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.pump().await;

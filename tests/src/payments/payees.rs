@@ -62,7 +62,7 @@ async fn a_sale_is_shared_to_the_last_cent_and_so_is_its_refund() {
 }
 
 #[tokio::test]
-async fn a_payee_who_cannot_be_paid_waits_and_holds_nobody_up() {
+async fn a_payee_who_cannot_be_paid_waits_without_delaying_others() {
     let world = World::start().await;
     let shop = shared(&world, 10_000, [50, 30, 20]).await;
     let fault = json!({"match": {"method": "POST", "path": "/v1/transfers"}, "times": 1, "skip": 1,
@@ -105,7 +105,7 @@ async fn shares_are_whole_percents_of_sellers_that_add_up() {
 }
 
 #[tokio::test]
-async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
+async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
     let world = World::start().await;
     let shop = world.shop().await;
     let partner = world.seller("partner@example.com").await;
@@ -168,7 +168,7 @@ async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
-async fn who_is_charged_on_their_own_account_does_not_leave_that_by_naming_payees() {
+async fn naming_payees_does_not_move_a_seller_off_direct_charges() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (partner, staff) = (world.seller("partner@example.com").await, world.staff("staff@example.com").await);

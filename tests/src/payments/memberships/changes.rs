@@ -44,7 +44,7 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
 }
 
 #[tokio::test]
-async fn a_cancellation_that_is_taken_back_renews() {
+async fn an_undone_cancellation_renews() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -91,7 +91,7 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
 
 /// Stripe's own fee has a fixed part, which is more of a difference than of a price.
 #[tokio::test]
-async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
+async fn a_switch_earns_the_platform_at_least_stripes_fee() {
     for is_lost in [false, true] {
         let world = World::with(&[("DEFAULT_FEE_PERCENT", "0"), ("FEE_MINIMUM", "")]).await;
         let mut club = Club::open(&world).await;
@@ -127,7 +127,7 @@ async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
 
 /// Stripe would credit the time, whoever has its money.
 #[tokio::test]
-async fn what_was_refunded_or_is_disputed_pays_no_part_of_a_year() {
+async fn refunded_or_disputed_time_is_not_credited_towards_a_year() {
     for is_disputed in [false, true] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -202,7 +202,7 @@ async fn balances(world: &World, account: Option<&str>) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn no_seller_is_paid_with_what_another_one_left_over() {
+async fn no_seller_is_paid_with_a_credit_from_another() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let other = world.seller("other@example.com").await;
@@ -262,7 +262,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
 }
 
 #[tokio::test]
-async fn only_what_is_offered_can_be_switched_to_and_only_by_its_buyer() {
+async fn only_the_buyer_can_switch_and_only_to_an_offered_interval() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

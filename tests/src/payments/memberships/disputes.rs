@@ -81,7 +81,7 @@ fn reversals(asked: &[String]) -> usize {
 }
 
 #[tokio::test]
-async fn a_dispute_is_on_record_and_a_lost_one_closes_the_period() {
+async fn a_dispute_is_recorded_and_a_lost_one_ends_access_to_the_period() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let play = joined(&world).await;
@@ -104,7 +104,7 @@ async fn a_dispute_is_on_record_and_a_lost_one_closes_the_period() {
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice() {
+async fn a_dispute_reported_before_its_invoice_is_found_with_the_invoice() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut play = joined(&world).await;
@@ -127,7 +127,7 @@ async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice(
 }
 
 #[tokio::test]
-async fn a_lost_dispute_takes_back_what_the_seller_had_of_it_once() {
+async fn a_lost_dispute_reverses_the_sellers_part_once() {
     for (disputed, refunded, taken) in [(1000, 0, 500), (400, 0, 200), (600, 400, 300)] {
         let world = World::start().await;
         world.reconcile().await;
@@ -183,7 +183,7 @@ async fn a_won_dispute_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_is_reversed_of_a_direct_charge_or_where_the_platform_bears_it() {
+async fn nothing_is_reversed_for_a_direct_charge_or_if_the_platform_bears_the_loss() {
     for settings in [[("CHARGE_TYPE", "direct")], [("LOST_DISPUTES", "platform")]] {
         let world = World::with(&settings).await;
         let play = joined(&world).await;
@@ -202,7 +202,7 @@ async fn nothing_is_reversed_of_a_direct_charge_or_where_the_platform_bears_it()
 }
 
 #[tokio::test]
-async fn what_no_event_told_of_a_dispute_is_found() {
+async fn a_dispute_without_events_is_found() {
     let world = World::start().await;
     world.reconcile().await;
     let mut play = joined(&world).await;
@@ -224,7 +224,7 @@ async fn what_no_event_told_of_a_dispute_is_found() {
 }
 
 #[tokio::test]
-async fn a_reversal_whose_answer_was_lost_is_found_and_made_once() {
+async fn a_reversal_whose_response_was_lost_is_found_and_made_once() {
     for hours in [0, 30] {
         let world = World::start().await;
         let play = joined(&world).await;
@@ -278,7 +278,7 @@ async fn a_reversal_that_stripe_refuses_is_a_finding_and_a_debt_until_it_is_made
 }
 
 #[tokio::test]
-async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
+async fn a_reversal_made_in_the_dashboard_is_not_repeated() {
     let world = World::start().await;
     let play = joined(&world).await;
     let dispute = play.dispute(&world, json!({})).await;
@@ -295,7 +295,7 @@ async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
 }
 
 #[tokio::test]
-async fn a_loss_that_is_won_after_all_gives_the_seller_their_part_again() {
+async fn a_lost_dispute_that_is_won_after_all_returns_the_sellers_part() {
     for is_refused in [false, true] {
         let world = World::start().await;
         let play = joined(&world).await;
@@ -351,7 +351,7 @@ async fn an_open_dispute_may_close_a_membership() {
 }
 
 #[tokio::test]
-async fn a_dispute_is_told_to_the_seller_and_the_staff_once_each_way() {
+async fn seller_and_staff_are_notified_once_of_each_dispute_and_its_outcome() {
     let world = World::with(&[("STAFF_EMAIL", "money@example.com")]).await;
     let play = joined(&world).await;
     world.pump().await;

@@ -27,7 +27,7 @@ async fn invoices(world: &World, account: Option<&str>, status: &str) -> Vec<Val
 }
 
 #[tokio::test]
-async fn what_is_owed_is_void_once_it_is_canceled() {
+async fn a_cancellation_voids_what_is_owed() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -50,7 +50,7 @@ async fn what_is_owed_is_void_once_it_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_drafted_is_not_charged_to_who_cancels() {
+async fn a_drafted_renewal_is_not_charged_after_a_cancellation() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -68,7 +68,7 @@ async fn a_renewal_that_is_drafted_is_not_charged_to_who_cancels() {
 }
 
 #[tokio::test]
-async fn a_member_ends_at_once_reads_what_is_paid_and_erases_the_account() {
+async fn an_immediate_end_keeps_paid_access_and_allows_erasing_the_account() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -90,7 +90,7 @@ async fn a_member_ends_at_once_reads_what_is_paid_and_erases_the_account() {
 }
 
 #[tokio::test]
-async fn an_end_that_stripe_did_not_answer_is_carried_out_by_the_reconciliation() {
+async fn the_reconciliation_completes_an_end_that_stripe_did_not_answer() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = owes(&world, &mut club, &[]).await;

@@ -21,7 +21,7 @@ pub(super) async fn told(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn each_event_alone_tells_of_a_subscription_that_began_at_checkout() {
+async fn any_single_event_reveals_a_subscription_started_at_checkout() {
     for kind in ["invoice.paid", "customer.subscription.created", "checkout.session.completed"] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -61,7 +61,7 @@ async fn the_order_of_events_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn a_payload_decides_nothing() {
+async fn an_events_payload_decides_nothing() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
@@ -73,7 +73,7 @@ async fn a_payload_decides_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_speaks_for_its_own_subscriptions_alone() {
+async fn an_account_can_only_report_on_its_own_subscriptions() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -98,7 +98,7 @@ async fn an_account_speaks_for_its_own_subscriptions_alone() {
 }
 
 #[tokio::test]
-async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
+async fn a_refunded_period_of_an_earlier_subscription_gives_no_access() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -125,7 +125,7 @@ async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
 }
 
 #[tokio::test]
-async fn what_was_given_back_in_full_opens_nothing_any_more() {
+async fn a_fully_refunded_period_gives_no_access() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;

@@ -10,7 +10,7 @@ use super::{Club, DIRECT, pass, refund};
 use crate::harness::World;
 
 #[tokio::test]
-async fn a_lost_answer_is_found_and_not_guessed() {
+async fn a_lost_response_is_looked_up_and_not_guessed() {
     for (settings, hours) in [(&[][..], 0), (&[], 30), (&DIRECT, 0), (&DIRECT, 30)] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -34,7 +34,7 @@ async fn a_lost_answer_is_found_and_not_guessed() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_heard_of_from_events_too() {
+async fn a_lost_response_is_learned_from_events_too() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     for _ in 0..3 {
@@ -47,7 +47,7 @@ async fn a_lost_answer_is_heard_of_from_events_too() {
 }
 
 #[tokio::test]
-async fn what_never_reached_stripe_is_sent_again() {
+async fn a_request_that_never_reached_stripe_is_sent_again() {
     for hours in [0, 30] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -69,7 +69,7 @@ async fn what_never_reached_stripe_is_sent_again() {
 }
 
 #[tokio::test]
-async fn being_turned_away_ends_nothing() {
+async fn a_rejected_request_ends_nothing() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     for _ in 0..3 {
@@ -85,7 +85,7 @@ async fn being_turned_away_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_seller_who_took_access_away_gets_no_new_members_and_old_ones_read_what_they_paid_for() {
+async fn a_seller_who_revoked_access_gets_no_new_members_and_old_ones_keep_paid_access() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     club.joined(&world, "month").await;
@@ -109,7 +109,7 @@ async fn looked_at(world: &World) -> u32 {
 }
 
 #[tokio::test]
-async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
+async fn the_reconciliation_resolves_abandoned_subscriptions() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     for _ in 0..3 {
@@ -132,7 +132,7 @@ async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
 }
 
 #[tokio::test]
-async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
+async fn a_renewal_whose_period_was_reported_without_its_payment_is_found() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -155,7 +155,7 @@ async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again() {
+async fn events_of_an_unreachable_account_are_read_when_it_is_linked_again() {
     let world = World::with(&DIRECT).await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "year").await;
@@ -178,7 +178,7 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
 }
 
 #[tokio::test]
-async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_invoices() {
+async fn changes_without_events_are_read_from_an_accounts_subscriptions_and_invoices() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let account = club.account(&DIRECT);
@@ -222,7 +222,7 @@ async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_inv
 }
 
 #[tokio::test]
-async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
+async fn a_subscription_that_ended_without_an_event_is_found_within_hours() {
     let world = World::with(&DIRECT).await;
     let club = Club::open(&world).await;
     let account = club.account(&DIRECT);
@@ -243,7 +243,7 @@ async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
 }
 
 #[tokio::test]
-async fn the_books_have_what_members_paid_and_got_back() {
+async fn the_books_contain_members_payments_and_refunds() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;

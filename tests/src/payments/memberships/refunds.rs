@@ -19,7 +19,7 @@ pub(super) async fn members(world: &World, who: &Person, seller: &str) -> Vec<Va
 }
 
 #[tokio::test]
-async fn a_period_is_given_back_in_part_and_in_full_with_fee_and_transfer() {
+async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -100,7 +100,7 @@ async fn a_seller_refunds_no_more_periods_in_a_day_than_the_operator_allows() {
 }
 
 #[tokio::test]
-async fn who_sells_more_may_refund_more_periods_in_a_day() {
+async fn a_seller_with_more_sales_may_refund_more_periods_in_a_day() {
     let world = World::with(&[("REFUND_AMOUNT_PER_DAY", "usd:1"), ("REFUND_PERCENT_PER_DAY", "75"), ("REFUNDS_PER_DAY", "2")]).await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -115,7 +115,7 @@ async fn who_sells_more_may_refund_more_periods_in_a_day() {
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_refunds_no_member() {
+async fn a_former_seller_cannot_refund_members() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -127,7 +127,7 @@ async fn who_is_no_seller_any_more_refunds_no_member() {
 }
 
 #[tokio::test]
-async fn an_earlier_period_is_given_back_by_its_invoice() {
+async fn an_earlier_period_is_refunded_by_its_invoice() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -149,7 +149,7 @@ async fn an_earlier_period_is_given_back_by_its_invoice() {
 }
 
 #[tokio::test]
-async fn whoever_asks_at_once_never_gives_back_more_than_was_paid() {
+async fn concurrent_period_refunds_never_exceed_what_was_paid() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -202,7 +202,7 @@ async fn a_refund_whose_answer_was_lost_is_found_and_made_once() {
 }
 
 #[tokio::test]
-async fn members_are_given_back_by_their_seller_and_the_staff_alone() {
+async fn only_the_seller_and_staff_can_refund_members() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -222,7 +222,7 @@ async fn members_are_given_back_by_their_seller_and_the_staff_alone() {
 }
 
 #[tokio::test]
-async fn each_refund_is_told_to_the_member_once_with_what_was_given_back_so_far() {
+async fn each_refund_is_mailed_to_the_member_once_with_the_total_so_far() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -244,7 +244,7 @@ async fn each_refund_is_told_to_the_member_once_with_what_was_given_back_so_far(
 }
 
 #[tokio::test]
-async fn a_refund_that_comes_back_is_told_to_member_seller_and_staff() {
+async fn member_seller_and_staff_are_notified_of_a_returned_refund() {
     for settings in [&[("STAFF_EMAIL", "money@example.com")][..], &[("STAFF_EMAIL", "money@example.com"), ("CHARGE_TYPE", "direct")]] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -353,7 +353,7 @@ async fn a_refund_that_another_write_overtakes_is_recorded_as_stripe_made_it() {
 }
 
 #[tokio::test]
-async fn what_another_stack_made_is_none_of_ours() {
+async fn another_deployments_refunds_are_ignored() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

@@ -32,7 +32,7 @@ async fn a_year_of_months_is_paid_month_by_month() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
+async fn a_failed_renewal_has_a_grace_period_and_another_card_can_pay_it() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -215,7 +215,7 @@ async fn a_card_that_must_be_confirmed_pays_what_is_owed_on_stripes_page() {
 }
 
 #[tokio::test]
-async fn a_card_that_pays_a_membership_goes_only_when_that_is_said() {
+async fn a_card_that_pays_a_membership_is_removed_only_on_explicit_request() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;

@@ -24,7 +24,7 @@ async fn is_ended(world: &World, club: &mut Club, id: &str, account: Option<&str
 }
 
 #[tokio::test]
-async fn who_unlinks_is_paid_no_renewal() {
+async fn a_seller_who_disconnects_gets_no_renewals() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -49,7 +49,7 @@ async fn who_unlinks_is_paid_no_renewal() {
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_or_takes_the_access_away_or_is_rejected_is_paid_no_renewal() {
+async fn a_seller_who_is_dismissed_revokes_access_or_is_rejected_gets_no_renewals() {
     for how in ["unmade", "deauthorized", "rejected"] {
         let world = World::start().await;
         let mut club = Club::open(&world).await;
@@ -76,7 +76,7 @@ async fn who_is_no_seller_any_more_or_takes_the_access_away_or_is_rejected_is_pa
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_drafted_for_who_has_gone_is_void() {
+async fn a_drafted_renewal_for_a_seller_who_left_is_voided() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -108,7 +108,7 @@ async fn publish(world: &World, club: &Club, published: bool) {
 }
 
 #[tokio::test]
-async fn without_a_course_nothing_is_renewed_and_who_wants_to_stay_takes_it_back() {
+async fn without_a_course_nothing_is_renewed_and_members_can_resume_later() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -137,7 +137,7 @@ async fn without_a_course_nothing_is_renewed_and_who_wants_to_stay_takes_it_back
 }
 
 #[tokio::test]
-async fn while_nothing_can_be_charged_for_the_account_nothing_is_renewed() {
+async fn nothing_is_renewed_while_the_account_cannot_be_charged() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

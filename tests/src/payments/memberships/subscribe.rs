@@ -50,7 +50,7 @@ async fn a_saved_card_subscribes_at_once_and_opens_the_sellers_courses() {
 }
 
 #[tokio::test]
-async fn the_price_is_made_once() {
+async fn the_price_is_created_once() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     club.joined(&world, "month").await;
@@ -74,7 +74,7 @@ async fn the_price_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_direct_seller_is_charged_for_with_a_clone_of_the_card() {
+async fn a_direct_charge_uses_a_clone_of_the_card() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let account = Some(club.shop.account.clone());
@@ -94,7 +94,7 @@ async fn a_direct_seller_is_charged_for_with_a_clone_of_the_card() {
 }
 
 #[tokio::test]
-async fn checkout_subscribes_and_only_stripe_says_so() {
+async fn checkout_subscribes_once_stripe_confirms_it() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -129,7 +129,7 @@ async fn checkout_subscribes_and_only_stripe_says_so() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_nobody_pays_expires_and_another_can_begin() {
+async fn an_unpaid_checkout_expires_and_another_can_begin() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let answer = club.ask(&world, json!({"interval": "month"})).await;
@@ -169,7 +169,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
 }
 
 #[tokio::test]
-async fn who_waits_to_authenticate_can_take_another_card_and_pays_once() {
+async fn a_buyer_who_must_authenticate_can_use_another_card_and_pays_once() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let waits = club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
@@ -232,7 +232,7 @@ async fn a_double_click_makes_one_subscription() {
 }
 
 #[tokio::test]
-async fn nobody_subscribes_to_what_is_not_there() {
+async fn nobody_can_subscribe_to_a_missing_membership() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let body = json!({"interval": "month", "payment_method": club.card});
@@ -296,7 +296,7 @@ async fn a_membership_opens_what_is_in_the_catalogue_and_nothing_of_other_seller
 }
 
 #[tokio::test]
-async fn another_way_to_pay_is_taken_at_once_whatever_events_arrive_meanwhile() {
+async fn another_way_to_pay_replaces_the_first_whatever_events_arrive_in_between() {
     // The writes of the second request: a lease and an outcome to look at the first, the same to withdraw it, and the new intent.
     for write in 0..5 {
         let world = World::start().await;
