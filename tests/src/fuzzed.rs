@@ -84,7 +84,7 @@ fn any_query_is_answered() {
 }
 
 #[test]
-fn anything_that_comes_back_from_consent_leads_to_the_storefront() {
+fn any_return_from_the_consent_page_leads_to_the_storefront() {
     try_all("oauth_callback");
 }
 

@@ -38,7 +38,7 @@ async fn pages_go_from_new_to_old_and_back_without_gaps() {
 }
 
 #[tokio::test]
-async fn limits_and_cursors_that_make_no_sense_are_refused() {
+async fn nonsensical_limits_and_cursors_are_refused() {
     let stripe = Stripe::start().await;
     let ids = customers(&stripe, 2).await;
     for query in ["limit=0", "limit=101", "limit=ten", "starting_after=cus_none", "sort=asc"] {

@@ -12,7 +12,7 @@ async fn make(stripe: &Stripe, url: &str, more: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn the_secret_is_told_once() {
+async fn the_secret_is_returned_once() {
     let stripe = Stripe::start().await;
     let more = [("api_version", "2026-09-30.endive"), ("description", "The shop"), ("metadata[a]", "b")];
     let mut made = make(&stripe, "https://shop.example/webhooks", &more).await;
@@ -70,7 +70,7 @@ async fn what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn each_gets_the_events_that_it_asked_for_signed_with_its_own_secret() {
+async fn each_endpoint_gets_its_events_signed_with_its_own_secret() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::start().await;
     let account = stripe.account().await;
