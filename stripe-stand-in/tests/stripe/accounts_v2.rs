@@ -118,7 +118,7 @@ async fn a_seller_goes_through_onboarding_and_is_paid() {
     let url = opened["url"].as_str().unwrap();
     let page = location(&send(stripe.http.get(url)).await);
     let done = send(form_body(stripe.http.post(page.as_str()), &[("decision", "submit")])).await;
-    assert_eq!(done.status, 200, "there is no way back");
+    assert_eq!(done.status, 200, "without a return URL there is no redirect");
     assert_eq!(location(&send(stripe.http.get(url)).await).as_str(), "http://localhost/again", "it opens once");
 
     let include = "include[0]=configuration.merchant&include[1]=configuration.recipient&include[2]=requirements";

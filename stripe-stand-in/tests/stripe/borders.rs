@@ -132,7 +132,7 @@ async fn who_can_be_a_recipient() {
     assert_eq!(home.body["error"]["param"], "tos_acceptance[service_agreement]");
     let cards = make(&stripe, "MX", &[("capabilities[card_payments][requested]", "true")]).await;
     assert_eq!((cards.status, &cards.body["error"]["param"]), (400, &json!("capabilities[card_payments]")));
-    assert_eq!(make(&stripe, "MX", &[("tos_acceptance[date]", "1801396800")]).await.status, 400, "its holder accepts them");
+    assert_eq!(make(&stripe, "MX", &[("tos_acceptance[date]", "1801396800")]).await.status, 400, "the account's owner accepts them");
 
     let recipient = recipient(&stripe, "MX").await;
     let path = format!("/v1/accounts/{recipient}");

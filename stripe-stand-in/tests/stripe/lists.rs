@@ -46,7 +46,7 @@ async fn nonsensical_limits_and_cursors_are_refused() {
     }
     let both = format!("/v1/customers?starting_after={}&ending_before={}", ids[1], ids[0]);
     assert_eq!(stripe.get(&both).await.status, 400);
-    // Another account's object is no valid cursor.
+    // Another account's object is not a valid cursor.
     let account = stripe.account().await;
     assert_eq!(stripe.get_on(&account, &format!("/v1/customers?starting_after={}", ids[0])).await.status, 400);
 }

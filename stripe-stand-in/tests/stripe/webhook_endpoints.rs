@@ -30,7 +30,7 @@ async fn the_secret_is_returned_once() {
     assert_eq!(stripe.get(&path).await.ok(), made);
     let connect = make(&stripe, "https://shop.example/webhooks", &[("connect", "true")]).await;
     assert_eq!((&connect["application"], &connect["api_version"]), (&json!("ca_local"), &json!(null)));
-    assert_ne!(connect["secret"], secret, "two endpoints may have one address, each with its own secret");
+    assert_ne!(connect["secret"], secret, "two endpoints may have one URL, each with its own secret");
     let listed = stripe.get("/v1/webhook_endpoints").await.ok();
     let ids: Vec<&str> = listed["data"].as_array().unwrap().iter().map(id).collect();
     assert_eq!(ids, [id(&connect), id(&made)]);
@@ -60,7 +60,7 @@ async fn what_cannot_be_is_refused() {
     let made = make(&stripe, url.1, &[]).await;
     for (name, value) in [("api_version", "2026-09-30.endive"), ("connect", "true")] {
         let answer = stripe.post(&format!("/v1/webhook_endpoints/{}", id(&made)), &[(name, value)]).await;
-        assert_eq!(answer.error(), (400, "parameter_unknown"), "{name} is for life");
+        assert_eq!(answer.error(), (400, "parameter_unknown"), "{name} cannot be changed");
     }
     for _ in 1..16 {
         make(&stripe, url.1, &[]).await;
