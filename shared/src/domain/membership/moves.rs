@@ -1,6 +1,7 @@
 //! Money that moves between the platform and a seller when disputes of members' payments are lost or won, and when refunds fail.
 //!
-//! Each move is recorded before Stripe is called, and is carried out once, by whoever comes first.
+//! Each move is recorded before Stripe is called, and is carried out once: by a request, an event or the
+//! reconciliation.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};

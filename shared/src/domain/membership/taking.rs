@@ -78,7 +78,7 @@ impl Payment {
 }
 
 impl Subscription {
-    /// Plans what follows from disputes and failed refunds and is not planned yet: what to take back from the seller for a lost dispute
+    /// Plans what follows from disputes and failed refunds and is not planned yet: what to reverse from the seller for a lost dispute
     /// (if `take_back` is the platform's policy), and what to return to them if it is won after all or a refund fails. Returns whether
     /// anything was planned or given up.
     pub fn plan(&mut self, take_back: bool, at: OffsetDateTime) -> bool {

@@ -119,7 +119,7 @@ impl Purchase {
         self.add_up();
         self.updated_at = at;
         if self.refunded() != before {
-            self.enter_status(cause, at, format!("{} given back", self.refunded()));
+            self.enter_status(cause, at, format!("{} refunded", self.refunded()));
         }
         true
     }

@@ -104,7 +104,7 @@ pub struct Purchase {
     /// The highest total of refunds that Stripe has reported for the charge.
     #[serde(default)]
     pub(super) refunded_heard: i64,
-    /// How much of its fee the platform had given back when Stripe last reported it.
+    /// How much of its fee the platform had refunded when Stripe last reported it.
     #[serde(default)]
     pub(super) fee_seen: FeeSeen,
     pub(super) history: Vec<Transition>,

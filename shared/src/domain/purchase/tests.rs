@@ -370,7 +370,7 @@ fn disputes_and_refunds_reverse_later_transfers_too() {
         settle(&mut purchase);
         assert_eq!(purchase.net(), before, "{charge_type:?}: won");
         refund(&mut purchase, None);
-        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}: given back");
+        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}: fully refunded");
     }
 }
 
