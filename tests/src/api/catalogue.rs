@@ -112,7 +112,7 @@ fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
             ("title", format!("Copy {number:05}")),
             ("id", id),
         ] {
-            assert!(item[name].is_object(), "{name} is no attribute of a course");
+            assert!(item[name].is_object(), "{name} is not an attribute of a course");
             item[name] = json!({"S": value});
         }
         item

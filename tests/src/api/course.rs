@@ -220,7 +220,7 @@ async fn a_course_taken_down_by_staff_is_neither_shown_nor_sold_and_its_seller_c
     world.get(path).await.is_problem(404, "not_found", "there is no such course");
     assert_eq!(world.get("/courses").await.json()["items"], json!([]));
     assert_eq!(world.buy(&late, &shop.course_id, "pm_card_visa").await.status, 404);
-    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 200, "who bought it keeps it");
+    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 200, "buyers keep it");
     assert_eq!(world.get(format!("{path}/content")).bearer(&shop.buyer.token).await.status, 200);
 
     assert_eq!(world.patch(path, json!({"published": true})).bearer(&shop.seller.token).await.status, 200);
@@ -437,7 +437,7 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
 
     world.patch(path, json!({"published": false})).bearer(&shop.seller.token).await;
     let hidden = world.get(path).bearer(&shop.buyer.token).await;
-    assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "who bought it keeps it");
+    assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "buyers keep it");
     world.get(path).await.is_problem(404, "not_found", "there is no such course");
 }
 

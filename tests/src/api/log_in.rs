@@ -81,7 +81,7 @@ async fn ten_wrong_passwords_block_an_account_until_the_window_ends() {
     for password in ["wrong password", PASSWORD] {
         assert_throttled(&log_in(&world, "a@example.com", password).from("192.0.2.200").await);
     }
-    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200, "open sessions go on");
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200, "open sessions continue");
     world.log_in(&other).await;
 
     world.app.clock.advance(Duration::minutes(15));
@@ -104,7 +104,7 @@ async fn a_strangers_attempts_do_not_lock_out_the_users_devices() {
     let other = log_in(&world, &world.buyer("b@example.com").await.email, PASSWORD).await;
     let known = mark(&log_in(&world, "a@example.com", PASSWORD).await);
     let guess = |cookie: &str| log_in(&world, "a@example.com", "a guess").header("cookie", cookie).from("198.51.100.7");
-    // Marks that are made up, or another account's, are counted as none.
+    // Invented marks, and those of another account, count as no mark.
     for number in 0..10 {
         let shown = if number % 2 == 0 { mark(&other) } else { format!("device=made-up-{number}") };
         guess(&shown).await.is_problem(401, "bad_credentials", WRONG);
@@ -115,7 +115,7 @@ async fn a_strangers_attempts_do_not_lock_out_the_users_devices() {
     let own = || log_in(&world, "a@example.com", PASSWORD).header("cookie", known.as_str());
     assert_eq!(own().await.status, 200, "the owner logs in on a known device");
 
-    // A device that was stolen has as many tries as an account has, and the account none less.
+    // A stolen device has as many attempts as an account, and they do not count against the account.
     for _ in 0..10 {
         guess(&known).await.is_problem(401, "bad_credentials", WRONG);
     }
@@ -123,7 +123,7 @@ async fn a_strangers_attempts_do_not_lock_out_the_users_devices() {
     world.app.clock.advance(Duration::minutes(15));
     assert_eq!(own().await.status, 200);
 
-    // A new password forgets every device but the one that set it.
+    // A new password invalidates the marks of all devices except the one that set it.
     let change = json!({"password": "battery staple", "current_password": PASSWORD});
     let changed = world.patch("/users/me", change).bearer(&person.token).await;
     assert_ne!(mark(&changed), known);
@@ -162,7 +162,7 @@ async fn good_log_ins_are_not_held_up() {
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
     let answers = join_all((0..30).map(|_| log_in(&world, "a@example.com", PASSWORD).into_future())).await;
-    assert!(answers.iter().all(|answer| answer.status == 200), "also where more come at once than may fail");
+    assert!(answers.iter().all(|answer| answer.status == 200), "even if more arrive concurrently than may fail");
     for _ in 0..9 {
         log_in(&world, "a@example.com", "wrong password").await.is_problem(401, "bad_credentials", WRONG);
     }

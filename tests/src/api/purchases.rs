@@ -151,7 +151,7 @@ async fn sellers_see_what_they_sold_and_what_it_brought() {
     );
     let mut operations = world.operations();
     operations.sort();
-    assert_eq!(operations, ["BatchGetItem", "Query", "Query"], "what was never paid is no sale");
+    assert_eq!(operations, ["BatchGetItem", "Query", "Query"], "an unpaid purchase is not a sale");
 
     let failed = world.get("/purchases").bearer(&declined.token).await.json();
     assert_eq!((items(&failed).len(), &items(&failed)[0]["status"]), (1, &json!("failed")));

@@ -63,7 +63,7 @@ async fn a_change_of_role_holds_at_once_in_open_sessions() {
 
     set(json!({"is_seller": false})).await;
     create().await.is_problem(403, "not_a_seller", "only sellers may do this; ask the staff to make you one");
-    assert_eq!(world.get("/courses").await.json()["items"].as_array().map(Vec::len), Some(1), "what is theirs stays");
+    assert_eq!(world.get("/courses").await.json()["items"].as_array().map(Vec::len), Some(1), "their courses stay");
     set(json!({"is_seller": true})).await;
     assert_eq!(world.patch("/courses/a-course", json!({"title": "Still mine"})).bearer(&person.token).await.status, 200);
 
@@ -129,7 +129,7 @@ async fn unknown_users_and_invalid_roles_are_refused() {
         let answer = world.patch(format!("/admin/users/{id}"), json!({"is_seller": true})).bearer(&staff.token).await;
         answer.is_problem(404, "not_found", "there is no such user");
     }
-    assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
+    assert!(!world.stored().await.contains("usr_0000000000000000"), "an update creates no user");
     for (body, detail) in [
         (json!({}), "is_seller, is_staff, terms or suspended is required"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),

@@ -26,7 +26,7 @@ const OF_AWS: [(&str, &str, &[&str]); 11] = [
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
 ];
 
-/// Alarms that wake nobody, because they can wait until morning.
+/// Alarms that can wait until morning.
 const CAN_WAIT: [&str; 11] = [
     "BadSignaturesAlarm",
     "ErasuresSilentAlarm",
@@ -113,7 +113,7 @@ fn every_alarm_notifies_somebody_and_names_a_section_of_the_runbook() {
             .unwrap_or_else(|| panic!("{id} names no section"));
         let section = section(&runbook, anchor).unwrap_or_else(|| panic!("{id}: docs/operations.md has no section {anchor}"));
         assert!(section.trim_start().starts_with(&format!("*{meaning}*")), "{id}: the section {anchor} is about something else");
-        assert!(section.lines().any(|line| line.starts_with("1. ") || line.starts_with("- ")), "{id}: {anchor} says nothing to do");
+        assert!(section.lines().any(|line| line.starts_with("1. ") || line.starts_with("- ")), "{id}: {anchor} has no instructions");
     }
 }
 
@@ -141,7 +141,7 @@ fn every_alarm_watches_metrics_that_exist() {
                 let made = list(&filter["MetricTransformations"]);
                 made.iter().any(|made| made["MetricNamespace"] == **namespace && made["MetricName"] == *name)
             });
-            let filter = filter.unwrap_or_else(|| panic!("{alarm}: nothing makes {name}"));
+            let filter = filter.unwrap_or_else(|| panic!("{alarm}: nothing emits {name}"));
             assert!(names.is_empty(), "{alarm}: the filter's metric has no dimensions");
             let pattern = text(&filter["FilterPattern"]);
             if referred(&filter["LogGroupName"]) == "AccessLogs" {
@@ -207,7 +207,7 @@ fn late_events_book_differences_and_declined_payments_raise_alarms() {
         "Payouts",
         "MovesRefused",
     ] {
-        assert!(watched.iter().any(|watched| watched.name == name), "nobody is told about {name}");
+        assert!(watched.iter().any(|watched| watched.name == name), "no alarm watches {name}");
     }
     let declined = watched.iter().filter(|watched| watched.name == "Charges" && watched.alarm == "DeclinedRateAlarm");
     let outcomes: Vec<_> = declined.map(|watched| watched.dimension("Outcome").map(text)).collect();

@@ -236,7 +236,7 @@ fn invalid_settings_are_refused_before_anything_is_built() {
     for said in ["The AWS CLI, version 2", "cargo-lambda with Zig", "rustup target add x86_64-unknown-linux-gnu"] {
         assert!(complaint.contains(said), "{complaint}");
     }
-    assert!(!operator.folder.join("samconfig.toml").exists(), "nothing is written down of what was refused");
+    assert!(!operator.folder.join("samconfig.toml").exists(), "refused settings are not stored");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn the_script_reads_the_parameters_as_the_template_has_them() {
         }
     }
     for name in super::list(&read[1]) {
-        assert!(declared.get(text(name)).is_some(), "{name} is asked for and is no parameter");
+        assert!(declared.get(text(name)).is_some(), "{name} is requested but is not a parameter");
     }
 }
 
@@ -316,7 +316,7 @@ fn the_script_reads_the_parameters_as_the_template_has_them() {
 fn the_make_targets_pass_on_the_stage() {
     let makefile = file("Makefile");
     for (verb, script) in [("deploy", "deploy"), ("stripe-setup", "stripe-setup"), ("storefront", "upload-storefront")] {
-        let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the verb has a recipe");
+        let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the target has a recipe");
         assert!(recipe.contains(&format!("STAGE='$(STAGE)' scripts/{script}")), "{verb}: {recipe}");
     }
     assert!(!file("scripts/rehearse/__main__.py").contains("samconfig") && Path::new(&root()).join("scripts/stages.py").exists());

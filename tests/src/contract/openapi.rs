@@ -142,13 +142,13 @@ fn statuses_and_charge_types_match_the_code() {
         assert_eq!(json!(purchase(status).status()), json!(status));
     }
     // In the other direction: serde's error lists every accepted value.
-    let refusal = serde_json::from_value::<shared::domain::purchase::Status>(json!("?")).expect_err("it is no status").to_string();
+    let refusal = serde_json::from_value::<shared::domain::purchase::Status>(json!("?")).expect_err("it is not a status").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["Status"]["enum"]));
-    let refusal = serde_json::from_value::<shared::domain::membership::Status>(json!("?")).expect_err("it is no status").to_string();
+    let refusal = serde_json::from_value::<shared::domain::membership::Status>(json!("?")).expect_err("it is not a status").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["SubscriptionStatus"]["enum"]));
-    let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is no charge type").to_string();
+    let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is not a charge type").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["ChargeType"]["enum"]));
 }

@@ -19,7 +19,7 @@ fn of_template(template: &Template) -> Routes {
         let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}')).expect("it names an integration");
         let function = got(template.property(integration, "IntegrationUri"), "Arn");
         let before = routes.insert((method.to_owned(), path.to_owned()), by_id[function].to_owned());
-        assert_eq!(before, None, "{method} {path} stands in the template twice");
+        assert_eq!(before, None, "{method} {path} is in the template twice");
     }
     routes
 }

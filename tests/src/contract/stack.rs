@@ -95,7 +95,7 @@ fn every_log_has_a_retention() {
     }
     for id in template.functions().into_values() {
         let group = referred(&template.property(id, "LoggingConfig")["LogGroup"]);
-        assert!(groups.remove(group), "{id} has no log group of its own");
+        assert!(groups.remove(group), "{id} does not have its own log group");
     }
     assert_eq!(groups, BTreeSet::from(["AccessLogs", "ViewerLogs"]));
 }
@@ -128,7 +128,7 @@ fn access_logs_keep_neither_queries_nor_headers() {
     let fields = super::strings(template.property("ViewerLogsDelivery", "RecordFields"));
     assert!(fields.contains("c-ip") && fields.contains("x-edge-request-id"));
     for secret in ["cs-uri-query", "cs(Cookie)", "cs(Referer)"] {
-        assert!(!fields.contains(secret), "{secret} may hold what nobody else should know");
+        assert!(!fields.contains(secret), "{secret} may contain secrets");
     }
     assert_eq!(template.parameter_default("StorefrontLog"), Some(&json!("false")));
     let parts = super::entries(template.at("/Resources")).filter(|(id, _)| id.starts_with("ViewerLogs"));

@@ -45,7 +45,7 @@ async fn a_new_address_must_be_confirmed_and_then_the_old_ones_link_is_void() {
     world.pump().await;
     assert_eq!(world.mails_to("old@example.com").len(), 1, "it was never confirmed, and may be a stranger's");
 
-    // Another password, the same address written otherwise, or an address that is only asked for leave it confirmed.
+    // A new password, the same address in another spelling, or a requested address leave it confirmed.
     for change in [
         json!({"password": PASSWORD, "current_password": PASSWORD}),
         json!({"email": "NEW@example.com", "current_password": PASSWORD}),
@@ -55,7 +55,7 @@ async fn a_new_address_must_be_confirmed_and_then_the_old_ones_link_is_void() {
         assert_eq!(answer.json()["email_confirmed"], true, "{}", answer.body);
         assert!(is_confirmed(&world, &person).await);
     }
-    // Whoever asks for yet another address, or for none, has taken the first one back.
+    // Requesting another address, or none, withdraws the first one.
     world.pump().await;
     let newer = token_in(&world.mails_to("newer@example.com")[0]);
     world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
@@ -116,7 +116,7 @@ async fn a_link_that_undoes_a_change_works_for_seven_days_and_the_address_stays_
         world.pump().await;
         let undo = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
         world.app.clock.advance(Duration::days(days));
-        // Not even somebody who left the account behind may sign up with it, or has the old address open the account.
+        // Nobody can sign up with it, and the old address does not open the account.
         let sign_up = || world.post("/users", json!({"email": "OWNER@example.com", "password": "squatter's own"}));
         assert_eq!(sign_up().await.text("code"), "email_taken");
         assert_eq!(world.post("/sessions", json!({"email": "owner@example.com", "password": PASSWORD})).await.status, 401);

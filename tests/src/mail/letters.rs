@@ -55,10 +55,10 @@ async fn a_purchase_sends_one_receipt_and_one_notice_however_often_it_is_reporte
     let receipt = world.mails_to(&shop.buyer.email).remove(0);
     let course = format!("http://localhost:3000/course.html?id={}", shop.course_id);
     tells(&receipt, &["Flask Microservices", "50.00 USD", &id, &course]);
-    assert!(!receipt.text.contains("25.00"), "the platform's part is nothing to the buyer");
+    assert!(!receipt.text.contains("25.00"), "the buyer does not see the platform's part");
     let notice = world.mails_to(&shop.seller.email).remove(1);
     tells(&notice, &["50.00 USD", "25.00 USD", &id, "http://localhost:3000/seller.html"]);
-    assert!(!notice.text.contains(&shop.buyer.email), "who bought it is not told");
+    assert!(!notice.text.contains(&shop.buyer.email), "the buyer's address is not revealed");
 }
 
 #[tokio::test]
@@ -167,11 +167,7 @@ async fn a_mail_contains_no_secret_except_its_links_token() {
         for secret in [shop.buyer.token.as_str(), shop.seller.token.as_str(), "sk_test", "whsec_", "pi_", "cus_", "$argon2id$"] {
             assert!(!all.contains(secret), "{secret} in {}", mail.subject);
         }
-        assert!(
-            !all.contains("acct_") || mail.to == [shop.seller.email.as_str()],
-            "only its owner is told which account: {}",
-            mail.subject
-        );
+        assert!(!all.contains("acct_") || mail.to == [shop.seller.email.as_str()], "only its owner learns which account: {}", mail.subject);
         if all.contains(".html#") {
             assert_eq!(token_in(&mail).len(), 60, "a user's part and 256 bits");
         }

@@ -98,13 +98,13 @@ async fn mails_wait_while_ses_refuses_and_arrive_afterwards() {
     let world = World::start().await;
     let records = asked(&world, 2).await;
     world.mailbox().fail(Some(Outage::Refuses { status: 429, code: "TooManyRequestsException".into() }));
-    assert!(world.notify(&records).await.batch_item_failures.is_empty(), "the stream goes on");
+    assert!(world.notify(&records).await.batch_item_failures.is_empty(), "the stream continues");
     world.sweep().await;
     assert_eq!(addressees(&world), Vec::<String>::new());
 
     world.mailbox().fail(None);
     world.notify(&records).await;
-    assert_eq!(addressees(&world), Vec::<String>::new(), "they wait for their time");
+    assert_eq!(addressees(&world), Vec::<String>::new(), "they wait until they are due");
     world.app.clock.advance(Duration::minutes(2));
     world.sweep().await;
     assert_eq!(addressees(&world), people(2));

@@ -26,7 +26,7 @@ async fn is_refused(world: &World, shop: &Shop, capability: &str) {
             format!("the seller of this course cannot be paid at the moment: their Stripe account lacks the capability {capability}");
         assert_eq!(answer.text("detail"), detail);
     }
-    assert!(world.asked_stripe().await.is_empty(), "not even a customer is made");
+    assert!(world.asked_stripe().await.is_empty(), "not even a customer is created");
 }
 
 async fn is_sold(world: &World, shop: &Shop) {
@@ -123,7 +123,7 @@ async fn the_country_decides_within_a_region_too() {
     let world = World::with(&[("PLATFORM_COUNTRY", "DE")]).await;
     let (_, account, course) = seller_in(&world, "FR").await;
     for payment in sold_twice(&world, &course, None).await {
-        assert_eq!(payment["on_behalf_of"], json!(account), "Stripe would do without");
+        assert_eq!(payment["on_behalf_of"], json!(account), "Stripe would not require it");
     }
 }
 

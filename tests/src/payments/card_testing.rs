@@ -155,7 +155,7 @@ async fn saving_subscribing_and_paying_count_towards_one_limit() {
         assert_eq!(answer.status, 201, "{}", answer.body);
         saved.push(answer.json()["payment_method"]["id"].as_str().expect("an id").to_owned());
     }
-    // Whoever saves a card and pays with it has tried one card.
+    // Saving a card and paying with it counts as one card.
     assert_eq!(world.buy(thief, &ids[0], &saved[0]).await.status, 201);
     let join = |card: &str| {
         world.post(format!("{membership}/subscribe"), json!({"interval": "month", "payment_method": card})).bearer(&thief.token)
@@ -179,7 +179,7 @@ async fn saving_subscribing_and_paying_count_towards_one_limit() {
     let other = world.buyer("other@example.com").await;
     let asked = world.asked_stripe().await;
     assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "Stripe hears of no further card: {asked:?}");
-    // The cards that were counted go on, and others after the minute.
+    // Counted cards still work, and others after the minute.
     assert_eq!(world.buy(thief, &ids[2], &saved[1]).await.status, 201);
     world.pass(Duration::minutes(1)).await;
     assert_eq!(save(&cards[13]).await.status, 201);
@@ -224,7 +224,7 @@ async fn cards_tried_in_a_minute_are_limited_per_address_or_ipv6_network() {
     let answers = join_all((0..60).map(|number| save(number, &format!("2001:db8:0:7::{number:x}")).into_future())).await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     assert!(assert_held_up(&save(60, "2001:db8:0:7:ffff::1").await) <= 60);
-    assert_eq!(save(61, "2001:db8:0:8::1").await.status, 201, "the neighbours go on");
+    assert_eq!(save(61, "2001:db8:0:8::1").await.status, 201, "other networks are not affected");
 }
 
 /// The `client_secret`'s object.
@@ -251,7 +251,7 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
         world.app.store.user(&id).await.expect("the table is there").expect("they are there").declined_at.len()
     };
 
-    // Honest people authenticate, and nothing is counted.
+    // A successful authentication is not counted.
     let honest = world.buy(&shop.buyer, &shop.course_id, ASKS).await;
     world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&honest)), json!({"outcome": "succeed"})).await;
     world.deliver().await;
@@ -261,7 +261,7 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     assert_eq!(declines().await, 1);
     let event = world.event("setup_intent.setup_failed", |_| true).await.expect("it happened");
     assert_eq!(world.tell(&event).await.status, 200);
-    assert_eq!(declines().await, 1, "once, however often Stripe tells");
+    assert_eq!(declines().await, 1, "once, however often Stripe reports it");
     save().await.is_problem(403, "email_not_confirmed", CONFIRM);
 
     world.confirm(&thief).await;
@@ -277,7 +277,7 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     fail("payment_intents", &object_of(&joined)).await;
     assert_eq!(declines().await, 3);
 
-    // A card that authenticates and is declined then is one as well, and one that is declined at once is counted once.
+    // A card declined after authentication counts too, and one declined immediately counts once.
     let bought = world.buy(&thief, &shop.course_id, "pm_card_threeDSecureRequiredChargeDeclined").await;
     world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&bought)), json!({"outcome": "succeed"})).await;
     world.deliver().await;
@@ -310,7 +310,7 @@ async fn declines_are_limited_per_address_or_ipv6_network() {
     world.asked_stripe().await;
     assert_held_up(&attempt(&next, DECLINED, "2001:db8:0:7:ffff::1".to_owned()).await);
     assert!(world.asked_stripe().await.is_empty());
-    assert_eq!(attempt(&next, "pm_card_visa", "2001:db8:0:8::1".to_owned()).await.status, 201, "the neighbours buy on");
+    assert_eq!(attempt(&next, "pm_card_visa", "2001:db8:0:8::1".to_owned()).await.status, 201, "other networks are not affected");
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn a_declined_card_is_not_saved_and_may_be_tried_again() {
             (setups, log.to_string().contains("replayed\":true"))
         };
         assert_eq!(keys().await, (1, false));
-        assert_eq!(keys().await, (1, false), "the second try is asked of the bank, not of the key");
+        assert_eq!(keys().await, (1, false), "the second attempt reaches the bank instead of replaying the key");
     }
     assert!(cards(&world, &buyer).await.is_empty());
 }
@@ -171,7 +171,7 @@ async fn the_hosted_page_saves_a_card() {
     world.admin("POST", &format!("checkout/sessions/{id}/pay"), json!({"card": "pm_card_visa"})).await;
     assert_eq!(cards(&world, &buyer).await.len(), 1);
     let second = world.post(CARDS, json!({})).bearer(&buyer.token).await;
-    assert_ne!(second.text("checkout_url"), first.text("checkout_url"), "a page that is done is not handed out again");
+    assert_ne!(second.text("checkout_url"), first.text("checkout_url"), "a completed page is not returned again");
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_purchase_saves_the_card_if_the_buyer_agrees() {
         let account = on_account.then_some(shop.account.as_str());
         let second = world.course(&shop.seller, "Django Channels", 4000, "usd", 50).await;
         assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_amex").await.status, 201);
-        assert!(cards(&world, &shop.buyer).await.is_empty(), "without consent nothing is kept");
+        assert!(cards(&world, &shop.buyer).await.is_empty(), "without consent nothing is saved");
 
         let body = json!({"course_id": second["id"], "payment_method": "pm_card_visa", "save_card": true});
         let bought = world.post("/courses/charge", body).bearer(&shop.buyer.token).await;
@@ -363,7 +363,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
 
     for person in [&one, &two, &three, &four, &five] {
         let kept = defaults(&world, person).await;
-        assert!(kept.len() == 1 && !kept[0].1, "nobody has told yet: {} {kept:?}", person.email);
+        assert!(kept.len() == 1 && !kept[0].1, "no event has arrived yet: {} {kept:?}", person.email);
     }
     world.deliver().await;
     for person in [&one, &two, &three, &four, &five] {
@@ -409,7 +409,7 @@ async fn a_saved_cards_event_takes_effect_once_and_only_for_our_buyers() {
     assert_eq!(defaults(&world, &buyer).await, [(json!("0005"), false)]);
     world.delete(format!("{CARDS}/{amex}")).bearer(&buyer.token).await.is_empty(204);
     let late = world.event("payment_method.attached", |card| card["id"] == json!(amex)).await.expect("it happened");
-    assert_eq!(world.tell(&late).await.status, 200, "a card that is gone by now");
+    assert_eq!(world.tell(&late).await.status, 200, "the card was removed in the meantime");
     assert!(cards(&world, &buyer).await.is_empty());
 
     // A customer that the platform created for something else.

@@ -45,7 +45,7 @@ async fn checkout_is_paid_at_stripe_and_reported_by_webhook() {
     assert_eq!(status(&world, &shop).await, "pending", "the page is still open");
 
     pay(&world, "pm_card_visa").await;
-    assert_eq!(status(&world, &shop).await, "pending", "coming back proves nothing");
+    assert_eq!(status(&world, &shop).await, "pending", "returning proves nothing");
     world.deliver().await;
     assert_eq!(status(&world, &shop).await, "paid");
     let payment = &world.succeeded(None).await[0];

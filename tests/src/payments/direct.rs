@@ -33,7 +33,7 @@ async fn a_direct_charge_names_its_account_if_the_buyer_must_authenticate() {
     world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
     world.deliver().await;
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
-    assert_eq!(purchases["items"][0]["status"], "paid", "the Connect endpoint heard of it");
+    assert_eq!(purchases["items"][0]["status"], "paid", "the Connect endpoint got the event");
 }
 
 #[tokio::test]

@@ -232,7 +232,7 @@ async fn changed_endpoints_are_repaired_and_deleted_ones_recreated() {
     urls.sort_unstable();
     assert_eq!(urls, ["http://localhost:9000/webhooks/stripe", "http://localhost:9000/webhooks/stripe/connect"]);
     assert!(now.iter().all(|one| one["id"] != platform["id"]));
-    assert_eq!(sorted(&secret.value().await["webhook_secrets"]).len(), 2, "the older one stays until somebody takes it out");
+    assert_eq!(sorted(&secret.value().await["webhook_secrets"]).len(), 2, "the older one stays until somebody removes it");
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn a_manually_created_endpoint_is_used_if_its_secret_is_stored() {
     let error = try_set_up(&world, &secret, None).await.expect_err("nobody can check what it sends");
     let id = own["id"].as_str().expect("an id");
     assert!(error.starts_with(id) && error.contains("its signing secret is not in webhook_secrets"), "{error}");
-    assert_eq!(registered(&world).await.len(), 1, "nothing is made beside it");
+    assert_eq!(registered(&world).await.len(), 1, "no other one is created");
 
     let mut value = empty();
     value["webhook_secrets"] = json!([own["secret"]]);
@@ -283,5 +283,5 @@ async fn a_separate_key_can_be_used_and_failures_are_explained() {
     let refused = try_set_up(&world, &secret, Some("sk_test_unknown")).await.expect_err("Stripe does not know it");
     assert!(refused.starts_with("refused with 401"), "{refused}");
     assert_eq!(try_set_up(&world, &secret, Some("sk_test_local")).await.map(|lines| lines.len()), Ok(2));
-    assert_eq!(secret.value().await["secret_key"], "", "the key that it asked with is not kept");
+    assert_eq!(secret.value().await["secret_key"], "", "the key used is not stored");
 }

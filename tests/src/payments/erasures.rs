@@ -17,7 +17,7 @@ const NOTHING: Report = Report { done: 0, waiting: 0, given_up: 0 };
 
 async fn erase(world: &World, person: &Person) {
     world.erase(&person.token).await.is_empty(204);
-    assert_eq!(world.erase_at_stripe().await, NOTHING, "what is under way comes to its end first");
+    assert_eq!(world.erase_at_stripe().await, NOTHING, "payments in progress end first");
     world.pass(Duration::minutes(5)).await;
 }
 
@@ -118,13 +118,13 @@ async fn while_stripe_is_down_the_account_is_erased_and_the_rest_waits() {
     erase(&world, &shop.buyer).await;
     assert_eq!(world.post("/sessions", json!({"email": shop.buyer.email, "password": PASSWORD})).await.status, 401);
     let again = world.buyer(&shop.buyer.email).await;
-    assert_ne!(again.id, shop.buyer.id, "the address is free all the same");
+    assert_ne!(again.id, shop.buyer.id, "the address is free anyway");
 
     for (number, outage) in outages.into_iter().enumerate() {
         let fault = json!({"match": {"method": "DELETE", "path": "/v1/customers/"}, "times": 100, "fault": outage});
         world.admin("POST", "faults", fault).await;
         assert_eq!(world.erase_at_stripe().await, WAITING);
-        assert_eq!(world.erase_at_stripe().await, NOTHING, "not at once again");
+        assert_eq!(world.erase_at_stripe().await, NOTHING, "not retried immediately");
         assert_eq!(customers(&world, None).await.len(), 1);
         world.admin("DELETE", "faults", json!({})).await;
         world.pass(Duration::minutes(15 << number)).await;
@@ -200,7 +200,7 @@ async fn a_payment_in_progress_is_completed_first() {
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
     erase(&world, &shop.buyer).await;
     assert_eq!(world.erase_at_stripe().await, WAITING);
-    assert_eq!(customers(&world, None).await.len(), 1, "by which the payment is found");
+    assert_eq!(customers(&world, None).await.len(), 1, "the payment is found by it");
 
     world.pass(Duration::minutes(30)).await;
     world.reconcile().await;

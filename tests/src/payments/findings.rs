@@ -72,7 +72,7 @@ async fn a_difference_from_stripes_books_is_one_finding_however_often_it_is_foun
     let before = &found.json()["items"];
     assert_eq!((&again[0]["id"], &again[0]["found_at"]), (&before[0]["id"], &before[0]["found_at"]));
     assert_ne!(again[0]["last_found_at"], before[0]["last_found_at"]);
-    assert_eq!(again[1], before[1], "what was not found again is as it was");
+    assert_eq!(again[1], before[1], "findings that were not found again are unchanged");
 }
 
 #[tokio::test]

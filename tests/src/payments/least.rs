@@ -1,4 +1,4 @@
-//! The minimum amount depends on the settlement currency. The seller is told, before any buyer runs into it.
+//! The minimum amount depends on the settlement currency. The seller learns of it before a buyer's payment fails.
 
 use serde_json::json;
 

@@ -90,7 +90,7 @@ async fn tokens_are_stored_sealed_and_the_link_is_shown() {
     assert_eq!(link, expected);
     let stored = world.stored().await;
     for secret in ["access_token", "refresh_token", "sk_acct", "sk_test", "rt_"] {
-        assert!(!stored.contains(secret), "{secret} stands in the table");
+        assert!(!stored.contains(secret), "{secret} is in the table");
     }
     let id = seller.id.parse().expect("an id");
     let sealed = world.app.store.sealed_tokens(&id).await.expect("the table").expect("they are stored");
@@ -196,7 +196,7 @@ async fn stripes_failure_during_the_exchange_is_only_a_reason() {
         trades(&world).await;
         world.fault("POST", "/oauth/token", fault.clone()).await;
         ends_with(&come_back(&world, &consent, Some(&seller.token)).await, reason);
-        assert_eq!(trades(&world).await, 1, "{fault}: a code is traded at most once");
+        assert_eq!(trades(&world).await, 1, "{fault}: a code is exchanged at most once");
         assert_eq!(stripe_of(&world, &seller).await["connected"], false, "{fault}");
         // The seller can try again.
         world.link(&seller).await;
@@ -236,7 +236,7 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
     world.delete("/users/me/stripe").bearer(&first.token).await.is_empty(204);
     assert_eq!(stripe_of(&world, &first).await["connected"], false);
     let id = first.id.parse().expect("an id");
-    assert!(world.app.store.sealed_tokens(&id).await.expect("the table").is_none(), "the tokens are gone");
+    assert!(world.app.store.sealed_tokens(&id).await.expect("the table").is_none(), "the tokens are deleted");
     world.delete("/users/me/stripe").bearer(&first.token).await.is_empty(204);
     world.link(&first).await;
     // The late event of the disconnection does not undo the new link.
@@ -313,7 +313,7 @@ async fn elsewhere(world: &World, seller: &Person) -> Consent {
     let path = url.strip_prefix("http://localhost:9000").expect("it is ours").to_owned();
     let first = world.get(path.as_str()).await;
     let again = world.get(path.as_str()).await;
-    assert_eq!((again.status, again.text("code")), (404, "not_found".to_owned()), "the address is good for one visit");
+    assert_eq!((again.status, again.text("code")), (404, "not_found".to_owned()), "the URL works once");
     world.consent(first, "allow").await
 }
 

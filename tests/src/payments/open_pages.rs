@@ -329,7 +329,7 @@ async fn disconnecting_a_direct_account_leaves_no_payment_open_there() {
     }
 }
 
-/// Sellers can revoke access in their Dashboard at any time. Staff are told of the payments that were open then.
+/// Sellers can revoke access in their Dashboard at any time. Staff are notified of the payments that were open then.
 #[tokio::test]
 async fn a_payment_on_an_account_that_revoked_access_is_found() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;

@@ -149,11 +149,7 @@ async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
     accept(&partner.token, 30).await.is(200, &mine);
 
     assert_eq!(sell("two@example.com").await, "separate");
-    assert_eq!(
-        transferred(&world, &accounts).await,
-        [5000 + 1750, 750],
-        "of the first sale all came with its charge, and the fee was taken of it"
-    );
+    assert_eq!(transferred(&world, &accounts).await, [5000 + 1750, 750], "the first sale was transferred with its charge, less the fee");
     let line = json!({
         "course_id": shop.course_id, "status": "paid", "amount": 5000, "currency": "usd",
         "transferred": 750, "taken_back": 0, "waiting": 0, "paid_at": "[time]",

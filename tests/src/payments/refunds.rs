@@ -87,7 +87,7 @@ async fn a_refund_is_three_trips_and_one_call() {
     assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 200);
     let mut operations = world.operations();
     operations[..2].sort();
-    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"], "the first two go side by side");
+    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"], "the first two are parallel");
     assert_eq!(world.asked_stripe().await, ["POST /v1/refunds"]);
 }
 
@@ -193,12 +193,12 @@ async fn a_lost_refund_is_finished_by_the_reconciliation() {
     let lasting = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": {"kind": "drop_before"}});
     world.admin("POST", "faults", lasting).await;
     assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 503);
-    assert_eq!(world.reconcile().await.checked, 0, "whoever asked may still be at it");
+    assert_eq!(world.reconcile().await.checked, 0, "the request may still be in progress");
     world.pass(time::Duration::minutes(5)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
     assert_eq!(purchase["status"], "refunded");
-    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the seller's part came back with it");
+    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the seller's part was reversed with it");
     assert_eq!(world.reconcile().await.checked, 0, "it is at rest");
 }
 
@@ -220,7 +220,7 @@ async fn a_refund_that_the_bank_returns_does_not_count() {
         assert_eq!(purchase["refunds"][0]["status"], "failed");
         let sale = sales(&world, &shop).await;
         assert_eq!(sale["items"][0]["net"], held(&world, Some(&shop.account)).await, "{charge_type}");
-        assert_eq!(sale["items"][0]["net"], 2500, "{charge_type}: the seller has theirs again");
+        assert_eq!(sale["items"][0]["net"], 2500, "{charge_type}: the seller has their part again");
         world.books().await;
     }
 }

@@ -108,7 +108,7 @@ async fn several_webhook_secrets_are_valid_together_and_a_new_one_is_found() {
     for (id, signed_with) in [("evt_2", "whsec_2"), ("evt_3", "whsec_1"), ("evt_4", "whsec_2")] {
         assert_eq!(world.send_event((path, signed_with), &event(id)).await.status, 200, "{signed_with}");
     }
-    assert_eq!(secret.reads(), 1, "at the first signature that it did not know");
+    assert_eq!(secret.reads(), 1, "at the first unknown signature");
 
     // The old secret is removed. Within five minutes it is no longer accepted, even if no signature fails before that.
     secret.put(&keys(OLD, &["whsec_2"])).await;

@@ -152,12 +152,12 @@ async fn staff_may_have_the_platform_pay_and_the_seller_owes_it() {
 
     let paid = refund(&world, &stall.staff.token, &id, json!({"platform_pays": true})).await;
     assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("refunded")), "{}", paid.body);
-    assert_eq!(held(&world, None).await, -4500, "the platform bears what the payee has");
+    assert_eq!(held(&world, None).await, -4500, "the platform bears the payee's part");
     let owed = debts(&world, &stall.seller).await;
     assert_eq!((owed.len(), &owed[0]["amount"], &owed[0]["account"]), (1, &json!(4500), &json!(stall.account)));
     world.pass(Duration::days(3)).await;
     world.reconcile().await;
-    assert_eq!((held(&world, None).await, debts(&world, &stall.seller).await), (0, Vec::new()), "and it came back");
+    assert_eq!((held(&world, None).await, debts(&world, &stall.seller).await), (0, Vec::new()), "and it was reversed");
     assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1), "once");
     world.books().await;
 }

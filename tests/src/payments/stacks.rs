@@ -122,7 +122,7 @@ async fn erasing_an_account_in_a_copied_table_keeps_the_other_deployments_custom
     assert!(asked.iter().all(|one| one.starts_with("GET")), "{asked:?}");
 }
 
-/// The hashes of passwords are in a table of their own, which was not copied.
+/// Password hashes are in a separate table, which was not copied.
 async fn erase(world: &World, person: &Person) {
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
     world.pump().await;

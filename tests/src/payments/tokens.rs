@@ -32,7 +32,7 @@ async fn an_express_account_linked_by_oauth_can_sell() {
         let answer = world.post(path, json!({"type": "express"})).bearer(&seller.token).undescribed().await;
         assert_eq!(answer.status, 200, "{path} {}", answer.body);
     }
-    // Its access can be given up.
+    // Its access can be revoked.
     world.asked_stripe().await;
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
     assert_eq!(world.asked_stripe().await, ["POST /oauth/deauthorize"]);
@@ -127,7 +127,7 @@ async fn a_lost_charge_stays_open_while_access_is_revoked() {
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!(purchases["items"][0]["status"], "pending", "{purchases}");
 
-    // No event arrived meanwhile. Once the account can be read again, it is.
+    // No event arrived in the meantime. The account is read as soon as possible again.
     world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await;
     let answer = ask().await;
     assert_eq!((answer.status, &answer.json()["purchase"]["attempts"]), (201, &json!(1)), "{}", answer.body);

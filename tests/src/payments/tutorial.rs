@@ -152,7 +152,7 @@ async fn unmaking_a_seller_deletes_nothing() {
     let path = format!("/admin/users/{}", shop.seller.id);
     let unmade = world.patch(path.as_str(), json!({"is_seller": false})).bearer(&staff.token).await;
     assert_eq!((unmade.status, &unmade.json()["is_seller"]), (200, &json!(false)));
-    // Somebody who is no seller cannot be paid. The course, the link, its tokens and the sale all exist.
+    // A former seller cannot be paid. The course, the link, its tokens and the sale all exist.
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.text("code"), "seller_not_connected");
     assert_eq!(world.get("/courses/flask-microservices").await.status, 200);

@@ -180,7 +180,7 @@ async fn another_accounts_event_pays_for_nothing() {
     let (_, payment_intent) = waiting(&world, &shop).await;
     let body = event("evt_1", "payment_intent.succeeded", Some(&shop.account), &with_status(&payment_intent, "succeeded"));
     assert_eq!(send(&world, CONNECT, &body).await.status, 200);
-    assert_eq!(status(&world, &shop).await, "requires_action", "a seller's account does not speak for the platform's charge");
+    assert_eq!(status(&world, &shop).await, "requires_action", "a seller's account cannot report on the platform's charge");
 }
 
 #[tokio::test]

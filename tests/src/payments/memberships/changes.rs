@@ -25,13 +25,13 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
         assert_eq!(canceled.json()["status"], "active");
         world.asked_stripe().await;
         assert_eq!(change(&world, &club, &id, "cancel", json!({})).await.status, 200);
-        assert!(world.asked_stripe().await.is_empty(), "it is so already");
+        assert!(world.asked_stripe().await.is_empty(), "nothing changes");
         let refused = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
         refused.is_problem(409, "subscription_not_running", "this subscription is not active, or is about to end");
         pass(&world, &mut club, 25).await;
         assert!(club.is_open(&world).await);
         pass(&world, &mut club, 7).await;
-        assert!(!club.is_open(&world).await, "no grace for what ends");
+        assert!(!club.is_open(&world).await, "no grace period after a cancellation");
         assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
         for what in ["cancel", "resume", "switch"] {
             let body = if what == "switch" { json!({"interval": "year"}) } else { json!({}) };
@@ -117,7 +117,7 @@ async fn a_switch_earns_the_platform_at_least_stripes_fee() {
             world.pass(Duration::minutes(10)).await;
             world.reconcile().await;
         }
-        assert_eq!(percent().await, 9.28, "102 of 1100, as of any year");
+        assert_eq!(percent().await, 9.28, "102 of 1100, as for any year");
         world.deliver().await;
         pass(&world, &mut club, 370).await;
         let renewal = world.succeeded(None).await.into_iter().find(|one| one["amount"] == 1100).expect("it was renewed");
@@ -125,7 +125,7 @@ async fn a_switch_earns_the_platform_at_least_stripes_fee() {
     }
 }
 
-/// Stripe would credit the time, whoever has its money.
+/// Stripe would credit the time even though the money was returned.
 #[tokio::test]
 async fn refunded_or_disputed_time_is_not_credited_towards_a_year() {
     for is_disputed in [false, true] {
@@ -279,7 +279,7 @@ async fn only_the_buyer_can_switch_and_only_to_an_offered_interval() {
         let refused = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
         refused.is_problem(409, "interval_not_offered", "this membership is not offered for that interval");
     }
-    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200, "it is so already");
+    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200, "nothing changes");
 }
 
 #[tokio::test]

@@ -140,12 +140,12 @@ async fn a_lost_dispute_reverses_the_sellers_part_once() {
         let (before, had) = (play.transferred(&world).await, play.paid(&world).await["net"].clone());
         let dispute = play.dispute(&world, json!({ "amount": disputed })).await;
         world.deliver().await;
-        assert_eq!(play.transferred(&world).await, before, "nothing is taken before it is lost");
+        assert_eq!(play.transferred(&world).await, before, "nothing is reversed before it is lost");
         end(&world, &dispute, "lost").await;
         assert_eq!(before - play.transferred(&world).await, taken, "{disputed} after {refunded}");
         let paid = play.paid(&world).await;
         assert_eq!(had.as_i64().unwrap_or(0) - paid["net"].as_i64().unwrap_or(0), taken, "{paid}");
-        assert_eq!(play.club.is_open(&world).await, disputed + refunded < 1000, "a part closes nothing");
+        assert_eq!(play.club.is_open(&world).await, disputed + refunded < 1000, "a partial dispute does not end access");
         play.adds_up(&world).await;
 
         // Repeated events and reconciliations move nothing.
@@ -234,7 +234,7 @@ async fn a_reversal_whose_response_was_lost_is_found_and_made_once() {
         world.admin("POST", "faults", fault).await;
         close(&world, &dispute, "lost").await;
         let event = world.event("charge.dispute.closed", |one| one["id"] == dispute.as_str()).await.expect("it happened");
-        assert_eq!(world.tell(&event).await.status, 200, "the event is taken in all the same");
+        assert_eq!(world.tell(&event).await.status, 200, "the event is recorded anyway");
         world.pass(Duration::hours(hours) + Duration::minutes(10)).await;
         world.reconcile().await;
         assert_eq!((before - play.transferred(&world).await, &play.paid(&world).await["net"]), (500, &json!(0)), "once");
@@ -267,7 +267,7 @@ async fn a_reversal_that_stripe_refuses_is_a_finding_and_a_debt_until_it_is_made
         let owed = debts(&world, &play.club.shop.seller).await;
         assert_eq!((owed.len(), &owed[0]["subscription_id"], &owed[0]["amount"]), (1, &json!(play.id), &json!(500)), "{owed:?}");
         assert_eq!(play.transferred(&world).await, before);
-        assert_eq!(play.paid(&world).await["net"], 500, "it is the seller's until it has come back");
+        assert_eq!(play.paid(&world).await["net"], 500, "the seller has it until it is reversed");
     }
     world.pass(Duration::minutes(20)).await;
     world.reconcile().await;
@@ -287,7 +287,7 @@ async fn a_reversal_made_in_the_dashboard_is_not_repeated() {
     let reversed = world.in_dashboard(&format!("/transfers/{transfer}/reversals"), None, &[("amount", "500".to_owned())]).await;
     assert_eq!(reversed["amount"], 500, "{reversed}");
     world.deliver().await;
-    assert_eq!(play.paid(&world).await["net"], 0, "it is on record as soon as Stripe tells");
+    assert_eq!(play.paid(&world).await["net"], 0, "it is recorded as soon as Stripe reports it");
     world.asked_stripe().await;
     end(&world, &dispute, "lost").await;
     assert_eq!(reversals(&world.asked_stripe().await), 0);
@@ -309,7 +309,7 @@ async fn a_lost_dispute_that_is_won_after_all_returns_the_sellers_part() {
         end(&world, &dispute, "lost").await;
         world.admin("POST", &format!("disputes/{dispute}/appeal"), json!({})).await;
         world.deliver().await;
-        assert!(!play.club.is_open(&world).await, "it is lost as long as nobody says otherwise");
+        assert!(!play.club.is_open(&world).await, "it stays lost until Stripe reports otherwise");
         // By then the platform has its own funds.
         world.pass(Duration::days(8)).await;
         end(&world, &dispute, "won").await;
@@ -320,7 +320,7 @@ async fn a_lost_dispute_that_is_won_after_all_returns_the_sellers_part() {
         assert!(findings(&world, &staff, "reversal_refused").await.iter().all(|one| one["settled_at"].is_string()));
         assert_eq!(debts(&world, &play.club.shop.seller).await, Vec::<Value>::new());
         play.adds_up(&world).await;
-        // Stripe's refund would not take back the second transfer from the seller. If nothing was withdrawn, there is no second transfer.
+        // Stripe's refund would not reverse the second transfer. If nothing was withdrawn, there is no second transfer.
         let refund = super::refunds::give_back(&world, &play.club.shop.seller, &play.id, json!({})).await;
         let code = refund.json()["code"].clone();
         let expected = if is_refused { (200, json!(null)) } else { (409, json!("refund_by_staff")) };
@@ -371,5 +371,5 @@ async fn seller_and_staff_are_notified_once_of_each_dispute_and_its_outcome() {
             assert!(mail.text.contains("4.00 USD") && mail.text.contains("10.00 USD") && mail.text.contains(&play.id), "{}", mail.text);
         }
     }
-    assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "a member's bank tells the member");
+    assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "the member learns of it from the bank");
 }

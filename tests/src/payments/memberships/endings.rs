@@ -83,7 +83,7 @@ async fn an_immediate_end_keeps_paid_access_and_allows_erasing_the_account() {
         assert_eq!(customer["balance"], 0, "no credit");
         world.deliver().await;
         pass(&world, &mut club, 360).await;
-        assert!(!club.is_open(&world).await, "no grace for what has ended");
+        assert!(!club.is_open(&world).await, "no grace period once it has ended");
         assert_eq!(world.succeeded(account.as_deref()).await.len(), 1);
         world.erase(&club.shop.buyer.token).await.is_empty(204);
     }

@@ -66,10 +66,10 @@ async fn an_events_payload_decides_nothing() {
     let club = Club::open(&world).await;
     club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
     let created = told(&world).await.into_iter().find(|event| event["type"] == "customer.subscription.created");
-    let mut event = created.expect("it was told of");
+    let mut event = created.expect("an event was sent");
     event["data"]["object"]["status"] = "active".into();
     assert_eq!(world.tell(&event).await.status, 200);
-    assert!(!club.is_open(&world).await, "Stripe says that it waits");
+    assert!(!club.is_open(&world).await, "it is incomplete at Stripe");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_account_can_only_report_on_its_own_subscriptions() {
             assert_eq!(world.tell(&event).await.status, 200);
         }
     }
-    assert_eq!(club.subscription(&world, &id).await, before, "nothing is believed of another account");
+    assert_eq!(club.subscription(&world, &id).await, before, "events of another account are not believed");
     world.deliver().await;
     assert_ne!(club.subscription(&world, &id).await["paid_until"], before["paid_until"]);
 }
@@ -144,7 +144,7 @@ async fn a_fully_refunded_period_gives_no_access() {
         assert!(club.is_open(&world).await);
         refund(&world, account, &newest, "600").await;
         world.deliver().await;
-        assert!(!club.is_open(&world).await, "at once: there is no grace for what was given back");
+        assert!(!club.is_open(&world).await, "immediately: a refunded period has no grace period");
         assert_eq!(club.subscription(&world, &id).await["status"], "active");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
         assert_eq!((&totals["gross"], &totals["refunded"], &totals["net"]), (&json!(2000), &json!(2000), &json!(0)));

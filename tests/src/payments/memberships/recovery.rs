@@ -57,7 +57,7 @@ async fn a_request_that_never_reached_stripe_is_sent_again() {
         assert_ne!(club.subscribe(&world, "month").await.status, 201);
         assert!(club.at_stripe(&world, None).await.is_empty());
         world.pass(Duration::hours(hours)).await;
-        // Once the key has expired, it is certain that nothing was created. The same request learns that, and the next one starts anew.
+        // Once the key has expired, it is certain that nothing was created. The same request learns that, and the next one starts over.
         let mut answer = club.subscribe(&world, "month").await;
         if hours > 0 {
             assert_eq!(answer.status, 502, "{}", answer.body);
@@ -80,7 +80,7 @@ async fn a_rejected_request_ends_nothing() {
     let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
     assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["status"]), (Some(1), &json!("pending")));
     let id = list["items"][0]["id"].clone();
-    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same goes on");
+    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same subscription continues");
     assert_eq!(club.at_stripe(&world, None).await.len(), 1);
 }
 
@@ -166,7 +166,7 @@ async fn events_of_an_unreachable_account_are_read_when_it_is_linked_again() {
     // The event is on its way when the seller revokes access.
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody could read it");
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "it could not be read");
     assert_eq!(looked_at(&world).await, 0);
     world.link_by(&club.shop.seller, "/users/authorize", Some(&account)).await;
     world.pass(Duration::hours(7)).await;
@@ -234,7 +234,7 @@ async fn a_subscription_that_ended_without_an_event_is_found_within_hours() {
     world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true, "drop_next": 100})).await;
     world.delete_in_dashboard(&format!("/subscriptions/{at_stripe}"), account).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody heard of it, and it is due in a year");
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "no event arrived, and it is due in a year");
     world.pass(Duration::hours(7)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
@@ -265,7 +265,7 @@ async fn the_books_contain_members_payments_and_refunds() {
         let findings = world.get("/admin/findings").bearer(&staff.token).await.json();
         assert_eq!(findings["items"], json!([]), "the books agree");
         if account.is_none() {
-            assert_eq!(report.repaired, 1, "the books know of the second refund: {report:?}");
+            assert_eq!(report.repaired, 1, "the second refund is in the books: {report:?}");
             assert!(!club.is_open(&world).await);
         }
     }

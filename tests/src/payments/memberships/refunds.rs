@@ -30,12 +30,12 @@ async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
         assert_eq!(part.status, 200, "{}", part.body);
         let paid = &part.json()["payments"][0];
         assert_eq!([&paid["amount"], &paid["refunded"], &paid["refundable"], &paid["application_fee"]], [1000, 400, 600, 300], "{paid}");
-        assert!(club.is_open(&world).await, "a part closes nothing");
+        assert!(club.is_open(&world).await, "a partial refund does not end access");
         let too_much = give_back(&world, &club.shop.seller, &id, json!({"amount": 601})).await;
         assert_eq!((too_much.status, too_much.text("code")), (422, "refund_too_large".to_owned()), "{}", too_much.body);
         let rest = give_back(&world, &club.shop.seller, &id, json!({})).await;
         assert_eq!((rest.status, &rest.json()["payments"][0]["refunded"]), (200, &json!(1000)), "{}", rest.body);
-        assert!(!club.is_open(&world).await, "a period that was given back opens nothing");
+        assert!(!club.is_open(&world).await, "a refunded period gives no access");
         assert_eq!(give_back(&world, &club.shop.seller, &id, json!({})).await.text("code"), "already_refunded");
 
         // Nobody keeps a share of it, and events bring nothing new.
@@ -49,7 +49,7 @@ async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
         let refunds = world.stripe("/refunds?limit=100", account.as_deref()).await;
         assert_eq!(refunds["data"].as_array().map(Vec::len), Some(2));
         world.books().await;
-        assert_eq!(club.subscription(&world, &id).await["status"], "active", "the membership runs on");
+        assert_eq!(club.subscription(&world, &id).await["status"], "active", "the membership continues");
     }
 }
 
@@ -143,7 +143,7 @@ async fn an_earlier_period_is_refunded_by_its_invoice() {
     assert_eq!(given.status, 200, "{}", given.body);
     let payments = &given.json()["payments"];
     assert_eq!((&payments[0]["refunded"], &payments[1]["refunded"]), (&json!(0), &json!(1000)));
-    assert!(club.is_open(&world).await, "the period that runs is paid");
+    assert!(club.is_open(&world).await, "the current period is paid");
     let unknown = give_back(&world, &staff, &id, json!({"invoice": "in_unknown"})).await;
     assert_eq!(unknown.status, 404, "{}", unknown.body);
 }
@@ -292,7 +292,7 @@ async fn a_failed_refund_returns_the_sellers_part() {
     let made = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
     world.admin("POST", &format!("refunds/{made}/fail"), json!({})).await;
     world.deliver().await;
-    // What was taken goes out again from money that is there by then.
+    // The reversed amount is transferred again once funds are available.
     world.pass(Duration::days(8)).await;
     world.reconcile().await;
     let sent_back = paid().await;
@@ -312,7 +312,7 @@ async fn a_failed_refund_returns_the_sellers_part() {
     assert_eq!((&totals["net"], &totals["refunded"]), (&json!(500), &json!(0)), "{totals}");
     world.books().await;
 
-    // The next refund takes it out of the transfer that returned it, afterwards: the seller could have been paid out by then.
+    // The next refund reverses the transfer that returned it only afterwards, when the seller may already have been paid out.
     let refused = give_back(&world, &club.shop.seller, &id, json!({})).await;
     assert_eq!((refused.status, refused.text("code")), (409, "refund_by_staff".to_owned()), "{}", refused.body);
     let staff = world.staff("staff@example.com").await;

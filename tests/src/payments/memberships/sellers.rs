@@ -15,7 +15,7 @@ async fn is_ended(world: &World, club: &mut Club, id: &str, account: Option<&str
     world.pump().await;
     let told = world.mails_to(&club.shop.buyer.email).into_iter().filter(|mail| mail.subject == "Your membership ends: Membership");
     let told: Vec<_> = told.collect();
-    assert_eq!(told.len(), 1, "each member is told once");
+    assert_eq!(told.len(), 1, "each member is notified once");
     let until = subscription["paid_until"].as_str().expect("it was paid");
     assert!(told[0].text.contains(&until[..10]), "{}", told[0].text);
     pass(world, club, 70).await;
@@ -35,7 +35,7 @@ async fn a_seller_who_disconnects_gets_no_renewals() {
         world.deliver().await;
         if account.is_some() {
             // Later, nobody could end it.
-            assert_eq!(club.subscription(&world, &id).await["status"], "canceled", "it ends before the access is given up");
+            assert_eq!(club.subscription(&world, &id).await["status"], "canceled", "it ends before access is revoked");
             assert!(club.is_open(&world).await);
             world.link_by(&club.shop.seller, "/users/authorize", account.as_deref()).await;
             is_ended(&world, &mut club, &id, account.as_deref()).await;

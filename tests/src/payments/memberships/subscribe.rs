@@ -57,7 +57,7 @@ async fn the_price_is_created_once() {
     let second = world.buyer("second@example.com").await;
     let body = json!({"interval": "month", "payment_method": "pm_card_visa"});
     let answer = world.post(club.path(), body).bearer(&second.token).await;
-    assert_eq!(answer.status, 201, "a card that was not saved is kept now: {}", answer.body);
+    assert_eq!(answer.status, 201, "the new card is saved: {}", answer.body);
     assert_eq!(world.get("/users/me/payment-methods").bearer(&second.token).await.json()["items"].as_array().map(Vec::len), Some(1));
     let list = async |what: &str| world.stripe(&format!("/{what}?limit=100"), None).await["data"].as_array().expect("a list").len();
     assert_eq!((list("products").await, list("prices").await), (1, 1));
@@ -111,12 +111,12 @@ async fn checkout_subscribes_once_stripe_confirms_it() {
         assert_ne!(other.text("checkout_url"), url);
         assert_eq!(club.subscription(&world, &id).await["status"], "failed");
         let sessions = world.stripe("/checkout/sessions?status=open", account).await["data"].as_array().expect("a list").clone();
-        assert_eq!(sessions.len(), 1, "never two at once");
+        assert_eq!(sessions.len(), 1, "never two at the same time");
 
         let session = sessions[0]["id"].as_str().expect("an id");
         world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({"card": "pm_card_chargeCustomerFail"})).await;
         world.deliver().await;
-        assert!(!club.is_open(&world).await, "a decline on the page opens nothing");
+        assert!(!club.is_open(&world).await, "a decline on the page gives no access");
         world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({})).await;
         assert!(!club.is_open(&world).await, "nobody has told us");
         world.deliver().await;
@@ -199,7 +199,7 @@ async fn a_declined_card_leaves_nothing_behind() {
             assert!(!club.is_open(&world).await);
         }
         let running = club.at_stripe(&world, account).await.into_iter().filter(|one| one["ended_at"].is_null()).count();
-        assert_eq!(running, 0, "nothing waits to be paid behind the buyer's back");
+        assert_eq!(running, 0, "nothing is left that could be paid unexpectedly");
         club.joined(&world, "month").await;
         world.deliver().await;
         assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, 1));
