@@ -123,7 +123,7 @@ async fn literal_segments_take_precedence_over_parameters() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_arrive_in_base64() {
+async fn binary_bodies_arrive_in_base64() {
     let gateway = start(1, LONG).await;
     let url = format!("{}/things", gateway.url());
     let answer = send(Method::POST, &url, &[("content-type", "application/json")], vec![0xff, 0xfe]).await.unwrap();
@@ -132,7 +132,7 @@ async fn bytes_that_are_no_text_arrive_in_base64() {
 }
 
 #[tokio::test]
-async fn what_has_no_route_and_no_function_is_not_found() {
+async fn unknown_routes_and_functions_are_not_found() {
     let gateway = start(1, LONG).await;
     for path in ["/", "/thing", "/things/7/parts", "/things/", "/missing", "/meet"] {
         let answer = get(&gateway, path).await;
@@ -162,7 +162,7 @@ async fn a_process_answers_one_request_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_request_whose_client_went_away_is_worked_on_to_its_end() {
+async fn a_request_is_completed_after_its_client_disconnected() {
     let (gateway, place) = (start(1, LONG).await, Place::new().await);
     for _ in 0..60 {
         let request = tokio::spawn(place.request(&gateway));
@@ -209,7 +209,7 @@ async fn a_process_that_dies_is_replaced() {
 }
 
 #[tokio::test]
-async fn what_fails_is_a_500_and_no_more() {
+async fn a_failure_is_a_500_without_details() {
     let gateway = start(1, LONG).await;
     assert_eq!(post(&gateway, "/fail").await.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(post(&gateway, "/rubbish").await.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -237,7 +237,7 @@ async fn an_event_of_another_service_reaches_the_function_as_it_is() {
 }
 
 #[tokio::test]
-async fn pages_of_allowed_origins_alone_may_read_answers() {
+async fn only_pages_of_allowed_origins_may_read_responses() {
     let gateway = start(1, LONG).await;
     let url = format!("{}/things", gateway.url());
     let preflight = |origin| {

@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fee_of_what_stripe_charges_is_a_percentage_of_two_decimals() {
+    fn a_fee_that_covers_stripes_is_a_percentage_with_two_decimals() {
         let fee = |percent, fixed, minimum| Fee {
             percent: FeePercent::try_from(percent).expect("a percentage"),
             fixed,

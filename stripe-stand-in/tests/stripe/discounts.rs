@@ -35,7 +35,7 @@ async fn refused(stripe: &Stripe, more: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_discount_takes_from_every_line_and_is_what_is_paid() {
+async fn a_discount_reduces_every_line_and_the_amount_paid() {
     let stripe = Stripe::start().await;
     let third = coupon(&stripe, &[("percent_off", "33.33")]).await;
     let lines = [

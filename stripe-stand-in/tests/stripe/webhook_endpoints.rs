@@ -42,7 +42,7 @@ async fn the_secret_is_returned_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn invalid_endpoints_are_refused() {
     let stripe = Stripe::start().await;
     let url = ("url", "https://shop.example/webhooks");
     let event = ("enabled_events[]", "customer.created");

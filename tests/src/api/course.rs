@@ -102,7 +102,7 @@ async fn currencies_without_minor_units_are_priced_in_whole_ones() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_course_is_refused_with_a_reason() {
+async fn invalid_courses_are_refused_with_a_reason() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let with = |name: &str, value: Value| {
@@ -358,7 +358,7 @@ async fn a_course_moves_to_a_free_slug_and_frees_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_deleted_course_is_gone_and_its_slug_is_free() {
+async fn a_deleted_course_is_not_found_and_its_slug_is_free() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.post("/courses", new_course()).bearer(&seller.token).await;
@@ -442,7 +442,7 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_sees_what_everybody_sees() {
+async fn an_ended_session_sees_the_public_page() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();

@@ -54,7 +54,7 @@ async fn buyers_see_what_they_bought() {
 }
 
 #[tokio::test]
-async fn a_purchase_is_its_buyers_alone() {
+async fn a_purchase_is_visible_only_to_its_buyer() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let (stranger, staff) = (world.buyer("stranger@example.com").await, world.staff("staff@example.com").await);
@@ -106,7 +106,7 @@ async fn purchases_come_in_pages_the_newest_first() {
 }
 
 #[tokio::test]
-async fn sellers_see_what_they_sold_and_what_it_brought() {
+async fn sellers_see_their_sales_and_earnings() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let declined = world.buyer("declined@example.com").await;

@@ -81,7 +81,7 @@ async fn only_one_of_thirty_concurrent_sign_ups_with_one_address_wins() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_account_is_refused_with_a_reason() {
+async fn invalid_sign_ups_are_refused_with_a_reason() {
     let world = World::start().await;
     let long = "x".repeat(257);
     for (body, detail) in [
@@ -104,7 +104,7 @@ async fn what_cannot_be_an_account_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_are_refused_with_a_reason() {
+async fn bodies_that_are_not_json_are_refused_with_a_reason() {
     let world = World::start().await;
     let post = || world.call("POST", "/users");
     post().text("{\"email\":").await.is_problem(

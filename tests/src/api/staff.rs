@@ -44,7 +44,7 @@ async fn staff_find_users_by_a_part_of_the_address() {
 }
 
 #[tokio::test]
-async fn a_change_of_role_holds_at_once_in_open_sessions() {
+async fn a_change_of_role_applies_immediately_in_open_sessions() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     let person = world.buyer("a@example.com").await;
@@ -140,7 +140,7 @@ async fn unknown_users_and_invalid_roles_are_refused() {
 }
 
 #[tokio::test]
-async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
+async fn staff_see_a_users_purchases_and_sales_as_the_user_does() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

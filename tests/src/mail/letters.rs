@@ -141,7 +141,7 @@ async fn a_seller_is_reminded_only_while_stripe_needs_something() {
 }
 
 #[tokio::test]
-async fn a_failed_renewal_names_what_it_was_for() {
+async fn a_mail_about_a_failed_renewal_names_the_membership() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     let mail = Mail::RenewalFailed { user: person.id.parse().expect("an id"), invoice: "in_1".into(), title: "Tea & <b>cakes</b>".into() };

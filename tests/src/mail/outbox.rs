@@ -113,7 +113,7 @@ async fn mails_wait_while_ses_refuses_and_arrive_afterwards() {
 }
 
 #[tokio::test]
-async fn a_mail_that_ses_never_takes_is_given_up_after_ten_tries() {
+async fn a_mail_that_ses_never_accepts_is_given_up_after_ten_tries() {
     let world = World::start().await;
     let records = asked(&world, 1).await;
     world.mailbox().fail(Some(Outage::Refuses { status: 400, code: "MessageRejected".into() }));

@@ -41,7 +41,7 @@ async fn a_token_sets_a_new_password_once_and_ends_every_session() {
 }
 
 #[tokio::test]
-async fn the_answer_and_what_it_costs_are_the_same_without_an_account() {
+async fn response_and_cost_are_the_same_without_an_account() {
     let world = World::start().await;
     world.stranger("a@example.com").await;
     world.pump().await;

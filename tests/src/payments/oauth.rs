@@ -339,7 +339,7 @@ async fn a_link_from_another_site_waits_for_its_user() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_is_lured_links_nothing() {
+async fn a_lured_victim_links_nothing() {
     let world = World::start().await;
     let (attacker, victim) = (world.seller("attacker@example.com").await, world.seller("victim@example.com").await);
     let consent = elsewhere(&world, &attacker).await;

@@ -262,7 +262,7 @@ async fn nobody_can_subscribe_to_a_missing_membership() {
 }
 
 #[tokio::test]
-async fn subscriptions_are_their_buyers_alone() {
+async fn subscriptions_are_visible_only_to_their_buyers() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -280,7 +280,7 @@ async fn subscriptions_are_their_buyers_alone() {
 }
 
 #[tokio::test]
-async fn a_membership_opens_what_is_in_the_catalogue_and_nothing_of_other_sellers() {
+async fn a_membership_includes_only_its_sellers_published_courses() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     club.joined(&world, "month").await;
