@@ -35,11 +35,11 @@ const PERSISTENCE: Duration = Duration::days(30);
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Users of whom nothing is left at Stripe.
+    /// Users who have been erased completely at Stripe.
     pub done: u32,
     /// Users who will be tried again.
     pub waiting: u32,
-    /// Users of whom something is left at Stripe permanently.
+    /// Users whose data at Stripe could not be erased completely.
     pub given_up: u32,
 }
 

@@ -91,7 +91,7 @@ pub enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The path does not support this method.
-    #[error("this address does not take that method")]
+    #[error("this path does not support that method")]
     MethodNotAllowed,
     /// Another course has the slug.
     #[error("another course already has this slug")]
@@ -111,7 +111,7 @@ pub enum Error {
         currency: &'static str,
     },
     /// The price is below Stripe's minimum in the settlement currency.
-    #[error("the price is below the least amount that can be charged for this seller; it can be bought once the seller has raised it")]
+    #[error("the price is below the minimum that can be charged for this seller; it can be bought once the seller has raised it")]
     PriceTooLow,
     /// The seller cannot be paid.
     #[error("the seller of this course cannot be paid at the moment")]
@@ -166,7 +166,7 @@ pub enum Error {
         currency: &'static str,
     },
     /// The purchase has reached its maximum number of refunds.
-    #[error("this was already refunded {most} times, which is the most; staff can refund the rest")]
+    #[error("this was already refunded {most} times, the maximum; staff can refund the rest")]
     TooManyRefunds {
         /// The maximum.
         most: usize,
@@ -191,7 +191,7 @@ pub enum Error {
     PurchaseDisputed,
     /// The seller's part of the payment was transferred to them again after a refund or dispute.
     #[error(
-        "the seller's part was transferred to them again after a refund or a dispute; the staff refunds this, if need be in Stripe's Dashboard"
+        "the seller's part was transferred to them again after a refund or a dispute; staff can refund this, if necessary in Stripe's Dashboard"
     )]
     RefundByStaff,
     /// Only buyers may read the course.
@@ -223,7 +223,7 @@ pub enum Error {
     #[error("the payment provider did not answer in time; it is safe to try again")]
     PaymentProviderTimeout(String),
     /// The link to confirm no longer exists.
-    #[error("this confirmation has ended; connect again")]
+    #[error("this confirmation has expired; connect again")]
     ConfirmationGone,
     /// A token from a mail was used, has expired, or was never issued.
     #[error("this link was already used or has expired; request a new one")]

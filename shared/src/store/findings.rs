@@ -45,7 +45,7 @@ pub enum Found {
         /// The amount at Stripe; `None` if Stripe has no such movement.
         stripe: Option<i64>,
     },
-    /// A payment of ours at Stripe that no purchase on record made.
+    /// A payment that we made at Stripe and that belongs to no purchase on record.
     PaymentOffRecord {
         /// `pi_…`
         payment_intent: String,

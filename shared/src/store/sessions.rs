@@ -1,6 +1,6 @@
 //! Sessions: opaque tokens, stored hashed next to their user, so that one trip reads both.
 //!
-//! A session is valid only for the password it was started with, of which it stores a digest. So the
+//! A session is valid only for the password it was started with. It stores a digest of that. So the
 //! single write that changes the password ends all sessions, even one that is just being started.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};

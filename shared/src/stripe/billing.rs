@@ -170,7 +170,7 @@ impl Line {
 }
 
 impl Invoice {
-    /// The subscription of ours that it is for: Stripe's id, and our metadata.
+    /// Our subscription that it is for: Stripe's id, and our metadata.
     #[must_use]
     pub fn subscription(&self) -> Option<(&str, &HashMap<String, String>)> {
         let details = self.parent.subscription_details.as_ref()?;
@@ -276,7 +276,7 @@ impl StripeSubscription {
     }
 }
 
-/// The subscription of ours that the metadata names.
+/// Our subscription that the metadata names.
 #[must_use]
 pub fn named(metadata: &HashMap<String, String>) -> Option<SubscriptionId> {
     metadata.get("subscription_id")?.parse().ok()

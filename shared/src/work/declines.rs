@@ -86,7 +86,7 @@ pub async fn count<T>(app: &App, user: &User, address: &str, answer: &Result<T, 
     Ok(())
 }
 
-/// Counts a card that failed in the browser, where no request of ours sees it: three trips to DynamoDB. `card` is its fingerprint.
+/// Counts a card that failed in the browser, without a request to us: three trips to DynamoDB. `card` is its fingerprint.
 ///
 /// # Errors
 /// If DynamoDB fails.

@@ -48,7 +48,7 @@ async fn forty_five_courses_come_in_pages_the_newest_first() {
         add(&world, &seller, &format!("Course {number}"), "").await;
     }
     expected.reverse();
-    assert_eq!(titles(&world.get("/courses").await), expected[..20], "twenty where nothing else is asked for");
+    assert_eq!(titles(&world.get("/courses").await), expected[..20], "twenty by default");
     for limit in [1, 7, 44, 45, 100] {
         assert_eq!(all_titles(&world, &format!("/courses?limit={limit}")).await, expected, "{limit}");
     }
@@ -60,7 +60,7 @@ async fn forty_five_courses_come_in_pages_the_newest_first() {
     world.get("/courses?limit=10").await;
     let calls = world.proxy.calls();
     assert_eq!(calls.len(), 1);
-    assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it costs its page");
+    assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it only reads its page");
 }
 
 #[tokio::test]

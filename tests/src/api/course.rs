@@ -316,7 +316,7 @@ async fn a_seller_changes_what_is_given_and_nothing_else() {
     world.get("/courses/flask-microservices").await.is(200, &public(&answer.json()));
     world.proxy.clear();
     world.patch("/courses/flask-microservices", json!({})).bearer(&seller.token).await.is(200, &answer.json());
-    assert_eq!(world.operations(), ["BatchGetItem"], "where nothing changes nothing is written");
+    assert_eq!(world.operations(), ["BatchGetItem"], "if nothing changes, nothing is written");
 
     let wrong = world.patch("/courses/flask-microservices", json!({"price": {"amount": 1, "currency": "usd"}}));
     let detail = "price.amount must lie between 50 and 99999999 minor units of usd";

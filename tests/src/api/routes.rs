@@ -28,7 +28,7 @@ async fn unknown_routes_and_methods_are_refused() {
         ("purchases", "POST", "/sales"),
     ] {
         let answer = world.call(method, path).to(function).await;
-        answer.is_problem(405, "method_not_allowed", "this address does not take that method");
+        answer.is_problem(405, "method_not_allowed", "this path does not support that method");
     }
     assert_eq!(world.operations(), Vec::<String>::new());
 }

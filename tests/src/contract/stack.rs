@@ -32,7 +32,7 @@ fn every_function_is_traced() {
     for (folder, id) in template.functions() {
         assert_eq!(template.at(&format!("/Resources/{id}/Properties")).get("Tracing"), None, "{folder} has its own");
         let rights: Vec<_> = template.statements(id).into_iter().filter(|right| right.to_string().contains("xray:")).collect();
-        assert_eq!(rights.len(), 1, "{folder} cannot send what it traced");
+        assert_eq!(rights.len(), 1, "{folder} may not send traces");
         assert_eq!(rights[0]["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]), "{folder}");
     }
 }

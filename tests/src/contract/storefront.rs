@@ -85,7 +85,7 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     assert!(place("/api/courses*") < place("/api/*") && place("/api/config") < place("/api/*"));
 
     let policy = template.property("PublicReadsCache", "CachePolicyConfig");
-    assert_eq!((&policy["MinTTL"], &policy["DefaultTTL"]), (&json!(0), &json!(0)), "the API alone says what is kept");
+    assert_eq!((&policy["MinTTL"], &policy["DefaultTTL"]), (&json!(0), &json!(0)), "only the API decides what is cached");
     let key = &policy["ParametersInCacheKeyAndForwardedToOrigin"];
     assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "all" }));
     assert!(strings(&key["HeadersConfig"]["Headers"]).contains("Authorization"));

@@ -43,11 +43,11 @@ pub(super) fn compare(document: &Value, schema: &Value, value: &Value, path: &st
             "format" => is(value.as_str().is_none_or(|value| has_form(text(says), value)), &|| format!("is not {says}"))?,
             "anyOf" => {
                 let any = list(says).iter().any(|one| compare(document, one, value, path).is_ok());
-                is(any, &|| "is nothing of what it may be".to_owned())?;
+                is(any, &|| "matches none of the alternatives".to_owned())?;
             }
             "oneOf" => {
                 let fitting = list(says).iter().filter(|one| compare(document, one, value, path).is_ok()).count();
-                is(fitting == 1, &|| format!("is {fitting} of what it may be one of"))?;
+                is(fitting == 1, &|| format!("matches {fitting} alternatives instead of one"))?;
             }
             "required" => {
                 let missing = |name: &&Value| value.as_object().is_some_and(|fields| !fields.contains_key(text(name)));

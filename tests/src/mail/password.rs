@@ -99,7 +99,7 @@ async fn the_mailboxs_owner_logs_in_although_a_stranger_tried_too_many_passwords
     reset.is_empty(204);
     let mark = reset.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("it marks the device").to_owned();
     assert_eq!(log_in(&world, &person, NEW).await, 200);
-    // A link that is worth nothing clears nothing.
+    // An invalid link clears nothing.
     for _ in 0..10 {
         assert_eq!(log_in(&world, &person, "a guess").await, 401);
     }
@@ -177,7 +177,7 @@ async fn an_address_gets_one_mail_a_minute_and_five_in_a_quarter_of_an_hour() {
         assert!(world.mails_to(&person.email).len() <= minute + 1);
         world.app.clock.advance(Duration::minutes(1));
     }
-    assert_eq!(world.mails_to(&person.email).len(), 3, "five times asked, twice a minute");
+    assert_eq!(world.mails_to(&person.email).len(), 3, "requested five times, twice a minute");
     world.to_next_window();
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
     world.pump().await;

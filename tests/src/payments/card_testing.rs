@@ -178,12 +178,12 @@ async fn saving_subscribing_and_paying_count_towards_one_limit() {
     assert!(assert_held_up(&keep(&ids[2], &cards[12]).await) <= 60);
     let other = world.buyer("other@example.com").await;
     let asked = world.asked_stripe().await;
-    assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "Stripe hears of no further card: {asked:?}");
+    assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "no further card is sent to Stripe: {asked:?}");
     // Counted cards still work, and others after the minute.
     assert_eq!(world.buy(thief, &ids[2], &saved[1]).await.status, 201);
     world.pass(Duration::minutes(1)).await;
     assert_eq!(save(&cards[13]).await.status, 201);
-    // Nobody else was held up.
+    // Nobody else was blocked.
     let answer = world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_visa"})).bearer(&other.token).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
 }
@@ -327,7 +327,7 @@ async fn a_card_declined_ten_times_blocks_the_next_user_who_tries_it() {
         }
     }
     let next = world.buyer("next@example.com").await;
-    assert_eq!(world.buy(&next, &shop.course_id, DECLINED).await.status, 402, "it counts as many");
+    assert_eq!(world.buy(&next, &shop.course_id, DECLINED).await.status, 402, "it counts as several");
     assert_held_up(&world.buy(&next, &shop.course_id, "pm_card_visa").await);
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);

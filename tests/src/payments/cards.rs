@@ -200,7 +200,7 @@ async fn a_lost_response_is_requested_again_under_the_same_key() {
     assert_eq!(save(&world, &buyer, "pm_card_visa").await.status, 503);
     let id = saved(&world, &buyer, "pm_card_visa").await;
     let list = cards(&world, &buyer).await;
-    assert_eq!((list.len(), &list[0]["id"]), (1, &json!(id)), "one card, though two were asked for");
+    assert_eq!((list.len(), &list[0]["id"]), (1, &json!(id)), "one card, although two were requested");
 }
 
 #[tokio::test]

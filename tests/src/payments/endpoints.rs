@@ -260,7 +260,7 @@ async fn an_endpoint_of_another_version_is_kept_next_to_a_new_one() {
 async fn a_manually_created_endpoint_is_used_if_its_secret_is_stored() {
     let (world, secret) = World::with_secret(&empty()).await;
     let own = make_by_hand(&world, "2026-09-30.endive", "").await;
-    let error = try_set_up(&world, &secret, None).await.expect_err("nobody can check what it sends");
+    let error = try_set_up(&world, &secret, None).await.expect_err("its events cannot be verified");
     let id = own["id"].as_str().expect("an id");
     assert!(error.starts_with(id) && error.contains("its signing secret is not in webhook_secrets"), "{error}");
     assert_eq!(registered(&world).await.len(), 1, "no other one is created");

@@ -47,7 +47,7 @@ async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
     world.asked_stripe().await;
     world.operations();
     erase(&world, &shop.buyer).await;
-    assert!(world.asked_stripe().await.is_empty(), "nobody waits for Stripe");
+    assert!(world.asked_stripe().await.is_empty(), "the request does not wait for Stripe");
 
     assert_eq!(world.erase_at_stripe().await, DONE);
     let asked = world.asked_stripe().await;

@@ -330,7 +330,7 @@ async fn a_link_from_another_site_waits_for_its_user() {
         let world = &world;
         async move { world.post("/users/oauth/confirm", json!({"code": code})).bearer(&token).await }
     };
-    confirm(thief.token.clone(), code.clone()).await.is_problem(410, "confirmation_gone", "this confirmation has ended; connect again");
+    confirm(thief.token.clone(), code.clone()).await.is_problem(410, "confirmation_gone", "this confirmation has expired; connect again");
     let answers = join_all((0..5).map(|_| confirm(seller.token.clone(), code.clone()))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().all(|answer| [200, 410].contains(&answer.status)));

@@ -55,7 +55,7 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     orphans(sale, &purchase, payment, case).await;
 
     // Fee and shares, at Stripe and in our books.
-    assert_eq!(parts(sale, payment, charge).await, (platform, seller), "{case}: what the platform has, what the seller has");
+    assert_eq!(parts(sale, payment, charge).await, (platform, seller), "{case}: the platform's and the seller's shares");
     let sales = world.get("/sales?limit=40").bearer(&sale.seller.token).await.json();
     let line = sales["items"].as_array().expect("a list").iter().find(|line| line["purchase_id"] == view["id"]).cloned();
     let line = line.unwrap_or_else(|| panic!("{case}: no line in {sales}"));

@@ -79,7 +79,7 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
         assert!(year["paid_until"].as_str() > month["paid_until"].as_str());
         let payments = world.succeeded(account).await;
         let paid: i64 = payments.iter().filter_map(|payment| payment["amount"].as_i64()).sum();
-        assert_eq!(payments.len(), 2, "one difference, however often it is asked for");
+        assert_eq!(payments.len(), 2, "one difference, however often it is requested");
         assert!((10_300..10_400).contains(&paid), "a third of the month was used: {paid}");
         world.deliver().await;
         pass(&world, &mut club, 300).await;
@@ -160,7 +160,11 @@ async fn a_switch_to_months_waits_for_the_end_of_the_year_and_leaves_no_credit()
         let answer = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
         let month = answer.json();
         assert_eq!((answer.status, &month["interval"], &month["amount"]), (200, &json!("month"), &json!(1000)), "{}", answer.body);
-        assert_eq!((&month["status"], &month["paid_until"]), (&json!("active"), &year["paid_until"]), "what is paid is read to its end");
+        assert_eq!(
+            (&month["status"], &month["paid_until"]),
+            (&json!("active"), &year["paid_until"]),
+            "access lasts until the paid period ends"
+        );
         assert_eq!((&month["switches_at"], &month["current_period_end"]), (&year["paid_until"], &year["paid_until"]));
         assert_eq!(world.succeeded(account).await.len(), 1, "nothing is charged now");
         assert_eq!(balances(&world, account).await, [0], "and nothing is left over");
@@ -252,7 +256,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
     assert_eq!((&after["interval"], &after["paid_until"]), (&before["interval"], &before["paid_until"]));
     assert_eq!(world.succeeded(None).await.len(), 1);
     super::pay_with(&world, &club, "pm_card_visa").await;
-    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "year"})).await.status, 200, "a declined try is not replayed");
+    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "year"})).await.status, 200, "a declined attempt is not replayed");
 
     // The debt must be paid first.
     super::pay_with(&world, &club, "pm_card_chargeCustomerFail").await;

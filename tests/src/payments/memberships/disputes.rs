@@ -115,11 +115,11 @@ async fn a_dispute_reported_before_its_invoice_is_found_with_the_invoice() {
         let dispute = play.dispute(&world, json!({})).await;
         let events = world.admin("GET", "events", json!({})).await["events"].as_array().expect("a list").clone();
         let mut opened = events.into_iter().filter(|event| event["type"].as_str().is_some_and(|kind| kind.starts_with("charge.dispute")));
-        let mut opened = opened.next().expect("Stripe tells of it");
+        let mut opened = opened.next().expect("Stripe reports it");
         opened.as_object_mut().expect("an object").remove("deliveries");
         assert_eq!(world.tell(&opened).await.status, 200);
         assert_eq!(play.paid(&world).await["disputed"], 0, "the renewal is not on record");
-        let paid = told(&world).await.into_iter().find(|event| event["type"] == "invoice.paid").expect("Stripe tells of it");
+        let paid = told(&world).await.into_iter().find(|event| event["type"] == "invoice.paid").expect("Stripe reports it");
         assert_eq!(world.tell(&paid).await.status, 200);
         let known = play.paid(&world).await;
         assert_eq!((&known["dispute"]["id"], &known["disputed"]), (&json!(dispute), &json!(1000)), "{known}");

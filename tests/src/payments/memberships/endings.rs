@@ -78,7 +78,7 @@ async fn an_immediate_end_keeps_paid_access_and_allows_erasing_the_account() {
         pass(&world, &mut club, 10).await;
         let ended = cancel(&world, &club, &id, json!({"at_once": true})).await;
         assert_eq!((ended.status, ended.text("status")), (200, "canceled".to_owned()), "{}", ended.body);
-        assert!(club.is_open(&world).await, "what is paid is read to its end");
+        assert!(club.is_open(&world).await, "access lasts until the paid period ends");
         let customer = &world.stripe("/customers?limit=1", account.as_deref()).await["data"][0];
         assert_eq!(customer["balance"], 0, "no credit");
         world.deliver().await;

@@ -110,7 +110,7 @@ async fn a_refunded_period_of_an_earlier_subscription_gives_no_access() {
             let newest = club.at_stripe(&world, account).await.remove(0);
             world.delete_in_dashboard(&format!("/subscriptions/{}", newest["id"].as_str().expect("an id")), account).await;
             world.deliver().await;
-            assert!(club.is_open(&world).await, "what is paid stays open");
+            assert!(club.is_open(&world).await, "the paid period still gives access");
         }
         assert_eq!(club.ask(&world, json!({"interval": "month"})).await.status, 201, "hosted Checkout waits");
         world.deliver().await;

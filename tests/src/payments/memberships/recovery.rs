@@ -143,7 +143,7 @@ async fn a_renewal_whose_period_was_reported_without_its_payment_is_found() {
         world.pass(Duration::seconds(end - world.app.clock.now().unix_timestamp()) + Duration::minutes(5)).await;
         club.log_in(&world).await;
         let renewed = world.event("customer.subscription.updated", |object| object["metadata"]["subscription_id"] == id.as_str()).await;
-        assert_eq!(world.tell(&renewed.expect("Stripe tells of the period")).await.status, 200);
+        assert_eq!(world.tell(&renewed.expect("Stripe's event reports the period")).await.status, 200);
         let subscription = club.subscription(&world, &id).await;
         assert!(subscription["paid_until"].as_str() < subscription["current_period_end"].as_str(), "{subscription}");
         world.pass(Duration::hours(4)).await;
@@ -198,7 +198,7 @@ async fn changes_without_events_are_read_from_an_accounts_subscriptions_and_invo
     world.admin("POST", "webhooks/mode", silence.clone()).await;
     world.delete_in_dashboard(&format!("/subscriptions/{}", text(&at_stripe["id"])), account).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "nobody heard of it");
+    assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "no event arrived");
     world.pass(Duration::hours(6)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert_eq!(club.subscription(&world, &id).await["status"], "canceled");

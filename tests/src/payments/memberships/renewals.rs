@@ -24,7 +24,7 @@ async fn a_year_of_months_is_paid_month_by_month() {
         }
         // The first payment, and one each month.
         let paid = world.succeeded(account).await.len();
-        assert!((12..=13).contains(&paid), "by the day it began: {paid}");
+        assert!((12..=13).contains(&paid), "on the same day of each month: {paid}");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
         let months = i64::try_from(paid).expect("a few");
         assert_eq!((&totals["sales"], &totals["gross"], &totals["net"]), (&json!(months), &json!(months * 1000), &json!(months * 500)));
@@ -54,7 +54,7 @@ async fn a_failed_renewal_has_a_grace_period_and_another_card_can_pay_it() {
     world.pump().await;
     let mails = world.mails_to(&club.shop.buyer.email);
     let told = mails.iter().filter(|mail| mail.subject == "A renewal did not go through: Membership").count();
-    assert_eq!(told, 1, "once for the invoice, however often it is tried");
+    assert_eq!(told, 1, "once per invoice, however often it is retried");
 }
 
 #[tokio::test]

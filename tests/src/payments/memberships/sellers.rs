@@ -42,7 +42,7 @@ async fn a_seller_who_disconnects_gets_no_renewals() {
             continue;
         }
         world.reconcile().await;
-        assert!(club.is_open(&world).await, "what is paid is read to its end");
+        assert!(club.is_open(&world).await, "access lasts until the paid period ends");
         is_ended(&world, &mut club, &id, None).await;
         assert!(!club.is_open(&world).await);
     }

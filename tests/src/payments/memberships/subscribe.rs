@@ -118,7 +118,7 @@ async fn checkout_subscribes_once_stripe_confirms_it() {
         world.deliver().await;
         assert!(!club.is_open(&world).await, "a decline on the page gives no access");
         world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({})).await;
-        assert!(!club.is_open(&world).await, "nobody has told us");
+        assert!(!club.is_open(&world).await, "no event has arrived");
         world.deliver().await;
         assert!(club.is_open(&world).await);
         let id = other.json()["subscription"]["id"].as_str().expect("an id").to_owned();
@@ -161,7 +161,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
         assert_eq!((again.status, again.text("client_secret")), (201, secret.clone()), "{}", again.body);
         let intent = secret.split("_secret_").next().expect("an id");
         world.admin("POST", &format!("payment_intents/{intent}/authenticate"), json!({"outcome": "succeed"})).await;
-        assert!(!club.is_open(&world).await, "nobody has told us");
+        assert!(!club.is_open(&world).await, "no event has arrived");
         world.deliver().await;
         assert!(club.is_open(&world).await);
         assert_eq!((world.succeeded(account).await.len(), club.at_stripe(&world, account).await.len()), (1, 1));
