@@ -59,8 +59,8 @@ struct Resume {
 /// `POST /subscriptions/{id}/resume`: undoes a cancellation before the period ends. A given payment method pays from
 /// now on, and pays what is owed immediately: calls to Stripe for the card, the change, the open invoices and the
 /// resulting state. If it still owes, for example because the cardholder must authenticate, the response says where to
-/// pay: one more call. A card is counted before Stripe hears of it, see [`declines`]: two more trips to DynamoDB, and
-/// two for a decline.
+/// pay: one more call. A card is counted before it is sent to Stripe, see [`declines`]: two more trips to DynamoDB,
+/// and two for a decline.
 pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &services.app;
     let (buyer, subscription) = own(services, request, id).await?;

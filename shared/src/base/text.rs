@@ -1,4 +1,4 @@
-//! Checks that people's text looks like what it is.
+//! Checks that people's text contains nothing hidden.
 //!
 //! Control characters and characters that reverse text can show a reader something different from what a program reads, for example in
 //! the name of a file or a course. <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>

@@ -19,7 +19,8 @@ use crate::domain::user::User;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// How many different cards a user may try per minute, whatever their outcome: so many can be tried before the first decline is known.
+/// How many different cards a user may try per minute, whatever their outcome: this many can be tried before the first
+/// decline is known.
 const CARDS_PER_USER: i64 = 10;
 
 /// The same for an address. A class that buys at once shares one.
@@ -83,8 +84,8 @@ impl Store {
     }
 
     /// Counts a decline of a card that a user tried from an address, if that is known. `card` is its fingerprint, if Stripe returned it. Two
-    /// sequential trips. A card that is declined repeatedly, by whatever users, counts as much as a user may try in an hour; `wide` is the
-    /// factor for what may be declined of one card, `ADDRESS_LIMITS`.
+    /// sequential trips. A card that is declined repeatedly, for any users, counts as much as a user may try in an hour; `wide` is the
+    /// factor for the limit of one card, `ADDRESS_LIMITS`.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -154,7 +155,7 @@ impl Store {
         Ok(count.unwrap_or(0))
     }
 
-    /// Counts a card against what its user and their address may try in this minute: one trip. Returns false if that is used up.
+    /// Counts a card against this minute's limits of its user and their address: one trip. Returns false if that is used up.
     ///
     /// # Errors
     /// If DynamoDB fails.

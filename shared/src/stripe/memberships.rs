@@ -595,8 +595,8 @@ impl Gateway {
     }
 }
 
-/// The refunds with what each returned of the platform's fee. Stripe only reports the sum, so what was
-/// added since the payment was recorded belongs to the new refunds, in proportion.
+/// The refunds with the part of the platform's fee that each returned. Stripe only reports the sum, so
+/// what was added since the payment was recorded belongs to the new refunds, in proportion.
 fn with_fees(mut refunds: Vec<membership::Refund>, payment: &Payment, fee: i64) -> Vec<membership::Refund> {
     let known = |refund: &membership::Refund| payment.refunds.iter().find(|known| known.id == refund.id);
     let whole: i64 = refunds.iter().filter(|refund| known(refund).is_none()).map(|refund| refund.amount).sum();

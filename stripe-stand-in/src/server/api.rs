@@ -191,7 +191,7 @@ fn injected(effect: &Effect) -> Option<ApiError> {
     let (kind, default_code, default_message) = match status {
         429 => ("invalid_request_error", Some("rate_limit"), "Request rate limit exceeded."),
         409 => ("invalid_request_error", Some("lock_timeout"), BUSY),
-        400..=499 => ("invalid_request_error", None, "The request was refused on request of the test."),
+        400..=499 => ("invalid_request_error", None, "The request was refused by an injected fault."),
         _ => ("api_error", None, "An unknown error occurred."),
     };
     let default_message = if code.as_deref() == Some("lock_timeout") { BUSY } else { default_message };

@@ -269,7 +269,7 @@ impl Payment {
         if is_whole { refund.amount } else { self.as_charged(refund.transfer_reversed) }
     }
 
-    /// How much of the platform's share came back to the seller with a refund.
+    /// How much of the platform's share was returned to the seller with a refund.
     pub(super) fn fee_of(&self, refund: &Refund) -> i64 {
         refund.fee_refunded.unwrap_or_else(|| share(self.application_fee, refund.amount, self.amount).min(self.fee_refunded))
     }

@@ -23,7 +23,7 @@ impl Purchase {
         live.max(self.refunded_heard - failed).min(self.amount)
     }
 
-    /// What can still be refunded: the amount less what was refunded, what planned refunds ask for, and what was lost to disputes.
+    /// What can still be refunded: the amount less refunds, planned refunds and lost disputes.
     #[must_use]
     pub fn refundable(&self) -> i64 {
         let asked: i64 = self.refunds().filter(|refund| refund.is_planned()).map(|refund| refund.amount).sum();

@@ -127,7 +127,8 @@ impl Purchase {
         self.charge_type == ChargeType::Separate && self.lost() > 0 && self.refunded() + self.lost() >= self.amount
     }
 
-    /// What the seller should hold of a destination charge, given what buyer and bank have got back, and what the buyer gets `more`.
+    /// What the seller should hold of a destination charge, given what buyer and bank have received so far, and `more`
+    /// for the buyer.
     fn sellers_due(&self, more: i64) -> i64 {
         // A refund made directly at Stripe decides there whether the seller's part is reversed.
         let elsewhere = self.refunds().filter(|refund| refund.is_under_way() && !refund.is_ours());

@@ -63,7 +63,7 @@ pub struct User {
     /// When the user's cards were declined, in Unix seconds. Those of the last day count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declined_at: Vec<i64>,
-    /// Set if staff suspended the user: they cannot sign in, and nothing of theirs is sold.
+    /// Set if staff suspended the user: they cannot sign in, and their courses are not sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,
     /// When staff ended the user's sessions. Sessions that began before or at that time are invalid.

@@ -9,7 +9,8 @@ use crate::domain::purchase::DisputeMove;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A member who has paid 10.00 USD, of which the platform keeps 0.30. The charge settled as so many Canadian cents, or unconverted.
+/// A member who has paid 10.00 USD, of which the platform keeps 0.30. The charge settled as this many Canadian cents,
+/// or unconverted.
 fn paid(settled: Option<i64>) -> Subscription {
     let entropy = Entropy::seeded(1);
     let (buyer, seller) = (UserId::generate(&entropy), UserId::generate(&entropy));
