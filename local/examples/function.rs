@@ -18,8 +18,8 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         Some("/fail") => Err("it was asked to".into()),
         Some("/rubbish") => Ok(json!({"neither": "status nor body"})),
         Some("/meet") => {
-            // Says that it is at work, and goes on when it is told to.
-            let place = event["headers"]["x-place"].as_str().ok_or("no place to meet at")?;
+            // Reports that it is working, and continues when told to.
+            let place = event["headers"]["x-place"].as_str().ok_or("the rendezvous address is missing")?;
             let mut meeting = TcpStream::connect(place)?;
             meeting.write_all(b"w")?;
             meeting.read_exact(&mut [0])?;

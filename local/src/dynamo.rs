@@ -47,7 +47,7 @@ pub async fn start(port: u16, file: Option<&Path>) -> io::Result<Dynamo> {
             eprintln!("local: DynamoDB ended: {error}");
         }
     })?;
-    // What is in memory is gone before it matters.
+    // An in-memory database is gone before anything expires.
     let sweeper = file.map(|_| net::runtime().spawn(sweep(database.clone())));
     Ok(Dynamo { server, sweeper, database: Handle(database) })
 }

@@ -111,7 +111,7 @@ fn module_of(path: &str, places: &BTreeMap<String, usize>) -> Option<String> {
 }
 
 #[test]
-fn no_file_knows_one_above_it() {
+fn no_file_uses_one_above_it() {
     let places = places();
     let mut wrong = Vec::new();
     for (module, text) in modules() {
@@ -119,15 +119,15 @@ fn no_file_knows_one_above_it() {
             continue;
         }
         let Some(place) = places.get(&module) else {
-            wrong.push(format!("{module} has no place in the house"));
+            wrong.push(format!("{module} is in no layer"));
             continue;
         };
         for path in paths(&code(&text)) {
             match module_of(&path, &places) {
                 Some(other) if places[&other] < *place => {}
                 Some(other) if other == module => wrong.push(format!("{module} names itself: {path}")),
-                Some(_) => wrong.push(format!("{module} stands below {path}")),
-                None => wrong.push(format!("{module} names {path}, which is of no file")),
+                Some(_) => wrong.push(format!("{module} is below {path}")),
+                None => wrong.push(format!("{module} names {path}, which is in no file")),
             }
         }
     }
@@ -136,7 +136,7 @@ fn no_file_knows_one_above_it() {
 
 /// So that all dependencies of a file are in its paths from the root.
 #[test]
-fn nothing_is_named_from_beside() {
+fn nothing_is_named_by_super() {
     for (module, text) in modules() {
         let code = code(&text);
         assert!(!code.contains("super::"), "{module} names something by super::");
@@ -148,7 +148,7 @@ fn nothing_is_named_from_beside() {
 }
 
 #[test]
-fn every_place_is_taken() {
+fn every_listed_module_exists() {
     let modules = modules();
     for module in places().keys() {
         assert!(modules.contains_key(module), "there is no file for {module}");
@@ -156,7 +156,7 @@ fn every_place_is_taken() {
 }
 
 #[test]
-fn an_arrow_is_seen_in_every_way_of_writing_it() {
+fn dependencies_are_found_in_every_notation() {
     let code = "use crate::engine::{self, refunds, billing::{cycle, lines::Line}};\nlet x = crate::server::api::answer();";
     let found: Vec<String> = paths(code).into_iter().collect();
     assert_eq!(found, ["engine::billing::cycle", "engine::billing::lines::Line", "engine::refunds", "engine::self", "server::api::answer"]);

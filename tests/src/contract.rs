@@ -58,15 +58,15 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 fn list(value: &Value) -> &[Value] {
-    value.as_array().unwrap_or_else(|| panic!("{value} is no list"))
+    value.as_array().unwrap_or_else(|| panic!("{value} is not a list"))
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let entries = value.as_object().unwrap_or_else(|| panic!("{value} is no mapping"));
+    let entries = value.as_object().unwrap_or_else(|| panic!("{value} is not a mapping"));
     entries.iter().map(|(name, value)| (name.as_str(), value))
 }
 

@@ -1,4 +1,4 @@
-//! What `make fuzz` looks for by the million, on a small scale: the seeds, and seeds that were changed by chance.
+//! What `make fuzz` does on a large scale: runs the seeds, and randomly changed seeds.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| std::fs::read(file).expect("it is read")).collect()
 }
 
-/// Bytes lost, repeated, exchanged or made up, or the half of another seed.
+/// Removes, repeats, swaps or invents bytes, or inserts half of another seed.
 fn change(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut data = seeds[random.usize(..seeds.len())].clone();
     for _ in 0..random.usize(1..8) {
@@ -41,7 +41,7 @@ fn change(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
 
 fn hold(target: &str, run: fn(&[u8]), data: &[u8]) {
     if catch_unwind(|| run(data)).is_err() {
-        panic!("{target} does not stand {:?}: keep it in fuzz/seeds/{target}", String::from_utf8_lossy(data));
+        panic!("{target} fails on {:?}: keep it in fuzz/seeds/{target}", String::from_utf8_lossy(data));
     }
 }
 
@@ -84,7 +84,7 @@ fn any_query_is_answered() {
 }
 
 #[test]
-fn anything_that_comes_back_from_consent_leads_to_the_storefront() {
+fn any_return_from_the_consent_page_leads_to_the_storefront() {
     try_all("oauth_callback");
 }
 

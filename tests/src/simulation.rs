@@ -165,7 +165,7 @@ fn open_markets(goal: Goal, first: u64, next: &AtomicU64, hall: &Mutex<Hall>) {
 /// `MINUTES` says when to stop opening markets. A market is never cut short.
 #[test]
 #[ignore = "it takes minutes; `make simulate` runs it"]
-fn whatever_goes_wrong_the_books_are_stripes() {
+fn the_books_match_stripes_whatever_goes_wrong() {
     let (seed, wanted, minutes) = (number("SEED", SEED), number("PURCHASES", A_FEW), number("MINUTES", 0));
     let goal = if minutes == 0 { Goal::Purchases(wanted) } else { Goal::Until(Instant::now() + Duration::from_secs(60 * minutes)) };
     let (began, next, hall) = (Instant::now(), AtomicU64::new(seed), Mutex::new(Hall::default()));

@@ -91,7 +91,7 @@ export function takeCardVisit() {
   if (visit) window.history.replaceState(null, '', `${window.location.pathname}#cards`);
 }
 
-/** Shows the result of the visit to Stripe's page. The list tells whether a card was saved; the URL proves nothing. */
+/** Shows the result of the visit to Stripe's page. The list shows whether a card was saved; the URL proves nothing. */
 function welcomeBack() {
   const ended = visit;
   visit = null;
@@ -155,7 +155,7 @@ async function remove(card) {
   if (even) await work({ in_use: 'true' });
 }
 
-/** @returns {Promise<boolean|string>} whether it is done, or the code of a refusal that is asked for */
+/** @returns {Promise<boolean|string>} whether it is done, or the code of an expected refusal */
 async function change(failure, done, work, asked) {
   say(outcome, null);
   let news = notice('good', done);

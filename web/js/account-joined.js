@@ -24,7 +24,7 @@ export function takeVisit() {
 /**
  * Shows whether joining succeeded. The URL proves nothing; the API knows.
  *
- * @param {string} visit as {@link takeVisit} gave it
+ * @param {string} visit as {@link takeVisit} returned it
  * @param {() => void} joined is called once the membership is active
  */
 export function welcomeMember(visit, joined) {

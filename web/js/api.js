@@ -14,11 +14,11 @@ export class ApiError extends Error {
   /**
    * @param {object} problem
    * @param {string} problem.code stable: the API's own, or `network`, `timeout`, `unexpected_answer`
-   * @param {number} [problem.status] the HTTP status; 0 where there was no answer
-   * @param {string} [problem.detail] a sentence of the API's
-   * @param {string} [problem.requestId] what support would ask for
-   * @param {number} [problem.retryAfter] in seconds, where the API says when to try again
-   * @param {object} [problem.body] all that the API said
+   * @param {number} [problem.status] the HTTP status; 0 without a response
+   * @param {string} [problem.detail] a sentence from the API
+   * @param {string} [problem.requestId] for support requests
+   * @param {number} [problem.retryAfter] when to try again, in seconds
+   * @param {object} [problem.body] the whole response
    */
   constructor({ code, status = 0, detail = '', requestId = '', retryAfter = 0, body = {} }) {
     super(`${code}${status ? ` (${status})` : ''}`);

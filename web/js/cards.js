@@ -14,7 +14,7 @@ const BRANDS = {
 /** @returns {string} such as "Visa ending in 4242" */
 export const cardName = (card) => `${BRANDS[card.brand] ?? 'Card'} ending in ${card.last4}`;
 
-/** @returns {string} such as "Visa 4242, 12/30": where there is little room, and two cards may differ in the date alone */
+/** @returns {string} such as "Visa 4242, 12/30": for little space; two cards may differ only in the date */
 export const shortName = (card) => `${BRANDS[card.brand] ?? 'Card'} ${card.last4}, ${expiry(card).replace('/20', '/')}`;
 
 /** @returns {string} such as "12/2030", as printed on the card */

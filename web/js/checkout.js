@@ -27,7 +27,7 @@ export function leaveFor(text) {
  * Sends the one request that buys.
  *
  * @param {{course_id: string, expected_amount?: number, payment_method?: string, save_card?: boolean}} body
- * @returns {Promise<object>} as POST /courses/charge answers; never ends where the session has
+ * @returns {Promise<object>} the response of POST /courses/charge; never resolves if the session has ended
  */
 export async function charge(body) {
   try {
@@ -44,10 +44,10 @@ export async function charge(body) {
  *
  * @param {string} courseId
  * @param {number} [expected] the price that the buyer has seen, in the minor unit
- * @param {{card?: string, keepCard?: boolean}} [how] with a saved card (its `pm_…`), or by Stripe's page, which keeps the card
- *   where the buyer said so
- * @returns {Promise<Element>} a notice where it does not go on, with the error's code in its data set. Never ends where
- *   the browser leaves, so that nothing can be pressed a second time meanwhile.
+ * @param {{card?: string, keepCard?: boolean}} [how] with a saved card (its `pm_…`), or on Stripe's page, which saves
+ *   the card if the buyer agreed
+ * @returns {Promise<Element>} a notice if it fails, with the error's code in its dataset. Never resolves if the browser
+ *   leaves, so that nothing can be pressed twice in the meantime.
  */
 export async function buy(courseId, expected, { card, keepCard } = {}) {
   try {

@@ -5,17 +5,17 @@ import { h } from './ui.js';
 
 const EXCERPT = 240;
 
-/** @returns {string} the teacher's name, where the API gives one */
+/** @returns {string} the teacher's name, if the API returns one */
 export const teacherOf = (course) => course.seller?.name ?? '';
 
 /**
  * @param {object} course
- * @param {string} course.seed what its picture is drawn from
+ * @param {string} course.seed the seed of its picture
  * @param {string} course.href
  * @param {string} course.title
  * @param {string} [course.teacher]
  * @param {string} [course.text]
- * @param {Node} foot the price, or the way on
+ * @param {Node} foot the price, or a link
  */
 export function courseCard({ seed, href, title, teacher = '', text = '' }, foot) {
   return h(

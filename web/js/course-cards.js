@@ -30,8 +30,8 @@ export async function usableCards() {
 /**
  * A form that pays with one of the cards.
  *
- * @param {object[]} cards one at least
- * @param {string} price as people read it
+ * @param {object[]} cards at least one
+ * @param {string} price formatted for people
  * @param {string} title
  * @param {(id: string) => Promise<void>} pay
  */

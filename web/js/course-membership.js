@@ -11,9 +11,9 @@ import { h, linkButton, onSubmit } from './ui.js';
  * A form that subscribes to the seller's membership. If the offer cannot be read, it is left out: the course can still be bought.
  *
  * @param {object} course
- * @param {object|null|undefined} user who is signed in; null is nobody
- * @param {(box: Element) => void} told is given the notice with how it ended
- * @returns {Promise<Element|null>} null where there is nothing to offer
+ * @param {object|null|undefined} user the signed-in user; null if there is none
+ * @param {(box: Element) => void} told receives the notice with the result
+ * @returns {Promise<Element|null>} null if there is nothing to offer
  */
 export async function membershipForm(course, user, told) {
   let offer;

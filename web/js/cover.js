@@ -42,7 +42,7 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-/** @returns {SVGElement} a picture that screen readers pass over */
+/** @returns {SVGElement} a picture that screen readers skip */
 export function cover(seed, columns = 6, rows = 3) {
   const number = numbers(seed);
   for (let skipped = 0; skipped < 8; skipped += 1) number(2);

@@ -9,14 +9,14 @@ const USUAL = ['usd', 'eur', 'gbp', 'jpy'];
 let settings;
 let rules = {};
 
-/** @returns {number} the least that can be charged, in the minor unit, as far as the API has said */
+/** @returns {number} the smallest amount that can be charged, in the minor unit, as far as the API has reported it */
 export const leastPrice = (currency) => rules[currency]?.minimum ?? 1;
 
 /**
  * Fills a select with the API's currencies. The selection is kept; the default is US dollars.
  *
  * @param {HTMLSelectElement} select
- * @param {string} [also] a code that must be among them
+ * @param {string} [also] a code that must be included
  */
 export async function offerCurrencies(select, also) {
   settings ??= api.get('/config').catch(() => (settings = undefined));

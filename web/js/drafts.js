@@ -7,7 +7,7 @@ const PREFIX = 'draft:';
 /** A draft that was not used for this long is deleted. */
 const KEPT_MS = 60 * 24 * 60 * 60 * 1000;
 
-/** @returns {Storage|null} null where the browser keeps nothing */
+/** @returns {Storage|null} null if the browser has no storage */
 function storage() {
   try {
     return window.localStorage;
@@ -33,7 +33,7 @@ export function drafts(user) {
         return null;
       }
     },
-    /** Keeps a value; `base` says what it was written over. @returns {boolean} whether it is kept */
+    /** Stores a value; `base` says which version it edits. @returns {boolean} whether it is stored */
     keep(name, value, base = undefined) {
       try {
         storage().setItem(key(name), JSON.stringify({ value, base, at: new Date().toISOString() }));

@@ -51,9 +51,9 @@ async function greet() {
 /**
  * Connects the page's form.
  *
- * @param {string} path what takes the e-mail and the password
- * @param {string} failure what did not work
- * @param {string} otherPage the address of the other of the two pages
+ * @param {string} path the API's path that accepts the e-mail and the password
+ * @param {string} failure the title of the notice about an error
+ * @param {string} otherPage the URL of the other page
  */
 export function entry(path, failure, otherPage) {
   showNavigation();

@@ -14,17 +14,17 @@ const EMPTY_PAGES = 5;
  *
  * @param {object} options
  * @param {HTMLElement} options.root is emptied and filled
- * @param {(cursor: string|null, wanted: number) => Promise<{items: object[], next_cursor: string|null}>} options.load is told how
- *   many are wanted at least; 0 is as many as a page has
- * @param {() => {root: Element, body?: Element}} options.frame what the rows stand in
+ * @param {(cursor: string|null, wanted: number) => Promise<{items: object[], next_cursor: string|null}>} options.load
+ *   gets the minimum number of items to load; 0 means one page
+ * @param {() => {root: Element, body?: Element}} options.frame the container of the rows
  * @param {(item: object) => Element} options.row
- * @param {() => Element} options.empty what stands there where there is nothing
- * @param {string} options.name of the things, in the plural: "courses"
- * @param {() => Element} [options.waiting] what stands there while the first page loads
- * @param {(items: object[], complete: boolean) => void} [options.changed] called with all that is shown
- * @param {(error: Error) => boolean} [options.failed] says whether it took care of an error itself
- * @param {Element} [options.news] where the keyboard goes if what had the focus has gone
- * @param {number} [options.atFirst] how many to show to begin with
+ * @param {() => Element} options.empty the placeholder for an empty list
+ * @param {string} options.name of the items, in the plural: "courses"
+ * @param {() => Element} [options.waiting] the placeholder while the first page loads
+ * @param {(items: object[], complete: boolean) => void} [options.changed] called with everything that is shown
+ * @param {(error: Error) => boolean} [options.failed] returns whether it handled an error itself
+ * @param {Element} [options.news] where the focus moves if the focused element is gone
+ * @param {number} [options.atFirst] how many to show at first
  * @returns {{reload: () => Promise<void>, restart: () => Promise<void>, ready: Promise<void>}} `restart` is a reload from the first page
  */
 export function pagedList({ root, load, frame, row, empty, name, waiting = () => skeleton(4), changed = () => {}, failed = () => false, news: fallback, atFirst = 0 }) {
@@ -79,7 +79,7 @@ export function pagedList({ root, load, frame, row, empty, name, waiting = () =>
     }
   }
 
-  // For a different query, the old rows are removed at once, so that nobody uses their buttons.
+  // For a different query, the old rows are removed immediately, so that nobody uses their buttons.
   function restart() {
     shown = 0;
     filled = false;

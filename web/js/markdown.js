@@ -55,8 +55,8 @@ const begins = (line) => [HEADING, FENCE, BULLET, NUMBER, QUOTE, RULE].some((for
 
 /**
  * @param {string} markdown
- * @param {number} [level] the level of the heading under which it stands: its own begin one below, and skip none
- * @param {number} [quotes] how many quotes it stands in
+ * @param {number} [level] the level of the heading above it: its own headings start one level below, and skip none
+ * @param {number} [quotes] how many quotes it is nested in
  * @returns {Node[]}
  */
 export function markdown(text, level = 2, quotes = 0) {

@@ -15,7 +15,7 @@ const EVERY = { month: 'a month', year: 'a year' };
 /** @returns {string} such as "$10.00 a month" */
 export const rate = (amount, currency, interval) => `${format(amount, currency)} ${EVERY[interval]}`;
 
-/** @returns {{interval: string, amount: number}[]} what is offered, by the month first */
+/** @returns {{interval: string, amount: number}[]} what is offered, monthly first */
 export const rates = ({ monthly, yearly }) =>
   [
     ['month', monthly],
@@ -34,11 +34,11 @@ const STATUSES = {
   failed: ['plain', 'Payment failed'],
 };
 
-/** @returns {Element} how a subscription stands, as a small label */
+/** @returns {Element} a subscription's status, as a small label */
 export function subscriptionLabel({ status, cancel_at_period_end: ends, failure }) {
   let [tone, text] = STATUSES[status] ?? ['plain', status.replaceAll('_', ' ')];
   if (status === 'active' && ends) [tone, text] = ['warn', 'Canceled, still open'];
-  // Left at Stripe's page or at the bank's, or given up for another way to pay.
+  // Abandoned at Stripe's page or the bank's, or replaced by another way to pay.
   if (status === 'failed' && ['expired', 'withdrawn'].includes(failure?.code)) text = 'Not completed';
   return h('span', { class: `label label-${tone}` }, text);
 }
@@ -58,10 +58,10 @@ export function joinedFrom() {
 /**
  * Subscribes with a saved card, or leaves for Stripe's page.
  *
- * @param {object} course beside which it is offered
+ * @param {object} course with which it is offered
  * @param {string} interval
- * @param {string} [card] `pm_…`; none for Stripe's page
- * @returns {Promise<Element>} a notice with how it ended, and the error's code in its data set. Never ends where the browser leaves.
+ * @param {string} [card] `pm_…`; omitted for Stripe's page
+ * @returns {Promise<Element>} a notice with the result, and the error's code in its dataset. Never resolves if the browser leaves.
  */
 export async function subscribe(course, interval, card) {
   const seller = course.seller.id;

@@ -12,7 +12,7 @@ const COUNTED_IN_HUNDREDTHS = new Set(['AFN', 'ALL', 'COP', 'HUF', 'IDR', 'ISK',
 /** The largest amount that can be charged: eight digits in the minor unit. */
 const MAXIMUM = 99_999_999;
 
-/** @returns {number} how many decimals a currency's minor unit is: 2 for usd, 0 for jpy */
+/** @returns {number} the decimals of a currency's minor unit: 2 for usd, 0 for jpy */
 export function fractionDigits(currency) {
   const code = currency.toUpperCase();
   if (COUNTED_IN_HUNDREDTHS.has(code)) return 2;
@@ -28,7 +28,7 @@ export function toMajor(amount, currency) {
   return digits === 0 ? `${sign}${whole}` : `${sign}${whole}.${text.slice(-digits)}`;
 }
 
-/** @returns {string} the amount as people write it where they are: `$49.50`, `49,50 $`, `¥5,000` */
+/** @returns {string} the amount in the user's locale: `$49.50`, `49,50 $`, `¥5,000` */
 export function format(amount, currency) {
   const digits = fractionDigits(currency);
   const formatter = new Intl.NumberFormat(undefined, {
@@ -43,7 +43,7 @@ export function format(amount, currency) {
 /**
  * Parses a price that a user entered.
  *
- * @param {{orNothing?: boolean}} [options] whether it may be nothing at all, as a fee may
+ * @param {{orNothing?: boolean}} [options] whether zero is allowed, as for a fee
  * @returns {{amount: number} | {fault: string}} the minor units, or a sentence about what to type instead
  */
 export function parse(text, currency, { orNothing = false } = {}) {

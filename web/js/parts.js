@@ -16,7 +16,7 @@ export async function together(element, work) {
 }
 
 /**
- * @param {Element} nav holds a link to each part
+ * @param {Element} nav contains a link to each part
  * @param {Record<string, () => Promise<unknown>|Promise<unknown>[]|void>} openers what to do when a part shows for the first time
  * @returns {{show: (id: string) => void}}
  */

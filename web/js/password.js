@@ -9,7 +9,7 @@ import { button, h, notice, onSubmit, say } from './ui.js';
  *
  * @template T
  * @param {() => Promise<T>} request
- * @returns {Promise<T>} the answer; throws what the request throws, also where the user did not enter the password
+ * @returns {Promise<T>} the response; throws what the request throws, also if the user did not enter the password
  */
 export async function withPassword(request) {
   try {

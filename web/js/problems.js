@@ -86,7 +86,7 @@ function time(seconds) {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
-/** @returns {string} a sentence about the error. What the API says in its own words is for developers, and never shown. */
+/** @returns {string} a sentence about the error. The API's own texts are for developers, and never shown. */
 export function sentence(error) {
   if (error.code === 'too_many_cards' && error.retryAfter > 0) return `Too many cards were tried. Pay on Stripe’s page now, or try again in ${time(error.retryAfter)}.`;
   if (Object.hasOwn(SENTENCES, error.code ?? '')) return SENTENCES[error.code];
@@ -99,7 +99,7 @@ export function sentence(error) {
 /**
  * A notice about an error.
  *
- * @param {string} title what did not work
+ * @param {string} title what failed
  * @param {Error} error
  * @param {{retry?: () => void, text?: string, actions?: Node[]}} [options]
  */

@@ -17,11 +17,11 @@ const left = ({ amount, refunded, refundable }) => refundable ?? amount - refund
  *
  * @param {{id: string, title: string, status: string, amount: number, refunded?: number, refundable?: number, currency: string}} payment by its purchase
  * @param {object} options
- * @param {string} options.part the seller's, as the reader calls it: "your part"
- * @param {(text: string) => Promise<void>} options.done is told when the money is on its way
- * @param {string} [options.path] of the API; a purchase's where none is given
+ * @param {string} options.part what to call the seller's part: "your part"
+ * @param {(text: string) => Promise<void>} options.done called when the refund is on its way
+ * @param {string} [options.path] the API's path; a purchase's by default
  * @param {object} [options.body] what is sent in addition to the amount
- * @param {string} [options.payer] what to call who has paid
+ * @param {string} [options.payer] what to call the payer
  * @param {string} [options.effect] the consequences of a full refund
  */
 export function refundButton(payment, options) {

@@ -21,7 +21,7 @@ const OTHER = 'A few more details';
 
 /**
  * @param {string[]} names Stripe's own, such as `individual.dob.day`
- * @returns {string[]} a line for each thing, in the order in which they first come
+ * @returns {string[]} a line for each, in the order of their first occurrence
  */
 export function inWords(names) {
   return [...new Set(names.map((name) => WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER))];

@@ -19,8 +19,8 @@ export const userAddress = (id) => `/staff-user.html?id=${encodeURIComponent(id)
  *
  * @param {object} user
  * @param {object} options
- * @param {Element} options.outcome where news are said
- * @param {(user: object) => void} options.changed is given the user as the API has it now
+ * @param {Element} options.outcome where results are announced
+ * @param {(user: object) => void} options.changed receives the updated user
  */
 export function sellerButton(user, { outcome, changed, small = false }) {
   const text = user.is_seller ? 'Remove seller role' : 'Make seller';

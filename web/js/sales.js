@@ -23,7 +23,7 @@ export const THEIRS = { title: 'Sales', part: 'Seller’s share', inText: 'the s
  * @param {string} path of the API's list
  * @param {{title: string, part: string, inText: string, empty: string}} words
  * @param {() => void} [refunded] is called after a refund
- * @returns {Promise<void>} when they are there
+ * @returns {Promise<void>} resolves when they are shown
  */
 export function sales(path, words, refunded = () => {}) {
   const columns = [

@@ -30,7 +30,7 @@ export const draftName = (course) => `content:${course.id}`;
  * Connects the dialog.
  *
  * @param {object} drafts the user's
- * @param {(news: Element|null) => void} news is told what was saved, and that drafts may have changed
+ * @param {(news: Element|null) => void} news receives a notice about what was saved; drafts may have changed
  */
 export function contentEditor(drafts, news) {
   kept = drafts;

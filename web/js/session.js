@@ -63,7 +63,7 @@ export function goToLogin() {
 /**
  * The logged-in user. Other visitors are sent to the log-in page and return afterwards.
  *
- * @returns {Promise<object>} which never ends for those who leave
+ * @returns {Promise<object>} never resolves for users who are redirected
  */
 export async function requiredSession() {
   const user = await session();
@@ -75,7 +75,7 @@ export async function requiredSession() {
 /**
  * A safe target on this site, from a URL that may come from anywhere.
  *
- * @returns {string} `/` where `next` leads to another site, or to the API, which shows nothing to people
+ * @returns {string} `/` if `next` leads to another site, or to the API, which has no pages
  */
 export function localAddress(next) {
   if (!next) return '/';

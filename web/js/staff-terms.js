@@ -30,7 +30,7 @@ clear.addEventListener('click', () => busy(clear, () => takeAway()));
  * Shows a seller's terms in a form.
  *
  * @param {object} user
- * @param {(user: object) => void} changed is given the user as the API has it now
+ * @param {(user: object) => void} changed receives the updated user
  */
 export async function terms(user, changed) {
   byId('terms').hidden = !user.is_seller && !user.terms;

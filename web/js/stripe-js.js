@@ -23,7 +23,7 @@ export async function publishableKey() {
 /**
  * Loads Stripe.js. Only the payment page's Content-Security-Policy allows it.
  *
- * @returns {Promise<(key: string, options?: {stripeAccount?: string}) => object>} what makes a Stripe object
+ * @returns {Promise<(key: string, options?: {stripeAccount?: string}) => object>} creates a Stripe object
  */
 export function stripeJs() {
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@
  * Creates an element.
  *
  * @param {string} tag
- * @param {object} [attributes] `onclick` and the like are listeners; `true` is an attribute without a value; `false`,
+ * @param {object} [attributes] `onclick` etc. are listeners; `true` is an attribute without a value; `false`,
  *   `null` and `undefined` are skipped
  * @param {...(Node|string|null|undefined|false|Array)} children
  */
@@ -74,7 +74,7 @@ export function linkButton(text, href, attributes = {}) {
 }
 
 /**
- * Runs `work` unless it is already running, with the button disabled meanwhile.
+ * Runs `work` unless it is already running, with the button disabled until it ends.
  *
  * The button stays focusable, because a disabled one would lose the focus.
  */

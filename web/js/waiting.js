@@ -11,8 +11,8 @@ export const LAST_LOOK = 18;
  * @param {() => Promise<object>} options.ask
  * @param {(answer: object) => boolean} options.isSettled
  * @param {(answer: object, how: {looks: number, isLast: boolean}) => void} options.heard
- * @param {(error: Error) => void} options.failed after which it is asked again, unless the fault is the asker's
- * @returns {{begin: () => void, again: () => void}} `again` begins anew
+ * @param {(error: Error) => void} options.failed after which it polls again, unless the request itself is at fault
+ * @returns {{begin: () => void, again: () => void}} `again` starts over
  */
 export function waitFor({ ask, isSettled, heard, failed }) {
   let looks = 0;

@@ -36,7 +36,7 @@ test('pages that need an account send visitors to the log-in and back, and no re
   await page.context().close();
 });
 
-test('the log-in leads nowhere but to this site', async () => {
+test('the log-in only redirects within this site', async () => {
   const page = await newPage();
   const email = await signUp(page);
   for (const next of ['https://example.org/', '//example.org', '/\\example.org', 'javascript:alert(1)', '/api/users/me', '/./\\/example.org']) {
@@ -49,7 +49,7 @@ test('the log-in leads nowhere but to this site', async () => {
   await page.context().close();
 });
 
-test('a wrong password is said to be so, and what was typed stays', async () => {
+test('a wrong password is reported, and the input stays', async () => {
   const page = await newPage();
   await page.goto('/login.html');
   await page.getByLabel('Email').fill(newEmail('nobody'));

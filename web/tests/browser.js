@@ -71,7 +71,7 @@ async function open(context) {
  * Checks that there was no console error, failed request or exception.
  *
  * @param {object} page
- * @param {{except?: number[]}} [options] statuses that the journey brought about on purpose
+ * @param {{except?: number[]}} [options] statuses that the journey causes on purpose
  */
 export function assertQuiet(page, { except = [] } = {}) {
   const faults = page.faults.filter((fault) => !except.some((status) => fault.includes(`status of ${status} `)));

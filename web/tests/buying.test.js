@@ -92,7 +92,7 @@ test('two tabs buy the same course: one purchase', async () => {
   await one.context().close();
 });
 
-test('a tab that is closed over the payment loses nothing', async () => {
+test('closing a tab during the payment loses nothing', async () => {
   const page = await newPage();
   await signUp(page);
   const tab = await newTab(page);
@@ -108,7 +108,7 @@ test('a tab that is closed over the payment loses nothing', async () => {
   await tab.context().close();
 });
 
-test('the back button leaves the payment page, and buying goes on where it stopped', async () => {
+test('the back button leaves the payment page, and buying continues where it stopped', async () => {
   const page = await newPage();
   await signUp(page);
   await toCheckout(page, FIXTURE.slug);
@@ -138,7 +138,7 @@ async function sooner(page, wanted) {
   }
 }
 
-test('who comes back without paying is told that nothing was charged, and can pay from the purchases', async () => {
+test('a buyer who returns without paying sees that nothing was charged, and can pay from the purchases', async () => {
   const page = await newPage();
   await signUp(page);
   await toCheckout(page, FIXTURE.slug);
@@ -159,7 +159,7 @@ test('who comes back without paying is told that nothing was charged, and can pa
   await page.context().close();
 });
 
-test('nobody sees the purchase of somebody else', async () => {
+test('nobody sees another user’s purchase', async () => {
   const buyer = await newPage();
   await signUp(buyer);
   await toCheckout(buyer, FIXTURE.slug);
@@ -175,7 +175,7 @@ test('nobody sees the purchase of somebody else', async () => {
   await other.context().close();
 });
 
-test('a price that has changed meanwhile is shown before anything is bought', async () => {
+test('a changed price is shown before anything is bought', async () => {
   const { page: seller } = await newSeller();
   await seller.goto('/');
   await connect(seller);
@@ -214,7 +214,7 @@ test('a course whose seller cannot be paid is not sold', async () => {
   await buyer.context().close();
 });
 
-test('a payment provider that fails is said to have charged nothing twice, and trying again works', async () => {
+test('if the payment provider fails, the page says that nothing was charged twice, and a retry works', async () => {
   const page = await newPage();
   await signUp(page);
   await page.goto(courseAddress(FIXTURE.slug));
@@ -232,7 +232,7 @@ test('a payment provider that fails is said to have charged nothing twice, and t
   await page.context().close();
 });
 
-test('the purchase page says what each status means, and believes the server only', async () => {
+test('the purchase page explains each status, and only believes the server', async () => {
   const page = await newPage();
   await logIn(page, 'test@buyer.com');
   const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: null };
@@ -260,7 +260,7 @@ test('the purchase page says what each status means, and believes the server onl
   await page.context().close();
 });
 
-test('a declined card whose news comes before the next card’s does not end the waiting', async () => {
+test('a decline reported before the next card’s payment does not end the polling', async () => {
   const page = await newPage();
   await logIn(page, 'test@buyer.com');
   const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: null };
@@ -276,7 +276,7 @@ test('a declined card whose news comes before the next card’s does not end the
   await page.context().close();
 });
 
-test('a bank that wants a confirmation is visited again from the purchase', async () => {
+test('a required authentication can be repeated from the purchase page', async () => {
   const page = await newPage();
   await logIn(page, 'test@buyer.com');
   const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', status: 'requires_action', amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', paid_at: null };

@@ -51,7 +51,7 @@ async function toFields(page) {
   await page.getByText('Fields of Stripe: payment').waitFor();
 }
 
-test('with the stand-in nothing of Stripe’s is loaded and no card is asked for', async () => {
+test('with the stand-in, Stripe.js is not loaded and no card fields are shown', async () => {
   const page = await newPage();
   let elsewhere = 0;
   page.on('request', (request) => {
@@ -70,7 +70,7 @@ test('with the stand-in nothing of Stripe’s is loaded and no card is asked for
   await page.context().close();
 });
 
-test('a card is charged at the price that was shown, and Stripe.js is loaded on that page alone', async () => {
+test('a card is charged at the price that was shown, and Stripe.js is only loaded on that page', async () => {
   const page = await newBuyer();
   await page.goto(courseAddress(FIXTURE.slug));
   await page.getByRole('link', { name: 'Pay by card here' }).waitFor();
@@ -92,7 +92,7 @@ test('a card is charged at the price that was shown, and Stripe.js is loaded on 
   await page.context().close();
 });
 
-test('fields that are not complete, a card that Stripe refuses and one that is declined charge nothing; the next one does', async () => {
+test('incomplete fields, a refused card and a declined card charge nothing; the next card does', async () => {
   const page = await newBuyer();
   await toFields(page);
   const pay = page.getByRole('button', { name: 'Pay $50.00' });
@@ -120,7 +120,7 @@ test('fields that are not complete, a card that Stripe refuses and one that is d
   await page.context().close();
 });
 
-test('a card that the bank wants confirmed is handed to Stripe.js, and the purchase waits for what came of it', async () => {
+test('a required authentication is passed to Stripe.js, and the purchase waits for the result', async () => {
   const page = await newBuyer();
   await toFields(page);
   await page.evaluate(() => Object.assign(globalThis, { method: 'pm_card_threeDSecure2Required' }));

@@ -23,7 +23,7 @@ async function stock(page, count) {
   return asked;
 }
 
-test('back from a course leads to the place in the catalogue that was left, however far down', async () => {
+test('the back button returns to the same position in the catalogue', async () => {
   const page = await newPage({ viewport: PHONE });
   const asked = await stock(page, 257);
   await page.goto('/');
@@ -47,7 +47,7 @@ test('back from a course leads to the place in the catalogue that was left, howe
   await page.context().close();
 });
 
-test('a reload keeps the place as well, and a new search begins at the top', async () => {
+test('a reload keeps the position too, and a new search starts at the top', async () => {
   const page = await newPage({ viewport: PHONE });
   await stock(page, 60);
   await page.goto('/');
@@ -62,7 +62,7 @@ test('a reload keeps the place as well, and a new search begins at the top', asy
   await page.context().close();
 });
 
-test('one long title makes no other card taller, and each text runs its own way', async () => {
+test('a long title makes no other card taller, and each text has its own direction', async () => {
   const page = await newPage();
   const items = [course(1), course(2), course(3, { title: 'A title without end '.repeat(10), description: 'And a text without end. '.repeat(40) })];
   await page.route('**/api/courses?*', (route) => route.fulfill({ json: { items, next_cursor: null } }));
@@ -86,7 +86,7 @@ test('one long title makes no other card taller, and each text runs its own way'
   await page.context().close();
 });
 
-test('a course in Arabic stands at the right, its price and buttons do not move', async () => {
+test('a course in Arabic is right-aligned; its price and buttons do not move', async () => {
   const page = await newPage();
   await page.route('**/api/courses/arabic', (route) => route.fulfill({ json: course(1, { slug: 'arabic', title: 'تعلم البرمجة', description: 'دورة للمبتدئين' }) }));
   await page.goto(courseAddress('arabic'));
@@ -99,7 +99,7 @@ test('a course in Arabic stands at the right, its price and buttons do not move'
   await page.context().close();
 });
 
-test('the welcome is for who is new here: not above what was searched for, nor for who is signed in', async () => {
+test('the welcome is for new visitors: neither above search results nor for logged-in users', async () => {
   const page = await newPage({ viewport: PHONE });
   await page.goto('/');
   const hero = page.getByRole('heading', { name: 'Learn from people who do it for a living.' });
@@ -120,7 +120,7 @@ test('the welcome is for who is new here: not above what was searched for, nor f
   await page.context().close();
 });
 
-test('on a phone the title and the text come first, and the way to buy stays in reach', async () => {
+test('on a phone the title and the text come first, and the buy button stays visible', async () => {
   const page = await newPage({ viewport: PHONE });
   await page.route('**/api/courses/long', (route) => route.fulfill({ json: course(1, { slug: 'long', description: 'A long text.\n\n'.repeat(60), seller: { id: 'usr_1', name: 'Ada Teacher' } }) }));
   await page.goto(courseAddress('long'));

@@ -24,7 +24,7 @@ const drawn = (entries, currency = 'usd') =>
     [entries, currency, TODAY],
   );
 
-test('thirty days have a bar each, as high as what was sold, by the clock where people are', async () => {
+test('each of thirty days has a bar for its sales, in the user’s time zone', async () => {
   const { bars, told, title } = await drawn([
     { at: '2026-11-26T08:00:00Z', amount: 1000 },
     { at: '2026-11-26T09:00:00Z', amount: 3000 },
@@ -40,7 +40,7 @@ test('thirty days have a bar each, as high as what was sold, by the clock where 
   assert.equal(told, 'Sold: Oct 28 $20.00, Nov 25 $10.00, Nov 26 $40.00');
 });
 
-test('a sale of the day before those has months drawn, and is among them', async () => {
+test('an older sale switches the chart to months, and is included', async () => {
   // Less than thirty times 24 hours ago, but on the thirty-first day.
   const entries = [{ at: '2026-11-26T08:00:00Z', amount: 500 }, { at: '2026-10-27T16:00:00Z', amount: 700 }];
   const sold = ({ bars }) => bars.filter(([name]) => !name.endsWith('¥0')).map(([name]) => name);
@@ -52,7 +52,7 @@ test('a sale of the day before those has months drawn, and is among them', async
   assert.deepEqual(sold(await drawn([...entries, ...older], 'jpy')), ['Dec 2025: ¥900', 'Oct 2026: ¥700', 'Nov 2026: ¥500']);
 });
 
-test('what was given back altogether draws no bar below the line', async () => {
+test('full refunds draw no bar below the line', async () => {
   const { bars, told } = await drawn([{ at: '2026-11-26T08:00:00Z', amount: -100 }]);
   assert.ok(bars.every(([, height]) => height === 2));
   assert.equal(told, 'Sold: Nov 26 -$1.00');

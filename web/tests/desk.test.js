@@ -8,7 +8,7 @@ import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, vi
 
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
 
-test('after a partial refund the line adds up, the balance is fresh, and the keyboard stays', async () => {
+test('after a partial refund the line adds up, the balance is updated, and the focus stays', async () => {
   const { page } = await newSeller();
   await page.goto('/');
   await connect(page);
@@ -48,7 +48,7 @@ test('after a partial refund the line adds up, the balance is fresh, and the key
   await page.context().close();
 });
 
-test('publishing and saving leave the keyboard where it was, deleting leads to the news', async () => {
+test('publishing and saving keep the focus, deleting moves it to the notice', async () => {
   const { page } = await newSeller();
   const title = `Keyboard ${Date.now()}`;
   await makeCourse(page, { title });
@@ -82,7 +82,7 @@ test('publishing and saving leave the keyboard where it was, deleting leads to t
   await page.context().close();
 });
 
-test('the desk is in parts, each with an address of its own, and asks for what it shows alone', async () => {
+test('the desk has sections, each with its own URL, and only requests what it shows', async () => {
   const { page } = await newSeller();
   const calls = [];
   page.on('request', (request) => request.url().includes('/api/') && calls.push(new URL(request.url()).pathname));

@@ -20,7 +20,7 @@ async function desk() {
   return { page, email, title, slug, editor, text: editor.getByLabel('Course content'), open, stored };
 }
 
-test('what was typed before Esc or a reload is there again, and can be discarded', async () => {
+test('text typed before Esc or a reload is restored, and can be discarded', async () => {
   const { page, title, editor, text, open, stored } = await desk();
   await open();
   await text.fill('Half a lesson');
@@ -43,7 +43,7 @@ test('what was typed before Esc or a reload is there again, and can be discarded
   await page.context().close();
 });
 
-test('a session that ended meanwhile loses nothing: after the log-in the draft is there, and is saved', async () => {
+test('an ended session loses nothing: after the log-in the draft is restored, and can be saved', async () => {
   const { page, email, title, editor, text, open, stored } = await desk();
   await open();
   await text.fill('A whole evening’s work');
@@ -64,7 +64,7 @@ test('a session that ended meanwhile loses nothing: after the log-in the draft i
   await page.context().close();
 });
 
-test('a draft over content that was saved elsewhere since says so, and is nobody else’s', async () => {
+test('a draft of content that was saved elsewhere since says so, and only its author sees it', async () => {
   const { page, slug, editor, text, open } = await desk();
   await open();
   await text.fill('From this window');
@@ -78,7 +78,7 @@ test('a draft over content that was saved elsewhere since says so, and is nobody
   await page.context().close();
 });
 
-test('a new course that was not saved is there again after a reload', async () => {
+test('an unsaved new course is restored after a reload', async () => {
   const { page, editor } = await desk();
   await page.getByRole('button', { name: 'New course' }).click();
   await editor.getByLabel('Title').fill('Not yet');
@@ -95,7 +95,7 @@ test('a new course that was not saved is there again after a reload', async () =
   await page.context().close();
 });
 
-test('changes of a course that were not saved are there again, can be discarded, and go with the saving', async () => {
+test('unsaved changes of a course are restored, can be discarded, and are cleared by saving', async () => {
   const { page, title, editor } = await desk();
   const edit = page.getByRole('button', { name: `Edit: ${title}` });
   await edit.click();
@@ -118,7 +118,7 @@ test('changes of a course that were not saved are there again, can be discarded,
   await page.context().close();
 });
 
-test('content is counted in bytes while it is typed, and what is too long is not sent', async () => {
+test('content is counted in bytes while it is typed, and content that is too long is not sent', async () => {
   const { page, editor, text, open, stored } = await desk();
   await open();
   await editor.getByText('0 of 50,000 bytes.').waitFor();

@@ -32,7 +32,7 @@ function files(folder = WEB, prefix = '/') {
   });
 }
 
-test('every file of the site has an address, and what is none gets a page that says so', () => {
+test('every file of the site has a URL, and unknown URLs get a not-found page', () => {
   const handler = handlerOf('PagesFunction');
   const all = files();
   assert.ok(all.length > 30);
@@ -45,7 +45,7 @@ test('every file of the site has an address, and what is none gets a page that s
   }
 });
 
-test('the prefix is taken off once, and who asks is told by CloudFront alone', () => {
+test('the prefix is removed once, and only CloudFront sets the viewer’s address', () => {
   const handler = handlerOf('ApiPathFunction');
   for (const [address, path] of [['/api/courses', '/courses'], ['/api/courses/a', '/courses/a'], ['/api/api/x', '/api/x'], ['/api', '/'], ['/api/', '/'], ['/apiary', '/apiary']]) {
     assert.equal(handler(request(address)).uri, path);
@@ -74,7 +74,7 @@ if (key) console.log(${JSON.stringify(outputs)}[key] ?? 'None');
   }
 }
 
-test('an upload brings pages after what they load, and has CloudFront forget its copies at the end', () => {
+test('an upload sends pages after the files they load, and invalidates CloudFront’s cache at the end', () => {
   const { said, asked } = upload({ StorefrontBucket: 'bucket', DistributionId: 'E1', StorefrontUrl: 'https://shop.example' });
   assert.match(said, /https:\/\/shop\.example/);
   const done = asked.filter(([service]) => service !== 'cloudformation');

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
-test('a course that was renamed and then deleted is read on by its buyer, from the library and from the receipt', async () => {
+test('the buyer of a renamed and then deleted course can still read it, from the library and from the receipt', async () => {
   const { page: seller } = await newSeller();
   await seller.goto('/');
   await connect(seller);
@@ -45,7 +45,7 @@ test('a course that was renamed and then deleted is read on by its buyer, from t
   for (const page of [seller, buyer, other]) await page.context().close();
 });
 
-test('the library shows each course once, leads on with what waits for payment, and is empty in words', async () => {
+test('the library shows each course once, lists pending payments, and has a text when empty', async () => {
   const page = await newPage();
   await signUp(page);
   await page.goto('/account.html');
@@ -68,7 +68,7 @@ test('the library shows each course once, leads on with what waits for payment, 
   await page.context().close();
 });
 
-test('the parts of the account are addresses: reloaded, gone back to, and reached by the links of mails', async () => {
+test('the account’s sections have URLs: for reloads, the back button and links in mails', async () => {
   const page = await newPage();
   await signUp(page);
   await page.goto('/account.html#memberships');
@@ -85,7 +85,7 @@ test('the parts of the account are addresses: reloaded, gone back to, and reache
   await page.context().close();
 });
 
-test('paper gets the receipt and nothing to press', async () => {
+test('a printed receipt has no buttons', async () => {
   const page = await newPage();
   await signUp(page);
   const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', status: 'paid', processing: false, amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z', paid_at: '2026-11-01T08:00:00Z' };
@@ -99,7 +99,7 @@ test('paper gets the receipt and nothing to press', async () => {
   await page.context().close();
 });
 
-test('a course that is not named is not there', async () => {
+test('a URL without a course shows a not-found page', async () => {
   const page = await newPage();
   await page.goto('/course.html');
   await page.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();

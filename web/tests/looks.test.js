@@ -22,8 +22,8 @@ const LOOKS = {
 /** Possible findings of the reconciliation. */
 const finding = { purchase_id: 'pur_7h3k9m2p5r8t1v4x_01k0a2b3c4d5e6f7g8', buyer_id: 'usr_7h3k9m2p5r8t1v4x', account: null, stripe_id: null, currency: null, amount: null, ours: null, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
 const FINDINGS = [
-  { ...finding, id: 'fnd_1', kind: 'books_difference', message: 'a charge has another amount in our books than at Stripe', account: 'acct_1SellerOfCourses', stripe_id: 'pi_3NcXAmple0fALongerId', currency: 'usd', amount: -1000, ours: 4000, stripe: 5000 },
-  { ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase that waits for something could not be brought on', reason: 'payment_provider_unavailable', last_found_at: '2026-11-01T09:15:00Z' },
+  { ...finding, id: 'fnd_1', kind: 'books_difference', message: 'a charge has a different amount in our books than at Stripe', account: 'acct_1SellerOfCourses', stripe_id: 'pi_3NcXAmple0fALongerId', currency: 'usd', amount: -1000, ours: 4000, stripe: 5000 },
+  { ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase that is waiting for something could not be continued', reason: 'payment_provider_unavailable', last_found_at: '2026-11-01T09:15:00Z' },
   { ...finding, id: 'fnd_3', kind: 'payment_off_record', message: 'a payment at Stripe belongs to no purchase on record', stripe_id: 'pi_3NcYetAnother', currency: 'usd', amount: 5000, settled_at: '2026-11-01T08:00:01Z' },
 ];
 

@@ -6,7 +6,7 @@ import { FIXTURE, PASSWORD, fixtureSellerIsConnected, linkIn, mailTo, mailsTo, n
 
 before(fixtureSellerIsConnected);
 
-test('a forgotten password is set anew by the mail’s link, once', async () => {
+test('a forgotten password is reset with the mail’s link, once', async () => {
   const page = await newPage();
   const email = await signUp(page);
   await page.context().clearCookies();
@@ -38,7 +38,7 @@ test('a forgotten password is set anew by the mail’s link, once', async () => 
   await page.context().close();
 });
 
-test('an address without an account is told the same, and gets no mail', async () => {
+test('an address without an account gets the same response, and no mail', async () => {
   const page = await newPage();
   await page.goto('/forgot.html');
   const email = newEmail('nobody');
@@ -71,7 +71,7 @@ test('an address is confirmed by its mail, also in another browser', async () =>
   await elsewhere.context().close();
 });
 
-test('pages that a mail leads to say so where there is no mail', async () => {
+test('pages that mails link to explain a missing token', async () => {
   const page = await newPage();
   for (const address of ['/reset.html', '/confirm.html']) {
     await page.goto(address);
@@ -82,7 +82,7 @@ test('pages that a mail leads to say so where there is no mail', async () => {
   await page.context().close();
 });
 
-test('a purchase brings a receipt to the buyer, one of them, and it leads back', async () => {
+test('a purchase sends the buyer one receipt, which links to the course', async () => {
   const page = await newPage();
   const email = await signUp(page);
   await toCheckout(page, FIXTURE.slug);
@@ -98,7 +98,7 @@ test('a purchase brings a receipt to the buyer, one of them, and it leads back',
   await page.context().close();
 });
 
-test('an account is deleted with the password only, and is gone', async () => {
+test('an account is deleted only with the password', async () => {
   const page = await newPage();
   const email = await signUp(page);
   await page.goto('/account.html#settings');

@@ -106,7 +106,7 @@ test('a saved card subscribes in one step', async () => {
   for (const one of [page, desk]) await one.context().close();
 });
 
-test('a membership that is not settled yet is waited for, and one that fails is said to have failed', async () => {
+test('the page waits for a pending membership, and reports a failed one', async () => {
   const page = await newPage();
   await signUp(page);
   const one = { id: 'mem_1', seller_id: 'usr_none', title: 'All of it', interval: 'month', amount: 1000, currency: 'usd', charge_type: 'destination', cancel_at_period_end: false, current_period_end: null, paid_until: null, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z' };

@@ -28,7 +28,7 @@ test('typed prices become minor units without a float in between', async () => {
   }
 });
 
-test('what is no price is refused with a sentence', async () => {
+test('invalid prices are refused with a sentence', async () => {
   for (const [text, currency] of [
     ['', 'usd'],
     ['abc', 'usd'],
@@ -51,7 +51,7 @@ test('what is no price is refused with a sentence', async () => {
   }
 });
 
-test('amounts are shown with the decimals that their currency is counted in', async () => {
+test('amounts are shown with their currency’s decimals', async () => {
   for (const [amount, currency, text] of [
     [5000, 'usd', '$50.00'],
     [1, 'usd', '$0.01'],
@@ -73,7 +73,7 @@ test('every currency of the platform has the decimals that the API says', async 
   }
 });
 
-test('a price in the form is the price that was saved', async () => {
+test('the form shows the saved price', async () => {
   for (const [amount, currency] of [[1999, 'usd'], [7, 'eur'], [5000, 'jpy'], [1005, 'kwd'], [99_999_999, 'usd']]) {
     assert.deepEqual(await call('parse', await call('toMajor', amount, currency), currency), { amount });
   }

@@ -14,7 +14,7 @@ const AVAILABLE_AT_ONCE = '4000 0000 0000 0077';
 /** Stripe redirects back, and the page removes the marker from the URL. */
 const isBack = (page) => page.waitForURL((url) => url.pathname === PLACE && url.search === '');
 
-test('a new account is left half-way, says what is missing, is finished, and is paid', async () => {
+test('an interrupted onboarding shows what is missing, and can be finished and paid', async () => {
   const { page } = await newSeller();
   await page.goto(PLACE);
   await page.getByRole('button', { name: 'Set up a new account' }).click();
@@ -58,7 +58,7 @@ test('a new account is left half-way, says what is missing, is finished, and is 
   await buyer.context().close();
 });
 
-test('an address at Stripe that is too old is replaced by a new one', async () => {
+test('an expired URL at Stripe is replaced by a new one', async () => {
   const { page } = await newSeller();
   await page.goto(PLACE);
   await page.getByRole('button', { name: 'Set up a new account' }).click();
@@ -74,7 +74,7 @@ test('an address at Stripe that is too old is replaced by a new one', async () =
   await page.context().close();
 });
 
-test('an account without a dashboard is set up here, its details change here, and its payouts stand here', async () => {
+test('an account without a dashboard is set up here, its details change here, and its payouts are shown here', async () => {
   const { page } = await newSeller();
   await page.goto(PLACE);
   await page.getByRole('button', { name: 'Set up one without a dashboard' }).click();

@@ -11,7 +11,7 @@ import { connect, courseAddress, makeCourse, newSeller, signUp } from './people.
 
 const OPENAPI = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
 
-test('each code of the API has a sentence of its own, without the names of fields', () => {
+test('each code of the API has its own sentence, without field names', () => {
   const codes = [...new Set([...OPENAPI.matchAll(/problem:([a-z_]+)"/g)].map(([, code]) => code))];
   assert.ok(codes.length > 50, `${codes.length} codes`);
   const unknown = sentence({ status: 422, code: 'of_tomorrow', detail: 'price.amount must be at least 50' });
@@ -23,14 +23,14 @@ test('each code of the API has a sentence of its own, without the names of field
   }
 });
 
-test('what the API says in its own words is never shown', () => {
+test('the API’s own texts are never shown', () => {
   for (const status of [400, 403, 404, 409, 422, 429, 500, 503]) {
     assert.doesNotMatch(sentence({ status, code: 'of_tomorrow', detail: 'missing field `price`' }), /missing|field|price/);
   }
   assert.ok(isNotOnSale('seller_capability_missing') && !isNotOnSale('card_declined'));
 });
 
-test('whoever has tried too many cards is told how long to wait', () => {
+test('a user who tried too many cards sees how long to wait', () => {
   const told = (retryAfter) => sentence({ status: 429, code: 'too_many_cards', retryAfter });
   for (const [seconds, time] of [[1, '1 second'], [59, '59 seconds'], [61, '2 minutes'], [3600, '1 hour'], [80_000, '23 hours']]) {
     assert.equal(told(seconds), `Too many cards were tried. Pay on Stripe’s page now, or try again in ${time}.`);
@@ -38,7 +38,7 @@ test('whoever has tried too many cards is told how long to wait', () => {
   assert.match(told(0), /later/);
 });
 
-test('a course that nobody can buy says so in plain words, and its button goes', async () => {
+test('a course that nobody can buy says so, and its button disappears', async () => {
   const { page: seller } = await newSeller();
   await seller.goto('/');
   await connect(seller);
@@ -59,7 +59,7 @@ test('a course that nobody can buy says so in plain words, and its button goes',
   for (const page of [seller, buyer]) await page.context().close();
 });
 
-test('where the API says that a course is not for sale, nobody is shown a way to buy it', async () => {
+test('a course that is not for sale has no buy button', async () => {
   const page = await newPage();
   const course = { id: 'crs_1', slug: 'off', title: 'Off sale', description: 'A text.', price: { amount: 5000, currency: 'usd' }, seller: { id: 'usr_1' }, published: true, for_sale: false, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z' };
   await page.route('**/api/courses/off', (route) => route.fulfill({ json: course }));

@@ -65,7 +65,7 @@ test('a card is saved on Stripe’s page, and pays with one request without anot
   await page.context().close();
 });
 
-test('the default is chosen, stands first when paying, and a card is removed for good, once that is confirmed', async () => {
+test('a default can be chosen and comes first when paying, and a card is removed after a confirmation', async () => {
   const page = await newBuyer();
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   await saveCard(page, MASTERCARD, 'Mastercard ending in 4444');
@@ -134,7 +134,7 @@ test('a saved card that is declined charges nothing, and the next way to pay doe
   await page.context().close();
 });
 
-test('a bank that asks is visited when the card is saved and when it pays', async () => {
+test('a required authentication is done when the card is saved and when it pays', async () => {
   const page = await newBuyer();
   await page.getByRole('button', { name: 'Add a card' }).click();
   await pay(page, ASKS_ALWAYS);
@@ -149,7 +149,7 @@ test('a bank that asks is visited when the card is saved and when it pays', asyn
   await page.context().close();
 });
 
-test('the address proves nothing, and who leaves Stripe’s page has saved nothing', async () => {
+test('the URL proves nothing, and leaving Stripe’s page saves nothing', async () => {
   const page = await newBuyer();
   await page.goto('/account.html?card=saved');
   await page.getByText('Welcome back from Stripe.').waitFor();
@@ -168,7 +168,7 @@ test('the address proves nothing, and who leaves Stripe’s page has saved nothi
   await page.context().close();
 });
 
-test('Checkout keeps a card where the buyer says so, and not otherwise', async () => {
+test('Checkout saves a card only if the buyer agrees', async () => {
   for (const keep of [true, false]) {
     const page = await newPage();
     await signUp(page);
@@ -187,7 +187,7 @@ test('Checkout keeps a card where the buyer says so, and not otherwise', async (
   }
 });
 
-test('where a seller’s charges are direct, the buyer hears before Checkout that the card is not kept; a saved one pays', async () => {
+test('with direct charges, the buyer learns before Checkout that the card is not saved; a saved one can pay', async () => {
   const { page: seller } = await newSeller();
   await seller.goto('/');
   await connect(seller);
@@ -215,7 +215,7 @@ test('where a seller’s charges are direct, the buyer hears before Checkout tha
   await page.context().close();
 });
 
-test('with direct charges on the platform no box promises to keep a card', async () => {
+test('with direct charges on the platform, no checkbox offers to save a card', async () => {
   const page = await newPage();
   await signUp(page);
   await page.route('**/api/config', async (route) => {
@@ -229,7 +229,7 @@ test('with direct charges on the platform no box promises to keep a card', async
   await page.context().close();
 });
 
-test('a card that was removed elsewhere is said to be gone, on both pages', async () => {
+test('both pages report a card that was removed elsewhere', async () => {
   const page = await newBuyer();
   await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
   await page.goto(courseAddress(FIXTURE.slug));
@@ -252,7 +252,7 @@ test('a card that was removed elsewhere is said to be gone, on both pages', asyn
   await page.context().close();
 });
 
-test('an outage of the cards is said on the account page, where it can be tried again, and leaves Checkout to the course page', async () => {
+test('if cards cannot be loaded, the account page offers a retry, and the course page still offers Checkout', async () => {
   const page = await newBuyer();
   const outage = { status: 502, contentType: 'application/problem+json', json: { code: 'payment_provider_error', status: 502, detail: 'out', request_id: 'the-request' } };
   await page.route('**/api/users/me/payment-methods*', (route) => route.fulfill(outage));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { assertQuiet, expect, newPage } from './browser.js';
 import { PASSWORD, connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
-test('a seller connects, makes a course, sells it, and sees what it brought', async () => {
+test('a seller connects, creates a course, sells it, and sees the earnings', async () => {
   const { page, email } = await newSeller();
   await page.goto('/');
   await page.getByRole('link', { name: 'Connect Stripe account' }).waitFor();
@@ -39,7 +39,7 @@ test('a seller connects, makes a course, sells it, and sees what it brought', as
   await page.context().close();
 });
 
-test('what a seller writes is read by who bought it, and a refund takes it back and is mailed', async () => {
+test('buyers read the content, and a refund ends access and is mailed', async () => {
   const { page } = await newSeller();
   await page.goto('/');
   await connect(page);
@@ -99,7 +99,7 @@ test('what a seller writes is read by who bought it, and a refund takes it back 
   await buyer.context().close();
 });
 
-test('a seller who says no on Stripe’s page is not linked, and can say yes later', async () => {
+test('a seller who declines on Stripe’s page is not linked, and can agree later', async () => {
   const { page } = await newSeller();
   await page.goto('/seller.html');
   await connect(page, 'deny');
@@ -112,7 +112,7 @@ test('a seller who says no on Stripe’s page is not linked, and can say yes lat
   await page.context().close();
 });
 
-test('a seller who is logged out goes by the log-in to Stripe', async () => {
+test('a logged-out seller gets to Stripe through the log-in', async () => {
   const { page, email } = await newSeller();
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
@@ -157,7 +157,7 @@ test('a seller disconnects after being asked, and connects again', async () => {
   await page.context().close();
 });
 
-test('a link that waits for its user is made on confirmation only, over a log-in too', async () => {
+test('a pending link is made only after confirmation, even after a log-in', async () => {
   const { page, email } = await newSeller();
   const confirmations = [];
   await page.route('**/api/users/oauth/confirm', (route) => {
@@ -194,7 +194,7 @@ test('a link that waits for its user is made on confirmation only, over a log-in
   await page.context().close();
 });
 
-test('a course is made, changed, taken out of the catalogue, put back, and deleted', async () => {
+test('a course is created, changed, unpublished, published again, and deleted', async () => {
   const { page } = await newSeller();
   const title = `Life of a course ${Date.now()}`;
   const slug = await makeCourse(page, { title, price: '5000', currency: 'jpy' });
@@ -236,7 +236,7 @@ test('a course is made, changed, taken out of the catalogue, put back, and delet
   await visitor.context().close();
 });
 
-test('an address that is taken is refused with a sentence, and nothing that was typed is lost', async () => {
+test('a taken slug is refused with a sentence, and no input is lost', async () => {
   const { page } = await newSeller();
   await page.goto('/seller.html');
   await page.getByRole('button', { name: 'New course' }).click();
@@ -254,7 +254,7 @@ test('an address that is taken is refused with a sentence, and nothing that was 
   await page.context().close();
 });
 
-test('nobody is sold their own course', async () => {
+test('sellers are not offered their own courses', async () => {
   const { page } = await newSeller();
   const slug = await makeCourse(page, { title: `My own ${Date.now()}` });
   await page.goto(courseAddress(slug));
@@ -264,7 +264,7 @@ test('nobody is sold their own course', async () => {
   await page.context().close();
 });
 
-test('staff make and unmake a seller, and others do not see their desk', async () => {
+test('staff appoint and dismiss a seller, and others do not see the staff desk', async () => {
   const user = await newPage();
   const email = await signUp(user, newEmail('seller'));
   await user.goto('/staff.html');
@@ -291,7 +291,7 @@ test('staff make and unmake a seller, and others do not see their desk', async (
   await staff.context().close();
 });
 
-test('after a while, disconnecting takes the password, and so does connecting', async () => {
+test('after a while, disconnecting and connecting require the password', async () => {
   const { page, email } = await newSeller();
   await page.goto('/');
   await connect(page);

@@ -14,7 +14,7 @@ async function atUser(email) {
   return page;
 }
 
-test('terms that the staff agrees on hold at the next sale, and go again', async () => {
+test('individual terms apply to the next sale, and can be removed', async () => {
   const { page: seller, email } = await newSeller();
   await seller.goto('/');
   await connect(seller);
@@ -67,7 +67,7 @@ test('terms that the staff agrees on hold at the next sale, and go again', async
   await seller.context().close();
 });
 
-test('the staff sees what somebody bought and gives it back', async () => {
+test('staff see a user’s purchases and refund one', async () => {
   await fixtureSellerIsConnected();
   const buyer = await newPage();
   const email = await signUp(buyer);
@@ -99,7 +99,7 @@ test('the staff sees what somebody bought and gives it back', async () => {
   await staff.context().close();
 });
 
-test('of a user who has gone the staff sees the purchases, and of an id that is none nothing', async () => {
+test('staff see an erased user’s purchases, and nothing for an unknown id', async () => {
   const page = await newPage();
   await logIn(page, STAFF);
   await page.goto('/staff-user.html?id=usr_0000000000000000');
@@ -122,13 +122,13 @@ test('others do not see a user’s page', async () => {
   await page.context().close();
 });
 
-test('findings say what was found, whose it is and whether it is mended, and an outage is said to be one', async () => {
+test('findings show what was found, the user and whether it is resolved, and an outage is reported', async () => {
   const page = await newPage();
   await logIn(page, STAFF);
   const finding = { id: 'fnd_1', kind: 'books_difference', message: 'a refund in our books is not at Stripe', purchase_id: 'pur_1', buyer_id: 'usr_0000000000000000', account: 'acct_1', stripe_id: 're_1', currency: 'jpy', amount: -500, ours: -500, stripe: null, reason: null, found_at: '2026-11-01T08:00:00Z', last_found_at: '2026-11-01T08:00:00Z', settled_at: null };
   const pages = [
     { items: [finding], next_cursor: 'more' },
-    { items: [{ ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase could not be brought on', reason: 'payment_provider_timeout', currency: null, amount: null, ours: null, stripe_id: null, settled_at: '2026-11-02T08:00:00Z' }], next_cursor: null },
+    { items: [{ ...finding, id: 'fnd_2', kind: 'repair_failed', message: 'a purchase could not be continued', reason: 'payment_provider_timeout', currency: null, amount: null, ours: null, stripe_id: null, settled_at: '2026-11-02T08:00:00Z' }], next_cursor: null },
   ];
   await page.route('**/api/admin/findings*', (route) => route.fulfill({ json: pages[route.request().url().includes('cursor=more') ? 1 : 0] }));
   await page.goto('/staff.html');

@@ -58,7 +58,7 @@ async function holdsStill(page, address) {
 }
 
 for (const [screen, viewport] of Object.entries(SCREENS)) {
-  test(`visitors’ pages hold still, ${screen}`, async () => {
+  test(`visitors’ pages do not shift, ${screen}`, async () => {
     const page = await patient(viewport);
     for (const address of ['/', '/?q=flask', courseAddress(FIXTURE.slug), courseAddress('no-such-course'), '/login.html?next=%2Faccount.html', '/signup.html', '/forgot.html', '/reset.html#token', '/confirm.html#token', '/404.html']) {
       await holdsStill(page, address);
@@ -66,7 +66,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
     await page.context().close();
   });
 
-  test(`a buyer’s pages hold still, ${screen}`, async () => {
+  test(`a buyer’s pages do not shift, ${screen}`, async () => {
     const page = await patient(viewport, buyer);
     for (const address of ['/', courseAddress(FIXTURE.slug), courseAddress('django-channels'), bought, '/account.html', '/account.html#billing', '/account.html#settings', '/seller.html', '/staff.html']) {
       await holdsStill(page, address);
@@ -74,7 +74,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
     await page.context().close();
   });
 
-  test(`a seller’s and the staff’s pages hold still, ${screen}`, async () => {
+  test(`a seller’s and the staff’s pages do not shift, ${screen}`, async () => {
     const seller = await patient(viewport, SELLER);
     for (const address of ['/seller.html', '/seller.html#sales', '/seller.html#payouts', '/seller.html#membership', '/seller.html#settings']) {
       await holdsStill(seller, address);

@@ -6,7 +6,7 @@ import { FIXTURE, logIn, signUp } from './people.js';
 
 const catalogue = (page) => page.locator('#catalogue:not([aria-busy])');
 
-test('the first page takes one API call, and two of somebody who is signed in', async () => {
+test('the first page takes one API call, or two for a logged-in user', async () => {
   const page = await newPage();
   const calls = [];
   page.on('request', (request) => request.url().startsWith(`${STOREFRONT}/api/`) && calls.push(new URL(request.url()).pathname));
@@ -44,7 +44,7 @@ test('the catalogue shows courses with their prices, and leads to them', async (
   await page.context().close();
 });
 
-test('a search stands in the address, finds by words, and helps where it finds nothing', async () => {
+test('a search is in the URL, finds words, and helps if it finds nothing', async () => {
   const page = await newPage();
   await page.goto('/');
   await catalogue(page).waitFor();
@@ -78,7 +78,7 @@ test('what the API sends is text, never markup', async () => {
   await page.context().close();
 });
 
-test('"show more" asks with the cursor, keeps the place, and goes away at the end', async () => {
+test('"show more" sends the cursor, keeps the position, and disappears at the end', async () => {
   const page = await newPage();
   const course = (number) => ({ slug: `course-${number}`, title: `Course ${number}`, description: '', price: { amount: 100 * number, currency: 'usd' } });
   const pages = { '': { items: [course(1), course(2)], next_cursor: 'a' }, a: { items: [], next_cursor: 'b' }, b: { items: [course(3)], next_cursor: null } };
@@ -93,7 +93,7 @@ test('"show more" asks with the cursor, keeps the place, and goes away at the en
   await page.context().close();
 });
 
-test('an API that does not answer is said to be so, and the way on works', async () => {
+test('an unreachable API is reported, and the retry works', async () => {
   const page = await newPage();
   let answers = false;
   await page.route('**/api/courses?*', (route) => (answers ? route.continue() : route.fulfill({ status: 503, body: '<html>Service Unavailable</html>', contentType: 'text/html' })));
@@ -123,7 +123,7 @@ test('everything on the first page can be reached with the keyboard, the content
   await page.context().close();
 });
 
-test('an unknown address shows a page of ours', async () => {
+test('an unknown URL shows a not-found page', async () => {
   const page = await newPage();
   const answer = await page.goto('/no/such/page');
   assert.equal(answer.status(), 404);

@@ -16,7 +16,7 @@ const seller = {
   },
 };
 
-test('an account is made, changed and closed', async () => {
+test('an account is created, changed and closed', async () => {
   const { accounts, accountLinks } = stripe.v2.core;
   const made = await accounts.create({ ...seller, include: ['configuration.merchant', 'requirements'] });
   assert.equal(made.configuration.merchant.capabilities.card_payments.status, 'restricted');

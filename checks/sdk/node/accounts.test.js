@@ -26,18 +26,18 @@ test('a refresh token gives a new access token', async () => {
   assert.notEqual(second.access_token, first.access_token);
 });
 
-test('a denial comes back to the platform', async () => {
+test('a denial redirects to the platform', async () => {
   const { error, state, code } = await answerConsent(authorizeUrl(), 'deny');
   assert.deepEqual([error, state, code], ['access_denied', 's', undefined]);
 });
 
-test('Express has a page of its own', async () => {
+test('Express has its own page', async () => {
   const { code } = await answerConsent(authorizeUrl({ scope: 'express' }, { express: true }));
   const token = await stripe.oauth.token({ grant_type: 'authorization_code', code });
   assert.equal((await stripe.accounts.retrieve(token.stripe_user_id)).type, 'express');
 });
 
-test('each mistake of OAuth has its class', async () => {
+test('each OAuth error has its class', async () => {
   for (const [type, params] of [
     ['StripeInvalidGrantError', { grant_type: 'authorization_code', code: 'ac_none' }],
     ['StripeOAuthInvalidRequestError', { grant_type: 'authorization_code' }],
@@ -62,7 +62,7 @@ test('a read-only account is not written to', async () => {
   await assert.rejects(stripe.customers.create({}, { stripeAccount }), (error) => [401, 403].includes(error.statusCode));
 });
 
-test('an account is made, changed and listed', async () => {
+test('an account is created, changed and listed', async () => {
   const account = await stripe.accounts.create({ type: 'express', country: 'US', email: 's@example.com' });
   await stripe.accounts.update(account.id, { metadata: { course: 'one' }, business_profile: { name: 'Lessons' } });
   const again = await stripe.accounts.retrieve(account.id);
@@ -106,7 +106,7 @@ test('accounts do not see each other', async () => {
   }
 });
 
-test('banks and persons of an account that the platform made', async () => {
+test('bank accounts and persons of an account that the platform created', async () => {
   const individual = { first_name: 'Ada', last_name: 'Example' };
   const { id } = await stripe.accounts.create({ type: 'custom', country: 'US', business_type: 'individual', individual });
   const numbers = { account_number: '000123456789', routing_number: '110000000' };

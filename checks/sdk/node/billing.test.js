@@ -42,7 +42,7 @@ test('products and prices', async () => {
   assert.equal((await stripe.prices.retrieve(monthly)).nickname, 'Monthly');
 });
 
-test('a renewal is paid, and told which payment paid it', async () => {
+test('a renewal is paid, and its payment is shown', async () => {
   const { customer, subscribe, advance } = await shop();
   const destination = await connected();
   const made = await subscribe({ application_fee_percent: 20, transfer_data: { destination } });
@@ -73,7 +73,7 @@ test('a switch is previewed, made and canceled', async () => {
   assert.equal((await clocks.del(clock)).deleted, true);
 });
 
-test('an open invoice is paid or given up', async () => {
+test('an open invoice is paid or written off', async () => {
   const { customer, subscribe, advance } = await shop();
   const open = async () => (await subscribe({ payment_behavior: 'default_incomplete' })).latest_invoice.id;
   await stripe.invoices.update(await open(), { metadata: { a: 'b' } });
@@ -86,7 +86,7 @@ test('an open invoice is paid or given up', async () => {
   assert.equal((await stripe.invoices.retrieve(draft.id)).status, 'open');
 });
 
-test('an invoice of no subscription', async () => {
+test('an invoice without a subscription', async () => {
   const invoice_settings = { default_payment_method: 'pm_card_visa' };
   const customer = (await stripe.customers.create({ payment_method: 'pm_card_visa', invoice_settings })).id;
   const item = { customer, currency: 'usd', description: 'Setup' };

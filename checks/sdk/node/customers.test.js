@@ -55,7 +55,7 @@ test('a card is cloned to a connected account', async () => {
   await assert.rejects(pay({ payment_method: card.id }, { stripeAccount }), { code: 'resource_missing', param: 'payment_method' });
 });
 
-test('a browser makes a token once', async () => {
+test('a browser creates a single-use token', async () => {
   const card = { number: '5555555555554444', exp_month: 12, exp_year: 2040, cvc: '123' };
   const token = await browser.tokens.create({ card });
   assert.equal((await stripe.tokens.retrieve(token.id)).used, false);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { admin, stripe } from './support.js';
 
-test('a code makes an order free', async () => {
+test('a promotion code makes an order free', async () => {
   const coupon = await stripe.coupons.create({ percent_off: 100 });
   assert.equal((await stripe.coupons.retrieve(coupon.id)).percent_off, 100);
   assert.ok((await stripe.coupons.list()).data.some((one) => one.id === coupon.id));

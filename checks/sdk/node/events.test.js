@@ -29,7 +29,7 @@ test('a delivery is verified by the SDK', { timeout }, () =>
   }),
 );
 
-test('a connected account\'s events come to the Connect endpoint alone', { timeout }, () =>
+test('a connected account\'s events only go to the Connect endpoint', { timeout }, () =>
   withReceiver({ secret, connect: true }, async (next) => {
     const stripeAccount = await connected();
     await pay();

@@ -8,7 +8,7 @@ import { admin, connected, held, ids, net, pay, stripe } from './support.js';
 
 afterEach(async () => assert.equal((await admin('GET', 'books')).balanced, true));
 
-test('a direct charge stands on the connected account, with the platform\'s fee', async () => {
+test('a direct charge is on the connected account, with the platform\'s fee', async () => {
   const stripeAccount = await connected();
   const payment = await pay({ application_fee_amount: 500 }, { stripeAccount });
   assert.equal(await net(stripeAccount), await held(stripeAccount));
@@ -19,7 +19,7 @@ test('a direct charge stands on the connected account, with the platform\'s fee'
   assert.equal(again.fee_details.find((one) => one.type === 'application_fee').amount, 500);
 });
 
-test('a refund takes back its part of the transfer and of the fee', async () => {
+test('a refund reverses its part of the transfer and refunds its part of the fee', async () => {
   const destination = await connected();
   const payment_intent = (await pay({ transfer_data: { destination }, application_fee_amount: 2500 })).id;
   assert.equal(await net(destination), 2500);
@@ -69,7 +69,7 @@ test('an application fee and its refunds', async () => {
   assert.deepEqual([after.refunded, await net(stripeAccount)], [true, before + 500]);
 });
 
-test('a dispute takes the money until it is won', async () => {
+test('a dispute withdraws the money until it is won', async () => {
   const payment_intent = (await pay({ payment_method: 'pm_card_createDispute' })).id;
   const dispute = (await stripe.disputes.list({ payment_intent })).data[0];
   assert.equal(dispute.amount, 5000);
@@ -87,7 +87,7 @@ test('a dispute is conceded', async () => {
   assert.deepEqual([(await stripe.disputes.close(dispute.id)).status, await held()], ['lost', lost]);
 });
 
-test('a payout is made, marked and canceled', async () => {
+test('a payout is created, annotated and canceled', async () => {
   const stripeAccount = await connected();
   await pay({ payment_method: 'pm_card_bypassPending' }, { stripeAccount });
   const { id, status } = await stripe.payouts.create({ amount: 1000, currency: 'usd' }, { stripeAccount });
@@ -98,7 +98,7 @@ test('a payout is made, marked and canceled', async () => {
   assert.equal((await stripe.payouts.cancel(id, {}, { stripeAccount })).status, 'canceled');
 });
 
-test('the older way to a refund', async () => {
+test('the older endpoint for refunds', async () => {
   const { latest_charge: charge } = await pay();
   const refund = await stripe.rawRequest('POST', `/v1/charges/${charge}/refunds`, { amount: 100 });
   assert.deepEqual([refund.charge, refund.amount], [charge, 100]);

@@ -19,7 +19,7 @@ test('a payment in steps', async () => {
   assert.deepEqual(ids((await stripe.charges.list({ payment_intent: id })).data), [charge.id]);
 });
 
-test('a part of what was authorized is captured', async () => {
+test('part of an authorized amount is captured', async () => {
   const { id, status } = await pay({ capture_method: 'manual' });
   assert.equal(status, 'requires_capture');
   const captured = await stripe.paymentIntents.capture(id, { amount_to_capture: 3000 });
@@ -38,7 +38,7 @@ test('a decline is a StripeCardError', async () => {
   });
 });
 
-test('authentication is asked for, succeeds, fails, and can be left', async () => {
+test('authentication is requested, succeeds, fails, and can be abandoned', async () => {
   const asked = async () => {
     const payment = await pay({ payment_method: 'pm_card_threeDSecure2Required' });
     assert.deepEqual([payment.status, payment.next_action.type], ['requires_action', 'use_stripe_sdk']);
@@ -89,7 +89,7 @@ test('the SDK\'s own retry makes one charge', async () => {
   }
 });
 
-test('wrong requests are told apart', async () => {
+test('invalid requests have different errors', async () => {
   for (const [params, code, param] of [
     [{ colour: 'red' }, 'parameter_unknown', 'colour'],
     [{ amount: 49 }, 'amount_too_small', 'amount'],
@@ -101,7 +101,7 @@ test('wrong requests are told apart', async () => {
   await assert.rejects(wrong, { type: 'StripeAuthenticationError', statusCode: 401 });
 });
 
-test('what goes on failing reaches the caller', async () => {
+test('lasting failures reach the caller', async () => {
   for (const [effect, type] of [
     [{ kind: 'status', status: 429 }, 'StripeRateLimitError'],
     [{ kind: 'status', status: 500 }, 'StripeAPIError'],

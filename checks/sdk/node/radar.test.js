@@ -14,7 +14,7 @@ const pay = (payment_method) =>
     automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
   });
 
-test('a warning is found by its charge, and is no use once it was refunded', async () => {
+test('a warning is found by its charge, and cannot be acted on once it was refunded', async () => {
   const { id, latest_charge: charge } = await pay('pm_card_createIssuerFraudRecord');
   const [warning] = (await stripe.radar.earlyFraudWarnings.list({ charge })).data;
   assert.deepEqual([warning.payment_intent, warning.actionable], [id, true]);

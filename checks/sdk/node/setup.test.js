@@ -20,7 +20,7 @@ test('a card is set up and pays later', async () => {
   assert.equal(paid.status, 'succeeded');
 });
 
-test('a declined card is not kept, and the bank may ask', async () => {
+test('a declined card is not saved, and the bank may require authentication', async () => {
   const customer = await buyer();
   const form = { customer, allowed_payment_method_types: ['card'], confirm: true };
   await assert.rejects(stripe.setupIntents.create({ ...form, payment_method: 'pm_card_chargeDeclined' }), {

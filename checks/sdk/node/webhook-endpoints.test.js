@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { ids, stripe } from './support.js';
 
-test('a webhook endpoint is made, changed and removed', async () => {
+test('a webhook endpoint is created, changed and deleted', async () => {
   // Nothing listens there; the endpoint is deleted before any event.
   const made = await stripe.webhookEndpoints.create({ url: 'http://127.0.0.1:9/hooks', enabled_events: ['charge.refunded'] });
   assert.match(made.secret, /^whsec_/);

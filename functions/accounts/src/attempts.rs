@@ -1,5 +1,5 @@
 //! Limits wrong passwords per account and per address within a quarter of an hour. A device where the account's user has logged in before
-//! has a counter of its own, so that strangers' tries do not lock it out.
+//! has its own counter, so that strangers' attempts do not lock it out.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn account(email_key: &str) -> String {
 #[must_use]
 pub(crate) struct Attempt<'a> {
     app: &'a App,
-    /// What is counted: the account, or a device that it knows.
+    /// What is counted: the account, or a device known to it.
     account: String,
     address: Option<String>,
     now: OffsetDateTime,
@@ -82,8 +82,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Checks the password of a signed-in user. Each session has a counter of its own, so that neither strangers' tries nor those with a
-    /// stolen session lock the owner out. `hash` is the one in the credentials table; before it was moved there, it was in the user.
+    /// Checks the password of a signed-in user. Each session has its own counter, so that neither strangers' attempts
+    /// nor those with a stolen session lock the owner out. `hash` is the one in the credentials table; before it was
+    /// moved there, it was in the user.
     ///
     /// # Errors
     /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.

@@ -1,4 +1,4 @@
-//! `/email-confirmations`: proves that mail to an address reaches the user: the present one, or the one that is to take its place.
+//! `/email-confirmations`: proves that mail to an address reaches the user: the current one, or the one that will replace it.
 
 use serde::Deserialize;
 use shared::app::App;
@@ -12,7 +12,7 @@ use shared::store::token::Token;
 
 use crate::mails;
 
-/// `POST`: mails the signed-in user the link again, unless the address is confirmed and no other was asked for;
+/// `POST`: mails the signed-in user the link again, unless the address is confirmed and no other was requested;
 /// at most once a minute. Three trips to DynamoDB: session and user, counters, then the outbox.
 pub(crate) async fn ask(app: &App, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, app).await?;
@@ -32,7 +32,7 @@ struct Confirmed {
     token: String,
 }
 
-/// `PUT`: uses up the link's token, in any browser. A new address takes the old one's place. Two trips to DynamoDB: token and user, then the change.
+/// `PUT`: uses up the link's token, in any browser. A new address replaces the old one. Two trips to DynamoDB: token and user, then the change.
 pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Confirmed = request::json(request)?;

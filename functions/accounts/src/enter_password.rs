@@ -13,8 +13,8 @@ struct Body {
     current_password: String,
 }
 
-/// Takes the password again, for what a session alone may not do after a quarter of an hour. Three sequential
-/// trips to DynamoDB: session and user, counters, session.
+/// Accepts the password again, for requests that a session alone may not make a quarter of an hour after the
+/// log-in. Three sequential trips to DynamoDB: session and user, counters, session.
 pub(crate) async fn enter_password(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));

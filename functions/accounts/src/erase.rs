@@ -17,9 +17,9 @@ struct Body {
     current_password: String,
 }
 
-/// Erases the account. Address, password and sessions are deleted at once and the courses leave the catalogue. Purchases and sales
-/// stay on record under an anonymous id. The current password is
-/// required: a stolen session must not be enough.
+/// Erases the account. Address, password and sessions are deleted immediately and the courses leave the catalogue.
+/// Purchases and sales stay on record under an anonymous id. The current password is required: a stolen session must
+/// not be enough.
 ///
 /// Five trips to DynamoDB: session and user, counters, subscriptions, the offer, the erasure. For a seller one more, and two per course.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
@@ -32,7 +32,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     }
     Attempt::of_session(app, request, &presented.token, &user, hash?, body.current_password).await?.succeeded().await?;
     if user.is_staff {
-        return Err(Error::InvalidRequest("another member of staff must take the staff's role from you first".to_owned()));
+        return Err(Error::InvalidRequest("another staff member must remove your staff role first".to_owned()));
     }
     if user.stripe.is_some() {
         return Err(Error::StillConnected);
@@ -52,7 +52,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     }
 }
 
-/// Whether a subscription of theirs runs or may still start. After the erasure nobody could cancel it.
+/// Whether one of their subscriptions is active or may still start. After the erasure nobody could cancel it.
 async fn is_subscribed(app: &App, user: &User) -> Result<bool, Error> {
     let mut after = None;
     loop {

@@ -7,20 +7,20 @@ use shared::domain::user::Email;
 use shared::http::{Request, identity};
 use shared::store::throttle::{Try, window_ends_in};
 
-/// How many a user may ask for, and how many one recipient gets, whoever asks.
+/// How many a user may request, and how many one recipient gets from all users together.
 const PER_USER: i64 = 5;
 const PER_RECIPIENT: i64 = 5;
 
 /// How many mails and sign-ups, including those with a taken address, one client address gets. An office or class shares one.
 pub(crate) const PER_CLIENT: i64 = 60;
 
-/// What sign-ups and mails from the request's address count into.
+/// The counter for sign-ups and mails from the request's address.
 pub(crate) fn client(app: &App, request: &Request) -> String {
     format!("sign-ups {}", identity::address(request, &app.config))
 }
 
-/// Counts a mail, in one trip to DynamoDB. False if its recipient has had too many: the one who asks must not see that, because it tells
-/// what others asked for.
+/// Counts a mail, in one trip to DynamoDB. False if its recipient has had too many: the requester must not see that,
+/// because it reveals what others requested.
 ///
 /// # Errors
 /// [`Error::TooManyMails`], and if DynamoDB fails.

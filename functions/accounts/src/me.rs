@@ -25,9 +25,10 @@ struct Body {
     current_password: Option<String>,
 }
 
-/// `PATCH`: changes the password, or asks for another e-mail address, or both. Requires the current password, limited like a log-in. A
-/// new password ends all other sessions. A new address takes the old one's place once its owner follows the mailed link; whether it
-/// is taken shows nowhere. Three sequential trips to DynamoDB: session and user, counters, the change; another address counts mails, one more.
+/// `PATCH`: changes the password, or requests another e-mail address, or both. Requires the current password, limited like a log-in. A
+/// new password ends all other sessions. A new address replaces the old one once its owner follows the mailed link;
+/// nothing reveals whether it is taken. Three sequential trips to DynamoDB: session and user, counters, the change;
+/// for another address one more, which counts mails.
 pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(session.token.user_id()));
@@ -35,7 +36,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let body: Body = request::json(request)?;
     let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
     if body.email.is_none() && body.password.is_none() {
-        return Err(invalid("give email or password, or both"));
+        return Err(invalid("email or password is required"));
     }
     let current = body.current_password.ok_or_else(|| invalid("current_password is missing"))?;
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
@@ -62,7 +63,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
     match changed? {
-        // A new password makes another mark.
+        // A new password needs a new mark.
         Written::Yes => Ok(signed_in::on_known_device(app, &user, response::json(200, &UserView::from(&user)))),
         Written::No(_) => Err(Error::Conflict),
     }

@@ -53,9 +53,9 @@ struct Chosen {
     password: String,
 }
 
-/// `PUT`: uses up the link's token to set a new password, and ends all sessions. Whoever has the mailbox may log in at once, however many
-/// wrong passwords others have tried. Three trips to DynamoDB: token and user, the change, the counter; one more for a link that
-/// undoes a change of address.
+/// `PUT`: uses up the link's token to set a new password, and ends all sessions. The owner of the mailbox may log in
+/// immediately, however many wrong passwords others have tried. Three trips to DynamoDB: token and user, the change,
+/// the counter; one more for a link that undoes a change of address.
 pub(crate) async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Chosen = request::json(request)?;

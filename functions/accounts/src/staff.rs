@@ -111,25 +111,25 @@ impl Body {
 /// `PATCH /admin/users/{id}`: appoints and dismisses sellers and staff, sets a seller's individual terms, and
 /// suspends users. A suspension ends their sessions and their sales. Their data stays as it is, except that
 /// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the
-/// staff member, then the change. Taking away a role as staff or as seller costs one more, a suspension two.
+/// staff member, then the change. Removing the role of staff or seller costs one more, a suspension two.
 ///
-/// Staff cannot take the role from themselves (422) and must still have it when they take it from somebody else (409). So the last
+/// Staff cannot remove their own role (422) and must still have it when they remove somebody else's (409). So the last
 /// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
 pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let staff = identity::staff(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
     let body: Body = request::json(request)?;
     if body.is_seller.is_none() && body.is_staff.is_none() && body.terms.is_none() && body.suspended.is_none() {
-        return Err(Error::InvalidRequest("give is_seller, is_staff, terms or suspended".to_owned()));
+        return Err(Error::InvalidRequest("is_seller, is_staff, terms or suspended is required".to_owned()));
     }
     let change = body.into_change(app.clock.now())?;
     if id == staff.id && change.is_staff == Some(false) {
-        return Err(Error::InvalidRequest("is_staff: another member of staff must take this role from you".to_owned()));
+        return Err(Error::InvalidRequest("is_staff: another staff member must remove this role".to_owned()));
     }
     if matches!(change.suspended, Some(Some(_))) {
         let user = app.store.user(&id).await?.ok_or(Error::NotFound("user"))?;
         if user.is_staff || change.is_staff == Some(true) {
-            return Err(Error::InvalidRequest("suspended: take the staff's role from them first".to_owned()));
+            return Err(Error::InvalidRequest("suspended: remove their staff role first".to_owned()));
         }
     }
 

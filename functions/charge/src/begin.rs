@@ -102,7 +102,7 @@ async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slo
         let slot = Slot::of(&purchase, slot);
         heard = send(services, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
-    // A payment method unknown to the connected account may belong to the platform.
+    // A payment method unknown to the connected account may be the platform's.
     if let (true, Some(account), Some(named), None) = (failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED), &account, &named, &kept) {
         // Cloning consumes the card, so every attempt with it must reuse the same clone.
         let key = format!("{account}:clone:{}:{}", purchase.id, digest(named));

@@ -41,7 +41,8 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     Ok(response::json(200, &CourseView::of_its_own(course, None)))
 }
 
-/// Removes a course from the catalogue for good and frees its slug. Its buyers keep it. Two trips to DynamoDB, as for [`edit`].
+/// Removes a course from the catalogue permanently and frees its slug. Its buyers keep it. Two trips to DynamoDB, as
+/// for [`edit`].
 pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (user, course) = user_and_course(app, request, slug).await?;
     let course = By::Seller.theirs(&user, course)?;
@@ -67,7 +68,7 @@ enum By {
 }
 
 impl By {
-    /// The course, if it is the seller's own or staff asks. For other sellers, a course that is not offered does not exist.
+    /// The course, if it is the seller's own or staff asks. For other sellers, a course that is not offered is not found.
     fn theirs(self, user: &User, course: Option<Course>) -> Result<Course, Error> {
         match (self, course) {
             (Self::Staff, Some(course)) if user.is_staff => Ok(course),

@@ -46,7 +46,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
     let read = app.store.content_for(&course.id, &reader.id).await?;
     let ownership = read.slot.map(|slot| slot.ownership()).unwrap_or_default();
     let is_offered = course.is_offered();
-    // A membership opens what is in the catalogue.
+    // A membership gives access to what is in the catalogue.
     let member = read.member.filter(|_| is_offered).map(|member| member.ownership(app.clock.now(), app.config.membership_grace));
     let ownership = ownership.max(member.unwrap_or_default());
     if course.seller_id != reader.id && !reader.is_staff {
@@ -76,7 +76,7 @@ pub(crate) async fn replace(app: &App, request: &Request, slug: &str) -> Result<
     }
     if !text::is_sound(&body.content) {
         return Err(Error::InvalidRequest(
-            "content must be text that can be seen, without control characters and overrides of direction".to_owned(),
+            "content must be visible text, without control characters and overrides of direction".to_owned(),
         ));
     }
     let content = Content { markdown: body.content, updated_at: app.clock.now() };

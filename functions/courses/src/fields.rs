@@ -94,7 +94,7 @@ impl Fields {
             }
             if !text::is_sound(description) {
                 return Err(Error::InvalidRequest(
-                    "description must be text that can be seen, without control characters and overrides of direction".to_owned(),
+                    "description must be visible text, without control characters and overrides of direction".to_owned(),
                 ));
             }
             course.description.clone_from(description);
@@ -130,7 +130,7 @@ impl Fields {
             return Ok(());
         }
         Err(Error::InvalidRequest(format!(
-            "price.amount must be at least {least} minor units of {code}: your sales are settled in another currency, which has a least amount"
+            "price.amount must be at least {least} minor units of {code}: your sales are settled in another currency, which has a minimum"
         )))
     }
 
@@ -145,7 +145,7 @@ impl Fields {
 
     /// Whether the request sets fields that only the seller may set.
     pub(crate) fn are_the_sellers(&self) -> bool {
-        // All fields are named, so that the compiler asks about a new one.
+        // All fields are named, so that adding one does not compile until it is handled here.
         let Self { title, description, slug, price, payees, published, fee_percent: _, taken_down: _ } = self;
         let text = title.is_some() || description.is_some() || slug.is_some();
         text || price.is_some() || payees.is_some() || published.is_some()
@@ -181,8 +181,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Checks that the seller's sales can be shared, that every payee is a seller and that the password was entered lately, and lets
-    /// the payees find the offer. Three trips to DynamoDB if there are other payees than the seller.
+    /// Checks that the seller's sales can be shared, that every payee is a seller and that the password was entered
+    /// recently, and lists the offer for the payees. Three trips to DynamoDB if there are other payees than the seller.
     ///
     /// # Errors
     /// [`Error::PasswordRequired`], [`Error::SalesNotShareable`], [`Error::InvalidRequest`], or if DynamoDB fails.
@@ -198,7 +198,7 @@ impl Fields {
         identity::user_with_password(request, app).await?;
         let users = app.store.users_by_id(&others).await?;
         if let Some(id) = others.iter().find(|id| !users.iter().any(|user| user.id == **id && user.may_sell())) {
-            return Err(Error::InvalidRequest(format!("payees: {id} is no seller")));
+            return Err(Error::InvalidRequest(format!("payees: {id} is not a seller")));
         }
         if let Some(fault) = self.payees().and_then(|payees| fault_of_shares(&payees)) {
             return Err(Error::InvalidRequest(fault.to_owned()));

@@ -86,7 +86,7 @@ impl EarningView {
 }
 
 /// `GET /courses/{slug}/share`: what the signed-in payee earned from each sale of the course, newest first. Two trips to DynamoDB: user
-/// and course, then the seller's sales, of which each page examines a limited number.
+/// and course, then the seller's sales; each page examines a limited number of them.
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (payee, course) = payee_and_course(app, request, slug).await?;
     let page = request::page(request)?;

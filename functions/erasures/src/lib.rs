@@ -1,6 +1,6 @@
 //! Deletes the Stripe customers of users who erased their accounts, and with them their saved cards.
 //!
-//! `DELETE /users/me` erases the user here in one transaction, whatever Stripe does. It leaves the ids of their
+//! `DELETE /users/me` erases the user here in one transaction, independently of Stripe. It leaves the ids of their
 //! customers behind, and this function deletes those at Stripe: on the platform, on the accounts that charged the
 //! user directly, and customers that Stripe created for a request that ended before storing them. Deleting is
 //! idempotent, so lost answers, killed runs and concurrent runs do no harm. A customer that cannot be deleted is
@@ -35,11 +35,11 @@ const PERSISTENCE: Duration = Duration::days(30);
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Users of whom nothing is left at Stripe.
+    /// Users who have been erased completely at Stripe.
     pub done: u32,
     /// Users who will be tried again.
     pub waiting: u32,
-    /// Users of whom something is left at Stripe for good.
+    /// Users whose data at Stripe could not be erased completely.
     pub given_up: u32,
 }
 

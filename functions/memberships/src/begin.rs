@@ -17,7 +17,7 @@ use crate::answer::answer;
 use crate::cards::{Paying, card};
 use crate::order::Order;
 
-/// How long a request has a subscription to itself. Longer than the function may run, so that two requests never work on one.
+/// How long one request holds a subscription. Longer than the function may run, so two requests never work on the same one.
 pub const LEASE: Duration = Duration::seconds(30);
 
 /// Records the subscription, sends it to Stripe and records the outcome. `slot`
@@ -97,7 +97,7 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         if account.is_some() {
             customers::keep(app, &order.buyer, account, &subscription.customer).await?;
         }
-        // An event about the earlier subscription may have been written meanwhile. It has ended all the same.
+        // An event about the earlier subscription may have been written in the meantime. It has ended either way.
         let current = app.store.member_slot(&order.buyer.id, &order.seller.id).await?;
         let (Some(before), Some(current)) = (slot, current.filter(|current| !current.status.is_open())) else {
             return Err(Error::SubscriptionInProgress);

@@ -109,7 +109,7 @@ pub(crate) async fn for_subscription(
 }
 
 fn kept_elsewhere() -> Error {
-    Error::PaymentMethodRefused("it is kept for payments in another currency; enter the card once more".to_owned())
+    Error::PaymentMethodRefused("it is saved for payments in another currency; enter the card again".to_owned())
 }
 
 /// A refused payment method is the buyer's to fix.

@@ -25,9 +25,10 @@ struct Cancel {
     at_once: bool,
 }
 
-/// `POST /subscriptions/{id}/cancel`: ends it with the current period, or at once if the member wants that or
-/// something is owed, which is then voided. Access lasts to the end of the paid time. Two trips to DynamoDB, and
-/// calls to Stripe for the change and for the payments; three trips to end it at once; no call to Stripe if it is already ending.
+/// `POST /subscriptions/{id}/cancel`: ends it with the current period, or immediately if the member wants that or
+/// something is owed, which is then voided. Access lasts until the end of the paid time. Two trips to DynamoDB, and
+/// calls to Stripe for the change and for the payments; three trips to end it at once; no call to Stripe if it is
+/// already ending.
 pub(crate) async fn cancel(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (_, mut subscription) = own(services, request, id).await?;
@@ -55,10 +56,11 @@ struct Resume {
     challenge: Option<String>,
 }
 
-/// `POST /subscriptions/{id}/resume`: undoes a cancellation before the period ends. A given payment method pays from now
-/// on, and pays what is owed at once: calls to Stripe for the card, the change, the open invoices and the resulting state.
-/// If it still owes, for example because the cardholder must authenticate, the response says where to pay: one more call.
-/// A card is counted before Stripe hears of it, see [`declines`]: two more trips to DynamoDB, and two for a decline.
+/// `POST /subscriptions/{id}/resume`: undoes a cancellation before the period ends. A given payment method pays from
+/// now on, and pays what is owed immediately: calls to Stripe for the card, the change, the open invoices and the
+/// resulting state. If it still owes, for example because the cardholder must authenticate, the response says where to
+/// pay: one more call. A card is counted before it is sent to Stripe, see [`declines`]: two more trips to DynamoDB,
+/// and two for a decline.
 pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &services.app;
     let (buyer, subscription) = own(services, request, id).await?;
@@ -183,7 +185,7 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
 
-/// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended meanwhile.
+/// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended in the meantime.
 async fn change(services: &Services, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let changed = stripe.change_subscription(subscription, fields).await;

@@ -8,7 +8,7 @@ use shared::domain::user::User;
 pub struct Order {
     /// The subscriber.
     pub buyer: User,
-    /// The seller whose courses it opens.
+    /// The seller whose courses it gives access to.
     pub seller: User,
     /// The offer.
     pub offer: Offer,

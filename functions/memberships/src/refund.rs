@@ -28,7 +28,8 @@ struct Body {
 /// paid period. The refund is recorded before Stripe is called, so concurrent requests never refund more than was paid. Three
 /// DynamoDB trips, and calls to Stripe for the refund, the subscription with its invoices, and what moved with the refund.
 ///
-/// Sellers refund within the operator's caps, as of purchases. When a daily cap is reached, one more trip reads how much the seller has sold.
+/// Sellers refund within the operator's caps, as for purchases. When a daily cap is reached, one more trip reads how
+/// much the seller has sold.
 ///
 /// # Errors
 /// See `openapi.yaml`.

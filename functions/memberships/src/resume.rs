@@ -74,7 +74,7 @@ async fn lease(services: &Services, subscription: &mut Subscription) -> Result<(
     Err(Error::SubscriptionInProgress)
 }
 
-/// Whether it is for what is requested now, in the same way.
+/// Whether it matches the current request: interval, price and card.
 fn is_same(order: &Order, subscription: &Subscription) -> bool {
     let costs_the_same =
         (subscription.interval, subscription.amount, subscription.currency) == (order.interval, order.amount, order.offer.currency);

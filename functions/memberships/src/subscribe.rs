@@ -28,7 +28,7 @@ struct Body {
 /// attached: two more calls. Customer, product and price are created the first time only, at the cost of their calls.
 ///
 /// # Errors
-/// See `openapi.yaml`. Whatever was begun is on record, and a repeated request finds it.
+/// See `openapi.yaml`. Work in progress is stored, and repeating the request continues it.
 pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> Result<Response, Error> {
     let app = &services.app;
     let presented = identity::required(request, &app.config)?;

@@ -98,7 +98,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
     })
 }
 
-/// The link that confirms the present address, or the new one that the user asked for. Only its owner learns whether that has an account.
+/// The link that confirms the current address, or the new one that the user requested. Only its owner learns whether that has an account.
 async fn confirmation(notify: &Notify, user: &User, email_digest: &str) -> Result<Option<Letter>, StoreError> {
     let shop = notify.app.config.storefront_url.as_str();
     if !user.email_confirmed && Mail::is_address(email_digest, &user.email) {

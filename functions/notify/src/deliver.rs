@@ -32,7 +32,7 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
     let Lease::Taken(row) = store.lease_mail(id, LEASE, clock.now()).await? else { return Ok(()) };
     if row.attempts > ATTEMPTS {
         // The function ended during each of its tries.
-        return give_up(notify, &row, "no try came to an end").await;
+        return give_up(notify, &row, "the function ended during each try").await;
     }
     let letter = match compose(notify, &row.mail).await {
         Ok(Some(letter)) => letter,
@@ -41,7 +41,7 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
             return store.mail_is_sent(&row, clock.now()).await;
         }
         Err(error) => {
-            // The stream delivers it again at once, or the sweep finds it.
+            // The stream delivers it again immediately, or the sweep finds it.
             store.mail_waits(&row, clock.now()).await?;
             return Err(error);
         }
@@ -55,7 +55,7 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
         Err(Unsent::ForGood(reason)) => give_up(notify, &row, &reason).await,
         Err(Unsent::ForNow(reason)) if row.attempts >= ATTEMPTS => give_up(notify, &row, &reason).await,
         Err(Unsent::ForNow(reason)) => {
-            tracing::warn!(mail = id, attempts = row.attempts, reason, "the mail could not be sent and waits");
+            tracing::warn!(mail = id, attempts = row.attempts, reason, "the mail could not be sent and will be retried");
             store.mail_waits(&row, clock.now() + pause(row.attempts)).await
         }
     }

@@ -17,10 +17,10 @@ use shared::work::subscriptions as memberships;
 use crate::OAuthCallback;
 
 /// Ends the memberships that are charged on the account itself, withdraws the payments that are open there, revokes the access
-/// at Stripe, then removes the link: four DynamoDB trips and one Stripe call, plus some of both for each such membership and
-/// payment, and two trips per hundred purchases of anybody that are not at rest.
-/// The reconciliation ends the memberships that are charged on the platform. Past sales stay. Without a
-/// link there is nothing to do. Only sellers can have a link, but former sellers can still remove theirs.
+/// at Stripe, then removes the link: four DynamoDB trips and one Stripe call, plus some of both for each such
+/// membership and payment, and two trips per hundred open purchases on the platform. The reconciliation ends the
+/// memberships that are charged on the platform. Past sales stay. Without a link there is nothing to do. Only sellers
+/// can have a link, but former sellers can still remove theirs.
 ///
 /// For an Express or Custom account that the platform created there is no access to revoke: it is unlinked here and stays at Stripe, so
 /// that past sales can be refunded. Its seller gets the same account back by requesting one of its type again.
@@ -55,7 +55,7 @@ pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Resp
 /// How long a request may spend ending memberships and payments.
 const TIME: Duration = Duration::from_secs(12);
 
-/// Ends them first, because nobody here could do so after disconnecting.
+/// Ends them first, because the platform could not do so after disconnecting.
 async fn end_memberships(oauth: &OAuthCallback, seller: &UserId, account: &str, until: Instant) -> Result<(), Error> {
     let (app, mut after) = (&oauth.app, None);
     loop {
@@ -82,7 +82,7 @@ async fn end_memberships(oauth: &OAuthCallback, seller: &UserId, account: &str, 
 }
 
 /// Withdraws the payments that are open on the account. Once it is disconnected, a buyer could still
-/// pay there, and nobody here would hear of it.
+/// pay there, and the platform would not learn of it.
 async fn withdraw_payments(oauth: &OAuthCallback, account: &str, cause: &str, until: Instant) -> Result<(), Error> {
     let app = &oauth.app;
     for part in DUE_PARTS {

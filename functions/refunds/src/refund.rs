@@ -42,7 +42,8 @@ struct Wanted {
 /// three DynamoDB trips and one Stripe call; with separate transfers, one more of each for every payee who returns their part.
 ///
 /// With separate transfers the payees' parts are reversed first, then the refund is made. If a reversal is not possible yet, the refund
-/// waits (202) and the reconciliation continues it. Staff can have the platform pay at once; nobody else can spend its money.
+/// waits (202) and the reconciliation continues it. Staff can have the platform pay immediately; nobody else can spend
+/// its money.
 ///
 /// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
 ///

@@ -1,4 +1,4 @@
-//! `POST /webhooks/stripe`, `POST /webhooks/stripe/connect`: what Stripe tells us.
+//! `POST /webhooks/stripe`, `POST /webhooks/stripe/connect`: Stripe's events.
 
 use shared::work::Services;
 

@@ -53,8 +53,8 @@ async fn list(State(mailbox): Box) -> Response {
         })
         .collect();
     let lines = if lines.is_empty() { "<p>No mail yet.</p>".to_owned() } else { format!("<ol reversed>\n{lines}</ol>") };
-    let outage = mailbox.outage().map_or(String::new(), |_| "<p>SES is told to fail.</p>".to_owned());
-    page("Mailbox", &format!("<p>What the functions sent. None of it left this machine.</p>\n{outage}{lines}"))
+    let outage = mailbox.outage().map_or(String::new(), |_| "<p>SES is set to fail.</p>".to_owned());
+    page("Mailbox", &format!("<p>Mails that the functions sent. None of them left this machine.</p>\n{outage}{lines}"))
 }
 
 async fn one(State(mailbox): Box, Path(id): Path<String>) -> Response {

@@ -99,7 +99,7 @@ impl Mailbox {
         };
         let mut inner = self.lock();
         if let Some(Outage::Refuses { status, code }) = &inner.outage {
-            return refuse(*status, code, "The local mailbox was told to refuse.");
+            return refuse(*status, code, "The local mailbox is set to refuse.");
         }
         inner.count += 1;
         let id = format!("{:016x}", inner.count);
@@ -108,7 +108,7 @@ impl Mailbox {
             inner.mails.pop_front();
         }
         if inner.outage == Some(Outage::LosesAnswers) {
-            return refuse(504, "GatewayTimeout", "The mail was taken; this answer stands for one that was lost.");
+            return refuse(504, "GatewayTimeout", "The mail was accepted; this response simulates a lost one.");
         }
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], json!({"MessageId": id}).to_string()).into_response()
     }
@@ -129,7 +129,7 @@ fn read(request: &Value) -> Result<Mail, String> {
     let to = request.pointer("/Destination/ToAddresses").and_then(Value::as_array).filter(|to| !to.is_empty());
     let to: Vec<String> = to.ok_or("there is no recipient")?.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect();
     if let Some(bad) = to.iter().chain([&from]).find(|address| !address.contains('@') || address.contains(['\r', '\n'])) {
-        return Err(format!("{bad:?} is no address"));
+        return Err(format!("{bad:?} is not an address"));
     }
     let subject = text("/Content/Simple/Subject/Data")?;
     if subject.contains(['\r', '\n']) {

@@ -17,7 +17,7 @@ pub(super) fn take(settings: &Settings) -> Result<Lock, String> {
     let file = File::create(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err("The local stack runs already in this folder. Stop it first.".to_owned()),
+        Err(TryLockError::WouldBlock) => Err("The local stack is already running in this folder. Stop it first.".to_owned()),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }

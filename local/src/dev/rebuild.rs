@@ -28,9 +28,9 @@ pub(super) async fn follow(settings: &Settings, gateway: &Gateway, mut built: St
         match functions::build(settings, &[]).await {
             Ok(()) => {
                 gateway.renew();
-                say("The new code answers from now on.");
+                say("The new code is running.");
             }
-            Err(error) => eprintln!("{error}\nThe functions answer as before."),
+            Err(error) => eprintln!("{error}\nThe previous build keeps running."),
         }
     }
 }

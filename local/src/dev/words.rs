@@ -14,7 +14,7 @@ pub(super) fn say(step: &str) {
 pub(super) fn dev_is_ready(settings: &Settings, took: Duration) {
     println!("\nReady in {} s.\n", took.as_secs());
     addresses(settings, true);
-    println!("\n  Ctrl-C stops everything; `make dev-reset` begins again.\n");
+    println!("\n  Ctrl-C stops everything; `make dev-reset` starts over.\n");
 }
 
 /// Announces that the stand-ins are ready.
@@ -31,7 +31,7 @@ pub(super) fn stack_is_ready(settings: &Settings, took: Duration) {
         port => format!(" --invoke-port {port}"),
     };
     println!("\n  Serve the API with:  {set}cargo lambda watch{port}");
-    println!("\n  Ctrl-C stops everything; `make dev-reset` begins again.\n");
+    println!("\n  Ctrl-C stops everything; `make dev-reset` starts over.\n");
 }
 
 fn addresses(settings: &Settings, api: bool) {
@@ -55,7 +55,7 @@ fn addresses(settings: &Settings, api: bool) {
 
 fn test_mode(settings: &Settings, has_secret: bool) {
     let api = format!("localhost:{}", settings.ports().api);
-    println!("\n  Stripe is Stripe's test mode. Its webhooks come in while this runs beside:");
+    println!("\n  Stripe is Stripe's test mode. To receive its webhooks, also run:");
     println!("    stripe listen --forward-to {api}/webhooks/stripe --forward-connect-to {api}/webhooks/stripe/connect");
     if !has_secret {
         println!("  It prints a secret (whsec_…): put it into .env as STRIPE_WEBHOOK_SECRET and start again.");

@@ -85,7 +85,7 @@ impl Function {
         while let Some(mut instance) = { self.idle().pop() } {
             match instance.child.try_wait() {
                 Ok(None) => return Ok(instance),
-                Ok(Some(status)) => eprintln!("local: {} died while idle ({status}); a new process takes its place", self.name),
+                Ok(Some(status)) => eprintln!("local: {} died while idle ({status}); a new process replaces it", self.name),
                 Err(error) => eprintln!("local: the state of {} is unknown: {error}", self.name),
             }
         }
@@ -139,7 +139,7 @@ impl Function {
             },
             status = instance.child.wait() => {
                 let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                return self.failed(format!("{} died at work ({status}); the next request starts another", self.name));
+                return self.failed(format!("{} died during a request ({status}); the next request starts another", self.name));
             }
             () = tokio::time::sleep(self.timeout) => {
                 return self.failed(format!("{} did not answer within {} s and was killed", self.name, self.timeout.as_secs()));

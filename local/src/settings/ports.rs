@@ -44,7 +44,7 @@ impl Ports {
         let each: Vec<(&str, u16)> = ports.each().map(|(_, variable, port)| (variable, *port)).into();
         for (index, (variable, port)) in each.iter().enumerate() {
             if let Some((other, _)) = each[..index].iter().find(|(_, taken)| taken == port) {
-                return Err(format!("{other} and {variable} are both {port}; each server needs a port of its own"));
+                return Err(format!("{other} and {variable} are both {port}; each server needs its own port"));
             }
         }
         Ok(ports)
@@ -62,7 +62,7 @@ impl Ports {
             .filter(|(_, variable, port)| !except.contains(variable) && is_taken(**port))
             .map(|(server, variable, port)| {
                 format!(
-                    "Port {port} is taken by another program, and {server} needs one: stop that program, or set {variable} to a free port."
+                    "Port {port}, which {server} needs, is taken by another program: stop that program, or set {variable} to a free port."
                 )
             })
             .collect();

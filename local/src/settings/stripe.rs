@@ -40,9 +40,7 @@ impl Stripe {
     pub(super) fn from_values(values: &HashMap<String, String>) -> Result<Stripe, String> {
         let get = |name: &str| values.get(name).map(|value| value.trim().to_owned());
         if get("STRIPE_PUBLISHABLE_KEY").is_some_and(|key| key.starts_with("pk_live_")) {
-            return Err(
-                "STRIPE_PUBLISHABLE_KEY is of live mode. The local stack works with the stand-in or with test mode only.".to_owned()
-            );
+            return Err("STRIPE_PUBLISHABLE_KEY is a live key. The local stack works with the stand-in or with test mode only.".to_owned());
         }
         let Some(secret_key) = get("STRIPE_SECRET_KEY").filter(|key| key != STAND_IN_KEY) else {
             return Ok(Stripe::StandIn);

@@ -62,7 +62,7 @@ async fn send(url: &str, headers: &[(&str, &str)], body: &serde_json::Value) -> 
 }
 
 #[tokio::test]
-async fn a_mail_that_is_sent_stands_in_the_mailbox() {
+async fn a_sent_mail_is_in_the_mailbox() {
     let stand_in = stand_in().await;
     let url = stand_in.url();
     let sent = send(&url, &[SIGNED], &letter()).await;
@@ -98,7 +98,7 @@ async fn what_ses_would_refuse_is_refused() {
 }
 
 #[tokio::test]
-async fn ses_fails_for_as_long_as_it_is_told_to() {
+async fn ses_fails_as_long_as_it_is_set_to() {
     let stand_in = stand_in().await;
     let outage = format!("{}/mailbox/outage", stand_in.url());
     let begin = json!({"refuses": {"status": 429, "code": "TooManyRequestsException"}}).to_string();

@@ -29,7 +29,7 @@ const MANIFEST: &str = r#"
 fn function() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let function = tests.parent().unwrap().parent().unwrap().join("examples/function");
-    assert!(function.is_file(), "`cargo build -p local --examples` comes first; `cargo test -p local` does it by itself");
+    assert!(function.is_file(), "run `cargo build -p local --examples` first; `cargo test -p local` does so itself");
     function
 }
 
@@ -115,7 +115,7 @@ async fn a_request_is_an_event_of_an_http_api_and_its_answer_a_response() {
 }
 
 #[tokio::test]
-async fn what_is_written_out_goes_before_a_parameter() {
+async fn literal_segments_take_precedence_over_parameters() {
     let gateway = start(1, LONG).await;
     assert_eq!(get(&gateway, "/things/new").await.json()["routeKey"], "GET /things/new");
     let event = get(&gateway, "/things/7").await.json();
@@ -123,7 +123,7 @@ async fn what_is_written_out_goes_before_a_parameter() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_arrive_in_base64() {
+async fn binary_bodies_arrive_in_base64() {
     let gateway = start(1, LONG).await;
     let url = format!("{}/things", gateway.url());
     let answer = send(Method::POST, &url, &[("content-type", "application/json")], vec![0xff, 0xfe]).await.unwrap();
@@ -132,7 +132,7 @@ async fn bytes_that_are_no_text_arrive_in_base64() {
 }
 
 #[tokio::test]
-async fn what_has_no_route_and_no_function_is_not_found() {
+async fn unknown_routes_and_functions_are_not_found() {
     let gateway = start(1, LONG).await;
     for path in ["/", "/thing", "/things/7/parts", "/things/", "/missing", "/meet"] {
         let answer = get(&gateway, path).await;
@@ -141,7 +141,7 @@ async fn what_has_no_route_and_no_function_is_not_found() {
 }
 
 #[tokio::test]
-async fn requests_of_one_function_are_served_at_once() {
+async fn one_function_serves_requests_concurrently() {
     let (gateway, place) = (start(2, LONG).await, Place::new().await);
     let (first, second) = (tokio::spawn(place.request(&gateway)), tokio::spawn(place.request(&gateway)));
     // Both are working, so neither has answered.
@@ -162,7 +162,7 @@ async fn a_process_answers_one_request_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_request_whose_client_went_away_is_worked_on_to_its_end() {
+async fn a_request_is_completed_after_its_client_disconnected() {
     let (gateway, place) = (start(1, LONG).await, Place::new().await);
     for _ in 0..60 {
         let request = tokio::spawn(place.request(&gateway));
@@ -175,7 +175,7 @@ async fn a_request_whose_client_went_away_is_worked_on_to_its_end() {
 }
 
 #[tokio::test]
-async fn hundreds_of_requests_that_are_given_up_while_they_wait_hold_nobody_up() {
+async fn hundreds_of_abandoned_requests_delay_nobody() {
     let (gateway, place) = (start(1, LONG).await, Place::new().await);
     let mut requests = JoinSet::new();
     for _ in 0..300 {
@@ -194,7 +194,7 @@ async fn hundreds_of_requests_that_are_given_up_while_they_wait_hold_nobody_up()
     };
     tokio::select! {
         answer = late => assert_eq!(answer.unwrap().unwrap().status, StatusCode::CREATED),
-        () = others => unreachable!("it goes on as long as there are any"),
+        () = others => unreachable!("it continues while there are any"),
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_process_that_dies_is_replaced() {
 }
 
 #[tokio::test]
-async fn what_fails_is_a_500_and_no_more() {
+async fn a_failure_is_a_500_without_details() {
     let gateway = start(1, LONG).await;
     assert_eq!(post(&gateway, "/fail").await.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(post(&gateway, "/rubbish").await.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -237,7 +237,7 @@ async fn an_event_of_another_service_reaches_the_function_as_it_is() {
 }
 
 #[tokio::test]
-async fn pages_of_allowed_origins_alone_may_read_answers() {
+async fn only_pages_of_allowed_origins_may_read_responses() {
     let gateway = start(1, LONG).await;
     let url = format!("{}/things", gateway.url());
     let preflight = |origin| {

@@ -63,7 +63,7 @@ async fn a_dropped_request_does_nothing_and_a_lost_answer_does_the_work() {
 }
 
 #[tokio::test]
-async fn strikes_the_operation_it_names_as_often_as_it_says() {
+async fn affects_the_named_operation_the_given_number_of_times() {
     let (_dynamo, proxy) = stack().await;
     proxy.inject(Fault::next("PutItem", Kind::Throttle).skip(1).times(2));
     let mut statuses = Vec::new();
@@ -116,7 +116,7 @@ async fn a_gate_holds_a_request_until_it_is_opened() {
 }
 
 #[tokio::test]
-async fn calls_side_by_side_are_one_trip() {
+async fn parallel_calls_are_one_trip() {
     let (_dynamo, proxy) = stack().await;
     proxy.inject(Fault::always(Kind::Delay(Duration::from_millis(300))));
     let url = proxy.url();

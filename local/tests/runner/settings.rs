@@ -16,7 +16,7 @@ fn variable(settings: &Settings, name: &str) -> String {
 }
 
 #[test]
-fn without_a_word_everything_is_on_this_machine() {
+fn by_default_everything_is_on_this_machine() {
     let settings = settings(&[]).unwrap();
     assert_eq!(*settings.stripe(), Stripe::StandIn);
     assert!(settings.overrides().is_empty(), "a plain `cargo lambda watch` gets the same: {:?}", settings.overrides());
@@ -51,12 +51,12 @@ fn what_the_caller_sets_is_passed_on() {
     }
     assert_eq!(settings.overrides().len(), given.len());
     let operator = settings.operator();
-    assert_eq!(operator["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is made without the proxy");
+    assert_eq!(operator["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000", "the table is created without the proxy");
     assert_eq!(operator["CHARGE_TYPE"], "direct");
 }
 
 #[test]
-fn one_address_for_all_of_aws_is_one_for_each_service_that_has_none_of_its_own() {
+fn a_general_aws_endpoint_applies_to_services_without_their_own() {
     let given = [("AWS_ENDPOINT_URL", "http://localhost:7777"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:7778")];
     let settings = settings(&given).unwrap();
     assert_eq!(variable(&settings, "AWS_ENDPOINT_URL_SECRETS_MANAGER"), "http://localhost:7777");

@@ -87,12 +87,12 @@ async fn answers_404_with_a_page_and_hides_what_is_not_the_site() {
 }
 
 #[tokio::test]
-async fn takes_the_prefix_off_and_passes_everything_else_on() {
+async fn strips_the_prefix_and_forwards_everything_else() {
     let api = api().await;
     let web = storefront(&api).await;
     let headers = [("cookie", "session=x"), ("origin", "http://localhost:3000"), ("content-type", "application/json")];
     let answer = send(Method::PATCH, &format!("{}/api/courses/a%20b?q=1&q=2", web.url()), &headers, r#"{"title":"T"}"#).await.unwrap();
-    assert_eq!(answer.status, 302, "a redirect is the browser's to follow");
+    assert_eq!(answer.status, 302, "the browser follows redirects");
     assert_eq!(answer.header("location"), "http://elsewhere.invalid/");
     let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1; HttpOnly", "b=2"]);

@@ -13,7 +13,7 @@ pub enum Clock {
     System,
     /// The machine's clock moved forward by this many seconds. For tests only.
     Shifted(Arc<AtomicI64>),
-    /// A clock that only moves when it is told to, in milliseconds of Unix time. For tests only.
+    /// A clock that only moves when a test moves it, in milliseconds of Unix time. For tests only.
     Held(Arc<AtomicI64>),
 }
 

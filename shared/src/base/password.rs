@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobodys_hash_costs_what_a_users_does() {
+    async fn a_missing_user_takes_as_long_as_a_wrong_password() {
         let parameters = |text: &str| argon2::Params::try_from(&PasswordHash::new(text).expect("a PHC string")).expect("parameters");
         let users = hash("correct horse".into(), &Entropy::system()).await;
         assert_eq!(parameters(NOBODYS), parameters(&users));

@@ -1,4 +1,4 @@
-//! Checks that people's text looks like what it is.
+//! Checks that people's text contains nothing hidden.
 //!
 //! Control characters and characters that reverse text can show a reader something different from what a program reads, for example in
 //! the name of a file or a course. <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
@@ -48,9 +48,9 @@ fn is_blank(letter: char) -> bool {
     letter.is_whitespace()
         // Joiners and direction marks.
         || matches!(letter, '\u{34f}' | '\u{61c}' | '\u{200c}'..='\u{200f}')
-        // The fillers of Hangul, the vowels of Khmer that are not written, the empty Braille cell, the head of a note that is not drawn.
+        // Hangul fillers, Khmer inherent vowels, the blank Braille pattern, the null notehead.
         || matches!(letter, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{1d159}')
-        // Selectors of variants, tags, and controls of shorthand and of music.
+        // Variation selectors, tags, and the format controls of shorthand and music.
         || matches!(letter, '\u{180b}'..='\u{180f}' | '\u{2065}' | '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fff8}')
         || matches!(letter, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }

@@ -14,7 +14,8 @@ use aws_types::region::Region;
 
 use super::transport::AwsTransport;
 
-/// The time limits for one try and for all tries of a request. DynamoDB answers in milliseconds; what takes a second will not come.
+/// The time limits for one try and for all tries of a request. DynamoDB answers in milliseconds; an answer that takes a
+/// second will not come.
 const ATTEMPT: Duration = Duration::from_secs(2);
 const OPERATION: Duration = Duration::from_secs(6);
 

@@ -44,8 +44,9 @@ pub struct Failure {
     pub declined: bool,
 }
 
-/// What whoever holds a card may be told about its decline. Stripe says to present these as a generic decline: they would tell a thief
-/// that the card is reported, or that the platform is on guard. <https://docs.stripe.com/declines/codes>
+/// What the person using a card may learn about its decline. Stripe says to present these as a generic decline:
+/// otherwise a thief learns that the card was reported, or that the platform suspects fraud.
+/// <https://docs.stripe.com/declines/codes>
 #[must_use]
 pub fn told(decline_code: &str) -> &str {
     match decline_code {
@@ -56,7 +57,7 @@ pub fn told(decline_code: &str) -> &str {
 }
 
 impl Failure {
-    /// The same for whoever holds the card, see [`told`].
+    /// The same for the person using the card, see [`told`].
     #[must_use]
     pub fn told(&self) -> Self {
         let decline_code = self.decline_code.as_deref().map(|code| told(code).to_owned());

@@ -164,7 +164,7 @@ pub fn fault_of_shares(shares: &[Share]) -> Option<&'static str> {
     } else if shares.len() > PAYEES_MAX {
         Some("payees: a course has at most 10")
     } else if sellers.len() != shares.len() {
-        Some("payees: each seller stands there once")
+        Some("payees: each seller can be listed once")
     } else if sum != 100 || shares.iter().any(|share| share.share == 0) {
         Some("payees: the shares must be whole percents above 0 that add up to 100")
     } else {
@@ -291,7 +291,7 @@ mod tests {
         assert!(course.leave_share(&one) && !course.leave_share(&one));
         assert_eq!((course.payees.len(), &course.proposed), (0, &None));
         course.propose(vec![share(&own, 100)]);
-        assert!(course.payees.is_empty() && course.proposed.is_none(), "with oneself nobody shares");
+        assert!(course.payees.is_empty() && course.proposed.is_none(), "nobody can share with themselves");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub enum Error {
     #[error("{0}")]
     InvalidRequest(String),
     /// The cursor did not come from a list.
-    #[error("cursor must be the next_cursor of an earlier answer of the same list")]
+    #[error("cursor must be the next_cursor of an earlier response of the same list")]
     BadCursor,
     /// There is no session, or it has ended.
     #[error("log in first")]
@@ -46,12 +46,12 @@ pub enum Error {
     #[error("requests from this origin are not allowed to change anything")]
     ForeignOrigin,
     /// Too many sign-ups from one address.
-    #[error("too many signed up from this address; try again in {retry_after} seconds")]
+    #[error("too many sign-ups from this address; try again in {retry_after} seconds")]
     TooManySignUps {
         /// In seconds.
         retry_after: i64,
     },
-    /// Too many mails were asked for by a user or from an address.
+    /// A user or an address requested too many mails.
     #[error("too many mails were requested; try again in {}", time(*retry_after))]
     TooManyMails {
         /// In seconds.
@@ -91,7 +91,7 @@ pub enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The path does not support this method.
-    #[error("this address does not take that method")]
+    #[error("this path does not support that method")]
     MethodNotAllowed,
     /// Another course has the slug.
     #[error("another course already has this slug")]
@@ -111,7 +111,7 @@ pub enum Error {
         currency: &'static str,
     },
     /// The price is below Stripe's minimum in the settlement currency.
-    #[error("the price is below the least amount that can be charged for this seller; it can be bought once the seller has raised it")]
+    #[error("the price is below the minimum that can be charged for this seller; it can be bought once the seller has raised it")]
     PriceTooLow,
     /// The seller cannot be paid.
     #[error("the seller of this course cannot be paid at the moment")]
@@ -166,7 +166,7 @@ pub enum Error {
         currency: &'static str,
     },
     /// The purchase has reached its maximum number of refunds.
-    #[error("this was already refunded {most} times, which is the most; staff can refund the rest")]
+    #[error("this was already refunded {most} times, the maximum; staff can refund the rest")]
     TooManyRefunds {
         /// The maximum.
         most: usize,
@@ -191,13 +191,13 @@ pub enum Error {
     PurchaseDisputed,
     /// The seller's part of the payment was transferred to them again after a refund or dispute.
     #[error(
-        "the seller's part was transferred to them again after a refund or a dispute; the staff refunds this, if need be in Stripe's Dashboard"
+        "the seller's part was transferred to them again after a refund or a dispute; staff can refund this, if necessary in Stripe's Dashboard"
     )]
     RefundByStaff,
     /// Only buyers may read the course.
     #[error("buy this course to read it")]
     NotOwned,
-    /// The bank has not decided yet, and the platform suspends access meanwhile.
+    /// The bank has not decided yet, and the platform suspends access until then.
     #[error("this course can be read again once the bank has decided about its payment")]
     AccessSuspended,
     /// The bank declined the card.
@@ -223,7 +223,7 @@ pub enum Error {
     #[error("the payment provider did not answer in time; it is safe to try again")]
     PaymentProviderTimeout(String),
     /// The link to confirm no longer exists.
-    #[error("this confirmation has ended; connect again")]
+    #[error("this confirmation has expired; connect again")]
     ConfirmationGone,
     /// A token from a mail was used, has expired, or was never issued.
     #[error("this link was already used or has expired; request a new one")]

@@ -1,4 +1,4 @@
-//! Identifiers of the API's objects. Clients treat them as opaque strings; here they tell where an object is stored.
+//! Identifiers of the API's objects. Clients treat them as opaque strings; here they encode where an object is stored.
 //!
 //! A course's id contains its seller's and a purchase's its buyer's, so the keys of all items that a request needs are known
 //! before the first read. This lets a purchase read everything in one trip.
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_stand_in_the_ids_of_what_is_theirs() {
+    fn ids_contain_their_owners() {
         let entropy = Entropy::system();
         let user = UserId::generate(&entropy);
         assert_eq!(CourseId::generate(&user, OffsetDateTime::UNIX_EPOCH, &entropy).seller(), user);

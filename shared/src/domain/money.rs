@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_of_the_operators_the_least_fee_is_what_stripe_may_take() {
+    fn the_default_minimum_fee_is_what_stripe_may_charge() {
         let default: LeastFee = "".parse().expect("it is sound");
         let none = FeePercent::try_from(0).expect("a percentage");
         let fee = Fee { percent: none, fixed: 0, least: default.of(Currency::Usd, Currency::Usd) };
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_fee_covers_the_fixed_part_of_where_a_sale_settles() {
+    fn the_minimum_fee_covers_stripes_fixed_fee_where_a_sale_settles() {
         let default: LeastFee = "".parse().expect("it is sound");
         let least = |price, settled| default.of(price, settled).amount;
         assert_eq!(least(Currency::Usd, Currency::Usd), 30);
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fee_of_what_stripe_charges_is_a_percentage_of_two_decimals() {
+    fn a_fee_that_covers_stripes_is_a_percentage_with_two_decimals() {
         let fee = |percent, fixed, minimum| Fee {
             percent: FeePercent::try_from(percent).expect("a percentage"),
             fixed,

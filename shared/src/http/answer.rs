@@ -16,7 +16,7 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
             problem::response(&error, &id)
         }
     };
-    // As CloudFront says them, where the request came through ours. To the API's own address anybody can write them: a hint, and no proof.
+    // Set by CloudFront if the request came through it. A direct request to the API can contain anything, so this is a hint, not proof.
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let (viewer, cloudfront_id) = (header("x-viewer-address"), header("x-amz-cf-id"));
     tracing::info!(request_id = id, method, path, status = response.status().as_u16(), viewer, cloudfront_id, "answered");

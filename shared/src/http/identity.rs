@@ -85,7 +85,7 @@ pub async fn staff(request: &Request, app: &App) -> Result<User, Error> {
 /// Refuses a write that another site's page makes with the browser's cookie.
 ///
 /// Browsers send the page's origin with every cross-origin write. A request without an origin does not come from a page,
-/// and whoever sends a Bearer token knows the token.
+/// and a client that sends a Bearer token knows the token.
 ///
 /// # Errors
 /// [`Error::ForeignOrigin`].

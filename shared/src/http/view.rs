@@ -578,9 +578,9 @@ impl From<Finding> for FindingView {
             Found::MoveRefused { purchase_id, subscription_id, gives_back, payee, account, currency, amount, reason, .. } => Self {
                 kind: if gives_back { "reversal_refused" } else { "transfer_refused" },
                 message: if gives_back {
-                    "a payee has to give back what Stripe could not take: it is tried again, and is the payee's debt until then".to_owned()
+                    "a payee owes what Stripe could not reverse; the reversal will be retried".to_owned()
                 } else {
-                    "a payee waits for a transfer that Stripe refused: it is tried again".to_owned()
+                    "a payee is waiting for a transfer that Stripe refused; it will be retried".to_owned()
                 },
                 payee_id: payee,
                 account,
@@ -591,7 +591,7 @@ impl From<Finding> for FindingView {
             },
             Found::RefundFailed { purchase_id, subscription_id, refund, account, currency, amount } => Self {
                 kind: "refund_failed",
-                message: "the buyer's bank sent a refund back: the buyer has to be given the money another way".to_owned(),
+                message: "the buyer's bank returned a refund; pay the buyer another way".to_owned(),
                 stripe_id: Some(refund),
                 account,
                 currency: Some(currency),
@@ -600,7 +600,7 @@ impl From<Finding> for FindingView {
             },
             Found::PayoutFailed { payout, account, currency, amount, reason } => Self {
                 kind: "payout_failed",
-                message: "a bank sent a payout back: the account's owner waits for the money, and mends it at Stripe".to_owned(),
+                message: "a bank returned a payout; the account's owner must correct the bank details at Stripe".to_owned(),
                 stripe_id: Some(payout),
                 account,
                 currency: Some(currency),
@@ -610,7 +610,9 @@ impl From<Finding> for FindingView {
             },
             Found::CustomerCredit { customer, subscription_id, currency, amount } => Self {
                 kind: "customer_credit",
-                message: "a customer at Stripe has a credit, which pays the next invoice of a membership in place of its member: give it back, and set the balance to zero".to_owned(),
+                message:
+                    "a customer at Stripe has a credit, which would pay the member's next invoice; refund it, and set the balance to zero"
+                        .to_owned(),
                 stripe_id: Some(customer),
                 currency: Some(currency),
                 amount: Some(amount),
@@ -618,7 +620,7 @@ impl From<Finding> for FindingView {
             },
             Found::Unreadable { stripe_id, account } => Self {
                 kind: "unreadable",
-                message: "what Stripe has there cannot be read, and is not compared".to_owned(),
+                message: "an object at Stripe could not be parsed and was not compared".to_owned(),
                 account,
                 stripe_id: Some(stripe_id),
                 ..of(None, None)
@@ -631,7 +633,7 @@ impl From<Finding> for FindingView {
             },
             Found::RepairFailed { purchase_id, reason } => Self {
                 kind: "repair_failed",
-                message: "a purchase that waits for something could not be brought on".to_owned(),
+                message: "a purchase that is waiting for something could not be continued".to_owned(),
                 reason: Some(reason),
                 ..of(Some(purchase_id), None)
             },
@@ -643,14 +645,14 @@ fn difference(line: LineKind, ours: Option<i64>, stripe: Option<i64>) -> String 
     let what = match line {
         LineKind::Charge => "a charge",
         LineKind::Refund => "a refund",
-        LineKind::RefundFailure => "a refund that came back",
-        LineKind::Dispute => "what a dispute took",
-        LineKind::DisputeReversal => "what a dispute gave back",
-        LineKind::CurrencyDifference => "what a rate made of a refund",
+        LineKind::RefundFailure => "a returned refund",
+        LineKind::Dispute => "a dispute's withdrawal",
+        LineKind::DisputeReversal => "a dispute's reinstatement",
+        LineKind::CurrencyDifference => "the exchange-rate difference of a refund",
     };
     match (ours, stripe) {
         (None, _) => format!("{what} at Stripe is not in our books"),
         (_, None) => format!("{what} in our books is not at Stripe"),
-        _ => format!("{what} has another amount in our books than at Stripe"),
+        _ => format!("{what} has a different amount in our books than at Stripe"),
     }
 }

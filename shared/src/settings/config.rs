@@ -47,8 +47,8 @@ pub struct Config {
     pub platform_country: String,
     /// `DISPUTED_ACCESS`: whether a course stays readable (`keep`) or not (`suspend`) while a bank decides about its payment.
     pub disputed_access: bool,
-    /// `LOST_DISPUTES`: whether a lost dispute takes the seller's part back (`seller`) or the platform bears the loss
-    /// (`platform`). For a direct charge the seller always bears it.
+    /// `LOST_DISPUTES`: whether the seller's part of a lost dispute is reversed (`seller`) or the platform bears the
+    /// loss (`platform`). For a direct charge the seller always bears it.
     pub take_back_lost_disputes: bool,
     /// `MEMBERSHIP_GRACE_DAYS`: how long a member keeps access while a renewal is unpaid.
     pub membership_grace: time::Duration,

@@ -139,7 +139,7 @@ mod tests {
     fn keys_of_another_length_or_alphabet_are_refused() {
         for key in ["0f".repeat(31), "0f".repeat(33), "0g".repeat(32), "+f".repeat(32), STANDARD.encode([7; 32])] {
             let text = format!(r#"{{"current":"k1","k1":"{key}"}}"#);
-            let fault = TokenKeys::parse(&text).expect_err("it is no key");
+            let fault = TokenKeys::parse(&text).expect_err("it is not a key");
             assert!(!fault.contains(&key));
         }
         for text in ["", "{}", r#"{"current":"k1"}"#, r#"{"current":"k1","keys":{"k1":"AAAA"}}"#] {

@@ -25,16 +25,16 @@ const LEDGER_SHARDS: u32 = 16;
 pub enum LineKind {
     /// A buyer paid.
     Charge,
-    /// Money went back to a buyer.
+    /// Money was refunded to a buyer.
     Refund,
-    /// A refund came back.
+    /// A bank returned a refund.
     RefundFailure,
     /// A bank withdrew the disputed amount.
     Dispute,
     /// A bank returned it.
     DisputeReversal,
-    /// What a refund cost more or less than its part of the charge brought
-    /// in, because the exchange rate changed. Stripe has no such line.
+    /// The exchange-rate difference of a refund: what its part of the charge brought in, less what
+    /// the refund cost. Stripe has no such line.
     CurrencyDifference,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     to_item(&ledger_key(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS), name), line)
 }
 
-/// The ledger lines for some news.
+/// The ledger lines for some changes.
 pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
     let at = purchase.updated_at().unix_timestamp();
     let line = |kind: LineKind, stripe_id: &str, amount: i64, at: i64| Line {
@@ -152,7 +152,7 @@ fn columns(sums: &Sums) -> [(&'static str, i64); 7] {
 }
 
 impl Store {
-    /// Adds to a seller's totals what they lack of the purchase or subscription with the id `of`.
+    /// Adds to a seller's totals what they do not yet contain of the purchase or subscription with the id `of`.
     pub(super) fn add_sums(&self, seller: &UserId, of: &str, lacking: &[(String, Sums)]) -> Option<TransactWriteItem> {
         if lacking.iter().all(|(_, sums)| *sums == Sums::default()) {
             return None;

@@ -19,7 +19,8 @@ use crate::domain::user::User;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// How many different cards a user may try per minute, whatever their outcome: so many can be tried before the first decline is known.
+/// How many different cards a user may try per minute, whatever their outcome: this many can be tried before the first
+/// decline is known.
 const CARDS_PER_USER: i64 = 10;
 
 /// The same for an address. A class that buys at once shares one.
@@ -83,8 +84,8 @@ impl Store {
     }
 
     /// Counts a decline of a card that a user tried from an address, if that is known. `card` is its fingerprint, if Stripe returned it. Two
-    /// sequential trips. A card that is declined repeatedly, by whatever users, counts as much as a user may try in an hour; `wide` is the
-    /// factor for what may be declined of one card, `ADDRESS_LIMITS`.
+    /// sequential trips. A card that is declined repeatedly, for any users, counts as much as a user may try in an hour; `wide` is the
+    /// factor for the limit of one card, `ADDRESS_LIMITS`.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -117,9 +118,9 @@ impl Store {
         let recent = |at: &&i64| **at > now.unix_timestamp() - DAY;
         let kept = user.declined_at.iter().filter(recent).map(number).chain(new.iter().cloned()).collect();
         let seen = user.declined_at.iter().map(number).collect();
-        // Entries older than a day are removed, unless another decline was added meanwhile.
+        // Entries older than a day are removed, unless another decline was added in the meantime.
         let replace = ("SET declined_at = :new", "declined_at = :old", kept, seen);
-        // This must not recreate a user who was erased meanwhile.
+        // This must not recreate a user who was erased in the meantime.
         let append = ("SET declined_at = list_append(if_not_exists(declined_at, :old), :new)", "attribute_exists(pk)", new, Vec::new());
         let is_old = user.declined_at.iter().any(|at| !recent(&at));
         for (expression, condition, new, old) in is_old.then_some(replace).into_iter().chain([append]) {
@@ -154,7 +155,7 @@ impl Store {
         Ok(count.unwrap_or(0))
     }
 
-    /// Counts a card against what its user and their address may try in this minute: one trip. Returns false if that is used up.
+    /// Counts a card against this minute's limits of its user and their address: one trip. Returns false if that is used up.
     ///
     /// # Errors
     /// If DynamoDB fails.

@@ -51,7 +51,7 @@ fn key(user: &UserId) -> Key {
     Key::new(format!("USER#{user}"), "ERASED")
 }
 
-/// All due erasures share one key of the index, because there are few and none stays long.
+/// All due erasures share one key of the index, because there are few and none stays for long.
 const DUE: &str = "ERASURES";
 
 fn sort_key(due_at: OffsetDateTime, user: &str) -> String {

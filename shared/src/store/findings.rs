@@ -45,7 +45,7 @@ pub enum Found {
         /// The amount at Stripe; `None` if Stripe has no such movement.
         stripe: Option<i64>,
     },
-    /// A payment of ours at Stripe that no purchase on record made.
+    /// A payment that we made at Stripe and that belongs to no purchase on record.
     PaymentOffRecord {
         /// `pi_…`
         payment_intent: String,
@@ -81,7 +81,7 @@ pub enum Found {
         /// Stripe's code.
         reason: String,
     },
-    /// A buyer's bank sent a refund back. The buyer must get the money another way.
+    /// A buyer's bank returned a refund. The buyer must get the money another way.
     RefundFailed {
         /// The purchase,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ pub enum Found {
         /// The amount.
         amount: i64,
     },
-    /// A bank sent a payout back. The account's owner is waiting for the money.
+    /// A bank returned a payout. The account's owner is waiting for the money.
     PayoutFailed {
         /// `po_…`
         payout: String,

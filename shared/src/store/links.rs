@@ -91,7 +91,8 @@ impl Store {
         ])
     }
 
-    /// Deletes the link to `account` and its tokens, so that anybody can link the account again, and tells the seller. Past sales stay.
+    /// Deletes the link to `account` and its tokens, so that anybody can link the account again, and notifies the
+    /// seller. Past sales stay.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the user no longer has this link.

@@ -4,8 +4,8 @@
 //! A token is valid only for the address it was sent to. A token that sets a password
 //! is also valid only for the old password, so using one invalidates all others.
 //!
-//! A third kind undoes a change of address: it goes to the old address, sets a password, and gives the account that address back. Whoever
-//! took the account over can invalidate it with no further change; only an undone change does.
+//! A third kind undoes a change of address: it goes to the old address, sets a password, and restores that address.
+//! Somebody who took the account over cannot invalidate it with further changes; only undoing a change does.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -72,9 +72,9 @@ impl Mailed {
 pub struct Holder {
     /// The user.
     pub user: User,
-    /// Whether the token confirms the user's new address rather than the present one.
+    /// Whether the token confirms the user's new address rather than the current one.
     pub moves: bool,
-    /// The address that the token gives back.
+    /// The address that the token restores.
     pub restores: Option<String>,
 }
 
@@ -106,9 +106,9 @@ impl Store {
         Ok(mailed.holds(purpose, &user, now).then_some(Holder { user, moves, restores: mailed.restores }))
     }
 
-    /// Spends a token and sets a password. This ends all of the user's sessions, gives up another address that was asked for, and confirms
-    /// the present one, because only its owner had the token; one that undoes a change of address returns to the old one first. The
-    /// user is told by mail. `holder` comes from [`Store::user_by_mailed`].
+    /// Spends a token and sets a password. This ends all of the user's sessions, discards a requested new address, and
+    /// confirms the current one, because only its owner had the token. A token that undoes a change of address first
+    /// restores the old one. The user is notified by mail. `holder` comes from [`Store::user_by_mailed`].
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the token was spent, address or password changed concurrently, or the old address is taken.
@@ -151,8 +151,9 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Spends a token to give a user the new address that they asked for, confirmed. If the old one was
-    /// confirmed, it is told and stays reserved; otherwise it may be a stranger's, and is free at once. `user` comes from [`Store::user_by_mailed`].
+    /// Spends a token to give a user the new address that they asked for, confirmed. If the old one was confirmed, it
+    /// is notified and stays reserved; otherwise it may be a stranger's, and is free immediately. `user` comes from
+    /// [`Store::user_by_mailed`].
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the token was spent, an address changed concurrently, or the new one is taken.

@@ -10,10 +10,10 @@ use super::table::{Store, StoreError, string, to_item};
 use crate::domain::ids::UserId;
 use crate::domain::membership::Subscription;
 
-/// All such sellers share one key of the index, because there are few and none stays long.
+/// All such sellers share one key of the index, because there are few and none stays for long.
 const GOING: &str = "GOING";
 
-/// A seller who was reported as leaving. Their record tells whether they have left.
+/// A seller who was reported as leaving. Their record says whether they have left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Going {
     /// The seller.

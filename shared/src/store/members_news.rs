@@ -1,4 +1,4 @@
-//! What follows from a subscription's news: ledger lines, mails, and findings for staff.
+//! What follows from changes of a subscription: ledger lines, mails, and findings for staff.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn dispute<'a>(subscription: &'a Subscription, id: &str) -> Option<&'a Dispute> 
     subscription.payments.iter().flat_map(|payment| &payment.disputes).find(|dispute| dispute.id == id)
 }
 
-/// The ledger line for a piece of news.
+/// The ledger line for a change.
 fn line(subscription: &Subscription, news: &News) -> Option<Line> {
     let amount_of_refund = |id: &str| refund(subscription, id).map(|(_, refund)| refund.amount);
     let (kind, stripe_id, amount) = match news {
@@ -54,7 +54,7 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
     })
 }
 
-/// The mails for a piece of news.
+/// The mails for a change.
 fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
     let id = || subscription.id.clone();
     let told = [Recipient::Seller, Recipient::Staff];
@@ -82,7 +82,7 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
     }
 }
 
-/// Emits the metrics for some news, as for purchases.
+/// Emits the metrics for some changes, as for purchases.
 pub(super) fn measure(subscription: &Subscription, news: &[News]) {
     let emit = |name: &str, dimension: (&str, &str), reason: Option<&str>| {
         let properties = [("subscription_id", subscription.id.as_str()), ("reason", reason.unwrap_or_default())];
@@ -95,7 +95,7 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
             News::DisputeOpened(_) => emit("Disputes", ("Outcome", "opened"), None),
             News::DisputeClosed(_) => emit("Disputes", ("Outcome", "closed"), None),
             News::MoveRefused(number) => {
-                // Once per move. If it is refused again, it is a finding by then.
+                // Once per move. If it is refused again, it is already a finding.
                 let Some(one) = subscription.find_move(*number).filter(|one| one.tries == 1) else { continue };
                 let kind = if one.gives_back() { "reversal" } else { "transfer" };
                 emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
@@ -126,7 +126,7 @@ fn refused(subscription: &Subscription, one: &Move) -> Found {
 }
 
 impl Store {
-    /// The items that follow from news, for the transaction that writes them.
+    /// The items that follow from changes, for the transaction that writes them.
     pub(super) fn follows(&self, subscription: &Subscription, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
         let (at, mut items) = (subscription.updated_at, Vec::new());
         // A transaction can write an item only once, so the last outcome of a move counts.

@@ -153,7 +153,7 @@ impl Store {
     }
 
     /// Writes a subscription that was read with its current version, with the mark of the event that changed it
-    /// and with what follows from its news: the owners of payments, the seller's totals, ledger lines and mails.
+    /// and with what follows from its changes: the owners of payments, the seller's totals, ledger lines and mails.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if another write came first: read it and ask Stripe again.

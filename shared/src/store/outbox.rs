@@ -52,7 +52,7 @@ pub enum Mail {
         /// The total refunded so far, in the minor unit.
         total: i64,
     },
-    /// A refund came back from the buyer's bank.
+    /// The buyer's bank returned a refund.
     RefundFailed {
         /// Which purchase.
         purchase: PurchaseId,
@@ -116,7 +116,7 @@ pub enum Mail {
         /// The total refunded for the period so far, in the minor unit.
         total: i64,
     },
-    /// A member's refund came back from the bank.
+    /// The member's bank returned a refund.
     MembershipRefundFailed {
         /// The subscription.
         subscription: SubscriptionId,
@@ -152,7 +152,8 @@ pub enum Mail {
         /// When, in windows of [`ASKED_TWICE`].
         window: i64,
     },
-    /// To an address that a user has, or asked for instead: the link that confirms it. If another account has it, its owner is told so.
+    /// To an address that a user has or wants to change to: the link that confirms it. If another account has it, the
+    /// mail says so instead.
     ConfirmEmail {
         /// The user whose address it is, or will be.
         user: UserId,

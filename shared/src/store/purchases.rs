@@ -63,7 +63,7 @@ fn purchase_item(purchase: &Purchase) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// The mails for some news.
+/// The mails for some changes.
 fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
     let id = || purchase.id.clone();
     let mut mails = Vec::new();
@@ -93,7 +93,7 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
     mails
 }
 
-/// Emits the metrics for some news.
+/// Emits the metrics for some changes.
 fn measure(purchase: &Purchase, news: &[News]) {
     let id = purchase.id.as_str();
     for news in news {
@@ -117,7 +117,7 @@ fn measure(purchase: &Purchase, news: &[News]) {
 
 /// Emits the metric for a transfer or reversal that Stripe refused.
 fn measure_refusal(purchase: &Purchase, number: u32) {
-    // Once per movement. If it is refused again, it is a finding by then.
+    // Once per movement. If it is refused again, it is already a finding.
     let Some(movement) = purchase.movement(number).filter(|movement| movement.tries == 1) else { return };
     let kind = if movement.kind == MovementKind::Transfer { "transfer" } else { "reversal" };
     let properties = [("purchase_id", purchase.id.as_str()), ("reason", movement.failure.as_deref().unwrap_or_default())];
@@ -372,7 +372,7 @@ impl Store {
     }
 
     /// Writes a purchase that was read with its current version, with the mark of the event that
-    /// changed it and with what follows from its news: the seller's totals, ledger lines and mails.
+    /// changed it and with what follows from its changes: the seller's totals, ledger lines and mails.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if another request or event came first: read it and decide again.

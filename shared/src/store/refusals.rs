@@ -1,4 +1,4 @@
-//! What a purchase's news leave to staff: money that Stripe refused to move, and refunds that came back.
+//! Changes of a purchase that need staff: money that Stripe refused to move, and refunds that banks returned.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn refused(purchase: &Purchase, movement: &Movement) -> Found {
 }
 
 impl Store {
-    /// The findings for staff and the payees' debts that follow from news.
+    /// The findings for staff and the payees' debts that follow from changes.
     pub(super) fn told_to_staff(&self, purchase: &Purchase, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
         let (at, mut items) = (purchase.updated_at(), Vec::new());
         // A transaction can write an item only once, so the last outcome of a movement counts.

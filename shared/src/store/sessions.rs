@@ -1,6 +1,6 @@
 //! Sessions: opaque tokens, stored hashed next to their user, so that one trip reads both.
 //!
-//! A session is valid only for the password it was started with, of which it stores a digest. So the
+//! A session is valid only for the password it was started with. It stores a digest of that. So the
 //! single write that changes the password ends all sessions, even one that is just being started.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
@@ -45,7 +45,7 @@ pub(super) fn signed_in(session: Option<&Item>, profile: Option<&Item>, now: Off
 fn session_of(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTime) -> Result<Option<(User, Session)>, StoreError> {
     let (Some(session), Some(profile)) = (session, profile) else { return Ok(None) };
     let session: Session = from_item(session.clone())?;
-    // DynamoDB deletes expired items within days, not at once.
+    // DynamoDB deletes expired items within days, not immediately.
     if session.expires_at <= now {
         return Ok(None);
     }

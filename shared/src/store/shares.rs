@@ -27,7 +27,7 @@ impl Store {
         Ok(())
     }
 
-    /// The courses of which a payee was ever offered a share, in the order of their sellers; two trips.
+    /// The courses in which a payee was ever offered a share, in the order of their sellers; two trips.
     ///
     /// # Errors
     /// If DynamoDB fails.

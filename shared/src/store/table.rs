@@ -37,7 +37,7 @@ pub enum StoreError {
         message: String,
     },
     /// A cursor that does not belong to this list.
-    #[error("the cursor is none of this list's")]
+    #[error("the cursor does not belong to this list")]
     Cursor,
     /// An item is not in our format.
     #[error("an item of the table cannot be read: {0}")]
@@ -199,7 +199,7 @@ impl Store {
             left = answer.unprocessed_keys.unwrap_or_default().into_values().next().map(|rest| rest.keys).filter(|keys| !keys.is_empty());
             if left.is_some() {
                 if retry == UNPROCESSED_RETRIES {
-                    let message = "keys were left unprocessed again and again".to_owned();
+                    let message = "DynamoDB repeatedly left keys unprocessed".to_owned();
                     return Err(StoreError::Request { operation: "BatchGetItem", message });
                 }
                 tokio::time::sleep(std::time::Duration::from_millis((10 << retry) + jitter(10 << retry))).await;

@@ -38,7 +38,7 @@ pub enum Try {
 }
 
 impl Store {
-    /// Takes a place for an attempt by `subject`, of which `limit` may fail in the window of `now`.
+    /// Takes a place for an attempt by `subject`; at most `limit` of them may fail in the window of `now`.
     ///
     /// # Errors
     /// If DynamoDB fails.

@@ -199,9 +199,10 @@ impl Store {
         }
     }
 
-    /// Changes the password, or asks for another e-mail address, or both, atomically. A new password ends all sessions except `kept` and
-    /// is told to the user by mail. A new address is only noted: it takes the old one's place once it is confirmed, see
-    /// [`Store::move_email`], for which its owner gets a mail if `mails`. Whether it is taken is not looked up, so nothing reveals that.
+    /// Changes the password, or requests another e-mail address, or both, atomically. A new password ends all sessions
+    /// except `kept`, and the user is notified by mail. A new address is only noted: it replaces the old one once it is
+    /// confirmed, see [`Store::move_email`], for which its owner gets a mail if `mails`. Whether it is taken is not
+    /// looked up, so nothing reveals that.
     ///
     /// `user` is what the request has read, and becomes what is stored.
     ///
@@ -264,8 +265,8 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// What gives a user an address in place of another: takes the one, which must be unused, and frees
-    /// the other. If the user may still return to that, nobody else can take it meanwhile.
+    /// The writes that replace a user's address: they take the new one, which must be unused, and free
+    /// the old one. While the user may still return to the old one, nobody else can take it.
     pub(super) fn readdress(
         &self,
         user: &UserId,
@@ -319,11 +320,11 @@ impl Store {
     }
 
     /// Writes changes by staff to a user: roles, terms, a suspension. The user's
-    /// own data is not touched. One trip; taking away the role of staff takes two.
+    /// own data is not touched. One trip; removing the role of staff takes two.
     ///
     /// # Errors
-    /// If DynamoDB fails. `None` if there is no such user, or if `by` is no
-    /// longer staff: two who take the role from each other cannot both succeed.
+    /// If DynamoDB fails. `None` if there is no such user, or if `by` is no longer staff: two who
+    /// remove each other's role cannot both succeed.
     pub async fn change_user(&self, id: &UserId, change: &Change, by: Option<&UserId>) -> Result<Option<User>, StoreError> {
         let Some((expression, values)) = change.expression()? else { return self.user(id).await };
         let (true, Some(by)) = (change.is_staff == Some(false), by) else { return self.set_profile(id, &expression, values).await };

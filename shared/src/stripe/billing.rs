@@ -42,7 +42,7 @@ pub struct StripeSubscription {
 }
 
 /// Where a switch writes the platform's percentage of the renewals, and its own higher one.
-/// Whoever finds that the higher one is still in force sets it back.
+/// Any run that finds the higher one still in force restores the lower.
 pub const RENEWALS_FEE: &str = "metadata[renewals_fee_percent]";
 /// See [`RENEWALS_FEE`].
 pub const SWITCH_FEE: &str = "metadata[switch_fee_percent]";
@@ -170,14 +170,14 @@ impl Line {
 }
 
 impl Invoice {
-    /// The subscription of ours that it is for: Stripe's id, and our metadata.
+    /// Our subscription that it is for: Stripe's id, and our metadata.
     #[must_use]
     pub fn subscription(&self) -> Option<(&str, &HashMap<String, String>)> {
         let details = self.parent.subscription_details.as_ref()?;
         Some((details.subscription.as_deref()?, details.metadata.as_ref()?))
     }
 
-    /// Whether it is a subscription's invoice in the format of another API version. Reading it again with our version tells which.
+    /// Whether it is a subscription's invoice in the format of another API version. Reading it again with our version shows which.
     #[must_use]
     pub fn is_of_another_version(&self) -> bool {
         self.subscription.is_some() && self.subscription().is_none()
@@ -209,7 +209,7 @@ impl Invoice {
             let mut fitting = self.payments.data.iter().filter(|payment| wanted(&payment.status));
             fitting.find_map(|payment| payment.payment.payment_intent.as_deref())
         };
-        // A canceled one tells why it cannot be paid any more.
+        // A canceled one says why it cannot be paid any more.
         with(|status| status == "paid").or_else(|| with(|status| status == "open")).or_else(|| with(|status| status == "canceled"))
     }
 }
@@ -276,7 +276,7 @@ impl StripeSubscription {
     }
 }
 
-/// The subscription of ours that the metadata names.
+/// Our subscription that the metadata names.
 #[must_use]
 pub fn named(metadata: &HashMap<String, String>) -> Option<SubscriptionId> {
     metadata.get("subscription_id")?.parse().ok()

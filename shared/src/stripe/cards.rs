@@ -197,7 +197,7 @@ pub enum Saved {
         /// A page for authentication without Stripe.js.
         url: Option<String>,
     },
-    /// Neither, or not yet; events will tell.
+    /// Neither, or not yet; events report the outcome.
     Unsettled,
 }
 
@@ -294,9 +294,9 @@ impl Gateway {
     }
 
     /// Deletes a customer permanently: Stripe deletes the saved cards, ends the subscriptions, and keeps the
-    /// payments. Deleting it again is no error. Another deployment's customer is left alone: a copied table
-    /// contains that deployment's customers, so each is read first. Deletions need no idempotency key.
-    /// <https://docs.stripe.com/api/customers/delete>
+    /// payments. Deleting it again is not an error. Another deployment's customer is left alone: a copied
+    /// table contains that deployment's customers, so each is read first. Deletions need no idempotency
+    /// key. <https://docs.stripe.com/api/customers/delete>
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -449,7 +449,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_that_could_lead_elsewhere_are_none() {
+    fn ids_with_path_characters_are_refused() {
         for text in ["pm_1", "card_1", "src_1", "pm_card_visa"] {
             assert!(is_payment_method(text), "{text}");
         }

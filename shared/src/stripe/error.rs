@@ -41,9 +41,9 @@ pub enum StripeError {
     #[error("rate limited")]
     RateLimited,
     /// 409 `idempotency_key_in_use` on every try: an earlier request is still in progress.
-    #[error("an earlier sending of this request is still at work")]
+    #[error("an earlier copy of this request is still in progress")]
     InUse,
-    /// 5xx: it is unknown whether anything was done. If `replayed`, the key will never tell.
+    /// 5xx: it is unknown whether anything was done. If `replayed`, the key will never show it.
     #[error("failed with {status}")]
     Failed {
         /// The status.
@@ -58,7 +58,7 @@ pub enum StripeError {
         timeout: bool,
     },
     /// A 2xx that cannot be parsed: something was done.
-    #[error("the answer cannot be read")]
+    #[error("the response cannot be parsed")]
     Unreadable,
     /// The request could not be built.
     #[error("the request could not be built: {0}")]

@@ -110,7 +110,7 @@ impl Gateway {
             Err(StripeError::Refused { code, param, message, .. }) => {
                 tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
                 // The parameter separates the buyer's mistakes (`payment_method`) from the
-                // platform's. Only the message tells that a card was used up or detached.
+                // platform's. Only the message shows that a card was used up or detached.
                 // <https://docs.stripe.com/error-codes#payment-intent-incompatible-payment-method>
                 let is_unfit = code == "payment_intent_incompatible_payment_method" || message.contains("may not be used again");
                 let code = if is_unfit {

@@ -306,7 +306,8 @@ impl Gateway {
         Box::pin(self.as_it_stands(record, &id)).await
     }
 
-    /// Finalizes or voids an invoice, unless it was paid or that was done meanwhile: its state is read afterwards.
+    /// Finalizes or voids an invoice, unless it was paid or that was done in the meantime: its state is read
+    /// afterwards.
     async fn settle_invoice(&self, record: &Subscription, invoice: &str, what: &str, body: &str) -> Result<(), StripeError> {
         let account = record.account.as_deref();
         let (path, key) =
@@ -453,7 +454,7 @@ impl Gateway {
         }
     }
 
-    /// Ends an unpaid subscription: first voids its invoice, which Stripe refuses if it was paid meanwhile.
+    /// Ends an unpaid subscription: first voids its invoice, which Stripe refuses if it was paid in the meantime.
     async fn undo(&self, record: &Subscription, made: &StripeSubscription, ended: Observation) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
         if !made.status().is_incomplete() {
@@ -559,7 +560,7 @@ impl Gateway {
                     payment.application_fee = paid.application_fee_amount.unwrap_or(0);
                     let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
                     (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);
-                    // Nobody could tell whose the dispute was when its event came, because the payment was not on record.
+                    // When its event came, the dispute could not be attributed, because the payment was not on record.
                     is_disputed = paid.is_disputed() && payment.disputes.is_empty();
                 }
                 if payment_intent == Some(&id) || is_disputed {
@@ -594,8 +595,8 @@ impl Gateway {
     }
 }
 
-/// The refunds with what each returned of the platform's fee. Stripe tells only
-/// the sum, so what was added since the payment was recorded belongs to the new refunds, in proportion.
+/// The refunds with the part of the platform's fee that each returned. Stripe only reports the sum, so
+/// what was added since the payment was recorded belongs to the new refunds, in proportion.
 fn with_fees(mut refunds: Vec<membership::Refund>, payment: &Payment, fee: i64) -> Vec<membership::Refund> {
     let known = |refund: &membership::Refund| payment.refunds.iter().find(|known| known.id == refund.id);
     let whole: i64 = refunds.iter().filter(|refund| known(refund).is_none()).map(|refund| refund.amount).sum();

@@ -70,9 +70,9 @@ impl Gateway {
         }
     }
 
-    /// Revokes the platform's access to an account. An account that has already revoked it is
-    /// no error. But Stripe also says `invalid_client` for a client id that does not match
-    /// the key, and for a wrong key, so the account is read to tell whether access is gone.
+    /// Revokes the platform's access to an account. An account that has already revoked it is not
+    /// an error. But Stripe also says `invalid_client` for a client id that does not match the key,
+    /// and for a wrong key, so the account is read to tell whether access is gone.
     /// <https://docs.stripe.com/connect/oauth-reference#post-deauthorize-errors>
     ///
     /// # Errors

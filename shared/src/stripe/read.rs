@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over_and_the_rest_is_read() {
+    fn unreadable_fields_are_skipped_and_the_rest_is_read() {
         let sent = json!({
             "id": "x_1", "charge": { "id": "ch_1", "object": "charge" },
             "inner": { "amount": null, "metadata": { "kept": "1", "odd": 2, "none": null } },
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there_must_be_there() {
+    fn required_fields_are_required() {
         for sent in ["", "null", "[]", "7", "{\"id\":null}", "{\"id\":1}", "{\"inner\":{}}"] {
             assert!(bytes::<Outer>(sent.as_bytes()).is_err(), "{sent}");
         }

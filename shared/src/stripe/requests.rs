@@ -181,7 +181,7 @@ pub fn attach(payment_method: &str, customer: &str) -> RequestBuilder {
     AttachPaymentMethod::new(payment_method).customer(customer).build()
 }
 
-/// Clones one of the platform's payment methods, held by a customer or by nobody, to the connected account in whose name this is sent.
+/// Clones one of the platform's payment methods, with or without a customer, to the connected account of the request.
 /// <https://docs.stripe.com/connect/direct-charges-multiple-accounts>
 #[must_use]
 pub fn clone_payment_method(payment_method: &str, customer: Option<&str>) -> RequestBuilder {

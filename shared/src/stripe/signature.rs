@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_blanks_signs_nothing() {
+    fn a_blank_secret_verifies_nothing() {
         for (secret, signature) in [
             ("", "0544cee61c7f21c4f8ddaa03818d769214fe1cee99d6a47c009139d400184359"),
             ("   ", "b7aee8f3089a828f303a4d210351ea3bb78cab19a5b79fce139906dcdaea417e"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_is_no_signature() {
+    fn malformed_signatures_are_refused() {
         for header in [
             "",
             "t=",

@@ -4,9 +4,9 @@
 //!
 //! The user's record says which customers these are; only an erasure searches Stripe for others. Concurrent requests that
 //! create a customer share one idempotency key, and the first write to the record wins. Before a customer is created on a
-//! connected account the record notes the account, because a request that dies would leave a customer nobody remembers.
-//! If somebody deletes a customer at Stripe, its replacement is created under a key that contains the deleted one's id.
-//! <https://docs.stripe.com/api/customers>
+//! connected account the record notes the account, because a request that dies would leave a customer that is on no
+//! record. If somebody deletes a customer at Stripe, its replacement is created under a key that contains the deleted
+//! one's id. <https://docs.stripe.com/api/customers>
 
 use crate::app::App;
 use crate::base::entropy::digest;
@@ -51,7 +51,7 @@ pub async fn keep(app: &App, buyer: &User, account: Option<&str>, made: &str) ->
     of_somebody(app, buyer, account, made, kept).await
 }
 
-/// Returns the customer on record. If the buyer erased their account meanwhile, the new customer is left to the erasure too.
+/// Returns the customer on record. If the buyer has erased their account, the new customer is left to the erasure too.
 async fn of_somebody(app: &App, buyer: &User, account: &str, made: &str, kept: Option<String>) -> Result<String, Error> {
     if kept.is_none() {
         app.store.leave_to_erasure(&buyer.id, account, made, app.clock.now()).await?;

@@ -65,7 +65,7 @@ pub fn card_try<'a>(app: &App, user: &'a UserId, address: &'a str, card: &'a str
     CardTry { user, address, card, wide: app.config.address_limits }
 }
 
-/// Counts a card against what may be tried in this minute: one trip to DynamoDB, before Stripe hears of the card.
+/// Counts a card against this minute's limits: one trip to DynamoDB, before the card is sent to Stripe.
 ///
 /// # Errors
 /// [`Error::TooManyCards`], and if DynamoDB fails.
@@ -86,7 +86,7 @@ pub async fn count<T>(app: &App, user: &User, address: &str, answer: &Result<T, 
     Ok(())
 }
 
-/// Counts a card that failed in the browser, where no request of ours sees it: three trips to DynamoDB. `card` is its fingerprint.
+/// Counts a card that failed in the browser, without a request to us: three trips to DynamoDB. `card` is its fingerprint.
 ///
 /// # Errors
 /// If DynamoDB fails.

@@ -1,4 +1,4 @@
-//! The operator's caps on what sellers refund, of purchases and of membership periods alike. Staff are not bound by them.
+//! The operator's caps on sellers' refunds of purchases and membership periods. They do not apply to staff.
 
 use crate::app::App;
 use crate::base::metrics::{self, Unit};

@@ -116,7 +116,7 @@ fn check_discount(ctx: &Context, id: &str, session: &Value, chosen: &Chosen) -> 
 pub(crate) fn apply_code(ctx: &mut Context, id: &str, code: &str) -> Result<(), ApiError> {
     let session = ctx.fetch(Kind::CheckoutSession, id, "session")?;
     if session.text("status") != "open" || !session.flag("allow_promotion_codes") || session.maybe("payment_intent").is_some() {
-        return Err(ApiError::invalid("This Checkout Session takes no promotion code."));
+        return Err(ApiError::invalid("This Checkout Session does not accept promotion codes."));
     }
     let invalid = || ApiError::invalid("This code is invalid.");
     let chosen = discounts::of_code(ctx, code).ok_or_else(invalid)?;

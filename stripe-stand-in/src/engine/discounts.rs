@@ -60,7 +60,7 @@ pub(crate) fn check(ctx: &Context, chosen: &Chosen, sale: &Sale) -> Result<(), A
     let refused =
         |why: &str| Err(ApiError::invalid(format!("This promotion code cannot be redeemed: {why}.")).param("discounts[0][promotion_code]"));
     if !code.flag("active") || !is_open(&code, "expires_at", now) {
-        return refused("it is not active any more");
+        return refused("it is no longer active");
     }
     if code.maybe("customer").is_some_and(|owner| sale.customer != Some(owner)) {
         return refused("it is another customer's");

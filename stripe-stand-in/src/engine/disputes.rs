@@ -190,7 +190,7 @@ fn open_for(ctx: &mut Context, object: &Value, reason: &str, amount: i64, stage:
 pub(crate) fn escalate(ctx: &mut Context, id: &str) -> Result<Value, ApiError> {
     let before = ctx.fetch(Kind::Dispute, id, "dispute")?;
     if !["warning_needs_response", "warning_under_review"].contains(&before.text("status")) {
-        return Err(ApiError::invalid(format!("This dispute is no open inquiry: {}.", before.text("status"))));
+        return Err(ApiError::invalid(format!("This dispute is not an open inquiry: {}.", before.text("status"))));
     }
     let charge = ctx.fetch(Kind::Charge, before.text("charge"), "charge")?;
     let taken = withdraw_or_reinstate(ctx, id, &charge, -before.int("amount"), FEE);

@@ -267,7 +267,7 @@ fn from_account(ctx: &mut Context, kind: &str, params: &Params) -> Result<String
     }
     let Some(card) = TestCard::of_number(&given).filter(|account| account.kind == kind) else {
         let code = if kind == "sepa_debit" { "invalid_bank_account_iban" } else { "account_number_invalid" };
-        return Err(ApiError::invalid("The stand-in knows Stripe's test bank accounts alone.").code(code).param(&param));
+        return Err(ApiError::invalid("The stand-in only knows Stripe's test bank accounts.").code(code).param(&param));
     };
     let new = New {
         billing: customer_rows::billing_details(&billing),

@@ -99,7 +99,7 @@ fn check_kind(ctx: &Context, intent: &Value, card: &TestCard) -> Result<(), ApiE
     if !only.is_empty() && !only.contains(&intent.text("currency")) {
         let only = only.join(", ");
         return Err(ApiError::invalid(format!(
-            "The payment method `{kind}` cannot be used with the currency {}: it takes {only} alone.",
+            "The payment method `{kind}` cannot be used with the currency {}: it only supports {only}.",
             intent.text("currency")
         ))
         .param("currency"));

@@ -69,7 +69,7 @@ fn warning_of(ctx: &Context, charge: &str) -> Option<String> {
     Some(ctx.state.hidden(&ctx.account, Kind::Charge, charge, "warning")?.as_str()?.to_owned())
 }
 
-/// A charge was disputed or refunded, or its refund came back: updates its warning and review.
+/// A charge was disputed or refunded, or its refund was returned: updates its warning and review.
 pub(crate) fn look_again(ctx: &mut Context, charge: &str) {
     let account = ctx.account.clone();
     let Some(object) = ctx.state.object(&account, Kind::Charge, charge).cloned() else { return };

@@ -12,7 +12,7 @@ use crate::words::params::Params;
 /// The card that parameters contain in full (`number`, `exp_month`, `exp_year`).
 ///
 /// # Errors
-/// 402 for a number that is no test card, and for raw numbers sent with a secret key.
+/// 402 for a number that is not a test card, and for raw numbers sent with a secret key.
 pub(crate) fn raw_card(ctx: &Context, card: &Params) -> Result<(TestCard, i64, i64), ApiError> {
     let number = card.text("number").ok_or_else(|| ApiError::missing("card[number]"))?;
     if !ctx.browser {

@@ -9,7 +9,7 @@ use crate::words::kind::Kind;
 /// A consequence for the current account's object with this id.
 pub(crate) type Consequence = fn(&mut Context, &str);
 
-/// What follows from what, in the order in which it happens.
+/// The consequences of events, in the order in which they happen.
 #[derive(Debug)]
 pub(crate) struct After {
     /// A PaymentIntent was paid.

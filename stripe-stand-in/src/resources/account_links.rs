@@ -26,7 +26,7 @@ pub(crate) struct Wanted<'a> {
     /// `account_onboarding` or `account_update`
     pub(crate) kind: &'a str,
     pub(crate) refresh_url: &'a str,
-    /// Empty if its owner is not sent back.
+    /// Empty if its owner is not redirected.
     pub(crate) return_url: &'a str,
 }
 

@@ -50,9 +50,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let duration = params.text("duration").unwrap_or("once");
     let months = positive(params, "duration_in_months")?;
     if (duration == "repeating") != months.is_some() {
-        return Err(
-            ApiError::invalid("`duration_in_months` belongs to a duration of `repeating`, and to no other.").param("duration_in_months")
-        );
+        return Err(ApiError::invalid("`duration_in_months` is only allowed with a duration of `repeating`.").param("duration_in_months"));
     }
     let now = ctx.now();
     let ends = params.int("redeem_by");
@@ -129,7 +127,7 @@ pub(crate) fn create_code(ctx: &mut Context, _: &[&str], params: &Params) -> Res
     }
     let rules = params.object("restrictions");
     if rules.has("minimum_amount") != rules.has("minimum_amount_currency") {
-        return Err(ApiError::invalid("A minimum amount has a currency.").param("restrictions[minimum_amount]"));
+        return Err(ApiError::invalid("A minimum amount needs a currency.").param("restrictions[minimum_amount]"));
     }
     let now = ctx.now();
     if params.int("expires_at").is_some_and(|at| at <= now) {

@@ -119,7 +119,7 @@ pub(crate) fn create_invoice(ctx: &mut Context, _: &[&str], params: &Params) -> 
     let customer = params.required("customer")?.to_owned();
     let stored = customer_rows::living(ctx, &customer, "customer")?;
     if params.text("collection_method") == Some("send_invoice") {
-        return Err(ApiError::invalid("The stand-in charges automatically only.").param("collection_method"));
+        return Err(ApiError::invalid("The stand-in only charges automatically.").param("collection_method"));
     }
     let account = ctx.account.clone();
     let take = params.text("pending_invoice_items_behavior") == Some("include");

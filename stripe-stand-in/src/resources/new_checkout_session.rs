@@ -230,7 +230,7 @@ fn discount(ctx: &Context, params: &Params, mode: &str) -> Result<Option<Chosen>
         return Err(ApiError::invalid("You may only specify one of these parameters: allow_promotion_codes, discounts."));
     }
     if mode != "payment" && (params.is("allow_promotion_codes") || !given.is_empty()) {
-        return Err(ApiError::invalid("The stand-in has discounts in `payment` mode only.").param("discounts"));
+        return Err(ApiError::invalid("The stand-in only supports discounts in `payment` mode.").param("discounts"));
     }
     if given.len() > 1 {
         return Err(ApiError::invalid("A Checkout Session has one discount at most.").param("discounts"));
@@ -252,7 +252,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let mode = params.required("mode")?.to_owned();
     let hosted = params.text("ui_mode").is_none_or(|mode| mode.starts_with("hosted"));
     if !hosted {
-        return Err(ApiError::invalid("The stand-in has hosted pages only.").param("ui_mode"));
+        return Err(ApiError::invalid("The stand-in only has hosted pages.").param("ui_mode"));
     }
     let success_url = params.required("success_url")?.to_owned();
     for (name, address) in [("success_url", Some(success_url.as_str())), ("cancel_url", params.text("cancel_url"))] {

@@ -39,15 +39,15 @@ pub(crate) fn update(ctx: &mut Context, path: &[&str], params: &Params) -> Resul
         return Err(ApiError::invalid("A canceled subscription can only update its cancellation_details and metadata."));
     }
     if params.has("pause_collection") {
-        return Err(ApiError::invalid("The stand-in does not change pause_collection in that way.").param("pause_collection"));
+        return Err(ApiError::invalid("The stand-in does not support this change of pause_collection.").param("pause_collection"));
     }
     let trial = changes::trial_end(params, now)?;
     if trial.is_some() && params.text("proration_behavior") != Some("none") {
-        return Err(ApiError::invalid("The stand-in begins a trial without prorations alone.").param("proration_behavior"));
+        return Err(ApiError::invalid("The stand-in only starts trials without prorations.").param("proration_behavior"));
     }
     let behavior = params.text("payment_behavior").unwrap_or("allow_incomplete");
     if behavior == "pending_if_incomplete" {
-        return Err(ApiError::invalid("The stand-in has no pending updates.").param("payment_behavior"));
+        return Err(ApiError::invalid("The stand-in does not support pending updates.").param("payment_behavior"));
     }
     let mut fields = changes::settings(ctx, &before, params, now)?;
     let mut invoice_now = false;
@@ -171,7 +171,7 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let customer = params.required("customer")?.to_owned();
     customer_rows::living(ctx, &customer, "customer")?;
     if params.text("collection_method") == Some("send_invoice") {
-        return Err(ApiError::invalid("The stand-in charges automatically only.").param("collection_method"));
+        return Err(ApiError::invalid("The stand-in only charges automatically.").param("collection_method"));
     }
     let behavior = params.text("payment_behavior").unwrap_or("allow_incomplete").to_owned();
     if let Some(method) = params.text("default_payment_method") {

@@ -113,7 +113,7 @@ fn wishes(configuration: &Params) -> Result<Map<String, Value>, ApiError> {
             all.insert(name.to_owned(), json!({ "requested": given.flag("requested").to_string() }));
             Ok(())
         }
-        _ => Err(ApiError::invalid(format!("Invalid value for {place}: it has `requested` alone."))),
+        _ => Err(ApiError::invalid(format!("Invalid value for {place}: only `requested` is allowed."))),
     };
     for (name, given) in configuration.object("merchant").json("capabilities").as_object().into_iter().flatten() {
         wish(name, &format!("configuration.merchant.capabilities.{name}"), given)?;
@@ -326,10 +326,10 @@ pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Va
     let (begin, end) = match params.text("page").map(place) {
         None => (0, limit.min(ids.len())),
         Some(Some((after, id))) => {
-            let at = ids.iter().position(|one| *one == id).ok_or_else(|| ApiError::invalid("This page is not known any more."))?;
+            let at = ids.iter().position(|one| *one == id).ok_or_else(|| ApiError::invalid("This page no longer exists."))?;
             if after { (at + 1, (at + 1 + limit).min(ids.len())) } else { (at.saturating_sub(limit), at) }
         }
-        Some(None) => return Err(ApiError::invalid("This page is not known.")),
+        Some(None) => return Err(ApiError::invalid("This page does not exist.")),
     };
     let data: Vec<Value> = ids[begin..end].iter().map(|id| v2_shape::answer(ctx.state, id, &[])).collect();
     let url = |token: String| {

@@ -191,7 +191,7 @@ fn injected(effect: &Effect) -> Option<ApiError> {
     let (kind, default_code, default_message) = match status {
         429 => ("invalid_request_error", Some("rate_limit"), "Request rate limit exceeded."),
         409 => ("invalid_request_error", Some("lock_timeout"), BUSY),
-        400..=499 => ("invalid_request_error", None, "The request was refused on demand."),
+        400..=499 => ("invalid_request_error", None, "The request was refused by an injected fault."),
         _ => ("api_error", None, "An unknown error occurred."),
     };
     let default_message = if code.as_deref() == Some("lock_timeout") { BUSY } else { default_message };
@@ -278,7 +278,7 @@ async fn perform(
             Ok(None) => {}
         }
     }
-    // While the key is in use, so that using it again meanwhile is a conflict.
+    // While the key is in use, so that using it again in the meantime is a conflict.
     delay(effect).await;
     let Executed { status, body, settled } = execute(server, request, id, prepared, effect);
     let text = serde_json::to_string_pretty(&body).unwrap_or_default();

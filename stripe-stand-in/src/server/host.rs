@@ -22,7 +22,7 @@ pub(crate) struct Server {
     pub(crate) senders: Semaphore,
 }
 
-/// Each needs its own connection, and a process has only so many.
+/// Each needs its own connection, and a process has a limited number.
 const SENDERS: usize = 128;
 
 impl Server {

@@ -23,7 +23,7 @@ pub(crate) fn load(path: &Path, settings: Settings) -> io::Result<State> {
                 state
             })
             .map_err(|error| {
-                let message = format!("{} is no state of this version ({error}); remove it to begin again", path.display());
+                let message = format!("{} is not a state of this version ({error}); remove it to start over", path.display());
                 io::Error::new(io::ErrorKind::InvalidData, message)
             }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(rows::found(settings)),

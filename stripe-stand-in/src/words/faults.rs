@@ -23,7 +23,7 @@ pub(crate) struct Match {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Effect {
-    /// The work is done after a delay. The request is in flight meanwhile.
+    /// The work is done after a delay. Until then the request is in flight.
     Delay { ms: u64 },
     /// The work is done at once and answered after a delay.
     DelayAfter { ms: u64 },

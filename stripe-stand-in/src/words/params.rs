@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_names_become_objects_and_arrays_in_the_order_of_their_places() {
+    fn nested_names_become_objects_and_arrays_in_order() {
         let schema = "items[]{name price{amount:i}} tags[] metadata:m";
         let form = "items[10][name]=b&items[2][name]=a&items[2][price][amount]=5&tags[]=x&tags[]=y&metadata[0]=zero";
         assert_eq!(

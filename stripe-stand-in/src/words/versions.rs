@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_never_were_are_refused() {
+    fn unknown_versions_are_refused() {
         assert_eq!(code(None, "/v1/charges", ""), None);
         assert_eq!(code(Some("2023-10-16; link_beta=v1"), "/v1/charges", ""), None);
         assert_eq!(code(Some("2019-2-19"), "/v1/charges", ""), Some("Invalid Stripe API version: 2019-2-19".to_owned()));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn payment_method_types_are_gone_since_endive() {
+    fn payment_method_types_are_refused_since_endive() {
         let gone = Some("payment_method_types_no_longer_supported".to_owned());
         for path in ["/v1/payment_intents", "/v1/payment_intents/pi_1/confirm", "/v1/setup_intents", "/v1/checkout/sessions"] {
             assert_eq!(code(None, path, "payment_method_types[]=card"), gone);

@@ -70,7 +70,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_not_included_is_null_even_just_after_it_was_sent() {
+async fn fields_not_included_are_null_even_right_after_they_were_sent() {
     let stripe = Stripe::start().await;
     let made = post(&stripe, ACCOUNTS, seller()).await.ok();
     assert_eq!((&made["object"], &made["applied_configurations"]), (&json!("v2.core.account"), &json!(["merchant", "recipient"])));
@@ -118,7 +118,7 @@ async fn a_seller_goes_through_onboarding_and_is_paid() {
     let url = opened["url"].as_str().unwrap();
     let page = location(&send(stripe.http.get(url)).await);
     let done = send(form_body(stripe.http.post(page.as_str()), &[("decision", "submit")])).await;
-    assert_eq!(done.status, 200, "there is no way back");
+    assert_eq!(done.status, 200, "without a return URL there is no redirect");
     assert_eq!(location(&send(stripe.http.get(url)).await).as_str(), "http://localhost/again", "it opens once");
 
     let include = "include[0]=configuration.merchant&include[1]=configuration.recipient&include[2]=requirements";
@@ -151,7 +151,7 @@ async fn a_seller_goes_through_onboarding_and_is_paid() {
 }
 
 #[tokio::test]
-async fn an_account_is_changed_but_for_what_never_changes() {
+async fn an_account_can_be_changed_except_for_its_fixed_fields() {
     let stripe = Stripe::start().await;
     let made = post(&stripe, ACCOUNTS, with("/configuration/recipient", Value::Null)).await.ok();
     let path = format!("{ACCOUNTS}/{}", id(&made));
@@ -181,7 +181,7 @@ async fn an_account_is_changed_but_for_what_never_changes() {
 }
 
 #[tokio::test]
-async fn what_an_account_cannot_be() {
+async fn invalid_accounts_are_refused() {
     let stripe = Stripe::start().await;
     let both = |fees: &str, losses: &str| json!({ "fees_collector": fees, "losses_collector": losses });
     let place = "/defaults/responsibilities";
@@ -244,7 +244,7 @@ async fn requests_to_the_newer_api_are_json_with_a_version_and_a_context() {
 }
 
 #[tokio::test]
-async fn an_account_of_the_older_api_is_none_of_the_newer() {
+async fn accounts_of_v1_do_not_exist_in_v2() {
     let stripe = Stripe::start().await;
     let old = stripe.account().await;
     let asked = get(&stripe, &format!("{ACCOUNTS}/{old}")).await;
@@ -268,7 +268,7 @@ async fn an_account_of_the_older_api_is_none_of_the_newer() {
 }
 
 #[tokio::test]
-async fn pages_are_followed_as_they_are_given() {
+async fn page_urls_are_followed_unchanged() {
     let stripe = Stripe::start().await;
     for _ in 0..5 {
         post(&stripe, ACCOUNTS, seller()).await.ok();
@@ -301,7 +301,7 @@ async fn pages_are_followed_as_they_are_given() {
 }
 
 #[tokio::test]
-async fn a_new_platform_makes_no_accounts_of_the_older_api() {
+async fn a_new_platform_cannot_create_v1_accounts() {
     let stripe = Stripe::with(Options { accounts_v1: false, ..Options::default() }).await;
     let refused = stripe.post("/v1/accounts", &[("type", "express")]).await;
     assert_eq!((refused.status, refused.body["error"].get("code")), (400, None));

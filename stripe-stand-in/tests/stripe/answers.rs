@@ -16,7 +16,7 @@ fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn what_was_executed_need_not_be_tried_again() {
+async fn executed_requests_need_no_retry() {
     let stripe = Stripe::start().await;
     let paid = stripe.post(INTENTS, &pay("pm_card_visa")).await;
     assert_eq!(header(&paid, "original-request"), header(&paid, "request-id"));
@@ -40,7 +40,7 @@ async fn what_was_executed_need_not_be_tried_again() {
 }
 
 #[tokio::test]
-async fn a_400_that_was_executed_is_kept_under_its_key() {
+async fn a_400_after_execution_is_stored_under_its_key() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let form = [("amount", "500"), ("currency", "usd"), ("destination", seller.as_str())];
@@ -59,7 +59,7 @@ async fn a_400_that_was_executed_is_kept_under_its_key() {
 }
 
 #[tokio::test]
-async fn declines_tell_what_the_network_said() {
+async fn declines_contain_the_networks_advice() {
     let stripe = Stripe::start().await;
     for (card, code, decline, param, advice, network) in [
         ("pm_card_chargeDeclined", "card_declined", "generic_decline", None, "try_again_later", "01"),
@@ -81,7 +81,7 @@ async fn declines_tell_what_the_network_said() {
 }
 
 #[tokio::test]
-async fn a_fee_that_goes_back_is_a_movement_of_its_own() {
+async fn a_refunded_fee_is_a_separate_transaction() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let paid = stripe.post_on(&seller, INTENTS, &[&pay("pm_card_visa")[..], &[("application_fee_amount", "500")]].concat()).await.ok();
@@ -97,7 +97,7 @@ async fn a_fee_that_goes_back_is_a_movement_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_taken_back_names_its_reversal_twice() {
+async fn a_reversed_payment_names_its_reversal_twice() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let to = [("transfer_data[destination]", seller.as_str())];
@@ -109,7 +109,7 @@ async fn a_payment_that_is_taken_back_names_its_reversal_twice() {
 }
 
 #[tokio::test]
-async fn money_comes_at_midnight() {
+async fn funds_become_available_at_midnight() {
     let stripe = Stripe::start().await;
     stripe.admin("POST", "settings", json!({ "every_currency": true })).await.ok();
     for (currency, days) in [("usd", 2), ("jpy", 3), ("eur", 7)] {
@@ -143,7 +143,7 @@ async fn an_account_that_the_platform_made_can_be_deleted() {
 }
 
 #[tokio::test]
-async fn a_platform_lets_go_of_an_account_that_it_made() {
+async fn a_platform_can_disconnect_an_account_that_it_created() {
     let stripe = Stripe::start().await;
     let made = id(&stripe.post("/v1/accounts", &[("type", "standard")]).await.ok()).to_owned();
     let foreign = stripe.post("/oauth/deauthorize", &[("client_id", "ca_foreign"), ("stripe_user_id", &made)]).await;
@@ -172,7 +172,7 @@ async fn a_seller_invoices_without_a_subscription() {
 }
 
 #[tokio::test]
-async fn what_the_pinned_version_does_not_take_is_refused() {
+async fn parameters_unknown_to_the_pinned_version_are_refused() {
     let stripe = Stripe::start().await;
     let types = [("amount", "5000"), ("currency", "usd"), ("payment_method_types[]", "card")];
     assert_eq!(stripe.post(INTENTS, &types).await.error(), (400, "payment_method_types_no_longer_supported"));

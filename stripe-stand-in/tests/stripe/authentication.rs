@@ -49,7 +49,7 @@ async fn the_page_needs_the_client_secret() {
 }
 
 #[tokio::test]
-async fn without_an_address_to_return_to_the_browser_does_it_itself() {
+async fn without_a_return_url_the_browser_authenticates_itself() {
     let stripe = Stripe::start().await;
     let intent = confirm(&stripe, "pm_card_threeDSecure2Required", &[]).await.ok();
     assert_eq!(intent["next_action"]["type"], "use_stripe_sdk");
@@ -62,7 +62,7 @@ async fn without_an_address_to_return_to_the_browser_does_it_itself() {
 }
 
 #[tokio::test]
-async fn a_card_can_authenticate_and_be_declined_all_the_same() {
+async fn a_card_can_be_declined_after_authentication() {
     let stripe = Stripe::start().await;
     let intent = confirm(&stripe, "pm_card_threeDSecureRequiredChargeDeclined", &[RETURN]).await.ok();
     assert_eq!(intent["status"], "requires_action");
@@ -74,7 +74,7 @@ async fn a_card_can_authenticate_and_be_declined_all_the_same() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_who_is_not_there() {
+async fn an_absent_cardholder_is_not_asked_to_authenticate() {
     let stripe = Stripe::start().await;
     for more in [("off_session", "true"), ("error_on_requires_action", "true")] {
         let answer = confirm(&stripe, "pm_card_threeDSecure2Required", &[more]).await;

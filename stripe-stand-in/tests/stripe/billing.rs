@@ -240,7 +240,7 @@ async fn a_card_that_fails_at_once_leaves_an_incomplete_subscription_or_none() {
 }
 
 #[tokio::test]
-async fn each_payment_has_the_platforms_part() {
+async fn each_payment_includes_the_platforms_share() {
     // Destination charge: the platform has the charge and pays Stripe's fee; it keeps 20 %.
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
@@ -267,7 +267,7 @@ async fn each_payment_has_the_platforms_part() {
 }
 
 #[tokio::test]
-async fn a_switch_to_a_year_is_paid_at_once_less_what_was_not_used() {
+async fn a_switch_to_a_year_is_charged_less_the_unused_time() {
     let shop = Shop::platform("pm_card_visa").await;
     let made = shop.subscribe(&[]).await.ok();
     let item = id(&made["items"]["data"][0]).to_owned();
@@ -308,7 +308,7 @@ async fn a_switch_to_a_year_is_paid_at_once_less_what_was_not_used() {
 }
 
 #[tokio::test]
-async fn a_change_within_the_month_waits_for_the_next_invoice_unless_it_is_asked_for() {
+async fn a_change_within_the_month_is_invoiced_later_unless_requested() {
     let shop = Shop::platform("pm_card_visa").await;
     let made = shop.subscribe(&[]).await.ok();
     let item = id(&made["items"]["data"][0]).to_owned();
@@ -328,7 +328,7 @@ async fn a_change_within_the_month_waits_for_the_next_invoice_unless_it_is_asked
 }
 
 #[tokio::test]
-async fn a_cancellation_takes_effect_at_the_end_of_the_period_unless_it_is_taken_back() {
+async fn a_cancellation_takes_effect_at_the_end_of_the_period_unless_undone() {
     let shop = Shop::platform("pm_card_visa").await;
     let made = shop.subscribe(&[]).await.ok();
     let path = format!("/v1/subscriptions/{}", id(&made));
@@ -365,7 +365,7 @@ async fn a_cancellation_takes_effect_at_the_end_of_the_period_unless_it_is_taken
 }
 
 #[tokio::test]
-async fn a_trial_is_free_and_is_told_of_before_it_ends() {
+async fn a_trial_is_free_and_its_end_is_announced() {
     let shop = Shop::platform("pm_card_visa").await;
     let before = shop.count().await;
     let made = shop.subscribe(&[("trial_period_days", "14")]).await.ok();
@@ -379,7 +379,7 @@ async fn a_trial_is_free_and_is_told_of_before_it_ends() {
 }
 
 #[tokio::test]
-async fn without_a_clock_a_subscription_lives_in_the_stand_ins_own_time() {
+async fn without_a_clock_a_subscription_uses_the_stand_ins_time() {
     let stripe = Stripe::start().await;
     let form = [("payment_method", "pm_card_visa"), ("invoice_settings[default_payment_method]", "pm_card_visa")];
     let customer = stripe.post("/v1/customers", &form).await.ok();
@@ -401,7 +401,7 @@ async fn without_a_clock_a_subscription_lives_in_the_stand_ins_own_time() {
 }
 
 #[tokio::test]
-async fn clocks_go_with_their_customers() {
+async fn deleting_a_clock_deletes_its_customers() {
     let shop = Shop::platform("pm_card_visa").await;
     let made = shop.subscribe(&[]).await.ok();
     let path = format!("/v1/test_helpers/test_clocks/{}", shop.clock);
@@ -464,7 +464,7 @@ async fn a_card_that_authenticates_at_checkout_begins_a_subscription_and_pays_it
 }
 
 #[tokio::test]
-async fn a_stranger_who_subscribes_at_checkout_becomes_a_customer_and_may_try_first() {
+async fn a_new_buyer_at_checkout_becomes_a_customer_and_can_have_a_trial() {
     let shop = Shop::platform("pm_card_visa").await;
     let form = [
         ("mode", "subscription"),
@@ -506,7 +506,7 @@ async fn renewal_that_asks() -> (Shop, String, Value) {
 }
 
 #[tokio::test]
-async fn a_renewal_that_asks_for_the_buyer_is_paid_at_its_page() {
+async fn a_renewal_that_requires_authentication_is_paid_on_its_page() {
     let (shop, subscription, invoice) = renewal_that_asks().await;
     let page = invoice["hosted_invoice_url"].as_str().unwrap();
     let get = |url: &str| send(shop.stripe.http.get(url));
@@ -536,7 +536,7 @@ async fn a_renewal_that_asks_for_the_buyer_is_paid_at_its_page() {
 }
 
 #[tokio::test]
-async fn an_invoice_that_is_paid_by_request_says_that_its_buyer_is_needed() {
+async fn paying_an_invoice_by_request_reports_required_authentication() {
     let (shop, subscription, invoice) = renewal_that_asks().await;
     let path = format!("/v1/invoices/{}/pay", id(&invoice));
     assert_eq!(shop.post(&path, &[]).await.error(), (402, "invoice_payment_intent_requires_action"));

@@ -60,7 +60,7 @@ async fn a_second_subscription_is_in_the_currency_of_the_first_until_that_has_en
 }
 
 #[tokio::test]
-async fn an_item_that_waits_and_a_credit_keep_a_customer_in_their_currency() {
+async fn pending_items_and_credits_fix_a_customers_currency() {
     let stripe = Stripe::start().await;
     let waiting = customer(&stripe, &[]).await;
     let made = item(&stripe, &waiting, "700", "gbp").await;

@@ -58,7 +58,7 @@ async fn refusal(stripe: &Stripe, destination: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn sellers_of_five_regions_can_be_sent_money_across_their_borders() {
+async fn money_can_be_sent_across_borders_within_five_regions() {
     for from in ["US", "GB", "DE", "CA", "CH"] {
         let stripe = platform(from, true).await;
         for to in ["US", "GB", "FR", "CA", "CH"] {
@@ -72,7 +72,7 @@ async fn sellers_of_five_regions_can_be_sent_money_across_their_borders() {
 }
 
 #[tokio::test]
-async fn a_platform_elsewhere_stays_at_home() {
+async fn a_platform_elsewhere_cannot_send_money_abroad() {
     let stripe = platform("HK", true).await;
     assert_eq!(refusal(&stripe, &account(&stripe, "HK").await).await, None);
     let said = "Funds can't be sent to accounts located in US because it's restricted outside of your platform's region";
@@ -80,7 +80,7 @@ async fn a_platform_elsewhere_stays_at_home() {
 }
 
 #[tokio::test]
-async fn borders_are_looked_at_only_where_that_is_switched_on() {
+async fn borders_are_only_enforced_if_switched_on() {
     let stripe = platform("US", false).await;
     let abroad = account(&stripe, "MX").await;
     assert_eq!(refusal(&stripe, &abroad).await, None);
@@ -89,7 +89,7 @@ async fn borders_are_looked_at_only_where_that_is_switched_on() {
 }
 
 #[tokio::test]
-async fn what_was_charged_on_behalf_of_an_account_reaches_it_wherever_it_is() {
+async fn a_charge_on_behalf_of_an_account_reaches_it_in_any_country() {
     let stripe = platform("US", true).await;
     let (abroad, other) = (account(&stripe, "MX").await, account(&stripe, "MX").await);
     let form = [
@@ -132,7 +132,7 @@ async fn who_can_be_a_recipient() {
     assert_eq!(home.body["error"]["param"], "tos_acceptance[service_agreement]");
     let cards = make(&stripe, "MX", &[("capabilities[card_payments][requested]", "true")]).await;
     assert_eq!((cards.status, &cards.body["error"]["param"]), (400, &json!("capabilities[card_payments]")));
-    assert_eq!(make(&stripe, "MX", &[("tos_acceptance[date]", "1801396800")]).await.status, 400, "its holder accepts them");
+    assert_eq!(make(&stripe, "MX", &[("tos_acceptance[date]", "1801396800")]).await.status, 400, "the account's owner accepts them");
 
     let recipient = recipient(&stripe, "MX").await;
     let path = format!("/v1/accounts/{recipient}");

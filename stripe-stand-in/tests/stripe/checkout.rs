@@ -107,7 +107,7 @@ async fn authentication_leads_from_checkout_to_the_bank_and_on_to_the_shop() {
 }
 
 #[tokio::test]
-async fn the_intent_of_a_session_is_made_when_it_is_paid_and_is_not_cancelled_behind_its_back() {
+async fn a_sessions_intent_is_created_on_payment_and_cannot_be_canceled_directly() {
     let stripe = Stripe::start().await;
     let session = session(&stripe, &[]).await;
     assert_eq!(session["payment_intent"], Value::Null);
@@ -122,7 +122,7 @@ async fn the_intent_of_a_session_is_made_when_it_is_paid_and_is_not_cancelled_be
 }
 
 #[tokio::test]
-async fn what_cannot_be_charged_cannot_be_put_into_a_session() {
+async fn a_session_refuses_what_cannot_be_charged() {
     let stripe = Stripe::start().await;
     let refused = |more: Vec<(&'static str, &'static str)>, without: &'static str| {
         let stripe = &stripe;

@@ -176,7 +176,7 @@ async fn a_direct_charge_settles_at_the_seller_as_recorded() {
 }
 
 #[tokio::test]
-async fn a_dispute_takes_what_the_charge_was_settled_in_as_recorded() {
+async fn a_dispute_is_withdrawn_in_the_settlement_currency_as_recorded() {
     let stripe = at(json!({ "usd": { "cad": 1.38343 } })).await;
     let canada = seller(&stripe, "CA").await;
     let form = [("transfer_data[destination]", canada.as_str()), ("on_behalf_of", canada.as_str())];
@@ -215,7 +215,7 @@ async fn a_direct_charge_in_euros_brings_the_platform_dollars() {
 }
 
 #[tokio::test]
-async fn a_destination_charge_in_euros_is_dollars_in_between() {
+async fn a_destination_charge_in_euros_is_dollars_on_the_platform() {
     let (stripe, germany) = euros(true).await;
     let one = charge(&stripe, None, "5000", "eur", &[("transfer_data[destination]", &germany), ("transfer_data[amount]", "4500")]).await;
     assert_eq!(leg(&one["balance_transaction"]), (5390, "usd", Some(1.078)));
@@ -273,7 +273,7 @@ async fn a_currency_that_an_account_can_hold_is_not_converted() {
 }
 
 #[tokio::test]
-async fn the_least_amount_is_that_of_the_currency_of_settlement() {
+async fn the_minimum_amount_is_that_of_the_settlement_currency() {
     let stripe = at(json!({ "huf": { "usd": 0.0028 } })).await;
     let form = |amount| [("amount", amount), ("currency", "huf"), CARD];
     // 175.00 HUF can be charged, but are worth 48 cents.

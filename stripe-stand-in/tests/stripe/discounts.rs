@@ -35,7 +35,7 @@ async fn refused(stripe: &Stripe, more: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_discount_takes_from_every_line_and_is_what_is_paid() {
+async fn a_discount_reduces_every_line_and_the_amount_paid() {
     let stripe = Stripe::start().await;
     let third = coupon(&stripe, &[("percent_off", "33.33")]).await;
     let lines = [
@@ -99,7 +99,7 @@ async fn an_order_that_costs_nothing_has_no_payment() {
 }
 
 #[tokio::test]
-async fn a_buyer_types_a_code_at_the_page() {
+async fn a_buyer_enters_a_code_on_the_page() {
     let stripe = Stripe::start().await;
     let ten = coupon(&stripe, &[("amount_off", "1000"), ("currency", "usd")]).await;
     let made = code(&stripe, &ten, "SUMMER", &[("max_redemptions", "1")]).await;
@@ -174,7 +174,7 @@ async fn a_discount_that_does_not_fit_is_refused() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_registered_no_tax_is_collected() {
+async fn without_a_tax_registration_no_tax_is_collected() {
     let stripe = Stripe::start().await;
     let open = session(&stripe, &[("automatic_tax[enabled]", "true")]).await;
     let tax = json!({ "enabled": true, "liability": { "type": "self" }, "provider": "stripe", "status": "requires_location_inputs" });

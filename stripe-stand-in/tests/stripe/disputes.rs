@@ -21,7 +21,7 @@ async fn cardholders(stripe: &Stripe) -> i64 {
 }
 
 #[tokio::test]
-async fn an_inquiry_takes_nothing_and_ends_with_a_refund_of_all() {
+async fn an_inquiry_withdraws_nothing_and_a_full_refund_ends_it() {
     let stripe = Stripe::start().await;
     let charge = charge(&stripe, "pm_card_createDisputeInquiry").await;
     let dispute = stripe.get(&format!("/v1/disputes?charge={charge}")).await.ok()["data"][0].clone();
@@ -70,7 +70,7 @@ async fn a_charge_whose_dispute_was_won_can_be_refunded() {
 }
 
 #[tokio::test]
-async fn a_lost_dispute_can_be_appealed_and_one_that_was_prevented_is_over() {
+async fn a_lost_dispute_can_be_appealed_and_a_prevented_one_cannot() {
     let stripe = Stripe::start().await;
     let (_, lost) = dispute(&stripe, "needs_response").await;
     stripe.post(&format!("/v1/disputes/{}/close", id(&lost)), &[]).await.ok();

@@ -34,7 +34,7 @@ async fn a_connection_dropped_before_the_work_leaves_nothing_and_the_key_free() 
 }
 
 #[tokio::test]
-async fn a_connection_dropped_after_the_work_is_found_again_by_its_key() {
+async fn a_response_lost_after_the_work_is_replayed_by_its_key() {
     let stripe = Stripe::start().await;
     for kind in ["drop_after", "truncate"] {
         stripe.admin("POST", "reset", json!({})).await.ok();
@@ -56,7 +56,7 @@ async fn a_connection_dropped_after_the_work_is_found_again_by_its_key() {
 }
 
 #[tokio::test]
-async fn no_answer_comes_and_the_work_is_done_all_the_same() {
+async fn the_work_is_done_even_without_a_response() {
     let stripe = Stripe::start().await;
     fault(&stripe, json!({ "kind": "no_answer" })).await;
     let error = request(&stripe, "k1").timeout(Duration::from_secs(2)).send().await.unwrap_err();
@@ -80,7 +80,7 @@ async fn a_client_that_gives_up_does_not_stop_the_work() {
 }
 
 #[tokio::test]
-async fn a_page_of_html_comes_from_in_front_of_the_api() {
+async fn a_page_of_html_can_come_from_in_front_of_the_api() {
     let stripe = Stripe::start().await;
     fault(&stripe, json!({ "kind": "html_503" })).await;
     let page = request(&stripe, "k1").send().await.unwrap();

@@ -56,7 +56,7 @@ async fn a_decline_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_500_is_replayed_and_what_was_done_stays_done() {
+async fn a_500_is_replayed_and_its_effects_stay() {
     let stripe = Stripe::start().await;
     for (kind, charged) in [("status", 0), ("status_after", 5000)] {
         let fault = json!({ "match": { "path": INTENTS }, "fault": { "kind": kind, "status": 500 } });

@@ -15,7 +15,7 @@ async fn told(stripe: &Stripe, account: Option<&str>, seen: usize) -> Vec<String
 }
 
 #[tokio::test]
-async fn what_an_asynchronous_capture_comes_to_is_told_later() {
+async fn an_asynchronous_captures_result_is_reported_later() {
     let stripe = Stripe::with(Options { capture_delay: 60, ..Options::default() }).await;
     let seller = stripe.account().await;
     let form = [
@@ -80,7 +80,7 @@ async fn debit(stripe: &Stripe, method: &str, currency: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_debit_is_paid_once_its_bank_says_so() {
+async fn a_debit_is_paid_once_its_bank_confirms_it() {
     let stripe = Stripe::with(Options { debit_delay: 100, ..Options::default() }).await;
     let intent = debit(&stripe, "pm_success_de", "eur").await;
     let charge = &intent["latest_charge"];
@@ -130,7 +130,7 @@ async fn a_debit_that_fails_asks_for_another_payment_method() {
 }
 
 #[tokio::test]
-async fn the_bank_can_be_asked_to_answer_otherwise() {
+async fn the_banks_answer_can_be_controlled() {
     let stripe = Stripe::with(Options { debit_delay: 1000, ..Options::default() }).await;
     let intent = debit(&stripe, "pm_success_de", "eur").await;
     let path = format!("payment_intents/{}/clear", id(&intent));
@@ -166,7 +166,7 @@ fn words(one: &str, two: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_session_completes_unpaid_and_hears_of_the_bank_later() {
+async fn a_session_completes_unpaid_and_the_banks_answer_follows() {
     for (account, outcome) in [("pm_success_de", "succeeded"), ("pm_failed_de", "failed")] {
         let stripe = Stripe::with(Options { debit_delay: 100, ..Options::default() }).await;
         let id = checkout(&stripe, &[("mode", "payment")], account).await;

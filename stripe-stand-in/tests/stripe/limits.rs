@@ -20,7 +20,7 @@ fn reason(answer: &Answer) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn nothing_is_limited_unless_it_is_asked_for() {
+async fn nothing_is_limited_by_default() {
     let stripe = limited(Limits::default()).await;
     for _ in 0..60 {
         stripe.get("/v1/balance").await.ok();
@@ -28,7 +28,7 @@ async fn nothing_is_limited_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_second_holds_so_many_requests_of_an_account() {
+async fn requests_per_second_are_limited_per_account() {
     let stripe = limited(Limits { global_rate: Some(3), ..Limits::default() }).await;
     let seller = stripe.account().await;
     stripe.get("/v1/balance").await.ok();
@@ -52,7 +52,7 @@ async fn a_second_holds_so_many_requests_of_an_account() {
 }
 
 #[tokio::test]
-async fn an_endpoint_has_a_rate_of_its_own() {
+async fn each_endpoint_has_its_own_rate() {
     let stripe = limited(Limits { endpoint_rate: Some(2), ..Limits::default() }).await;
     let (one, two) = (stripe.post("/v1/customers", &[]).await.ok(), stripe.post("/v1/customers", &[]).await.ok());
     let refused = stripe.post("/v1/customers", &[]).await;
@@ -65,7 +65,7 @@ async fn an_endpoint_has_a_rate_of_its_own() {
 }
 
 #[tokio::test]
-async fn so_many_requests_are_at_work_at_a_time() {
+async fn concurrent_requests_are_limited() {
     let slow = json!({ "match": { "path": "/v1/customers" }, "times": 1, "fault": { "kind": "delay", "ms": 700 } });
     for (limits, other, why) in [
         (Limits { global_concurrency: Some(1), ..Limits::default() }, "/v1/balance", "global-concurrency"),
@@ -87,7 +87,7 @@ async fn so_many_requests_are_at_work_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_payment_intent_is_changed_so_often_in_an_hour() {
+async fn changes_of_a_payment_intent_per_hour_are_limited() {
     let stripe = limited(Limits { payment_intent_updates: Some(2), ..Limits::default() }).await;
     let make = || stripe.post("/v1/payment_intents", &[("amount", "5000"), ("currency", "usd"), CARD]);
     let (one, two) = (make().await.ok(), make().await.ok());
@@ -106,7 +106,7 @@ async fn a_payment_intent_is_changed_so_often_in_an_hour() {
 }
 
 #[tokio::test]
-async fn a_fault_says_which_limit_it_stands_for_and_a_lock_says_none() {
+async fn a_fault_names_the_simulated_limit_and_a_lock_timeout_names_none() {
     let stripe = Stripe::start().await;
     for (code, why) in [(None, Some("global-rate")), (Some("lock_timeout"), None)] {
         stripe.admin("POST", "faults", json!({ "fault": { "kind": "status", "status": 429, "code": code } })).await.ok();

@@ -38,7 +38,7 @@ async fn pages_go_from_new_to_old_and_back_without_gaps() {
 }
 
 #[tokio::test]
-async fn limits_and_cursors_that_make_no_sense_are_refused() {
+async fn nonsensical_limits_and_cursors_are_refused() {
     let stripe = Stripe::start().await;
     let ids = customers(&stripe, 2).await;
     for query in ["limit=0", "limit=101", "limit=ten", "starting_after=cus_none", "sort=asc"] {
@@ -46,7 +46,7 @@ async fn limits_and_cursors_that_make_no_sense_are_refused() {
     }
     let both = format!("/v1/customers?starting_after={}&ending_before={}", ids[1], ids[0]);
     assert_eq!(stripe.get(&both).await.status, 400);
-    // Another account's object is no valid cursor.
+    // Another account's object is not a valid cursor.
     let account = stripe.account().await;
     assert_eq!(stripe.get_on(&account, &format!("/v1/customers?starting_after={}", ids[0])).await.status, 400);
 }

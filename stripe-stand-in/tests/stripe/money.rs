@@ -38,7 +38,7 @@ async fn balance(stripe: &Stripe, account: Option<&str>) -> i64 {
 }
 
 #[tokio::test]
-async fn a_refund_of_a_direct_charge_keeps_the_fee_unless_it_is_asked_for() {
+async fn refunding_a_direct_charge_keeps_the_fee_unless_requested() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let fee = ("application_fee_amount", "1000");
@@ -84,7 +84,7 @@ async fn parts_of_a_refund_add_up_to_the_whole() {
 }
 
 #[tokio::test]
-async fn a_refund_of_a_destination_charge_leaves_the_transfer_unless_it_is_reversed() {
+async fn refunding_a_destination_charge_keeps_the_transfer_unless_requested() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let intent = destination(&stripe, &seller, "pm_card_visa").await;
@@ -142,7 +142,7 @@ async fn separate_transfers_wait_for_their_charge_and_are_reversed_with_balance(
 }
 
 #[tokio::test]
-async fn a_fee_can_be_given_back_by_itself() {
+async fn a_fee_can_be_refunded_alone() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     charge(&stripe, Some(&seller), "pm_card_visa", &[("application_fee_amount", "1000")]).await;
@@ -224,7 +224,7 @@ async fn funds_become_available_after_two_days() {
 }
 
 #[tokio::test]
-async fn money_is_captured_when_it_is_asked_for() {
+async fn an_authorized_payment_is_captured_on_request() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let more = [("capture_method", "manual"), ("application_fee_amount", "1000"), ("transfer_data[destination]", seller.as_str())];
@@ -241,7 +241,7 @@ async fn money_is_captured_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn fees_and_destinations_that_cannot_be_are_refused() {
+async fn invalid_fees_and_destinations_are_refused() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     let abroad = stripe.admin("POST", "accounts", json!({ "country": "DE" })).await.ok();

@@ -49,7 +49,7 @@ async fn a_pending_refund_arrives_later_or_fails() {
 }
 
 #[tokio::test]
-async fn a_refund_that_succeeded_can_be_sent_back_and_made_again() {
+async fn a_successful_refund_can_be_returned_and_made_again() {
     let stripe = Stripe::start().await;
     let intent = charge(&stripe, None, "pm_card_visa").await;
     let made = refund(&stripe, &intent).await;

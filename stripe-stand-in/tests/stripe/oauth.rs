@@ -46,7 +46,7 @@ async fn consent_leads_to_tokens_that_act_on_the_account() {
 }
 
 #[tokio::test]
-async fn a_denial_goes_back_with_the_error_and_the_state() {
+async fn a_denial_redirects_with_the_error_and_the_state() {
     let stripe = Stripe::start().await;
     let redirect = decide(&stripe, QUERY, &[("decision", "deny")]).await;
     assert_eq!(parameter(&redirect, "error").as_deref(), Some("access_denied"));
@@ -56,7 +56,7 @@ async fn a_denial_goes_back_with_the_error_and_the_state() {
 }
 
 #[tokio::test]
-async fn a_code_used_twice_revokes_the_tokens_that_it_gave() {
+async fn using_a_code_twice_revokes_its_tokens() {
     let stripe = Stripe::start().await;
     let code = code(&stripe, QUERY).await;
     let token = trade(&stripe, &code).await.ok();
@@ -106,7 +106,7 @@ async fn the_secret_key_is_taken_from_the_header_or_the_form_and_never_from_the_
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_request_is_said_before_anybody_consents() {
+async fn invalid_requests_are_refused_before_consent() {
     let stripe = Stripe::with(Options { redirect_uris: vec!["http://localhost:9000/cb".to_owned()], ..Options::default() }).await;
     let error = async |query: &str| {
         let answer = send(stripe.http.get(stripe.url(&format!("/oauth/authorize?{query}")))).await;

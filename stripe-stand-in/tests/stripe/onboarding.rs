@@ -44,7 +44,7 @@ fn due(account: &Value, list: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_new_account_can_do_nothing_until_its_holder_has_told_everything() {
+async fn a_new_account_can_do_nothing_until_onboarding_is_complete() {
     let stripe = Stripe::start().await;
     for kind in ["express", "standard", "custom"] {
         let seller = make(&stripe, kind).await;
@@ -118,7 +118,7 @@ async fn an_account_link_opens_once_and_for_minutes() {
 }
 
 #[tokio::test]
-async fn verification_can_wait_or_fail_and_be_asked_for_again() {
+async fn verification_can_be_pending_or_fail_and_be_required_again() {
     let stripe = Stripe::start().await;
     let seller = make(&stripe, "express").await;
     go_through(&stripe, &seller, "pending").await;
@@ -151,7 +151,7 @@ async fn verification_can_wait_or_fail_and_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_platform_tells_everything_of_a_custom_account_by_itself() {
+async fn a_platform_provides_all_information_about_a_custom_account() {
     let stripe = Stripe::start().await;
     let seller = make(&stripe, "custom").await;
     let path = format!("/v1/accounts/{seller}");
@@ -180,7 +180,7 @@ async fn a_platform_tells_everything_of_a_custom_account_by_itself() {
 }
 
 #[tokio::test]
-async fn capabilities_come_and_go_and_a_seller_can_be_turned_away() {
+async fn capabilities_can_be_added_and_removed_and_a_seller_rejected() {
     let stripe = Stripe::start().await;
     let seller =
         id(&stripe.post("/v1/accounts", &[("type", "express"), ("capabilities[transfers][requested]", "true")]).await.ok()).to_owned();

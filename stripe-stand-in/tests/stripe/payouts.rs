@@ -14,7 +14,7 @@ async fn available(stripe: &Stripe, seller: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_payout_takes_what_is_available_and_comes_back_when_it_fails() {
+async fn a_payout_uses_available_funds_and_a_failed_one_returns_them() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     charge(&stripe, &seller, "pm_card_visa").await;
@@ -47,7 +47,7 @@ async fn a_payout_takes_what_is_available_and_comes_back_when_it_fails() {
 }
 
 #[tokio::test]
-async fn an_automatic_payout_names_the_transactions_that_are_in_it() {
+async fn an_automatic_payout_lists_its_transactions() {
     let stripe = Stripe::start().await;
     let seller = stripe.account().await;
     for card in ["pm_card_bypassPending", "pm_card_bypassPending", "pm_card_visa"] {

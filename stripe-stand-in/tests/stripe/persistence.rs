@@ -86,7 +86,7 @@ async fn undelivered_events_are_delivered_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_subscription_goes_on_by_itself_also_after_a_restart() {
+async fn a_subscription_continues_after_a_restart() {
     const DAY: i64 = 24 * 60 * 60;
     let folder = Folder::new("renewals");
     let stripe = Stripe::with(folder.options()).await;
@@ -120,7 +120,7 @@ async fn a_subscription_goes_on_by_itself_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_state_is_not_overwritten() {
+async fn a_file_that_is_not_a_state_is_not_overwritten() {
     let folder = Folder::new("broken");
     std::fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("stripe.json");

@@ -69,7 +69,7 @@ async fn a_warning_of_a_sellers_charge_is_the_sellers_and_ends_with_a_dispute() 
 }
 
 #[tokio::test]
-async fn radar_blocks_what_is_too_risky() {
+async fn radar_blocks_risky_payments() {
     let stripe = Stripe::start().await;
     for card in ["pm_card_radarBlock", "pm_card_riskLevelHighest", "pm_card_chargeDeclinedFraudulent"] {
         let refused = pay(&stripe, card).await;
@@ -118,7 +118,7 @@ async fn an_elevated_risk_is_paid_and_reviewed() {
 }
 
 #[tokio::test]
-async fn checks_that_fail_are_told_of() {
+async fn failed_checks_are_reported() {
     let stripe = Stripe::start().await;
     for (card, failed) in [("pm_card_cvcCheckFail", "cvc_check"), ("pm_card_avsZipFail", "address_postal_code_check")] {
         let intent = pay(&stripe, card).await.ok();

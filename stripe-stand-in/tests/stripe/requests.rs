@@ -71,7 +71,7 @@ async fn misspelt_and_misplaced_parameters_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said_to_be_missing() {
+async fn missing_objects_are_reported_as_missing() {
     let stripe = Stripe::start().await;
     assert_eq!(stripe.get("/v1/nothing").await.error(), (404, "invalid_request_error"));
     assert!(stripe.get("/v1/nothing").await.message().starts_with("Unrecognized request URL (GET: /v1/nothing)"));
@@ -112,7 +112,7 @@ async fn a_browser_may_call_from_another_origin() {
 }
 
 #[tokio::test]
-async fn the_log_tells_what_was_asked() {
+async fn the_log_shows_the_requests() {
     let stripe = Stripe::start().await;
     let account = stripe.account().await;
     let since = stripe.admin("GET", "requests", Value::Null).await.ok()["last"].as_u64().unwrap();
@@ -137,7 +137,7 @@ async fn the_log_tells_what_was_asked() {
 }
 
 #[tokio::test]
-async fn metadata_is_merged_and_taken_away() {
+async fn metadata_is_merged_and_removed() {
     let stripe = Stripe::start().await;
     let made = stripe.post("/v1/customers", &[("metadata[a]", "1"), ("metadata[b]", "2")]).await.ok();
     let path = format!("/v1/customers/{}", id(&made));

@@ -42,7 +42,7 @@ async fn a_card_that_is_set_up_belongs_to_its_customer_and_pays_later() {
 }
 
 #[tokio::test]
-async fn a_card_that_asks_for_authentication_is_asked_once() {
+async fn a_card_that_requires_authentication_does_so_once() {
     let stripe = Stripe::start().await;
     let customer = customer(&stripe).await;
     let intent = set_up(&stripe, &customer, "pm_card_authenticationRequiredOnSetup").await.ok();
@@ -65,7 +65,7 @@ async fn a_card_that_asks_for_authentication_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_not_kept_and_another_can_be_tried() {
+async fn a_declined_card_is_not_saved_and_another_can_be_tried() {
     let stripe = Stripe::start().await;
     let customer = customer(&stripe).await;
     let declined = set_up(&stripe, &customer, "pm_card_chargeDeclined").await;
@@ -91,7 +91,7 @@ async fn a_declined_card_is_not_kept_and_another_can_be_tried() {
 }
 
 #[tokio::test]
-async fn checkout_keeps_a_card_without_a_payment() {
+async fn checkout_saves_a_card_without_a_payment() {
     let stripe = Stripe::start().await;
     let customer = customer(&stripe).await;
     let form = [

@@ -48,7 +48,7 @@ async fn pay(stripe: &Stripe, seller: &str, key: &str) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "it measures, and says nothing of right and wrong"]
+#[ignore = "it only measures"]
 async fn requests_among_twenty_thousand_objects() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::with_webhooks(&receiver).await;
@@ -121,7 +121,7 @@ async fn slow_receiver() -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>
 }
 
 #[tokio::test]
-#[ignore = "it takes as long as its receiver"]
+#[ignore = "it is as slow as its receiver"]
 async fn two_thousand_events_reach_a_slow_receiver_once_each() {
     let (url, seen) = slow_receiver().await;
     let stripe = Stripe::start().await;

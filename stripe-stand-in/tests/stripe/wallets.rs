@@ -60,7 +60,7 @@ async fn klarna_can_be_refused_by_its_buyer() {
 }
 
 #[tokio::test]
-async fn what_klarna_does_not_do() {
+async fn klarna_refuses_what_it_does_not_support() {
     let stripe = Stripe::start().await;
     let param = |answer: &Answer| (answer.status, answer.body["error"]["param"].as_str().unwrap_or_default().to_owned());
     let refused = |name: &str| (400, name.to_owned());
@@ -78,7 +78,7 @@ async fn what_klarna_does_not_do() {
 }
 
 #[tokio::test]
-async fn link_pays_at_once_and_is_kept() {
+async fn link_pays_immediately_and_is_saved() {
     let stripe = Stripe::start().await;
     let customer = stripe.post("/v1/customers", &[]).await.ok();
     let form = [("currency", "usd"), BACK, ("customer", id(&customer)), ("setup_future_usage", "off_session"), BUYER[0]];

@@ -12,7 +12,7 @@ async fn make(stripe: &Stripe, url: &str, more: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn the_secret_is_told_once() {
+async fn the_secret_is_returned_once() {
     let stripe = Stripe::start().await;
     let more = [("api_version", "2026-09-30.endive"), ("description", "The shop"), ("metadata[a]", "b")];
     let mut made = make(&stripe, "https://shop.example/webhooks", &more).await;
@@ -30,7 +30,7 @@ async fn the_secret_is_told_once() {
     assert_eq!(stripe.get(&path).await.ok(), made);
     let connect = make(&stripe, "https://shop.example/webhooks", &[("connect", "true")]).await;
     assert_eq!((&connect["application"], &connect["api_version"]), (&json!("ca_local"), &json!(null)));
-    assert_ne!(connect["secret"], secret, "two endpoints may have one address, each with its own secret");
+    assert_ne!(connect["secret"], secret, "two endpoints may have one URL, each with its own secret");
     let listed = stripe.get("/v1/webhook_endpoints").await.ok();
     let ids: Vec<&str> = listed["data"].as_array().unwrap().iter().map(id).collect();
     assert_eq!(ids, [id(&connect), id(&made)]);
@@ -42,7 +42,7 @@ async fn the_secret_is_told_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn invalid_endpoints_are_refused() {
     let stripe = Stripe::start().await;
     let url = ("url", "https://shop.example/webhooks");
     let event = ("enabled_events[]", "customer.created");
@@ -60,7 +60,7 @@ async fn what_cannot_be_is_refused() {
     let made = make(&stripe, url.1, &[]).await;
     for (name, value) in [("api_version", "2026-09-30.endive"), ("connect", "true")] {
         let answer = stripe.post(&format!("/v1/webhook_endpoints/{}", id(&made)), &[(name, value)]).await;
-        assert_eq!(answer.error(), (400, "parameter_unknown"), "{name} is for life");
+        assert_eq!(answer.error(), (400, "parameter_unknown"), "{name} cannot be changed");
     }
     for _ in 1..16 {
         make(&stripe, url.1, &[]).await;
@@ -70,7 +70,7 @@ async fn what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn each_gets_the_events_that_it_asked_for_signed_with_its_own_secret() {
+async fn each_endpoint_gets_its_events_signed_with_its_own_secret() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::start().await;
     let account = stripe.account().await;

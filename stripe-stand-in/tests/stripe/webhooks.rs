@@ -48,7 +48,7 @@ async fn events_reach_the_endpoint_they_belong_to_signed_with_its_secret() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_not_taken_is_tried_again() {
+async fn a_failed_delivery_is_retried() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::with_webhooks(&receiver).await;
     receiver.answer(&[500, 302]);
@@ -126,7 +126,7 @@ async fn events_can_come_in_another_order() {
 }
 
 #[tokio::test]
-async fn one_address_can_take_both_kinds_of_event() {
+async fn one_url_can_receive_both_kinds_of_event() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::start().await;
     let endpoint = |secret, connect| json!({ "url": format!("{}/both", receiver.url), "secret": secret, "connect": connect });
@@ -142,7 +142,7 @@ async fn one_address_can_take_both_kinds_of_event() {
 }
 
 #[tokio::test]
-async fn a_deauthorized_account_is_announced_and_silent_after_that() {
+async fn a_deauthorized_account_is_announced_and_sends_nothing_more() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::with_webhooks(&receiver).await;
     let account = stripe.account().await;
@@ -159,7 +159,7 @@ async fn a_deauthorized_account_is_announced_and_silent_after_that() {
 }
 
 #[tokio::test]
-async fn a_change_of_an_account_is_told_with_what_it_was_before() {
+async fn a_changed_account_is_reported_with_its_previous_values() {
     let receiver = Receiver::start().await;
     let stripe = Stripe::with_webhooks(&receiver).await;
     let account = stripe.account().await;

@@ -25,7 +25,7 @@ pub(crate) const NOW: i64 = 1_793_520_000;
 /// Nobody listens there: connections are refused at once.
 const NOBODY: &str = "http://127.0.0.1:1";
 
-/// Who is asked.
+/// The functions under test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Function {
     Accounts,
@@ -50,7 +50,7 @@ thread_local! {
     static STAGE: Stage = Stage::set();
 }
 
-/// The status of a function's answer. None where the event is none that API Gateway could send.
+/// The status of a function's answer. None if API Gateway could not send the event.
 pub(crate) fn on_stage(function: Function, event: &Value) -> Option<u16> {
     STAGE.with(|stage| stage.ask(function, event))
 }

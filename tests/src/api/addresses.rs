@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{PASSWORD, World};
 
 #[tokio::test]
-async fn what_is_no_single_mailbox_signs_nobody_up() {
+async fn only_a_single_mailbox_can_sign_up() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for email in ["a@b.com,c@d.com", "x<y@z.com>", "a\u{200b}@b.com", "a@b\u{202e}.com", "a@-b.com", "a@b_c.com", "a@127.0.0.1"] {
@@ -29,7 +29,7 @@ async fn an_address_in_another_script_is_one_account_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn so_many_sign_up_from_one_address_and_find_out_who_has_an_account() {
+async fn sign_ups_and_probes_from_one_address_are_limited() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let sign_up = |number: u32, address: &'static str| {

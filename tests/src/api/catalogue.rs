@@ -48,7 +48,7 @@ async fn forty_five_courses_come_in_pages_the_newest_first() {
         add(&world, &seller, &format!("Course {number}"), "").await;
     }
     expected.reverse();
-    assert_eq!(titles(&world.get("/courses").await), expected[..20], "twenty where nothing else is asked for");
+    assert_eq!(titles(&world.get("/courses").await), expected[..20], "twenty by default");
     for limit in [1, 7, 44, 45, 100] {
         assert_eq!(all_titles(&world, &format!("/courses?limit={limit}")).await, expected, "{limit}");
     }
@@ -60,7 +60,7 @@ async fn forty_five_courses_come_in_pages_the_newest_first() {
     world.get("/courses?limit=10").await;
     let calls = world.proxy.calls();
     assert_eq!(calls.len(), 1);
-    assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it costs its page");
+    assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it only reads its page");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
             ("title", format!("Copy {number:05}")),
             ("id", id),
         ] {
-            assert!(item[name].is_object(), "{name} is no attribute of a course");
+            assert!(item[name].is_object(), "{name} is not an attribute of a course");
             item[name] = json!({"S": value});
         }
         item
@@ -192,7 +192,7 @@ async fn a_search_finds_all_its_words_in_title_and_description() {
 }
 
 #[tokio::test]
-async fn limits_and_cursors_that_are_none_are_refused() {
+async fn invalid_limits_and_cursors_are_refused() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     for number in 0..3 {
@@ -213,16 +213,16 @@ async fn limits_and_cursors_that_are_none_are_refused() {
     let longer = format!("{good}AAAA");
     for cursor in ["", "x", "!!!", "AAAA", &own, &users, &"A".repeat(2000), "%00", "..%2F..", &longer] {
         let answer = world.get(format!("/courses?cursor={cursor}")).await;
-        answer.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+        answer.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }
     let others = world.get(format!("/users/me/courses?cursor={good}")).bearer(&seller.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     // A truncated cursor may still be valid, but never leads out of the list.
     assert!([200, 400].contains(&world.get(format!("/courses?cursor={broken}")).await.status));
 }
 
 #[tokio::test]
-async fn what_a_client_has_already_is_not_sent_again() {
+async fn a_current_copy_is_not_sent_again() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     add(&world, &seller, "Course", "").await;
@@ -242,7 +242,7 @@ async fn what_a_client_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_answered_to_somebody_with_a_session_is_kept_by_no_cache_that_is_shared() {
+async fn responses_with_a_session_are_not_stored_in_shared_caches() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for path in ["/courses", "/config"] {

@@ -36,7 +36,7 @@ async fn frontends_learn_what_they_need_and_no_secret() {
     {
         assert_eq!(rules[currency], json!({"decimals": decimals, "minimum": minimum}), "{currency}");
     }
-    assert_eq!(shared::stripe::API_VERSION, "2026-09-30.endive", "what is asked of Stripe is what frontends are told");
+    assert_eq!(shared::stripe::API_VERSION, "2026-09-30.endive", "frontends see the API version that is used");
     assert_eq!(answer.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     assert_eq!(world.operations(), Vec::<String>::new());
 

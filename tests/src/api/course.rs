@@ -53,7 +53,7 @@ async fn a_seller_offers_a_course() {
 }
 
 #[tokio::test]
-async fn everything_that_a_seller_says_is_kept() {
+async fn all_fields_of_a_new_course_are_stored() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let body = json!({
@@ -102,7 +102,7 @@ async fn currencies_without_minor_units_are_priced_in_whole_ones() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_course_is_refused_with_a_reason() {
+async fn invalid_courses_are_refused_with_a_reason() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let with = |name: &str, value: Value| {
@@ -119,16 +119,13 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
         (with("title", json!("a\u{200b}b")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (
             with("description", json!("\u{202e}desrever")),
-            "description must be text that can be seen, without control characters and overrides of direction",
+            "description must be visible text, without control characters and overrides of direction",
         ),
-        (
-            with("description", json!("\u{0}")),
-            "description must be text that can be seen, without control characters and overrides of direction",
-        ),
+        (with("description", json!("\u{0}")), "description must be visible text, without control characters and overrides of direction"),
         (with("title", json!("\u{3164}\u{2800}")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (
             with("description", json!("\u{115f}\u{1160}\n")),
-            "description must be text that can be seen, without control characters and overrides of direction",
+            "description must be visible text, without control characters and overrides of direction",
         ),
         (with("title", json!("two\nlines")), "title must be one line of 1 to 200 characters, without hidden ones"),
         (with("description", json!("x".repeat(10_001))), "description must have at most 10000 characters"),
@@ -162,7 +159,7 @@ async fn what_cannot_be_a_course_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_platforms_part_is_for_the_staff_to_set() {
+async fn only_staff_set_the_platforms_fee() {
     const REFUSED: &str = "only staff can set the platform's fee";
     let world = World::with(&[("DEFAULT_FEE_PERCENT", "7")]).await;
     let (seller, staff) = (world.seller("seller@example.com").await, world.staff("staff@example.com").await);
@@ -199,7 +196,7 @@ async fn the_platforms_part_is_for_the_staff_to_set() {
 }
 
 #[tokio::test]
-async fn a_course_that_the_staff_took_down_is_neither_shown_nor_sold_nor_put_back_by_its_seller() {
+async fn a_course_taken_down_by_staff_is_neither_shown_nor_sold_and_its_seller_cannot_restore_it() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -223,7 +220,7 @@ async fn a_course_that_the_staff_took_down_is_neither_shown_nor_sold_nor_put_bac
     world.get(path).await.is_problem(404, "not_found", "there is no such course");
     assert_eq!(world.get("/courses").await.json()["items"], json!([]));
     assert_eq!(world.buy(&late, &shop.course_id, "pm_card_visa").await.status, 404);
-    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 200, "who bought it keeps it");
+    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 200, "buyers keep it");
     assert_eq!(world.get(format!("{path}/content")).bearer(&shop.buyer.token).await.status, 200);
 
     assert_eq!(world.patch(path, json!({"published": true})).bearer(&shop.seller.token).await.status, 200);
@@ -281,7 +278,7 @@ async fn thirty_courses_with_one_title_at_once_get_thirty_slugs() {
 }
 
 #[tokio::test]
-async fn of_thirty_courses_with_one_chosen_slug_at_once_one_gets_it() {
+async fn only_one_of_thirty_concurrent_courses_gets_a_chosen_slug() {
     let world = World::start().await;
     let (one, other) = (world.seller("one@example.com").await, world.seller("other@example.com").await);
     let mut body = new_course();
@@ -319,7 +316,7 @@ async fn a_seller_changes_what_is_given_and_nothing_else() {
     world.get("/courses/flask-microservices").await.is(200, &public(&answer.json()));
     world.proxy.clear();
     world.patch("/courses/flask-microservices", json!({})).bearer(&seller.token).await.is(200, &answer.json());
-    assert_eq!(world.operations(), ["BatchGetItem"], "where nothing changes nothing is written");
+    assert_eq!(world.operations(), ["BatchGetItem"], "if nothing changes, nothing is written");
 
     let wrong = world.patch("/courses/flask-microservices", json!({"price": {"amount": 1, "currency": "usd"}}));
     let detail = "price.amount must lie between 50 and 99999999 minor units of usd";
@@ -361,7 +358,7 @@ async fn a_course_moves_to_a_free_slug_and_frees_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_deleted_course_is_gone_and_its_slug_is_free() {
+async fn a_deleted_course_is_not_found_and_its_slug_is_free() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.post("/courses", new_course()).bearer(&seller.token).await;
@@ -379,7 +376,7 @@ async fn a_deleted_course_is_gone_and_its_slug_is_free() {
 }
 
 #[tokio::test]
-async fn others_courses_cannot_be_changed_and_hidden_ones_are_not_there() {
+async fn other_sellers_courses_cannot_be_changed_and_hidden_ones_are_not_found() {
     let world = World::start().await;
     let (owner, other) = (world.seller("owner@example.com").await, world.seller("other@example.com").await);
     let (buyer, staff) = (world.buyer("buyer@example.com").await, world.staff("staff@example.com").await);
@@ -440,12 +437,12 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
 
     world.patch(path, json!({"published": false})).bearer(&shop.seller.token).await;
     let hidden = world.get(path).bearer(&shop.buyer.token).await;
-    assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "who bought it keeps it");
+    assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "buyers keep it");
     world.get(path).await.is_problem(404, "not_found", "there is no such course");
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_sees_what_everybody_sees() {
+async fn an_ended_session_sees_the_public_page() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let course = world.post("/courses", new_course()).bearer(&seller.token).await.json();
@@ -456,7 +453,7 @@ async fn a_session_that_has_ended_sees_what_everybody_sees() {
 }
 
 #[tokio::test]
-async fn addresses_that_no_course_has_are_not_there() {
+async fn unknown_slugs_are_not_found() {
     let world = World::start().await;
     for slug in ["nothing", "Flask", "%F0%9F%A6%80", "%00", "a%2Fb", "+", "SLUG", &"x".repeat(3000)] {
         let answer = world.get(format!("/courses/{slug}")).await;

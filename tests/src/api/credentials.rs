@@ -39,7 +39,7 @@ async fn a_hash_that_is_on_the_profile_still_counts_and_moves_at_the_next_log_in
 }
 
 #[tokio::test]
-async fn it_moves_with_every_change_and_goes_with_its_user() {
+async fn a_hash_moves_with_each_change_and_is_deleted_with_its_user() {
     let world = World::start().await;
     let (one, two, three) =
         (world.buyer("one@example.com").await, world.buyer("two@example.com").await, world.buyer("three@example.com").await);
@@ -58,7 +58,7 @@ async fn it_moves_with_every_change_and_goes_with_its_user() {
 }
 
 #[tokio::test]
-async fn the_operator_moves_those_of_people_who_do_not_come() {
+async fn the_operator_moves_the_hashes_of_users_who_never_log_in() {
     let world = World::start().await;
     let mut people = Vec::new();
     for number in 0..5 {

@@ -68,7 +68,7 @@ async fn pages_of_other_sites_log_nobody_in() {
 }
 
 #[tokio::test]
-async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
+async fn ten_wrong_passwords_block_an_account_until_the_window_ends() {
     let world = World::start().await;
     world.to_next_window();
     let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
@@ -81,7 +81,7 @@ async fn after_ten_wrong_passwords_an_account_rests_until_the_window_ends() {
     for password in ["wrong password", PASSWORD] {
         assert_throttled(&log_in(&world, "a@example.com", password).from("192.0.2.200").await);
     }
-    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200, "open sessions go on");
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200, "open sessions continue");
     world.log_in(&other).await;
 
     world.app.clock.advance(Duration::minutes(15));
@@ -97,14 +97,14 @@ fn mark(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_who_tries_passwords_locks_out_no_device_where_the_user_has_logged_in() {
+async fn a_strangers_attempts_do_not_lock_out_the_users_devices() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
     let other = log_in(&world, &world.buyer("b@example.com").await.email, PASSWORD).await;
     let known = mark(&log_in(&world, "a@example.com", PASSWORD).await);
     let guess = |cookie: &str| log_in(&world, "a@example.com", "a guess").header("cookie", cookie).from("198.51.100.7");
-    // Marks that are made up, or another account's, are counted as none.
+    // Invented marks, and those of another account, count as no mark.
     for number in 0..10 {
         let shown = if number % 2 == 0 { mark(&other) } else { format!("device=made-up-{number}") };
         guess(&shown).await.is_problem(401, "bad_credentials", WRONG);
@@ -115,7 +115,7 @@ async fn a_stranger_who_tries_passwords_locks_out_no_device_where_the_user_has_l
     let own = || log_in(&world, "a@example.com", PASSWORD).header("cookie", known.as_str());
     assert_eq!(own().await.status, 200, "the owner logs in on a known device");
 
-    // A device that was stolen has as many tries as an account has, and the account none less.
+    // A stolen device has as many attempts as an account, and they do not count against the account.
     for _ in 0..10 {
         guess(&known).await.is_problem(401, "bad_credentials", WRONG);
     }
@@ -123,7 +123,7 @@ async fn a_stranger_who_tries_passwords_locks_out_no_device_where_the_user_has_l
     world.app.clock.advance(Duration::minutes(15));
     assert_eq!(own().await.status, 200);
 
-    // A new password forgets every device but the one that set it.
+    // A new password invalidates the marks of all devices except the one that set it.
     let change = json!({"password": "battery staple", "current_password": PASSWORD});
     let changed = world.patch("/users/me", change).bearer(&person.token).await;
     assert_ne!(mark(&changed), known);
@@ -146,7 +146,7 @@ async fn an_address_without_an_account_is_throttled_like_one_with() {
 }
 
 #[tokio::test]
-async fn thirty_wrong_passwords_at_once_are_ten_looked_at() {
+async fn of_thirty_concurrent_wrong_passwords_ten_are_checked() {
     let world = World::start().await;
     world.to_next_window();
     world.buyer("a@example.com").await;
@@ -162,7 +162,7 @@ async fn good_log_ins_are_not_held_up() {
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
     let answers = join_all((0..30).map(|_| log_in(&world, "a@example.com", PASSWORD).into_future())).await;
-    assert!(answers.iter().all(|answer| answer.status == 200), "also where more come at once than may fail");
+    assert!(answers.iter().all(|answer| answer.status == 200), "even if more arrive concurrently than may fail");
     for _ in 0..9 {
         log_in(&world, "a@example.com", "wrong password").await.is_problem(401, "bad_credentials", WRONG);
     }
@@ -172,7 +172,7 @@ async fn good_log_ins_are_not_held_up() {
 }
 
 #[tokio::test]
-async fn an_address_that_fails_a_hundred_times_rests_and_others_do_not() {
+async fn a_hundred_failures_block_one_address_only() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;
@@ -197,7 +197,7 @@ fn through_cloudfront<'a>(call: Call<'a>, secret: &str, viewer: &str) -> Call<'a
 }
 
 #[tokio::test]
-async fn behind_our_cloudfront_the_viewers_address_counts_and_what_others_claim_does_not() {
+async fn behind_our_cloudfront_the_viewers_address_counts_and_claims_do_not() {
     let world = World::with(&[("ORIGIN_SECRET", "what only CloudFront knows"), ("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let person = world.buyer("a@example.com").await;

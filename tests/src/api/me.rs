@@ -14,7 +14,7 @@ async fn log_in(world: &World, email: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn who_i_am_is_one_trip_and_nobody_elses_business() {
+async fn reading_my_account_is_one_trip_and_private() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     world.proxy.clear();
@@ -45,7 +45,7 @@ async fn who_i_am_is_one_trip_and_nobody_elses_business() {
 }
 
 #[tokio::test]
-async fn a_new_address_takes_the_place_of_the_old_one_once_it_is_confirmed() {
+async fn a_new_address_replaces_the_old_one_once_it_is_confirmed() {
     let world = World::start().await;
     let person = world.buyer("old@example.com").await;
     let body = json!({"email": "New@example.com", "current_password": PASSWORD});
@@ -85,7 +85,7 @@ async fn a_new_password_ends_all_other_sessions() {
     let body = json!({"password": "battery staple", "current_password": PASSWORD});
     assert_eq!(world.patch("/users/me", body).bearer(&phone).await.status, 200);
 
-    assert_eq!(status_of(&world, &phone).await, 200, "the session that changed it goes on");
+    assert_eq!(status_of(&world, &phone).await, 200, "the session that changed it continues");
     assert_eq!(status_of(&world, &laptop).await, 401);
     assert_eq!(status_of(&world, &person.token).await, 401);
     assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 401);
@@ -137,7 +137,7 @@ async fn nobody_learns_from_a_change_whether_an_address_has_an_account() {
 }
 
 #[tokio::test]
-async fn an_address_that_was_taken_meanwhile_is_not_given_away() {
+async fn an_address_taken_in_the_meantime_stays_with_its_owner() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     world.patch("/users/me", json!({"email": "b@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
@@ -166,9 +166,9 @@ async fn strangers_are_mailed_within_limits_by_user_by_address_and_by_recipient(
     assert_eq!((again.status, again.text("code")), (429, "too_many_mails".to_owned()));
     assert!(held_up.header("retry-after").is_some());
     let to_own = world.patch("/users/me", json!({"email": "A@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
-    assert_eq!(to_own.status, 200, "who takes it back mails nobody: {}", to_own.body);
+    assert_eq!(to_own.status, 200, "withdrawing an address mails nobody: {}", to_own.body);
 
-    // Many accounts, one victim: some mails, and no more, and no answer that is different.
+    // Many accounts, one victim: a limited number of mails, and the same responses.
     world.pump().await;
     for number in 0..8 {
         let sender =
@@ -179,7 +179,7 @@ async fn strangers_are_mailed_within_limits_by_user_by_address_and_by_recipient(
     world.pump().await;
     assert_eq!(world.mails_to("victim@example.com").len(), 5);
 
-    // One address, many accounts, with IPv6 a whole network.
+    // One address or IPv6 network, many accounts.
     let mut refused = 0;
     for number in 0..31 {
         let from = format!("2001:db8::{number:x}");
@@ -193,7 +193,7 @@ async fn strangers_are_mailed_within_limits_by_user_by_address_and_by_recipient(
         let asked = ask(&sender, format!("victim{number}@example.com"), &from).await;
         refused += i32::from(asked.status == 429);
     }
-    assert_eq!(refused, 1, "sixty sign-ups and mails, and no more");
+    assert_eq!(refused, 1, "at most sixty sign-ups and mails");
 }
 
 #[tokio::test]
@@ -223,12 +223,12 @@ async fn the_current_password_is_asked_for_and_throttled_by_session() {
         assert_eq!(log_in(&world, "a@example.com", "wrong password").await, 401);
     }
     assert_eq!(log_in(&world, "a@example.com", PASSWORD).await, 429);
-    // Strangers' tries do not lock the owner out of an open session.
+    // Strangers' attempts do not lock the owner out of an open session.
     for _ in 0..10 {
         change("wrong password").await.is_problem(401, "bad_credentials", "the e-mail or the password is wrong");
     }
     assert_eq!(change(PASSWORD).await.status, 429);
-    // What changes, erases and confirms counts together: whoever has the session has ten tries in all.
+    // Changing, erasing and confirming count together: a session has ten attempts in total.
     let erased = world.delete("/users/me").json(&json!({"current_password": PASSWORD})).bearer(&person.token).await;
     assert_eq!(erased.status, 429, "{}", erased.body);
     assert_eq!(world.put("/sessions/current", json!({"current_password": PASSWORD})).bearer(&person.token).await.status, 429);
@@ -244,8 +244,8 @@ async fn a_change_that_cannot_be_made_is_refused_with_a_reason() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for (body, detail) in [
-        (json!({"current_password": PASSWORD}), "give email or password, or both"),
-        (json!({}), "give email or password, or both"),
+        (json!({"current_password": PASSWORD}), "email or password is required"),
+        (json!({}), "email or password is required"),
         (json!({"password": "battery staple"}), "current_password is missing"),
         (json!({"password": "short", "current_password": PASSWORD}), "password must have 8 to 256 characters"),
         (json!({"email": "nobody", "current_password": PASSWORD}), "email must be an address such as name@example.com"),
@@ -260,7 +260,7 @@ async fn a_change_that_cannot_be_made_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn of_many_changes_at_once_one_is_made_and_no_address_is_lost() {
+async fn only_one_of_many_concurrent_changes_is_made_and_no_address_is_lost() {
     let world = World::start().await;
     world.to_next_window();
     let Person { token, .. } = world.buyer("a@example.com").await;
@@ -274,7 +274,7 @@ async fn of_many_changes_at_once_one_is_made_and_no_address_is_lost() {
     world.pump().await;
     let tokens = (0..5).filter_map(|number| world.mails_to(&format!("b{number}@example.com")).pop()).map(|mail| token_in(&mail));
     let confirmed = join_all(tokens.map(|token| world.put("/email-confirmations", json!({"token": token})).into_future())).await;
-    assert_eq!(confirmed.iter().filter(|answer| answer.status == 204).count(), 1, "the last that was asked for");
+    assert_eq!(confirmed.iter().filter(|answer| answer.status == 204).count(), 1, "the last one requested");
     let email = world.get("/users/me").bearer(&token).await.text("email");
     for number in 0..5 {
         let candidate = format!("b{number}@example.com");

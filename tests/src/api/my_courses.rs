@@ -31,11 +31,11 @@ async fn sellers_see_their_own_courses_the_newest_first_hidden_ones_too() {
     let second = world.get(format!("/users/me/courses?cursor={cursor}")).bearer(&seller.token).await;
     second.is(200, &json!({"items": expected[2..], "next_cursor": null}));
     let others = world.get(format!("/users/me/courses?cursor={cursor}")).bearer(&other.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
 }
 
 #[tokio::test]
-async fn the_page_and_who_asks_are_read_side_by_side() {
+async fn the_page_and_the_user_are_read_in_parallel() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.proxy.clear();

@@ -54,7 +54,7 @@ async fn buyers_see_what_they_bought() {
 }
 
 #[tokio::test]
-async fn a_purchase_is_its_buyers_alone() {
+async fn a_purchase_is_visible_only_to_its_buyer() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let (stranger, staff) = (world.buyer("stranger@example.com").await, world.staff("staff@example.com").await);
@@ -95,7 +95,7 @@ async fn purchases_come_in_pages_the_newest_first() {
     let rest = format!("/purchases?limit=3&cursor={}", first.text("next_cursor"));
     world.get(rest.as_str()).bearer(&shop.buyer.token).await.is(200, &json!({"items": expected[3..], "next_cursor": null}));
     let others = world.get(rest).bearer(&shop.seller.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
 
     let sales = world.get("/sales?limit=4").bearer(&shop.seller.token).await.json();
     let amounts: Vec<&Value> = items(&sales).iter().map(|sale| &sale["amount"]).collect();
@@ -106,7 +106,7 @@ async fn purchases_come_in_pages_the_newest_first() {
 }
 
 #[tokio::test]
-async fn sellers_see_what_they_sold_and_what_it_brought() {
+async fn sellers_see_their_sales_and_earnings() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let declined = world.buyer("declined@example.com").await;
@@ -151,7 +151,7 @@ async fn sellers_see_what_they_sold_and_what_it_brought() {
     );
     let mut operations = world.operations();
     operations.sort();
-    assert_eq!(operations, ["BatchGetItem", "Query", "Query"], "what was never paid is no sale");
+    assert_eq!(operations, ["BatchGetItem", "Query", "Query"], "an unpaid purchase is not a sale");
 
     let failed = world.get("/purchases").bearer(&declined.token).await.json();
     assert_eq!((items(&failed).len(), &items(&failed)[0]["status"]), (1, &json!("failed")));

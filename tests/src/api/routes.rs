@@ -3,7 +3,7 @@
 use crate::harness::World;
 
 #[tokio::test]
-async fn every_function_says_what_it_does_not_serve() {
+async fn unknown_routes_and_methods_are_refused() {
     let world = World::start().await;
     for function in ["accounts", "courses", "purchases"] {
         for path in ["/", "/unknown", "/users/me/unknown", "/courses/a/b", "/purchases/a/b", "/%F0%9F%A6%80"] {
@@ -28,7 +28,7 @@ async fn every_function_says_what_it_does_not_serve() {
         ("purchases", "POST", "/sales"),
     ] {
         let answer = world.call(method, path).to(function).await;
-        answer.is_problem(405, "method_not_allowed", "this address does not take that method");
+        answer.is_problem(405, "method_not_allowed", "this path does not support that method");
     }
     assert_eq!(world.operations(), Vec::<String>::new());
 }

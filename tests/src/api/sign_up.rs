@@ -65,7 +65,7 @@ async fn an_address_is_taken_once_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn of_thirty_sign_ups_with_one_address_at_once_one_wins() {
+async fn only_one_of_thirty_concurrent_sign_ups_with_one_address_wins() {
     let world = World::start().await;
     let calls = (0..30).map(|_| world.post("/users", json!({"email": "race@example.com", "password": PASSWORD})).into_future());
     let answers = join_all(calls).await;
@@ -81,7 +81,7 @@ async fn of_thirty_sign_ups_with_one_address_at_once_one_wins() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_account_is_refused_with_a_reason() {
+async fn invalid_sign_ups_are_refused_with_a_reason() {
     let world = World::start().await;
     let long = "x".repeat(257);
     for (body, detail) in [
@@ -104,7 +104,7 @@ async fn what_cannot_be_an_account_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_are_refused_with_a_reason() {
+async fn bodies_that_are_not_json_are_refused_with_a_reason() {
     let world = World::start().await;
     let post = || world.call("POST", "/users");
     post().text("{\"email\":").await.is_problem(

@@ -44,7 +44,7 @@ async fn staff_find_users_by_a_part_of_the_address() {
 }
 
 #[tokio::test]
-async fn a_change_of_role_holds_at_once_in_open_sessions() {
+async fn a_change_of_role_applies_immediately_in_open_sessions() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     let person = world.buyer("a@example.com").await;
@@ -63,7 +63,7 @@ async fn a_change_of_role_holds_at_once_in_open_sessions() {
 
     set(json!({"is_seller": false})).await;
     create().await.is_problem(403, "not_a_seller", "only sellers may do this; ask the staff to make you one");
-    assert_eq!(world.get("/courses").await.json()["items"].as_array().map(Vec::len), Some(1), "what is theirs stays");
+    assert_eq!(world.get("/courses").await.json()["items"].as_array().map(Vec::len), Some(1), "their courses stay");
     set(json!({"is_seller": true})).await;
     assert_eq!(world.patch("/courses/a-course", json!({"title": "Still mine"})).bearer(&person.token).await.status, 200);
 
@@ -110,28 +110,28 @@ async fn others_neither_see_nor_change_users() {
 }
 
 #[tokio::test]
-async fn nobody_takes_the_staffs_role_from_themselves() {
+async fn staff_cannot_remove_their_own_role() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     let path = format!("/admin/users/{}", staff.id);
     let answer = world.patch(path.clone(), json!({"is_seller": true, "is_staff": false})).bearer(&staff.token).await;
-    answer.is_problem(422, "invalid_request", "is_staff: another member of staff must take this role from you");
+    answer.is_problem(422, "invalid_request", "is_staff: another staff member must remove this role");
     let me = world.get("/users/me").bearer(&staff.token).await.json();
     assert_eq!((&me["is_seller"], &me["is_staff"]), (&json!(false), &json!(true)), "nothing was changed");
     assert_eq!(world.patch(path, json!({"is_seller": true})).bearer(&staff.token).await.status, 200);
 }
 
 #[tokio::test]
-async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() {
+async fn unknown_users_and_invalid_roles_are_refused() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;
     for id in ["usr_0000000000000000", "nobody", "%00", "usr_%F0%9F%A6%80"] {
         let answer = world.patch(format!("/admin/users/{id}"), json!({"is_seller": true})).bearer(&staff.token).await;
         answer.is_problem(404, "not_found", "there is no such user");
     }
-    assert!(!world.stored().await.contains("usr_0000000000000000"), "an update makes no user");
+    assert!(!world.stored().await.contains("usr_0000000000000000"), "an update creates no user");
     for (body, detail) in [
-        (json!({}), "give is_seller, is_staff, terms or suspended"),
+        (json!({}), "is_seller, is_staff, terms or suspended is required"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;
@@ -140,7 +140,7 @@ async fn roles_of_users_that_do_not_exist_and_roles_that_are_none_are_refused() 
 }
 
 #[tokio::test]
-async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
+async fn staff_see_a_users_purchases_and_sales_as_the_user_does() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -170,7 +170,7 @@ async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
         assert_eq!((&rest["items"], &rest["next_cursor"]), (&json!([theirs["items"][2]]), &json!(null)), "{list}");
         // A cursor of one user's list does not work for another user's.
         let others = world.get(format!("/admin/users/{}/{list}?cursor={cursor}", staff.id)).bearer(&staff.token).await;
-        others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+        others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }
 
     world.roles(&shop.seller, Some(false), None).await;
@@ -179,7 +179,7 @@ async fn staff_see_what_somebody_bought_and_sold_as_they_see_it_themselves() {
 }
 
 #[tokio::test]
-async fn what_an_erased_user_bought_the_staff_still_sees() {
+async fn staff_still_see_an_erased_users_purchases() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -193,7 +193,7 @@ async fn what_an_erased_user_bought_the_staff_still_sees() {
 }
 
 #[tokio::test]
-async fn what_others_bought_and_sold_is_for_the_staff_alone() {
+async fn only_staff_see_other_users_purchases_and_sales() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

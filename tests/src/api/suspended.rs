@@ -7,7 +7,7 @@ use crate::harness::{PASSWORD, World};
 const SUSPENDED: &str = "this account is suspended; contact the staff";
 
 #[tokio::test]
-async fn who_is_suspended_is_signed_out_cannot_log_in_and_sells_nothing() {
+async fn a_suspended_user_is_logged_out_cannot_log_in_and_sells_nothing() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -56,7 +56,7 @@ async fn who_is_suspended_is_signed_out_cannot_log_in_and_sells_nothing() {
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_gives_no_money_back() {
+async fn a_former_seller_cannot_refund_sales() {
     let world = World::start().await;
     let shop = world.shop().await;
     let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.json();
@@ -90,7 +90,7 @@ async fn the_staff_ends_somebodys_sessions() {
 }
 
 #[tokio::test]
-async fn of_two_who_take_the_staffs_role_from_each_other_one_keeps_it() {
+async fn two_staff_who_remove_each_others_role_cannot_both_succeed() {
     for _ in 0..5 {
         let world = World::start().await;
         let (one, two) = (world.staff("one@example.com").await, world.staff("two@example.com").await);
@@ -114,20 +114,20 @@ async fn of_two_who_take_the_staffs_role_from_each_other_one_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_member_of_staff_is_suspended_once_the_role_is_taken_away() {
+async fn staff_are_suspended_only_after_the_role_is_removed() {
     let world = World::start().await;
     let (one, two) = (world.staff("one@example.com").await, world.staff("two@example.com").await);
     let suspend = json!({"suspended": {"reason": "Left"}});
     let path = format!("/admin/users/{}", two.id);
     let answer = world.patch(path.clone(), suspend.clone()).bearer(&one.token).await;
-    answer.is_problem(422, "invalid_request", "suspended: take the staff's role from them first");
+    answer.is_problem(422, "invalid_request", "suspended: remove their staff role first");
     assert_eq!(world.patch(path.clone(), json!({"is_staff": false})).bearer(&one.token).await.status, 200);
     assert_eq!(world.patch(path, suspend).bearer(&one.token).await.status, 200);
     assert_eq!(world.get("/users/me").bearer(&two.token).await.status, 401);
 }
 
 #[tokio::test]
-async fn a_slip_in_a_sellers_terms_is_refused_and_wipes_nothing() {
+async fn a_misspelled_term_is_refused_and_removes_nothing() {
     let world = World::start().await;
     let (seller, staff) = (world.seller("seller@example.com").await, world.staff("staff@example.com").await);
     let path = format!("/admin/users/{}", seller.id);
@@ -141,7 +141,7 @@ async fn a_slip_in_a_sellers_terms_is_refused_and_wipes_nothing() {
 }
 
 #[tokio::test]
-async fn an_odd_cookie_of_another_program_signs_nobody_out() {
+async fn another_programs_odd_cookie_logs_nobody_out() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     for cookies in [

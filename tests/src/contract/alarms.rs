@@ -26,7 +26,7 @@ const OF_AWS: [(&str, &str, &[&str]); 11] = [
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"]),
 ];
 
-/// Alarms that wake nobody, because they can wait until morning.
+/// Alarms that can wait until morning.
 const CAN_WAIT: [&str; 11] = [
     "BadSignaturesAlarm",
     "ErasuresSilentAlarm",
@@ -95,7 +95,7 @@ fn section<'a>(runbook: &'a str, anchor: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn every_alarm_reaches_somebody_and_its_section_of_the_runbook_says_what_to_do() {
+fn every_alarm_notifies_somebody_and_names_a_section_of_the_runbook() {
     let template = Template::read();
     let runbook = file("docs/operations.md");
     let alarms = template.resources("AWS::CloudWatch::Alarm");
@@ -113,7 +113,7 @@ fn every_alarm_reaches_somebody_and_its_section_of_the_runbook_says_what_to_do()
             .unwrap_or_else(|| panic!("{id} names no section"));
         let section = section(&runbook, anchor).unwrap_or_else(|| panic!("{id}: docs/operations.md has no section {anchor}"));
         assert!(section.trim_start().starts_with(&format!("*{meaning}*")), "{id}: the section {anchor} is about something else");
-        assert!(section.lines().any(|line| line.starts_with("1. ") || line.starts_with("- ")), "{id}: {anchor} says nothing to do");
+        assert!(section.lines().any(|line| line.starts_with("1. ") || line.starts_with("- ")), "{id}: {anchor} has no instructions");
     }
 }
 
@@ -141,7 +141,7 @@ fn every_alarm_watches_metrics_that_exist() {
                 let made = list(&filter["MetricTransformations"]);
                 made.iter().any(|made| made["MetricNamespace"] == **namespace && made["MetricName"] == *name)
             });
-            let filter = filter.unwrap_or_else(|| panic!("{alarm}: nothing makes {name}"));
+            let filter = filter.unwrap_or_else(|| panic!("{alarm}: nothing emits {name}"));
             assert!(names.is_empty(), "{alarm}: the filter's metric has no dimensions");
             let pattern = text(&filter["FilterPattern"]);
             if referred(&filter["LogGroupName"]) == "AccessLogs" {
@@ -157,7 +157,7 @@ fn every_alarm_watches_metrics_that_exist() {
 }
 
 #[test]
-fn no_alarm_has_more_metrics_than_cloudwatch_takes() {
+fn no_alarm_has_more_metrics_than_cloudwatch_allows() {
     let template = Template::read();
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let count = Watched::of_alarm(id, &alarm["Properties"]).len();
@@ -194,7 +194,7 @@ fn every_function_index_and_queue_is_watched() {
 }
 
 #[test]
-fn late_events_differing_books_and_declined_payments_wake_somebody() {
+fn late_events_book_differences_and_declined_payments_raise_alarms() {
     let template = Template::read();
     let watched = Watched::all(&template);
     for name in [
@@ -207,7 +207,7 @@ fn late_events_differing_books_and_declined_payments_wake_somebody() {
         "Payouts",
         "MovesRefused",
     ] {
-        assert!(watched.iter().any(|watched| watched.name == name), "nobody is told about {name}");
+        assert!(watched.iter().any(|watched| watched.name == name), "no alarm watches {name}");
     }
     let declined = watched.iter().filter(|watched| watched.name == "Charges" && watched.alarm == "DeclinedRateAlarm");
     let outcomes: Vec<_> = declined.map(|watched| watched.dimension("Outcome").map(text)).collect();
@@ -215,7 +215,7 @@ fn late_events_differing_books_and_declined_payments_wake_somebody() {
 }
 
 #[test]
-fn runs_of_reconcile_that_fail_are_kept() {
+fn failed_runs_of_reconcile_are_kept() {
     let template = Template::read();
     let queue = json!({ "Fn::GetAtt": ["ReconcileFailures", "Arn"] });
     let runs = template.at("/Resources/ReconcileInvocations/Properties");
@@ -245,7 +245,7 @@ fn runs_of_reconcile_that_fail_are_kept() {
 }
 
 #[test]
-fn events_that_never_came_are_missed_from_the_first_purchase_on() {
+fn missing_events_raise_an_alarm_from_the_first_purchase_on() {
     let template = Template::read();
     let filter = template.at("/Resources/EventsTaken/Properties");
     // Without a default there is no data before the first event, so there would be nothing to compare.
@@ -258,7 +258,7 @@ fn events_that_never_came_are_missed_from_the_first_purchase_on() {
 }
 
 #[test]
-fn a_schedule_that_does_not_run_is_noticed() {
+fn a_schedule_that_does_not_run_raises_an_alarm() {
     let template = Template::read();
     let watched = Watched::all(&template);
     let mut silent: BTreeSet<_> =
@@ -283,7 +283,7 @@ fn a_schedule_that_does_not_run_is_noticed() {
 }
 
 #[test]
-fn the_dashboard_shows_what_there_is() {
+fn the_dashboard_shows_existing_metrics() {
     let template = Template::read();
     let body = text(&template.property("Dashboard", "DashboardBody")["Fn::Sub"]);
     let body: Value = serde_json::from_str(body).expect("it is JSON");
@@ -333,7 +333,7 @@ fn emitted() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_runbook_counts_the_metrics_that_there_are() {
+fn the_runbook_states_the_number_of_metrics() {
     let template = Template::read();
     let runbook = file("docs/operations.md");
     let counted = runbook.lines().find(|line| line.starts_with("What does not grow: ")).expect("the line that counts them");

@@ -30,7 +30,7 @@ fn strings(value: &toml::Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_first_deploy_asks_aws_builds_once_and_has_sam_deploy_what_is_built() {
+fn a_first_deploy_checks_aws_builds_once_and_deploys_the_build() {
     let operator = Operator::new().with("AWS_ACCESS_KEY_ID", "of another account");
     let said = operator.succeeds("deploy", &[&TEST[..], &["WebhookReservedConcurrency=5"]].concat());
     assert!(said.contains("account 123456789012") && said.contains("eu-central-1"), "{said}");
@@ -75,7 +75,7 @@ fn a_first_deploy_asks_aws_builds_once_and_has_sam_deploy_what_is_built() {
 }
 
 #[test]
-fn the_next_deploy_asks_for_nothing_and_every_script_goes_where_it_went() {
+fn the_next_deploy_asks_nothing_and_every_script_uses_the_same_target() {
     let operator = Operator::new();
     operator.succeeds("deploy", &TEST);
     fs::remove_file(operator.folder.join("stubs/calls")).expect("it is there");
@@ -139,7 +139,7 @@ fn the_next_deploy_asks_for_nothing_and_every_script_goes_where_it_went() {
 }
 
 #[test]
-fn answers_are_asked_for_until_they_can_be_taken() {
+fn questions_are_repeated_until_the_answer_is_valid() {
     let operator = Operator::new();
     let typed = [
         "test",
@@ -196,7 +196,7 @@ fn answers_are_asked_for_until_they_can_be_taken() {
 }
 
 #[test]
-fn what_cannot_be_deployed_is_refused_before_anything_is_built() {
+fn invalid_settings_are_refused_before_anything_is_built() {
     let operator = Operator::new();
     let without = |name: &str| -> Vec<&str> { TEST.into_iter().filter(|word| !word.starts_with(name)).collect() };
     for (name, said) in [
@@ -236,11 +236,11 @@ fn what_cannot_be_deployed_is_refused_before_anything_is_built() {
     for said in ["The AWS CLI, version 2", "cargo-lambda with Zig", "rustup target add x86_64-unknown-linux-gnu"] {
         assert!(complaint.contains(said), "{complaint}");
     }
-    assert!(!operator.folder.join("samconfig.toml").exists(), "nothing is written down of what was refused");
+    assert!(!operator.folder.join("samconfig.toml").exists(), "refused settings are not stored");
 }
 
 #[test]
-fn functions_are_built_for_the_processor_that_they_are_deployed_to() {
+fn functions_are_built_for_the_architecture_they_are_deployed_to() {
     let operator = Operator::new().with("ARCH", "x86_64");
     operator.answers("rustc---print-target-libdir---target-x86_64-unknown-linux-gnu", "/tmp");
     operator.succeeds("deploy", &TEST);
@@ -255,7 +255,7 @@ fn functions_are_built_for_the_processor_that_they_are_deployed_to() {
 }
 
 #[test]
-fn a_live_stage_has_nothing_of_the_test_stage() {
+fn a_live_stage_shares_nothing_with_the_test_stage() {
     let operator = Operator::new();
     operator.succeeds("deploy", &TEST);
     let live = ["live", "--yes", "region=eu-central-1", "StripePublishableKey=pk_live_1", "StorefrontUrl=https://shop.example.com"];
@@ -308,22 +308,22 @@ fn the_script_reads_the_parameters_as_the_template_has_them() {
         }
     }
     for name in super::list(&read[1]) {
-        assert!(declared.get(text(name)).is_some(), "{name} is asked for and is no parameter");
+        assert!(declared.get(text(name)).is_some(), "{name} is requested but is not a parameter");
     }
 }
 
 #[test]
-fn the_verbs_hand_over_the_stage() {
+fn the_make_targets_pass_on_the_stage() {
     let makefile = file("Makefile");
     for (verb, script) in [("deploy", "deploy"), ("stripe-setup", "stripe-setup"), ("storefront", "upload-storefront")] {
-        let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the verb has a recipe");
+        let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the target has a recipe");
         assert!(recipe.contains(&format!("STAGE='$(STAGE)' scripts/{script}")), "{verb}: {recipe}");
     }
     assert!(!file("scripts/rehearse/__main__.py").contains("samconfig") && Path::new(&root()).join("scripts/stages.py").exists());
 }
 
 #[test]
-fn a_pipeline_without_a_config_takes_what_the_stack_has() {
+fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
     let operator = Operator::new();
     let has = json!({ "StripePublishableKey": "pk_live_1", "StripeClientId": "ca_live", "MailFrom": "a@example.com", "MailIdentity": "example.com",
         "Storefront": "false", "StorefrontUrl": "https://shop.example.com", "AlarmEmail": "b@example.com", "ThrottlingRate": "300",
@@ -339,7 +339,7 @@ fn a_pipeline_without_a_config_takes_what_the_stack_has() {
 }
 
 #[test]
-fn the_pipeline_runs_what_there_is_and_keeps_no_key() {
+fn the_pipeline_runs_existing_commands_and_stores_no_key() {
     let files = ["docs/pipeline/deploy.yml", "docs/pipeline/stage.yml"].map(file);
     let mut verbs = 0;
     for line in files.iter().flat_map(|file| file.lines()) {
@@ -371,13 +371,13 @@ fn the_pipeline_runs_what_there_is_and_keeps_no_key() {
 }
 
 #[test]
-fn the_costs_are_those_that_the_script_computes() {
+fn the_documented_costs_are_those_that_the_script_computes() {
     let done = Command::new("python3").args(["docs/costs.py", "--check"]).current_dir(root()).output().expect("Python is there");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
-fn every_verb_in_the_documents_is_one_of_the_makefiles() {
+fn every_make_target_in_the_documents_exists() {
     let mut seen = 0;
     for page in ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/pipeline/README.md"] {
         let text = file(page);

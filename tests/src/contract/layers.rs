@@ -17,12 +17,12 @@ use super::{root, sources};
 /// A crate and its modules, lowest first: the folders and files in `src`. Without modules, only cycles are checked.
 struct House {
     folder: &'static str,
-    rooms: &'static [&'static str],
+    layers: &'static [&'static str],
 }
 
 /// Add new modules here, at their level.
 const HOUSES: [House; 1] =
-    [House { folder: "shared", rooms: &["base", "domain", "settings", "cloud", "store", "app", "stripe", "work", "http"] }];
+    [House { folder: "shared", layers: &["base", "domain", "settings", "cloud", "store", "app", "stripe", "work", "http"] }];
 
 /// The modules that must not know HTTP, AWS, Stripe or the runtime, and the crates that they may name.
 const CRATES: [(&str, &[&str]); 2] = [
@@ -224,7 +224,7 @@ impl Crate {
 
     /// The module that defines what a path names; `None` if it is in another crate.
     fn find(&self, from: &[String], path: &[String], depth: usize) -> Option<Vec<String>> {
-        assert!(depth < 40, "{path:?} leads in a circle");
+        assert!(depth < 40, "{path:?} is a circular re-export");
         let first = path.first()?;
         let mut at: Vec<String> = match first.as_str() {
             "crate" => Vec::new(),
@@ -285,10 +285,10 @@ impl Crate {
 }
 
 /// The names from crates that a module may not know.
-fn strangers(sources: &[(String, String)], room: &str, allowed: &[&str]) -> Vec<String> {
+fn strangers(sources: &[(String, String)], layer: &str, allowed: &[&str]) -> Vec<String> {
     let dependencies = dependencies();
     let mut told = Vec::new();
-    for (file, source) in sources.iter().filter(|(file, _)| file.split('/').next() == Some(room)) {
+    for (file, source) in sources.iter().filter(|(file, _)| file.split('/').next() == Some(layer)) {
         let said = Said::read(file, source);
         for named in said.imports.iter().map(|import| &import.named).chain(&said.paths) {
             let name = named.path[0].as_str();
@@ -308,15 +308,15 @@ fn dependencies() -> BTreeSet<String> {
 }
 
 /// The dependencies on a module above. The root of the crate is above all modules.
-fn going_up(arrows: &BTreeSet<Arrow>, rooms: &[&str]) -> Vec<String> {
+fn going_up(arrows: &BTreeSet<Arrow>, layers: &[&str]) -> Vec<String> {
     let floor = |file: &str| {
-        let room = file.split('/').next().unwrap_or_default().trim_end_matches(".rs");
-        match room {
-            "lib" => rooms.len(),
-            _ => rooms.iter().position(|one| *one == room).unwrap_or_else(|| panic!("{file} is in no room: say where it stands")),
+        let layer = file.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        match layer {
+            "lib" => layers.len(),
+            _ => layers.iter().position(|one| *one == layer).unwrap_or_else(|| panic!("{file} is in no layer: add it to one")),
         }
     };
-    arrows.iter().filter(|arrow| floor(&arrow.to) > floor(&arrow.from)).map(|arrow| format!("{arrow}, a room above")).collect()
+    arrows.iter().filter(|arrow| floor(&arrow.to) > floor(&arrow.from)).map(|arrow| format!("{arrow}, a higher layer")).collect()
 }
 
 /// The shortest cycle through each file that is in one.
@@ -352,9 +352,9 @@ fn circles(arrows: &BTreeSet<Arrow>) -> Vec<String> {
 }
 
 /// The faults of a crate, and its number of dependencies.
-fn faults(sources: impl IntoIterator<Item = (String, String)>, rooms: &[&str]) -> (Vec<String>, usize) {
+fn faults(sources: impl IntoIterator<Item = (String, String)>, layers: &[&str]) -> (Vec<String>, usize) {
     let arrows = Crate::new(sources).arrows();
-    let mut faults = if rooms.is_empty() { Vec::new() } else { going_up(&arrows, rooms) };
+    let mut faults = if layers.is_empty() { Vec::new() } else { going_up(&arrows, layers) };
     faults.extend(circles(&arrows));
     (faults, arrows.len())
 }
@@ -368,9 +368,9 @@ fn of_folder(folder: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn rooms_know_those_below_and_files_know_each_other_in_no_circle() {
+fn layers_only_use_lower_ones_and_files_form_no_cycle() {
     for house in HOUSES {
-        let (faults, arrows) = faults(of_folder(house.folder), house.rooms);
+        let (faults, arrows) = faults(of_folder(house.folder), house.layers);
         eprintln!("{}: {arrows} names of other files, {} faults", house.folder, faults.len());
         assert!(arrows > 100, "{} was not read", house.folder);
         assert!(faults.is_empty(), "{}:\n{}", house.folder, faults.join("\n"));
@@ -378,10 +378,10 @@ fn rooms_know_those_below_and_files_know_each_other_in_no_circle() {
 }
 
 #[test]
-fn the_lower_rooms_name_no_crate_of_http_aws_or_stripe() {
+fn the_lower_layers_name_no_crate_of_http_aws_or_stripe() {
     let shared = of_folder("shared");
-    for (room, allowed) in CRATES {
-        assert_eq!(strangers(&shared, room, allowed), Vec::<String>::new(), "{room}");
+    for (layer, allowed) in CRATES {
+        assert_eq!(strangers(&shared, layer, allowed), Vec::<String>::new(), "{layer}");
     }
     let wrong = [("domain/thing.rs".to_owned(), "use reqwest::Client;\nfn f() { aws_types::SdkConfig::new() }".to_owned())];
     let told = strangers(&wrong, "domain", CRATES[1].1);
@@ -389,7 +389,7 @@ fn the_lower_rooms_name_no_crate_of_http_aws_or_stripe() {
 }
 
 #[test]
-fn the_files_of_a_function_know_each_other_in_no_circle() {
+fn the_files_of_a_function_form_no_cycle() {
     let mut told = Vec::new();
     let mut all = 0;
     for entry in std::fs::read_dir(root().join("functions")).expect("the folder is there") {
@@ -405,8 +405,8 @@ fn the_files_of_a_function_know_each_other_in_no_circle() {
 mod itself {
     use super::faults;
 
-    fn found(files: &[(&str, &str)], rooms: &[&str]) -> Vec<String> {
-        faults(files.iter().map(|(file, source)| ((*file).to_owned(), (*source).to_owned())), rooms).0
+    fn found(files: &[(&str, &str)], layers: &[&str]) -> Vec<String> {
+        faults(files.iter().map(|(file, source)| ((*file).to_owned(), (*source).to_owned())), layers).0
     }
 
     const BELOW: (&str, &str) = ("below/mod.rs", "mod thing; pub use thing::Thing;");
@@ -420,7 +420,7 @@ mod itself {
     }
 
     #[test]
-    fn a_name_from_above_is_told_with_its_place() {
+    fn a_name_from_above_is_reported_with_its_place() {
         let above = ("above.rs", "pub fn help() {}");
         for (source, line, name) in [
             ("use crate::above::help;\npub struct Thing;", 1, "crate::above::help"),
@@ -430,13 +430,13 @@ mod itself {
             ("pub struct Thing;\nmod inner {\nuse super::super::super::above::help;\n}", 3, "super::super::super::above::help"),
         ] {
             let faults = found(&[LIB, BELOW, ("below/thing.rs", source), above], &["below", "above"]);
-            let wanted = format!("below/thing.rs:{line} names {name}, which is in above.rs, a room above");
+            let wanted = format!("below/thing.rs:{line} names {name}, which is in above.rs, a higher layer");
             assert!(faults.contains(&wanted), "{source}: {faults:?}");
         }
     }
 
     #[test]
-    fn a_circle_is_told_also_through_what_a_folder_re_exports() {
+    fn a_cycle_through_a_re_export_is_reported() {
         let other = ("below/other.rs", "use super::Thing; pub struct Other(Thing);");
         let thing = ("below/thing.rs", "use super::other::Other;\npub struct Thing(Box<Other>);");
         let faults = found(&[LIB, BELOW, other, thing], &[]);
@@ -446,22 +446,22 @@ mod itself {
     }
 
     #[test]
-    fn a_folder_that_defines_what_its_files_use_is_a_circle() {
+    fn a_folder_that_defines_what_its_files_use_is_a_cycle() {
         let below = ("below/mod.rs", "mod thing; pub use thing::Thing; pub struct Part;");
         let thing = ("below/thing.rs", "use super::Part; pub struct Thing(Part);");
         assert_eq!(found(&[LIB, below, thing], &[]).len(), 1);
     }
 
     #[test]
-    fn what_is_for_tests_does_not_count() {
+    fn code_for_tests_does_not_count() {
         let thing = ("below/thing.rs", "pub struct Thing; #[cfg(test)] mod tests { use crate::above::help; }");
         let above = ("above.rs", "pub fn help() {}");
         assert_eq!(found(&[LIB, BELOW, thing, above], &["below", "above"]), Vec::<String>::new());
     }
 
     #[test]
-    #[should_panic(expected = "is in no room")]
-    fn a_new_room_must_be_given_its_place() {
+    #[should_panic(expected = "is in no layer")]
+    fn a_new_layer_must_be_listed() {
         let cellar = ("cellar.rs", "use crate::below::Thing; fn make() -> Thing { Thing }");
         found(&[LIB, BELOW, THING, cellar], &["below"]);
     }

@@ -39,7 +39,7 @@ fn states(path: &str, name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_tables_have_every_state_and_name_what_exists() {
+fn the_tables_list_every_state_and_only_existing_names() {
     let page = file("shared/src/domain/purchase/mod.rs");
     let code: Vec<String> =
         ["shared/src/domain/purchase", "tests/src/payments"].into_iter().flat_map(sources).map(|(_, source)| source).collect();
@@ -65,7 +65,7 @@ fn the_tables_have_every_state_and_name_what_exists() {
 const STATES: [&str; 5] = ["Status", "AttemptStatus", "MovementState", "DisputeStatus", "MoveState"];
 
 #[test]
-fn no_code_compares_a_state_where_the_compiler_would_not_name_a_new_one() {
+fn no_code_compares_states_where_the_compiler_would_miss_a_new_one() {
     let mut told = Vec::new();
     for (path, source) in ["shared/src", "functions"].into_iter().flat_map(sources) {
         let of_tests = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests" || part == "properties");

@@ -66,7 +66,7 @@ fn purchase(status: &str) -> Purchase {
 }
 
 #[test]
-fn the_objects_are_described_as_they_are_sent() {
+fn the_objects_match_their_description() {
     let document = read();
     let at = "2026-11-02T09:30:00Z";
     let course = json!({
@@ -135,20 +135,20 @@ fn the_objects_are_described_as_they_are_sent() {
 }
 
 #[test]
-fn statuses_and_charge_types_are_the_codes_own() {
+fn statuses_and_charge_types_match_the_code() {
     let document = read();
     let schemas = &document["components"]["schemas"];
     for status in strings(&schemas["Status"]["enum"]) {
         assert_eq!(json!(purchase(status).status()), json!(status));
     }
     // In the other direction: serde's error lists every accepted value.
-    let refusal = serde_json::from_value::<shared::domain::purchase::Status>(json!("?")).expect_err("it is no status").to_string();
+    let refusal = serde_json::from_value::<shared::domain::purchase::Status>(json!("?")).expect_err("it is not a status").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["Status"]["enum"]));
-    let refusal = serde_json::from_value::<shared::domain::membership::Status>(json!("?")).expect_err("it is no status").to_string();
+    let refusal = serde_json::from_value::<shared::domain::membership::Status>(json!("?")).expect_err("it is not a status").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["SubscriptionStatus"]["enum"]));
-    let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is no charge type").to_string();
+    let refusal = serde_json::from_value::<ChargeType>(json!("?")).expect_err("it is not a charge type").to_string();
     let taken: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).collect();
     assert_eq!(taken, strings(&schemas["ChargeType"]["enum"]));
 }
@@ -180,7 +180,7 @@ fn a_price_can_be_as_high_as_the_document_says_and_no_higher() {
 }
 
 #[test]
-fn the_reasons_of_a_failed_link_are_the_codes_own() {
+fn the_reasons_of_a_failed_link_match_the_code() {
     let document = read();
     let description = text(&document["paths"]["/users/oauth/callback"]["get"]["description"]);
     let rows = description.lines().filter(|line| line.starts_with("| `"));

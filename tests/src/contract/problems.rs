@@ -110,7 +110,7 @@ fn the_example_of_every_code_is_what_a_client_gets() {
 }
 
 #[test]
-fn every_code_stands_at_an_operation_under_its_own_status() {
+fn every_code_is_listed_at_an_operation_under_its_status() {
     let document = openapi::read();
     let mut used = BTreeSet::new();
     for ((method, path), operation) in openapi::operations(&document) {
@@ -134,7 +134,7 @@ fn every_code_stands_at_an_operation_under_its_own_status() {
 }
 
 #[test]
-fn answers_that_ask_for_patience_say_for_how_long() {
+fn responses_that_ask_to_wait_say_how_long() {
     let document = openapi::read();
     let patient: BTreeSet<_> = every_error()
         .iter()

@@ -209,7 +209,7 @@ fn granted(template: &Template, function: &str) -> Reach {
 }
 
 #[test]
-fn a_role_grants_what_its_function_does_with_the_table_and_no_more() {
+fn a_role_grants_exactly_what_its_function_does_with_the_table() {
     let template = Template::read();
     let granted: BTreeMap<_, _> =
         template.functions().into_iter().map(|(folder, id)| (folder.to_owned(), granted(&template, id))).collect();

@@ -19,7 +19,7 @@ fn actions(statement: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own() {
+fn every_function_has_its_own_role() {
     let template = Template::read();
     let mut owners = BTreeMap::new();
     for id in template.functions().into_values() {

@@ -19,7 +19,7 @@ fn of_template(template: &Template) -> Routes {
         let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}')).expect("it names an integration");
         let function = got(template.property(integration, "IntegrationUri"), "Arn");
         let before = routes.insert((method.to_owned(), path.to_owned()), by_id[function].to_owned());
-        assert_eq!(before, None, "{method} {path} stands in the template twice");
+        assert_eq!(before, None, "{method} {path} is in the template twice");
     }
     routes
 }
@@ -37,7 +37,7 @@ fn of_router() -> Routes {
 }
 
 #[test]
-fn the_local_router_sends_every_request_to_the_function_that_the_template_does() {
+fn the_local_router_and_the_template_agree() {
     assert_eq!(of_router(), of_template(&Template::read()));
 }
 
@@ -69,7 +69,7 @@ fn of_readme() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn the_readme_names_every_route_and_nothing_else() {
+fn the_readme_lists_exactly_the_routes() {
     let documented: BTreeSet<_> = openapi::operations(&openapi::read()).into_keys().collect();
     assert_eq!(of_readme(), documented);
 }
@@ -132,7 +132,7 @@ fn paths_name_their_parameters_as_the_document_does() {
 }
 
 #[test]
-fn the_way_in_names_every_command_of_the_makefile() {
+fn hacking_lists_every_make_target() {
     let makefile = file("Makefile");
     let targets: BTreeSet<&str> =
         makefile.lines().filter(|line| line.contains(":") && line.contains(" ## ")).filter_map(|line| line.split(':').next()).collect();

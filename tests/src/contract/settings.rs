@@ -44,7 +44,7 @@ fn the_template_sets_every_variable_that_is_read_and_no_other() {
 }
 
 #[test]
-fn functions_on_a_laptop_are_told_no_other_names_than_deployed_ones() {
+fn local_and_deployed_functions_read_the_same_variables() {
     let local = super::file("local/functions.env");
     let local =
         local.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned());
@@ -55,7 +55,7 @@ fn functions_on_a_laptop_are_told_no_other_names_than_deployed_ones() {
 }
 
 #[test]
-fn settings_that_are_no_secrets_are_the_same_for_every_function() {
+fn settings_except_secrets_are_the_same_for_every_function() {
     let template = Template::read();
     for id in template.functions().into_values() {
         let own = template.at(&format!("/Resources/{id}/Properties")).pointer("/Environment/Variables");
@@ -71,7 +71,7 @@ fn settings_that_are_no_secrets_are_the_same_for_every_function() {
 }
 
 #[test]
-fn the_parameters_hold_to_what_the_functions_take() {
+fn the_parameters_allow_only_what_the_functions_accept() {
     let template = Template::read();
     let environment = template.at("/Globals/Function/Environment/Variables");
     let parameter = |name: &str| environment.get(name).and_then(|value| value.get("Ref")).map(text);
@@ -146,7 +146,7 @@ fn cors_lets_every_route_and_header_through_and_nothing_is_a_wildcard() {
 }
 
 #[test]
-fn only_secrets_that_a_function_may_read_are_named_to_it() {
+fn functions_only_get_the_arns_of_secrets_they_may_read() {
     let template = Template::read();
     for (folder, id) in template.functions() {
         let named: BTreeSet<_> = template

@@ -32,13 +32,13 @@ fn every_function_is_traced() {
     for (folder, id) in template.functions() {
         assert_eq!(template.at(&format!("/Resources/{id}/Properties")).get("Tracing"), None, "{folder} has its own");
         let rights: Vec<_> = template.statements(id).into_iter().filter(|right| right.to_string().contains("xray:")).collect();
-        assert_eq!(rights.len(), 1, "{folder} cannot send what it traced");
+        assert_eq!(rights.len(), 1, "{folder} may not send traces");
         assert_eq!(rights[0]["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]), "{folder}");
     }
 }
 
 #[test]
-fn functions_give_up_before_the_api_does_and_stripe_before_them() {
+fn timeouts_grow_from_stripe_to_the_function_to_the_api() {
     let template = Template::read();
     let stripe = text(template.at("/Globals/Function/Environment/Variables/STRIPE_TIMEOUT_MS")).parse::<i64>().expect("a number");
     for (folder, id) in template.functions() {
@@ -58,7 +58,7 @@ fn functions_give_up_before_the_api_does_and_stripe_before_them() {
 }
 
 #[test]
-fn the_api_is_throttled_and_stripes_events_can_have_places_of_their_own() {
+fn the_api_is_throttled_and_webhooks_can_have_reserved_concurrency() {
     let template = Template::read();
     let limits = template.property("DefaultStage", "DefaultRouteSettings");
     for (name, parameter) in [("ThrottlingRateLimit", "ThrottlingRate"), ("ThrottlingBurstLimit", "ThrottlingBurst")] {
@@ -72,7 +72,7 @@ fn the_api_is_throttled_and_stripes_events_can_have_places_of_their_own() {
 }
 
 #[test]
-fn two_stages_stand_side_by_side() {
+fn two_stages_can_coexist() {
     // A literal name would be the same in every stack, and so collide.
     const NAMES: [&str; 8] = ["TableName", "FunctionName", "RoleName", "BucketName", "QueueName", "TopicName", "AlarmName", "LogGroupName"];
     let template = Template::read();
@@ -87,7 +87,7 @@ fn two_stages_stand_side_by_side() {
 }
 
 #[test]
-fn every_log_has_an_end() {
+fn every_log_has_a_retention() {
     let template = Template::read();
     let mut groups: BTreeSet<_> = template.resources("AWS::Logs::LogGroup").into_keys().collect();
     for group in &groups {
@@ -95,7 +95,7 @@ fn every_log_has_an_end() {
     }
     for id in template.functions().into_values() {
         let group = referred(&template.property(id, "LoggingConfig")["LogGroup"]);
-        assert!(groups.remove(group), "{id} has no log group of its own");
+        assert!(groups.remove(group), "{id} does not have its own log group");
     }
     assert_eq!(groups, BTreeSet::from(["AccessLogs", "ViewerLogs"]));
 }
@@ -128,7 +128,7 @@ fn access_logs_keep_neither_queries_nor_headers() {
     let fields = super::strings(template.property("ViewerLogsDelivery", "RecordFields"));
     assert!(fields.contains("c-ip") && fields.contains("x-edge-request-id"));
     for secret in ["cs-uri-query", "cs(Cookie)", "cs(Referer)"] {
-        assert!(!fields.contains(secret), "{secret} may hold what nobody else should know");
+        assert!(!fields.contains(secret), "{secret} may contain secrets");
     }
     assert_eq!(template.parameter_default("StorefrontLog"), Some(&json!("false")));
     let parts = super::entries(template.at("/Resources")).filter(|(id, _)| id.starts_with("ViewerLogs"));
@@ -136,7 +136,7 @@ fn access_logs_keep_neither_queries_nor_headers() {
 }
 
 #[test]
-fn what_holds_money_outlives_the_stack() {
+fn resources_that_hold_money_outlive_the_stack() {
     let template = Template::read();
     for id in ["Table", "CredentialsTable", "StripeSecret", "TokenKeysSecret", "StorefrontBucket"] {
         assert_eq!(template.at(&format!("/Resources/{id}/DeletionPolicy")), "RetainExceptOnCreate", "{id}");
@@ -174,7 +174,7 @@ fn the_table_has_the_keys_that_the_store_uses() {
 }
 
 #[test]
-fn what_holds_passwords_has_neither_an_index_nor_a_stream() {
+fn the_table_of_passwords_has_neither_an_index_nor_a_stream() {
     let template = Template::read();
     let table = template.at("/Resources/CredentialsTable/Properties");
     for name in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes", "StreamSpecification", "KinesisStreamSpecification"] {
@@ -218,7 +218,7 @@ fn the_keys_that_seal_tokens_are_generated_as_the_functions_read_them() {
 }
 
 #[test]
-fn the_outputs_are_the_addresses_that_stripe_must_know() {
+fn the_outputs_are_the_urls_to_register_at_stripe() {
     let template = Template::read();
     let address = template.at("/Globals/Function/Environment/Variables/PUBLIC_API_URL");
     assert_eq!(template.at("/Outputs/ApiUrl/Value"), address);
@@ -241,7 +241,7 @@ fn the_outputs_are_the_addresses_that_stripe_must_know() {
 }
 
 #[test]
-fn the_stream_brings_new_mails_and_nothing_else_to_notify() {
+fn the_stream_delivers_only_new_mails_to_notify() {
     let template = Template::read();
     let mapping = template.at("/Resources/NotifyStream/Properties");
     assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": ["Table", "StreamArn"] }));

@@ -28,7 +28,7 @@ fn behaviors(template: &Template) -> BTreeMap<&str, &Value> {
 }
 
 #[test]
-fn all_of_it_is_there_by_one_parameter() {
+fn one_parameter_creates_all_of_the_storefront() {
     let template = Template::read();
     let kinds = ["AWS::CloudFront::", "AWS::S3::"];
     let resources = super::entries(template.at("/Resources"));
@@ -61,7 +61,7 @@ fn the_bucket_is_read_by_our_cloudfront_and_by_nobody_else() {
 }
 
 #[test]
-fn what_is_kept_is_keyed_by_who_asks_and_all_else_is_not_kept() {
+fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     let template = Template::read();
     for (pattern, behavior) in behaviors(&template) {
         let origin = if pattern.starts_with("/api/") { "api" } else { "pages" };
@@ -85,7 +85,7 @@ fn what_is_kept_is_keyed_by_who_asks_and_all_else_is_not_kept() {
     assert!(place("/api/courses*") < place("/api/*") && place("/api/config") < place("/api/*"));
 
     let policy = template.property("PublicReadsCache", "CachePolicyConfig");
-    assert_eq!((&policy["MinTTL"], &policy["DefaultTTL"]), (&json!(0), &json!(0)), "the API alone says what is kept");
+    assert_eq!((&policy["MinTTL"], &policy["DefaultTTL"]), (&json!(0), &json!(0)), "only the API decides what is cached");
     let key = &policy["ParametersInCacheKeyAndForwardedToOrigin"];
     assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "all" }));
     assert!(strings(&key["HeadersConfig"]["Headers"]).contains("Authorization"));
@@ -104,7 +104,7 @@ fn the_apis_errors_reach_the_browser_as_they_are() {
 }
 
 #[test]
-fn cloudfront_shows_the_api_what_the_throttle_knows_it_by() {
+fn cloudfront_sends_the_api_the_viewers_address_and_its_secret() {
     let template = Template::read();
     let api = &distribution(&template)["Origins"][1];
     let shown = &list(&api["OriginCustomHeaders"])[0];
@@ -127,7 +127,7 @@ fn cloudfront_shows_the_api_what_the_throttle_knows_it_by() {
 }
 
 #[test]
-fn where_the_storefront_is_hosted_everything_is_under_its_origin() {
+fn a_hosted_storefront_has_everything_under_its_origin() {
     let template = Template::read();
     let environment = template.at("/Globals/Function/Environment/Variables");
     let hosted = |value: &Value, suffix: &str| {

@@ -44,7 +44,7 @@ fn literals(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_table_of_items_names_every_key_that_the_store_makes() {
+fn the_documented_items_have_exactly_the_keys_of_the_store() {
     let documented = documented();
     assert!(documented.len() > 30, "the table was not read");
     let store: String = sources("shared/src/store").into_iter().map(|(_, source)| source).collect();

@@ -66,12 +66,12 @@ impl Template {
 
 /// The logical id in a `!Ref`.
 pub fn referred(value: &Value) -> &str {
-    text(value.get("Ref").unwrap_or_else(|| panic!("{value} is no !Ref")))
+    text(value.get("Ref").unwrap_or_else(|| panic!("{value} is not a !Ref")))
 }
 
 /// The logical id in a `!GetAtt` of this attribute.
 pub fn got<'a>(value: &'a Value, attribute: &str) -> &'a str {
-    let parts = value.get("Fn::GetAtt").unwrap_or_else(|| panic!("{value} is no !GetAtt"));
+    let parts = value.get("Fn::GetAtt").unwrap_or_else(|| panic!("{value} is not a !GetAtt"));
     assert_eq!(parts[1], attribute, "{value}");
     text(&parts[0])
 }

@@ -50,7 +50,7 @@ fn assert_request_described(document: &Value, item: &Value, operation: &Value, r
         let described = operation.get("requestBody").unwrap_or_else(|| panic!("openapi.yaml describes no body of {key}"));
         let schema = &resolve(document, described)["content"]["application/json"]["schema"];
         if let Err(fault) = compare(document, schema, body, "body") {
-            panic!("{key} took what openapi.yaml does not describe: {fault}");
+            panic!("{key} accepted what openapi.yaml does not describe: {fault}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 /// Reports where and why a value does not match the schema. An undescribed
 /// field is an error, unless the schema gives a type for other fields.
 pub(super) fn compare(document: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), String> {
-    let schema = resolve(document, schema).as_object().unwrap_or_else(|| panic!("{schema} is no schema"));
+    let schema = resolve(document, schema).as_object().unwrap_or_else(|| panic!("{schema} is not a schema"));
     if let Some(parts) = schema.get("allOf") {
         return compare(document, &Value::Object(together(document, list(parts))), value, path);
     }
@@ -25,7 +25,7 @@ pub(super) fn compare(document: &Value, schema: &Value, value: &Value, path: &st
     let number = |bound: &Value| bound.as_i64().expect("a bound is a whole number");
     for (keyword, says) in schema {
         match keyword.as_str() {
-            "type" => is(is_of(says, value), &|| format!("is no {says}"))?,
+            "type" => is(is_of(says, value), &|| format!("is not {says}"))?,
             "enum" => is(list(says).contains(value), &|| format!("is none of {says}"))?,
             "const" => is(says == value, &|| format!("is not {says}"))?,
             "minimum" => is(value.as_i64().is_none_or(|value| value >= number(says)), &|| format!("is less than {says}"))?,
@@ -40,14 +40,14 @@ pub(super) fn compare(document: &Value, schema: &Value, value: &Value, path: &st
                 let pattern = Regex::new(text(says)).unwrap_or_else(|error| panic!("{says}: {error}"));
                 is(value.as_str().is_none_or(|value| pattern.is_match(value)), &|| format!("does not match {says}"))?;
             }
-            "format" => is(value.as_str().is_none_or(|value| has_form(text(says), value)), &|| format!("is no {says}"))?,
+            "format" => is(value.as_str().is_none_or(|value| has_form(text(says), value)), &|| format!("is not {says}"))?,
             "anyOf" => {
                 let any = list(says).iter().any(|one| compare(document, one, value, path).is_ok());
-                is(any, &|| "is nothing of what it may be".to_owned())?;
+                is(any, &|| "matches none of the alternatives".to_owned())?;
             }
             "oneOf" => {
                 let fitting = list(says).iter().filter(|one| compare(document, one, value, path).is_ok()).count();
-                is(fitting == 1, &|| format!("is {fitting} of what it may be one of"))?;
+                is(fitting == 1, &|| format!("matches {fitting} alternatives instead of one"))?;
             }
             "required" => {
                 let missing = |name: &&Value| value.as_object().is_some_and(|fields| !fields.contains_key(text(name)));
@@ -123,9 +123,9 @@ fn has_form(format: &str, value: &str) -> bool {
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not text"))
 }
 
 fn list(value: &Value) -> &[Value] {
-    value.as_array().unwrap_or_else(|| panic!("{value} is no list"))
+    value.as_array().unwrap_or_else(|| panic!("{value} is not a list"))
 }

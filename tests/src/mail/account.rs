@@ -10,7 +10,7 @@ async fn is_confirmed(world: &World, person: &Person) -> bool {
 }
 
 #[tokio::test]
-async fn who_signs_up_gets_a_mail_whose_link_confirms_the_address_once() {
+async fn a_sign_up_sends_a_mail_whose_link_confirms_the_address_once() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     assert!(!is_confirmed(&world, &person).await);
@@ -28,7 +28,7 @@ async fn who_signs_up_gets_a_mail_whose_link_confirms_the_address_once() {
 }
 
 #[tokio::test]
-async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing_after_that() {
+async fn a_new_address_must_be_confirmed_and_then_the_old_ones_link_is_void() {
     let world = World::start().await;
     let person = world.stranger("old@example.com").await;
     world.pump().await;
@@ -45,7 +45,7 @@ async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing
     world.pump().await;
     assert_eq!(world.mails_to("old@example.com").len(), 1, "it was never confirmed, and may be a stranger's");
 
-    // Another password, the same address written otherwise, or an address that is only asked for leave it confirmed.
+    // A new password, the same address in another spelling, or a requested address leave it confirmed.
     for change in [
         json!({"password": PASSWORD, "current_password": PASSWORD}),
         json!({"email": "NEW@example.com", "current_password": PASSWORD}),
@@ -55,7 +55,7 @@ async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing
         assert_eq!(answer.json()["email_confirmed"], true, "{}", answer.body);
         assert!(is_confirmed(&world, &person).await);
     }
-    // Whoever asks for yet another address, or for none, has taken the first one back.
+    // Requesting another address, or none, withdraws the first one.
     world.pump().await;
     let newer = token_in(&world.mails_to("newer@example.com")[0]);
     world.patch("/users/me", json!({"email": "new@example.com", "current_password": PASSWORD})).bearer(&person.token).await;
@@ -63,7 +63,7 @@ async fn a_new_address_is_to_be_confirmed_and_the_old_ones_link_confirms_nothing
 }
 
 #[tokio::test]
-async fn whoever_takes_an_account_over_is_undone_from_the_old_mailbox_whatever_they_change() {
+async fn an_account_takeover_can_be_undone_from_the_old_mailbox() {
     const NEW: &str = "battery staple";
     let world = World::start().await;
     let owner = world.buyer("owner@example.com").await;
@@ -106,7 +106,7 @@ async fn whoever_takes_an_account_over_is_undone_from_the_old_mailbox_whatever_t
 }
 
 #[tokio::test]
-async fn a_link_that_undoes_a_change_works_for_seven_days_and_nobody_takes_the_address_meanwhile() {
+async fn a_link_that_undoes_a_change_works_for_seven_days_and_the_address_stays_reserved() {
     for (days, expected) in [(6, 204), (8, 410)] {
         let world = World::start().await;
         let owner = world.buyer("owner@example.com").await;
@@ -116,7 +116,7 @@ async fn a_link_that_undoes_a_change_works_for_seven_days_and_nobody_takes_the_a
         world.pump().await;
         let undo = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
         world.app.clock.advance(Duration::days(days));
-        // Not even somebody who left the account behind may sign up with it, or has the old address open the account.
+        // Nobody can sign up with it, and the old address does not open the account.
         let sign_up = || world.post("/users", json!({"email": "OWNER@example.com", "password": "squatter's own"}));
         assert_eq!(sign_up().await.text("code"), "email_taken");
         assert_eq!(world.post("/sessions", json!({"email": "owner@example.com", "password": PASSWORD})).await.status, 401);
@@ -128,7 +128,7 @@ async fn a_link_that_undoes_a_change_works_for_seven_days_and_nobody_takes_the_a
 }
 
 #[tokio::test]
-async fn a_new_password_takes_back_an_address_that_was_only_asked_for() {
+async fn a_new_password_discards_a_requested_address() {
     let world = World::start().await;
     let owner = world.buyer("owner@example.com").await;
     world.patch("/users/me", json!({"email": "thief@example.com", "current_password": PASSWORD})).bearer(&owner.token).await;
@@ -144,7 +144,7 @@ async fn a_new_password_takes_back_an_address_that_was_only_asked_for() {
 }
 
 #[tokio::test]
-async fn the_mail_comes_again_once_a_minute_until_the_address_is_confirmed() {
+async fn the_mail_can_be_sent_again_once_a_minute_until_the_address_is_confirmed() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     world.pump().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{PASSWORD, World};
 
 #[tokio::test]
-async fn an_erased_buyer_is_nowhere_and_what_was_paid_stays() {
+async fn an_erased_buyer_is_on_no_record_and_the_payments_stay() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -27,7 +27,7 @@ async fn an_erased_buyer_is_nowhere_and_what_was_paid_stays() {
     let users = world.get("/admin/users").bearer(&staff.token).await;
     assert!(!users.body.contains(&shop.buyer.id), "{}", users.body);
     let again = world.stranger(&shop.buyer.email).await;
-    assert_ne!(again.id, shop.buyer.id, "the address is free, and begins anew");
+    assert_ne!(again.id, shop.buyer.id, "the address is free for a new account");
     assert_eq!(world.get("/purchases").bearer(&again.token).await.json()["items"], json!([]));
 }
 

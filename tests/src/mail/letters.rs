@@ -41,7 +41,7 @@ fn subjects(world: &World, address: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_purchase_is_one_receipt_and_one_notice_however_often_it_is_heard_of() {
+async fn a_purchase_sends_one_receipt_and_one_notice_however_often_it_is_reported() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     // Stripe's events report it again, and the buyer tries to buy again.
@@ -55,10 +55,10 @@ async fn a_purchase_is_one_receipt_and_one_notice_however_often_it_is_heard_of()
     let receipt = world.mails_to(&shop.buyer.email).remove(0);
     let course = format!("http://localhost:3000/course.html?id={}", shop.course_id);
     tells(&receipt, &["Flask Microservices", "50.00 USD", &id, &course]);
-    assert!(!receipt.text.contains("25.00"), "the platform's part is nothing to the buyer");
+    assert!(!receipt.text.contains("25.00"), "the buyer does not see the platform's part");
     let notice = world.mails_to(&shop.seller.email).remove(1);
     tells(&notice, &["50.00 USD", "25.00 USD", &id, "http://localhost:3000/seller.html"]);
-    assert!(!notice.text.contains(&shop.buyer.email), "who bought it is not told");
+    assert!(!notice.text.contains(&shop.buyer.email), "the buyer's address is not revealed");
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_declined_card_is_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn refunds_and_disputes_are_told_to_whom_they_concern() {
+async fn refunds_and_disputes_are_mailed_to_those_concerned() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let purchase = || id.parse().expect("it is an id");
@@ -119,7 +119,7 @@ async fn refunds_and_disputes_are_told_to_whom_they_concern() {
 }
 
 #[tokio::test]
-async fn a_seller_is_reminded_a_day_later_while_stripe_waits_for_them_and_not_otherwise() {
+async fn a_seller_is_reminded_a_day_later_only_if_stripe_still_needs_something() {
     let world = World::start().await;
     let reminded = |email: &str| subjects(&world, email).iter().filter(|one| *one == "Your Stripe account is not ready yet").count();
     let mut sellers = Vec::new();
@@ -186,7 +186,7 @@ async fn a_payout_that_the_bank_sent_back_is_told_to_its_seller_and_staff() {
 }
 
 #[tokio::test]
-async fn a_failed_renewal_names_what_it_was_for() {
+async fn a_mail_about_a_failed_renewal_names_the_membership() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     let mail = Mail::RenewalFailed { user: person.id.parse().expect("an id"), invoice: "in_1".into(), title: "Tea & <b>cakes</b>".into() };
@@ -199,7 +199,7 @@ async fn a_failed_renewal_names_what_it_was_for() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_in_a_mail_but_the_token_of_its_link() {
+async fn a_mail_contains_no_secret_except_its_links_token() {
     let world = World::start().await;
     let (shop, _) = sold(&world).await;
     world.app.clock.advance(Duration::minutes(2));
@@ -212,11 +212,7 @@ async fn nothing_secret_is_in_a_mail_but_the_token_of_its_link() {
         for secret in [shop.buyer.token.as_str(), shop.seller.token.as_str(), "sk_test", "whsec_", "pi_", "cus_", "$argon2id$"] {
             assert!(!all.contains(secret), "{secret} in {}", mail.subject);
         }
-        assert!(
-            !all.contains("acct_") || mail.to == [shop.seller.email.as_str()],
-            "only its owner is told which account: {}",
-            mail.subject
-        );
+        assert!(!all.contains("acct_") || mail.to == [shop.seller.email.as_str()], "only its owner learns which account: {}", mail.subject);
         if all.contains(".html#") {
             assert_eq!(token_in(&mail).len(), 60, "a user's part and 256 bits");
         }

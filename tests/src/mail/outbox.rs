@@ -58,7 +58,7 @@ async fn deliveries_at_the_same_moment_send_each_mail_once() {
 }
 
 #[tokio::test]
-async fn what_the_stream_lost_the_sweep_sends_and_then_the_outbox_is_empty() {
+async fn the_sweep_sends_what_the_stream_lost_and_empties_the_outbox() {
     let world = World::start().await;
     asked(&world, 3).await;
     assert_eq!(world.app.store.due_mails(world.app.clock.now()).await.expect("the table is there").len(), 3);
@@ -71,7 +71,7 @@ async fn what_the_stream_lost_the_sweep_sends_and_then_the_outbox_is_empty() {
 }
 
 #[tokio::test]
-async fn asking_again_for_a_mail_that_was_sent_sends_no_second_one() {
+async fn requesting_a_sent_mail_again_sends_no_second_one() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     let user = person.id.parse().expect("it is an id");
@@ -94,17 +94,17 @@ async fn asking_again_for_a_mail_that_was_sent_sends_no_second_one() {
 }
 
 #[tokio::test]
-async fn while_ses_refuses_mails_wait_and_when_it_is_back_they_arrive() {
+async fn mails_wait_while_ses_refuses_and_arrive_afterwards() {
     let world = World::start().await;
     let records = asked(&world, 2).await;
     world.mailbox().fail(Some(Outage::Refuses { status: 429, code: "TooManyRequestsException".into() }));
-    assert!(world.notify(&records).await.batch_item_failures.is_empty(), "the stream goes on");
+    assert!(world.notify(&records).await.batch_item_failures.is_empty(), "the stream continues");
     world.sweep().await;
     assert_eq!(addressees(&world), Vec::<String>::new());
 
     world.mailbox().fail(None);
     world.notify(&records).await;
-    assert_eq!(addressees(&world), Vec::<String>::new(), "they wait for their time");
+    assert_eq!(addressees(&world), Vec::<String>::new(), "they wait until they are due");
     world.app.clock.advance(Duration::minutes(2));
     world.sweep().await;
     assert_eq!(addressees(&world), people(2));
@@ -113,7 +113,7 @@ async fn while_ses_refuses_mails_wait_and_when_it_is_back_they_arrive() {
 }
 
 #[tokio::test]
-async fn a_mail_that_ses_never_takes_is_given_up_after_ten_tries() {
+async fn a_mail_that_ses_never_accepts_is_given_up_after_ten_tries() {
     let world = World::start().await;
     let records = asked(&world, 1).await;
     world.mailbox().fail(Some(Outage::Refuses { status: 400, code: "MessageRejected".into() }));
@@ -141,7 +141,7 @@ async fn a_mail_that_ses_never_takes_is_given_up_after_ten_tries() {
 }
 
 #[tokio::test]
-async fn a_request_that_ses_cannot_read_is_given_up_at_once() {
+async fn a_request_that_ses_cannot_read_is_given_up_immediately() {
     let world = World::with(&[("MAIL_FROM", "nobody")]).await;
     let records = asked(&world, 1).await;
     world.notify(&records).await;
@@ -153,7 +153,7 @@ async fn a_request_that_ses_cannot_read_is_given_up_at_once() {
 }
 
 #[tokio::test]
-async fn a_record_whose_mail_cannot_be_taken_comes_again() {
+async fn a_record_whose_mail_cannot_be_leased_is_delivered_again() {
     let world = World::start().await;
     let records = asked(&world, 2).await;
     // DynamoDB refuses the lease of the first mail, including the SDK's retries.
@@ -167,7 +167,7 @@ async fn a_record_whose_mail_cannot_be_taken_comes_again() {
 }
 
 #[tokio::test]
-async fn who_takes_a_mail_and_dies_leaves_it_to_the_sweep() {
+async fn a_mail_whose_sender_died_is_left_to_the_sweep() {
     let world = World::start().await;
     let records = asked(&world, 1).await;
     let id = records[0]

@@ -41,7 +41,7 @@ async fn a_token_sets_a_new_password_once_and_ends_every_session() {
 }
 
 #[tokio::test]
-async fn the_answer_and_what_it_costs_are_the_same_without_an_account() {
+async fn response_and_cost_are_the_same_without_an_account() {
     let world = World::start().await;
     world.stranger("a@example.com").await;
     world.pump().await;
@@ -71,7 +71,7 @@ async fn a_token_expires_after_an_hour() {
 }
 
 #[tokio::test]
-async fn of_many_uses_at_once_one_sets_the_password() {
+async fn only_one_of_many_concurrent_uses_sets_the_password() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     let token = token_for(&world, &person).await;
@@ -86,7 +86,7 @@ async fn of_many_uses_at_once_one_sets_the_password() {
 }
 
 #[tokio::test]
-async fn whoever_has_the_mailbox_logs_in_although_a_stranger_has_tried_too_many_passwords() {
+async fn the_mailboxs_owner_logs_in_although_a_stranger_tried_too_many_passwords() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.stranger("a@example.com").await;
@@ -99,7 +99,7 @@ async fn whoever_has_the_mailbox_logs_in_although_a_stranger_has_tried_too_many_
     reset.is_empty(204);
     let mark = reset.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("it marks the device").to_owned();
     assert_eq!(log_in(&world, &person, NEW).await, 200);
-    // A link that is worth nothing clears nothing.
+    // An invalid link clears nothing.
     for _ in 0..10 {
         assert_eq!(log_in(&world, &person, "a guess").await, 401);
     }
@@ -110,7 +110,7 @@ async fn whoever_has_the_mailbox_logs_in_although_a_stranger_has_tried_too_many_
 }
 
 #[tokio::test]
-async fn foreign_made_up_and_other_tokens_do_nothing() {
+async fn invalid_tokens_and_tokens_of_other_kinds_do_nothing() {
     let world = World::start().await;
     let (person, other) = (world.stranger("a@example.com").await, world.stranger("b@example.com").await);
     let token = token_for(&world, &person).await;
@@ -153,7 +153,7 @@ async fn a_new_password_or_address_ends_the_tokens_that_were_sent_before() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_refused_spends_no_token() {
+async fn a_refused_password_uses_up_no_token() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     let token = token_for(&world, &person).await;
@@ -163,7 +163,7 @@ async fn a_password_that_is_refused_spends_no_token() {
 }
 
 #[tokio::test]
-async fn an_address_gets_five_mails_a_quarter_of_an_hour_and_one_a_minute() {
+async fn an_address_gets_one_mail_a_minute_and_five_in_a_quarter_of_an_hour() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.stranger("a@example.com").await;
@@ -177,7 +177,7 @@ async fn an_address_gets_five_mails_a_quarter_of_an_hour_and_one_a_minute() {
         assert!(world.mails_to(&person.email).len() <= minute + 1);
         world.app.clock.advance(Duration::minutes(1));
     }
-    assert_eq!(world.mails_to(&person.email).len(), 3, "five times asked, twice a minute");
+    assert_eq!(world.mails_to(&person.email).len(), 3, "requested five times, twice a minute");
     world.to_next_window();
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
     world.pump().await;
@@ -185,7 +185,7 @@ async fn an_address_gets_five_mails_a_quarter_of_an_hour_and_one_a_minute() {
 }
 
 #[tokio::test]
-async fn no_token_stands_in_the_table_or_in_its_stream() {
+async fn no_token_is_in_the_table_or_its_stream() {
     let world = World::start().await;
     let person = world.stranger("a@example.com").await;
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);

@@ -80,7 +80,7 @@ fn bare_objects() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whatever_a_seller_does_with_their_own_account_is_acknowledged() {
+async fn events_of_a_sellers_own_use_of_their_account_are_acknowledged() {
     let world = World::start().await;
     let shop = world.shop().await;
     let gone = world.seller("gone@seller.com").await;
@@ -118,7 +118,7 @@ fn concerns(kind: &str, object: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_event_of_a_megabyte_is_taken_and_other_bodies_keep_their_bound() {
+async fn an_event_may_have_a_megabyte_and_other_bodies_keep_their_limit() {
     let world = World::start().await;
     let shop = world.shop().await;
     let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
@@ -137,7 +137,7 @@ async fn an_event_of_a_megabyte_is_taken_and_other_bodies_keep_their_bound() {
 }
 
 #[tokio::test]
-async fn a_dispute_on_an_account_that_left_is_acknowledged_and_one_of_ours_is_on_record() {
+async fn a_dispute_on_a_disconnected_account_is_acknowledged_and_recorded_if_it_is_ours() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -252,7 +252,7 @@ fn every_recorded_object_can_be_read() {
 }
 
 #[tokio::test]
-async fn one_odd_line_hides_no_other_of_stripes_books_and_is_a_finding() {
+async fn one_unreadable_line_hides_no_other_and_is_a_finding() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

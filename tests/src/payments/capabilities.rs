@@ -26,7 +26,7 @@ async fn is_refused(world: &World, shop: &Shop, capability: &str) {
             format!("the seller of this course cannot be paid at the moment: their Stripe account lacks the capability {capability}");
         assert_eq!(answer.text("detail"), detail);
     }
-    assert!(world.asked_stripe().await.is_empty(), "not even a customer is made");
+    assert!(world.asked_stripe().await.is_empty(), "not even a customer is created");
 }
 
 async fn is_sold(world: &World, shop: &Shop) {
@@ -64,7 +64,7 @@ async fn a_charge_on_the_platform_needs_transfers() {
 }
 
 #[tokio::test]
-async fn the_next_attempt_is_refused_as_the_first_would_be() {
+async fn a_later_attempt_is_refused_like_a_first_one() {
     for (charge_type, missing) in [("direct", "card_payments"), ("destination", "transfers"), ("separate", "transfers")] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let shop = world.shop().await;
@@ -119,16 +119,16 @@ async fn a_charge_for_an_account_abroad_is_settled_there() {
 }
 
 #[tokio::test]
-async fn within_a_region_the_country_decides_as_well() {
+async fn the_country_decides_within_a_region_too() {
     let world = World::with(&[("PLATFORM_COUNTRY", "DE")]).await;
     let (_, account, course) = seller_in(&world, "FR").await;
     for payment in sold_twice(&world, &course, None).await {
-        assert_eq!(payment["on_behalf_of"], json!(account), "Stripe would do without");
+        assert_eq!(payment["on_behalf_of"], json!(account), "Stripe would not require it");
     }
 }
 
 #[tokio::test]
-async fn a_direct_charge_is_the_accounts_own_wherever_it_is() {
+async fn a_direct_charge_settles_on_its_own_account_in_any_country() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let (_, account, course) = seller_in(&world, "DE").await;
     for payment in sold_twice(&world, &course, Some(&account)).await {
@@ -137,7 +137,7 @@ async fn a_direct_charge_is_the_accounts_own_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn who_settles_a_charge_takes_cards() {
+async fn the_settlement_merchant_must_accept_cards() {
     for charge_type in ON_PLATFORM {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (seller, account, course_id) = seller_in(&world, "DE").await;
@@ -151,7 +151,7 @@ async fn who_settles_a_charge_takes_cards() {
 }
 
 #[tokio::test]
-async fn without_on_behalf_of_stripe_refuses_a_destination_in_another_region() {
+async fn stripe_refuses_a_destination_in_another_region_without_on_behalf_of() {
     let world = World::start().await;
     let (_, account, _) = seller_in(&world, "DE").await;
     let ask = async |more: &[(&str, &str)]| {

@@ -61,7 +61,7 @@ async fn a_fresh_account_has_one_card_declined_and_confirms_its_address_before_t
 }
 
 #[tokio::test]
-async fn past_five_declines_stripe_is_not_asked_for_an_hour_and_past_ten_for_a_day() {
+async fn five_declines_block_a_user_for_an_hour_and_ten_for_a_day() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.pass(Duration::seconds(60)).await;
@@ -93,7 +93,7 @@ async fn past_five_declines_stripe_is_not_asked_for_an_hour_and_past_ten_for_a_d
 }
 
 #[tokio::test]
-async fn cards_that_are_tried_by_saving_them_count_as_well() {
+async fn cards_tried_by_saving_them_count_too() {
     let world = World::start().await;
     let thief = world.buyer("thief@example.com").await;
     let save = |card: &str| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token);
@@ -137,7 +137,7 @@ async fn many_cards_at_once_are_not_tried_before_the_first_is_declined() {
 }
 
 #[tokio::test]
-async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
+async fn saving_subscribing_and_paying_count_towards_one_limit() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let ids = courses(&world, &shop, 3).await;
@@ -155,7 +155,7 @@ async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
         assert_eq!(answer.status, 201, "{}", answer.body);
         saved.push(answer.json()["payment_method"]["id"].as_str().expect("an id").to_owned());
     }
-    // Whoever saves a card and pays with it has tried one card.
+    // Saving a card and paying with it counts as one card.
     assert_eq!(world.buy(thief, &ids[0], &saved[0]).await.status, 201);
     let join = |card: &str| {
         world.post(format!("{membership}/subscribe"), json!({"interval": "month", "payment_method": card})).bearer(&thief.token)
@@ -178,18 +178,18 @@ async fn cards_that_are_saved_join_and_pay_count_into_one_limit() {
     assert!(assert_held_up(&keep(&ids[2], &cards[12]).await) <= 60);
     let other = world.buyer("other@example.com").await;
     let asked = world.asked_stripe().await;
-    assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "Stripe hears of no further card: {asked:?}");
-    // The cards that were counted go on, and others after the minute.
+    assert!(asked.iter().all(|one| !one.contains("attach") && !one.contains("intents")), "no further card is sent to Stripe: {asked:?}");
+    // Counted cards still work, and others after the minute.
     assert_eq!(world.buy(thief, &ids[2], &saved[1]).await.status, 201);
     world.pass(Duration::minutes(1)).await;
     assert_eq!(save(&cards[13]).await.status, 201);
-    // Nobody else was held up.
+    // Nobody else was blocked.
     let answer = world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_visa"})).bearer(&other.token).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
 }
 
 #[tokio::test]
-async fn a_membership_begins_with_no_more_cards_than_may_be_tried() {
+async fn subscribing_tries_no_more_cards_than_the_limit_allows() {
     let world = World::start().await;
     let shop = world.shop().await;
     let membership = format!("/sellers/{}/membership", shop.seller.id);
@@ -209,7 +209,7 @@ async fn a_membership_begins_with_no_more_cards_than_may_be_tried() {
 }
 
 #[tokio::test]
-async fn one_address_tries_so_many_cards_in_a_minute_whoever_asks_and_of_ipv6_a_whole_network() {
+async fn cards_tried_in_a_minute_are_limited_per_address_or_ipv6_network() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let mut thieves = Vec::new();
     for number in 0..7 {
@@ -224,7 +224,7 @@ async fn one_address_tries_so_many_cards_in_a_minute_whoever_asks_and_of_ipv6_a_
     let answers = join_all((0..60).map(|number| save(number, &format!("2001:db8:0:7::{number:x}")).into_future())).await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     assert!(assert_held_up(&save(60, "2001:db8:0:7:ffff::1").await) <= 60);
-    assert_eq!(save(61, "2001:db8:0:8::1").await.status, 201, "the neighbours go on");
+    assert_eq!(save(61, "2001:db8:0:8::1").await.status, 201, "other networks are not affected");
 }
 
 /// The `client_secret`'s object.
@@ -233,7 +233,7 @@ fn object_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
+async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     const ASKS: &str = "pm_card_threeDSecure2Required";
     let world = World::start().await;
     let shop = world.shop().await;
@@ -251,7 +251,7 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
         world.app.store.user(&id).await.expect("the table is there").expect("they are there").declined_at.len()
     };
 
-    // Honest people authenticate, and nothing is counted.
+    // A successful authentication is not counted.
     let honest = world.buy(&shop.buyer, &shop.course_id, ASKS).await;
     world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&honest)), json!({"outcome": "succeed"})).await;
     world.deliver().await;
@@ -263,7 +263,7 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
     assert_eq!(intent["status"], "canceled", "no other card can be tried on it");
     let event = world.event("setup_intent.setup_failed", |_| true).await.expect("it happened");
     assert_eq!(world.tell(&event).await.status, 200);
-    assert_eq!(declines().await, 1, "once, however often Stripe tells");
+    assert_eq!(declines().await, 1, "once, however often Stripe reports it");
     save().await.is_problem(403, "email_not_confirmed", CONFIRM);
 
     world.confirm(&thief).await;
@@ -279,7 +279,7 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
     fail("payment_intents", &object_of(&joined)).await;
     assert_eq!(declines().await, 3);
 
-    // A card that authenticates and is declined then is one as well, and one that is declined at once is counted once.
+    // A card declined after authentication counts too, and one declined immediately counts once.
     let bought = world.buy(&thief, &shop.course_id, "pm_card_threeDSecureRequiredChargeDeclined").await;
     world.admin("POST", &format!("payment_intents/{}/authenticate", object_of(&bought)), json!({"outcome": "succeed"})).await;
     world.deliver().await;
@@ -294,7 +294,7 @@ async fn a_failed_authentication_is_a_decline_whatever_the_card_was_for() {
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_declines_whoever_asks_and_of_ipv6_a_whole_network() {
+async fn declines_are_limited_per_address_or_ipv6_network() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let shop = world.shop().await;
     let into = world.app.clock.now().unix_timestamp().rem_euclid(3600);
@@ -312,11 +312,11 @@ async fn one_address_has_so_many_declines_whoever_asks_and_of_ipv6_a_whole_netwo
     world.asked_stripe().await;
     assert_held_up(&attempt(&next, DECLINED, "2001:db8:0:7:ffff::1".to_owned()).await);
     assert!(world.asked_stripe().await.is_empty());
-    assert_eq!(attempt(&next, "pm_card_visa", "2001:db8:0:8::1".to_owned()).await.status, 201, "the neighbours buy on");
+    assert_eq!(attempt(&next, "pm_card_visa", "2001:db8:0:8::1".to_owned()).await.status, 201, "other networks are not affected");
 }
 
 #[tokio::test]
-async fn a_card_that_was_declined_ten_times_holds_up_whoever_tries_it_next() {
+async fn a_card_declined_ten_times_blocks_the_next_user_who_tries_it() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let shop = world.shop().await;
     // The functions count per calendar day, so start a new one.
@@ -329,14 +329,14 @@ async fn a_card_that_was_declined_ten_times_holds_up_whoever_tries_it_next() {
         }
     }
     let next = world.buyer("next@example.com").await;
-    assert_eq!(world.buy(&next, &shop.course_id, DECLINED).await.status, 402, "it counts as many");
+    assert_eq!(world.buy(&next, &shop.course_id, DECLINED).await.status, 402, "it counts as several");
     assert_held_up(&world.buy(&next, &shop.course_id, "pm_card_visa").await);
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);
 }
 
 #[tokio::test]
-async fn a_decline_costs_two_trips_more_and_a_purchase_none() {
+async fn a_decline_costs_two_more_trips_and_a_purchase_none() {
     let world = World::start().await;
     let shop = world.shop().await;
     let second = world.course(&shop.seller, "Second", 5000, "usd", 50).await;
@@ -363,7 +363,7 @@ async fn provider() -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn after_some_declines_the_challenge_is_checked_on_the_server_where_there_is_one() {
+async fn after_some_declines_a_configured_challenge_is_checked_on_the_server() {
     let (url, asked) = provider().await;
     let settings = [("CHALLENGE_URL", url.as_str()), ("CHALLENGE_SITE_KEY", "site"), ("CHALLENGE_SECRET", "s3cret")];
     let world = World::with(&settings).await;
@@ -389,7 +389,7 @@ async fn after_some_declines_the_challenge_is_checked_on_the_server_where_there_
 }
 
 #[tokio::test]
-async fn whoever_holds_a_reported_card_is_not_told_so_and_staff_are() {
+async fn only_staff_see_that_a_card_was_reported() {
     let world = World::start().await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;

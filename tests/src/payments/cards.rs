@@ -29,7 +29,7 @@ async fn customers(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_card_is_saved_listed_chosen_and_taken_away() {
+async fn a_card_is_saved_listed_chosen_and_removed() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     assert_eq!(world.get(CARDS).await.status, 401);
@@ -71,7 +71,7 @@ async fn a_card_is_saved_listed_chosen_and_taken_away() {
 }
 
 #[tokio::test]
-async fn somebody_elses_card_is_none() {
+async fn somebody_elses_card_is_not_found() {
     let world = World::start().await;
     let shop = world.shop().await;
     let thief = world.buyer("thief@example.com").await;
@@ -133,7 +133,7 @@ async fn a_declined_card_is_not_saved_and_may_be_tried_again() {
             (setups, log.to_string().contains("replayed\":true"))
         };
         assert_eq!(keys().await, (1, false));
-        assert_eq!(keys().await, (1, false), "the second try is asked of the bank, not of the key");
+        assert_eq!(keys().await, (1, false), "the second attempt reaches the bank instead of replaying the key");
     }
     assert!(cards(&world, &buyer).await.is_empty());
 }
@@ -171,7 +171,7 @@ async fn the_hosted_page_saves_a_card() {
     world.admin("POST", &format!("checkout/sessions/{id}/pay"), json!({"card": "pm_card_visa"})).await;
     assert_eq!(cards(&world, &buyer).await.len(), 1);
     let second = world.post(CARDS, json!({})).bearer(&buyer.token).await;
-    assert_ne!(second.text("checkout_url"), first.text("checkout_url"), "a page that is done is not handed out again");
+    assert_ne!(second.text("checkout_url"), first.text("checkout_url"), "a completed page is not returned again");
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn ten_first_requests_at_once_make_one_customer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
+async fn a_lost_response_is_requested_again_under_the_same_key() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     let lost = json!({"match": {"method": "POST", "path": "/v1/setup_intents"}, "fault": {"kind": "drop_after"}, "times": 3});
@@ -200,11 +200,11 @@ async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
     assert_eq!(save(&world, &buyer, "pm_card_visa").await.status, 503);
     let id = saved(&world, &buyer, "pm_card_visa").await;
     let list = cards(&world, &buyer).await;
-    assert_eq!((list.len(), &list[0]["id"]), (1, &json!(id)), "one card, though two were asked for");
+    assert_eq!((list.len(), &list[0]["id"]), (1, &json!(id)), "one card, although two were requested");
 }
 
 #[tokio::test]
-async fn a_customer_deleted_at_stripe_is_made_anew() {
+async fn a_customer_deleted_at_stripe_is_replaced() {
     let world = World::start().await;
     let shop = world.shop().await;
     saved(&world, &shop.buyer, "pm_card_visa").await;
@@ -232,7 +232,7 @@ async fn a_customer_deleted_at_stripe_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_saved_card_pays_at_the_price_of_any_other() {
+async fn a_saved_card_costs_no_more_calls_than_any_other() {
     let world = World::start().await;
     let shop = world.shop().await;
     let card = saved(&world, &shop.buyer, "pm_card_visa").await;
@@ -262,14 +262,14 @@ async fn a_saved_card_pays_at_the_price_of_any_other() {
 }
 
 #[tokio::test]
-async fn a_purchase_keeps_the_card_where_the_buyer_says_so() {
+async fn a_purchase_saves_the_card_if_the_buyer_agrees() {
     for (settings, on_account) in [(&[][..], false), (&DIRECT[..], true)] {
         let world = World::with(settings).await;
         let shop = world.shop().await;
         let account = on_account.then_some(shop.account.as_str());
         let second = world.course(&shop.seller, "Django Channels", 4000, "usd", 50).await;
         assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_amex").await.status, 201);
-        assert!(cards(&world, &shop.buyer).await.is_empty(), "without consent nothing is kept");
+        assert!(cards(&world, &shop.buyer).await.is_empty(), "without consent nothing is saved");
 
         let body = json!({"course_id": second["id"], "payment_method": "pm_card_visa", "save_card": true});
         let bought = world.post("/courses/charge", body).bearer(&shop.buyer.token).await;
@@ -292,7 +292,7 @@ async fn a_purchase_keeps_the_card_where_the_buyer_says_so() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_not_kept_by_a_purchase() {
+async fn a_purchase_does_not_save_a_declined_card() {
     let world = World::start().await;
     let shop = world.shop().await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa_chargeDeclined", "save_card": true});
@@ -301,7 +301,7 @@ async fn a_declined_card_is_not_kept_by_a_purchase() {
 }
 
 #[tokio::test]
-async fn a_checkout_keeps_the_card_only_with_consent() {
+async fn a_checkout_saves_the_card_only_with_consent() {
     let world = World::start().await;
     let shop = world.shop().await;
     let open = |save_card: bool| world.post("/courses/charge", json!({"course_id": shop.course_id, "save_card": save_card}));
@@ -363,7 +363,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
 
     for person in [&one, &two, &three, &four, &five] {
         let kept = defaults(&world, person).await;
-        assert!(kept.len() == 1 && !kept[0].1, "nobody has told yet: {} {kept:?}", person.email);
+        assert!(kept.len() == 1 && !kept[0].1, "no event has arrived yet: {} {kept:?}", person.email);
     }
     world.deliver().await;
     for person in [&one, &two, &three, &four, &five] {
@@ -380,7 +380,7 @@ async fn the_first_card_becomes_the_default_however_it_was_saved() {
 }
 
 #[tokio::test]
-async fn a_card_that_a_direct_charge_saves_becomes_the_default_as_well() {
+async fn a_card_saved_by_a_direct_charge_becomes_the_default_too() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let body = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa", "save_card": true});
@@ -390,7 +390,7 @@ async fn a_card_that_a_direct_charge_saves_becomes_the_default_as_well() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
+async fn a_saved_cards_event_takes_effect_once_and_only_for_our_buyers() {
     let world = World::start().await;
     let buyer = world.buyer("buyer@example.com").await;
     let visa = saved(&world, &buyer, "pm_card_visa").await;
@@ -409,7 +409,7 @@ async fn an_event_of_a_saved_card_acts_once_and_on_buyers_of_ours_alone() {
     assert_eq!(defaults(&world, &buyer).await, [(json!("0005"), false)]);
     world.delete(format!("{CARDS}/{amex}")).bearer(&buyer.token).await.is_empty(204);
     let late = world.event("payment_method.attached", |card| card["id"] == json!(amex)).await.expect("it happened");
-    assert_eq!(world.tell(&late).await.status, 200, "a card that is gone by now");
+    assert_eq!(world.tell(&late).await.status, 200, "the card was removed in the meantime");
     assert!(cards(&world, &buyer).await.is_empty());
 
     // A customer that the platform created for something else.

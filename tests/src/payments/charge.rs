@@ -12,7 +12,7 @@ fn payment_intent(body: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_purchase_moves_the_money_and_stands_on_record() {
+async fn a_purchase_moves_the_money_and_is_recorded() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.is(
@@ -70,7 +70,7 @@ async fn a_known_customer_costs_one_stripe_call_and_three_trips() {
 }
 
 #[tokio::test]
-async fn thirty_at_once_make_one_charge() {
+async fn thirty_concurrent_requests_make_one_charge() {
     let world = World::start().await;
     let shop = world.shop().await;
     let answers = join_all((0..30).map(|_| async { world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await })).await;
@@ -81,13 +81,13 @@ async fn thirty_at_once_make_one_charge() {
     }
     assert_eq!(world.succeeded(None).await.len(), 1);
     let charges = world.asked_stripe().await.into_iter().filter(|one| one == "POST /v1/payment_intents").count();
-    assert_eq!(charges, 1, "Stripe was not asked to tell repetitions apart");
+    assert_eq!(charges, 1, "repetitions were detected without Stripe");
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!(purchases["items"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
-async fn what_is_owned_is_not_bought_again() {
+async fn an_owned_course_cannot_be_bought_again() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -142,7 +142,7 @@ async fn three_d_secure_is_authenticated_and_then_paid() {
 }
 
 #[tokio::test]
-async fn turning_from_one_card_to_another_leaves_one_way_to_pay() {
+async fn changing_the_card_leaves_one_way_to_pay() {
     let world = World::start().await;
     let shop = world.shop().await;
     let first = payment_intent(&world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json());
@@ -154,7 +154,7 @@ async fn turning_from_one_card_to_another_leaves_one_way_to_pay() {
 }
 
 #[tokio::test]
-async fn a_failed_authentication_can_not_be_paid_beside_the_next_attempt() {
+async fn a_failed_authentication_cannot_be_paid_alongside_the_next_attempt() {
     let world = World::start().await;
     let shop = world.shop().await;
     let first = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
@@ -184,7 +184,7 @@ async fn a_returning_buyers_new_card_is_the_card_charged() {
 }
 
 #[tokio::test]
-async fn a_legacy_token_is_made_into_a_payment_method_first() {
+async fn a_legacy_token_is_converted_to_a_payment_method_first() {
     let world = World::start().await;
     let shop = world.shop().await;
     let answer = world.buy(&shop.buyer, &shop.course_id, "tok_visa").await;

@@ -25,7 +25,7 @@ async fn status(world: &World, shop: &Shop) -> Value {
 }
 
 #[tokio::test]
-async fn checkout_is_paid_there_and_heard_of_by_webhook() {
+async fn checkout_is_paid_at_stripe_and_reported_by_webhook() {
     let world = World::start().await;
     let shop = world.shop().await;
     let answer = ask(&world, &shop).await;
@@ -45,7 +45,7 @@ async fn checkout_is_paid_there_and_heard_of_by_webhook() {
     assert_eq!(status(&world, &shop).await, "pending", "the page is still open");
 
     pay(&world, "pm_card_visa").await;
-    assert_eq!(status(&world, &shop).await, "pending", "coming back proves nothing");
+    assert_eq!(status(&world, &shop).await, "pending", "returning proves nothing");
     world.deliver().await;
     assert_eq!(status(&world, &shop).await, "paid");
     let payment = &world.succeeded(None).await[0];
@@ -55,7 +55,7 @@ async fn checkout_is_paid_there_and_heard_of_by_webhook() {
 }
 
 #[tokio::test]
-async fn an_open_checkout_is_handed_out_again() {
+async fn an_open_checkout_is_returned_again() {
     let world = World::start().await;
     let shop = world.shop().await;
     let first = ask(&world, &shop).await.json();
@@ -84,7 +84,7 @@ async fn paying_another_way_expires_the_checkout_first() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_was_paid_meanwhile_is_not_paid_another_way() {
+async fn a_checkout_that_was_already_paid_is_not_paid_another_way() {
     let world = World::start().await;
     let shop = world.shop().await;
     ask(&world, &shop).await;
@@ -112,7 +112,7 @@ async fn an_expired_checkout_ends_the_attempt_and_the_next_begins() {
 }
 
 #[tokio::test]
-async fn a_checkout_at_yesterdays_price_is_not_handed_out() {
+async fn a_checkout_at_an_old_price_is_not_returned() {
     let world = World::start().await;
     let shop = world.shop().await;
     let first = ask(&world, &shop).await.json();

@@ -27,7 +27,7 @@ async fn content_is_for_those_who_paid_the_seller_and_staff() {
         world.get(path).bearer(&person.token).await.is(200, &expected);
     }
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa_chargeDeclined").await.status, 402);
-    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 403, "a declined card opens nothing");
+    assert_eq!(world.get(path).bearer(&shop.buyer.token).await.status, 403, "a declined card gives no access");
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
     world.operations();
     let read = world.get(path).bearer(&shop.buyer.token).await;

@@ -7,7 +7,7 @@ use crate::harness::World;
 const DIRECT: [(&str, &str); 1] = [("CHARGE_TYPE", "direct")];
 
 #[tokio::test]
-async fn a_direct_charge_stands_on_the_sellers_account() {
+async fn a_direct_charge_is_on_the_sellers_account() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
@@ -24,7 +24,7 @@ async fn a_direct_charge_stands_on_the_sellers_account() {
 }
 
 #[tokio::test]
-async fn a_direct_charge_names_its_account_where_the_buyer_must_authenticate() {
+async fn a_direct_charge_names_its_account_if_the_buyer_must_authenticate() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let body = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.json();
@@ -33,7 +33,7 @@ async fn a_direct_charge_names_its_account_where_the_buyer_must_authenticate() {
     world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
     world.deliver().await;
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
-    assert_eq!(purchases["items"][0]["status"], "paid", "the Connect endpoint heard of it");
+    assert_eq!(purchases["items"][0]["status"], "paid", "the Connect endpoint got the event");
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_direct_checkout_is_the_sellers() {
 }
 
 #[tokio::test]
-async fn a_payment_method_of_the_platforms_is_cloned_to_the_account() {
+async fn the_platforms_payment_method_is_cloned_to_the_account() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let url = format!("{}/v1/payment_methods", world.app.config.stripe_api_base);

@@ -51,7 +51,7 @@ async fn a_lost_dispute_takes_the_sellers_part_back() {
         let open = purchase(&world, &shop, &id).await;
         assert_eq!((&open["status"], &open["dispute"]["status"]), (&json!("disputed"), &json!("needs_response")), "{charge_type}: {open}");
         let line = sale(&world, &shop).await;
-        assert_eq!((&line["net"], &line["disputed"]), (&json!(2500), &json!(5000)), "{charge_type}: nothing is taken before it is lost");
+        assert_eq!((&line["net"], &line["disputed"]), (&json!(2500), &json!(5000)), "{charge_type}: nothing is reversed before it is lost");
         assert_eq!(content_status(&world, &shop).await.0, 200, "{charge_type}: an open dispute leaves the course open");
         let answer = world.post(format!("/purchases/{id}/refund"), json!({})).bearer(&shop.seller.token).await;
         assert_eq!((answer.status, answer.text("code")), (409, "purchase_disputed".to_owned()));
@@ -59,7 +59,7 @@ async fn a_lost_dispute_takes_the_sellers_part_back() {
         end(&world, &dispute, "lost").await;
         let lost = purchase(&world, &shop, &id).await;
         assert_eq!((&lost["status"], &lost["dispute"]["status"]), (&json!("disputed"), &json!("lost")), "{charge_type}");
-        assert_eq!(before - transferred(&world).await, 2500, "{charge_type}: what the seller had got");
+        assert_eq!(before - transferred(&world).await, 2500, "{charge_type}: what the seller had received");
         assert_eq!(sale(&world, &shop).await["net"], 0, "{charge_type}");
         assert_eq!(content_status(&world, &shop).await, (403, "not_owned".to_owned()), "{charge_type}");
         world.books().await;
@@ -67,7 +67,7 @@ async fn a_lost_dispute_takes_the_sellers_part_back() {
 }
 
 #[tokio::test]
-async fn a_won_dispute_restores_what_was() {
+async fn a_won_dispute_restores_the_purchase() {
     for charge_type in ["direct", "destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id, dispute) = disputed(&world).await;
@@ -102,7 +102,7 @@ async fn the_platform_may_bear_lost_disputes() {
 }
 
 #[tokio::test]
-async fn an_open_dispute_may_close_the_course() {
+async fn an_open_dispute_may_suspend_access() {
     let world = World::with(&[("DISPUTED_ACCESS", "suspend")]).await;
     let (shop, _, dispute) = disputed(&world).await;
     assert_eq!(content_status(&world, &shop).await, (403, "access_suspended".to_owned()));
@@ -113,7 +113,7 @@ async fn an_open_dispute_may_close_the_course() {
 }
 
 #[tokio::test]
-async fn who_lost_a_course_by_a_dispute_can_buy_it_again() {
+async fn a_buyer_who_lost_a_course_to_a_dispute_can_buy_it_again() {
     let world = World::start().await;
     let (shop, _, dispute) = disputed(&world).await;
     end(&world, &dispute, "lost").await;
@@ -131,7 +131,7 @@ async fn a_reversal_that_fails_is_made_by_the_reconciliation() {
     let fault = json!({"match": {"method": "POST", "path": "/reversals"}, "times": 3, "fault": {"kind": "drop_after"}});
     world.admin("POST", "faults", fault).await;
     end(&world, &dispute, "lost").await;
-    assert_eq!(purchase(&world, &shop, &id).await["dispute"]["status"], "lost", "the event is taken in all the same");
+    assert_eq!(purchase(&world, &shop, &id).await["dispute"]["status"], "lost", "the event is recorded anyway");
     world.pass(time::Duration::minutes(10)).await;
     world.reconcile().await;
     assert_eq!((before - transferred(&world).await, &sale(&world, &shop).await["net"]), (2500, &json!(0)), "once");
@@ -157,7 +157,7 @@ async fn a_dispute_is_two_trips() {
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_heard_of_before_its_payment_is_not_lost() {
+async fn a_dispute_reported_before_its_payment_is_recorded() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
@@ -173,7 +173,7 @@ async fn a_dispute_that_is_heard_of_before_its_payment_is_not_lost() {
     world.asked_stripe().await;
     assert_eq!(world.tell(&event).await.status, 200);
     let payment = payments[0]["id"].as_str().expect("an id");
-    assert_eq!(world.asked_stripe().await, [format!("GET /v1/payment_intents/{payment}")], "whose payment it is");
+    assert_eq!(world.asked_stripe().await, [format!("GET /v1/payment_intents/{payment}")], "the payment's owner");
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!((purchases["items"][0]["status"].as_str(), &purchases["items"][0]["amount"]), (Some("disputed"), &payments[0]["amount"]));
 

@@ -89,7 +89,7 @@ async fn keys_of_the_other_mode_are_refused_before_stripe_is_asked() {
 }
 
 #[tokio::test]
-async fn both_endpoints_are_registered_once_and_what_they_send_is_believed() {
+async fn both_endpoints_are_registered_once_and_their_events_accepted() {
     let (mut world, secret) = World::with_secret(&empty()).await;
     let (url, received) = receiver().await;
     world.app.config.public_api_url.clone_from(&url);
@@ -148,7 +148,7 @@ async fn broken_off(world: &World, secret: &Secret) -> Value {
 }
 
 #[tokio::test]
-async fn an_endpoint_whose_secret_was_not_written_yet_is_asked_for_again() {
+async fn an_endpoint_whose_secret_was_not_stored_is_requested_again() {
     let (world, secret) = World::with_secret(&empty()).await;
     let made = broken_off(&world, &secret).await;
     // A concurrent run between Stripe's response and the write would see the same.
@@ -163,7 +163,7 @@ async fn an_endpoint_whose_secret_was_not_written_yet_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_secret_that_nobody_can_be_told_again_is_replaced() {
+async fn an_endpoint_whose_secret_was_lost_is_replaced() {
     let (world, secret) = World::with_secret(&empty()).await;
     let lost = broken_off(&world, &secret).await;
     // Stripe keeps idempotency keys for a day.
@@ -197,7 +197,7 @@ async fn an_endpoint_of_another_run_is_not_disabled_in_its_first_minutes() {
 }
 
 #[tokio::test]
-async fn two_at_once_and_an_answer_that_is_lost_make_one_endpoint_each() {
+async fn concurrent_runs_and_lost_responses_create_one_endpoint_each() {
     let (world, secret) = World::with_secret(&empty()).await;
     world.stripe_proxy.inject(Fault::next(MAKE, Kind::LoseAnswer));
     let (one, other) = tokio::join!(set_up(&world, &secret), set_up(&world, &secret));
@@ -209,7 +209,7 @@ async fn two_at_once_and_an_answer_that_is_lost_make_one_endpoint_each() {
 }
 
 #[tokio::test]
-async fn what_somebody_changed_is_changed_back_and_what_was_deleted_is_made_again() {
+async fn changed_endpoints_are_repaired_and_deleted_ones_recreated() {
     let (world, secret) = World::with_secret(&empty()).await;
     set_up(&world, &secret).await;
     let [platform, connect] = registered(&world).await.try_into().expect("there are two");
@@ -232,11 +232,11 @@ async fn what_somebody_changed_is_changed_back_and_what_was_deleted_is_made_agai
     urls.sort_unstable();
     assert_eq!(urls, ["http://localhost:9000/webhooks/stripe", "http://localhost:9000/webhooks/stripe/connect"]);
     assert!(now.iter().all(|one| one["id"] != platform["id"]));
-    assert_eq!(sorted(&secret.value().await["webhook_secrets"]).len(), 2, "the older one stays until somebody takes it out");
+    assert_eq!(sorted(&secret.value().await["webhook_secrets"]).len(), 2, "the older one stays until somebody removes it");
 }
 
 #[tokio::test]
-async fn an_endpoint_of_another_version_gets_one_beside_it() {
+async fn an_endpoint_of_another_version_is_kept_next_to_a_new_one() {
     let (world, secret) = World::with_secret(&empty()).await;
     let old = make_by_hand(&world, "2025-03-31.basil", "").await;
     let mut value = empty();
@@ -257,13 +257,13 @@ async fn an_endpoint_of_another_version_gets_one_beside_it() {
 }
 
 #[tokio::test]
-async fn one_made_by_hand_is_taken_over_where_its_secret_is_there() {
+async fn a_manually_created_endpoint_is_used_if_its_secret_is_stored() {
     let (world, secret) = World::with_secret(&empty()).await;
     let own = make_by_hand(&world, "2026-09-30.endive", "").await;
-    let error = try_set_up(&world, &secret, None).await.expect_err("nobody can check what it sends");
+    let error = try_set_up(&world, &secret, None).await.expect_err("its events cannot be verified");
     let id = own["id"].as_str().expect("an id");
     assert!(error.starts_with(id) && error.contains("its signing secret is not in webhook_secrets"), "{error}");
-    assert_eq!(registered(&world).await.len(), 1, "nothing is made beside it");
+    assert_eq!(registered(&world).await.len(), 1, "no other one is created");
 
     let mut value = empty();
     value["webhook_secrets"] = json!([own["secret"]]);
@@ -275,7 +275,7 @@ async fn one_made_by_hand_is_taken_over_where_its_secret_is_there() {
 }
 
 #[tokio::test]
-async fn it_asks_with_a_key_of_its_own_and_says_why_it_cannot() {
+async fn a_separate_key_can_be_used_and_failures_are_explained() {
     let mut value = empty();
     value["secret_key"] = json!("");
     let (world, secret) = World::with_secret(&value).await;
@@ -283,5 +283,5 @@ async fn it_asks_with_a_key_of_its_own_and_says_why_it_cannot() {
     let refused = try_set_up(&world, &secret, Some("sk_test_unknown")).await.expect_err("Stripe does not know it");
     assert!(refused.starts_with("refused with 401"), "{refused}");
     assert_eq!(try_set_up(&world, &secret, Some("sk_test_local")).await.map(|lines| lines.len()), Ok(2));
-    assert_eq!(secret.value().await["secret_key"], "", "the key that it asked with is not kept");
+    assert_eq!(secret.value().await["secret_key"], "", "the key used is not stored");
 }

@@ -17,7 +17,7 @@ const NOTHING: Report = Report { done: 0, waiting: 0, given_up: 0 };
 
 async fn erase(world: &World, person: &Person) {
     world.erase(&person.token).await.is_empty(204);
-    assert_eq!(world.erase_at_stripe().await, NOTHING, "what is under way comes to its end first");
+    assert_eq!(world.erase_at_stripe().await, NOTHING, "payments in progress end first");
     world.pass(Duration::minutes(5)).await;
 }
 
@@ -47,7 +47,7 @@ async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
     world.asked_stripe().await;
     world.operations();
     erase(&world, &shop.buyer).await;
-    assert!(world.asked_stripe().await.is_empty(), "nobody waits for Stripe");
+    assert!(world.asked_stripe().await.is_empty(), "the request does not wait for Stripe");
 
     assert_eq!(world.erase_at_stripe().await, DONE);
     let asked = world.asked_stripe().await;
@@ -76,7 +76,7 @@ async fn stripe_forgets_the_person_and_the_cards_and_keeps_what_was_paid() {
 }
 
 #[tokio::test]
-async fn of_who_has_no_customer_stripe_is_asked_once() {
+async fn a_user_without_customers_is_searched_for_once() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
     erase(&world, &person).await;
@@ -111,20 +111,20 @@ async fn a_customer_of_a_request_that_died_is_found_and_deleted() {
 }
 
 #[tokio::test]
-async fn while_stripe_is_down_the_account_is_gone_and_the_rest_waits() {
+async fn while_stripe_is_down_the_account_is_erased_and_the_rest_waits() {
     let world = World::with(&DIRECT).await;
     let shop = known_to_both(&world).await;
     let outages = [json!({"kind": "html_503"}), json!({"kind": "drop_before"}), json!({"kind": "status", "status": 500})];
     erase(&world, &shop.buyer).await;
     assert_eq!(world.post("/sessions", json!({"email": shop.buyer.email, "password": PASSWORD})).await.status, 401);
     let again = world.buyer(&shop.buyer.email).await;
-    assert_ne!(again.id, shop.buyer.id, "the address is free all the same");
+    assert_ne!(again.id, shop.buyer.id, "the address is free anyway");
 
     for (number, outage) in outages.into_iter().enumerate() {
         let fault = json!({"match": {"method": "DELETE", "path": "/v1/customers/"}, "times": 100, "fault": outage});
         world.admin("POST", "faults", fault).await;
         assert_eq!(world.erase_at_stripe().await, WAITING);
-        assert_eq!(world.erase_at_stripe().await, NOTHING, "not at once again");
+        assert_eq!(world.erase_at_stripe().await, NOTHING, "not retried immediately");
         assert_eq!(customers(&world, None).await.len(), 1);
         world.admin("DELETE", "faults", json!({})).await;
         world.pass(Duration::minutes(15 << number)).await;
@@ -134,7 +134,7 @@ async fn while_stripe_is_down_the_account_is_gone_and_the_rest_waits() {
 }
 
 #[tokio::test]
-async fn answers_that_were_lost_and_runs_that_were_killed_are_made_up_for() {
+async fn lost_responses_and_killed_runs_are_recovered() {
     for lost in [json!({"kind": "drop_after"}), json!({"kind": "status_after", "status": 500}), json!({"kind": "truncate"})] {
         let world = World::with(&DIRECT).await;
         let shop = known_to_both(&world).await;
@@ -164,7 +164,7 @@ async fn two_runs_at_once_do_no_harm() {
 }
 
 #[tokio::test]
-async fn an_account_out_of_reach_holds_up_nothing_and_is_tried_for_a_month() {
+async fn an_unreachable_account_delays_nothing_and_is_retried_for_a_month() {
     for comes_back in [true, false] {
         let world = World::with(&DIRECT).await;
         let shop = known_to_both(&world).await;
@@ -192,7 +192,7 @@ async fn an_account_out_of_reach_holds_up_nothing_and_is_tried_for_a_month() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_under_way_is_seen_through_first() {
+async fn a_payment_in_progress_is_completed_first() {
     let world = World::start().await;
     let shop = world.shop().await;
     let lost = json!({"match": {"method": "POST", "path": "/v1/payment_intents"}, "times": 3, "fault": {"kind": "drop_after"}});
@@ -200,7 +200,7 @@ async fn a_payment_that_is_under_way_is_seen_through_first() {
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 503);
     erase(&world, &shop.buyer).await;
     assert_eq!(world.erase_at_stripe().await, WAITING);
-    assert_eq!(customers(&world, None).await.len(), 1, "by which the payment is found");
+    assert_eq!(customers(&world, None).await.len(), 1, "the payment is found by it");
 
     world.pass(Duration::minutes(30)).await;
     world.reconcile().await;
@@ -212,7 +212,7 @@ async fn a_payment_that_is_under_way_is_seen_through_first() {
 }
 
 #[tokio::test]
-async fn a_buyer_who_left_the_page_open_is_waited_for_no_longer_than_the_payment() {
+async fn an_open_page_delays_the_erasure_only_until_its_payment_ends() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await.status, 201);
@@ -250,7 +250,7 @@ async fn a_customer_that_is_made_while_the_account_is_erased_is_deleted_too() {
 }
 
 #[tokio::test]
-async fn a_customer_of_a_purchase_that_never_began_is_remembered_and_deleted() {
+async fn a_customer_created_for_a_failed_purchase_is_recorded_and_deleted() {
     let world = World::with(&DIRECT).await;
     let shop = world.shop().await;
     let refused = json!({"course_id": shop.course_id, "payment_method": "pm_unknown", "save_card": true});
@@ -262,7 +262,7 @@ async fn a_customer_of_a_purchase_that_never_began_is_remembered_and_deleted() {
 }
 
 #[tokio::test]
-async fn the_address_of_who_erased_their_account_is_nowhere_in_the_table() {
+async fn an_erased_users_address_is_nowhere_in_the_table() {
     let world = World::start().await;
     let address = "Somebody.Rare@rare.example";
     let seller = world.seller(address).await;

@@ -26,7 +26,7 @@ async fn one_charge(world: &World, shop: &Shop) {
 }
 
 #[tokio::test]
-async fn a_single_fault_is_ridden_out_under_the_same_key() {
+async fn a_single_fault_is_retried_under_the_same_key() {
     for fault in [
         json!({"kind": "drop_before"}),
         json!({"kind": "drop_after"}),
@@ -49,7 +49,7 @@ fn turned_away(world: &World, skip: usize, status: u16) {
 }
 
 #[tokio::test]
-async fn being_turned_away_says_nothing_of_a_charge_whose_answer_was_lost() {
+async fn a_rejected_request_says_nothing_about_a_lost_charge() {
     for status in [429, 401] {
         let world = World::start().await;
         let shop = world.shop().await;
@@ -74,7 +74,7 @@ async fn being_turned_away_says_nothing_of_a_charge_whose_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_failure_that_lasts_leaves_the_purchase_recoverable() {
+async fn a_lasting_failure_leaves_the_purchase_recoverable() {
     for (fault, status) in [
         (json!({"kind": "drop_after"}), 503),
         (json!({"kind": "drop_before"}), 503),
@@ -111,7 +111,7 @@ async fn a_stored_500_with_nothing_behind_it_frees_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_stored_500_that_a_crash_left_behind_is_no_answer_to_the_next_request() {
+async fn a_stored_500_after_a_crash_does_not_answer_the_next_request() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.fault("POST", PAYMENTS, json!({"kind": "status", "status": 500})).await;
@@ -124,7 +124,7 @@ async fn a_stored_500_that_a_crash_left_behind_is_no_answer_to_the_next_request(
 }
 
 #[tokio::test]
-async fn a_stored_500_does_not_keep_a_buyer_from_a_customer_of_their_own() {
+async fn a_stored_500_does_not_prevent_creating_a_customer() {
     for kind in ["status", "status_after"] {
         let world = World::start().await;
         let shop = world.shop().await;
@@ -146,7 +146,7 @@ async fn a_stored_500_with_a_charge_behind_it_is_found_by_listing() {
 }
 
 #[tokio::test]
-async fn a_2xx_that_cannot_be_read_is_a_charge_that_was_made() {
+async fn an_unreadable_2xx_means_that_a_charge_was_made() {
     let world = World::start().await;
     let shop = world.shop().await;
     world.fault("POST", PAYMENTS, json!({"kind": "truncate"})).await;
@@ -180,7 +180,7 @@ async fn a_lost_charge_is_found_after_its_key_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_lost_decline_is_a_decline_and_not_tried_again() {
+async fn a_lost_decline_is_found_and_not_retried() {
     let world = World::start().await;
     let shop = world.shop().await;
     lasting(&world, PAYMENTS, &json!({"kind": "drop_after"})).await;
@@ -195,7 +195,7 @@ async fn a_lost_decline_is_a_decline_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_lost_checkout_is_found_and_not_made_twice() {
+async fn a_lost_checkout_is_found_and_not_created_twice() {
     let world = World::start().await;
     let shop = world.shop().await;
     lasting(&world, "/v1/checkout/sessions", &json!({"kind": "drop_after"})).await;
@@ -219,7 +219,7 @@ async fn a_failure_before_the_intent_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn keys_that_dynamodb_leaves_unprocessed_are_asked_for_again_and_not_for_ever() {
+async fn unprocessed_keys_are_requested_again_a_limited_number_of_times() {
     let world = World::start().await;
     let buyer = world.buyer("test@buyer.com").await;
     let id: shared::domain::ids::UserId = buyer.id.parse().expect("an id");

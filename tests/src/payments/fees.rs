@@ -23,7 +23,7 @@ fn sales() -> [(i64, &'static str, i64, Value, i64); 9] {
 }
 
 #[tokio::test]
-async fn percent_fixed_part_and_minimum_are_the_same_for_every_type_of_charge() {
+async fn percentage_fixed_part_and_minimum_are_the_same_for_every_charge_type() {
     for charge_type in ["direct", "destination", "separate"] {
         let settings = [("CHARGE_TYPE", charge_type), ("FEE_FIXED", "usd:30,jpy:5"), ("FEE_MINIMUM", "usd:100")];
         let world = World::with(&settings).await;
@@ -65,7 +65,7 @@ async fn percent_fixed_part_and_minimum_are_the_same_for_every_type_of_charge() 
 }
 
 #[tokio::test]
-async fn the_least_price_of_every_currency_can_be_charged() {
+async fn the_minimum_price_of_every_currency_can_be_charged() {
     let world = World::start().await;
     let shop = world.shop().await;
     let rules = world.get("/config").await.json()["currency_rules"].clone();
@@ -88,7 +88,7 @@ async fn the_least_price_of_every_currency_can_be_charged() {
 }
 
 #[tokio::test]
-async fn without_a_word_of_the_operators_no_sale_costs_the_platform_more_than_it_brings() {
+async fn by_default_no_sale_costs_the_platform_more_than_it_earns() {
     for charge_type in ["destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type), ("FEE_MINIMUM", "")]).await;
         let shop = world.shop().await;

@@ -34,7 +34,7 @@ async fn change_paid_amount(world: &World, payment: &str, amount: i64) {
 }
 
 #[tokio::test]
-async fn what_differs_from_stripes_books_is_one_finding_however_often_it_is_found() {
+async fn a_difference_from_stripes_books_is_one_finding_however_often_it_is_found() {
     let world = World::with(&[("ORPHAN_POLICY", "report")]).await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -72,7 +72,7 @@ async fn what_differs_from_stripes_books_is_one_finding_however_often_it_is_foun
     let before = &found.json()["items"];
     assert_eq!((&again[0]["id"], &again[0]["found_at"]), (&before[0]["id"], &before[0]["found_at"]));
     assert_ne!(again[0]["last_found_at"], before[0]["last_found_at"]);
-    assert_eq!(again[1], before[1], "what was not found again is as it was");
+    assert_eq!(again[1], before[1], "findings that were not found again are unchanged");
 }
 
 #[tokio::test]
@@ -92,11 +92,11 @@ async fn an_amount_that_was_changed_in_the_table_is_found_with_both_sums() {
     assert_eq!((found.len(), &one["kind"]), (1, &json!("books_difference")));
     assert_eq!((&one["ours"], &one["stripe"], &one["amount"]), (&json!(4000), &json!(5000), &json!(-1000)));
     assert_eq!((&one["purchase_id"], &one["buyer_id"]), (&json!(id), &json!(shop.buyer.id)));
-    assert_eq!(one["message"], "a charge has another amount in our books than at Stripe");
+    assert_eq!(one["message"], "a charge has a different amount in our books than at Stripe");
 }
 
 #[tokio::test]
-async fn what_was_put_on_record_or_given_back_is_found_and_settled() {
+async fn orphaned_payments_that_were_recorded_or_refunded_are_settled_findings() {
     for bought_again in [false, true] {
         let world = World::with(&[("ORPHAN_POLICY", "record")]).await;
         let shop = world.shop().await;
@@ -170,11 +170,11 @@ async fn findings_come_in_pages_the_newest_first_in_one_trip() {
     assert_eq!(found, expected);
     let users = world.get("/admin/users?limit=1").bearer(&staff.token).await;
     let others = world.get(format!("/admin/findings?cursor={}", users.text("next_cursor"))).bearer(&staff.token).await;
-    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    others.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
 }
 
 #[tokio::test]
-async fn findings_are_for_the_staff_alone() {
+async fn only_staff_see_findings() {
     let world = World::start().await;
     let shop = world.shop().await;
     for person in [&shop.buyer, &shop.seller] {

@@ -33,7 +33,7 @@ async fn forge(world: &World, shop: &Shop, like: &Value, attempt: &str) -> Value
 }
 
 #[tokio::test]
-async fn a_seller_who_refunds_a_payment_of_their_own_voids_no_sale() {
+async fn a_sellers_refund_of_their_own_payment_voids_no_sale() {
     for heard in [true, false] {
         let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
         let shop = world.shop().await;
@@ -68,7 +68,7 @@ async fn a_seller_who_refunds_a_payment_of_their_own_voids_no_sale() {
 }
 
 #[tokio::test]
-async fn a_payment_that_no_attempt_made_opens_no_course() {
+async fn a_payment_that_no_attempt_made_gives_no_access() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     // A sale to another buyer shows what such a payment looks like.

@@ -56,14 +56,14 @@ async fn a_course_is_owned_once_it_is_paid_and_not_before() {
     let waits = Shop { buyer: authenticates, ..shop.clone() };
     let (_, payment_intent) = waiting(&world, &waits).await;
     let see = async || world.get(format!("/courses/{slug}")).bearer(&waits.buyer.token).await.json()["owned"].clone();
-    assert_eq!(see().await, false, "the bank has not said yes");
+    assert_eq!(see().await, false, "the bank has not approved yet");
     world.admin("POST", &format!("payment_intents/{payment_intent}/authenticate"), json!({"outcome": "succeed"})).await;
     world.deliver().await;
     assert_eq!(see().await, true);
 }
 
 #[tokio::test]
-async fn an_older_reading_of_a_purchase_is_never_written_over_a_newer_one() {
+async fn an_older_copy_of_a_purchase_never_overwrites_a_newer_one() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (id, payment_intent) = waiting(&world, &shop).await;
@@ -76,7 +76,7 @@ async fn an_older_reading_of_a_purchase_is_never_written_over_a_newer_one() {
     let slot = world.app.store.slot(&buyer, &course).await.expect("the table is there").expect("it is held");
     assert!(slot.version > older.version);
     let written = world.app.store.write_intent(&mut older, Some(&slot)).await.expect("the table is there");
-    assert!(matches!(written, Written::No(_)), "an attempt of an older reading");
+    assert!(matches!(written, Written::No(_)), "an attempt from an older copy");
 
     // After a refund and a new purchase, the slot belongs to the new purchase and says nothing about this one.
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -89,7 +89,7 @@ async fn an_older_reading_of_a_purchase_is_never_written_over_a_newer_one() {
     let store = &world.app.store;
     assert_eq!(store.write_outcome(&mut first, None).await.expect("the table is there"), Written::Yes);
     let written = store.write_outcome(&mut late, None).await.expect("the table is there");
-    assert!(matches!(written, Written::No(_)), "an outcome of an older reading");
+    assert!(matches!(written, Written::No(_)), "an outcome from an older copy");
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn an_event_that_changed_something_is_marked_in_the_same_write() {
 }
 
 #[tokio::test]
-async fn no_account_speaks_for_a_purchase_that_it_was_not_charged_with() {
+async fn an_account_cannot_report_on_purchases_charged_elsewhere() {
     for charge_type in ["destination", "direct"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let shop = world.shop().await;
@@ -186,7 +186,7 @@ async fn no_account_speaks_for_a_purchase_that_it_was_not_charged_with() {
             let purchase = record(&world, &id).await;
             assert_eq!(json!(purchase.status()), "requires_action", "{charge_type}, {kind}");
         }
-        // For a direct charge, the platform's endpoint is no evidence either.
+        // For a direct charge, the platform's endpoint is not evidence either.
         if charge_type == "direct" {
             object["status"] = "succeeded".into();
             assert_eq!(world.send_event(PLATFORM, &event("evt_platform", "payment_intent.succeeded", None, &object)).await.status, 200);

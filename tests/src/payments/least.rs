@@ -1,4 +1,4 @@
-//! The minimum amount depends on the settlement currency. The seller is told, before any buyer runs into it.
+//! The minimum amount depends on the settlement currency. The seller learns of it before a buyer's payment fails.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn a_price_that_cannot_be_charged_is_refused_when_the_course_is_saved() {
 }
 
 #[tokio::test]
-async fn a_price_that_was_saved_before_the_account_was_linked_is_no_failure_of_stripes() {
+async fn a_price_saved_before_linking_is_refused_without_calling_stripe() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let seller = world.seller("test@seller.com").await;
     let course = world.course(&seller, "Cheap", 50, "usd", 0).await;
@@ -44,7 +44,7 @@ async fn a_price_that_was_saved_before_the_account_was_linked_is_no_failure_of_s
 }
 
 #[tokio::test]
-async fn what_is_sold_from_india_asks_for_the_buyers_address() {
+async fn sales_from_india_ask_for_the_buyers_address() {
     for (country, asks) in [("IN", true), ("US", false)] {
         let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
         let shop = world.shop().await;

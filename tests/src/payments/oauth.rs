@@ -60,7 +60,7 @@ async fn a_seller_is_sent_to_stripe_with_a_state_bound_to_the_browser() {
 }
 
 #[tokio::test]
-async fn who_may_not_link_is_told_so() {
+async fn users_who_may_not_link_are_refused() {
     let world = World::with(&[("OAUTH_SCOPE", "read_only")]).await;
     let buyer = world.buyer("buyer@example.com").await;
     world.get("/users/authorize").cookie(&buyer.token).await.is_problem(
@@ -90,7 +90,7 @@ async fn tokens_are_stored_sealed_and_the_link_is_shown() {
     assert_eq!(link, expected);
     let stored = world.stored().await;
     for secret in ["access_token", "refresh_token", "sk_acct", "sk_test", "rt_"] {
-        assert!(!stored.contains(secret), "{secret} stands in the table");
+        assert!(!stored.contains(secret), "{secret} is in the table");
     }
     let id = seller.id.parse().expect("an id");
     let sealed = world.app.store.sealed_tokens(&id).await.expect("the table").expect("they are stored");
@@ -102,7 +102,7 @@ async fn tokens_are_stored_sealed_and_the_link_is_shown() {
 }
 
 #[tokio::test]
-async fn thirty_callbacks_with_one_code_make_one_link_and_one_trade() {
+async fn thirty_callbacks_with_one_code_make_one_link_and_one_exchange() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let consent = start(&world, &seller).await;
@@ -175,7 +175,7 @@ async fn a_denial_at_stripe_comes_back_as_one() {
 }
 
 #[tokio::test]
-async fn stripe_failing_at_the_trade_is_a_reason_and_nothing_more() {
+async fn stripes_failure_during_the_exchange_is_only_a_reason() {
     for (fault, reason) in [
         (json!({"kind": "html", "status": 502}), "stripe_unavailable"),
         (json!({"kind": "drop_after"}), "stripe_unavailable"),
@@ -196,7 +196,7 @@ async fn stripe_failing_at_the_trade_is_a_reason_and_nothing_more() {
         trades(&world).await;
         world.fault("POST", "/oauth/token", fault.clone()).await;
         ends_with(&come_back(&world, &consent, Some(&seller.token)).await, reason);
-        assert_eq!(trades(&world).await, 1, "{fault}: a code is traded at most once");
+        assert_eq!(trades(&world).await, 1, "{fault}: a code is exchanged at most once");
         assert_eq!(stripe_of(&world, &seller).await["connected"], false, "{fault}");
         // The seller can try again.
         world.link(&seller).await;
@@ -236,7 +236,7 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
     world.delete("/users/me/stripe").bearer(&first.token).await.is_empty(204);
     assert_eq!(stripe_of(&world, &first).await["connected"], false);
     let id = first.id.parse().expect("an id");
-    assert!(world.app.store.sealed_tokens(&id).await.expect("the table").is_none(), "the tokens are gone");
+    assert!(world.app.store.sealed_tokens(&id).await.expect("the table").is_none(), "the tokens are deleted");
     world.delete("/users/me/stripe").bearer(&first.token).await.is_empty(204);
     world.link(&first).await;
     // The late event of the disconnection does not undo the new link.
@@ -245,7 +245,7 @@ async fn one_account_belongs_to_one_seller_until_it_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_nobody_heard_of_does_not_stand_in_the_way_of_a_new_link() {
+async fn an_unreported_revocation_does_not_prevent_a_new_link() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let account = world.link(&seller).await;
@@ -256,7 +256,7 @@ async fn a_revocation_that_nobody_heard_of_does_not_stand_in_the_way_of_a_new_li
 }
 
 #[tokio::test]
-async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
+async fn a_disconnection_that_stripe_refuses_changes_nothing() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.link(&seller).await;
@@ -268,7 +268,7 @@ async fn a_disconnection_that_stripe_does_not_take_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_401_is_no_proof_that_the_access_is_gone() {
+async fn a_401_does_not_prove_that_access_was_revoked() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let account = world.link(&seller).await;
@@ -313,7 +313,7 @@ async fn elsewhere(world: &World, seller: &Person) -> Consent {
     let path = url.strip_prefix("http://localhost:9000").expect("it is ours").to_owned();
     let first = world.get(path.as_str()).await;
     let again = world.get(path.as_str()).await;
-    assert_eq!((again.status, again.text("code")), (404, "not_found".to_owned()), "the address is good for one visit");
+    assert_eq!((again.status, again.text("code")), (404, "not_found".to_owned()), "the URL works once");
     world.consent(first, "allow").await
 }
 
@@ -330,7 +330,7 @@ async fn a_link_from_another_site_waits_for_its_user() {
         let world = &world;
         async move { world.post("/users/oauth/confirm", json!({"code": code})).bearer(&token).await }
     };
-    confirm(thief.token.clone(), code.clone()).await.is_problem(410, "confirmation_gone", "this confirmation has ended; connect again");
+    confirm(thief.token.clone(), code.clone()).await.is_problem(410, "confirmation_gone", "this confirmation has expired; connect again");
     let answers = join_all((0..5).map(|_| confirm(seller.token.clone(), code.clone()))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert!(answers.iter().all(|answer| [200, 410].contains(&answer.status)));
@@ -339,7 +339,7 @@ async fn a_link_from_another_site_waits_for_its_user() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_is_lured_links_nothing() {
+async fn a_lured_victim_links_nothing() {
     let world = World::start().await;
     let (attacker, victim) = (world.seller("attacker@example.com").await, world.seller("victim@example.com").await);
     let consent = elsewhere(&world, &attacker).await;
@@ -423,7 +423,7 @@ async fn a_stolen_session_does_not_decide_where_the_money_goes() {
 }
 
 #[tokio::test]
-async fn a_seller_is_told_by_mail_what_is_connected_and_what_no_longer_is() {
+async fn a_seller_gets_a_mail_about_each_connected_and_disconnected_account() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.pump().await;

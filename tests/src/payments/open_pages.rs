@@ -70,12 +70,12 @@ async fn change(world: &World, shop: &Shop, what: &str) {
 }
 
 #[tokio::test]
-async fn a_page_is_closed_when_what_it_sells_is_sold_no_more() {
+async fn a_page_is_closed_when_its_course_is_no_longer_sold() {
     is_withdrawn_after_each_change(Waits::OnThePage).await;
 }
 
 #[tokio::test]
-async fn an_authentication_is_canceled_when_what_it_pays_for_is_sold_no_more() {
+async fn an_authentication_is_canceled_when_its_course_is_no_longer_sold() {
     is_withdrawn_after_each_change(Waits::AtTheBank).await;
 }
 
@@ -183,7 +183,7 @@ async fn a_page_that_stripe_does_not_close_is_closed_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn who_pays_before_the_page_is_closed_has_bought() {
+async fn a_buyer_who_pays_before_the_page_is_closed_has_bought() {
     for what in ["unpublished", "deleted", "dearer", "unmade"] {
         for heard in [true, false] {
             let world = World::start().await;
@@ -250,7 +250,7 @@ async fn a_payment_that_takes_days_says_so_to_buyer_and_seller() {
 }
 
 #[tokio::test]
-async fn a_payment_that_failed_after_days_unheard_ends_by_the_reconciliation_or_the_next_try() {
+async fn an_unreported_late_failure_is_found_by_the_reconciliation_or_the_next_attempt() {
     for by_buyer in [true, false] {
         let world = World::start().await;
         let shop = world.shop().await;
@@ -300,7 +300,7 @@ async fn a_payment_that_failed_after_days_unheard_ends_by_the_reconciliation_or_
 
 /// Open payments on a direct seller's account are canceled before access is given up, because we would not learn that they were paid.
 #[tokio::test]
-async fn who_disconnects_a_direct_account_leaves_no_payment_open_there() {
+async fn disconnecting_a_direct_account_leaves_no_payment_open_there() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let other = world.buyer("other@example.com").await;
@@ -329,7 +329,7 @@ async fn who_disconnects_a_direct_account_leaves_no_payment_open_there() {
     }
 }
 
-/// Sellers can revoke access in their Dashboard at any time. Staff are told of the payments that were open then.
+/// Sellers can revoke access in their Dashboard at any time. Staff are notified of the payments that were open then.
 #[tokio::test]
 async fn a_payment_on_an_account_that_revoked_access_is_found() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;

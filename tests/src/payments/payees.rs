@@ -62,7 +62,7 @@ async fn a_sale_is_shared_to_the_last_cent_and_so_is_its_refund() {
 }
 
 #[tokio::test]
-async fn a_payee_who_cannot_be_paid_waits_and_holds_nobody_up() {
+async fn a_payee_who_cannot_be_paid_waits_without_delaying_others() {
     let world = World::start().await;
     let shop = shared(&world, 10_000, [50, 30, 20]).await;
     let fault = json!({"match": {"method": "POST", "path": "/v1/transfers"}, "times": 1, "skip": 1,
@@ -92,8 +92,8 @@ async fn shares_are_whole_percents_of_sellers_that_add_up() {
     for (payees, detail) in [
         (json!([one(&seller, 50)]), sum.to_owned()),
         (json!([one(&seller, 100), one(&other, 0)]), sum.to_owned()),
-        (json!([one(&seller, 50), one(&seller, 50)]), "payees: each seller stands there once".to_owned()),
-        (json!([one(&seller, 50), one(&buyer, 50)]), format!("payees: {} is no seller", buyer.id)),
+        (json!([one(&seller, 50), one(&seller, 50)]), "payees: each seller can be listed once".to_owned()),
+        (json!([one(&seller, 50), one(&buyer, 50)]), format!("payees: {} is not a seller", buyer.id)),
     ] {
         let answer = world.patch("/courses/shared", json!({"payees": payees})).bearer(&seller.token).await;
         answer.is_problem(422, "invalid_request", &detail);
@@ -105,7 +105,7 @@ async fn shares_are_whole_percents_of_sellers_that_add_up() {
 }
 
 #[tokio::test]
-async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
+async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
     let world = World::start().await;
     let shop = world.shop().await;
     let partner = world.seller("partner@example.com").await;
@@ -149,11 +149,7 @@ async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
     accept(&partner.token, 30).await.is(200, &mine);
 
     assert_eq!(sell("two@example.com").await, "separate");
-    assert_eq!(
-        transferred(&world, &accounts).await,
-        [5000 + 1750, 750],
-        "of the first sale all came with its charge, and the fee was taken of it"
-    );
+    assert_eq!(transferred(&world, &accounts).await, [5000 + 1750, 750], "the first sale was transferred with its charge, less the fee");
     let line = json!({
         "course_id": shop.course_id, "status": "paid", "amount": 5000, "currency": "usd",
         "transferred": 750, "taken_back": 0, "waiting": 0, "paid_at": "[time]",
@@ -168,7 +164,7 @@ async fn a_share_binds_who_has_accepted_it_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
-async fn who_is_charged_on_their_own_account_does_not_leave_that_by_naming_payees() {
+async fn naming_payees_does_not_move_a_seller_off_direct_charges() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (partner, staff) = (world.seller("partner@example.com").await, world.staff("staff@example.com").await);

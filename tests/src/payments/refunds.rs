@@ -87,7 +87,7 @@ async fn a_refund_is_three_trips_and_one_call() {
     assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 200);
     let mut operations = world.operations();
     operations[..2].sort();
-    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"], "the first two go side by side");
+    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems", "TransactWriteItems"], "the first two are parallel");
     assert_eq!(world.asked_stripe().await, ["POST /v1/refunds"]);
 }
 
@@ -115,7 +115,7 @@ async fn refunds_are_for_the_seller_and_staff() {
 }
 
 #[tokio::test]
-async fn what_was_not_paid_is_not_given_back() {
+async fn an_unpaid_purchase_cannot_be_refunded() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa_chargeDeclined").await.status, 402);
@@ -125,7 +125,7 @@ async fn what_was_not_paid_is_not_given_back() {
 }
 
 #[tokio::test]
-async fn any_number_of_refunds_at_once_never_give_back_more_than_was_paid() {
+async fn concurrent_refunds_never_exceed_what_was_paid() {
     let world = World::start().await;
     let (shop, id) = bought(&world).await;
     let asks = (0..8).map(|number| {
@@ -193,17 +193,17 @@ async fn a_lost_refund_is_finished_by_the_reconciliation() {
     let lasting = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": {"kind": "drop_before"}});
     world.admin("POST", "faults", lasting).await;
     assert_eq!(refund(&world, &shop.seller.token, &id, json!({})).await.status, 503);
-    assert_eq!(world.reconcile().await.checked, 0, "whoever asked may still be at it");
+    assert_eq!(world.reconcile().await.checked, 0, "the request may still be in progress");
     world.pass(time::Duration::minutes(5)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
     assert_eq!(purchase["status"], "refunded");
-    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the seller's part came back with it");
+    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the seller's part was reversed with it");
     assert_eq!(world.reconcile().await.checked, 0, "it is at rest");
 }
 
 #[tokio::test]
-async fn a_refund_that_the_bank_sends_back_is_none() {
+async fn a_refund_that_the_bank_returns_does_not_count() {
     for charge_type in ["destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id) = bought(&world).await;
@@ -220,13 +220,13 @@ async fn a_refund_that_the_bank_sends_back_is_none() {
         assert_eq!(purchase["refunds"][0]["status"], "failed");
         let sale = sales(&world, &shop).await;
         assert_eq!(sale["items"][0]["net"], held(&world, Some(&shop.account)).await, "{charge_type}");
-        assert_eq!(sale["items"][0]["net"], 2500, "{charge_type}: the seller has theirs again");
+        assert_eq!(sale["items"][0]["net"], 2500, "{charge_type}: the seller has their part again");
         world.books().await;
     }
 }
 
 #[tokio::test]
-async fn who_bought_again_keeps_the_course_whatever_becomes_of_the_first_purchase() {
+async fn a_buyer_who_bought_again_keeps_the_course_whatever_happens_to_the_first_purchase() {
     let world = World::with(&[("CHARGE_TYPE", "separate")]).await;
     let (shop, first) = bought(&world).await;
     assert_eq!(refund(&world, &shop.seller.token, &first, json!({})).await.status, 200);
@@ -250,7 +250,7 @@ async fn who_bought_again_keeps_the_course_whatever_becomes_of_the_first_purchas
 }
 
 #[tokio::test]
-async fn who_tried_to_buy_again_has_the_course_when_the_refund_comes_back() {
+async fn a_returned_refund_restores_access_after_an_attempt_to_buy_again() {
     let world = World::start().await;
     let (shop, first) = bought(&world).await;
     assert_eq!(refund(&world, &shop.seller.token, &first, json!({})).await.status, 200);
@@ -301,7 +301,7 @@ async fn refunds_made_in_stripes_dashboard_are_taken_in() {
 }
 
 #[tokio::test]
-async fn of_a_refund_on_an_account_that_is_out_of_reach_the_platform_knows_its_own_fee() {
+async fn the_platform_knows_its_fee_of_a_refund_on_an_unreachable_account() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let (shop, _) = bought(&world).await;
     let payment = world.succeeded(Some(&shop.account)).await.remove(0);
@@ -357,7 +357,7 @@ async fn a_pending_refund_is_followed_to_its_end() {
 /// After a failed refund, the seller's share is in a transfer that Stripe does not reverse with the next refund. So it is reversed
 /// first; otherwise a seller who was already paid out could make the platform pay the buyer.
 #[tokio::test]
-async fn a_refund_after_one_that_came_back_waits_for_the_sellers_part() {
+async fn a_refund_after_a_returned_one_waits_for_the_sellers_part() {
     for part in [json!({}), json!({"amount": 2000})] {
         let world = World::start().await;
         let (shop, id) = bought(&world).await;

@@ -36,7 +36,7 @@ async fn succeeded(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_secret_key_is_rolled_under_purchases_that_are_on_their_way() {
+async fn a_secret_key_is_rolled_during_purchases() {
     let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
     let shop = world.shop().await;
     let mut buyers = vec![shop.buyer.clone()];
@@ -79,7 +79,7 @@ async fn a_secret_key_is_rolled_under_purchases_that_are_on_their_way() {
 }
 
 #[tokio::test]
-async fn a_key_that_ends_before_the_new_one_is_written_holds_purchases_up_and_loses_none() {
+async fn a_key_that_expires_before_the_new_one_is_stored_delays_purchases_and_loses_none() {
     let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
     let shop = world.shop().await;
     world.admin("POST", "keys", json!({"make": NEW, "expire": OLD})).await;
@@ -95,7 +95,7 @@ async fn a_key_that_ends_before_the_new_one_is_written_holds_purchases_up_and_lo
 }
 
 #[tokio::test]
-async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
+async fn several_webhook_secrets_are_valid_together_and_a_new_one_is_found() {
     let (world, secret) = World::with_secret(&keys(OLD, &["whsec_1"])).await;
     let (path, _) = PLATFORM;
     secret.reads();
@@ -108,7 +108,7 @@ async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
     for (id, signed_with) in [("evt_2", "whsec_2"), ("evt_3", "whsec_1"), ("evt_4", "whsec_2")] {
         assert_eq!(world.send_event((path, signed_with), &event(id)).await.status, 200, "{signed_with}");
     }
-    assert_eq!(secret.reads(), 1, "at the first signature that it did not know");
+    assert_eq!(secret.reads(), 1, "at the first unknown signature");
 
     // The old secret is removed. Within five minutes it is no longer accepted, even if no signature fails before that.
     secret.put(&keys(OLD, &["whsec_2"])).await;
@@ -120,7 +120,7 @@ async fn several_webhook_secrets_hold_at_once_and_a_new_one_is_found() {
 }
 
 #[tokio::test]
-async fn who_sends_bad_signatures_does_not_have_the_secret_read_each_time() {
+async fn bad_signatures_do_not_cause_a_read_of_the_secret_each_time() {
     let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
     world.app.clock.advance(Duration::seconds(11));
     secret.reads();
@@ -135,7 +135,7 @@ async fn who_sends_bad_signatures_does_not_have_the_secret_read_each_time() {
 }
 
 #[tokio::test]
-async fn where_the_secret_cannot_be_read_again_the_keys_at_hand_go_on() {
+async fn the_current_keys_stay_in_use_if_the_secret_cannot_be_read() {
     let (world, secret) = World::with_secret(&keys(OLD, &[PLATFORM.1])).await;
     let shop = world.shop().await;
     secret.reads();
@@ -156,7 +156,7 @@ async fn sealed_with(world: &World, secret: &Secret, seller: &Person) -> String 
 }
 
 #[tokio::test]
-async fn a_new_token_key_is_taken_into_use_without_a_start() {
+async fn a_new_token_key_is_used_without_a_restart() {
     let mut world = World::start().await;
     let (k1, k2) = ("0f".repeat(32), "f0".repeat(32));
     let secret = Secret::named(&world.app, &world.app.config.token_keys_secret_arn, &json!({"current": "k1", "k1": k1})).await;

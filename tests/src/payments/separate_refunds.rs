@@ -62,7 +62,7 @@ fn separate() -> [(&'static str, &'static str); 1] {
 }
 
 #[tokio::test]
-async fn who_refunds_accomplices_while_the_funds_are_pending_takes_nothing_from_the_platform() {
+async fn refunding_accomplices_while_funds_are_pending_costs_the_platform_nothing() {
     let world = World::with(&separate()).await;
     let stall = stall(&world, "theft", PRICE, "usd").await;
     let mut rounds = Vec::new();
@@ -110,7 +110,7 @@ async fn who_refunds_accomplices_while_the_funds_are_pending_takes_nothing_from_
 
 /// A lost dispute during a waiting refund takes everything, including what was reserved for the refund.
 #[tokio::test]
-async fn a_refund_that_waits_keeps_nothing_from_a_lost_dispute() {
+async fn a_waiting_refund_withholds_nothing_from_a_lost_dispute() {
     for (slug, amount, by_staff) in [("nearly", 9_900, false), ("part", 4_000, false), ("pushed", 4_000, true)] {
         let world = World::with(&[("CHARGE_TYPE", "separate"), ("REFUND_MINIMUM", "usd:1")]).await;
         let stall = stall(&world, slug, 10_000, "usd").await;
@@ -139,7 +139,7 @@ async fn a_refund_that_waits_keeps_nothing_from_a_lost_dispute() {
 }
 
 #[tokio::test]
-async fn the_staff_may_have_the_platform_pay_and_the_seller_owes_it() {
+async fn staff_may_have_the_platform_pay_and_the_seller_owes_it() {
     let world = World::with(&separate()).await;
     let stall = stall(&world, "borne", 5000, "usd").await;
     let buyer = world.buyer("buyer@example.com").await;
@@ -152,18 +152,18 @@ async fn the_staff_may_have_the_platform_pay_and_the_seller_owes_it() {
 
     let paid = refund(&world, &stall.staff.token, &id, json!({"platform_pays": true})).await;
     assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("refunded")), "{}", paid.body);
-    assert_eq!(held(&world, None).await, -4500, "the platform bears what the payee has");
+    assert_eq!(held(&world, None).await, -4500, "the platform bears the payee's part");
     let owed = debts(&world, &stall.seller).await;
     assert_eq!((owed.len(), &owed[0]["amount"], &owed[0]["account"]), (1, &json!(4500), &json!(stall.account)));
     world.pass(Duration::days(3)).await;
     world.reconcile().await;
-    assert_eq!((held(&world, None).await, debts(&world, &stall.seller).await), (0, Vec::new()), "and it came back");
+    assert_eq!((held(&world, None).await, debts(&world, &stall.seller).await), (0, Vec::new()), "and it was reversed");
     assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1), "once");
     world.books().await;
 }
 
 #[tokio::test]
-async fn sellers_give_back_within_the_operators_caps_and_staff_beyond() {
+async fn sellers_refund_within_the_operators_caps_and_staff_beyond() {
     let caps = [
         ("REFUNDS_PER_PURCHASE", "2"),
         ("REFUND_MINIMUM", "usd:200"),
@@ -190,7 +190,7 @@ async fn sellers_give_back_within_the_operators_caps_and_staff_beyond() {
     // 1000 of 6000 have been used.
     assert_eq!(code(&ids[1], json!({"amount": 4999})).await, (200, String::new()));
     let staff = world.staff("staff@example.com").await;
-    assert_eq!(refund(&world, &staff.token, &ids[0], json!({"amount": 1})).await.status, 200, "staff is not bound");
+    assert_eq!(refund(&world, &staff.token, &ids[0], json!({"amount": 1})).await.status, 200, "staff are not limited");
     let third = world.buyer("third@example.com").await;
     let answer = world.buy(&third, &shop.course_id, "pm_card_visa").await;
     let id = answer.json()["purchase"]["id"].as_str().expect("an id").to_owned();
@@ -203,7 +203,7 @@ async fn sellers_give_back_within_the_operators_caps_and_staff_beyond() {
 }
 
 #[tokio::test]
-async fn who_sells_more_may_give_back_more_in_a_day() {
+async fn a_seller_with_more_sales_may_refund_more_in_a_day() {
     let world = World::with(&[("REFUND_AMOUNT_PER_DAY", "usd:1"), ("REFUND_PERCENT_PER_DAY", "50"), ("REFUNDS_PER_DAY", "100")]).await;
     let shop = world.shop().await;
     let mut ids = Vec::new();
@@ -222,7 +222,7 @@ async fn who_sells_more_may_give_back_more_in_a_day() {
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_refunds_nothing() {
+async fn a_former_seller_cannot_refund_separate_charges() {
     let world = World::start().await;
     let shop = world.shop().await;
     let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
@@ -234,7 +234,7 @@ async fn who_is_no_seller_any_more_refunds_nothing() {
 }
 
 #[tokio::test]
-async fn a_refund_that_comes_back_is_told_to_buyer_seller_and_staff() {
+async fn buyer_seller_and_staff_are_notified_of_a_returned_refund() {
     let world = World::with(&[("STAFF_EMAIL", "money@example.com")]).await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
@@ -260,7 +260,7 @@ async fn a_refund_that_comes_back_is_told_to_buyer_seller_and_staff() {
 }
 
 #[tokio::test]
-async fn a_part_that_a_bank_takes_for_good_leaves_the_course_and_nobody_pays_twice() {
+async fn a_partly_lost_dispute_keeps_the_course_and_nobody_pays_twice() {
     for charge_type in ["destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let shop = world.shop().await;

@@ -84,7 +84,7 @@ async fn two_stacks_on_one_stripe_account_never_touch_each_others_money() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_table_leaves_alone_what_the_other_sells() {
+async fn a_copied_table_leaves_the_other_deployments_sales_alone() {
     let first = World::with(&[("STACK_ID", "first"), ("CHARGE_TYPE", "separate")]).await;
     let shop = first.shop().await;
     assert_eq!(first.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -130,7 +130,7 @@ async fn a_copy_of_a_table_leaves_alone_what_the_other_sells() {
 }
 
 #[tokio::test]
-async fn who_erases_their_account_in_a_copy_keeps_the_customer_that_the_other_charges() {
+async fn erasing_an_account_in_a_copied_table_keeps_the_other_deployments_customer() {
     let first = World::with(&[("STACK_ID", "first")]).await;
     let shop = first.shop().await;
     assert_eq!(first.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
@@ -144,7 +144,7 @@ async fn who_erases_their_account_in_a_copy_keeps_the_customer_that_the_other_ch
     assert!(asked.iter().all(|one| one.starts_with("GET")), "{asked:?}");
 }
 
-/// The hashes of passwords are in a table of their own, which was not copied.
+/// Password hashes are in a separate table, which was not copied.
 async fn erase(world: &World, person: &Person) {
     world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
     world.pump().await;
@@ -154,7 +154,7 @@ async fn erase(world: &World, person: &Person) {
 }
 
 #[tokio::test]
-async fn what_does_not_say_who_made_it_is_reported_and_no_more() {
+async fn payments_without_a_deployment_id_are_only_reported() {
     for policy in ["record", "refund", "report"] {
         let world = World::with(&[("ORPHAN_POLICY", policy)]).await;
         let shop = world.shop().await;

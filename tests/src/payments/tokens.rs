@@ -11,7 +11,7 @@ const CARD: &str = "pm_card_visa";
 const NOT_CONNECTED: &str = "the seller of this course cannot be paid at the moment";
 
 #[tokio::test]
-async fn an_express_account_comes_by_oauth_and_sells() {
+async fn an_express_account_linked_by_oauth_can_sell() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let answer = world.get("/users/authorize?type=express").cookie(&seller.token).await;
@@ -32,14 +32,14 @@ async fn an_express_account_comes_by_oauth_and_sells() {
         let answer = world.post(path, json!({"type": "express"})).bearer(&seller.token).undescribed().await;
         assert_eq!(answer.status, 200, "{path} {}", answer.body);
     }
-    // Its access can be given up.
+    // Its access can be revoked.
     world.asked_stripe().await;
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
     assert_eq!(world.asked_stripe().await, ["POST /oauth/deauthorize"]);
 }
 
 #[tokio::test]
-async fn a_frontend_elsewhere_asks_for_express_as_well() {
+async fn a_frontend_on_another_site_can_request_express_too() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     let ticket = world.post("/users/authorize?type=express", json!({})).bearer(&seller.token).await.text("url");
@@ -71,7 +71,7 @@ async fn balance(world: &World, account: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_seller_who_took_the_access_away_gets_it_back_with_all_that_was() {
+async fn a_seller_who_revoked_access_can_link_again_and_keeps_everything() {
     for charge_type in ["direct", "destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id) = sold(&world).await;
@@ -119,7 +119,7 @@ async fn lost_and_revoked(world: &World, account: &str, path: &str, ask: impl As
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_lost_does_not_end_because_the_access_is_gone() {
+async fn a_lost_charge_stays_open_while_access_is_revoked() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let ask = async || world.buy(&shop.buyer, &shop.course_id, CARD).await;
@@ -127,7 +127,7 @@ async fn a_charge_whose_answer_was_lost_does_not_end_because_the_access_is_gone(
     let purchases = world.get("/purchases").bearer(&shop.buyer.token).await.json();
     assert_eq!(purchases["items"][0]["status"], "pending", "{purchases}");
 
-    // No event arrived meanwhile. Once the account can be read again, it is.
+    // No event arrived in the meantime. The account is read as soon as possible again.
     world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await;
     let answer = ask().await;
     assert_eq!((answer.status, &answer.json()["purchase"]["attempts"]), (201, &json!(1)), "{}", answer.body);
@@ -136,7 +136,7 @@ async fn a_charge_whose_answer_was_lost_does_not_end_because_the_access_is_gone(
 }
 
 #[tokio::test]
-async fn a_refund_whose_answer_was_lost_does_not_end_because_the_access_is_gone() {
+async fn a_lost_refund_stays_open_while_access_is_revoked() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let (shop, id) = sold(&world).await;
     let ask = async || refund(&world, &shop.seller, &id, 1000).await;
@@ -149,7 +149,7 @@ async fn a_refund_whose_answer_was_lost_does_not_end_because_the_access_is_gone(
 }
 
 #[tokio::test]
-async fn what_was_sold_with_one_account_is_given_back_from_it_when_another_is_linked() {
+async fn sales_are_refunded_from_their_account_after_another_is_linked() {
     for charge_type in ["direct", "destination", "separate"] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (shop, id) = sold(&world).await;
@@ -224,7 +224,7 @@ async fn tokens_are_renewed_and_stay_sealed() {
 }
 
 #[tokio::test]
-async fn tokens_are_sealed_anew_before_a_key_goes() {
+async fn tokens_are_sealed_again_before_a_key_is_removed() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     world.link(&seller).await;

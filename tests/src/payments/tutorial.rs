@@ -34,7 +34,7 @@ async fn a_client_that_expects_another_price_is_not_charged() {
 }
 
 // `payments::oauth::wrong_turns_link_nothing_and_spend_no_code`: a callback without `state`, a bad code, a buyer there.
-// `payments::oauth::stripe_failing_at_the_trade_is_a_reason_and_nothing_more`: an HTML 502, and a slow token endpoint.
+// `payments::oauth::stripes_failure_during_the_exchange_is_only_a_reason`: an HTML 502, and a slow token endpoint.
 // `payments::oauth::tokens_are_stored_sealed_and_the_link_is_shown`: tokens in plain text.
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_seller_without_stripe_is_a_409_and_leaves_no_customer() {
 }
 
 #[tokio::test]
-async fn a_seller_whose_access_is_gone_at_stripe_is_a_409() {
+async fn a_seller_who_revoked_access_at_stripe_is_a_409() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     // The webhook has not arrived, so only Stripe knows.
@@ -152,7 +152,7 @@ async fn unmaking_a_seller_deletes_nothing() {
     let path = format!("/admin/users/{}", shop.seller.id);
     let unmade = world.patch(path.as_str(), json!({"is_seller": false})).bearer(&staff.token).await;
     assert_eq!((unmade.status, &unmade.json()["is_seller"]), (200, &json!(false)));
-    // Somebody who is no seller cannot be paid. The course, the link, its tokens and the sale all exist.
+    // A former seller cannot be paid. The course, the link, its tokens and the sale all exist.
     let other = world.buyer("other@example.com").await;
     assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.text("code"), "seller_not_connected");
     assert_eq!(world.get("/courses/flask-microservices").await.status, 200);
@@ -201,7 +201,7 @@ async fn nobody_buys_their_own_course() {
 }
 
 #[tokio::test]
-async fn what_was_bought_is_on_record_and_nobody_elses_business() {
+async fn a_purchase_is_on_record_and_private() {
     let world = World::start().await;
     let shop = world.shop().await;
     let purchase = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.json()["purchase"].clone();

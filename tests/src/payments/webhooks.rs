@@ -41,7 +41,7 @@ fn with_status(payment_intent: &Value, status: &str) -> Value {
 }
 
 #[tokio::test]
-async fn only_what_stripe_signed_lately_is_believed() {
+async fn only_recent_signatures_of_stripe_are_accepted() {
     let world = World::start().await;
     let body = event("evt_1", "some.thing", None, &json!({}));
     let now = world.app.clock.now().unix_timestamp();
@@ -73,7 +73,7 @@ async fn the_raw_bytes_are_verified_also_in_base64() {
 }
 
 #[tokio::test]
-async fn only_what_is_no_json_is_refused_where_it_is_signed() {
+async fn signed_bodies_are_refused_only_if_they_are_not_json() {
     let world = World::start().await;
     for body in ["", "{", "{\"id\":\"evt_1\"", "id=evt_1"] {
         let answer = send(&world, PLATFORM, body).await;
@@ -114,7 +114,7 @@ async fn any_order_and_number_of_events_ends_paid() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_is_complete_and_not_paid_gives_nothing_away() {
+async fn a_complete_but_unpaid_checkout_gives_no_access() {
     for (kind, paid, ends) in [("async_payment_succeeded", "paid", "paid"), ("async_payment_failed", "unpaid", "failed")] {
         let world = World::start().await;
         let shop = world.shop().await;
@@ -159,7 +159,7 @@ async fn an_event_costs_two_trips_and_a_repeated_one_is_read_only() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_written_comes_again() {
+async fn an_event_that_cannot_be_written_is_sent_again() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (_, payment_intent) = waiting(&world, &shop).await;
@@ -180,11 +180,11 @@ async fn another_accounts_event_pays_for_nothing() {
     let (_, payment_intent) = waiting(&world, &shop).await;
     let body = event("evt_1", "payment_intent.succeeded", Some(&shop.account), &with_status(&payment_intent, "succeeded"));
     assert_eq!(send(&world, CONNECT, &body).await.status, 200);
-    assert_eq!(status(&world, &shop).await, "requires_action", "a seller's account does not speak for the platform's charge");
+    assert_eq!(status(&world, &shop).await, "requires_action", "a seller's account cannot report on the platform's charge");
 }
 
 #[tokio::test]
-async fn a_payment_that_only_claims_to_be_the_purchases_pays_for_nothing() {
+async fn a_payment_with_copied_metadata_pays_for_nothing() {
     let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let (_, payment_intent) = waiting(&world, &shop).await;
@@ -228,7 +228,7 @@ async fn an_event_that_arrives_at_both_endpoints_counts_once() {
 }
 
 #[tokio::test]
-async fn a_refund_at_stripe_is_heard_of() {
+async fn a_refund_at_stripe_is_recorded() {
     let world = World::start().await;
     let shop = world.shop().await;
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);

@@ -18,7 +18,7 @@ pub(super) type Place = (String, usize);
 pub(super) type Chain = Vec<Place>;
 
 /// A permanent listener. `tracing` asks only once per place, when it is first reached, whether
-/// anybody is interested. Without a listener at that moment the place would be ignored for good.
+/// anybody is interested. Without a listener at that moment the place would be ignored permanently.
 static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear(Arc::default())));
 
 /// Lets [`overheard`] hear everything from now on.

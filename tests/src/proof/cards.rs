@@ -167,7 +167,7 @@ impl Scenario for Cards {
         let customers = self.customers(&play.buyer).await;
         assert_eq!(customers.len(), 1, "{case}: a buyer has one customer");
         let user = self.world.app.store.user(&play.buyer.id.parse().expect("an id")).await.expect("the table").expect("the buyer");
-        assert_eq!(user.customers.get("platform"), customers.first(), "{case}: and we know which");
+        assert_eq!(user.customers.get("platform"), customers.first(), "{case}: and it is on record");
         let list = self.world.get(CARDS).bearer(&play.buyer.token).await.json();
         let items = list["items"].as_array().unwrap_or_else(|| panic!("{case}: {list}"));
         let ids: Vec<&str> = items.iter().filter_map(|card| card["id"].as_str()).collect();
@@ -182,7 +182,7 @@ impl Scenario for Cards {
             Kind::CardTakenAway => assert_eq!(ids, other.into_iter().collect::<Vec<_>>(), "{case}"),
             Kind::CardAttached => assert_eq!((ids.len(), &default), (1, &ids), "{case}"),
             Kind::CardAtCheckout => assert_eq!(ids.len(), 1, "{case}"),
-            // A count that is lost with the process, or repeated with each lost answer, is no harm.
+            // A count that is lost with the process, or repeated with each lost answer, is harmless.
             Kind::CardNotAuthenticated => {
                 assert!(ids.is_empty() && user.declined_at.len() <= 5, "{case}: {:?}", user.declined_at);
             }

@@ -1,5 +1,5 @@
 //! Checks that each place in the code that waits for DynamoDB, SES or Stripe is reached by a scenario
-//! and so broken by the matrix. Whoever adds a call must add a scenario, or say below why there is none.
+//! and so broken by the matrix. A new call needs a scenario, or a reason below why there is none.
 
 use std::collections::BTreeSet;
 
@@ -11,39 +11,49 @@ const LEFT_OUT: [&str; 3] = ["accounts", "courses", "purchases"];
 
 /// Calls that no scenario reaches: file, function, callee; and the reason.
 const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
-    (
-        "functions/charge/src/begin.rs",
-        "send",
-        "keep",
-        "the buyer tries too many cards in a minute: what follows, follows a lost race as well",
-    ),
+    ("functions/charge/src/begin.rs", "send", "keep", "the buyer tries too many cards in a minute: the same steps as after a lost race"),
     ("functions/charge/src/charge.rs", "charge", "user_by_token", "there is no such course: nothing follows"),
     ("functions/memberships/src/subscribe.rs", "subscribe", "user_by_token", "there is no such seller: nothing follows"),
     ("functions/memberships/src/subscriptions.rs", "own", "user", "there is no such subscription: nothing follows"),
     ("functions/memberships/src/refund.rs", "refund", "user", "there is no such subscription: nothing follows"),
-    ("shared/src/work/subscriptions.rs", "change", "subscription", "another write came first: the same follows, from what that one wrote"),
+    ("shared/src/work/subscriptions.rs", "change", "subscription", "another write came first: the same steps, from what it wrote"),
+    ("functions/memberships/src/refund.rs", "plan", "subscription", "another write came first: the same steps as after the first read"),
+    ("functions/notify/src/deliver.rs", "deliver", "give_up", "it was tried ten times: the same steps as after a final refusal"),
     (
-        "functions/memberships/src/refund.rs",
-        "plan",
-        "subscription",
-        "another write came first: what follows, follows the first reading as well",
+        "functions/reconcile/src/accounts.rs",
+        "run",
+        "save",
+        "there are more accounts than fit on a page, and the position is saved as elsewhere",
     ),
-    ("functions/notify/src/deliver.rs", "deliver", "give_up", "it was tried ten times: what follows, follows a refusal for good as well"),
-    ("functions/reconcile/src/accounts.rs", "run", "save", "there are more accounts than a page has, and the place is kept as elsewhere"),
-    ("functions/reconcile/src/books.rs", "tell_unread", "unreadable", "Stripe has what cannot be read: see payments/arrivals.rs"),
-    ("functions/reconcile/src/books.rs", "catch_up", "tell_unread", "Stripe has what cannot be read, after an account came back"),
-    ("functions/reconcile/src/books.rs", "compare", "tell_unread", "Stripe has what cannot be read, within an hour"),
-    ("functions/reconcile/src/orphans.rs", "look_through", "unreadable", "Stripe has what cannot be read: the same finding, however often"),
-    ("functions/reconcile/src/orphans.rs", "unreadable", "keep_finding", "Stripe has what cannot be read: found again by the next run"),
+    ("functions/reconcile/src/books.rs", "tell_unread", "unreadable", "an object at Stripe cannot be parsed: see payments/arrivals.rs"),
+    (
+        "functions/reconcile/src/books.rs",
+        "catch_up",
+        "tell_unread",
+        "an object at Stripe cannot be parsed, after an account was linked again",
+    ),
+    ("functions/reconcile/src/books.rs", "compare", "tell_unread", "an object at Stripe cannot be parsed, within an hour"),
+    (
+        "functions/reconcile/src/orphans.rs",
+        "look_through",
+        "unreadable",
+        "an object at Stripe cannot be parsed: the same finding each time",
+    ),
+    (
+        "functions/reconcile/src/orphans.rs",
+        "unreadable",
+        "keep_finding",
+        "an object at Stripe cannot be parsed: found again by the next run",
+    ),
     ("functions/reconcile/src/stuck.rs", "look_at", "rest", "it is another deployment's purchase: see payments/stacks.rs"),
     ("functions/reconcile/src/subscriptions.rs", "look_at", "write_subscription", "it is another deployment's: nothing follows"),
     ("functions/refunds/src/refund.rs", "refund", "user", "there is no such purchase: nothing follows"),
-    ("functions/refunds/src/refund.rs", "bear", "change", "the staff has the platform pay: what follows, follows a lost refund as well"),
+    ("functions/refunds/src/refund.rs", "bear", "change", "staff have the platform pay: the same steps as after a lost refund"),
     ("functions/refunds/src/refund.rs", "plan", "bear", "the same"),
-    ("functions/refunds/src/refund.rs", "write", "write_outcome", "the staff asks: what follows, follows a seller's as well"),
-    ("functions/memberships/src/resume.rs", "lease", "subscription", "an event came first: the same follows, from what that one wrote"),
-    ("functions/memberships/src/begin.rs", "send", "send", "an event came first: what follows, follows the first time as well"),
-    ("functions/memberships/src/refund.rs", "write", "write_subscription", "the staff asks: what follows, follows a seller's as well"),
+    ("functions/refunds/src/refund.rs", "write", "write_outcome", "staff ask: the same steps as for a seller"),
+    ("functions/memberships/src/resume.rs", "lease", "subscription", "an event came first: the same steps, from what it wrote"),
+    ("functions/memberships/src/begin.rs", "send", "send", "an event came first: the same steps as the first time"),
+    ("functions/memberships/src/refund.rs", "write", "write_subscription", "staff ask: the same steps as for a seller"),
     ("shared/src/work/refund_caps.rs", "write_within_caps", "totals_of", "a day's limit is reached: nothing is written"),
     (
         "shared/src/work/subscriptions.rs",
@@ -52,19 +62,14 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "the platform keeps almost nothing: it is set by the reconciliation, see payments/memberships/changes.rs",
     ),
     ("functions/memberships/src/change.rs", "switch", "set_renewals_fee", "the same"),
-    ("functions/refunds/src/refund.rs", "refund", "change", "the account took its access away: see payments/tokens.rs"),
+    ("functions/refunds/src/refund.rs", "refund", "change", "the account revoked access: see payments/tokens.rs"),
     ("functions/webhook/src/events/invoice.rs", "of_our_version", "get", "an endpoint of another API version: see payments/arrivals.rs"),
     ("functions/webhook/src/events/invoice.rs", "paid", "of_our_version", "an endpoint of another API version"),
     ("functions/webhook/src/events/invoice.rs", "not_paid", "of_our_version", "an endpoint of another API version, too"),
     ("shared/src/work/settlement.rs", "rest", "write_outcome", "it is another deployment's purchase: nothing follows"),
-    (
-        "shared/src/work/customers.rs",
-        "replace",
-        "of_somebody",
-        "the buyer erased their account meanwhile: what follows, follows `keep` as well",
-    ),
-    ("shared/src/work/customers.rs", "make_for", "of_somebody", "the buyer erased their account meanwhile"),
-    ("shared/src/work/customers.rs", "kept_instead", "of_somebody", "the buyer erased their account meanwhile, too"),
+    ("shared/src/work/customers.rs", "replace", "of_somebody", "the buyer has erased their account: the same steps as after `keep`"),
+    ("shared/src/work/customers.rs", "make_for", "of_somebody", "the buyer has erased their account"),
+    ("shared/src/work/customers.rs", "kept_instead", "of_somebody", "the buyer has erased their account, too"),
     (
         "shared/src/work/declines.rs",
         "is_human",
@@ -76,26 +81,26 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
     ("functions/payment-methods/src/save.rs", "save", "check", "the challenge's provider, asked by payment-methods"),
     ("functions/memberships/src/subscribe.rs", "subscribe", "check", "the challenge's provider, asked by memberships"),
     ("functions/memberships/src/change.rs", "resume", "check", "the challenge's provider, asked by memberships for another card"),
-    ("functions/memberships/src/change.rs", "resume", "count", "the other card is declined: what follows, follows a new member's as well"),
+    ("functions/memberships/src/change.rs", "resume", "count", "the other card is declined: the same steps as for a new member"),
     (
         "functions/webhook/src/events/invoice.rs",
         "payment_failed",
         "count_in_browser",
-        "a member did not authenticate: what follows, follows a card that was to be saved as well",
+        "a member did not authenticate: the same steps as for a card to be saved",
     ),
     (
         "functions/webhook/src/events/payment_intent.rs",
         "payment_failed",
         "count_in_browser",
-        "a buyer did not authenticate: what follows, follows a card that was to be saved as well",
+        "a buyer did not authenticate: the same steps as for a card to be saved",
     ),
     ("shared/src/store/users.rs", "owner_of", "get", "an address under a key of earlier versions: read, before anything is written"),
     ("shared/src/store/books.rs", "totals_of", "send", "a day's limit is reached: read, and nothing is written"),
-    ("shared/src/work/subscriptions.rs", "end", "subscription", "another write came first: what follows, follows `settle` as well"),
-    ("shared/src/work/subscriptions.rs", "give_back", "subscription", "another write came first: what follows, follows `settle` as well"),
-    ("shared/src/stripe/cards.rs", "save_card", "customer", "Stripe expands the customer where it is asked to, so that nobody asks"),
+    ("shared/src/work/subscriptions.rs", "end", "subscription", "another write came first: the same steps as after `settle`"),
+    ("shared/src/work/subscriptions.rs", "give_back", "subscription", "another write came first: the same steps as after `settle`"),
+    ("shared/src/stripe/cards.rs", "save_card", "customer", "Stripe expands the customer if asked, so this is not called"),
     ("shared/src/stripe/gateway.rs", "repeat", "once", "the key was rolled: see payments/rotation.rs"),
-    ("shared/src/stripe/oauth.rs", "connect_post", "connect_once", "the key was rolled: see payments/rotation.rs, also of Connect"),
+    ("shared/src/stripe/oauth.rs", "connect_post", "connect_once", "the key was rolled: see payments/rotation.rs, also for Connect"),
 ];
 
 /// The innermost function around a place.
@@ -143,9 +148,9 @@ pub(super) fn check(chains: &BTreeSet<Chain>) {
             None => missing.push(format!("{}:{} {} waits for {}", function.file, site.lines.start(), function.name, site.callee)),
         }
     }
-    eprintln!("{places} places ask DynamoDB, SES or Stripe; {} of them are left out, {} are forgotten", known.len(), missing.len());
+    eprintln!("{places} places call DynamoDB, SES or Stripe; {} of them are left out, {} are missed", known.len(), missing.len());
     assert!(places > 100, "the source was not read");
-    assert!(missing.is_empty(), "no scenario comes here:\n{}", missing.join("\n"));
+    assert!(missing.is_empty(), "no scenario reaches these places:\n{}", missing.join("\n"));
     let idle: Vec<_> = NOT_BROKEN.iter().filter(|one| !known.contains(&one.3)).collect();
-    assert!(idle.is_empty(), "scenarios come here by now: {idle:?}");
+    assert!(idle.is_empty(), "scenarios reach these places now: {idle:?}");
 }

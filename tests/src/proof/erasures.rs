@@ -155,7 +155,7 @@ impl Scenario for Erasing {
 
     async fn check(&self, play: &Play, case: &str) {
         let left = self.customers(play).await;
-        assert!(left.is_empty(), "{case}: Stripe still knows {left:?}");
+        assert!(left.is_empty(), "{case}: Stripe still has {left:?}");
         let gone = self.world.app.store.user(&play.buyer.id.parse().expect("an id")).await.expect("the table");
         assert!(gone.is_none(), "{case}");
         if self.kind != Kind::WhileSaving {
@@ -166,6 +166,6 @@ impl Scenario for Erasing {
 
     async fn check_all(&self) {
         let due = self.world.app.store.due_erasures(self.world.app.clock.now() + Duration::days(60), 100).await.expect("the table");
-        assert!(due.is_empty(), "{due:?} wait for ever");
+        assert!(due.is_empty(), "{due:?} are never handled");
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     orphans(sale, &purchase, payment, case).await;
 
     // Fee and shares, at Stripe and in our books.
-    assert_eq!(parts(sale, payment, charge).await, (platform, seller), "{case}: what the platform has, what the seller has");
+    assert_eq!(parts(sale, payment, charge).await, (platform, seller), "{case}: the platform's and the seller's shares");
     let sales = world.get("/sales?limit=40").bearer(&sale.seller.token).await.json();
     let line = sales["items"].as_array().expect("a list").iter().find(|line| line["purchase_id"] == view["id"]).cloned();
     let line = line.unwrap_or_else(|| panic!("{case}: no line in {sales}"));
@@ -68,7 +68,7 @@ pub(super) async fn check(sale: &Sale, play: &Play, case: &str) {
     assert_eq!(content.status, if opens { 200 } else { 403 }, "{case}");
 }
 
-/// Nobody has access before Stripe has the money, whatever a browser was told or returns from.
+/// Nobody has access before Stripe has the money, whatever the browser was told or wherever it returns from.
 pub(super) async fn check_access(sale: &Sale, play: &Play, case: &str) {
     let content = sale.world.get(format!("/courses/{}/content", play.course_id)).bearer(&play.buyer.token).await;
     if content.status == 200 {
@@ -83,12 +83,12 @@ async fn orphans(sale: &Sale, purchase: &shared::domain::purchase::Purchase, pay
     let known = |id: &Value| purchase.movements().iter().filter(|movement| movement.stripe_id.as_deref() == id.as_str()).count();
     let intent = payment["id"].as_str().expect("an id");
     for refund in items(&world.stripe(&format!("/refunds?limit=100&payment_intent={intent}"), account).await) {
-        assert_eq!(known(&refund["id"]), 1, "{case}: {refund} is no movement on record");
+        assert_eq!(known(&refund["id"]), 1, "{case}: {refund} is not a movement on record");
     }
     for transfer in items(&world.stripe(&format!("/transfers?limit=100&transfer_group={}", purchase.id), None).await) {
-        assert_eq!(known(&transfer["id"]), 1, "{case}: {transfer} is no movement on record");
+        assert_eq!(known(&transfer["id"]), 1, "{case}: {transfer} is not a movement on record");
         for reversal in items(&transfer["reversals"]) {
-            assert_eq!(known(&reversal["id"]), 1, "{case}: {reversal} is no movement on record");
+            assert_eq!(known(&reversal["id"]), 1, "{case}: {reversal} is not a movement on record");
         }
     }
 }

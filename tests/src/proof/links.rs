@@ -236,7 +236,7 @@ impl Scenario for Link {
         assert_eq!(link["connected"], self.kind.ends_linked(), "{case}: {link}");
         if let Some(buyer) = &play.buyer {
             let purchases = world.get("/purchases").bearer(&buyer.token).await.json();
-            assert_eq!(purchases["items"][0]["status"], "canceled", "{case}: nobody here would hear of its payment");
+            assert_eq!(purchases["items"][0]["status"], "canceled", "{case}: its payment would go unnoticed");
         }
         let id = play.seller.id.parse().expect("an id");
         let tokens = world.app.store.sealed_tokens(&id).await.expect("the table");

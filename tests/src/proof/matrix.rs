@@ -147,7 +147,7 @@ fn a_purchase_and_its_event_may_break_anywhere() {
 }
 
 #[test]
-fn every_call_that_stands_in_the_code_is_broken_in_the_matrix() {
+fn every_call_in_the_code_is_broken_in_the_matrix() {
     let chains = Arc::default();
     calls::listen();
     run(Work::Listen(Arc::clone(&chains)), None, Matrix::add_all);
@@ -156,7 +156,7 @@ fn every_call_that_stands_in_the_code_is_broken_in_the_matrix() {
 
 #[test]
 #[ignore = "it takes minutes; `make matrix` runs it"]
-fn whatever_breaks_wherever_the_money_is_right_in_the_end() {
+fn the_money_is_right_whatever_breaks() {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let ways: &[How] = match read("MATRIX_WAYS").as_deref() {
         None => &[How::Every, How::Late],

@@ -122,7 +122,7 @@ impl Kind {
     }
 }
 
-/// Every play has a world of its own. Many last months, in which all memberships of earlier plays would be renewed.
+/// Every play has its own world. Many last months, in which all memberships of earlier plays would be renewed.
 pub(super) struct Members {
     world: World,
     kind: Kind,
@@ -194,7 +194,7 @@ impl Members {
         self.world.post(format!("/subscriptions/{id}/{what}"), body).bearer(&play.buyer.token).await
     }
 
-    /// Under a key of its own for each amount, since without one a repetition of an answered request is a refund of its own.
+    /// With a separate key for each amount, since without a key a repeated request is a separate refund.
     async fn give_back(&self, play: &Play, amount: i64) -> Answer {
         let id = play.subscription.as_ref().expect("it was begun");
         let request = self.world.post(format!("/subscriptions/{id}/refund"), json!({"amount": amount}));
@@ -571,7 +571,11 @@ impl Scenario for Members {
             assert!(records.iter().any(|record| record.status.is_open()), "{case}: {records:?}");
             let credit = records.iter().find(|record| record.status.is_open()).map(|record| record.customer.clone()).expect("it is there");
             let customer = world.stripe(&format!("/customers/{credit}"), None).await;
-            assert_eq!((&customer["balance"], &customer["deleted"]), (&json!(0), &Value::Null), "{case}: who pays has no credit");
+            assert_eq!(
+                (&customer["balance"], &customer["deleted"]),
+                (&json!(0), &Value::Null),
+                "{case}: the paying customer has no credit"
+            );
         }
         if kind == NoCourseLeft {
             assert!(records.iter().all(|record| record.ending), "{case}: {records:?}");

@@ -293,7 +293,7 @@ impl Membership {
     }
 }
 
-/// Whether a subscriber is told that all is well but has nothing.
+/// Whether a subscriber gets a success response but has no subscription.
 fn is_told_of_a_dead_one(answer: &Answer) -> bool {
     let dead = |status: &Value| status == "canceled" || status == "failed";
     answer.status == 201 && dead(&answer.json()["subscription"]["status"])

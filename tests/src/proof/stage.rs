@@ -198,7 +198,7 @@ impl Sale {
                 let transfer = self.transfer_of(play).await;
                 self.at_stripe(&format!("/transfers/{transfer}/reversals"), &[("amount", "500")]).await;
             }
-            kind => unreachable!("{kind:?} is no event"),
+            kind => unreachable!("{kind:?} is not an event"),
         }
     }
 
@@ -361,7 +361,7 @@ impl Sale {
                 self.closed_dispute(play, "won").await;
                 waits = self.heard_late().await;
             }
-            kind => unreachable!("{kind:?} is no run"),
+            kind => unreachable!("{kind:?} is not a run"),
         }
         world.pass(waits).await;
         if self.kind.takes_days() {

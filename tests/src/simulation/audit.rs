@@ -225,7 +225,7 @@ fn has_failed_refund(purchase: &Purchase) -> bool {
     purchase.movements().iter().any(|one| one.kind == MovementKind::Refund && one.state == MovementState::Failed)
 }
 
-/// Whether it was paid, and neither refunded nor taken back.
+/// Whether it was paid, and neither refunded nor lost to a dispute.
 fn is_owned(purchase: &Purchase, while_disputed: bool) -> bool {
     let any = |test: fn(DisputeStatus) -> bool| purchase.disputes().iter().any(|dispute| test(dispute.status));
     purchase.paid_attempt().is_some()
@@ -240,7 +240,7 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let payments: Vec<&(String, Value)> = stripe.payments.iter().filter(|(_, payment)| payment["metadata"]["purchase_id"] == id).collect();
     for (account, payment) in &payments {
         let attempt = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_deref() == payment["id"].as_str());
-        let attempt = attempt.unwrap_or_else(|| panic!("{}", whose(&format!("{} is no attempt's", payment["id"]))));
+        let attempt = attempt.unwrap_or_else(|| panic!("{}", whose(&format!("{} belongs to no attempt", payment["id"]))));
         assert_eq!(attempt.account.as_deref().unwrap_or_default(), account, "{}", whose("the account that was charged"));
     }
     let taken: Vec<&(String, Value)> = payments.into_iter().filter(|(_, payment)| payment["status"] == "succeeded").collect();
@@ -261,7 +261,7 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         whose("the amount")
     );
     let charge = &stripe.charges[text(&payment["latest_charge"])];
-    assert_eq!(purchase.refunded(), whole(&charge["amount_refunded"]), "{}", whose("what was given back"));
+    assert_eq!(purchase.refunded(), whole(&charge["amount_refunded"]), "{}", whose("what was refunded"));
 
     let refunds: Vec<&Value> = stripe.refunds.iter().filter(|refund| refund["payment_intent"] == payment["id"]).collect();
     let movement = |id: &Value| purchase.movements().iter().find(|movement| movement.stripe_id.as_deref() == id.as_str());
@@ -282,13 +282,13 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
     assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
 
-    // Refunds requested here take back everybody's part; in the Dashboard the platform decides.
+    // Refunds requested here include everybody's part; in the Dashboard the platform decides.
     let live = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.is_under_way());
     if purchase.charge_type != ChargeType::Direct
         && live.map(|refund| if refund.is_ours() { refund.amount } else { 0 }).sum::<i64>() == purchase.amount()
     {
         let theirs: i64 = shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()).map(|(_, amount)| amount).sum();
-        assert_eq!(theirs, 0, "{}", whose("payees keep something of what was given back"));
+        assert_eq!(theirs, 0, "{}", whose("payees keep part of what was refunded"));
     }
 
     // Who has which part at Stripe.

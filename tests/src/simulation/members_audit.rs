@@ -97,7 +97,8 @@ fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
             net += ours.sums(record.charge_type).net;
         }
     }
-    // What was transferred again, after a refund came back or a lost dispute was won, is in a group of the subscription's.
+    // What was transferred again, after a bank returned a refund or a lost dispute was won, is in a group of the
+    // subscription's.
     kept += stripe.transferred(record.id.as_str(), Some(&record.seller_account));
     assert_eq!(net, kept, "{}", whose("the seller's part"));
 }

@@ -46,7 +46,7 @@ impl Market {
     }
 
     /// Account owners sell other things too, and the platform has its own
-    /// funds. So there is enough for what must be taken back or paid again.
+    /// funds. So there is enough for all reversals and repeated transfers.
     async fn add_funds(&mut self) {
         let accounts = self.sellers.iter().map(|seller| Some(seller.account.clone())).chain([None]).collect::<Vec<_>>();
         for account in accounts {

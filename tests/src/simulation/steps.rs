@@ -211,7 +211,7 @@ impl Market {
     async fn send_a_refund_back(&mut self) {
         let Some(refund) = Self::pick(&mut self.chance, &self.known.refunds) else { return };
         let answer = attempt(&self.world, &format!("refunds/{refund}/fail"), &json!({})).await;
-        self.note(format!("{refund} comes back: {answer}"));
+        self.note(format!("{refund} is returned: {answer}"));
     }
 
     async fn pass(&mut self) {
@@ -263,7 +263,7 @@ impl Market {
         }
         // If the outcome is unknown, the Dashboard does it.
         let answer = attempt(&self.world, &format!("accounts/{account}/deauthorize"), &json!({})).await;
-        self.note(format!("seller {place} takes the platform's access away: {answer}"));
+        self.note(format!("seller {place} revokes the platform's access: {answer}"));
         self.sellers[place].is_connected = false;
     }
 

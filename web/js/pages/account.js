@@ -49,7 +49,7 @@ function showUser(user) {
   );
 }
 
-/** Asks for the address, or the one that is to take its place, to be confirmed, for as long as it is not. */
+/** Asks the user to confirm the address, or the one that will replace it, until they have. */
 function confirmation(user) {
   const region = byId('confirmation');
   if (user.email_confirmed && !user.new_email) {

@@ -189,7 +189,8 @@ function offer(course, user, config, savedCard) {
     savedCard,
     action,
     h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You’ll come straight back here.' : savedCard ? 'With another card, on Stripe’s secure page.' : 'You pay on Stripe’s secure page.'),
-    // A direct charge's page cannot save a card. A seller's own terms may differ from the platform's; then the buyer is told when buying.
+    // A direct charge's page cannot save a card. A seller's own terms may differ from the platform's; then the buyer
+    // learns that when buying.
     !signedOut && config && config.charge_type !== 'direct' && keepCard(),
   ];
 }

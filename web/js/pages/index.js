@@ -72,7 +72,7 @@ async function showOutcome() {
   // Shown once: neither a reload nor the back button is a new outcome.
   window.history.replaceState(null, '', '/');
   if (outcome === 'success') {
-    // Anybody can make such an address.
+    // Anybody can write such a URL.
     const user = await session().catch(() => null);
     if (!user?.stripe.connected) return;
     const actions = [linkButton('Go to the seller desk', '/seller.html')];

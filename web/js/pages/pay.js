@@ -69,7 +69,7 @@ async function pay({ stripe, elements, makeStripe, key, course }) {
   say(outcome, null);
   try {
     const { error: incomplete } = await elements.submit();
-    // Stripe's fields show themselves what is missing.
+    // Stripe's fields show what is missing.
     if (incomplete) return;
     const { paymentMethod, error: refused } = await stripe.createPaymentMethod({ elements });
     if (refused) {

@@ -69,7 +69,7 @@ fn id(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_answer_is_of_the_type_that_stripe_specifies() {
+async fn every_response_has_the_type_that_stripe_specifies() {
     let stand_in = start(Options::default()).await.unwrap();
     let mut stripe = Stripe { stand_in, http: reqwest::Client::new(), checked: Checked::default() };
     let seller = id(&stripe.admin("accounts", json!({})).await);

@@ -147,8 +147,9 @@ async fn whose(services: &Services, event: &Event, subject: &Subject) -> Result<
 }
 
 /// Returns an event's payment as Stripe has it now. `None` if it belongs to another deployment,
-/// or if the account has revoked the platform's access: then nobody can tell, and Stripe will
-/// not send the event again. What happened meanwhile is read once the account is linked again.
+/// or if the account has revoked the platform's access: then it cannot be determined, and Stripe
+/// will not send the event again. What happened in the meantime is read once the account is linked
+/// again.
 pub(super) async fn payment(services: &Services, event: &Event, id: &str) -> Result<Option<PaymentIntent>, Error> {
     let found = match services.stripe.payment_intent(id, event.account.as_deref()).await {
         Err(StripeError::AccountRevoked) => None,

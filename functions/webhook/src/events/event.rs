@@ -9,7 +9,7 @@ use shared::stripe::webhook::Event;
 pub(super) const TRIES: usize = 8;
 
 /// Reads the event's object. One that cannot be read would not become readable by sending it again: it
-/// is counted and acknowledged, and the reconciliation reads from Stripe what the event would have said.
+/// is counted and acknowledged, and the reconciliation reads from Stripe what the event would have reported.
 pub(super) fn object<T: DeserializeOwned>(event: &Event) -> Option<T> {
     let read = read::value(event.data.object.clone());
     if let Err(error) = &read {

@@ -39,14 +39,14 @@ pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Er
         Ok(None) => Ok(()),
         Err(error) => {
             // The event has had its effect and will not be sent again.
-            tracing::warn!(event_id = event.id, %error, "it is unknown whether a card was not authenticated, and it is not counted");
+            tracing::warn!(event_id = event.id, %error, "it is unknown whether the cardholder failed to authenticate, so the card is not counted");
             Ok(())
         }
     }
 }
 
-/// The cardholder must authenticate. Only the member can do that, so they are told in the same way.
-/// <https://docs.stripe.com/api/events/types#event_types-invoice.payment_action_required>
+/// The cardholder must authenticate. Only the member can do that, so they are notified in the same
+/// way. <https://docs.stripe.com/api/events/types#event_types-invoice.payment_action_required>
 ///
 /// # Errors
 /// If Stripe must send the event again.

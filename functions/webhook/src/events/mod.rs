@@ -86,7 +86,7 @@ pub const EVENTS: &[Handled] = &[
     on_any("transfer.reversed", |services, event| Box::pin(transfer::reversed(services, event))),
 ];
 
-/// Passes an event to its handler. An unknown type is counted but is no error, because Stripe has many.
+/// Passes an event to its handler. An unknown type is counted but is not an error, because Stripe has many.
 ///
 /// # Errors
 /// If Stripe must send the event again.

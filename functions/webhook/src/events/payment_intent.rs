@@ -42,7 +42,7 @@ pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Er
     }
 }
 
-/// The payment was canceled for good. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>
+/// The payment was canceled. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>
 ///
 /// # Errors
 /// If Stripe must send the event again.

@@ -17,7 +17,7 @@ pub fn paid(event: &Event) -> Result<(), Error> {
 
 /// The payout failed. <https://docs.stripe.com/api/events/types#event_types-payout.failed>
 ///
-/// Staff and the seller are told, because somebody is waiting for the money: two DynamoDB trips.
+/// Staff and the seller are notified, because somebody is waiting for the money: two DynamoDB trips.
 ///
 /// # Errors
 /// If Stripe must send the event again.

@@ -1,7 +1,7 @@
-//! Memberships: a seller's offer, and a buyer's subscription to it, which opens all of the seller's courses.
+//! Memberships: a seller's offer, and a buyer's subscription to it, which gives access to all of the seller's courses.
 //!
 //! Stripe is the source of a subscription's state: the state is read there as a whole, never
-//! derived from an event or a redirect. What the subscription opens follows from its paid invoices.
+//! derived from an event or a redirect. What it gives access to follows from its paid invoices.
 
 mod moves;
 mod observe;

@@ -1,6 +1,7 @@
 //! Money that moves between the platform and a seller when disputes of members' payments are lost or won, and when refunds fail.
 //!
-//! Each move is recorded before Stripe is called, and is carried out once, by whoever comes first.
+//! Each move is recorded before Stripe is called, and is carried out once: by a request, an event or the
+//! reconciliation.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -18,7 +19,7 @@ pub enum MoveCause {
     WonDispute(String),
     /// A refund failed: the seller gets the part back that was reversed with it.
     FailedRefund(String),
-    /// A refund was made that Stripe could not reverse the seller's part with, because a transfer of its own had returned that part before.
+    /// A refund was made without reversing the seller's part, because a separate transfer had returned that part to the seller.
     Refund(String),
 }
 

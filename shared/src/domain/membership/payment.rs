@@ -61,7 +61,7 @@ pub struct Refund {
     pub id: String,
     /// In the minor unit.
     pub amount: i64,
-    /// Whether the member's bank sent it back.
+    /// Whether the member's bank returned it.
     pub failed: bool,
     /// How much of its share the platform returned with it; `None` if it is older than this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ impl Dispute {
         self.moves.iter().map(|one| one.moved.amount).sum()
     }
 
-    /// Whether the bank has the money, for now or for good. Inquiries move no money, and won disputes return it.
+    /// Whether the bank has the money, for now or permanently. Inquiries move no money, and won disputes return it.
     #[must_use]
     pub fn has_withdrawn(&self) -> bool {
         self.status.has_withdrawn_with(self.moved())
@@ -196,7 +196,7 @@ impl Payment {
     /// What can still be refunded: the amount without refunds, those that are planned or not seen yet, and lost disputes.
     #[must_use]
     pub fn refundable(&self) -> i64 {
-        // A refund that Stripe made is in its list only once that was read again.
+        // A refund that Stripe made is only in its list once the list has been read again.
         let is_unseen = |asked: &&AskedRefund| match &asked.state {
             AskedState::Planned => true,
             AskedState::Made(id) => !self.refunds.iter().any(|refund| refund.id == *id),
@@ -269,7 +269,7 @@ impl Payment {
         if is_whole { refund.amount } else { self.as_charged(refund.transfer_reversed) }
     }
 
-    /// How much of the platform's share came back to the seller with a refund.
+    /// How much of the platform's share was returned to the seller with a refund.
     pub(super) fn fee_of(&self, refund: &Refund) -> i64 {
         refund.fee_refunded.unwrap_or_else(|| share(self.application_fee, refund.amount, self.amount).min(self.fee_refunded))
     }

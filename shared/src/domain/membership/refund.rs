@@ -59,7 +59,7 @@ impl Subscription {
         if payment.is_held() {
             return Err(RefundFault::Disputed);
         }
-        // After a dispute was lost and won, a transfer of its own returned the seller's share. Nothing here would take that back.
+        // After a dispute was lost and won, a separate transfer returned the seller's share. A refund would not reverse that.
         if payment.moves.iter().any(|one| matches!(one.cause, MoveCause::WonDispute(_)) && !one.state.is_given_up()) {
             return Err(RefundFault::Restored);
         }
@@ -74,8 +74,8 @@ impl Subscription {
         Ok(number)
     }
 
-    /// Whether a refund failed and its seller's part was transferred to them again. The next refund takes it back only afterwards,
-    /// and not if the seller has been paid out, so it must not be the seller's decision.
+    /// Whether a refund failed and its seller's part was transferred to them again. The next refund can only reverse
+    /// that afterwards, and not if the seller has been paid out, so it must not be the seller's decision.
     #[must_use]
     pub fn is_restored(&self, invoice: &str) -> bool {
         let restores = |one: &Move| matches!(one.cause, MoveCause::FailedRefund(_)) && !one.state.is_given_up();
@@ -99,8 +99,8 @@ impl Subscription {
         }
     }
 
-    /// Whether part of what paid for the time after `now` was refunded, is being refunded, or is disputed. Stripe credits
-    /// unused time when a subscription is switched, whatever became of its payment.
+    /// Whether part of what paid for the time after `now` was refunded, is being refunded, or is disputed. Stripe
+    /// credits unused time when a subscription is switched, even if its payment was refunded.
     /// <https://docs.stripe.com/billing/subscriptions/prorations>
     #[must_use]
     pub fn is_paid_less(&self, now: OffsetDateTime) -> bool {

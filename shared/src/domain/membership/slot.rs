@@ -9,7 +9,8 @@ use super::subscription::{Earlier, Status, Subscription};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::purchase::Ownership;
 
-/// A buyer's one subscription to a seller's membership, with everything that decides whether it opens the seller's courses: one read.
+/// A buyer's one subscription to a seller's membership, with everything that decides whether it gives access to the
+/// seller's courses, in one read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// The subscription.
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_paid_opens_and_grace_is_for_what_renews() {
+    fn paid_periods_give_access_and_grace_is_for_renewals() {
         let day = |days| OffsetDateTime::UNIX_EPOCH + Duration::days(days);
         let id = |text: &str| text.parse().expect("an id");
         let slot = |paid_until: Option<i64>, renews, earlier: Option<i64>| Slot {
@@ -89,7 +90,7 @@ mod tests {
         assert!(opens(slot(Some(30), false, None), 29) && !opens(slot(Some(30), false, None), 30));
         assert!(opens(slot(Some(30), true, None), 36) && !opens(slot(Some(30), true, None), 37));
         assert!(!opens(slot(None, true, None), 0), "never paid");
-        assert!(opens(slot(None, true, Some(5)), 4) && !opens(slot(None, true, Some(5)), 5), "no grace for what has ended");
+        assert!(opens(slot(None, true, Some(5)), 4) && !opens(slot(None, true, Some(5)), 5), "no grace period once it has ended");
         let mut contested = slot(Some(30), false, Some(5));
         contested.contested.insert(contested.subscription_id.clone());
         let has = |now| contested.ownership(day(now), Duration::days(7));

@@ -101,7 +101,7 @@ pub enum Standing {
     GoesOn,
     /// The account cannot be charged for now, which may change.
     CannotNow,
-    /// The account is no longer linked to this seller, or they no longer sell, or Stripe has rejected it for good.
+    /// The account is no longer linked to this seller, or they no longer sell, or Stripe has rejected it permanently.
     Gone,
 }
 
@@ -112,7 +112,7 @@ pub enum News {
     Paid(String),
     /// Money was refunded to the member; contains the refund's id.
     Refunded(String),
-    /// The member's bank sent a refund back.
+    /// The member's bank returned a refund.
     RefundFailed(String),
     /// A bank disputes a payment or opened an inquiry; contains the dispute's id.
     DisputeOpened(String),
@@ -355,7 +355,8 @@ impl Subscription {
         self.contested_earlier.iter().cloned().chain(own).collect()
     }
 
-    /// Updates until when an earlier one is paid, which can shrink after a refund. Returns whether that was new.
+    /// Updates until when an earlier one is paid, which can shrink after a refund. Returns whether that changed
+    /// anything.
     pub fn hear_of_earlier(&mut self, earlier: &Self) -> bool {
         let until = earlier.paid_until().filter(|until| *until > earlier.updated_at).map(OffsetDateTime::unix_timestamp);
         let before = match until {

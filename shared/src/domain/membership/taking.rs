@@ -26,7 +26,7 @@ impl Payment {
         }
     }
 
-    /// What banks took back for good and the seller has returned their part of.
+    /// What lost disputes took for which the seller has already returned their part.
     fn taken_for_lost(&self) -> i64 {
         let is_taken = |dispute: &&Dispute| self.moves.iter().any(|one| one.cause == MoveCause::LostDispute(dispute.id.clone()));
         self.disputes.iter().filter(|dispute| dispute.is_lost()).filter(is_taken).map(|dispute| dispute.amount).sum()
@@ -54,7 +54,7 @@ impl Payment {
         taken.fold((given.amount, given.settled.amount), |left, one| (left.0 - one.amount, left.1 - one.settled.amount))
     }
 
-    /// The move that returned the most money to the seller which can still be reversed: its number and what is left of it.
+    /// The move with the most money that can still be reversed from the seller: its number and what is left of it.
     fn best_given(&self) -> Option<(u32, (i64, i64))> {
         let given = self.moves.iter().filter(|one| !one.gives_back() && one.state.is_done());
         given.map(|one| (one.number, self.left_of(one))).filter(|(_, left)| left.0 > 0 && left.1 > 0).max_by_key(|(_, left)| left.0)
@@ -78,7 +78,7 @@ impl Payment {
 }
 
 impl Subscription {
-    /// Plans what follows from disputes and failed refunds and is not planned yet: what to take back from the seller for a lost dispute
+    /// Plans what follows from disputes and failed refunds and is not planned yet: what to reverse from the seller for a lost dispute
     /// (if `take_back` is the platform's policy), and what to return to them if it is won after all or a refund fails. Returns whether
     /// anything was planned or given up.
     pub fn plan(&mut self, take_back: bool, at: OffsetDateTime) -> bool {
@@ -144,7 +144,7 @@ impl Subscription {
         true
     }
 
-    /// Plans to return to the seller what a refund took from them that the member's bank sent back: once.
+    /// Plans, once, to return to the seller what was reversed for a refund that the member's bank returned.
     fn give_what_failed(&mut self, place: usize, refund: &Refund, at: OffsetDateTime) -> bool {
         let (cause, payment) = (MoveCause::FailedRefund(refund.id.clone()), &self.payments[place]);
         let Some(settled) = &payment.settled else { return false };
@@ -162,8 +162,8 @@ impl Subscription {
         true
     }
 
-    /// Plans to take back what a refund could not. Stripe takes a refund's part only out of
-    /// the charge's own transfer, not out of the one that returned money after a failed refund.
+    /// Plans to reverse what a refund could not. With a refund, Stripe only reverses the charge's
+    /// own transfer, not the one that returned money after a failed refund.
     fn take_surplus(&mut self, place: usize, at: OffsetDateTime) -> bool {
         let (charge_type, payment) = (self.charge_type, &self.payments[place]);
         let made =

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_worth_what_is_settled_at_least() {
+    fn a_price_is_worth_at_least_the_settlement_minimum() {
         assert_eq!(Currency::Usd.least_settled_in(Currency::Usd), 50);
         // Half a dollar is worth 30 pence with the margin, but not 4.00 HKD.
         assert_eq!(Currency::Usd.least_settled_in(Currency::Gbp), 50);

@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_price_is_said_to_be_none(amount in any::<i64>(), currency in proptest::sample::select(Currency::ALL.as_slice())) {
+    fn invalid_prices_are_recognized(amount in any::<i64>(), currency in proptest::sample::select(Currency::ALL.as_slice())) {
         let sound = (currency.minimum()..=MAXIMUM).contains(&amount);
         prop_assert_eq!(Price { amount, currency }.fault().is_none(), sound);
     }

@@ -122,7 +122,7 @@ impl ChargeFacts {
 /// What Stripe reports about an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// Where the attempt stands.
+    /// The attempt's status.
     pub status: AttemptStatus,
     /// `pi_…`, if any.
     pub payment_intent: Option<String>,

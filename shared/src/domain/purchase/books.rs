@@ -23,7 +23,7 @@ impl Purchase {
         live.max(self.refunded_heard - failed).min(self.amount)
     }
 
-    /// What can still be refunded: the amount less what was refunded, what planned refunds ask for, and what was lost to disputes.
+    /// What can still be refunded: the amount less refunds, planned refunds and lost disputes.
     #[must_use]
     pub fn refundable(&self) -> i64 {
         let asked: i64 = self.refunds().filter(|refund| refund.is_planned()).map(|refund| refund.amount).sum();
@@ -43,7 +43,7 @@ impl Purchase {
         self.disputes.iter().filter(|dispute| dispute.is_lost()).map(|dispute| dispute.amount).sum()
     }
 
-    /// How much of its fee the platform gave back: what Stripe last reported, plus the share of refunds made since.
+    /// How much of its fee the platform refunded: what Stripe last reported, plus the share of refunds made since.
     #[must_use]
     pub fn fee_refunded(&self) -> i64 {
         let made = self.refunded_with_fee();
@@ -52,12 +52,13 @@ impl Purchase {
             return seen.fee;
         }
         let fee = self.application_fee;
-        // If the bank sent a refund back, refunds may add up to more than the amount, but the fee refunded never exceeds the fee.
+        // If the bank returned a refund, refunds may add up to more than the amount, but the fee refunded never exceeds the fee.
         (seen.fee + share(fee, made, self.amount) - share(fee, seen.refunded, self.amount)).min(fee)
     }
 
-    /// The sum of refunds that gave back their part of the fee. If the bank sends a refund back, Stripe does not return the fee to the
-    /// platform; with separate transfers the platform keeps the fee itself, so there the failed refund does not count.
+    /// The sum of refunds that included their part of the fee. If the bank returns a refund, Stripe does not return the
+    /// fee to the platform; with separate transfers the platform keeps the fee itself, so there the failed refund does
+    /// not count.
     pub(super) fn refunded_with_fee(&self) -> i64 {
         let keeps = self.charge_type == ChargeType::Separate;
         let made = self.refunds().filter(|refund| refund.stripe_id.is_some() && refund.is_ours());

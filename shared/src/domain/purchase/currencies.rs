@@ -98,7 +98,7 @@ fn a_full_refund_leaves_a_seller_who_settles_in_another_currency_nothing() {
 }
 
 #[test]
-fn partial_refunds_are_reckoned_from_what_the_transfer_moved() {
+fn partial_refunds_are_computed_from_the_transfer() {
     let mut purchase = sold(ChargeType::Destination, &cad(1342), 69, &[]);
     refunded(&mut purchase, Some(500), 671, 15);
     assert_eq!((purchase.net(), purchase.fee_refunded()), (485, 15));
@@ -108,14 +108,14 @@ fn partial_refunds_are_reckoned_from_what_the_transfer_moved() {
 }
 
 #[test]
-fn a_refund_that_the_bank_sends_back_restores_what_the_seller_had() {
+fn a_refund_that_the_bank_returns_restores_the_sellers_part() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let number = refunded(&mut purchase, None, 1356, 30);
     let id = format!("re_{number}");
     let failed = SeenRefund { id: &id, amount: 1000, state: MovementState::Failed, transfer_reversed: None, fee_refunded: None };
     assert!(purchase.observe_refund(&failed, Some(number), "event", AT));
     purchase.plan(true, "event", AT);
-    // 1356 less the 41 of the fee that the seller already got back.
+    // 1356 less the 41 of the fee already refunded to the seller.
     assert_eq!(planned(&purchase), [("/transfers".to_owned(), "amount=1315&currency=cad".to_owned())]);
 }
 
@@ -183,7 +183,7 @@ fn no_transfer_is_planned_before_stripe_says_what_the_charge_settled_as() {
     let mut early = serde_json::to_value(&purchase).expect("it is JSON");
     early["movements"] = serde_json::json!([]);
     early["attempts"][0]["charge"] = serde_json::to_value(&unsettled).expect("it is JSON");
-    purchase = serde_json::from_value(early).expect("it is a purchase");
+    purchase = serde_json::from_value(early).expect("the course is bought");
     assert!(!purchase.plan(true, "event", AT) && purchase.lacks_facts());
     let seller = purchase.seller_id.clone();
     let refund = purchase.plan_refund(None, &seller, None, "request", AT).expect("it is left");
@@ -191,11 +191,11 @@ fn no_transfer_is_planned_before_stripe_says_what_the_charge_settled_as() {
     let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
     assert!(purchase.observe(1, &seen, "event", AT) && purchase.plan(true, "event", AT) && !purchase.lacks_facts());
     assert_eq!(planned(&purchase), [("/transfers".to_owned(), "amount=1315&currency=cad".to_owned())]);
-    assert_eq!(purchase.request(refund), None, "and still, until it has come back");
+    assert_eq!(purchase.request(refund), None, "and still waits until the reversal is done");
 }
 
 #[test]
-fn what_a_rate_makes_of_a_refund_is_told_apart() {
+fn the_exchange_rate_difference_of_a_refund_is_recorded_separately() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let number = refunded(&mut purchase, None, 1356, 30);
     let id = format!("re_{number}");

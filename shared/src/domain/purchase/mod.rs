@@ -2,8 +2,8 @@
 //!
 //! A purchase has *attempts*. Each attempt asks Stripe for money once, under one idempotency key. After one is paid,
 //! more money can move: refunds, transfers and reversals are *movements* ([`Movement`]), and banks open *disputes*
-//! ([`Dispute`]). What we know about these are facts, and facts only move forward: news that arrive late, twice or
-//! out of order lead to the same result. The purchase's [`Status`] is derived from the facts; nothing sets it.
+//! ([`Dispute`]). What we know about these are facts, and facts only move forward: reports that arrive late, twice
+//! or out of order lead to the same result. The purchase's [`Status`] is derived from the facts; nothing sets it.
 //!
 //! The tables below list every state, what leads to it, the function that makes the change, and a test that covers it. A test
 //! (`tests/src/contract/moves.rs`) checks that these functions and tests exist and that no state is missing.
@@ -15,7 +15,7 @@
 //!
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
-//! | `pending` | | a buyer asks, and the attempt is stored before Stripe is called | `begin` | `thirty_at_once_make_one_charge` |
+//! | `pending` | | a buyer asks, and the attempt is stored before Stripe is called | `begin` | `thirty_concurrent_requests_make_one_charge` |
 //! | `requires_action` | `pending` | the bank wants the buyer to authenticate | `observe` | `three_d_secure_is_authenticated_and_then_paid` |
 //! | `failed` | `pending`, `requires_action` | declined, or refused by Stripe | `observe` | `a_decline_ends_the_attempt_and_another_card_pays` |
 //! | `canceled` | `pending`, `requires_action`, `failed` | a canceled PaymentIntent, or an expired Checkout Session | `observe` | `an_expired_checkout_ends_the_attempt_and_the_next_begins` |
@@ -29,7 +29,7 @@
 //! | `paid` | an attempt is paid, and nothing below holds | `add_up` | `an_old_attempt_that_is_paid_after_all_counts` |
 //! | `partially_refunded` | part of it was refunded, or is being refunded | `add_up` | `refunds_made_in_stripes_dashboard_are_taken_in` |
 //! | `refunded` | all of it was | `add_up` | `a_refund_moves_everybodys_part_for_each_type_of_charge` |
-//! | `disputed` | a dispute is open, or was lost | `add_up` | `a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again` |
+//! | `disputed` | a dispute is open, or was lost | `add_up` | `a_lost_dispute_takes_the_sellers_part_and_a_won_one_returns_it` |
 //!
 //! # Movement
 //!
@@ -38,18 +38,18 @@
 //!
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
-//! | `waiting` | | a refund is requested of which Stripe does not take the payees' parts back by itself: they are reversed first | `plan_refund` | `of_a_separate_charge_the_payees_give_back_first` |
-//! | `planned` | `waiting` | all payees have returned their parts, or staff had the platform pay | `release_refunds`, `bear` | `what_a_refund_waits_for_staff_may_take_upon_the_platform` |
-//! | `planned` | | a refund is requested | `plan_refund` | `any_number_of_refunds_at_once_never_give_back_more_than_was_paid` |
+//! | `waiting` | | a refund is requested, and Stripe does not reverse the payees' parts by itself: they are reversed first | `plan_refund` | `payees_return_their_parts_of_a_separate_charge_before_its_refund` |
+//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay | `release_refunds`, `bear` | `staff_may_have_the_platform_pay_a_waiting_refund` |
+//! | `planned` | | a refund is requested | `plan_refund` | `concurrent_refunds_never_exceed_what_was_paid` |
 //! | `planned` | | a transfer or reversal follows from the facts | `plan` | `a_sale_is_shared_to_the_last_cent_and_so_is_its_refund` |
 //! | `planned` | `planned` | Stripe refused a transfer or reversal: it is tried again under a new key | `try_again` | `a_payee_who_cannot_be_paid_is_tried_again_under_another_key` |
 //! | `pending` | `planned` | Stripe has accepted the refund but not completed it | `observe_movement` | `a_pending_refund_is_followed_to_its_end` |
 //! | `done` | `planned`, `pending` | Stripe made it | `observe_movement` | `a_lost_refund_is_finished_by_the_reconciliation` |
 //! | `done` | | it was made at Stripe, not here | `observe_refund`, `observe_reversal` | `refunds_made_in_stripes_dashboard_are_taken_in` |
-//! | `done`, `failed` | `planned` | a transfer that Stripe refused is reduced by what would have to be reversed, or canceled | `net_off` | `what_was_never_transferred_is_given_back_without_waiting` |
+//! | `done`, `failed` | `planned` | a transfer that Stripe refused is reduced by what would have to be reversed, or canceled | `net_off` | `a_part_that_was_never_transferred_delays_no_refund` |
 //! | `failed` | `planned` | Stripe refused a refund | `observe_movement` | `a_refund_that_stripe_refuses_moves_nothing_and_says_why` |
-//! | `failed` | `planned` | a reversal is no longer needed, and Stripe has not received it | `restore` | `what_a_payee_has_not_got_is_not_taken_back_before` |
-//! | `failed` | `pending`, `done` | the buyer's bank sent the refund back | `observe_movement` | `a_refund_that_the_bank_sends_back_is_none` |
+//! | `failed` | `planned` | a reversal is no longer needed, and Stripe has not received it | `restore` | `a_transfer_is_not_reversed_before_it_is_made` |
+//! | `failed` | `pending`, `done` | the buyer's bank returned the refund | `observe_movement` | `a_refund_that_the_bank_returns_does_not_count` |
 //!
 //! # Dispute
 //!
@@ -59,11 +59,11 @@
 //! | State | When | Made by | Held by |
 //! | --- | --- | --- | --- |
 //! | `warning_needs_response`, `warning_under_review`, `warning_closed` | an inquiry: no money moves | `observe_dispute` | `an_inquiry_moves_no_money` |
-//! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_are_heard_in_any_order` |
+//! | `needs_response`, `under_review` | the bank has withdrawn the money | `observe_dispute` | `disputes_may_be_reported_in_any_order` |
 //! | `prevented` | it was stopped before it became a dispute; its balance transactions show whether it cost anything | `observe_dispute` | `a_dispute_that_was_prevented_is_on_record_and_costs_nothing` |
-//! | `lost` | the bank keeps the money: the sellers' parts are taken back if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
-//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost again, the later news wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
-//! | `won` | the money came back | `observe_dispute` | `a_won_dispute_restores_what_was` |
+//! | `lost` | the bank keeps the money: the sellers' parts are reversed if that is the platform's policy | `observe_dispute` | `a_lost_dispute_takes_the_sellers_part_back` |
+//! | `appeal_needs_response`, `appeal_under_review` | a loss is appealed: the money stays with the bank. If it is lost again, the later report wins | `observe_dispute` | `a_loss_can_be_appealed_and_lost_again_or_won` |
+//! | `won` | the money came back | `observe_dispute` | `a_won_dispute_restores_the_purchase` |
 
 mod attempt;
 mod books;

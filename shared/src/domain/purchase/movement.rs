@@ -34,12 +34,12 @@ pub enum MovementState {
     Pending,
     /// Done.
     Done,
-    /// Failed for good: refused, or sent back by the buyer's bank.
+    /// Failed permanently: refused, or returned by the buyer's bank.
     Failed,
 }
 
 impl MovementState {
-    /// Whether it was made, or is still to be made. What failed for good moved nothing, or came back.
+    /// Whether it was made, or is still to be made. What failed moved nothing, or was returned.
     #[must_use]
     pub fn stands(self) -> bool {
         match self {
@@ -244,8 +244,8 @@ impl Movement {
     }
 }
 
-/// How much of its fee the platform had given back when Stripe last reported it.
-/// It never decreases: if a bank sends a refund back, the fee stays refunded.
+/// How much of its fee the platform had refunded when Stripe last reported it. It never decreases:
+/// if a bank returns a refund, the fee stays refunded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FeeSeen {
     /// How much of the fee.
@@ -265,7 +265,7 @@ pub enum Outcome {
         state: MovementState,
         /// For a refund: how much of the seller's transfer was reversed with it; `None` if Stripe did not report it.
         transfer_reversed: Option<i64>,
-        /// For a refund: how much of its fee the platform has given back in total, if Stripe reported it.
+        /// For a refund: how much of its fee the platform has refunded in total, if Stripe reported it.
         fee_refunded: Option<i64>,
     },
     /// Stripe did nothing. A refund then ends; a transfer or reversal is tried again later.

@@ -22,7 +22,7 @@ pub struct SeenRefund<'a> {
     pub state: MovementState,
     /// What was reversed of the seller's transfer with it, in the transfer's currency, if Stripe reported it.
     pub transfer_reversed: Option<i64>,
-    /// How much of its fee the platform has given back in total, if Stripe reported it.
+    /// How much of its fee the platform has refunded in total, if Stripe reported it.
     pub fee_refunded: Option<i64>,
 }
 
@@ -119,7 +119,7 @@ impl Purchase {
         self.add_up();
         self.updated_at = at;
         if self.refunded() != before {
-            self.enter_status(cause, at, format!("{} given back", self.refunded()));
+            self.enter_status(cause, at, format!("{} refunded", self.refunded()));
         }
         true
     }
@@ -203,7 +203,8 @@ impl Purchase {
         true
     }
 
-    /// Takes in a refund made elsewhere, or news about one requested here. `number` is the movement that its metadata names.
+    /// Takes in a refund made elsewhere, or a report about one requested here. `number` is the movement that its
+    /// metadata names.
     pub fn observe_refund(&mut self, refund: &SeenRefund<'_>, number: Option<u32>, cause: &str, at: OffsetDateTime) -> bool {
         if self.paid_attempt().is_none() {
             return false;

@@ -18,7 +18,7 @@ struct Held {
 }
 
 impl Purchase {
-    /// Takes `whole` back once for each reason: from payees in proportion to what they have, or from a seller's transfers in turn.
+    /// Reverses `whole` once for each reason: from payees in proportion to what they have, or from a seller's transfers in turn.
     pub(super) fn take(&mut self, reason: &Reason, whole: i64, at: OffsetDateTime) {
         if self.charge_type == ChargeType::Direct || whole <= 0 || self.taken_back(reason).next().is_some() {
             return;
@@ -38,8 +38,8 @@ impl Purchase {
         self.draft_reversals(reason, held, &parts, at);
     }
 
-    /// Takes back what a successful refund could not. Stripe takes a refund's part only out of the destination charge's own transfer, not
-    /// out of later transfers that returned money to the seller after a failed refund or a won dispute.
+    /// Reverses what a successful refund could not. With a refund, Stripe only reverses the destination charge's own
+    /// transfer, not later transfers that returned money to the seller after a failed refund or a won dispute.
     pub(super) fn take_surplus(&mut self, at: OffsetDateTime) {
         let latest = self.refunds().filter(|refund| refund.is_under_way() && refund.is_ours()).map(|refund| refund.number).last();
         let (ChargeType::Destination, Some(latest)) = (self.charge_type, latest) else { return };
@@ -52,7 +52,7 @@ impl Purchase {
     }
 
     /// What the next refund of a destination charge would leave with its seller beyond their due, because Stripe
-    /// takes its part only out of the charge's own transfer. It is in later transfers.
+    /// only reverses the charge's own transfer. It is in later transfers.
     pub(super) fn surplus_after(&self, amount: i64, fee_refunded: i64) -> i64 {
         let held: i64 = self.transfers_held().iter().map(|held| held.payee.amount).sum();
         if self.charge_type != ChargeType::Destination || held < 1 {
@@ -68,7 +68,7 @@ impl Purchase {
         self.draft_reversals(reason, held, &parts, at);
     }
 
-    /// Returns to payees, with one transfer each, what was taken from them for `taken`, and to the seller also what Stripe itself took.
+    /// Returns to payees, with one transfer each, what was reversed for `taken`, and to the seller also what Stripe itself reversed.
     /// Cancels reversals that Stripe has not received and waits for those it may have received. Returns whether it canceled any.
     pub(super) fn restore(&mut self, taken: &Reason, reason: &Reason, by_stripe: Pair, at: OffsetDateTime) -> bool {
         let reversals: Vec<Movement> = self.taken_back(taken).cloned().collect();
@@ -121,13 +121,14 @@ impl Purchase {
         }
     }
 
-    /// Whether payees of separate transfers are due nothing any more, because banks and buyer got everything. What a refund took from them
-    /// before it failed stays with the platform, which the banks took their money from.
+    /// Whether payees of separate transfers are owed nothing any more, because banks and buyer got everything. What was
+    /// reversed for a refund that then failed stays with the platform, because the banks took the money from it.
     pub(super) fn is_owed_to_banks(&self) -> bool {
         self.charge_type == ChargeType::Separate && self.lost() > 0 && self.refunded() + self.lost() >= self.amount
     }
 
-    /// What the seller should hold of a destination charge, given what buyer and bank have got back, and what the buyer gets `more`.
+    /// What the seller should hold of a destination charge, given what buyer and bank have received so far, and `more`
+    /// for the buyer.
     fn sellers_due(&self, more: i64) -> i64 {
         // A refund made directly at Stripe decides there whether the seller's part is reversed.
         let elsewhere = self.refunds().filter(|refund| refund.is_under_way() && !refund.is_ours());
@@ -136,7 +137,7 @@ impl Purchase {
         self.amount - gone - (self.application_fee - share(self.application_fee, gone, self.amount)) + left_to_seller
     }
 
-    /// What banks took back for good and payees have returned their parts of.
+    /// What lost disputes took for which payees have already returned their parts.
     fn taken_for_lost_disputes(&self) -> i64 {
         let lost = self.disputes.iter().filter(|dispute| dispute.is_lost());
         let taken = lost.filter(|dispute| self.taken_back(&Reason::LostDispute(dispute.id.clone())).next().is_some());
@@ -173,7 +174,7 @@ impl Purchase {
         }
     }
 
-    /// What Stripe itself took out of a destination charge's transfer with a refund, less the fee that the seller got back.
+    /// What Stripe itself reversed of a destination charge's transfer with a refund, less the fee refunded to the seller.
     pub(super) fn taken_by_stripe(&self, refund: &Movement) -> Pair {
         if self.charge_type != ChargeType::Destination || refund.stripe_id.is_none() {
             return Pair::default();

@@ -28,7 +28,7 @@ pub enum RefundFault {
     },
     /// The bank holds the money, so only the bank can return it.
     Disputed,
-    /// The seller's part was transferred to them again, where Stripe's refund does not take it.
+    /// The seller's part was transferred to them again, which Stripe's refund does not reverse.
     Restored,
 }
 
@@ -81,9 +81,10 @@ pub const MOST_REFUNDS: usize = 30;
 impl Purchase {
     /// Plans a refund of part of the purchase or, without an amount, of all that is left. Returns its number.
     ///
-    /// The seller's part comes back in proportion. Stripe itself returns the platform's fee for a direct charge, and the transfer and
-    /// the fee for a destination charge. What Stripe does not take back by itself is reversed first, and the refund waits for that:
-    /// all of separate transfers, and transfers that returned money to a destination charge's seller.
+    /// The seller's part comes back in proportion. Stripe itself refunds the platform's fee for a direct charge, and
+    /// reverses the transfer and refunds the fee for a destination charge. What Stripe does not reverse by itself is
+    /// reversed first, and the refund waits for that: all of separate transfers, and transfers that returned money to a
+    /// destination charge's seller.
     ///
     /// # Errors
     /// See [`RefundFault`]. Nothing is changed in that case.
@@ -99,7 +100,7 @@ impl Purchase {
         if let Some(open) = self.refunds().find(|refund| refund.is_planned()) {
             return Err(RefundFault::InProgress(open.number));
         }
-        // What banks took back for good is gone. Stripe decides whether the rest can be refunded.
+        // What lost disputes took cannot be refunded. Stripe decides whether the rest can be.
         if self.disputed() > self.lost() {
             return Err(RefundFault::Disputed);
         }
@@ -154,7 +155,7 @@ impl Purchase {
     }
 
     /// Has the platform pay a refund before its payees have returned their
-    /// parts. Their debt is collected as before. Returns whether that was new.
+    /// parts. Their debt is collected as before. Returns whether that changed anything.
     pub fn bear(&mut self, number: u32, staff: &UserId, cause: &str, at: OffsetDateTime) -> bool {
         let waits = |one: &&mut Movement| one.number == number && one.state.is_waiting() && one.borne_by.is_none();
         let Some(refund) = self.movements.iter_mut().find(waits) else { return false };
@@ -221,8 +222,8 @@ impl Purchase {
     }
 
     /// Plans everything that follows from the facts and is not planned yet: the transfers of a sale, the payees' part of a refund,
-    /// what a lost dispute takes back from sellers (if `take_back` is the platform's policy), and what they get back if it is
-    /// won or a refund fails. Returns whether anything was planned or canceled.
+    /// what is reversed from sellers for a lost dispute (if `take_back` is the platform's policy), and what they get
+    /// back if it is won or a refund fails. Returns whether anything was planned or canceled.
     pub fn plan(&mut self, take_back: bool, cause: &str, at: OffsetDateTime) -> bool {
         if self.paid_attempt().is_none() {
             return false;
@@ -297,7 +298,7 @@ impl Purchase {
         let reversal_waits = self.movements.iter().any(|movement| {
             movement.kind == MovementKind::Reversal && movement.is_planned() && movement.of.is_none() && self.own_transfer().is_none()
         });
-        // What a destination charge's own transfer loses or gets back is calculated in that transfer's currency.
+        // What is reversed of a destination charge's own transfer is calculated in that transfer's currency.
         let is_taken = || self.disputes.iter().any(Dispute::is_lost) || self.refunds().any(|one| !one.state.stands());
         let share_waits = self.charge_type == ChargeType::Destination && !settles && is_taken();
         transfers_wait || reversal_waits || share_waits
@@ -332,7 +333,8 @@ impl Purchase {
         self.paid_attempt()?.charge.as_ref()?.transfer.as_deref()
     }
 
-    /// The part of the fee that the next refund of `amount` gives back, chosen so that the parts add up to the whole.
+    /// The part of the fee that is refunded with the next refund of `amount`, chosen so that the parts add up to the
+    /// whole.
     fn fee_part(&self, amount: i64) -> i64 {
         let (fee, before) = (self.application_fee, self.refunded_with_fee());
         let given = match self.charge_type {

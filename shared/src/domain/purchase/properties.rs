@@ -1,4 +1,4 @@
-//! Properties of every purchase, whatever was sold, asked for and reported, in whatever order.
+//! Properties of every purchase, whatever was sold, requested and reported, in any order.
 //!
 //! [`Stripe`] models one charge at Stripe with its own arithmetic. The purchase must arrive at the same result.
 

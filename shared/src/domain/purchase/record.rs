@@ -48,7 +48,7 @@ pub enum News {
     RefundFailed(u32),
     /// Stripe refused the transfer or reversal with this number; it will be tried again.
     MoveRefused(u32),
-    /// A transfer or reversal that was refused before is settled now.
+    /// A transfer or reversal that was refused before was made or is no longer needed.
     MoveDone(u32),
     /// The cost of the refund with this number in the settlement currency became known.
     Converted(u32),
@@ -104,7 +104,7 @@ pub struct Purchase {
     /// The highest total of refunds that Stripe has reported for the charge.
     #[serde(default)]
     pub(super) refunded_heard: i64,
-    /// How much of its fee the platform had given back when Stripe last reported it.
+    /// How much of its fee the platform had refunded when Stripe last reported it.
     #[serde(default)]
     pub(super) fee_seen: FeeSeen,
     pub(super) history: Vec<Transition>,
@@ -236,8 +236,8 @@ impl Purchase {
         self.paid_at
     }
 
-    /// Since when the newest attempt's payment has been processing, if it is. A debit takes days, and nothing needs to be done meanwhile.
-    /// <https://docs.stripe.com/payments/payment-methods#delayed-notification-payment-methods>
+    /// Since when the newest attempt's payment has been processing, if it is. A debit takes days, and nothing needs to
+    /// be done until then. <https://docs.stripe.com/payments/payment-methods#delayed-notification-payment-methods>
     #[must_use]
     pub fn processing_since(&self) -> Option<OffsetDateTime> {
         self.processing_since.filter(|_| self.status.is_open())
@@ -281,13 +281,13 @@ impl Purchase {
         &self.history
     }
 
-    /// The news since the last write.
+    /// The changes since the last write.
     #[must_use]
     pub fn news(&self) -> &[News] {
         &self.news
     }
 
-    /// Takes the news once they are stored.
+    /// Takes the changes once they are stored.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
@@ -457,7 +457,7 @@ impl Purchase {
         } else if refunded + lost >= self.amount || any(|dispute| dispute.status.is_open()) {
             Status::Disputed
         } else if refunded + lost > 0 {
-            // A part that a bank took back for good counts like a refunded part.
+            // A part lost to a dispute counts like a refunded part.
             Status::PartiallyRefunded
         } else {
             Status::Paid

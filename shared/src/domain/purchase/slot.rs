@@ -18,8 +18,8 @@ pub struct Slot {
     /// What the buyer owns through that purchase.
     #[serde(default)]
     ownership: Ownership,
-    /// What the buyer owns through earlier purchases about which there was later news. For
-    /// example, a bank may send a refund back after the buyer bought the course again.
+    /// What the buyer owns through earlier purchases that changed later. For example, a bank may
+    /// return a refund after the buyer bought the course again.
     #[serde(default)]
     pub earlier: BTreeMap<PurchaseId, Ownership>,
     /// The version of the purchase.

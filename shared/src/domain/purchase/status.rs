@@ -143,7 +143,7 @@ pub enum Ownership {
     /// Nothing: never paid, fully refunded, or taken back by the bank.
     #[default]
     None,
-    /// The course, until the bank decides. Whether it may be read meanwhile is the platform's policy.
+    /// The course, until the bank decides. Whether it may be read until then is the platform's policy.
     Contested,
     /// The course.
     Owned,

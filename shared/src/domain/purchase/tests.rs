@@ -136,7 +136,7 @@ fn any_order_and_repetition_of_events_ends_the_same() {
 }
 
 #[test]
-fn what_is_heard_twice_changes_nothing() {
+fn a_repeated_report_changes_nothing() {
     let mut purchase = purchase();
     assert!(purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT));
     for status in
@@ -168,7 +168,7 @@ fn an_old_attempt_that_is_paid_after_all_counts() {
 }
 
 #[test]
-fn a_payment_is_taken_for_the_attempt_that_made_it_and_no_other() {
+fn a_payment_counts_only_for_the_attempt_that_made_it() {
     let mut purchase = purchase();
     let made = Made {
         payment_intent: Some("pi_1"),
@@ -209,9 +209,9 @@ fn a_payment_is_taken_for_the_attempt_that_made_it_and_no_other() {
 }
 
 #[test]
-fn what_stripe_says_was_given_back_only_grows_and_never_beyond_the_charge() {
+fn the_refunded_total_only_grows_and_never_exceeds_the_charge() {
     let mut purchase = purchase();
-    assert!(!purchase.observe_refunded(100, "event", AT), "what was not paid cannot be given back");
+    assert!(!purchase.observe_refunded(100, "event", AT), "an unpaid amount cannot be refunded");
     purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT);
     assert_eq!(purchase.net(), 2500);
     assert!(purchase.observe_refunded(1000, "event", AT));
@@ -222,7 +222,7 @@ fn what_stripe_says_was_given_back_only_grows_and_never_beyond_the_charge() {
 }
 
 #[test]
-fn a_buyer_who_is_declined_for_ever_does_not_fill_the_table() {
+fn endless_declines_do_not_fill_the_table() {
     let mut purchase = purchase();
     for number in 2..300 {
         purchase.begin(attempt(number, Means::PaymentIntent), "request");
@@ -241,7 +241,7 @@ fn a_refund_takes_the_sellers_part_with_it() {
         assert_eq!(purchase.net(), of_seller, "{charge_type:?}");
         purchase.plan_refund(Some(1001), &seller, None, "request:2", AT).expect("it is left");
         assert_eq!(purchase.status(), Status::Paid, "what is planned has not moved");
-        assert_eq!(purchase.refundable(), 3999, "and is taken off what is left");
+        assert_eq!(purchase.refundable(), 3999, "and is deducted from what is left");
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.refunded(), purchase.fee_refunded()), (Status::PartiallyRefunded, 1001, 501));
         purchase.plan_refund(None, &seller, None, "request:3", AT).expect("it is left");
@@ -253,7 +253,7 @@ fn a_refund_takes_the_sellers_part_with_it() {
 }
 
 #[test]
-fn a_refund_that_fails_gives_everybody_theirs_again() {
+fn a_failed_refund_restores_everybodys_part() {
     for charge_type in [ChargeType::Direct, ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);
@@ -267,7 +267,7 @@ fn a_refund_that_fails_gives_everybody_theirs_again() {
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.refunded(), purchase.ownership()), (Status::Paid, 0, Ownership::Owned), "{charge_type:?}");
         let expected = if charge_type == ChargeType::Direct { before + 2500 } else { before };
-        assert_eq!(purchase.net(), expected, "{charge_type:?}: a direct charge's fee stays given back");
+        assert_eq!(purchase.net(), expected, "{charge_type:?}: a direct charge's fee stays refunded");
     }
 }
 
@@ -279,7 +279,7 @@ fn refund(purchase: &mut Purchase, amount: Option<i64>) -> u32 {
     number
 }
 
-/// The bank sends a refund back. Nothing that follows is carried out yet.
+/// The bank returns a refund. Nothing that follows is carried out yet.
 fn send_back(purchase: &mut Purchase, number: u32) {
     let (id, amount) =
         purchase.movement(number).map(|refund| (refund.stripe_id.clone().expect("it was made"), refund.amount)).expect("it is there");
@@ -289,7 +289,7 @@ fn send_back(purchase: &mut Purchase, number: u32) {
 }
 
 #[test]
-fn a_part_that_comes_back_leaves_no_unit_behind() {
+fn a_returned_partial_refund_leaves_no_unit_behind() {
     for sent_back in 0..3 {
         let mut purchase = paid(ChargeType::Separate);
         settle(&mut purchase);
@@ -302,7 +302,7 @@ fn a_part_that_comes_back_leaves_no_unit_behind() {
             done.map(|movement| movement.amount).sum()
         };
         let theirs = moved(MovementKind::Transfer) - moved(MovementKind::Reversal);
-        assert_eq!((purchase.refunded(), theirs, purchase.fee_refunded()), (5000, 0, 2500), "the refund {sent_back} came back");
+        assert_eq!((purchase.refunded(), theirs, purchase.fee_refunded()), (5000, 0, 2500), "the refund {sent_back} was returned");
     }
 }
 
@@ -333,7 +333,7 @@ fn a_seller_keeps_nothing_of_what_is_refunded_in_the_end() {
 }
 
 #[test]
-fn what_a_seller_is_given_again_too_late_is_taken_back() {
+fn what_a_seller_gets_again_too_late_is_reversed() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);
@@ -354,7 +354,7 @@ fn what_a_seller_is_given_again_too_late_is_taken_back() {
 }
 
 #[test]
-fn disputes_and_refunds_take_what_was_given_again_too() {
+fn disputes_and_refunds_reverse_later_transfers_too() {
     let dispute = |status| heard(5000, status);
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
@@ -370,12 +370,12 @@ fn disputes_and_refunds_take_what_was_given_again_too() {
         settle(&mut purchase);
         assert_eq!(purchase.net(), before, "{charge_type:?}: won");
         refund(&mut purchase, None);
-        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}: given back");
+        assert_eq!((purchase.net(), purchase.refunded()), (0, 5000), "{charge_type:?}: fully refunded");
     }
 }
 
 #[test]
-fn of_the_fee_no_more_is_given_back_than_there_is() {
+fn never_more_than_the_fee_is_refunded() {
     for charge_type in [ChargeType::Direct, ChargeType::Destination] {
         let mut purchase = paid(charge_type);
         let seller = purchase.seller_id.clone();
@@ -390,7 +390,7 @@ fn of_the_fee_no_more_is_given_back_than_there_is() {
 }
 
 #[test]
-fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again() {
+fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_returns_it() {
     let dispute = |status| heard(5000, status);
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
@@ -414,7 +414,7 @@ fn a_lost_dispute_takes_the_sellers_part_and_a_won_one_gives_it_again() {
 }
 
 #[test]
-fn disputes_are_heard_in_any_order() {
+fn disputes_may_be_reported_in_any_order() {
     let statuses = [DisputeStatus::NeedsResponse, DisputeStatus::UnderReview, DisputeStatus::Won];
     for order in orders(&statuses) {
         let mut purchase = paid(ChargeType::Destination);
@@ -457,7 +457,7 @@ fn a_payee_who_cannot_be_paid_is_tried_again_under_another_key() {
 }
 
 #[test]
-fn what_a_payee_has_not_got_is_not_taken_back_before() {
+fn a_transfer_is_not_reversed_before_it_is_made() {
     let mut purchase = paid(ChargeType::Separate);
     let seller = purchase.seller_id.clone();
     purchase.plan_refund(None, &seller, None, "request", AT).expect("it is left");
@@ -473,7 +473,7 @@ fn what_a_payee_has_not_got_is_not_taken_back_before() {
 }
 
 #[test]
-fn nothing_is_lost_or_made_where_money_is_divided() {
+fn dividing_neither_loses_nor_creates_money() {
     for (whole, weights) in
         [(100, vec![1, 1, 1]), (5, vec![3, 3]), (7, vec![10, 0, 5]), (1, vec![1, 1]), (999, vec![333, 333, 333]), (10, vec![3, 3])]
     {
@@ -515,7 +515,7 @@ const STORED: &str = r#"{
 }"#;
 
 #[test]
-fn what_is_stored_is_read_and_says_the_same() {
+fn stored_purchases_are_read_unchanged() {
     let mut purchase: Purchase = serde_json::from_str(STORED).expect("it is read");
     let statuses: Vec<AttemptStatus> = purchase.attempts().iter().map(|attempt| attempt.status).collect();
     assert_eq!(statuses, [AttemptStatus::Failed, AttemptStatus::Paid]);
@@ -552,14 +552,14 @@ fn make(purchase: &mut Purchase, number: u32) {
 }
 
 #[test]
-fn of_a_separate_charge_the_payees_give_back_first() {
+fn payees_return_their_parts_of_a_separate_charge_before_its_refund() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let seller = purchase.seller_id.clone();
     let number = purchase.plan_refund(Some(1000), &seller, None, "request", AT).expect("it is left");
     let reversals: Vec<u32> = purchase.taken_back(&Reason::Refund(number)).map(|one| one.number).collect();
     assert_eq!((reversals.len(), purchase.request(number)), (2, None), "it waits");
-    assert_eq!(purchase.refundable(), 4000, "and is taken off what is left");
+    assert_eq!(purchase.refundable(), 4000, "and is deducted from what is left");
     make(&mut purchase, reversals[0]);
     refuse(&mut purchase, reversals[1]);
     assert_eq!(purchase.movement(number).expect("it is there").state, MovementState::Waiting, "one payee is not enough");
@@ -574,7 +574,7 @@ fn of_a_separate_charge_the_payees_give_back_first() {
 }
 
 #[test]
-fn a_refund_that_stripe_refuses_gives_payees_theirs_again() {
+fn a_refused_refund_restores_the_payees_parts() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let before = purchase.net();
@@ -590,7 +590,7 @@ fn a_refund_that_stripe_refuses_gives_payees_theirs_again() {
 }
 
 #[test]
-fn what_a_refund_waits_for_staff_may_take_upon_the_platform() {
+fn staff_may_have_the_platform_pay_a_waiting_refund() {
     let mut purchase = paid(ChargeType::Separate);
     settle(&mut purchase);
     let (seller, staff) = (purchase.seller_id.clone(), purchase.buyer_id.clone());
@@ -602,12 +602,12 @@ fn what_a_refund_waits_for_staff_may_take_upon_the_platform() {
     assert!(purchase.bear(number, &staff, "request:staff", AT) && !purchase.bear(number, &staff, "request:staff", AT));
     assert_eq!(purchase.movement(number).and_then(|one| one.borne_by.clone()), Some(staff));
     make(&mut purchase, number);
-    assert_eq!((purchase.status(), purchase.net()), (Status::Refunded, 1501), "and the payees owe it");
+    assert_eq!((purchase.status(), purchase.net()), (Status::Refunded, 1501), "and the payees still owe it");
     assert!(purchase.taken_back(&Reason::Refund(number)).all(Movement::is_refused));
 }
 
 #[test]
-fn what_was_never_transferred_is_given_back_without_waiting() {
+fn a_part_that_was_never_transferred_delays_no_refund() {
     let mut purchase = paid(ChargeType::Separate);
     let transfers: Vec<u32> = purchase.movements().iter().map(|one| one.number).collect();
     for transfer in &transfers {
@@ -648,7 +648,7 @@ fn sixty_refunds_neither_break_nor_fill_a_purchase() {
 }
 
 #[test]
-fn the_smallest_part_is_the_operators_but_for_the_last() {
+fn partial_refunds_have_a_minimum_except_the_last() {
     let mut purchase = paid(ChargeType::Destination);
     assert_eq!(purchase.check_refund(Some(49), 50, 10), Err(RefundCap::TooSmall { least: 50 }));
     assert_eq!(purchase.check_refund(Some(50), 50, 10), Ok(()));
@@ -658,7 +658,7 @@ fn the_smallest_part_is_the_operators_but_for_the_last() {
 }
 
 #[test]
-fn a_refund_that_the_bank_returned_counts_towards_the_most_and_one_that_stripe_refused_does_not() {
+fn a_returned_refund_counts_towards_the_maximum_and_a_refused_one_does_not() {
     let mut purchase = paid(ChargeType::Destination);
     let seller = purchase.seller_id.clone();
     let refused = purchase.plan_refund(Some(1000), &seller, None, "request", AT).expect("it is left");
@@ -674,7 +674,7 @@ fn a_refund_that_the_bank_returned_counts_towards_the_most_and_one_that_stripe_r
 }
 
 #[test]
-fn a_part_that_is_lost_to_a_dispute_is_gone_as_a_part_that_was_refunded() {
+fn a_part_lost_to_a_dispute_counts_like_a_refunded_part() {
     for charge_type in [ChargeType::Destination, ChargeType::Separate] {
         let mut purchase = paid(charge_type);
         settle(&mut purchase);
@@ -685,7 +685,7 @@ fn a_part_that_is_lost_to_a_dispute_is_gone_as_a_part_that_was_refunded() {
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.ownership()), (Status::PartiallyRefunded, Ownership::Owned), "{charge_type:?}");
         assert_eq!((purchase.lost(), purchase.refundable()), (500, 4500), "{charge_type:?}");
-        assert_eq!(purchase.net(), before - before / 10, "{charge_type:?}: and their part of it");
+        assert_eq!(purchase.net(), before - before / 10, "{charge_type:?}: and their part is reversed");
         purchase.observe_dispute(&heard(500, DisputeStatus::Won), "event:3", AT);
         settle(&mut purchase);
         assert_eq!((purchase.status(), purchase.net()), (Status::Paid, before), "{charge_type:?}");

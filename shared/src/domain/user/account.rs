@@ -198,7 +198,8 @@ impl AccountState {
         !(self.details_submitted && self.requirements.currently_due.is_empty() && self.requirements.past_due.is_empty())
     }
 
-    /// Whether Stripe rejected it for good. <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
+    /// Whether Stripe rejected it permanently.
+    /// <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
     #[must_use]
     pub fn is_rejected(&self) -> bool {
         self.requirements.disabled_reason.as_deref().is_some_and(|reason| reason.starts_with("rejected."))

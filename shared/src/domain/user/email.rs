@@ -46,7 +46,7 @@ impl Email {
     }
 
     /// Parses a new address: one mailbox that SES can send to, without invisible characters. A domain in another script is stored in
-    /// ASCII from now on. Only sending a mail could tell whether the address exists.
+    /// ASCII from now on. Only sending a mail shows whether the address exists.
     ///
     /// # Errors
     /// What is wrong with it, as a sentence for the user.
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in ["", "@", "a@", "@b.c", "a@b", "a@b..c", "a b@c.d", "a@b.c\n@d.e\u{7}", &format!("{}@b.c", "a".repeat(254))] {
             assert!(Email::parse(text).is_err() && Email::parse_new(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_single_mailbox_is_not_taken() {
+    fn only_a_single_mailbox_is_accepted() {
         for text in [
             "a@b,c@d.com",
             "x<y@z.com>",

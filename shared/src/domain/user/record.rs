@@ -22,10 +22,10 @@ pub struct User {
     /// Whether the user received a mail at the address.
     #[serde(default)]
     pub email_confirmed: bool,
-    /// The address that the user wants instead. It takes the other's place once it is confirmed.
+    /// The address that the user wants instead. It replaces the other once it is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_email: Option<String>,
-    /// When a change of address was last undone. What was mailed before that undoes nothing more.
+    /// When a change of address was last undone. Links mailed before then no longer undo anything.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub email_restored_at: Option<OffsetDateTime>,
     /// A digest of the password's hash. A session is only valid for the password it
@@ -63,7 +63,7 @@ pub struct User {
     /// When the user's cards were declined, in Unix seconds. Those of the last day count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub declined_at: Vec<i64>,
-    /// Set if staff suspended the user: they cannot sign in, and nothing of theirs is sold.
+    /// Set if staff suspended the user: they cannot sign in, and their courses are not sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,
     /// When staff ended the user's sessions. Sessions that began before or at that time are invalid.
@@ -136,14 +136,14 @@ impl User {
         self.password_hash.as_deref().map_or_else(|| self.password_digest.clone(), digest)
     }
 
-    /// What a device keeps to show that its user has logged in there with the present password. Whoever tries passwords elsewhere does
-    /// not have it, because nothing reveals the digest of the password's hash.
+    /// What a device keeps to show that its user has logged in there with the current password. Somebody guessing
+    /// passwords elsewhere does not have it, because nothing reveals the digest of the password's hash.
     #[must_use]
     pub fn device_mark(&self) -> String {
         keyed_digest(&self.password_digest(), &format!("device of {}", self.id))
     }
 
-    /// Whether this is the mark. Compares digests, so that the time it takes tells nothing.
+    /// Whether this is the mark. Compares digests, so that the time it takes reveals nothing.
     #[must_use]
     pub fn knows_device(&self, mark: &str) -> bool {
         digest(mark) == digest(&self.device_mark())

@@ -30,7 +30,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Expandable<T> {
     }
 }
 
-/// An object of which only the id matters, such as a customer or a payment method.
+/// An object whose id is all we need, such as a customer or a payment method.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Identified {
     /// `cus_…`, `pm_…`

@@ -24,7 +24,7 @@ pub(crate) fn review(ctx: &mut Context, account: &str, more: Value) {
     rows::change(ctx, account, fields);
 }
 
-/// Derives what follows for an account that nobody knows of yet.
+/// Derives what follows for an account that was not announced yet.
 pub(crate) fn review_silently(ctx: &mut Context, account: &str, more: Value) {
     let fields = follow(ctx, account, more);
     ctx.state.set(account, Kind::Account, account, fields);

@@ -20,7 +20,7 @@ use crate::words::params::Params;
 pub(crate) struct Change {
     pub(crate) items: Vec<Value>,
     pub(crate) lines: Vec<Value>,
-    /// The billing cycle starts anew, so what is owed is invoiced at once.
+    /// The billing cycle restarts, so what is owed is invoiced immediately.
     pub(crate) reset: bool,
     pub(crate) proration_date: i64,
 }

@@ -295,7 +295,7 @@ pub(crate) fn pay(ctx: &mut Context, id: &str, method: Option<&str>, automatic: 
         return Err(no_method());
     };
     ctx.set(Kind::PaymentIntent, &intent, json!({ "payment_method": method }));
-    // Without types of its own, a subscription can be paid by whatever the Dashboard allows.
+    // Without its own types, a subscription can be paid with everything that the Dashboard allows.
     let own = ctx.state.object(&account, Kind::Subscription, &subscription_of(&invoice)).map(|one| one["payment_settings"].clone());
     let kind = payment_methods::card(ctx, &method).map_or("card", |card| card.kind);
     if kind != "card" && own.is_some_and(|own| own["payment_method_types"].is_null()) {

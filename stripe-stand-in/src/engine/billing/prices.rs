@@ -83,7 +83,7 @@ fn recurring(params: &Params) -> Result<Value, ApiError> {
         return Err(ApiError::invalid("The maximum billing interval is three years.").param("recurring[interval_count]"));
     }
     if given.text("usage_type") == Some("metered") {
-        return Err(ApiError::invalid("The stand-in has licensed prices only.").param("recurring[usage_type]"));
+        return Err(ApiError::invalid("The stand-in only has licensed prices.").param("recurring[usage_type]"));
     }
     Ok(json!({
         "interval": interval, "interval_count": count, "meter": null, "trial_period_days": given.int("trial_period_days"),

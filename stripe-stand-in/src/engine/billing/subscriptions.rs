@@ -265,7 +265,8 @@ pub(crate) fn make(ctx: &mut Context, params: &Params, customer: &str) -> Result
 }
 
 /// The bank of an invoice's PaymentIntent answers later. A subscription that starts with it is
-/// active meanwhile. Code that treats an active subscription as paid is wrong, and this reveals it.
+/// active until then. Code that treats an active subscription as paid is wrong, and this reveals
+/// it.
 pub(crate) fn processing(ctx: &mut Context, intent: &str) {
     let account = ctx.account.clone();
     let invoice = ctx.state.hidden(&account, Kind::PaymentIntent, intent, "invoice").and_then(Value::as_str);

@@ -101,7 +101,7 @@ enum Verdicts {
 /// Stripe's verdict on an account created through the API, or its demand for more.
 pub(crate) fn judge(ctx: &mut Context, account: &str, judged: Judged) -> Result<(), Refusal> {
     if Known::of(ctx.state, account).is_none() {
-        return Err(Refusal::Bad(format!("{account} was not made through the API: set its fields instead")));
+        return Err(Refusal::Bad(format!("{account} was not created through the API: set its fields instead")));
     }
     match judged.verdict {
         Some(Verdicts::Complete) => requirements::fulfil(ctx, account, Verdict::Complete),

@@ -25,13 +25,13 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
         assert_eq!(canceled.json()["status"], "active");
         world.asked_stripe().await;
         assert_eq!(change(&world, &club, &id, "cancel", json!({})).await.status, 200);
-        assert!(world.asked_stripe().await.is_empty(), "it is so already");
+        assert!(world.asked_stripe().await.is_empty(), "nothing changes");
         let refused = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
         refused.is_problem(409, "subscription_not_running", "this subscription is not active, or is about to end");
         pass(&world, &mut club, 25).await;
         assert!(club.is_open(&world).await);
         pass(&world, &mut club, 7).await;
-        assert!(!club.is_open(&world).await, "no grace for what ends");
+        assert!(!club.is_open(&world).await, "no grace period after a cancellation");
         assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
         for what in ["cancel", "resume", "switch"] {
             let body = if what == "switch" { json!({"interval": "year"}) } else { json!({}) };
@@ -44,7 +44,7 @@ async fn a_cancellation_lets_the_member_read_to_the_end_of_the_period() {
 }
 
 #[tokio::test]
-async fn a_cancellation_that_is_taken_back_renews() {
+async fn an_undone_cancellation_renews() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -79,7 +79,7 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
         assert!(year["paid_until"].as_str() > month["paid_until"].as_str());
         let payments = world.succeeded(account).await;
         let paid: i64 = payments.iter().filter_map(|payment| payment["amount"].as_i64()).sum();
-        assert_eq!(payments.len(), 2, "one difference, however often it is asked for");
+        assert_eq!(payments.len(), 2, "one difference, however often it is requested");
         assert!((10_300..10_400).contains(&paid), "a third of the month was used: {paid}");
         world.deliver().await;
         pass(&world, &mut club, 300).await;
@@ -91,7 +91,7 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
 
 /// Stripe's own fee has a fixed part, which is more of a difference than of a price.
 #[tokio::test]
-async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
+async fn a_switch_earns_the_platform_at_least_stripes_fee() {
     for is_lost in [false, true] {
         let world = World::with(&[("DEFAULT_FEE_PERCENT", "0"), ("FEE_MINIMUM", "")]).await;
         let mut club = Club::open(&world).await;
@@ -117,7 +117,7 @@ async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
             world.pass(Duration::minutes(10)).await;
             world.reconcile().await;
         }
-        assert_eq!(percent().await, 9.28, "102 of 1100, as of any year");
+        assert_eq!(percent().await, 9.28, "102 of 1100, as for any year");
         world.deliver().await;
         pass(&world, &mut club, 370).await;
         let renewal = world.succeeded(None).await.into_iter().find(|one| one["amount"] == 1100).expect("it was renewed");
@@ -125,9 +125,9 @@ async fn a_switch_brings_the_platform_what_stripe_takes_of_it() {
     }
 }
 
-/// Stripe would credit the time, whoever has its money.
+/// Stripe would credit the time even though the money was returned.
 #[tokio::test]
-async fn what_was_refunded_or_is_disputed_pays_no_part_of_a_year() {
+async fn refunded_or_disputed_time_is_not_credited_towards_a_year() {
     for is_disputed in [false, true] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -160,7 +160,11 @@ async fn a_switch_to_months_waits_for_the_end_of_the_year_and_leaves_no_credit()
         let answer = change(&world, &club, &id, "switch", json!({"interval": "month"})).await;
         let month = answer.json();
         assert_eq!((answer.status, &month["interval"], &month["amount"]), (200, &json!("month"), &json!(1000)), "{}", answer.body);
-        assert_eq!((&month["status"], &month["paid_until"]), (&json!("active"), &year["paid_until"]), "what is paid is read to its end");
+        assert_eq!(
+            (&month["status"], &month["paid_until"]),
+            (&json!("active"), &year["paid_until"]),
+            "access lasts until the paid period ends"
+        );
         assert_eq!((&month["switches_at"], &month["current_period_end"]), (&year["paid_until"], &year["paid_until"]));
         assert_eq!(world.succeeded(account).await.len(), 1, "nothing is charged now");
         assert_eq!(balances(&world, account).await, [0], "and nothing is left over");
@@ -202,7 +206,7 @@ async fn balances(world: &World, account: Option<&str>) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn no_seller_is_paid_with_what_another_one_left_over() {
+async fn no_seller_is_paid_with_a_credit_from_another() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let other = world.seller("other@example.com").await;
@@ -252,7 +256,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
     assert_eq!((&after["interval"], &after["paid_until"]), (&before["interval"], &before["paid_until"]));
     assert_eq!(world.succeeded(None).await.len(), 1);
     super::pay_with(&world, &club, "pm_card_visa").await;
-    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "year"})).await.status, 200, "a declined try is not replayed");
+    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "year"})).await.status, 200, "a declined attempt is not replayed");
 
     // The debt must be paid first.
     super::pay_with(&world, &club, "pm_card_chargeCustomerFail").await;
@@ -262,7 +266,7 @@ async fn a_switch_that_cannot_be_paid_changes_nothing() {
 }
 
 #[tokio::test]
-async fn only_what_is_offered_can_be_switched_to_and_only_by_its_buyer() {
+async fn only_the_buyer_can_switch_and_only_to_an_offered_interval() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -279,7 +283,7 @@ async fn only_what_is_offered_can_be_switched_to_and_only_by_its_buyer() {
         let refused = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
         refused.is_problem(409, "interval_not_offered", "this membership is not offered for that interval");
     }
-    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200, "it is so already");
+    assert_eq!(change(&world, &club, &id, "switch", json!({"interval": "month"})).await.status, 200, "nothing changes");
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn a_buyer_has_memberships_in_any_number_of_currencies() {
 }
 
 #[tokio::test]
-async fn a_customer_with_a_credit_pays_no_other_seller() {
+async fn a_customers_credit_pays_no_other_seller() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     club.joined(&world, "month").await;
@@ -96,7 +96,7 @@ async fn a_customer_with_a_credit_pays_no_other_seller() {
 }
 
 #[tokio::test]
-async fn whose_first_customer_pays_in_another_currency_already_gets_another() {
+async fn a_buyer_whose_customer_has_another_currency_gets_a_new_customer() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     // A membership from before the customer's currency was recorded.
@@ -119,7 +119,7 @@ async fn whose_first_customer_pays_in_another_currency_already_gets_another() {
 }
 
 #[tokio::test]
-async fn a_credit_that_would_pay_a_renewal_is_a_finding_until_it_is_gone() {
+async fn a_credit_that_would_pay_a_renewal_is_a_finding_until_it_is_removed() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let staff = world.staff("staff@example.com").await;

@@ -81,7 +81,7 @@ fn reversals(asked: &[String]) -> usize {
 }
 
 #[tokio::test]
-async fn a_dispute_is_on_record_and_a_lost_one_closes_the_period() {
+async fn a_dispute_is_recorded_and_a_lost_one_ends_access_to_the_period() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let play = joined(&world).await;
@@ -104,7 +104,7 @@ async fn a_dispute_is_on_record_and_a_lost_one_closes_the_period() {
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice() {
+async fn a_dispute_reported_before_its_invoice_is_found_with_the_invoice() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut play = joined(&world).await;
@@ -115,11 +115,11 @@ async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice(
         let dispute = play.dispute(&world, json!({})).await;
         let events = world.admin("GET", "events", json!({})).await["events"].as_array().expect("a list").clone();
         let mut opened = events.into_iter().filter(|event| event["type"].as_str().is_some_and(|kind| kind.starts_with("charge.dispute")));
-        let mut opened = opened.next().expect("Stripe tells of it");
+        let mut opened = opened.next().expect("Stripe reports it");
         opened.as_object_mut().expect("an object").remove("deliveries");
         assert_eq!(world.tell(&opened).await.status, 200);
         assert_eq!(play.paid(&world).await["disputed"], 0, "the renewal is not on record");
-        let paid = told(&world).await.into_iter().find(|event| event["type"] == "invoice.paid").expect("Stripe tells of it");
+        let paid = told(&world).await.into_iter().find(|event| event["type"] == "invoice.paid").expect("Stripe reports it");
         assert_eq!(world.tell(&paid).await.status, 200);
         let known = play.paid(&world).await;
         assert_eq!((&known["dispute"]["id"], &known["disputed"]), (&json!(dispute), &json!(1000)), "{known}");
@@ -127,7 +127,7 @@ async fn a_dispute_that_is_told_of_before_its_invoice_is_found_with_the_invoice(
 }
 
 #[tokio::test]
-async fn a_lost_dispute_takes_back_what_the_seller_had_of_it_once() {
+async fn a_lost_dispute_reverses_the_sellers_part_once() {
     for (disputed, refunded, taken) in [(1000, 0, 500), (400, 0, 200), (600, 400, 300)] {
         let world = World::start().await;
         world.reconcile().await;
@@ -140,12 +140,12 @@ async fn a_lost_dispute_takes_back_what_the_seller_had_of_it_once() {
         let (before, had) = (play.transferred(&world).await, play.paid(&world).await["net"].clone());
         let dispute = play.dispute(&world, json!({ "amount": disputed })).await;
         world.deliver().await;
-        assert_eq!(play.transferred(&world).await, before, "nothing is taken before it is lost");
+        assert_eq!(play.transferred(&world).await, before, "nothing is reversed before it is lost");
         end(&world, &dispute, "lost").await;
         assert_eq!(before - play.transferred(&world).await, taken, "{disputed} after {refunded}");
         let paid = play.paid(&world).await;
         assert_eq!(had.as_i64().unwrap_or(0) - paid["net"].as_i64().unwrap_or(0), taken, "{paid}");
-        assert_eq!(play.club.is_open(&world).await, disputed + refunded < 1000, "a part closes nothing");
+        assert_eq!(play.club.is_open(&world).await, disputed + refunded < 1000, "a partial dispute does not end access");
         play.adds_up(&world).await;
 
         // Repeated events and reconciliations move nothing.
@@ -183,7 +183,7 @@ async fn a_won_dispute_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_is_reversed_of_a_direct_charge_or_where_the_platform_bears_it() {
+async fn nothing_is_reversed_for_a_direct_charge_or_if_the_platform_bears_the_loss() {
     for settings in [[("CHARGE_TYPE", "direct")], [("LOST_DISPUTES", "platform")]] {
         let world = World::with(&settings).await;
         let play = joined(&world).await;
@@ -202,7 +202,7 @@ async fn nothing_is_reversed_of_a_direct_charge_or_where_the_platform_bears_it()
 }
 
 #[tokio::test]
-async fn what_no_event_told_of_a_dispute_is_found() {
+async fn a_dispute_without_events_is_found() {
     let world = World::start().await;
     world.reconcile().await;
     let mut play = joined(&world).await;
@@ -224,7 +224,7 @@ async fn what_no_event_told_of_a_dispute_is_found() {
 }
 
 #[tokio::test]
-async fn a_reversal_whose_answer_was_lost_is_found_and_made_once() {
+async fn a_reversal_whose_response_was_lost_is_found_and_made_once() {
     for hours in [0, 30] {
         let world = World::start().await;
         let play = joined(&world).await;
@@ -234,7 +234,7 @@ async fn a_reversal_whose_answer_was_lost_is_found_and_made_once() {
         world.admin("POST", "faults", fault).await;
         close(&world, &dispute, "lost").await;
         let event = world.event("charge.dispute.closed", |one| one["id"] == dispute.as_str()).await.expect("it happened");
-        assert_eq!(world.tell(&event).await.status, 200, "the event is taken in all the same");
+        assert_eq!(world.tell(&event).await.status, 200, "the event is recorded anyway");
         world.pass(Duration::hours(hours) + Duration::minutes(10)).await;
         world.reconcile().await;
         assert_eq!((before - play.transferred(&world).await, &play.paid(&world).await["net"]), (500, &json!(0)), "once");
@@ -267,7 +267,7 @@ async fn a_reversal_that_stripe_refuses_is_a_finding_and_a_debt_until_it_is_made
         let owed = debts(&world, &play.club.shop.seller).await;
         assert_eq!((owed.len(), &owed[0]["subscription_id"], &owed[0]["amount"]), (1, &json!(play.id), &json!(500)), "{owed:?}");
         assert_eq!(play.transferred(&world).await, before);
-        assert_eq!(play.paid(&world).await["net"], 500, "it is the seller's until it has come back");
+        assert_eq!(play.paid(&world).await["net"], 500, "the seller has it until it is reversed");
     }
     world.pass(Duration::minutes(20)).await;
     world.reconcile().await;
@@ -278,7 +278,7 @@ async fn a_reversal_that_stripe_refuses_is_a_finding_and_a_debt_until_it_is_made
 }
 
 #[tokio::test]
-async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
+async fn a_reversal_made_in_the_dashboard_is_not_repeated() {
     let world = World::start().await;
     let play = joined(&world).await;
     let dispute = play.dispute(&world, json!({})).await;
@@ -287,7 +287,7 @@ async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
     let reversed = world.in_dashboard(&format!("/transfers/{transfer}/reversals"), None, &[("amount", "500".to_owned())]).await;
     assert_eq!(reversed["amount"], 500, "{reversed}");
     world.deliver().await;
-    assert_eq!(play.paid(&world).await["net"], 0, "it is on record as soon as Stripe tells");
+    assert_eq!(play.paid(&world).await["net"], 0, "it is recorded as soon as Stripe reports it");
     world.asked_stripe().await;
     end(&world, &dispute, "lost").await;
     assert_eq!(reversals(&world.asked_stripe().await), 0);
@@ -295,7 +295,7 @@ async fn what_was_taken_back_in_the_dashboard_is_not_taken_twice() {
 }
 
 #[tokio::test]
-async fn a_loss_that_is_won_after_all_gives_the_seller_their_part_again() {
+async fn a_lost_dispute_that_is_won_after_all_returns_the_sellers_part() {
     for is_refused in [false, true] {
         let world = World::start().await;
         let play = joined(&world).await;
@@ -309,7 +309,7 @@ async fn a_loss_that_is_won_after_all_gives_the_seller_their_part_again() {
         end(&world, &dispute, "lost").await;
         world.admin("POST", &format!("disputes/{dispute}/appeal"), json!({})).await;
         world.deliver().await;
-        assert!(!play.club.is_open(&world).await, "it is lost as long as nobody says otherwise");
+        assert!(!play.club.is_open(&world).await, "it stays lost until Stripe reports otherwise");
         // By then the platform has its own funds.
         world.pass(Duration::days(8)).await;
         end(&world, &dispute, "won").await;
@@ -320,7 +320,7 @@ async fn a_loss_that_is_won_after_all_gives_the_seller_their_part_again() {
         assert!(findings(&world, &staff, "reversal_refused").await.iter().all(|one| one["settled_at"].is_string()));
         assert_eq!(debts(&world, &play.club.shop.seller).await, Vec::<Value>::new());
         play.adds_up(&world).await;
-        // Stripe's refund would not take back the second transfer from the seller. If nothing was withdrawn, there is no second transfer.
+        // Stripe's refund would not reverse the second transfer. If nothing was withdrawn, there is no second transfer.
         let refund = super::refunds::give_back(&world, &play.club.shop.seller, &play.id, json!({})).await;
         let code = refund.json()["code"].clone();
         let expected = if is_refused { (200, json!(null)) } else { (409, json!("refund_by_staff")) };
@@ -351,7 +351,7 @@ async fn an_open_dispute_may_close_a_membership() {
 }
 
 #[tokio::test]
-async fn a_dispute_is_told_to_the_seller_and_the_staff_once_each_way() {
+async fn seller_and_staff_are_notified_once_of_each_dispute_and_its_outcome() {
     let world = World::with(&[("STAFF_EMAIL", "money@example.com")]).await;
     let play = joined(&world).await;
     world.pump().await;
@@ -371,5 +371,5 @@ async fn a_dispute_is_told_to_the_seller_and_the_staff_once_each_way() {
             assert!(mail.text.contains("4.00 USD") && mail.text.contains("10.00 USD") && mail.text.contains(&play.id), "{}", mail.text);
         }
     }
-    assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "a member's bank tells the member");
+    assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "the member learns of it from the bank");
 }

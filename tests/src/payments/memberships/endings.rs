@@ -27,7 +27,7 @@ async fn invoices(world: &World, account: Option<&str>, status: &str) -> Vec<Val
 }
 
 #[tokio::test]
-async fn what_is_owed_is_void_once_it_is_canceled() {
+async fn a_cancellation_voids_what_is_owed() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -50,7 +50,7 @@ async fn what_is_owed_is_void_once_it_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_drafted_is_not_charged_to_who_cancels() {
+async fn a_drafted_renewal_is_not_charged_after_a_cancellation() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -68,7 +68,7 @@ async fn a_renewal_that_is_drafted_is_not_charged_to_who_cancels() {
 }
 
 #[tokio::test]
-async fn a_member_ends_at_once_reads_what_is_paid_and_erases_the_account() {
+async fn an_immediate_end_keeps_paid_access_and_allows_erasing_the_account() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -78,19 +78,19 @@ async fn a_member_ends_at_once_reads_what_is_paid_and_erases_the_account() {
         pass(&world, &mut club, 10).await;
         let ended = cancel(&world, &club, &id, json!({"at_once": true})).await;
         assert_eq!((ended.status, ended.text("status")), (200, "canceled".to_owned()), "{}", ended.body);
-        assert!(club.is_open(&world).await, "what is paid is read to its end");
+        assert!(club.is_open(&world).await, "access lasts until the paid period ends");
         let customer = &world.stripe("/customers?limit=1", account.as_deref()).await["data"][0];
         assert_eq!(customer["balance"], 0, "no credit");
         world.deliver().await;
         pass(&world, &mut club, 360).await;
-        assert!(!club.is_open(&world).await, "no grace for what has ended");
+        assert!(!club.is_open(&world).await, "no grace period once it has ended");
         assert_eq!(world.succeeded(account.as_deref()).await.len(), 1);
         world.erase(&club.shop.buyer.token).await.is_empty(204);
     }
 }
 
 #[tokio::test]
-async fn an_end_that_stripe_did_not_answer_is_carried_out_by_the_reconciliation() {
+async fn the_reconciliation_completes_an_end_that_stripe_did_not_answer() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = owes(&world, &mut club, &[]).await;

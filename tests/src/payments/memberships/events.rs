@@ -21,7 +21,7 @@ pub(super) async fn told(world: &World) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn each_event_alone_tells_of_a_subscription_that_began_at_checkout() {
+async fn any_single_event_reveals_a_subscription_started_at_checkout() {
     for kind in ["invoice.paid", "customer.subscription.created", "checkout.session.completed"] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -61,19 +61,19 @@ async fn the_order_of_events_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn a_payload_decides_nothing() {
+async fn an_events_payload_decides_nothing() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
     let created = told(&world).await.into_iter().find(|event| event["type"] == "customer.subscription.created");
-    let mut event = created.expect("it was told of");
+    let mut event = created.expect("an event was sent");
     event["data"]["object"]["status"] = "active".into();
     assert_eq!(world.tell(&event).await.status, 200);
-    assert!(!club.is_open(&world).await, "Stripe says that it waits");
+    assert!(!club.is_open(&world).await, "it is incomplete at Stripe");
 }
 
 #[tokio::test]
-async fn an_account_speaks_for_its_own_subscriptions_alone() {
+async fn an_account_can_only_report_on_its_own_subscriptions() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -92,13 +92,13 @@ async fn an_account_speaks_for_its_own_subscriptions_alone() {
             assert_eq!(world.tell(&event).await.status, 200);
         }
     }
-    assert_eq!(club.subscription(&world, &id).await, before, "nothing is believed of another account");
+    assert_eq!(club.subscription(&world, &id).await, before, "events of another account are not believed");
     world.deliver().await;
     assert_ne!(club.subscription(&world, &id).await["paid_until"], before["paid_until"]);
 }
 
 #[tokio::test]
-async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
+async fn a_refunded_period_of_an_earlier_subscription_gives_no_access() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -110,7 +110,7 @@ async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
             let newest = club.at_stripe(&world, account).await.remove(0);
             world.delete_in_dashboard(&format!("/subscriptions/{}", newest["id"].as_str().expect("an id")), account).await;
             world.deliver().await;
-            assert!(club.is_open(&world).await, "what is paid stays open");
+            assert!(club.is_open(&world).await, "the paid period still gives access");
         }
         assert_eq!(club.ask(&world, json!({"interval": "month"})).await.status, 201, "hosted Checkout waits");
         world.deliver().await;
@@ -125,7 +125,7 @@ async fn what_was_given_back_of_an_earlier_subscription_opens_nothing_either() {
 }
 
 #[tokio::test]
-async fn what_was_given_back_in_full_opens_nothing_any_more() {
+async fn a_fully_refunded_period_gives_no_access() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -144,7 +144,7 @@ async fn what_was_given_back_in_full_opens_nothing_any_more() {
         assert!(club.is_open(&world).await);
         refund(&world, account, &newest, "600").await;
         world.deliver().await;
-        assert!(!club.is_open(&world).await, "at once: there is no grace for what was given back");
+        assert!(!club.is_open(&world).await, "immediately: a refunded period has no grace period");
         assert_eq!(club.subscription(&world, &id).await["status"], "active");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
         assert_eq!((&totals["gross"], &totals["refunded"], &totals["net"]), (&json!(2000), &json!(2000), &json!(0)));

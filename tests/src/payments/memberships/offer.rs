@@ -54,5 +54,5 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
     world.delete(&path).bearer(&other.token).await.is_problem(403, "forbidden", "you may not do this");
     world.delete(&path).bearer(&seller.token).await.is_empty(204);
     world.get(&path).await.is(200, &json!({"offered": false}));
-    assert!(world.asked_stripe().await.is_empty(), "prices are made with the first subscription");
+    assert!(world.asked_stripe().await.is_empty(), "prices are created with the first subscription");
 }

@@ -10,7 +10,7 @@ use super::{Club, DIRECT, pass, refund};
 use crate::harness::World;
 
 #[tokio::test]
-async fn a_lost_answer_is_found_and_not_guessed() {
+async fn a_lost_response_is_looked_up_and_not_guessed() {
     for (settings, hours) in [(&[][..], 0), (&[], 30), (&DIRECT, 0), (&DIRECT, 30)] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -34,7 +34,7 @@ async fn a_lost_answer_is_found_and_not_guessed() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_heard_of_from_events_too() {
+async fn a_lost_response_is_learned_from_events_too() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     for _ in 0..3 {
@@ -47,7 +47,7 @@ async fn a_lost_answer_is_heard_of_from_events_too() {
 }
 
 #[tokio::test]
-async fn what_never_reached_stripe_is_sent_again() {
+async fn a_request_that_never_reached_stripe_is_sent_again() {
     for hours in [0, 30] {
         let world = World::start().await;
         let club = Club::open(&world).await;
@@ -57,7 +57,7 @@ async fn what_never_reached_stripe_is_sent_again() {
         assert_ne!(club.subscribe(&world, "month").await.status, 201);
         assert!(club.at_stripe(&world, None).await.is_empty());
         world.pass(Duration::hours(hours)).await;
-        // Once the key has expired, it is certain that nothing was created. The same request learns that, and the next one starts anew.
+        // Once the key has expired, it is certain that nothing was created. The same request learns that, and the next one starts over.
         let mut answer = club.subscribe(&world, "month").await;
         if hours > 0 {
             assert_eq!(answer.status, 502, "{}", answer.body);
@@ -69,7 +69,7 @@ async fn what_never_reached_stripe_is_sent_again() {
 }
 
 #[tokio::test]
-async fn being_turned_away_ends_nothing() {
+async fn a_rejected_request_ends_nothing() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     for _ in 0..3 {
@@ -80,12 +80,12 @@ async fn being_turned_away_ends_nothing() {
     let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
     assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["status"]), (Some(1), &json!("pending")));
     let id = list["items"][0]["id"].clone();
-    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same goes on");
+    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same subscription continues");
     assert_eq!(club.at_stripe(&world, None).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_seller_who_took_access_away_gets_no_new_members_and_old_ones_read_what_they_paid_for() {
+async fn a_seller_who_revoked_access_gets_no_new_members_and_old_ones_keep_paid_access() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     club.joined(&world, "month").await;
@@ -109,7 +109,7 @@ async fn looked_at(world: &World) -> u32 {
 }
 
 #[tokio::test]
-async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
+async fn the_reconciliation_resolves_abandoned_subscriptions() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     for _ in 0..3 {
@@ -132,7 +132,7 @@ async fn what_nobody_comes_back_for_is_found_by_the_reconciliation() {
 }
 
 #[tokio::test]
-async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
+async fn a_renewal_whose_period_was_reported_without_its_payment_is_found() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -143,7 +143,7 @@ async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
         world.pass(Duration::seconds(end - world.app.clock.now().unix_timestamp()) + Duration::minutes(5)).await;
         club.log_in(&world).await;
         let renewed = world.event("customer.subscription.updated", |object| object["metadata"]["subscription_id"] == id.as_str()).await;
-        assert_eq!(world.tell(&renewed.expect("Stripe tells of the period")).await.status, 200);
+        assert_eq!(world.tell(&renewed.expect("Stripe's event reports the period")).await.status, 200);
         let subscription = club.subscription(&world, &id).await;
         assert!(subscription["paid_until"].as_str() < subscription["current_period_end"].as_str(), "{subscription}");
         world.pass(Duration::hours(4)).await;
@@ -155,7 +155,7 @@ async fn a_renewal_of_which_the_period_was_told_and_not_the_payment_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again() {
+async fn events_of_an_unreachable_account_are_read_when_it_is_linked_again() {
     let world = World::with(&DIRECT).await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "year").await;
@@ -166,7 +166,7 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
     // The event is on its way when the seller revokes access.
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody could read it");
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "it could not be read");
     assert_eq!(looked_at(&world).await, 0);
     world.link_by(&club.shop.seller, "/users/authorize", Some(&account)).await;
     world.pass(Duration::hours(7)).await;
@@ -178,7 +178,7 @@ async fn what_is_told_of_an_account_out_of_reach_is_read_when_it_is_linked_again
 }
 
 #[tokio::test]
-async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_invoices() {
+async fn changes_without_events_are_read_from_an_accounts_subscriptions_and_invoices() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let account = club.account(&DIRECT);
@@ -198,7 +198,7 @@ async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_inv
     world.admin("POST", "webhooks/mode", silence.clone()).await;
     world.delete_in_dashboard(&format!("/subscriptions/{}", text(&at_stripe["id"])), account).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "nobody heard of it");
+    assert_eq!(club.subscription(&world, &id).await["status"], "past_due", "no event arrived");
     world.pass(Duration::hours(6)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
@@ -222,7 +222,7 @@ async fn what_no_event_told_of_an_account_is_read_from_its_subscriptions_and_inv
 }
 
 #[tokio::test]
-async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
+async fn a_subscription_that_ended_without_an_event_is_found_within_hours() {
     let world = World::with(&DIRECT).await;
     let club = Club::open(&world).await;
     let account = club.account(&DIRECT);
@@ -234,7 +234,7 @@ async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
     world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true, "drop_next": 100})).await;
     world.delete_in_dashboard(&format!("/subscriptions/{at_stripe}"), account).await;
     world.deliver().await;
-    assert_eq!(club.subscription(&world, &id).await["status"], "active", "nobody heard of it, and it is due in a year");
+    assert_eq!(club.subscription(&world, &id).await["status"], "active", "no event arrived, and it is due in a year");
     world.pass(Duration::hours(7)).await;
     assert_eq!(world.reconcile().await.repaired, 1);
     assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
@@ -243,7 +243,7 @@ async fn what_ended_on_an_account_and_nobody_told_is_found_within_hours() {
 }
 
 #[tokio::test]
-async fn the_books_have_what_members_paid_and_got_back() {
+async fn the_books_contain_members_payments_and_refunds() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -265,7 +265,7 @@ async fn the_books_have_what_members_paid_and_got_back() {
         let findings = world.get("/admin/findings").bearer(&staff.token).await.json();
         assert_eq!(findings["items"], json!([]), "the books agree");
         if account.is_none() {
-            assert_eq!(report.repaired, 1, "the books know of the second refund: {report:?}");
+            assert_eq!(report.repaired, 1, "the second refund is in the books: {report:?}");
             assert!(!club.is_open(&world).await);
         }
     }

@@ -19,7 +19,7 @@ pub(super) async fn members(world: &World, who: &Person, seller: &str) -> Vec<Va
 }
 
 #[tokio::test]
-async fn a_period_is_given_back_in_part_and_in_full_with_fee_and_transfer() {
+async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -30,12 +30,12 @@ async fn a_period_is_given_back_in_part_and_in_full_with_fee_and_transfer() {
         assert_eq!(part.status, 200, "{}", part.body);
         let paid = &part.json()["payments"][0];
         assert_eq!([&paid["amount"], &paid["refunded"], &paid["refundable"], &paid["application_fee"]], [1000, 400, 600, 300], "{paid}");
-        assert!(club.is_open(&world).await, "a part closes nothing");
+        assert!(club.is_open(&world).await, "a partial refund does not end access");
         let too_much = give_back(&world, &club.shop.seller, &id, json!({"amount": 601})).await;
         assert_eq!((too_much.status, too_much.text("code")), (422, "refund_too_large".to_owned()), "{}", too_much.body);
         let rest = give_back(&world, &club.shop.seller, &id, json!({})).await;
         assert_eq!((rest.status, &rest.json()["payments"][0]["refunded"]), (200, &json!(1000)), "{}", rest.body);
-        assert!(!club.is_open(&world).await, "a period that was given back opens nothing");
+        assert!(!club.is_open(&world).await, "a refunded period gives no access");
         assert_eq!(give_back(&world, &club.shop.seller, &id, json!({})).await.text("code"), "already_refunded");
 
         // Nobody keeps a share of it, and events bring nothing new.
@@ -49,7 +49,7 @@ async fn a_period_is_given_back_in_part_and_in_full_with_fee_and_transfer() {
         let refunds = world.stripe("/refunds?limit=100", account.as_deref()).await;
         assert_eq!(refunds["data"].as_array().map(Vec::len), Some(2));
         world.books().await;
-        assert_eq!(club.subscription(&world, &id).await["status"], "active", "the membership runs on");
+        assert_eq!(club.subscription(&world, &id).await["status"], "active", "the membership continues");
     }
 }
 
@@ -77,7 +77,7 @@ async fn periods_and_purchases_share_the_operators_caps_and_staff_go_beyond() {
     assert_eq!(ask_back(&world, &club, &course, json!({"amount": 4901})).await, (429, "refund_limit_reached".to_owned()));
     assert_eq!(ask_back(&world, &club, &course, json!({"amount": 4900})).await, ok());
     let staff = world.staff("staff@example.com").await;
-    assert_eq!(world.post(period.as_str(), json!({"amount": 1})).bearer(&staff.token).await.status, 200, "staff is not bound");
+    assert_eq!(world.post(period.as_str(), json!({"amount": 1})).bearer(&staff.token).await.status, 200, "staff are not limited");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_seller_refunds_no_more_periods_in_a_day_than_the_operator_allows() {
 }
 
 #[tokio::test]
-async fn who_sells_more_may_refund_more_periods_in_a_day() {
+async fn a_seller_with_more_sales_may_refund_more_periods_in_a_day() {
     let world = World::with(&[("REFUND_AMOUNT_PER_DAY", "usd:1"), ("REFUND_PERCENT_PER_DAY", "75"), ("REFUNDS_PER_DAY", "2")]).await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -115,7 +115,7 @@ async fn who_sells_more_may_refund_more_periods_in_a_day() {
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_refunds_no_member() {
+async fn a_former_seller_cannot_refund_members() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -127,7 +127,7 @@ async fn who_is_no_seller_any_more_refunds_no_member() {
 }
 
 #[tokio::test]
-async fn an_earlier_period_is_given_back_by_its_invoice() {
+async fn an_earlier_period_is_refunded_by_its_invoice() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -143,13 +143,13 @@ async fn an_earlier_period_is_given_back_by_its_invoice() {
     assert_eq!(given.status, 200, "{}", given.body);
     let payments = &given.json()["payments"];
     assert_eq!((&payments[0]["refunded"], &payments[1]["refunded"]), (&json!(0), &json!(1000)));
-    assert!(club.is_open(&world).await, "the period that runs is paid");
+    assert!(club.is_open(&world).await, "the current period is paid");
     let unknown = give_back(&world, &staff, &id, json!({"invoice": "in_unknown"})).await;
     assert_eq!(unknown.status, 404, "{}", unknown.body);
 }
 
 #[tokio::test]
-async fn whoever_asks_at_once_never_gives_back_more_than_was_paid() {
+async fn concurrent_period_refunds_never_exceed_what_was_paid() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -202,7 +202,7 @@ async fn a_refund_whose_answer_was_lost_is_found_and_made_once() {
 }
 
 #[tokio::test]
-async fn members_are_given_back_by_their_seller_and_the_staff_alone() {
+async fn only_the_seller_and_staff_can_refund_members() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -222,7 +222,7 @@ async fn members_are_given_back_by_their_seller_and_the_staff_alone() {
 }
 
 #[tokio::test]
-async fn each_refund_is_told_to_the_member_once_with_what_was_given_back_so_far() {
+async fn each_refund_is_mailed_to_the_member_once_with_the_total_so_far() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -244,7 +244,7 @@ async fn each_refund_is_told_to_the_member_once_with_what_was_given_back_so_far(
 }
 
 #[tokio::test]
-async fn a_refund_that_comes_back_is_told_to_member_seller_and_staff() {
+async fn member_seller_and_staff_are_notified_of_a_returned_refund() {
     for settings in [&[("STAFF_EMAIL", "money@example.com")][..], &[("STAFF_EMAIL", "money@example.com"), ("CHARGE_TYPE", "direct")]] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -280,7 +280,7 @@ async fn a_refund_that_comes_back_is_told_to_member_seller_and_staff() {
 }
 
 #[tokio::test]
-async fn the_seller_gets_again_what_a_failed_refund_took() {
+async fn a_failed_refund_returns_the_sellers_part() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -292,7 +292,7 @@ async fn the_seller_gets_again_what_a_failed_refund_took() {
     let made = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
     world.admin("POST", &format!("refunds/{made}/fail"), json!({})).await;
     world.deliver().await;
-    // What was taken goes out again from money that is there by then.
+    // The reversed amount is transferred again once funds are available.
     world.pass(Duration::days(8)).await;
     world.reconcile().await;
     let sent_back = paid().await;
@@ -312,7 +312,7 @@ async fn the_seller_gets_again_what_a_failed_refund_took() {
     assert_eq!((&totals["net"], &totals["refunded"]), (&json!(500), &json!(0)), "{totals}");
     world.books().await;
 
-    // The next refund takes it out of the transfer that returned it, afterwards: the seller could have been paid out by then.
+    // The next refund reverses the transfer that returned it only afterwards, when the seller may already have been paid out.
     let refused = give_back(&world, &club.shop.seller, &id, json!({})).await;
     assert_eq!((refused.status, refused.text("code")), (409, "refund_by_staff".to_owned()), "{}", refused.body);
     let staff = world.staff("staff@example.com").await;
@@ -353,7 +353,7 @@ async fn a_refund_that_another_write_overtakes_is_recorded_as_stripe_made_it() {
 }
 
 #[tokio::test]
-async fn what_another_stack_made_is_none_of_ours() {
+async fn another_deployments_refunds_are_ignored() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

@@ -24,7 +24,7 @@ async fn a_year_of_months_is_paid_month_by_month() {
         }
         // The first payment, and one each month.
         let paid = world.succeeded(account).await.len();
-        assert!((12..=13).contains(&paid), "by the day it began: {paid}");
+        assert!((12..=13).contains(&paid), "on the same day of each month: {paid}");
         let totals = world.get("/sales").bearer(&club.shop.seller.token).await.json()["totals"][0].clone();
         let months = i64::try_from(paid).expect("a few");
         assert_eq!((&totals["sales"], &totals["gross"], &totals["net"]), (&json!(months), &json!(months * 1000), &json!(months * 500)));
@@ -32,7 +32,7 @@ async fn a_year_of_months_is_paid_month_by_month() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
+async fn a_failed_renewal_has_a_grace_period_and_another_card_can_pay_it() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -54,7 +54,7 @@ async fn a_renewal_that_fails_leaves_grace_and_a_card_that_pays_mends_it() {
     world.pump().await;
     let mails = world.mails_to(&club.shop.buyer.email);
     let told = mails.iter().filter(|mail| mail.subject == "A renewal did not go through: Membership").count();
-    assert_eq!(told, 1, "once for the invoice, however often it is tried");
+    assert_eq!(told, 1, "once per invoice, however often it is retried");
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn a_card_that_must_be_confirmed_pays_what_is_owed_on_stripes_page() {
 }
 
 #[tokio::test]
-async fn a_card_that_pays_a_membership_goes_only_when_that_is_said() {
+async fn a_card_that_pays_a_membership_is_removed_only_on_explicit_request() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;

@@ -15,7 +15,7 @@ async fn is_ended(world: &World, club: &mut Club, id: &str, account: Option<&str
     world.pump().await;
     let told = world.mails_to(&club.shop.buyer.email).into_iter().filter(|mail| mail.subject == "Your membership ends: Membership");
     let told: Vec<_> = told.collect();
-    assert_eq!(told.len(), 1, "each member is told once");
+    assert_eq!(told.len(), 1, "each member is notified once");
     let until = subscription["paid_until"].as_str().expect("it was paid");
     assert!(told[0].text.contains(&until[..10]), "{}", told[0].text);
     pass(world, club, 70).await;
@@ -24,7 +24,7 @@ async fn is_ended(world: &World, club: &mut Club, id: &str, account: Option<&str
 }
 
 #[tokio::test]
-async fn who_unlinks_is_paid_no_renewal() {
+async fn a_seller_who_disconnects_gets_no_renewals() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut club = Club::open(&world).await;
@@ -35,21 +35,21 @@ async fn who_unlinks_is_paid_no_renewal() {
         world.deliver().await;
         if account.is_some() {
             // Later, nobody could end it.
-            assert_eq!(club.subscription(&world, &id).await["status"], "canceled", "it ends before the access is given up");
+            assert_eq!(club.subscription(&world, &id).await["status"], "canceled", "it ends before access is revoked");
             assert!(club.is_open(&world).await);
             world.link_by(&club.shop.seller, "/users/authorize", account.as_deref()).await;
             is_ended(&world, &mut club, &id, account.as_deref()).await;
             continue;
         }
         world.reconcile().await;
-        assert!(club.is_open(&world).await, "what is paid is read to its end");
+        assert!(club.is_open(&world).await, "access lasts until the paid period ends");
         is_ended(&world, &mut club, &id, None).await;
         assert!(!club.is_open(&world).await);
     }
 }
 
 #[tokio::test]
-async fn who_is_no_seller_any_more_or_takes_the_access_away_or_is_rejected_is_paid_no_renewal() {
+async fn a_seller_who_is_dismissed_revokes_access_or_is_rejected_gets_no_renewals() {
     for how in ["unmade", "deauthorized", "rejected"] {
         let world = World::start().await;
         let mut club = Club::open(&world).await;
@@ -76,7 +76,7 @@ async fn who_is_no_seller_any_more_or_takes_the_access_away_or_is_rejected_is_pa
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_drafted_for_who_has_gone_is_void() {
+async fn a_drafted_renewal_for_a_seller_who_left_is_voided() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -108,7 +108,7 @@ async fn publish(world: &World, club: &Club, published: bool) {
 }
 
 #[tokio::test]
-async fn without_a_course_nothing_is_renewed_and_who_wants_to_stay_takes_it_back() {
+async fn without_a_course_nothing_is_renewed_and_members_can_resume_later() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -137,7 +137,7 @@ async fn without_a_course_nothing_is_renewed_and_who_wants_to_stay_takes_it_back
 }
 
 #[tokio::test]
-async fn while_nothing_can_be_charged_for_the_account_nothing_is_renewed() {
+async fn nothing_is_renewed_while_the_account_cannot_be_charged() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;

@@ -50,14 +50,14 @@ async fn a_saved_card_subscribes_at_once_and_opens_the_sellers_courses() {
 }
 
 #[tokio::test]
-async fn the_price_is_made_once() {
+async fn the_price_is_created_once() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
     club.joined(&world, "month").await;
     let second = world.buyer("second@example.com").await;
     let body = json!({"interval": "month", "payment_method": "pm_card_visa"});
     let answer = world.post(club.path(), body).bearer(&second.token).await;
-    assert_eq!(answer.status, 201, "a card that was not saved is kept now: {}", answer.body);
+    assert_eq!(answer.status, 201, "the new card is saved: {}", answer.body);
     assert_eq!(world.get("/users/me/payment-methods").bearer(&second.token).await.json()["items"].as_array().map(Vec::len), Some(1));
     let list = async |what: &str| world.stripe(&format!("/{what}?limit=100"), None).await["data"].as_array().expect("a list").len();
     assert_eq!((list("products").await, list("prices").await), (1, 1));
@@ -74,7 +74,7 @@ async fn the_price_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_direct_seller_is_charged_for_with_a_clone_of_the_card() {
+async fn a_direct_charge_uses_a_clone_of_the_card() {
     let world = World::with(&DIRECT).await;
     let mut club = Club::open(&world).await;
     let account = Some(club.shop.account.clone());
@@ -94,7 +94,7 @@ async fn a_direct_seller_is_charged_for_with_a_clone_of_the_card() {
 }
 
 #[tokio::test]
-async fn checkout_subscribes_and_only_stripe_says_so() {
+async fn checkout_subscribes_once_stripe_confirms_it() {
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let club = Club::open(&world).await;
@@ -111,14 +111,14 @@ async fn checkout_subscribes_and_only_stripe_says_so() {
         assert_ne!(other.text("checkout_url"), url);
         assert_eq!(club.subscription(&world, &id).await["status"], "failed");
         let sessions = world.stripe("/checkout/sessions?status=open", account).await["data"].as_array().expect("a list").clone();
-        assert_eq!(sessions.len(), 1, "never two at once");
+        assert_eq!(sessions.len(), 1, "never two at the same time");
 
         let session = sessions[0]["id"].as_str().expect("an id");
         world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({"card": "pm_card_chargeCustomerFail"})).await;
         world.deliver().await;
-        assert!(!club.is_open(&world).await, "a decline on the page opens nothing");
+        assert!(!club.is_open(&world).await, "a decline on the page gives no access");
         world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({})).await;
-        assert!(!club.is_open(&world).await, "nobody has told us");
+        assert!(!club.is_open(&world).await, "no event has arrived");
         world.deliver().await;
         assert!(club.is_open(&world).await);
         let id = other.json()["subscription"]["id"].as_str().expect("an id").to_owned();
@@ -129,7 +129,7 @@ async fn checkout_subscribes_and_only_stripe_says_so() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_nobody_pays_expires_and_another_can_begin() {
+async fn an_unpaid_checkout_expires_and_another_can_begin() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let answer = club.ask(&world, json!({"interval": "month"})).await;
@@ -161,7 +161,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
         assert_eq!((again.status, again.text("client_secret")), (201, secret.clone()), "{}", again.body);
         let intent = secret.split("_secret_").next().expect("an id");
         world.admin("POST", &format!("payment_intents/{intent}/authenticate"), json!({"outcome": "succeed"})).await;
-        assert!(!club.is_open(&world).await, "nobody has told us");
+        assert!(!club.is_open(&world).await, "no event has arrived");
         world.deliver().await;
         assert!(club.is_open(&world).await);
         assert_eq!((world.succeeded(account).await.len(), club.at_stripe(&world, account).await.len()), (1, 1));
@@ -169,7 +169,7 @@ async fn a_card_whose_holder_must_authenticate_waits_for_that() {
 }
 
 #[tokio::test]
-async fn who_waits_to_authenticate_can_take_another_card_and_pays_once() {
+async fn a_buyer_who_must_authenticate_can_use_another_card_and_pays_once() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let waits = club.ask(&world, json!({"interval": "month", "payment_method": "pm_card_authenticationRequired"})).await;
@@ -199,7 +199,7 @@ async fn a_declined_card_leaves_nothing_behind() {
             assert!(!club.is_open(&world).await);
         }
         let running = club.at_stripe(&world, account).await.into_iter().filter(|one| one["ended_at"].is_null()).count();
-        assert_eq!(running, 0, "nothing waits to be paid behind the buyer's back");
+        assert_eq!(running, 0, "nothing is left that could be paid unexpectedly");
         club.joined(&world, "month").await;
         world.deliver().await;
         assert_eq!((club.is_open(&world).await, world.succeeded(account).await.len()), (true, 1));
@@ -232,7 +232,7 @@ async fn a_double_click_makes_one_subscription() {
 }
 
 #[tokio::test]
-async fn nobody_subscribes_to_what_is_not_there() {
+async fn nobody_can_subscribe_to_a_missing_membership() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let body = json!({"interval": "month", "payment_method": club.card});
@@ -262,7 +262,7 @@ async fn nobody_subscribes_to_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn subscriptions_are_their_buyers_alone() {
+async fn subscriptions_are_visible_only_to_their_buyers() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     let id = club.joined(&world, "month").await;
@@ -280,7 +280,7 @@ async fn subscriptions_are_their_buyers_alone() {
 }
 
 #[tokio::test]
-async fn a_membership_opens_what_is_in_the_catalogue_and_nothing_of_other_sellers() {
+async fn a_membership_includes_only_its_sellers_published_courses() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     club.joined(&world, "month").await;
@@ -296,7 +296,7 @@ async fn a_membership_opens_what_is_in_the_catalogue_and_nothing_of_other_seller
 }
 
 #[tokio::test]
-async fn another_way_to_pay_is_taken_at_once_whatever_events_arrive_meanwhile() {
+async fn another_way_to_pay_replaces_the_first_whatever_events_arrive_in_between() {
     // The writes of the second request: a lease and an outcome to look at the first, the same to withdraw it, and the new intent.
     for write in 0..5 {
         let world = World::start().await;

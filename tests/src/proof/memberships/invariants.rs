@@ -38,7 +38,7 @@ pub(super) async fn check(this: &Membership, play: &Play, case: &str) {
     let list = world.get("/subscriptions").bearer(&play.buyer.token).await.json();
     let views = list["items"].as_array().unwrap_or_else(|| panic!("{case}: {list}"));
     let open = views.iter().filter(|view| !["canceled", "failed"].contains(&text(&view["status"]))).count();
-    assert_eq!(open, running.len(), "{case}: nothing waits that does not run: {list}");
+    assert_eq!(open, running.len(), "{case}: nothing is pending that is not active: {list}");
     let mut records: Vec<Subscription> = Vec::new();
     for view in views {
         let id = text(&view["id"]).parse().expect("an id");
@@ -68,7 +68,7 @@ pub(super) async fn check(this: &Membership, play: &Play, case: &str) {
         assert!(customers.len() <= 1, "{case}: a buyer has one customer: {customers:?}");
         let id = play.buyer.id.parse().expect("an id");
         let user = world.app.store.user(&id).await.expect("the table").expect("the buyer");
-        assert_eq!(user.customers.get(account.unwrap_or("platform")), customers.first(), "{case}: and we know which");
+        assert_eq!(user.customers.get(account.unwrap_or("platform")), customers.first(), "{case}: and it is on record");
     }
     assert_eq!(this.open_session(play).await, None, "{case}");
 
@@ -129,7 +129,7 @@ async fn check_money(this: &Membership, play: &Play, records: &[Subscription], e
         assert_eq!(ours.refunded(), whole(&payment["latest_charge"]["amount_refunded"]), "{case}");
         let (amount, fee, back, fee_back) = (ours.amount, ours.application_fee, ours.refunded(), ours.fee_refunded);
         let fee_at_stripe = this.fee_refunded(payment).await;
-        assert_eq!(fee_back, fee_at_stripe, "{case}: what the platform gave back of its fee");
+        assert_eq!(fee_back, fee_at_stripe, "{case}: what the platform refunded of its fee");
         (gross, fees, refunded) = (gross + amount, fees + fee - fee_back, refunded + back);
     }
     assert_eq!(refunded, end.refunded, "{case}");
@@ -194,7 +194,7 @@ async fn check_prices(this: &Membership, play: &Play, running: &[&Value], case: 
     let (products, prices) = (this.offered(play, "products").await, this.offered(play, "prices").await);
     assert!(products.len() <= 1, "{case}: {products:?}");
     let keys: BTreeSet<&str> = prices.iter().filter_map(|price| price["lookup_key"].as_str()).collect();
-    assert_eq!(keys.len(), prices.len(), "{case}: a price was made twice: {prices:?}");
+    assert_eq!(keys.len(), prices.len(), "{case}: a price was created twice: {prices:?}");
     for subscription in running {
         let price = &subscription["items"]["data"][0]["price"]["id"];
         assert!(prices.iter().any(|known| known["id"] == *price), "{case}: {price} is none of {prices:?}");
@@ -202,7 +202,7 @@ async fn check_prices(this: &Membership, play: &Play, running: &[&Value], case: 
 }
 
 impl Membership {
-    /// Nobody has access before Stripe has the money, whatever a browser was told or returns from.
+    /// Nobody has access before Stripe has the money, whatever the browser was told or wherever it returns from.
     pub(super) async fn check_access_meanwhile(&self, play: &Play, case: &str) {
         let content = self.world.get(format!("/courses/{}/content", play.seller.course_id)).bearer(&play.buyer.token).await;
         if content.status == 200 {

@@ -153,7 +153,7 @@ impl Kind {
         is_declined || matches!(self, CheckoutExpired | ReconciledAbandoned)
     }
 
-    /// Whether a retry may be told that the first request failed, or meet Stripe's failure itself.
+    /// Whether a retry may report that the first request failed, or meet Stripe's failure itself.
     pub(super) fn may_fail_again(self) -> bool {
         matches!(self, ForgottenKeyOfNothing | ForgottenKeyOfHosted | StoredFailureOfPaying | StoredFailureOfSwitching)
     }

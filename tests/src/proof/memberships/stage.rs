@@ -240,7 +240,7 @@ impl Membership {
                 let charge = self.payments_of(play).await[0]["latest_charge"]["id"].as_str().expect("it was paid").to_owned();
                 self.world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
             }
-            kind => unreachable!("{kind:?} is no event"),
+            kind => unreachable!("{kind:?} is not an event"),
         }
     }
 
@@ -285,7 +285,7 @@ impl Membership {
                 self.refund(play, 1000).await;
                 waits = BOOKS;
             }
-            kind => unreachable!("{kind:?} is no run"),
+            kind => unreachable!("{kind:?} is not a run"),
         }
         self.world.pass(waits).await;
         if self.kind == Kind::ReconciledEndOfDirect {

@@ -9,7 +9,8 @@ use crate::domain::purchase::DisputeMove;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A member who has paid 10.00 USD, of which the platform keeps 0.30. The charge settled as so many Canadian cents, or unconverted.
+/// A member who has paid 10.00 USD, of which the platform keeps 0.30. The charge settled as this many Canadian cents,
+/// or unconverted.
 fn paid(settled: Option<i64>) -> Subscription {
     let entropy = Entropy::seeded(1);
     let (buyer, seller) = (UserId::generate(&entropy), UserId::generate(&entropy));
@@ -100,7 +101,7 @@ fn parts_add_up_to_what_the_seller_had() {
 }
 
 #[test]
-fn what_a_refund_took_is_not_taken_again() {
+fn a_refunds_reversal_is_not_repeated() {
     let mut subscription = paid(Some(1356));
     // 400 of 1000, with its part of the fee.
     let refund = Refund { id: "re_1".into(), amount: 400, failed: false, fee_refunded: Some(12), transfer_reversed: 542 };
@@ -114,7 +115,7 @@ fn what_a_refund_took_is_not_taken_again() {
 }
 
 #[test]
-fn the_seller_gets_again_what_a_failed_refund_took() {
+fn a_failed_refund_returns_the_sellers_part() {
     for (settled, reversed, given) in [(None, 1000, 970), (Some(1356), 1356, 1315)] {
         let mut subscription = paid(settled);
         let refund = |id: &str, failed: bool, fee_refunded: i64, transfer_reversed: i64| Refund {
@@ -134,7 +135,7 @@ fn the_seller_gets_again_what_a_failed_refund_took() {
         made(&mut subscription, 1, "tr_2");
         assert_eq!(subscription.payments[0].net(ChargeType::Destination), 970);
 
-        // The charge's own transfer is used up, so what is taken back comes out of the other one.
+        // The charge's own transfer is fully reversed, so the rest is reversed from the other one.
         let mut lost = subscription.clone();
         dispute(&mut lost, "dp_1", 1000, DisputeStatus::Lost);
         assert!(lost.plan(true, AT) && !lost.plan(true, AT));
@@ -146,7 +147,7 @@ fn the_seller_gets_again_what_a_failed_refund_took() {
         let state = AskedState::Made("re_2".into());
         let asked = AskedRefund { number: 1, amount: 1000, by, client_key: None, at: AT, state };
         subscription.payments[0].asked.push(asked);
-        assert_eq!(subscription.payments[0].refundable(), 0, "it was made, and is not in the list yet");
+        assert_eq!(subscription.payments[0].refundable(), 0, "it was made, but is not in the list yet");
         subscription.payments[0].refunds.insert(0, refund("re_2", false, 0, 0));
         assert!(subscription.plan(true, AT) && !subscription.plan(true, AT));
         assert_eq!(planned(&subscription), [("/transfers/tr_2/reversals".to_owned(), format!("amount={given}"))]);
@@ -175,7 +176,7 @@ fn nothing_is_planned_before_its_time() {
 }
 
 #[test]
-fn what_is_refused_is_tried_under_another_key_and_given_up_when_it_is_won() {
+fn a_refused_reversal_is_retried_under_another_key_and_dropped_if_the_dispute_is_won() {
     let mut subscription = paid(None);
     dispute(&mut subscription, "dp_1", 1000, DisputeStatus::Lost);
     subscription.plan(true, AT);

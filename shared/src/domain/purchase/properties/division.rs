@@ -15,14 +15,14 @@ proptest! {
     #![proptest_config(trials(1_000))]
 
     #[test]
-    fn what_is_divided_is_neither_more_nor_less_afterwards(whole in 0..=MAXIMUM, weights in weights()) {
+    fn the_parts_add_up_to_the_divided_amount(whole in 0..=MAXIMUM, weights in weights()) {
         let parts = divide(whole, &weights);
         prop_assert_eq!(parts.len(), weights.len());
         prop_assert_eq!(parts.iter().sum::<i64>(), whole.min(weights.iter().sum()));
     }
 
     #[test]
-    fn nobody_gets_more_than_their_weight_or_a_unit_beside_their_share(whole in 0..=MAXIMUM, weights in weights()) {
+    fn each_part_is_within_its_weight_and_one_unit_of_its_share(whole in 0..=MAXIMUM, weights in weights()) {
         let sum: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
         let whole = i128::from(whole).min(sum);
         for (part, weight) in divide(i64::try_from(whole).expect("it was one"), &weights).into_iter().zip(&weights) {
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn who_has_the_larger_share_never_gets_less(whole in 0..=MAXIMUM, weights in weights()) {
+    fn a_larger_share_never_gets_less(whole in 0..=MAXIMUM, weights in weights()) {
         let parts = divide(whole, &weights);
         for (one, of_one) in parts.iter().zip(&weights) {
             for (other, of_other) in parts.iter().zip(&weights) {
@@ -69,7 +69,7 @@ proptest! {
         let mut last = 0;
         for cut in cuts.into_iter().chain([whole]) {
             let part = share(amount, cut, whole) - share(amount, last, whole);
-            prop_assert!(part >= 0 && part <= cut - last, "never more of the fee than is given back");
+            prop_assert!(part >= 0 && part <= cut - last, "never more of the fee than of the price");
             given += part;
             last = cut;
         }

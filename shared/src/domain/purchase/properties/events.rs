@@ -208,11 +208,11 @@ proptest! {
     #![proptest_config(trials(400))]
 
     #[test]
-    fn refunds_end_the_same_in_any_order_and_as_stripe_has_them(case in case(1..5, &FATES, 0..1)) {
+    fn refunds_end_the_same_in_any_order_and_match_stripe(case in case(1..5, &FATES, 0..1)) {
         let (straight, other) = both(&case);
         prop_assert_eq!(standing(&straight), standing(&other));
         prop_assert_eq!(other.purchase.refunded(), other.stripe.refunded());
-        // If the bank sends a refund back, its part of the fee stays refunded and payees are paid by new transfers.
+        // If the bank returns a refund, its part of the fee stays refunded and payees are paid by new transfers.
         if case.1.iter().all(|giving| giving.fate != Fate::SentBack) {
             prop_assert_eq!(books(&straight), books(&other));
             prop_assert_eq!(other.purchase.net(), other.stripe.net());
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn refunds_and_then_disputes_leave_it_standing_the_same_in_any_order(case in case(0..4, &KEPT, 0..3)) {
+    fn refunds_and_disputes_end_the_same_in_any_order(case in case(0..4, &KEPT, 0..3)) {
         let (straight, other) = both(&case);
         prop_assert_eq!(standing(&straight), standing(&other));
     }

@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(trials(500))]
 
     #[test]
-    fn any_order_and_repetition_of_what_is_heard_ends_the_same(sale in sale(), (attempts, heard, other) in story()) {
+    fn any_order_and_repetition_of_reports_ends_the_same(sale in sale(), (attempts, heard, other) in story()) {
         prop_assert_eq!(end(&after(&sale, attempts, &heard)), end(&after(&sale, attempts, &other)));
     }
 
@@ -109,12 +109,12 @@ proptest! {
     }
 
     #[test]
-    fn no_attempt_goes_back_and_each_is_told_of_once(sale in sale(), (attempts, _, heard) in story()) {
+    fn attempts_never_go_back_and_each_change_is_reported_once(sale in sale(), (attempts, _, heard) in story()) {
         let mut purchase = tried(&sale, attempts);
         for one in &heard {
             let before: Vec<AttemptStatus> = purchase.attempts().iter().map(|attempt| attempt.status).collect();
             one.tell(&mut purchase);
-            prop_assert!(!one.tell(&mut purchase), "said again, it is no news: {:?}", one);
+            prop_assert!(!one.tell(&mut purchase), "repeating a report changes nothing: {:?}", one);
             let now = purchase.attempts().iter().map(|attempt| attempt.status);
             prop_assert!(before.iter().zip(now).all(|(before, now)| *before <= now));
         }

@@ -20,7 +20,7 @@ enum Step {
     Refuse,
     /// A refund is made elsewhere.
     Elsewhere(i64, Fate),
-    /// The bank sends the last refund back.
+    /// The bank returns the last refund.
     SendBack,
     /// An event reports the last refund.
     Tell,
@@ -43,7 +43,7 @@ proptest! {
     #![proptest_config(trials(500))]
 
     #[test]
-    fn no_sequence_of_refunds_gives_back_more_than_was_paid(sale in sale(), steps in proptest::collection::vec(step(), 1..20)) {
+    fn no_sequence_of_refunds_exceeds_what_was_paid(sale in sale(), steps in proptest::collection::vec(step(), 1..20)) {
         let (mut purchase, mut stripe) = sale.paid();
         let seller = purchase.seller_id.clone();
         for step in steps {

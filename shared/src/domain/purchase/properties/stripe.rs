@@ -12,11 +12,11 @@ use crate::domain::purchase::record::Purchase;
 pub(super) enum Fate {
     Done,
     PendsFirst,
-    /// The bank sends it back after it succeeded.
+    /// The bank returns it after it succeeded.
     SentBack,
 }
 
-/// Which parts a refund takes back: the transfer, the fee.
+/// Which parts a refund includes: the reversal of the transfer, the fee.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct With {
     pub(super) transfer: bool,
@@ -42,7 +42,7 @@ pub(super) struct Stripe {
     /// The sums of the refunds that were requested with the fee, and with the transfer.
     with_fee: i64,
     with_transfer: i64,
-    /// How much of the fee was given back.
+    /// How much of the fee was refunded.
     pub(super) fee_given: i64,
     /// By id: the account, the amount transferred, and the amount reversed.
     transfers: BTreeMap<String, (String, i64, i64)>,
@@ -154,7 +154,7 @@ impl Stripe {
                     let of = request.path.split('/').nth(2).expect("it names its transfer");
                     let (_, whole, taken) = self.transfers.get_mut(of).expect("it was made");
                     *taken += movement.amount;
-                    assert!(*taken <= *whole, "more is taken back than was transferred: {purchase:#?}");
+                    assert!(*taken <= *whole, "more was reversed than transferred: {purchase:#?}");
                     format!("trr_{number}")
                 }
             };
