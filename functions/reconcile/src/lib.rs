@@ -9,13 +9,16 @@
 pub mod accounts;
 pub mod books;
 pub mod members;
+pub mod movements;
 pub mod offers;
 pub mod orphans;
+pub mod pages;
 pub mod repair;
 pub mod stuck;
 pub mod subscriptions;
 
-use std::time::Instant;
+use std::ops::AddAssign;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use shared::app::App;
@@ -24,6 +27,13 @@ use shared::domain::error::Error;
 use shared::store::Written;
 use shared::store::reconciliation::Progress;
 use shared::stripe::Gateway;
+use time::OffsetDateTime;
+
+/// How many accounts are read side by side. The calls per second are bounded by [`Gateway::paced`].
+const SIDE_BY_SIDE: usize = 16;
+
+/// How long after a run's deadline its last calls to Stripe are given up.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What the function needs.
 #[derive(Clone, Debug)]
@@ -41,7 +51,7 @@ impl Reconcile {
     /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_runtime::Error> {
         let app = App::from_env()?;
-        let stripe = Gateway::from_env(&app).await?;
+        let stripe = Gateway::from_env(&app).await?.paced();
         Ok(Self { app, stripe })
     }
 }
@@ -61,6 +71,23 @@ pub struct Report {
     pub hours: u32,
     /// Lines that differed.
     pub differences: u32,
+    /// Connected accounts that were due and read.
+    pub accounts: u32,
+    /// Connected accounts that could not be read, or whose books could not be compared.
+    pub unread: u32,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.repaired += other.repaired;
+        self.recorded += other.recorded;
+        self.returned += other.returned;
+        self.hours += other.hours;
+        self.differences += other.differences;
+        self.accounts += other.accounts;
+        self.unread += other.unread;
+    }
 }
 
 /// What the schedule's event contains.
@@ -92,6 +119,8 @@ pub async fn handle(reconcile: &Reconcile, asked: Asked, until: Instant) -> Resu
 
 async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
+    let time_left = until.saturating_duration_since(Instant::now());
+    let reconcile = &Reconcile { stripe: reconcile.stripe.within(time_left + GRACE), ..reconcile.clone() };
     offers::run(reconcile, until, &mut report).await?;
     stuck::run(reconcile, until, &mut report).await?;
     members::run(reconcile, until, &mut report).await?;
@@ -100,14 +129,18 @@ async fn run(reconcile: &Reconcile, until: Instant) -> Result<Report, Error> {
     let mut progress = reconcile.app.store.progress().await?.unwrap_or_else(|| Progress::begin(reconcile.app.clock.now()));
     let jobs = async {
         orphans::run(reconcile, until, &mut progress, &mut report).await?;
-        accounts::run(reconcile, until, &mut progress, &mut report).await?;
+        // The books keep a quarter of the time.
+        let time_left = until.saturating_duration_since(Instant::now());
+        accounts::run(reconcile, until - time_left / 4, &mut progress, &mut report).await?;
         books::run(reconcile, until, &mut progress, &mut report).await
     };
     let finished = jobs.await;
 
-    for (name, value) in
-        [("ReconcileRepairs", report.repaired + report.recorded + report.returned), ("ReconcileDifferences", report.differences)]
-    {
+    for (name, value) in [
+        ("ReconcileRepairs", report.repaired + report.recorded + report.returned),
+        ("ReconcileDifferences", report.differences),
+        ("ReconcileAccountsUnread", report.unread),
+    ] {
         metrics::emit(name, Unit::Count, f64::from(value), &[], &[]);
     }
     tracing::info!(?report, "reconciled");
@@ -121,6 +154,16 @@ async fn run_offers(reconcile: &Reconcile, until: Instant) -> Result<Report, Err
         tracing::info!(?report, "payments withdrawn");
     }
     Ok(report)
+}
+
+/// What could not be finished because the run's time is over. The next run continues.
+fn late() -> Error {
+    Error::Internal("the run's time is over".to_owned())
+}
+
+/// A time in Unix seconds.
+fn at(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The cause that purchases' histories name for changes made by this run.

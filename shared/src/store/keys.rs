@@ -31,6 +31,7 @@
 //! | declined cards, by address, by card and in total; different cards tried per minute, by user and by address | `THROTTLE#<subject>#<window>` | `DECLINES` | |
 //! | webhook event | `EVENT#<evt>` | `EVENT` | |
 //! | the reconciliation's progress | `RECONCILE` | `RECONCILE` | |
+//! | one account's part of the hours' books that are being compared | `RECONCILE` | `BOOKS#<hour>#<hour>#<acct>` | |
 //! | what the reconciliation found | `FINDING#<digest>` | `FINDING` | `FINDINGS`, by when first found |
 //! | queued mail | `MAIL#<cause>` | `MAIL` | `OUTBOX#<shard>`, by when due; `OUTBOX#FAILED` once given up |
 //!
@@ -38,7 +39,8 @@
 //!
 //! A second index, `gsi2`, contains purchases and subscriptions that need attention without a request,
 //! sorted by when: purchases under `DUE#<part>`, or `OPEN#<part>` while they wait for the buyer,
-//! until they are at rest, and subscriptions under `DUESUBSCRIPTION#<part>` until they have ended.
+//! until they are at rest, subscriptions under `DUESUBSCRIPTION#<part>` until they have ended, and
+//! how far accounts were read under `READS`, until they revoke access.
 
 use time::OffsetDateTime;
 
@@ -147,6 +149,18 @@ pub(super) fn mail_key(id: &str) -> Key {
     Key::new(format!("MAIL#{id}"), "MAIL")
 }
 
+/// The prefix of an account's partition.
+pub(super) const READ_OF: &str = "ACCOUNT#";
+
 pub(super) fn read_key(account: &str) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "READ")
+    Key::new(format!("{READ_OF}{account}"), "READ")
+}
+
+/// The prefix of the sort keys of [`compared_key`] for the hours from this one on.
+pub(super) fn compared_of(hour: i64) -> String {
+    format!("BOOKS#{hour}#")
+}
+
+pub(super) fn compared_key(hour: i64, end: i64, account: Option<&str>) -> Key {
+    Key::new("RECONCILE".to_owned(), format!("{}{end}#{}", compared_of(hour), account.unwrap_or_default()))
 }
