@@ -171,29 +171,32 @@ async fn read(reconcile: &Reconcile, account: &str, reading: &mut Reading, until
             return Ok(false);
         }
     }
-    let (mut moved, mut step) = (false, STEP);
+    let mut moved = false;
     while from < newest {
         if Instant::now() >= until {
             return Err(late());
         }
+        let step = reading.step.unwrap_or(STEP);
         let to = newest.min(from + step);
         let looked = orphans::look_through(reconcile, Some(account), from..to, until, report).await?;
         let mut entries = Entries::default();
         let shorter = match looked.shorter {
-            None => entries.read(reconcile, Some(account), &(from..to)).await?,
+            None => entries.read(reconcile, Some(account), &(from..to), until).await?,
             shorter => shorter,
         };
         if let Some(end) = shorter {
-            step = end - from;
+            reading.step = Some(end - from);
+            reconcile.app.store.save_reading(account, reading, Next::AsBefore).await?;
             continue;
         }
         entries.tell_unread(reconcile, report).await?;
         entries.take_in(reconcile, until, report).await?;
         subscriptions::catch_up(reconcile, account, from..to, until, report).await?;
         moved |= looked.any || !entries.entries.is_empty();
-        (from, step) = (to, STEP.min(2 * step));
+        from = to;
         reading.until = reading.until.max(at(to));
         reading.from = (to < newest).then_some(to);
+        reading.step = reading.step.map(|step| 2 * step).filter(|step| to < newest && *step < STEP);
         if reading.from.is_some() {
             reconcile.app.store.save_reading(account, reading, Next::AsBefore).await?;
         }

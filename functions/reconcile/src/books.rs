@@ -166,17 +166,17 @@ impl Hours<'_> {
     /// Compares one account's books, in parts if much moved, and saves the progress.
     async fn account(&self, account: Option<&str>, lines: &[Line], compared: &mut Compared, report: &mut Report) -> Result<(), Error> {
         let end = self.hours.end * HOUR;
-        let mut step = end - compared.until;
         while !compared.is_done() {
             if Instant::now() >= self.until {
                 return Err(late());
             }
-            let period = compared.until..end.min(compared.until + step);
+            let period = compared.until..compared.step.map_or(end, |step| end.min(compared.until + step));
             let mut entries = Entries::default();
-            match entries.read(self.reconcile, account, &period).await {
+            match entries.read(self.reconcile, account, &period, self.until).await {
                 Ok(None) => {}
                 Ok(Some(shorter)) => {
-                    step = shorter - period.start;
+                    compared.step = Some(shorter - period.start);
+                    self.save(account, compared).await?;
                     continue;
                 }
                 // We can no longer read this account's books; the others are compared.
@@ -188,12 +188,12 @@ impl Hours<'_> {
                 Err(error) => return Err(error.into()),
             }
             let part = self.part(&period, &entries, lines, report).await?;
-            *compared = sum([compared.clone(), Compared { until: period.end, ..part }]);
+            let step = compared.step.map(|step| 2 * step);
+            *compared = Compared { step, ..sum([compared.clone(), Compared { until: period.end, ..part }]) };
             // What one request told about the platform is as quickly read again.
             if account.is_some() || period != (self.hours.start * HOUR..end) {
                 self.save(account, compared).await?;
             }
-            step *= 2;
         }
         Ok(())
     }

@@ -54,12 +54,18 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Reads an account's balance transactions of a period, in Unix seconds. If there are many, reads only some of the
-    /// newest, and returns the end of a shorter period that probably has fewer.
+    /// Reads an account's balance transactions of a period, in Unix seconds. If there are many, or time is up, reads only
+    /// some of the newest, and returns the end of a shorter period that probably has fewer.
     ///
     /// # Errors
     /// If Stripe fails.
-    pub async fn read(&mut self, reconcile: &Reconcile, account: Option<&str>, period: &Range<i64>) -> Result<Option<i64>, StripeError> {
+    pub async fn read(
+        &mut self,
+        reconcile: &Reconcile,
+        account: Option<&str>,
+        period: &Range<i64>,
+        until: Instant,
+    ) -> Result<Option<i64>, StripeError> {
         let query =
             format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={}&created[lt]={}", period.start, period.end);
         let mut path = query.clone();
@@ -95,7 +101,7 @@ impl Entries {
                 self.entries.insert((kind, name), entry);
             }
             let Some(next) = page.next() else { break };
-            if let Some(end) = shorter(period, number, page.data.last().map(|transaction| transaction.created)) {
+            if let Some(end) = shorter(period, number, page.data.last().map(|transaction| transaction.created), until) {
                 return Ok(Some(end));
             }
             path = format!("{query}&starting_after={next}");

@@ -103,7 +103,7 @@ pub async fn look_through(
             adopt(reconcile, account, payment, report).await?;
         }
         let Some(next) = page.next() else { break };
-        looked.shorter = shorter(&period, number, page.data.last().map(|payment| payment.created));
+        looked.shorter = shorter(&period, number, page.data.last().map(|payment| payment.created), until);
         if looked.shorter.is_some() {
             break;
         }

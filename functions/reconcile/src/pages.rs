@@ -2,16 +2,17 @@
 //! Stripe lists the newest first: <https://docs.stripe.com/api/pagination>.
 
 use std::ops::Range;
+use std::time::Instant;
 
 /// How many pages a period may have.
-const PAGES: usize = 10;
+const PAGES: usize = 5;
 
-/// Called after the page with this number, from 1, of a period in Unix seconds, if there are more pages. If the period has too many,
-/// returns the end of a shorter one with about half of what may be read at once. A second cannot be divided.
+/// Called after the page with this number, from 1, of a period in Unix seconds, if there are more pages. If the period has too many, or
+/// time is up, returns the end of a shorter one with about half of what could be read. A second cannot be divided.
 #[must_use]
-pub fn shorter(period: &Range<i64>, page: usize, oldest: Option<i64>) -> Option<i64> {
+pub fn shorter(period: &Range<i64>, page: usize, oldest: Option<i64>, until: Instant) -> Option<i64> {
     let length = period.end - period.start;
-    if page < PAGES || length <= 1 {
+    if (page < PAGES && Instant::now() < until) || length <= 1 {
         return None;
     }
     let read = period.end - oldest.unwrap_or(period.start);
@@ -24,10 +25,13 @@ mod tests {
 
     #[test]
     fn a_period_shrinks_until_it_is_a_second() {
-        assert_eq!(shorter(&(0..3600), PAGES - 1, Some(3000)), None);
-        assert_eq!(shorter(&(0..3600), PAGES, Some(3000)), Some(300));
-        assert_eq!(shorter(&(0..3600), PAGES, None), Some(1800));
-        assert_eq!(shorter(&(0..2), PAGES, Some(1)), Some(1));
-        assert_eq!(shorter(&(0..1), PAGES, Some(0)), None);
+        let now = Instant::now();
+        let ample = now + std::time::Duration::from_secs(60);
+        assert_eq!(shorter(&(0..3600), 1, Some(3000), now), Some(300));
+        assert_eq!(shorter(&(0..3600), PAGES - 1, Some(3000), ample), None);
+        assert_eq!(shorter(&(0..3600), PAGES, Some(3000), ample), Some(300));
+        assert_eq!(shorter(&(0..3600), PAGES, None, ample), Some(1800));
+        assert_eq!(shorter(&(0..2), PAGES, Some(1), ample), Some(1));
+        assert_eq!(shorter(&(0..1), PAGES, Some(0), ample), None);
     }
 }

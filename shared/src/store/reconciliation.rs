@@ -71,6 +71,9 @@ pub struct Reading {
     /// Where the reading continues, in Unix seconds, if it has not caught up.
     #[serde(default)]
     pub from: Option<i64>,
+    /// How much is read in one step, in seconds, if much has happened.
+    #[serde(default)]
+    pub step: Option<i64>,
     /// Whether there was ever a payment on the account itself, so that there can be refunds and disputes; `None` if nobody has looked.
     #[serde(default)]
     pub has_payments: Option<bool>,
@@ -86,7 +89,7 @@ impl Reading {
     /// One that was read until this time, and nothing more is known.
     #[must_use]
     pub const fn until(until: OffsetDateTime) -> Self {
-        Self { until, from: None, has_payments: None, failures: 0, place: None }
+        Self { until, from: None, step: None, has_payments: None, failures: 0, place: None }
     }
 
     /// Whether it is to be read at some time.
@@ -118,6 +121,9 @@ pub struct Compared {
     pub hours_end: i64,
     /// Everything before this was compared, in Unix seconds.
     pub until: i64,
+    /// How much is compared in one step, in seconds, if much has happened.
+    #[serde(default)]
+    pub step: Option<i64>,
     /// What moved, by currency.
     pub sums: BTreeMap<String, DaySums>,
     /// How many movements there were, in the ledger or at Stripe.
@@ -236,10 +242,12 @@ impl Store {
             .set_key(Some(read_key(account).attributes()))
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#from", "from")
+            .expression_attribute_names("#step", "step")
             .expression_attribute_values(":until", number(reading.until.unix_timestamp()))
             .expression_attribute_values(":from", serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(reading.from)?)
+            .expression_attribute_values(":step", serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(reading.step)?)
             .expression_attribute_values(":failures", number(reading.failures));
-        let mut expression = "SET #until = :until, #from = :from, failures = :failures".to_owned();
+        let mut expression = "SET #until = :until, #from = :from, #step = :step, failures = :failures".to_owned();
         if let Some(has_payments) = reading.has_payments {
             // Once there was a payment, there was one.
             expression += if has_payments { ", has_payments = :has" } else { ", has_payments = if_not_exists(has_payments, :has)" };
