@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::domain::error::Error;
 use shared::store::Store;
@@ -67,8 +67,8 @@ pub async fn run(reconcile: &Reconcile, until: Instant, progress: &mut Progress,
                 break;
             }
         }
-        let Some(one) = running.next().await else { return Ok(()) };
-        *report += one?;
+        let Some(one) = running.try_next().await? else { return Ok(()) };
+        *report += one;
     }
 }
 
@@ -142,17 +142,18 @@ async fn visit(reconcile: &Reconcile, account: String, mut reading: Reading, unt
         // It keeps its place and is among the first in the next run.
         Err(_) if Instant::now() >= until => Next::AsBefore,
         Err(Error::SellerNotConnected) => Next::Never,
-        Err(error) => {
+        // It may take much of a run's time, so it waits longer if it fails again.
+        Err(_) => Next::At(now + if reading.failures > 0 { QUIET } else { BUSY }),
+    };
+    reading.failures = match (read, next) {
+        (Err(error), Next::At(_)) => {
             tracing::warn!(account, %error, failures = reading.failures, "the account is left to a later run");
             report.unread += 1;
-            reading.failures += 1;
-            // It may take much of a run's time, so it waits longer if it fails again.
-            let next = Next::At(now + if reading.failures > 1 { QUIET } else { BUSY });
-            store.save_reading(account, &reading, next).await?;
-            return Ok(report);
+            reading.failures + 1
         }
+        (Err(_), Next::AsBefore) => reading.failures,
+        _ => 0,
     };
-    reading.failures = 0;
     store.save_reading(account, &reading, next).await?;
     Ok(report)
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
+use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
@@ -135,8 +135,7 @@ impl Hours<'_> {
             {
                 running.push(self.visit(account.as_deref(), lines, begin(account)));
             }
-            let Some(one) = running.next().await else { break };
-            let (compared, its_report) = one?;
+            let Some((compared, its_report)) = running.try_next().await? else { break };
             *report += its_report;
             all.push(compared);
         }
@@ -173,23 +172,19 @@ impl Hours<'_> {
             let period = compared.until..compared.step.map_or(end, |step| end.min(compared.until + step));
             let mut entries = Entries::default();
             match entries.read(self.reconcile, account, &period, self.until).await {
-                Ok(None) => {}
-                Ok(Some(shorter)) => {
-                    compared.step = Some(shorter - period.start);
-                    self.save(account, compared).await?;
-                    continue;
+                Ok(None) => {
+                    let part = self.part(&period, &entries, lines, report).await?;
+                    let step = compared.step.map(|step| 2 * step);
+                    *compared = Compared { step, ..sum([compared.clone(), Compared { until: period.end, ..part }]) };
                 }
+                Ok(Some(shorter)) => compared.step = Some(shorter - period.start),
                 // We can no longer read this account's books; the others are compared.
                 Err(StripeError::AccountRevoked) if account.is_some() => {
                     tracing::warn!(hours = ?self.hours, account, "an account that revoked access is left out of these hours' books");
                     compared.until = end;
-                    return self.save(account, compared).await;
                 }
                 Err(error) => return Err(error.into()),
             }
-            let part = self.part(&period, &entries, lines, report).await?;
-            let step = compared.step.map(|step| 2 * step);
-            *compared = Compared { step, ..sum([compared.clone(), Compared { until: period.end, ..part }]) };
             // What one request told about the platform is as quickly read again.
             if account.is_some() || period != (self.hours.start * HOUR..end) {
                 self.save(account, compared).await?;
@@ -207,7 +202,7 @@ impl Hours<'_> {
     async fn part(&self, period: &Range<i64>, entries: &Entries, lines: &[Line], report: &mut Report) -> Result<Compared, Error> {
         let lines: Vec<&Line> = lines.iter().filter(|line| period.contains(&line.at)).collect();
         let mut part = Compared { movements: lines.len().max(entries.entries.len()), ..Compared::default() };
-        let reconcile = self.reconcile;
+        let (reconcile, mut differences) = (self.reconcile, Vec::new());
         entries.tell_unread(reconcile, report).await?;
         let owners = entries.take_in(reconcile, self.until, report).await?;
         for (name, entry) in &entries.entries {
@@ -236,7 +231,7 @@ impl Hours<'_> {
                     ours,
                     stripe: Some(stripe),
                 };
-                self.differ(&found, &entry.payment_intent, &mut part).await?;
+                differences.push(differ(found, &entry.payment_intent));
             }
             match (purchase, name.0) {
                 (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
@@ -270,21 +265,23 @@ impl Hours<'_> {
                     ours: Some(line.amount),
                     stripe,
                 };
-                self.differ(&found, line.whose(), &mut part).await?;
+                differences.push(differ(found, line.whose()));
             }
         }
+        // Kept before the hours count as compared, because this run may die. Two runs keep the same findings.
+        for found in &differences {
+            reconcile.app.store.keep_finding(found, reconcile.app.clock.now()).await?;
+        }
+        part.differences = u32::try_from(differences.len()).unwrap_or(u32::MAX);
         Ok(part)
     }
+}
 
-    /// Keeps a difference, before the hours count as compared, because this run may die. Two runs keep the same findings.
-    async fn differ(&self, found: &Found, whose: &str, part: &mut Compared) -> Result<(), Error> {
-        if let Found::BooksDifference { line, stripe_id, ours, stripe, .. } = found {
-            tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
-        }
-        part.differences += 1;
-        let app = &self.reconcile.app;
-        Ok(app.store.keep_finding(found, app.clock.now()).await?)
+fn differ(found: Found, whose: &str) -> Found {
+    if let Found::BooksDifference { line, stripe_id, ours, stripe, .. } = &found {
+        tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
     }
+    found
 }
 
 fn add(part: &mut Compared, currency: &str, ours: i64, stripe: i64) {

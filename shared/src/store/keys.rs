@@ -149,11 +149,8 @@ pub(super) fn mail_key(id: &str) -> Key {
     Key::new(format!("MAIL#{id}"), "MAIL")
 }
 
-/// The prefix of an account's partition.
-pub(super) const READ_OF: &str = "ACCOUNT#";
-
 pub(super) fn read_key(account: &str) -> Key {
-    Key::new(format!("{READ_OF}{account}"), "READ")
+    Key::new(format!("ACCOUNT#{account}"), "READ")
 }
 
 /// The prefix of the sort keys of [`compared_key`] for the hours from this one on.

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::keys::{READ_OF, compared_key, compared_of, read_key};
+use super::keys::{compared_key, compared_of, read_key};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, number, string, to_item};
 
 /// The partition of `gsi2` that lists accounts by when they are to be read. One is enough: the rate of calls to Stripe bounds the writes.
@@ -143,7 +143,7 @@ impl Compared {
 }
 
 fn account_of(key: &Item) -> Option<String> {
-    Some(key.get("pk")?.as_s().ok()?.strip_prefix(READ_OF)?.to_owned())
+    Some(key.get("pk")?.as_s().ok()?.strip_prefix("ACCOUNT#")?.to_owned())
 }
 
 fn moment_of_index(at: OffsetDateTime) -> String {
