@@ -34,7 +34,10 @@ const PER_SECOND_IN_SANDBOX: u32 = 6;
 /// How long a paced gateway sends nothing after Stripe said that there were too many requests.
 const BACK_OFF: Duration = Duration::from_secs(2);
 
-/// Spreads requests over time. Those of the last second that were not sent may be sent at once.
+/// What could have been sent in this time and was not, may be sent at once.
+const BURST: Duration = Duration::from_secs(1);
+
+/// Spreads requests over time.
 #[derive(Debug)]
 struct Pace {
     every: Duration,
@@ -47,7 +50,7 @@ impl Pace {
         let now = Instant::now();
         let turn = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(now.checked_sub(Duration::from_secs(1)).unwrap_or(now));
+            let turn = (*next).max(now.checked_sub(BURST).unwrap_or(now));
             *next = turn + self.every;
             turn
         };
@@ -144,7 +147,9 @@ impl Gateway {
     #[must_use]
     pub fn paced(self) -> Self {
         let per_second = if self.livemode() { PER_SECOND } else { PER_SECOND_IN_SANDBOX };
-        let pace = Pace { every: Duration::from_secs(1) / per_second, next: Mutex::new(Instant::now()) };
+        let now = Instant::now();
+        let next = Mutex::new(now.checked_sub(BURST).unwrap_or(now));
+        let pace = Pace { every: Duration::from_secs(1) / per_second, next };
         Self { pace: Some(Arc::new(pace)), ..self }
     }
 
