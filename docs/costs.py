@@ -51,6 +51,11 @@ RUN_GB_SECONDS, RUN_LOG_KB, RUN_READS = 0.025, 1.0, 5
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.tutorial.html: for the key aws/dynamodb, KMS charges apply.
 FIVE_MINUTES, ROLES, SECRETS = MINUTES / 5, 15, 3
 
+# reconcile, for connected accounts with payments: each is read in every second run, with two calls to Stripe, of which 25 are sent per second
+# at 512 MB, with a log line each. A reading writes one item (1 unit) and its place in an index (2), and reads it.
+ACCOUNTS, READINGS, CALLS, CALLS_PER_SECOND = 10_000, MINUTES / 30, 2, 25
+READING_WRITES, READING_READS, CALL_LOG_KB, RECONCILE_GB = 3, 1, 0.35, 0.5
+
 
 def price(name):
     return PRICES[name][0]
@@ -80,6 +85,19 @@ def lines(purchases, metrics, alarms):
     }
 
 
+def accounts():
+    """What reading the accounts costs in a month."""
+    readings = ACCOUNTS * READINGS
+    calls = readings * CALLS
+    costs = {
+        "DynamoDB": readings * (READING_WRITES * price("write") + READING_READS * price("read")),
+        "Lambda": calls / CALLS_PER_SECOND * RECONCILE_GB * price("GB-second"),
+        "logs": calls * CALL_LOG_KB / 1e6 * price("log GB"),
+    }
+    parts = ", ".join(f"{name} {amount:.0f}" for name, amount in costs.items())
+    return f"{calls / 1e6:.0f} million calls to Stripe and {sum(costs.values()):.0f} dollars a month ({parts})"
+
+
 def table(text):
     """Takes the numbers of metrics from the page, where a test checks them."""
     counted = re.search(r"^What does not grow: (\d+) custom metrics .* (\d+) metrics under alarms", text, re.MULTILINE)
@@ -100,8 +118,11 @@ def main(arguments):
     if arguments == ["--check"]:
         if rows not in text:
             raise SystemExit(f"docs/operations.md has another table than docs/costs.py:\n{rows}")
+        if accounts() not in text:
+            raise SystemExit(f"docs/operations.md has other costs of accounts than docs/costs.py:\n{accounts()}")
     else:
         print(rows)
+        print(accounts())
 
 
 main(sys.argv[1:])

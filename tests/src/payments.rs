@@ -19,6 +19,7 @@ mod forged;
 mod guards;
 mod least;
 mod liability;
+mod many_accounts;
 mod memberships;
 mod oauth;
 mod onboarding;

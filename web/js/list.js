@@ -4,7 +4,7 @@ import { button, busy, h, skeleton } from './ui.js';
 import { problem } from './problems.js';
 
 /** A search may find nothing on a page and still have a next page: how many such pages to skip at once. */
-const EMPTY_PAGES = 5;
+const EMPTY_PAGES = 10;
 
 /**
  * Shows a list in `root` and keeps it up to date.

@@ -3,29 +3,32 @@
 //!
 //! What only Stripe has is first read and added to our record; only what then still differs is a difference. An
 //! event that arrived late is in a later hour of our ledger than of Stripe's, so such lines are looked up one
-//! by one. An account that revoked access cannot be compared and does not hold up the others. Days are UTC.
+//! by one. Days are UTC.
+//!
+//! The accounts of some hours are compared side by side, and the progress of each is saved. The hours are closed once all of
+//! them are compared; only then are they added to the day's sums, in one write. An account that revoked access, or that cannot be
+//! read in many runs, does not hold up the others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::Instant;
 
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
-use shared::domain::membership::Subscription;
 use shared::domain::money::Settled;
-use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, Observation, Purchase};
+use shared::domain::purchase::{AttemptStatus, ChargeFacts, Observation, Purchase};
 use shared::store::Store;
 use shared::store::books::{Line, LineKind};
 use shared::store::findings::Found;
-use shared::store::payments::OfPayment;
-use shared::store::reconciliation::Progress;
+use shared::store::reconciliation::{Compared, Progress};
 use shared::stripe::error::StripeError;
-use shared::stripe::objects::{BalanceTransaction, List};
 use shared::work::Services;
 use shared::work::settlement;
-use time::OffsetDateTime;
 
-use crate::{Report, cause, orphans, repair, save, subscriptions};
+use crate::movements::{Entries, Entry, Name, Owner, look_up, stripe_id};
+use crate::{Report, SIDE_BY_SIDE, accounts, cause, late, save};
 
 /// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;
@@ -36,6 +39,9 @@ const FASTER: i64 = 4;
 /// Up to this many movements count as little.
 const LITTLE: usize = 100;
 
+/// After so many runs that could not read an account, two hours, its books are left out.
+const TRIES: u32 = 8;
+
 const HOUR: i64 = 3600;
 
 /// Compares the hours that have settled since the last run.
@@ -43,30 +49,24 @@ const HOUR: i64 = 3600;
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
 pub async fn run(services: &Services, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
+    let store = &services.app.store;
     let mut at_once = 1;
     loop {
         let (from, settled) = (progress.books_hour, Store::hour_of(services.app.clock.now()) - SETTLED);
         if from >= settled || Instant::now() >= until {
             return Ok(());
         }
+        let begun = store.compared(from).await?;
         // Never across midnight, because each day is summed up.
         let to = settled.min(from + at_once).min((from.div_euclid(24) + 1) * 24);
-        let hours = match Hours::compare(services, from..to, report).await {
-            Ok(hours) => hours,
-            Err(error) => {
-                tracing::warn!(from, to, %error, "these hours' books are left to the next run");
-                return Ok(());
-            }
-        };
-        at_once = if hours.movements <= LITTLE { (at_once * FASTER).min(24) } else { 1 };
-        for (currency, (ours, stripe)) in &hours.sums {
+        let to = begun.values().next().map_or(to, |one| one.hours_end);
+        let hours = Hours { services, hours: from..to, until };
+        let Some(compared) = hours.compare(begun, report).await? else { return Ok(()) };
+        at_once = if compared.movements <= LITTLE { (at_once * FASTER).min(24) } else { 1 };
+        for (currency, sums) in &compared.sums {
             let day = progress.day.entry(currency.clone()).or_default();
-            day.ours += ours;
-            day.stripe += stripe;
-        }
-        // Saved before the hours count as compared, because this run may die here. Two runs save the same findings.
-        for found in &hours.differences {
-            services.app.store.keep_finding(found, services.app.clock.now()).await?;
+            day.ours += sums.ours;
+            day.stripe += sums.stripe;
         }
         progress.books_hour = to;
         let day_is_over = progress.books_hour % 24 == 0;
@@ -79,7 +79,7 @@ pub async fn run(services: &Services, until: Instant, progress: &mut Progress, r
             return Ok(());
         }
         report.hours += u32::try_from(to - from).unwrap_or(u32::MAX);
-        report.differences += u32::try_from(hours.differences.len()).unwrap_or(u32::MAX);
+        report.differences += compared.differences;
         if day_is_over {
             for (currency, sums) in day {
                 let difference = sums.ours - sums.stripe;
@@ -98,178 +98,114 @@ pub async fn run(services: &Services, until: Instant, progress: &mut Progress, r
     }
 }
 
-/// Identifies a line: its kind and the charge's PaymentIntent, or the id of the refund or dispute.
-type Name = (LineKind, String);
-
-/// A movement on Stripe's side.
-struct Entry {
-    account: Option<String>,
-    /// The balance transaction.
-    transaction: String,
-    /// In the currency of settlement.
-    amount: i64,
-    /// In the currency of the charge, if the source says so.
-    charged: Option<(i64, String)>,
-    currency: String,
-    payment_intent: String,
-    is_ours: bool,
-    stripe_fee: i64,
-    source: String,
-    created: i64,
+/// The comparison of some hours, counted from 1970.
+struct Hours<'a> {
+    services: &'a Services,
+    hours: Range<i64>,
+    until: Instant,
 }
 
-/// Stripe's movements on some accounts in a period. Charges come first, so that their refunds and disputes find the purchase.
-#[derive(Default)]
-struct Entries {
-    entries: BTreeMap<Name, Entry>,
-    /// What Stripe has but cannot be parsed, by account.
-    unread: Vec<(Option<String>, String)>,
-}
+/// One account's part; the platform's own is `None`.
+type Account = Option<String>;
 
-impl Entries {
-    /// Reads an account's balance transactions of a period, in Unix seconds, excluding the end.
-    async fn read(&mut self, services: &Services, account: Option<&str>, from: i64, to: i64) -> Result<(), StripeError> {
-        let query = format!("/balance_transactions?limit=100&expand[]=data.source&created[gte]={from}&created[lt]={to}");
-        let mut path = query.clone();
-        loop {
-            let page: List<BalanceTransaction> = services.stripe.get(&path, account).await?;
-            self.unread.extend(page.unread.iter().map(|id| (account.map(str::to_owned), id.clone())));
-            for transaction in &page.data {
-                let Some(kind) = kind(transaction) else { continue };
-                let Some(source) = transaction.source() else {
-                    self.unread.push((account.map(str::to_owned), transaction.id.clone()));
-                    continue;
-                };
-                if services.stripe.is_anothers(&source.metadata) {
-                    continue;
-                }
-                let Some(payment_intent) = source.payment_intent.clone() else { continue };
-                let id = if kind == LineKind::Charge { payment_intent.clone() } else { source.id.clone() };
-                let sign = if transaction.amount < 0 { -1 } else { 1 };
-                let entry = Entry {
-                    account: account.map(str::to_owned),
-                    transaction: transaction.id.clone(),
-                    amount: transaction.amount,
-                    charged: (!source.currency.is_empty()).then(|| (sign * source.amount, source.currency.clone())),
-                    currency: transaction.currency.clone(),
-                    payment_intent,
-                    is_ours: source.metadata.contains_key("purchase_id"),
-                    stripe_fee: transaction.stripe_fee(),
-                    source: source.id.clone(),
-                    created: transaction.created,
-                };
-                // A dispute with several stages moves money several times.
-                let name = if is_of_dispute(kind) { format!("{id}{STAGE}{}", transaction.id) } else { id };
-                self.entries.insert((kind, name), entry);
-            }
-            let Some(next) = page.next() else { return Ok(()) };
-            path = format!("{query}&starting_after={next}");
+impl Hours<'_> {
+    /// Continues with what earlier runs have `begun`. `None` if something is left to the next run.
+    async fn compare(&self, begun: HashMap<Account, Compared>, report: &mut Report) -> Result<Option<Compared>, Error> {
+        let mut lines: BTreeMap<Account, Vec<Line>> = BTreeMap::from([(None, Vec::new())]);
+        for line in self.services.app.store.ledger(self.hours.clone()).await? {
+            lines.entry(line.account.clone()).or_default().push(line);
         }
+        accounts::note_payments(self.services, lines.keys().flatten().cloned()).await?;
+        let begin = |account: &Account| {
+            let beginning = Compared { hours_end: self.hours.end, until: self.hours.start * HOUR, ..Compared::default() };
+            begun.get(account).cloned().unwrap_or(beginning)
+        };
+        // The platform first: if Stripe does not answer at all, no account is to blame.
+        let platforms = lines.remove(&None).unwrap_or_default();
+        let mut compared = begin(&None);
+        if let Err(error) = self.account(None, &platforms, &mut compared, report).await {
+            tracing::warn!(hours = ?self.hours, %error, "these hours' books are left to the next run");
+            return Ok(None);
+        }
+        let mut all = vec![compared];
+        let mut waiting = lines.iter();
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < SIDE_BY_SIDE
+                && let Some((account, lines)) = waiting.next()
+            {
+                running.push(self.visit(account.as_deref(), lines, begin(account)));
+            }
+            let Some((compared, its_report)) = running.try_next().await? else { break };
+            *report += its_report;
+            all.push(compared);
+        }
+        Ok(all.iter().all(Compared::is_done).then(|| sum(all)))
     }
 
-    /// Reports what cannot be parsed, because it is not the same as a missing line.
-    async fn tell_unread(&self, services: &Services, report: &mut Report) -> Result<(), Error> {
-        for (account, id) in &self.unread {
-            orphans::unreadable(services, account.as_deref(), std::slice::from_ref(id), report).await?;
+    /// Compares a connected account's books. Its failure must not hold up the others.
+    async fn visit(&self, account: Option<&str>, lines: &[Line], mut compared: Compared) -> Result<(Compared, Report), Error> {
+        let mut report = Report::default();
+        let Err(error) = self.account(account, lines, &mut compared, &mut report).await else { return Ok((compared, report)) };
+        if Instant::now() >= self.until {
+            return Ok((compared, report));
+        }
+        compared.failures += 1;
+        report.unread += 1;
+        let failures = compared.failures;
+        if failures >= TRIES {
+            compared.until = compared.hours_end * HOUR;
+            tracing::error!(hours = ?self.hours, account, failures, %error, "the account is left out of these hours' books");
+        } else {
+            tracing::warn!(hours = ?self.hours, account, failures, %error, "the account's books are left to the next run");
+        }
+        self.save(account, &compared).await?;
+        Ok((compared, report))
+    }
+
+    /// Compares one account's books, in parts if much moved, and saves the progress.
+    async fn account(&self, account: Option<&str>, lines: &[Line], compared: &mut Compared, report: &mut Report) -> Result<(), Error> {
+        let end = self.hours.end * HOUR;
+        while !compared.is_done() {
+            if Instant::now() >= self.until {
+                return Err(late());
+            }
+            let period = compared.until..compared.step.map_or(end, |step| end.min(compared.until + step));
+            let mut entries = Entries::default();
+            match entries.read(self.services, account, &period, self.until).await {
+                Ok(None) => {
+                    let part = self.part(&period, &entries, lines, report).await?;
+                    let step = compared.step.map(|step| 2 * step);
+                    *compared = Compared { step, ..sum([compared.clone(), Compared { until: period.end, ..part }]) };
+                }
+                Ok(Some(shorter)) => compared.step = Some(shorter - period.start),
+                // We can no longer read this account's books; the others are compared.
+                Err(StripeError::AccountRevoked) if account.is_some() => {
+                    tracing::warn!(hours = ?self.hours, account, "an account that revoked access is left out of these hours' books");
+                    compared.until = end;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            // What one request told about the platform is as quickly read again.
+            if account.is_some() || period != (self.hours.start * HOUR..end) {
+                self.save(account, compared).await?;
+            }
         }
         Ok(())
     }
 
-    /// Adds to purchases and subscriptions what they lack. Returns them in their new state, by PaymentIntent.
-    async fn take_in(&self, services: &Services, report: &mut Report) -> Result<HashMap<String, Owner>, Error> {
-        let payments: BTreeSet<String> = self.entries.values().map(|entry| entry.payment_intent.clone()).collect();
-        let mut owners = owners(services, payments.into_iter().collect()).await?;
-        for (name, entry) in &self.entries {
-            // A payment that no purchase knows of is an orphan and has been handled as one.
-            let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
-            if owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner)) {
-                continue;
-            }
-            let taken_in = match owner {
-                Owner::Purchase(purchase) => repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?,
-                Owner::Subscription(subscription) => subscriptions::take_in(services, subscription, Some(&entry.payment_intent)).await?,
-            };
-            if taken_in {
-                report.repaired += 1;
-                tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "added from Stripe's books");
-            }
-        }
-        Ok(owners)
+    async fn save(&self, account: Option<&str>, compared: &Compared) -> Result<(), Error> {
+        let app = &self.services.app;
+        Ok(app.store.save_compared(self.hours.start, account, compared, app.clock.now()).await?)
     }
-}
 
-/// Separates a dispute's id from its balance transaction's.
-const STAGE: char = '#';
-
-/// The id to look up at Stripe.
-fn stripe_id(name: &Name) -> &str {
-    name.1.split(STAGE).next().unwrap_or_default()
-}
-
-impl Entry {
-    /// The amount in the currency of the charge, which our records use; as settled if that is the same.
-    fn in_currency_of(&self, owner: &Owner) -> i64 {
-        match &self.charged {
-            Some((amount, currency)) if self.currency != owner.currency() && currency == owner.currency() => *amount,
-            _ => self.amount,
-        }
-    }
-}
-
-/// Whether it is a balance transaction of a dispute, which can have several.
-fn is_of_dispute(kind: LineKind) -> bool {
-    matches!(kind, LineKind::Dispute | LineKind::DisputeReversal)
-}
-
-/// Adds what moved on an account in a period without an event.
-///
-/// # Errors
-/// If DynamoDB or Stripe fails.
-pub async fn catch_up(
-    services: &Services,
-    account: &str,
-    from: OffsetDateTime,
-    to: OffsetDateTime,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let mut entries = Entries::default();
-    entries.read(services, Some(account), from.unix_timestamp(), to.unix_timestamp()).await?;
-    entries.tell_unread(services, report).await?;
-    entries.take_in(services, report).await?;
-    Ok(())
-}
-
-/// The result of comparing some hours.
-#[derive(Default)]
-struct Hours {
-    /// How many movements there were, in the ledger or at Stripe.
-    movements: usize,
-    differences: Vec<Found>,
-    /// By currency: ours, Stripe's.
-    sums: BTreeMap<String, (i64, i64)>,
-}
-
-impl Hours {
-    async fn compare(services: &Services, hours: Range<i64>, report: &mut Report) -> Result<Self, Error> {
-        let ledger = services.app.store.ledger(hours.clone()).await?;
-        let mut accounts: BTreeSet<Option<String>> = ledger.iter().map(|line| line.account.clone()).collect();
-        accounts.insert(None);
-        let mut entries = Entries::default();
-        let mut closed: BTreeSet<String> = BTreeSet::new();
-        for account in accounts {
-            match (entries.read(services, account.as_deref(), hours.start * HOUR, hours.end * HOUR).await, account) {
-                // We can no longer read this account's books; the others are compared.
-                (Err(StripeError::AccountRevoked), Some(account)) => closed.extend([account]),
-                (read, _) => read?,
-            }
-        }
-        if !closed.is_empty() {
-            tracing::warn!(?hours, accounts = ?closed, "accounts that revoked access are left out of these hours' books");
-        }
-
-        let mut compared = Self { movements: ledger.len().max(entries.entries.len()), ..Self::default() };
+    /// Compares what moved in a period, in Unix seconds, with our records and the ledger's `lines`. Keeps what differs.
+    async fn part(&self, period: &Range<i64>, entries: &Entries, lines: &[Line], report: &mut Report) -> Result<Compared, Error> {
+        let lines: Vec<&Line> = lines.iter().filter(|line| period.contains(&line.at)).collect();
+        let mut part = Compared { movements: lines.len().max(entries.entries.len()), ..Compared::default() };
+        let (services, mut differences) = (self.services, Vec::new());
         entries.tell_unread(services, report).await?;
-        let owners = entries.take_in(services, report).await?;
+        let owners = entries.take_in(services, self.until, report).await?;
         for (name, entry) in &entries.entries {
             let owner = owners.get(&entry.payment_intent);
             if owner.is_none() && !entry.is_ours {
@@ -282,7 +218,7 @@ impl Hours {
             let stripe = owner.map_or(entry.amount, |owner| entry.in_currency_of(owner));
             // A day's sums are in the currency of settlement, where an exchange rate alone makes no difference.
             let in_settled = if ours == Some(stripe) { entry.amount } else { ours.unwrap_or(0) };
-            compared.add(&entry.currency, in_settled, entry.amount);
+            add(&mut part, &entry.currency, in_settled, entry.amount);
             if ours != Some(stripe) {
                 let currency =
                     owner.filter(|_| stripe != entry.amount).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
@@ -296,7 +232,7 @@ impl Hours {
                     ours,
                     stripe: Some(stripe),
                 };
-                compared.differ(found, &entry.payment_intent);
+                differences.push(differ(found, &entry.payment_intent));
             }
             match (purchase, name.0) {
                 (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
@@ -308,16 +244,18 @@ impl Hours {
                 _ => {}
             }
         }
-        let is_closed = |line: &Line| line.account.as_ref().is_some_and(|account| closed.contains(account));
         // Exchange differences of refunds exist only in our ledger.
-        let ledger = ledger.iter().filter(|line| line.kind != LineKind::CurrencyDifference);
-        let lines: BTreeMap<Name, &Line> = ledger.map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
+        let lines = lines.into_iter().filter(|line| line.kind != LineKind::CurrencyDifference);
+        let lines: BTreeMap<Name, &Line> = lines.map(|line| ((line.kind, line.stripe_id.clone()), line)).collect();
         let heard: BTreeSet<Name> = entries.entries.keys().map(|name| (name.0, stripe_id(name).to_owned())).collect();
-        for (name, line) in lines.into_iter().filter(|(name, line)| !heard.contains(name) && !is_closed(line)) {
+        for (name, line) in lines.into_iter().filter(|(name, _)| !heard.contains(name)) {
+            if Instant::now() >= self.until {
+                return Err(late());
+            }
             // Stripe has it at another time, or not at all.
             let stripe = look_up(services, &name, line.account.as_deref()).await?;
             if stripe != Some(line.amount) {
-                compared.add(&line.currency, line.amount, stripe.unwrap_or(0));
+                add(&mut part, &line.currency, line.amount, stripe.unwrap_or(0));
                 let found = Found::BooksDifference {
                     line: line.kind,
                     stripe_id: line.stripe_id.clone(),
@@ -328,180 +266,45 @@ impl Hours {
                     ours: Some(line.amount),
                     stripe,
                 };
-                compared.differ(found, line.whose());
+                differences.push(differ(found, line.whose()));
             }
         }
-        Ok(compared)
-    }
-
-    fn add(&mut self, currency: &str, ours: i64, stripe: i64) {
-        let sums = self.sums.entry(currency.to_owned()).or_default();
-        sums.0 += ours;
-        sums.1 += stripe;
-    }
-
-    fn differ(&mut self, found: Found, whose: &str) {
-        if let Found::BooksDifference { line, stripe_id, ours, stripe, .. } = &found {
-            tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
+        // Kept before the hours count as compared, because this run may die. Two runs keep the same findings.
+        for found in &differences {
+            services.app.store.keep_finding(found, services.app.clock.now()).await?;
         }
-        self.differences.push(found);
+        part.differences = u32::try_from(differences.len()).unwrap_or(u32::MAX);
+        Ok(part)
     }
 }
 
-fn kind(transaction: &BalanceTransaction) -> Option<LineKind> {
-    Some(match (transaction.kind.as_str(), transaction.reporting_category.as_str()) {
-        ("charge" | "payment", _) => LineKind::Charge,
-        ("refund" | "payment_refund", _) => LineKind::Refund,
-        ("refund_failure" | "payment_failure_refund", _) => LineKind::RefundFailure,
-        ("adjustment", "dispute") => LineKind::Dispute,
-        ("adjustment", "dispute_reversal") => LineKind::DisputeReversal,
-        _ => return None,
-    })
+fn differ(found: Found, whose: &str) -> Found {
+    if let Found::BooksDifference { line, stripe_id, ours, stripe, .. } = &found {
+        tracing::error!(kind = ?line, stripe_id, ours, stripe, whose, "the books differ");
+    }
+    found
 }
 
-/// What a payment is for.
-enum Owner {
-    Purchase(Box<Purchase>),
-    Subscription(Box<Subscription>),
+fn add(part: &mut Compared, currency: &str, ours: i64, stripe: i64) {
+    let sums = part.sums.entry(currency.to_owned()).or_default();
+    sums.ours += ours;
+    sums.stripe += stripe;
 }
 
-impl Owner {
-    fn purchase(&self) -> Option<&Purchase> {
-        match self {
-            Self::Purchase(purchase) => Some(purchase),
-            Self::Subscription(_) => None,
+/// Several parts together, compared as far as the last one.
+fn sum(parts: impl IntoIterator<Item = Compared>) -> Compared {
+    let mut total = Compared::default();
+    for part in parts {
+        for (currency, sums) in &part.sums {
+            add(&mut total, currency, sums.ours, sums.stripe);
         }
+        total.hours_end = total.hours_end.max(part.hours_end);
+        total.until = part.until;
+        total.movements += part.movements;
+        total.differences += part.differences;
+        total.failures = total.failures.max(part.failures);
     }
-
-    fn subscription(&self) -> Option<&Subscription> {
-        match self {
-            Self::Purchase(_) => None,
-            Self::Subscription(subscription) => Some(subscription),
-        }
-    }
-
-    fn id(&self) -> &str {
-        match self {
-            Self::Purchase(purchase) => purchase.id.as_str(),
-            Self::Subscription(subscription) => subscription.id.as_str(),
-        }
-    }
-
-    fn currency(&self) -> &'static str {
-        match self {
-            Self::Purchase(purchase) => purchase.currency.code(),
-            Self::Subscription(subscription) => subscription.currency.code(),
-        }
-    }
-
-    fn recorded(&self, name: &Name, entry: &Entry) -> Option<i64> {
-        match self {
-            Self::Purchase(purchase) if is_of_dispute(name.0) => {
-                let dispute = purchase.disputes().iter().find(|dispute| dispute.id == stripe_id(name))?;
-                let withdrew = dispute.status.withdrew() || dispute.has_withdrawn();
-                Disputed { amount: dispute.amount, status: dispute.status, withdrew, moves: &dispute.moves }.recorded(name.0, entry)
-            }
-            Self::Purchase(purchase) => recorded(purchase, name),
-            Self::Subscription(subscription) if is_of_dispute(name.0) => {
-                let mut all = subscription.payments.iter().flat_map(|payment| &payment.disputes);
-                let dispute = all.find(|dispute| dispute.id == stripe_id(name))?;
-                let (amount, status, withdrew) = (dispute.amount, dispute.status, dispute.withdrew());
-                Disputed { amount, status, withdrew, moves: &dispute.moves }.recorded(name.0, entry)
-            }
-            Self::Subscription(subscription) => recorded_of_invoices(subscription, name),
-        }
-    }
-}
-
-/// Reads what payments are for, a hundred per trip.
-async fn owners(services: &Services, payments: Vec<String>) -> Result<HashMap<String, Owner>, Error> {
-    let store = &services.app.store;
-    let mut owners = HashMap::new();
-    for some in payments.chunks(100) {
-        for (payment, of) in store.purchases_of_payments(some).await? {
-            let owner = match of {
-                OfPayment::Paid(purchase) => Some(Owner::Purchase(purchase)),
-                OfPayment::Known(id) => store.purchase(&id).await?.map(|purchase| Owner::Purchase(Box::new(purchase))),
-                OfPayment::Subscription(id) => store.subscription(&id).await?.map(|found| Owner::Subscription(Box::new(found))),
-            };
-            let stack_id = &services.app.config.stack_id;
-            let is_ours = |owner: &Owner| match owner {
-                Owner::Purchase(purchase) => purchase.is_of_stack(stack_id),
-                Owner::Subscription(subscription) => subscription.is_of_stack(stack_id),
-            };
-            let owner = owner.filter(is_ours);
-            owners.extend(owner.map(|owner| (payment, owner)));
-        }
-    }
-    Ok(owners)
-}
-
-/// The same for a subscription's invoices.
-fn recorded_of_invoices(subscription: &Subscription, (kind, id): &Name) -> Option<i64> {
-    let refund = || subscription.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == *id);
-    match kind {
-        LineKind::Charge => {
-            let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
-            payment.map(|payment| payment.amount)
-        }
-        LineKind::Refund => refund().map(|refund| -refund.amount),
-        LineKind::RefundFailure => refund().filter(|refund| refund.failed).map(|refund| refund.amount),
-        LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => None,
-    }
-}
-
-/// A recorded dispute of a purchase or of a member's payment.
-struct Disputed<'a> {
-    amount: i64,
-    status: DisputeStatus,
-    /// Whether money was ever withdrawn for it.
-    withdrew: bool,
-    moves: &'a [DisputeMove],
-}
-
-impl Disputed<'_> {
-    /// What our record says about one balance transaction of the dispute: the disputed amount, if it is known to have moved.
-    fn recorded(&self, kind: LineKind, entry: &Entry) -> Option<i64> {
-        let is_known = self.moves.iter().any(|one| one.id == entry.transaction);
-        let is_reversal = kind == LineKind::DisputeReversal;
-        let is_told = if is_reversal { self.status.is_won() } else { self.withdrew };
-        let sign = if is_reversal { 1 } else { -1 };
-        // Older records have no balance transactions of disputes; there only the status says what moved.
-        (is_known || (self.moves.is_empty() && is_told)).then_some(sign * self.amount)
-    }
-}
-
-/// What our record says about the line.
-fn recorded(purchase: &Purchase, (kind, id): &Name) -> Option<i64> {
-    let refund = || purchase.movements().iter().find(|movement| movement.stripe_id.as_ref() == Some(id));
-    match kind {
-        LineKind::Charge => {
-            let paid = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_ref() == Some(id));
-            paid.filter(|attempt| attempt.status.is_paid()).map(|attempt| attempt.amount)
-        }
-        LineKind::Refund => refund().map(|refund| -refund.amount),
-        LineKind::RefundFailure => refund().filter(|refund| !refund.state.stands()).map(|refund| refund.amount),
-        LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => None,
-    }
-}
-
-/// What Stripe says about a line that its books do not have in these hours.
-async fn look_up(services: &Services, (kind, id): &Name, account: Option<&str>) -> Result<Option<i64>, Error> {
-    let stripe = &services.stripe;
-    Ok(match kind {
-        LineKind::Charge => stripe.payment_intent(id, account).await?.filter(|one| one.status == "succeeded").map(|one| one.amount),
-        LineKind::Refund => stripe.refund(id, account).await?.map(|refund| -refund.amount),
-        LineKind::RefundFailure => {
-            let failed = stripe.refund(id, account).await?.filter(|refund| !refund.state().stands());
-            failed.map(|refund| refund.amount)
-        }
-        LineKind::Dispute => stripe.dispute(id, account).await?.map(|dispute| -dispute.amount),
-        LineKind::DisputeReversal => {
-            let won = stripe.dispute(id, account).await?.filter(|dispute| dispute.status == Some(DisputeStatus::Won));
-            won.map(|dispute| dispute.amount)
-        }
-        LineKind::CurrencyDifference => None,
-    })
+    total
 }
 
 /// Records what a refund cost in the charge's currency of settlement; the rate changes between the two.

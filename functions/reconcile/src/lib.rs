@@ -9,14 +9,16 @@
 pub mod accounts;
 pub mod books;
 pub mod members;
+pub mod movements;
 pub mod offers;
 pub mod orphans;
+pub mod pages;
 pub mod repair;
 mod run;
 pub mod stuck;
 pub mod subscriptions;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use shared::base::metrics::{self, Unit};
@@ -25,7 +27,10 @@ use shared::store::reconciliation::Progress;
 use shared::work::Services;
 
 pub use run::Report;
-use run::{cause, save};
+use run::{SIDE_BY_SIDE, at, cause, late, save};
+
+/// How long after a run's deadline its last calls to Stripe are given up.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What the schedule's event contains.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -56,6 +61,8 @@ pub async fn handle(services: &Services, asked: Asked, until: Instant) -> Result
 
 async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
     let mut report = Report::default();
+    let time_left = until.saturating_duration_since(Instant::now());
+    let services = &Services { stripe: services.stripe.within(time_left + GRACE), ..services.clone() };
     offers::run(services, until, &mut report).await?;
     stuck::run(services, until, &mut report).await?;
     members::run(services, until, &mut report).await?;
@@ -64,14 +71,18 @@ async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
     let mut progress = services.app.store.progress().await?.unwrap_or_else(|| Progress::begin(services.app.clock.now()));
     let jobs = async {
         orphans::run(services, until, &mut progress, &mut report).await?;
-        accounts::run(services, until, &mut progress, &mut report).await?;
+        // The books keep a quarter of the time.
+        let time_left = until.saturating_duration_since(Instant::now());
+        accounts::run(services, until - time_left / 4, &mut progress, &mut report).await?;
         books::run(services, until, &mut progress, &mut report).await
     };
     let finished = jobs.await;
 
-    for (name, value) in
-        [("ReconcileRepairs", report.repaired + report.recorded + report.returned), ("ReconcileDifferences", report.differences)]
-    {
+    for (name, value) in [
+        ("ReconcileRepairs", report.repaired + report.recorded + report.returned),
+        ("ReconcileDifferences", report.differences),
+        ("ReconcileAccountsUnread", report.unread),
+    ] {
         metrics::emit(name, Unit::Count, f64::from(value), &[], &[]);
     }
     tracing::info!(?report, "reconciled");

@@ -13,6 +13,7 @@ const MARGIN: Duration = Duration::from_secs(45);
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::base::log::init();
     let services = Services::from_env().await?;
+    let services = Services { stripe: services.stripe.paced(), ..services };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Asked>| {
         let work = reconcile::handle(&services, event.payload, until(&event.context));
         async move { work.await.map_err(|error| lambda_runtime::Error::from(error.to_string())) }

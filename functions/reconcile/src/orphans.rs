@@ -6,6 +6,7 @@
 //! buyer does not own the course, and otherwise refunded, or canceled if unpaid. Payments of other deployments
 //! on the same Stripe account are ignored. Payments that do not name their deployment are only reported.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use shared::domain::charging::{ChargeType, PLATFORM};
@@ -21,15 +22,16 @@ use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List, PaymentIntent, number};
 use shared::work::Services;
 use shared::work::settlement;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
-use crate::{Report, cause, save};
+use crate::pages::shorter;
+use crate::{Report, at, cause, late, save};
 
 /// Younger payments may still be about to be recorded.
 pub const YOUNG: Duration = Duration::minutes(10);
 
-/// How much of the past is searched in one step.
-const STEP: Duration = Duration::hours(6);
+/// How much of the past is searched in one step, in seconds.
+const STEP: i64 = 6 * 60 * 60;
 
 /// Stripe's clock and ours differ by less than this.
 pub const SLACK: Duration = Duration::minutes(2);
@@ -39,53 +41,76 @@ pub const SLACK: Duration = Duration::minutes(2);
 /// # Errors
 /// If DynamoDB fails. Stripe's failures are left to the next run.
 pub async fn run(services: &Services, until: Instant, progress: &mut Progress, report: &mut Report) -> Result<(), Error> {
-    let newest = services.app.clock.now() - YOUNG;
-    while progress.orphans_until < newest && Instant::now() < until {
-        let to = newest.min(progress.orphans_until + STEP);
-        if let Err(error) = look_through(services, None, progress.orphans_until - SLACK, to, report).await {
-            tracing::warn!(%error, "Stripe's payments are left to the next run");
-            return Ok(());
-        }
-        progress.orphans_until = to;
-        if !save(services, progress).await? {
-            return Ok(());
+    let newest = (services.app.clock.now() - YOUNG).unix_timestamp();
+    let mut from = progress.orphans_from.unwrap_or_else(|| (progress.orphans_until - SLACK).unix_timestamp());
+    let mut step = STEP;
+    while from < newest && Instant::now() < until {
+        let to = newest.min(from + step);
+        match look_through(services, None, from..to, until, report).await {
+            Ok(Looked { shorter: Some(end), .. }) => step = end - from,
+            Ok(_) => {
+                (from, step) = (to, STEP.min(2 * step));
+                progress.orphans_until = progress.orphans_until.max(at(to));
+                progress.orphans_from = (to < newest).then_some(to);
+                if !save(services, progress).await? {
+                    return Ok(());
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Stripe's payments are left to the next run");
+                return Ok(());
+            }
         }
     }
     Ok(())
 }
 
-/// Searches an account's payments of a period.
+/// The result of searching a period.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looked {
+    /// If it has too many payments and was not searched, the end of a shorter one.
+    pub shorter: Option<i64>,
+    /// Whether there were payments of ours.
+    pub any: bool,
+}
+
+/// Searches an account's payments of a period, in Unix seconds.
 ///
 /// # Errors
-/// If it did not reach the end of the period.
+/// If DynamoDB or Stripe fails, or time is up.
 pub async fn look_through(
     services: &Services,
     account: Option<&str>,
-    from: OffsetDateTime,
-    to: OffsetDateTime,
+    period: Range<i64>,
+    until: Instant,
     report: &mut Report,
-) -> Result<(), Error> {
-    let query = format!(
-        "/payment_intents?limit=100&expand[]=data.latest_charge&created[gte]={}&created[lt]={}",
-        from.unix_timestamp(),
-        to.unix_timestamp()
-    );
+) -> Result<Looked, Error> {
+    let query = format!("/payment_intents?limit=100&expand[]=data.latest_charge&created[gte]={}&created[lt]={}", period.start, period.end);
     let mut path = query.clone();
-    loop {
+    let mut looked = Looked::default();
+    for number in 1.. {
         let page: List<PaymentIntent> = services.stripe.get(&path, account).await?;
-        let next = page.next().map(|id| format!("{query}&starting_after={id}"));
         unreadable(services, account, &page.unread, report).await?;
         let is_ours =
             |payment: &&PaymentIntent| payment.metadata.contains_key("purchase_id") && !services.stripe.is_anothers(&payment.metadata);
         let ours: Vec<&PaymentIntent> = page.data.iter().filter(is_ours).collect();
+        looked.any |= !ours.is_empty();
         let ids: Vec<String> = ours.iter().map(|payment| payment.id.clone()).collect();
         let known = services.app.store.purchases_of_payments(&ids).await?;
         for payment in ours.into_iter().filter(|payment| !known.contains_key(&payment.id)) {
+            if Instant::now() >= until {
+                return Err(late());
+            }
             adopt(services, account, payment, report).await?;
         }
-        let Some(next) = next else { return Ok(()) };
-        path = next;
+        let Some(next) = page.next() else { break };
+        looked.shorter = shorter(&period, number, page.data.last().map(|payment| payment.created), until);
+        if looked.shorter.is_some() {
+            break;
+        }
+        path = format!("{query}&starting_after={next}");
     }
+    Ok(looked)
 }
 
 /// Reports objects that cannot be parsed, for a person to look at.
@@ -165,7 +190,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
     if slot.as_ref().is_some_and(|slot| slot.ownership().is_paid()) || charge_type == ChargeType::Separate || id.buyer() != buyer.id {
         return Ok(false);
     }
-    let started_at = OffsetDateTime::from_unix_timestamp(payment.created).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let started_at = at(payment.created);
     let purchase = Purchase::new(Terms {
         id: id.clone(),
         course_id: course.id,

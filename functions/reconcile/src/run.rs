@@ -1,10 +1,16 @@
 //! What the jobs of a run share.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 use shared::domain::error::Error;
 use shared::store::Written;
 use shared::store::reconciliation::Progress;
 use shared::work::Services;
+use time::OffsetDateTime;
+
+/// How many accounts are read side by side. The calls per second are bounded by [`Gateway::paced`](shared::stripe::Gateway::paced).
+pub(crate) const SIDE_BY_SIDE: usize = 16;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +27,33 @@ pub struct Report {
     pub hours: u32,
     /// Lines that differed.
     pub differences: u32,
+    /// Connected accounts that were due and read.
+    pub accounts: u32,
+    /// Connected accounts that could not be read, or whose books could not be compared.
+    pub unread: u32,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.repaired += other.repaired;
+        self.recorded += other.recorded;
+        self.returned += other.returned;
+        self.hours += other.hours;
+        self.differences += other.differences;
+        self.accounts += other.accounts;
+        self.unread += other.unread;
+    }
+}
+
+/// What could not be finished because the run's time is over. The next run continues.
+pub(crate) fn late() -> Error {
+    Error::Internal("the run's time is over".to_owned())
+}
+
+/// A time in Unix seconds.
+pub(crate) fn at(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The cause that purchases' histories name for changes made by this run.

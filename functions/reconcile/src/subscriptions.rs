@@ -1,5 +1,6 @@
 //! Subscriptions that are stuck: nobody reported whether they began, or a renewal came without an event.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use shared::domain::error::Error;
@@ -14,7 +15,7 @@ use shared::work::Services;
 use shared::work::subscriptions as memberships;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Report, members};
+use crate::{Report, late, members};
 
 /// How many subscriptions of each part a run checks. The rest has been due for longest in the next run and comes first.
 const PER_SHARD: i32 = 25;
@@ -160,22 +161,16 @@ const TRIED: Duration = Duration::days(62);
 /// Updates subscriptions on an account that changed without an event, for example while the
 /// account was out of reach: those that ended, and those with unknown paid invoices. This asks
 /// Stripe for the current state, because an event would be in the account's own API version.
+/// `period` is in Unix seconds.
 ///
 /// # Errors
-/// If DynamoDB or Stripe fails.
-pub async fn catch_up(
-    services: &Services,
-    account: &str,
-    from: OffsetDateTime,
-    to: OffsetDateTime,
-    report: &mut Report,
-) -> Result<(), Error> {
+/// If DynamoDB or Stripe fails, or time is up.
+pub async fn catch_up(services: &Services, account: &str, period: Range<i64>, until: Instant, report: &mut Report) -> Result<(), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    if from.unix_timestamp().div_euclid(ROUND) == to.unix_timestamp().div_euclid(ROUND) {
+    if period.start.div_euclid(ROUND) == period.end.div_euclid(ROUND) {
         return Ok(());
     }
-    let (since, until) = ((from - TRIED).unix_timestamp(), to.unix_timestamp());
-    let paid = format!("/invoices?status=paid&created[gte]={since}&created[lt]={until}");
+    let paid = format!("/invoices?status=paid&created[gte]={}&created[lt]={}", period.start - TRIED.whole_seconds(), period.end);
     let (all, paid) = tokio::join!(
         stripe.all::<StripeSubscription>("/subscriptions?status=all", Some(account)),
         stripe.all::<Invoice>(&paid, Some(account))
@@ -183,6 +178,9 @@ pub async fn catch_up(
     let paid = paid?;
     for told in all? {
         let Some(id) = named(&told.metadata) else { continue };
+        if Instant::now() >= until {
+            return Err(late());
+        }
         let Some(mut subscription) = app.store.subscription(&id).await? else { continue };
         // A seller's account must not report on another seller's subscription, or on the platform's.
         if subscription.account.as_deref() != Some(account) || subscription.stripe_id.as_ref().is_some_and(|known| *known != told.id) {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
-use super::page::{List, Page, Paged};
+use super::page::{List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
 use super::table::{Item, Store, StoreError, Written, from_item, string, to_item};
 use super::token::Token;
@@ -145,11 +145,11 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn search_courses(&self, words: &[String], page: &Page) -> Result<Paged<Course>, StoreError> {
-        self.search(List::Index { pk: "COURSES".to_owned() }, page, &|course: &Course| {
+        let has_all = |course: &Course| {
             let text = format!("{} {}", course.title, course.description).to_lowercase();
             words.iter().all(|word| text.contains(word.as_str()))
-        })
-        .await
+        };
+        self.list_where(List::Index { pk: "COURSES".to_owned() }, page, &has_all, PUBLIC_REACH).await
     }
 
     /// A seller's own courses, published or not.
@@ -166,8 +166,15 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn has_published_course(&self, seller: &UserId) -> Result<bool, StoreError> {
-        let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
         let is_read = |course: &Course| course.published && !course.deleted;
-        Ok(!self.search(list, &Page { limit: 1, after: None }, &is_read).await?.items.is_empty())
+        let mut page = Page { limit: 1, after: None };
+        loop {
+            let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
+            let found = self.search(list, &page, &is_read).await?;
+            if !found.items.is_empty() || found.next.is_none() {
+                return Ok(!found.items.is_empty());
+            }
+            page.after = found.next;
+        }
     }
 }

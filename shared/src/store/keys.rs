@@ -111,3 +111,12 @@ pub(super) fn mail_key(id: &str) -> Key {
 pub(super) fn read_key(account: &str) -> Key {
     Key::new(format!("ACCOUNT#{account}"), "READ")
 }
+
+/// The prefix of the sort keys of [`compared_key`] for the hours from this one on.
+pub(super) fn compared_of(hour: i64) -> String {
+    format!("BOOKS#{hour}#")
+}
+
+pub(super) fn compared_key(hour: i64, end: i64, account: Option<&str>) -> Key {
+    Key::new("RECONCILE".to_owned(), format!("{}{end}#{}", compared_of(hour), account.unwrap_or_default()))
+}

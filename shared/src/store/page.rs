@@ -62,8 +62,12 @@ pub(super) enum List<'a> {
     Index { pk: String },
 }
 
-/// How many items a filtered list checks for one page. A rare word gives short pages with a cursor to continue.
+/// How many items a filtered list of one owner, or of staff, checks for one page. A rare word gives short pages with a cursor to continue.
 const FILTER_REACH: i32 = 1000;
+
+/// The same for lists that anybody may search, all of which are in one partition: no stranger may use up what it can read.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>
+pub(super) const PUBLIC_REACH: i32 = 100;
 
 impl Store {
     pub(super) async fn list<T: DeserializeOwned>(&self, list: List<'_>, page: &Page) -> Result<Paged<T>, StoreError> {
@@ -80,7 +84,8 @@ impl Store {
         self.list_where(list, page, keep, FILTER_REACH).await
     }
 
-    async fn list_where<T: DeserializeOwned>(
+    /// The items of a list for which `keep` returns true; checks at most `reach` of them.
+    pub(super) async fn list_where<T: DeserializeOwned>(
         &self,
         list: List<'_>,
         page: &Page,

@@ -1,7 +1,7 @@
 //! Sends requests to Stripe, with retries where they can help.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -26,6 +26,44 @@ const KEYS: u32 = 3;
 /// The first pause between tries; the next is four times as long.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How many requests a paced gateway sends per second: a quarter of Stripe's limit, which all functions share. <https://docs.stripe.com/rate-limits>
+const PER_SECOND: u32 = 25;
+
+/// The same in a sandbox.
+const PER_SECOND_IN_SANDBOX: u32 = 6;
+
+/// How long a paced gateway sends nothing after Stripe said that there were too many requests.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// What could have been sent in this time and was not, may be sent at once.
+const BURST: Duration = Duration::from_secs(1);
+
+/// Spreads requests over time.
+#[derive(Debug)]
+struct Pace {
+    every: Duration,
+    next: Mutex<Instant>,
+}
+
+impl Pace {
+    /// Waits for the next turn.
+    async fn turn(&self) {
+        let now = Instant::now();
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(now.checked_sub(BURST).unwrap_or(now));
+            *next = turn + self.every;
+            turn
+        };
+        tokio::time::sleep(turn.saturating_duration_since(now)).await;
+    }
+
+    fn back_off(&self) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(Instant::now() + BACK_OFF);
+    }
+}
+
 /// The connection to Stripe, for one platform.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -38,6 +76,7 @@ pub struct Gateway {
     pub(super) timeout: Duration,
     pause: Duration,
     deadline: Option<Instant>,
+    pace: Option<Arc<Pace>>,
 }
 
 /// A request that may be sent more than once. Purchases record it before Stripe is called.
@@ -71,6 +110,7 @@ impl Gateway {
             timeout: app.config.stripe_timeout,
             pause: PAUSE,
             deadline: None,
+            pace: None,
         }
     }
 
@@ -102,6 +142,16 @@ impl Gateway {
     #[must_use]
     pub fn pausing(self, pause: Duration) -> Self {
         Self { pause, ..self }
+    }
+
+    /// The same for work in the background, which must leave most of Stripe's rate limit to requests that people wait for.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        let per_second = if self.livemode() { PER_SECOND } else { PER_SECOND_IN_SANDBOX };
+        let now = Instant::now();
+        let next = Mutex::new(now.checked_sub(BURST).unwrap_or(now));
+        let pace = Pace { every: Duration::from_secs(1) / per_second, next };
+        Self { pace: Some(Arc::new(pace)), ..self }
     }
 
     /// The timeout for a try that starts now.
@@ -262,6 +312,9 @@ impl Gateway {
 
     /// One try. Returns whether another may help.
     async fn once<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> (Result<T, StripeError>, bool) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
         let begun = Instant::now();
         let request = match request.timeout(self.time_left()).build() {
             Ok(request) => request,
@@ -291,6 +344,9 @@ impl Gateway {
             return (result, false);
         }
         let error = StripeError::from_answer(status, replayed, &body);
+        if let (Some(pace), StripeError::RateLimited) = (&self.pace, &error) {
+            pace.back_off();
+        }
         let again = match should_retry.as_deref() {
             Some("true") => true,
             Some("false") => false,

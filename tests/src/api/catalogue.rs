@@ -161,6 +161,35 @@ async fn a_page_costs_its_courses_and_not_the_catalogue() {
 }
 
 #[tokio::test]
+async fn a_search_reads_a_hundred_courses_a_request_and_its_cursor_reaches_all() {
+    const REACH: usize = 100;
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    world.proxy.clear();
+    add(&world, &seller, "Copy", "").await;
+    let calls = world.proxy.calls();
+    let writes = calls.iter().flat_map(|call| call.body["TransactItems"].as_array().into_iter().flatten());
+    let mut items = writes.map(|write| &write["Put"]["Item"]);
+    let course = items.find(|item| item["gsi1pk"]["S"] == "COURSES").expect("it is listed");
+    world.import(copies(course, 0..5 * REACH));
+    // All that match are among the oldest.
+    let mut path = "/courses?q=copy+0000".to_owned();
+    let (mut found, mut requests) = (Vec::new(), 0);
+    loop {
+        world.proxy.clear();
+        let answer = world.get(path.as_str()).await;
+        let calls = world.proxy.calls();
+        assert_eq!((calls.len(), &calls[0].body["Limit"]), (1, &json!(REACH)), "whatever is asked for");
+        found.extend(titles(&answer));
+        requests += 1;
+        let Some(next) = answer.json()["next_cursor"].as_str().map(str::to_owned) else { break };
+        path = format!("/courses?q=copy+0000&cursor={next}");
+    }
+    let expected: Vec<String> = (0..10).rev().map(|number| format!("Copy {number:05}")).collect();
+    assert_eq!((found, requests), (expected, 6));
+}
+
+#[tokio::test]
 async fn a_search_finds_all_its_words_in_title_and_description() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;

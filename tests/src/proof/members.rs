@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::charging::ChargeType;
 use shared::domain::membership::{MoveState, Subscription};
+use shared::store::reconciliation::{Next, Reading};
 use time::{Duration, OffsetDateTime};
 
 use super::engine::Scenario;
@@ -247,7 +248,9 @@ impl Members {
     async fn has_caught_up(&self, play: &Play) {
         let (store, now) = (&self.world.app.store, self.world.app.clock.now());
         // Earlier runs of the reconciliation found nothing in the books.
-        store.save_read(&play.account, now - Duration::hours(2)).await.expect("the table");
+        let mut reading = Reading::until(now - Duration::hours(2));
+        reading.has_payments = Some(true);
+        store.save_reading(&play.account, &reading, Next::At(now - Duration::minutes(1))).await.expect("the table");
         let mut progress = store.progress().await.expect("the table").expect("it has run");
         (progress.orphans_until, progress.books_hour) = (now - Duration::minutes(15), shared::store::Store::hour_of(now) - 2);
         let _ = store.save_progress(&mut progress).await.expect("the table");

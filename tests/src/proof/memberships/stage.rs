@@ -1,6 +1,7 @@
 //! The initial state of a membership for a request, event or run.
 
 use serde_json::{Value, json};
+use shared::store::reconciliation::{Next, Reading};
 use shared::store::{Store, Written};
 use time::{Duration, OffsetDateTime};
 
@@ -325,7 +326,9 @@ impl Membership {
     /// Earlier runs of the reconciliation found nothing in the books.
     async fn other_runs(&self, play: &Play) {
         let (store, now) = (&self.world.app.store, self.world.app.clock.now());
-        store.save_read(&play.seller.account, now - Duration::hours(2)).await.expect("the table");
+        let mut reading = Reading::until(now - Duration::hours(2));
+        reading.has_payments = Some(true);
+        store.save_reading(&play.seller.account, &reading, Next::At(now - Duration::minutes(1))).await.expect("the table");
         let mut progress = store.progress().await.expect("the table").expect("it has run");
         (progress.orphans_until, progress.books_hour) = (now - Duration::minutes(15), Store::hour_of(now) - 2);
         assert_eq!(store.save_progress(&mut progress).await.expect("the table"), Written::Yes);
