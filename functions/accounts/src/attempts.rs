@@ -13,8 +13,13 @@ use shared::store::throttle::{Try, window_ends_in};
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
+use crate::second_factor;
+
 /// How many attempts may fail for one account, whether or not it exists.
 const PER_ACCOUNT: i64 = 10;
+
+/// How many codes of a second factor may be wrong. Of a million, three are right at a time.
+const CODES: i64 = 5;
 
 /// How many attempts may fail from one address. An office shares one address.
 const PER_ADDRESS: i64 = 100;
@@ -52,10 +57,18 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn begin(app: &'a App, request: &Request, email_key: &str) -> Result<Self, Error> {
-        Self::count(app, request, account(email_key)).await
+        Self::count(app, request, account(email_key), PER_ACCOUNT).await
     }
 
-    async fn count(app: &'a App, request: &Request, account: String) -> Result<Self, Error> {
+    /// Counts an attempt with a code of a second factor.
+    ///
+    /// # Errors
+    /// As [`Attempt::begin`].
+    pub(crate) async fn with_code(app: &'a App, request: &Request, counted: String) -> Result<Self, Error> {
+        Self::count(app, request, counted, CODES).await
+    }
+
+    async fn count(app: &'a App, request: &Request, account: String, most: i64) -> Result<Self, Error> {
         let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
         let attempt = Self {
             app,
@@ -65,7 +78,7 @@ impl<'a> Attempt<'a> {
             now: app.clock.now(),
         };
         let (account, address) = tokio::join!(
-            attempt.take_place(Some(&attempt.account), PER_ACCOUNT),
+            attempt.take_place(Some(&attempt.account), most),
             attempt.take_place(attempt.address.as_deref(), PER_ADDRESS * app.config.address_limits)
         );
         match (account, address) {
@@ -82,25 +95,29 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Checks the password of a signed-in user. Each session has a counter of its own, so that neither strangers' tries nor those with a
+    /// Checks the password of a signed-in user, and then the code of a second factor if there is one. Each session has a counter of its own, so that neither strangers' tries nor those with a
     /// stolen session lock the owner out. `hash` is the one in the credentials table; before it was moved there, it was in the user.
     ///
     /// # Errors
-    /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.
+    /// [`Error::BadCredentials`], [`Error::Throttled`], those of [`second_factor::in_session`], or if DynamoDB fails.
     pub(crate) async fn of_session(
         app: &'a App,
         request: &Request,
         token: &Token,
         user: &User,
         hash: Option<String>,
-        current_password: String,
+        (current_password, code): (String, Option<&str>),
     ) -> Result<Self, Error> {
-        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal()))).await?;
-        if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
-            return Ok(attempt);
+        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal())), PER_ACCOUNT).await?;
+        if !password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
+            attempt.failed().await?;
+            return Err(Error::BadCredentials);
         }
-        attempt.failed().await?;
-        Err(Error::BadCredentials)
+        if let Err(error) = second_factor::in_session(app, request, user, token, code).await {
+            attempt.succeeded().await?;
+            return Err(error);
+        }
+        Ok(attempt)
     }
 
     /// Counts an attempt for a device that shows this mark. If the account does not know it, see [`Attempt::of_account`].
@@ -108,7 +125,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// As [`Attempt::begin`].
     pub(crate) async fn begin_on(app: &'a App, request: &Request, mark: &str) -> Result<Self, Error> {
-        Self::count(app, request, format!("device {mark}")).await
+        Self::count(app, request, format!("device {mark}"), PER_ACCOUNT).await
     }
 
     /// Counts the attempt for the account after all, because it does not know the device.

@@ -11,16 +11,17 @@ use crate::attempts::Attempt;
 #[derive(Deserialize)]
 struct Body {
     current_password: String,
+    code: Option<String>,
 }
 
-/// Takes the password again, for what a session alone may not do after a quarter of an hour. Three sequential
-/// trips to DynamoDB: session and user, counters, session.
+/// Takes the password again, and the code of a second factor if there is one, for what a session alone may not do after a quarter of an hour. Three sequential
+/// trips to DynamoDB: session and user, counters, session. A second factor costs three more.
 pub(crate) async fn enter_password(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
     let user = user?;
     let body: Body = request::json(request)?;
-    let attempt = Attempt::of_session(app, request, &presented.token, &user, hash?, body.current_password).await?;
+    let attempt = Attempt::of_session(app, request, &presented.token, &user, hash?, (body.current_password, body.code.as_deref())).await?;
     let (entered, counted) = tokio::join!(app.store.password_entered(&presented.token, attempt.now()), attempt.succeeded());
     counted?;
     match entered? {
