@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_code_counts_one_step_early_and_late_and_no_more() {
         let secret = base32(SECRET);
-        let at = |seconds| OffsetDateTime::from_unix_timestamp(2_000_000_010 + seconds).expect("a time");
+        let at = |seconds: i64| OffsetDateTime::from_unix_timestamp(2_000_000_010 + seconds).expect("a time");
         let shown = code(&secret, at(0)).expect("a code");
         let step = at(0).unix_timestamp() / STEP;
         for (seconds, found) in [(-31, None), (-30, Some(step)), (0, Some(step)), (29, Some(step)), (59, Some(step)), (60, None)] {

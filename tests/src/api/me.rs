@@ -27,6 +27,7 @@ async fn who_i_am_is_one_trip_and_nobody_elses_business() {
             "email_confirmed": false,
             "is_seller": false,
             "is_staff": false,
+            "second_factor": false,
             "created_at": "[time]",
             "stripe": {
                 "connected": false,
