@@ -13,8 +13,6 @@ use shared::store::throttle::{Try, window_ends_in};
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
-use crate::second_factor;
-
 /// How many attempts may fail for one account, whether or not it exists.
 const PER_ACCOUNT: i64 = 10;
 
@@ -95,29 +93,25 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Checks the password of a signed-in user, and then the code of a second factor if there is one. Each session has a counter of its own, so that neither strangers' tries nor those with a
+    /// Checks the password of a signed-in user. Each session has a counter of its own, so that neither strangers' tries nor those with a
     /// stolen session lock the owner out. `hash` is the one in the credentials table; before it was moved there, it was in the user.
     ///
     /// # Errors
-    /// [`Error::BadCredentials`], [`Error::Throttled`], those of [`second_factor::in_session`], or if DynamoDB fails.
+    /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn of_session(
         app: &'a App,
         request: &Request,
         token: &Token,
         user: &User,
         hash: Option<String>,
-        (current_password, code): (String, Option<&str>),
+        current_password: String,
     ) -> Result<Self, Error> {
         let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal())), PER_ACCOUNT).await?;
-        if !password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
-            attempt.failed().await?;
-            return Err(Error::BadCredentials);
+        if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
+            return Ok(attempt);
         }
-        if let Err(error) = second_factor::in_session(app, request, user, token, code).await {
-            attempt.succeeded().await?;
-            return Err(error);
-        }
-        Ok(attempt)
+        attempt.failed().await?;
+        Err(Error::BadCredentials)
     }
 
     /// Counts an attempt for a device that shows this mark. If the account does not know it, see [`Attempt::of_account`].

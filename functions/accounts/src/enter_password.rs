@@ -6,7 +6,7 @@ use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 
-use crate::attempts::Attempt;
+use crate::second_factor;
 
 #[derive(Deserialize)]
 struct Body {
@@ -21,7 +21,8 @@ pub(crate) async fn enter_password(app: &App, request: &Request) -> Result<Respo
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
     let user = user?;
     let body: Body = request::json(request)?;
-    let attempt = Attempt::of_session(app, request, &presented.token, &user, hash?, (body.current_password, body.code.as_deref())).await?;
+    let attempt =
+        second_factor::with_password(app, request, &presented.token, &user, hash?, (body.current_password, body.code.as_deref())).await?;
     let (entered, counted) = tokio::join!(app.store.password_entered(&presented.token, attempt.now()), attempt.succeeded());
     counted?;
     match entered? {

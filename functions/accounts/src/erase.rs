@@ -9,7 +9,7 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::page::Page;
 
-use crate::attempts::Attempt;
+use crate::second_factor;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -33,7 +33,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
         return Err(Error::InvalidRequest("current_password is missing".to_owned()));
     }
     let shown = (body.current_password, body.code.as_deref());
-    Attempt::of_session(app, request, &presented.token, &user, hash?, shown).await?.succeeded().await?;
+    second_factor::with_password(app, request, &presented.token, &user, hash?, shown).await?.succeeded().await?;
     if user.is_staff {
         return Err(Error::InvalidRequest("another member of staff must take the staff's role from you first".to_owned()));
     }

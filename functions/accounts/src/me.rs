@@ -9,8 +9,7 @@ use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 
-use crate::attempts::Attempt;
-use crate::{mails, signed_in};
+use crate::{mails, second_factor, signed_in};
 
 /// `GET`: the signed-in user. One trip to DynamoDB.
 pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error> {
@@ -43,7 +42,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
-    let attempt = Attempt::of_session(app, request, &session.token, &user, hash?, (current, body.code.as_deref())).await?;
+    let attempt = second_factor::with_password(app, request, &session.token, &user, hash?, (current, body.code.as_deref())).await?;
     let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());
     let email = match &email {
         None => None,

@@ -84,7 +84,7 @@ pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response,
     if !user.has_second_factor() {
         return Err(Error::NotFound("second factor"));
     }
-    show(app, request, &user, of_session(&session.token), &body.code, Then::Off).await?;
+    check(app, request, &user, of_session(&session.token), Some(&body.code), Then::Off).await?;
     Ok(response::no_content())
 }
 
@@ -94,27 +94,32 @@ pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response,
 /// # Errors
 /// [`Error::SecondFactorRequired`], [`Error::SecondFactorWrong`], [`Error::Throttled`], or if DynamoDB fails.
 pub(crate) async fn at_log_in(app: &App, request: &Request, user: &User, code: Option<&str>) -> Result<(), Error> {
-    check(app, request, user, format!("code of {}", user.id), code).await
+    check(app, request, user, format!("code of {}", user.id), code, Then::On).await
 }
 
-/// The same where a session enters the password again. Each session is counted by itself, so that nobody who tries to log in locks it out.
+/// Checks the password of a signed-in user, see [`Attempt::of_session`], and then the code if there is a factor. Each session is counted
+/// by itself, so that nobody who tries to log in locks it out.
 ///
 /// # Errors
-/// As [`at_log_in`].
-pub(crate) async fn in_session(app: &App, request: &Request, user: &User, token: &Token, code: Option<&str>) -> Result<(), Error> {
-    check(app, request, user, of_session(token), code).await
+/// Those of [`Attempt::of_session`] and of [`at_log_in`].
+pub(crate) async fn with_password<'a>(
+    app: &'a App,
+    request: &Request,
+    token: &Token,
+    user: &User,
+    hash: Option<String>,
+    (current_password, code): (String, Option<&str>),
+) -> Result<Attempt<'a>, Error> {
+    let attempt = Attempt::of_session(app, request, token, user, hash, current_password).await?;
+    if let Err(error) = check(app, request, user, of_session(token), code, Then::On).await {
+        attempt.succeeded().await?;
+        return Err(error);
+    }
+    Ok(attempt)
 }
 
 fn of_session(token: &Token) -> String {
     format!("code in session {}", digest(&token.reveal()))
-}
-
-async fn check(app: &App, request: &Request, user: &User, counted: String, code: Option<&str>) -> Result<(), Error> {
-    if !user.has_second_factor() {
-        return Ok(());
-    }
-    let code = code.filter(|code| !code.trim().is_empty()).ok_or(Error::SecondFactorRequired)?;
-    show(app, request, user, counted, code, Then::On).await
 }
 
 /// What becomes of the factor after a right code.
@@ -124,7 +129,11 @@ enum Then {
     Off,
 }
 
-async fn show(app: &App, request: &Request, user: &User, counted: String, code: &str, then: Then) -> Result<(), Error> {
+async fn check(app: &App, request: &Request, user: &User, counted: String, code: Option<&str>, then: Then) -> Result<(), Error> {
+    if !user.has_second_factor() {
+        return Ok(());
+    }
+    let code = code.filter(|code| !code.trim().is_empty()).ok_or(Error::SecondFactorRequired)?;
     let attempt = Attempt::with_code(app, request, counted).await?;
     if use_up(app, user, code, then, attempt.now()).await? {
         return attempt.succeeded().await;

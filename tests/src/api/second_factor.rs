@@ -279,6 +279,7 @@ async fn it_is_switched_off_with_a_code_or_a_recovery_code() {
     let off = |code: String| world.delete(PATH).json(&json!({"code": code})).bearer(&person.token);
     let app = enrol(&world, &person).await;
     wrong(&off("000000".to_owned()).await);
+    required(&off(String::new()).await);
     off(app.next(&world)).await.is_empty(204);
     assert_eq!(me(&world, &person).await, (json!(false), Value::Null));
     world.log_in(&person).await;
