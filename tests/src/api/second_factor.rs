@@ -287,6 +287,13 @@ async fn it_is_switched_off_with_a_code_or_a_recovery_code() {
     let app = enrol(&world, &person).await;
     off(app.recovery_codes[0].clone()).await.is_empty(204);
     world.log_in(&person).await;
+
+    // Whoever has lost app and recovery codes asks the operator.
+    enrol(&world, &person).await;
+    required(&log_in(&world, &person, None).await);
+    operator::second_factor::switch_off(&world.app, &person.email).await.expect("it is on");
+    world.log_in(&person).await;
+    assert!(operator::second_factor::switch_off(&world.app, &person.email).await.is_err());
     let gone = world.app.store.second_factor(&person.id.parse().expect("an id")).await.expect("the table");
     assert!(gone.is_none());
     world.pump().await;
