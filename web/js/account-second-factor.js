@@ -69,9 +69,13 @@ export function secondFactor(user) {
   function showCodes(codes) {
     const done = button('I’ve saved them', () => showOn(codes.length), { class: 'button button-main' });
     show(
-      h('p', { id: 'factor-codes-text' }, 'Save these recovery codes somewhere safe. If you lose your app, each of them logs you in once. You won’t see them again.'),
-      h('ul', { class: 'card', 'aria-labelledby': 'factor-codes-text' }, codes.map((code) => h('li', {}, h('code', {}, code)))),
-      h('div', { class: 'actions' }, done),
+      h(
+        'div',
+        { class: 'form card form-narrow' },
+        h('p', { id: 'factor-codes-text' }, 'Save these recovery codes somewhere safe. If you lose your app, each of them logs you in once. You won’t see them again.'),
+        h('ul', { 'aria-labelledby': 'factor-codes-text' }, codes.map((code) => h('li', {}, h('code', {}, code)))),
+        h('div', { class: 'actions' }, done),
+      ),
     );
     say(outcome, notice('good', 'Your second factor is on.'));
     done.focus();

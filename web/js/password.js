@@ -29,13 +29,13 @@ function entered() {
     const form = h(
       'form',
       { class: 'form' },
-      h('h2', { id: 'password-title' }, 'Enter your password'),
-      h('p', { id: 'password-text' }, 'Important changes need your password again after a while.'),
+      h('h2', { id: 'password-again-title' }, 'Enter your password'),
+      h('p', { id: 'password-again-text' }, 'Important changes need your password again after a while.'),
       h('div', { class: 'field' }, h('label', { for: 'password-again' }, 'Password'), field),
       outcome,
       h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-main', type: 'submit' }, 'Continue')),
     );
-    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'password-title', 'aria-describedby': 'password-text' }, form);
+    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'password-again-title', 'aria-describedby': 'password-again-text' }, form);
     let isEntered = false;
     dialog.addEventListener('close', () => {
       dialog.remove();
