@@ -1,7 +1,7 @@
 # `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords budget ci
+.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -99,6 +99,9 @@ tokens: ## renew sellers' OAuth tokens, or seal them with the current key (STAGE
 
 passwords: ## move password hashes to the credentials table (STAGE=…)
 	@$(OPERATOR) passwords
+
+second-factor-off: ## let a user who lost app and recovery codes log in without them (STAGE=… EMAIL=…)
+	@$(OPERATOR) second-factor-off $(EMAIL)
 
 budget: ## get a mail from AWS before the account exceeds a monthly budget (STAGE=… USD=100)
 	@STAGE='$(STAGE)' scripts/budget $(USD)

@@ -283,6 +283,8 @@ fn environment(dynamodb: &str, stripe: &str, aws: &str) -> Environment {
             // The measurement repeats one seller's refund many times.
             ("REFUNDS_PER_DAY", "1000000"),
             ("REFUND_AMOUNT_PER_DAY", "usd:99999999"),
+            // Its member of staff has no second factor.
+            ("STAFF_SECOND_FACTOR", "optional"),
             ("STRIPE_SECRET_ARN", "local/stripe"),
             ("TOKEN_KEYS_SECRET_ARN", "local/token-keys"),
             ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),

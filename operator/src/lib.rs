@@ -4,6 +4,7 @@
 pub mod endpoints;
 pub mod fixtures;
 pub mod passwords;
+pub mod second_factor;
 pub mod staff;
 pub mod table;
 pub mod tokens;

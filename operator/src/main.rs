@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use operator::endpoints::Secret;
 use operator::tokens::Work;
-use operator::{Failure, endpoints, fixtures, is_local, passwords, staff, table, tokens};
+use operator::{Failure, endpoints, fixtures, is_local, passwords, second_factor, staff, table, tokens};
 use shared::app::App;
 use shared::settings::secrets;
 use shared::stripe::Gateway;
@@ -13,6 +13,7 @@ const USAGE: &str = "usage: operator table          create the table (local endp
        operator fixtures       write test users and courses (local endpoints only)
        operator staff EMAIL    make the user with this e-mail address a staff member
        operator passwords      move password hashes that are still on user profiles to the credentials table
+       operator second-factor-off EMAIL   let a user who has lost app and recovery codes log in without them
        operator tokens renew [EMAIL]   have Stripe issue new OAuth tokens for one seller or for all, and seal them
        operator tokens seal [EMAIL]    seal OAuth tokens again that were sealed with an older key
        operator stripe-setup   register the webhook endpoints at PUBLIC_API_URL with Stripe and store their signing
@@ -43,7 +44,9 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                                                  which gets no test users"
                 .into())
         }
-        ["staff", _] | ["passwords"] | ["tokens", ..] | ["stripe-setup"] if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
+        ["staff" | "second-factor-off", _] | ["passwords"] | ["tokens", ..] | ["stripe-setup"]
+            if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() =>
+        {
             Err("set AWS credentials in the environment: eval \"$(aws configure export-credentials --format env)\"".into())
         }
         ["table"] => {
@@ -53,6 +56,7 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
         ["fixtures"] => fixtures::write(&App::from_env()?).await,
         ["passwords"] => passwords::run(&App::from_env()?).await,
         ["staff", email] => staff::appoint(&App::from_env()?, email).await,
+        ["second-factor-off", email] => second_factor::switch_off(&App::from_env()?, email).await,
         ["tokens", work, email @ ..] if email.len() < 2 => {
             let work = match *work {
                 "renew" => Work::Renew,

@@ -11,6 +11,7 @@ mod my_courses;
 mod operator;
 mod purchases;
 mod routes;
+mod second_factor;
 mod sign_up;
 mod staff;
 mod suspended;

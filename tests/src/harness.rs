@@ -44,7 +44,7 @@ pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
 /// The functions' environment, unless a test overrides it.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("STACK_ID", "under-test"),
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
@@ -57,6 +57,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("FEE_MINIMUM", "none"),
     // All clients have the same address by default.
     ("ADDRESS_LIMITS", "1000"),
+    ("STAFF_SECOND_FACTOR", "optional"),
     ("MAIL_FROM", "Courses <courses@example.com>"),
 ];
 

@@ -1,6 +1,7 @@
 /** Shared by log-in and sign-up. */
 
 import { api } from './api.js';
+import { withCode } from './code.js';
 import { problem } from './problems.js';
 import { here, localAddress, markSignedIn, session, showNavigation } from './session.js';
 import { button, byId, h, linkButton, notice, onSubmit, say } from './ui.js';
@@ -65,7 +66,7 @@ export function entry(path, failure, otherPage) {
   onSubmit(byId('form'), async ({ email, password }) => {
     say(byId('outcome'), null);
     try {
-      const { user } = await api.post(path, { email: email.trim(), password });
+      const { user } = await withCode((code) => api.post(path, { email: email.trim(), password, code }));
       markSignedIn();
       window.location.assign(destination(user));
       await new Promise(() => {});

@@ -1,6 +1,7 @@
 /** Asks for the password where a session alone is not enough. */
 
 import { api } from './api.js';
+import { withCode } from './code.js';
 import { problem } from './problems.js';
 import { button, h, notice, onSubmit, say } from './ui.js';
 
@@ -28,13 +29,13 @@ function entered() {
     const form = h(
       'form',
       { class: 'form' },
-      h('h2', { id: 'password-title' }, 'Enter your password'),
-      h('p', { id: 'password-text' }, 'Changes to where your money goes need your password again after a while.'),
+      h('h2', { id: 'password-again-title' }, 'Enter your password'),
+      h('p', { id: 'password-again-text' }, 'Important changes need your password again after a while.'),
       h('div', { class: 'field' }, h('label', { for: 'password-again' }, 'Password'), field),
       outcome,
       h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-main', type: 'submit' }, 'Continue')),
     );
-    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'password-title', 'aria-describedby': 'password-text' }, form);
+    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'password-again-title', 'aria-describedby': 'password-again-text' }, form);
     let isEntered = false;
     dialog.addEventListener('close', () => {
       dialog.remove();
@@ -43,7 +44,7 @@ function entered() {
     onSubmit(form, async (values) => {
       say(outcome, null);
       try {
-        await api.put('/sessions/current', values);
+        await withCode((code) => api.put('/sessions/current', { ...values, code }));
         isEntered = true;
         dialog.close();
       } catch (error) {

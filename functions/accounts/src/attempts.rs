@@ -16,6 +16,9 @@ use time::OffsetDateTime;
 /// How many attempts may fail for one account, whether or not it exists.
 const PER_ACCOUNT: i64 = 10;
 
+/// How many codes of a second factor may be wrong. Of a million, three are right at a time.
+const CODES: i64 = 5;
+
 /// How many attempts may fail from one address. An office shares one address.
 const PER_ADDRESS: i64 = 100;
 
@@ -52,10 +55,18 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn begin(app: &'a App, request: &Request, email_key: &str) -> Result<Self, Error> {
-        Self::count(app, request, account(email_key)).await
+        Self::count(app, request, account(email_key), PER_ACCOUNT).await
     }
 
-    async fn count(app: &'a App, request: &Request, account: String) -> Result<Self, Error> {
+    /// Counts an attempt with a code of a second factor.
+    ///
+    /// # Errors
+    /// As [`Attempt::begin`].
+    pub(crate) async fn with_code(app: &'a App, request: &Request, counted: String) -> Result<Self, Error> {
+        Self::count(app, request, counted, CODES).await
+    }
+
+    async fn count(app: &'a App, request: &Request, account: String, most: i64) -> Result<Self, Error> {
         let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
         let attempt = Self {
             app,
@@ -65,7 +76,7 @@ impl<'a> Attempt<'a> {
             now: app.clock.now(),
         };
         let (account, address) = tokio::join!(
-            attempt.take_place(Some(&attempt.account), PER_ACCOUNT),
+            attempt.take_place(Some(&attempt.account), most),
             attempt.take_place(attempt.address.as_deref(), PER_ADDRESS * app.config.address_limits)
         );
         match (account, address) {
@@ -96,7 +107,7 @@ impl<'a> Attempt<'a> {
         hash: Option<String>,
         current_password: String,
     ) -> Result<Self, Error> {
-        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal()))).await?;
+        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal())), PER_ACCOUNT).await?;
         if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
             return Ok(attempt);
         }
@@ -109,7 +120,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// As [`Attempt::begin`].
     pub(crate) async fn begin_on(app: &'a App, request: &Request, mark: &str) -> Result<Self, Error> {
-        Self::count(app, request, format!("device {mark}")).await
+        Self::count(app, request, format!("device {mark}"), PER_ACCOUNT).await
     }
 
     /// Counts the attempt for the account after all, because it does not know the device.

@@ -9,6 +9,7 @@ mod log_out;
 mod mails;
 mod me;
 mod password_reset;
+mod second_factor;
 mod sign_up;
 mod signed_in;
 mod staff;
@@ -34,6 +35,9 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,
         (&Method::PATCH, ["users", "me"]) => me::change(app, request).await,
         (&Method::DELETE, ["users", "me"]) => erase::erase(app, request).await,
+        (&Method::POST, ["users", "me", "second-factor"]) => second_factor::begin(app, request).await,
+        (&Method::PUT, ["users", "me", "second-factor"]) => second_factor::confirm(app, request).await,
+        (&Method::DELETE, ["users", "me", "second-factor"]) => second_factor::switch_off(app, request).await,
         (&Method::POST, ["password-resets"]) => password_reset::ask(app, request).await,
         (&Method::PUT, ["password-resets"]) => password_reset::choose(app, request).await,
         (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
@@ -43,9 +47,14 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::PATCH, ["admin", "users", id]) => staff::change(app, request, id).await,
         (&Method::DELETE, ["admin", "users", id, "sessions"]) => staff::end_sessions(app, request, id).await,
         (_, ["users" | "sessions" | "password-resets" | "email-confirmations"] | ["sessions", "current"])
-        | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _] | ["admin", "users", _, "sessions"]) => {
-            Err(Error::MethodNotAllowed)
-        }
+        | (
+            _,
+            ["users", "me"]
+            | ["users", "me", "second-factor"]
+            | ["admin", "users"]
+            | ["admin", "users", _]
+            | ["admin", "users", _, "sessions"],
+        ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }
 }

@@ -10,18 +10,21 @@ use shared::http::{Request, Response, identity, request};
 use shared::store::token::Token;
 
 use crate::attempts::Attempt;
-use crate::signed_in;
+use crate::{second_factor, signed_in};
 
 #[derive(Deserialize)]
 struct Body {
     email: String,
     password: String,
+    code: Option<String>,
 }
 
 /// Starts a session. Three sequential trips to DynamoDB: address and counters, user, session.
 ///
 /// A device where the user has logged in before is counted by itself, see [`Attempt`]. One that shows a mark of another account, or of an
 /// old password, costs two more trips.
+///
+/// A user with a second factor is asked for a code, but only after the right password. It costs three more trips: counters, factor, its change.
 ///
 /// An unknown address gets the same answer as a wrong password, after the same time.
 pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Error> {
@@ -50,6 +53,10 @@ pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Err
     if user.suspended.is_some() {
         attempt.succeeded().await?;
         return Err(Error::Suspended);
+    }
+    if let Err(error) = second_factor::at_log_in(app, request, &user, body.code.as_deref()).await {
+        attempt.succeeded().await?;
+        return Err(error);
     }
 
     let token = Token::generate(&user.id, &app.entropy);

@@ -9,13 +9,12 @@ use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 
-use crate::attempts::Attempt;
-use crate::{mails, signed_in};
+use crate::{mails, second_factor, signed_in};
 
 /// `GET`: the signed-in user. One trip to DynamoDB.
 pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error> {
     let user = identity::user(request, app).await?;
-    Ok(response::json(200, &UserView::from(&user)))
+    Ok(response::json(200, &UserView::own(&user)))
 }
 
 #[derive(Deserialize)]
@@ -23,12 +22,14 @@ struct Body {
     email: Option<String>,
     password: Option<String>,
     current_password: Option<String>,
+    code: Option<String>,
 }
 
-/// `PATCH`: changes the password, or requests another e-mail address, or both. Requires the current password, limited like a log-in. A
+/// `PATCH`: changes the password, or requests another e-mail address, or both. Requires the current password and the code of a
+/// second factor, limited like a log-in. A
 /// new password ends all other sessions. A new address replaces the old one once its owner follows the mailed link;
 /// nothing reveals whether it is taken. Three sequential trips to DynamoDB: session and user, counters, the change;
-/// for another address one more, which counts mails.
+/// for another address one more, which counts mails, and for a second factor three.
 pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(session.token.user_id()));
@@ -42,7 +43,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     body.password.as_deref().map_or(Ok(()), password::check).map_err(invalid)?;
 
-    let attempt = Attempt::of_session(app, request, &session.token, &user, hash?, current).await?;
+    let attempt = second_factor::with_password(app, request, &session.token, &user, hash?, (current, body.code.as_deref())).await?;
     let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());
     let email = match &email {
         None => None,
@@ -64,7 +65,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     counted?;
     match changed? {
         // A new password needs a new mark.
-        Written::Yes => Ok(signed_in::on_known_device(app, &user, response::json(200, &UserView::from(&user)))),
+        Written::Yes => Ok(signed_in::on_known_device(app, &user, response::json(200, &UserView::own(&user)))),
         Written::No(_) => Err(Error::Conflict),
     }
 }

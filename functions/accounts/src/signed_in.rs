@@ -27,6 +27,6 @@ pub(crate) fn on_known_device(app: &App, user: &User, response: Response) -> Res
 /// `{user,token}`, with the token also in a cookie for browsers.
 pub(crate) fn answer(app: &App, status: u16, user: &User, token: &Token) -> Response {
     let cookie = Cookie::Session.set(&token.reveal(), SESSION_LIFETIME.whole_seconds(), &app.config);
-    let answer = response::with_cookie(response::json(status, &SignedIn { user: user.into(), token: token.reveal() }), &cookie);
+    let answer = response::with_cookie(response::json(status, &SignedIn { user: UserView::own(user), token: token.reveal() }), &cookie);
     on_known_device(app, user, answer)
 }

@@ -57,7 +57,8 @@ pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<R
 async fn user_and_course(app: &App, request: &Request, slug: &str) -> Result<(User, Option<Course>), Error> {
     let session = identity::required(request, &app.config)?;
     let (course, user) = app.store.course_by_slug(slug, Some(&session.token), app.clock.now()).await?;
-    Ok((user.ok_or(Error::NotSignedIn)?, course.filter(|course| !course.deleted)))
+    let user = identity::in_role(user.ok_or(Error::NotSignedIn)?, &app.config);
+    Ok((user, course.filter(|course| !course.deleted)))
 }
 
 /// The role in which somebody changes a course.

@@ -87,6 +87,6 @@ pub(crate) async fn replace(app: &App, request: &Request, slug: &str) -> Result<
 async fn reader_and_course(app: &App, request: &Request, slug: &str) -> Result<(User, Course), Error> {
     let session = identity::required(request, &app.config)?;
     let (course, user) = app.store.course_by_slug(slug, Some(&session.token), app.clock.now()).await?;
-    let user = user.ok_or(Error::NotSignedIn)?;
+    let user = identity::in_role(user.ok_or(Error::NotSignedIn)?, &app.config);
     Ok((user, course.ok_or(Error::NotFound("course"))?))
 }

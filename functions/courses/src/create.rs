@@ -19,7 +19,7 @@ const RANDOM: u32 = 4;
 /// Adds a course for the seller. Two trips to DynamoDB: the user, then course and slug in one transaction. If the slug is
 /// derived from the title, each slug that is taken costs another trip.
 pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Error> {
-    let seller = identity::user(request, app).await?;
+    let seller = identity::in_role(identity::user(request, app).await?, &app.config);
     if !seller.is_seller {
         return Err(Error::NotASeller);
     }

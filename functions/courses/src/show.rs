@@ -23,6 +23,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
         Some(user) => Some(access(app, user, &course).await?),
         None => None,
     };
+    let user = user.map(|user| identity::in_role(user, &app.config));
     let is_staff = user.as_ref().is_some_and(|user| user.is_staff);
     let is_its_own = user.is_some_and(|user| user.id == course.seller_id) || is_staff;
     if !course.is_offered() && !is_its_own && !access.is_some_and(|access| access.bought) {

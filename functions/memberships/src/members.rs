@@ -10,7 +10,7 @@ use shared::work::Services;
 /// period; for the seller and for staff. Two trips to DynamoDB: the user, then the page.
 pub(crate) async fn list(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &services.app;
-    let user = identity::user(request, app).await?;
+    let user = identity::in_role(identity::user(request, app).await?, &app.config);
     let page = request::page(request)?;
     if user.id.as_str() != id && !user.is_staff {
         return Err(Error::Forbidden);

@@ -43,7 +43,7 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
         return Err(unknown());
     };
     let (user, subscription) = tokio::join!(identity::user(request, app), app.store.subscription(&id));
-    let (by, mut subscription) = (user?, subscription?.ok_or_else(unknown)?);
+    let (by, mut subscription) = (identity::in_role(user?, &app.config), subscription?.ok_or_else(unknown)?);
     if by.id == subscription.buyer_id && !by.is_staff {
         return Err(Error::Forbidden);
     }

@@ -1,7 +1,7 @@
 //! The letters, one function each: plain text, no markup.
 
 use shared::domain::money::Currency;
-use shared::store::outbox::Recipient;
+use shared::store::outbox::{FactorNews, Recipient};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -260,6 +260,22 @@ pub(crate) fn password_changed(shop: &str, to: &str) -> Letter {
         Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
     ];
     letter(to, "Your password was changed", &parts, "You received this email because you have an account.")
+}
+
+pub(crate) fn second_factor(shop: &str, news: FactorNews, to: &str) -> Letter {
+    let (subject, says) = match news {
+        FactorNews::On => {
+            ("Your second factor was switched on", "Logging in to your account now also needs a code of your authenticator app.")
+        }
+        FactorNews::Off => ("Your second factor was switched off", "Logging in to your account no longer needs a code."),
+        FactorNews::RecoveryCode => ("A recovery code was used", "One of your recovery codes was used and no longer works."),
+    };
+    let parts = [
+        Part::Says(format!("{says} If that was you, there is nothing to do.")),
+        Part::Says("If this was not you, somebody knows your password. Request a new one at once, which ends all sessions.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, subject, &parts, "You received this email because you have an account.")
 }
 
 pub(crate) fn account_connected(shop: &str, account: &str, to: &str) -> Letter {

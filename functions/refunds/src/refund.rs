@@ -60,7 +60,7 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
         return Err(Error::NotFound("purchase"));
     };
     let (user, purchase) = tokio::join!(identity::user(request, app), app.store.purchase(&id));
-    let (by, mut purchase) = (user?, purchase?.ok_or(Error::NotFound("purchase"))?);
+    let (by, mut purchase) = (identity::in_role(user?, &app.config), purchase?.ok_or(Error::NotFound("purchase"))?);
     if by.id == purchase.buyer_id && !by.is_staff {
         return Err(Error::Forbidden);
     }

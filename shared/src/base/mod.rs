@@ -1,4 +1,4 @@
-//! Time, randomness, logs, metrics, passwords and text.
+//! Time, randomness, logs, metrics, passwords, one-time passwords and text.
 
 pub mod clock;
 pub mod entropy;
@@ -7,5 +7,6 @@ pub mod metrics;
 #[cfg(feature = "password")]
 pub mod password;
 pub mod text;
+pub mod totp;
 #[cfg(test)]
 pub(crate) mod trials;

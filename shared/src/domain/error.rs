@@ -30,6 +30,18 @@ pub enum Error {
     /// The password was last entered too long ago for this.
     #[error("enter your password again first: PUT /sessions/current")]
     PasswordRequired,
+    /// The user has a second factor, and the request has no code.
+    #[error("enter the code of your authenticator app, or a recovery code, as well")]
+    SecondFactorRequired,
+    /// The second factor's code is wrong, or was used before.
+    #[error("the code is wrong or was used before; wait for the next one")]
+    SecondFactorWrong,
+    /// There is a second factor already.
+    #[error("your second factor is on already; switch it off first")]
+    SecondFactorOn,
+    /// The operator requires a second factor of staff.
+    #[error("staff need a second factor: switch it on first")]
+    SecondFactorRequiredForStaff,
     /// Too many failed log-ins.
     #[error("too many failed log-ins; try again in {retry_after} seconds")]
     Throttled {
@@ -279,6 +291,10 @@ impl Error {
             Self::NotSignedIn => "not_signed_in",
             Self::BadCredentials => "bad_credentials",
             Self::PasswordRequired => "password_required",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::SecondFactorWrong => "second_factor_wrong",
+            Self::SecondFactorOn => "second_factor_on",
+            Self::SecondFactorRequiredForStaff => "second_factor_required_for_staff",
             Self::Throttled { .. } => "throttled",
             Self::EmailTaken => "email_taken",
             Self::Forbidden => "forbidden",

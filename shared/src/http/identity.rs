@@ -76,10 +76,19 @@ pub async fn user_with_password(request: &Request, app: &App) -> Result<User, Er
 /// The signed-in member of staff: one DynamoDB trip.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for anybody else, and the errors of [`user`].
+/// [`Error::Forbidden`] for anybody else, [`Error::SecondFactorRequiredForStaff`], and the errors of [`user`].
 pub async fn staff(request: &Request, app: &App) -> Result<User, Error> {
     let user = user(request, app).await?;
-    if user.is_staff { Ok(user) } else { Err(Error::Forbidden) }
+    if !user.is_staff {
+        return Err(Error::Forbidden);
+    }
+    if in_role(user.clone(), &app.config).is_staff { Ok(user) } else { Err(Error::SecondFactorRequiredForStaff) }
+}
+
+/// The user for requests that are not only staff's: without the role of staff while a second factor is required for it and missing.
+#[must_use]
+pub fn in_role(user: User, config: &Config) -> User {
+    User { is_staff: user.is_staff && (user.has_second_factor() || !config.staff_second_factor), ..user }
 }
 
 /// Refuses a write that another site's page makes with the browser's cookie.

@@ -24,6 +24,9 @@ pub struct UserView {
     new_email: Option<String>,
     is_seller: bool,
     is_staff: bool,
+    second_factor: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes_left: Option<usize>,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<SellerTerms>,
@@ -59,6 +62,8 @@ impl From<&User> for UserView {
             new_email: user.new_email.clone(),
             is_seller: user.is_seller,
             is_staff: user.is_staff,
+            second_factor: user.has_second_factor(),
+            recovery_codes_left: None,
             created_at: written(user.created_at),
             terms: user.terms.clone(),
             suspended: user.suspended.as_ref().map(|one| ReasonView { reason: one.reason.clone(), at: written(one.at) }),
@@ -71,6 +76,14 @@ impl From<&User> for UserView {
                 livemode: link.map(|link| link.livemode),
             },
         }
+    }
+}
+
+impl UserView {
+    /// The user as they see themselves.
+    #[must_use]
+    pub fn own(user: &User) -> Self {
+        Self { recovery_codes_left: user.recovery_codes, ..user.into() }
     }
 }
 

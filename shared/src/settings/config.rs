@@ -65,6 +65,8 @@ pub struct Config {
     pub mail_from: String,
     /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
     pub staff_email: String,
+    /// `STAFF_SECOND_FACTOR`: whether staff need a second factor (`required`) or may have one (`optional`).
+    pub staff_second_factor: bool,
     /// `REFUND_*`: how much sellers may refund on their own.
     pub refund_caps: RefundCaps,
     /// `ORIGIN_SECRET`: what CloudFront sends to the API, see [`OriginSecret`].
@@ -309,6 +311,7 @@ impl Config {
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),
             staff_email: text("STAFF_EMAIL", ""),
+            staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
             refund_caps,
             origin_secret: OriginSecret(text("ORIGIN_SECRET", "")),
             address_limits: text("ADDRESS_LIMITS", "1")
@@ -325,6 +328,13 @@ impl Config {
     #[must_use]
     pub fn callback_url(&self) -> String {
         format!("{}/users/oauth/callback", self.public_api_url)
+    }
+
+    /// The storefront's host, by which its users know the platform.
+    #[must_use]
+    pub fn storefront_host(&self) -> &str {
+        let address = self.storefront_url.split_once("://").map_or(self.storefront_url.as_str(), |(_, rest)| rest);
+        address.split('/').next().unwrap_or_default()
     }
 
     /// Whether cookies require TLS: everywhere except on a laptop.

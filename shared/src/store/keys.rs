@@ -24,6 +24,10 @@ pub(super) fn password_key(user: &UserId) -> Key {
     Key::new(format!("USER#{user}"), "PASSWORD")
 }
 
+pub(super) fn second_factor_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "SECOND-FACTOR")
+}
+
 pub(super) fn share_key(payee: &UserId, course: &CourseId) -> Key {
     Key::new(format!("USER#{payee}"), format!("SHARE#{course}"))
 }

@@ -25,6 +25,7 @@ pub mod purchases;
 pub mod reconciliation;
 pub mod refund_days;
 mod refusals;
+pub mod second_factors;
 pub mod sessions;
 pub mod shares;
 mod table;

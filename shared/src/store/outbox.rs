@@ -178,6 +178,15 @@ pub enum Mail {
         /// When, in Unix seconds.
         at: i64,
     },
+    /// To a user: their second factor was switched on or off, or a recovery code was used.
+    SecondFactor {
+        /// The user.
+        user: UserId,
+        /// What happened.
+        news: FactorNews,
+        /// When, in Unix seconds.
+        at: i64,
+    },
     /// To a seller: a Stripe account was connected.
     AccountConnected {
         /// The seller.
@@ -203,6 +212,28 @@ pub enum Mail {
         /// When, in Unix seconds.
         at: i64,
     },
+}
+
+/// What happened to a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorNews {
+    /// It was switched on.
+    On,
+    /// It was switched off.
+    Off,
+    /// A recovery code was used.
+    RecoveryCode,
+}
+
+impl FactorNews {
+    fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::RecoveryCode => "recovery",
+        }
+    }
 }
 
 /// Who gets a mail about a purchase or a membership.
@@ -303,6 +334,7 @@ impl Mail {
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),
             Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
+            Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),

@@ -312,6 +312,7 @@ impl Store {
         let delete = delete.condition_expression(format!("{known} AND {asked}")).build().expect("a table and a key are given");
         let mut items =
             vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?, self.forget_password(&user.id)];
+        items.push(self.forget_second_factor(&user.id));
         items.extend(Email::parse(&user.email).iter().flat_map(|email| self.free(email)));
         // Recorded requests to Stripe contain the address.
         let types = [AccountType::Standard, AccountType::Express, AccountType::Custom];

@@ -27,6 +27,7 @@ async fn reading_my_account_is_one_trip_and_private() {
             "email_confirmed": false,
             "is_seller": false,
             "is_staff": false,
+            "second_factor": false,
             "created_at": "[time]",
             "stripe": {
                 "connected": false,

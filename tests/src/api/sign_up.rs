@@ -18,6 +18,7 @@ async fn a_new_user_is_a_buyer_and_signed_in() {
                 "email_confirmed": false,
                 "is_seller": false,
                 "is_staff": false,
+                "second_factor": false,
                 "created_at": "[time]",
                 "stripe": {
                     "connected": false,

@@ -99,7 +99,7 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                     );
                 }
                 ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"] if got(resource, "Arn") == "CredentialsTable" => {
-                    assert_eq!(folder, "accounts", "{folder} may read the hashes of passwords");
+                    assert_eq!(folder, "accounts", "{folder} may read the hashes of passwords and second factors");
                     assert_eq!(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], json!(["USER#*"]));
                 }
                 on_table => {

@@ -5,7 +5,7 @@ use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::ids::SubscriptionId;
 use shared::domain::user::Email;
-use shared::store::outbox::{Mail, Recipient};
+use shared::store::outbox::{FactorNews, Mail, Recipient};
 use time::Duration;
 
 use super::engine::Scenario;
@@ -29,6 +29,7 @@ kinds![
     DisputeClosed,
     Onboarding,
     PayoutFailed,
+    SecondFactor,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -225,6 +226,10 @@ impl Mails {
                 } else {
                     (Mail::AccountDisconnected { user, account, at }, to_buyer, "Your Stripe account was disconnected".to_owned())
                 }
+            }
+            Kind::SecondFactor => {
+                let mail = Mail::SecondFactor { user: user(), news: FactorNews::Off, at: now.unix_timestamp() };
+                (mail, to_buyer, "Your second factor was switched off".to_owned())
             }
             Kind::ToNobody => {
                 world.erase(&buyer.token).await.is_empty(204);

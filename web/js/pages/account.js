@@ -2,7 +2,9 @@ import { savedCards, takeCardVisit } from '../account-cards.js';
 import { takeVisit, welcomeMember } from '../account-joined.js';
 import { library, refreshLibrary } from '../account-library.js';
 import { memberships } from '../account-memberships.js';
+import { secondFactor } from '../account-second-factor.js';
 import { api } from '../api.js';
+import { withCode } from '../code.js';
 import { purchasePage } from '../checkout.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
@@ -21,7 +23,9 @@ start();
 
 async function start() {
   try {
-    showUser(await requiredSession());
+    const user = await requiredSession();
+    showUser(user);
+    secondFactor(user);
   } catch (error) {
     byId('trouble').replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load your account.', error, { retry: () => window.location.reload() })));
     return;
@@ -102,7 +106,7 @@ function settings() {
       const region = byId(outcome);
       say(region, null);
       try {
-        const user = await api.patch('/users/me', values);
+        const user = await withCode((code) => api.patch('/users/me', { ...values, code }));
         showUser(user);
         byId(form).reset();
         byId('username').value = user.email;
@@ -128,7 +132,7 @@ function deletion() {
     });
     if (!sure) return;
     try {
-      await api.delete('/users/me', { body: values });
+      await withCode((code) => api.delete('/users/me', { body: { ...values, code } }));
       markSignedOut();
       window.location.assign('/?account=deleted');
       await new Promise(() => {});

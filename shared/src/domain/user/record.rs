@@ -35,6 +35,9 @@ pub struct User {
     /// The hash, for users who set their password before that table existed and have not logged in since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
+    /// How many recovery codes are left, while the user has a second factor. The factor itself is stored with the password's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_codes: Option<usize>,
     /// May list courses and link a Stripe account.
     pub is_seller: bool,
     /// May appoint and dismiss sellers.
@@ -116,6 +119,7 @@ impl User {
             email_restored_at: None,
             password_digest: digest(password_hash),
             password_hash: None,
+            recovery_codes: None,
             is_seller: false,
             is_staff: false,
             created_at,
@@ -134,6 +138,12 @@ impl User {
     #[must_use]
     pub fn password_digest(&self) -> String {
         self.password_hash.as_deref().map_or_else(|| self.password_digest.clone(), digest)
+    }
+
+    /// Whether a log-in needs a second factor.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.recovery_codes.is_some()
     }
 
     /// What a device keeps to show that its user has logged in there with the current password. Somebody guessing

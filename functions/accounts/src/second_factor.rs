@@ -1,0 +1,162 @@
+//! `/users/me/second-factor`, and the code that a log-in asks for.
+
+use serde::{Deserialize, Serialize};
+use shared::app::App;
+use shared::base::entropy::digest;
+use shared::domain::error::Error;
+use shared::domain::user::{SecondFactor, Shown, User};
+use shared::http::{Request, Response, identity, request, response};
+use shared::store::Written;
+use shared::store::outbox::FactorNews;
+use shared::store::token::Token;
+use time::OffsetDateTime;
+
+use crate::attempts::Attempt;
+
+/// How many times to look again when a concurrent request wins.
+const LOOKS: u32 = 5;
+
+#[derive(Serialize)]
+struct Begun {
+    secret: String,
+    uri: String,
+}
+
+/// `POST`: makes a secret for an authenticator app. It is asked for once `PUT` has shown a code of it. Needs a password that was entered
+/// lately. Two trips to DynamoDB.
+pub(crate) async fn begin(app: &App, request: &Request) -> Result<Response, Error> {
+    let user = identity::user_with_password(request, app).await?;
+    let factor = SecondFactor::new(&app.entropy);
+    match app.store.begin_second_factor(&user.id, &factor).await? {
+        Written::Yes => {
+            let uri = factor.uri(app.config.storefront_host(), &user.email);
+            Ok(response::json(200, &Begun { secret: factor.secret, uri }))
+        }
+        Written::No(_) => Err(Error::SecondFactorOn),
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    code: String,
+}
+
+#[derive(Serialize)]
+struct On {
+    recovery_codes: Vec<String>,
+}
+
+/// `PUT`: switches it on, for a code of the secret. The answer has the recovery codes, which nothing shows again. The user is told by mail.
+/// Four trips to DynamoDB: session and user, counters, factor, the change.
+pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Error> {
+    let session = identity::required(request, &app.config)?;
+    let user = identity::user_with_password(request, app).await?;
+    let body: Body = request::json(request)?;
+    if user.has_second_factor() {
+        return Err(Error::SecondFactorOn);
+    }
+    let attempt = Attempt::with_code(app, request, of_session(&session.token)).await?;
+    let seen = app.store.second_factor(&user.id).await?;
+    let Some(seen) = seen.filter(|factor| !factor.is_on) else {
+        attempt.succeeded().await?;
+        return Err(Error::NotFound("second factor; begin with POST"));
+    };
+    let mut factor = seen.clone();
+    if factor.take(&body.code, attempt.now()).is_none() {
+        attempt.failed().await?;
+        return Err(Error::SecondFactorWrong);
+    }
+    let recovery_codes = factor.switch_on(&app.entropy);
+    let change = app.store.change_second_factor(&user.id, &seen, Some(&factor), Some(FactorNews::On), attempt.now());
+    let (changed, counted) = tokio::join!(change, attempt.succeeded());
+    counted?;
+    match changed? {
+        Written::Yes => Ok(response::json(200, &On { recovery_codes })),
+        Written::No(_) => Err(Error::Conflict),
+    }
+}
+
+/// `DELETE`: switches it off, for a code of the app or a recovery code. The user is told by mail. Trips as for [`confirm`].
+pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response, Error> {
+    let session = identity::required(request, &app.config)?;
+    let user = identity::user_with_password(request, app).await?;
+    let body: Body = request::json(request)?;
+    if !user.has_second_factor() {
+        return Err(Error::NotFound("second factor"));
+    }
+    check(app, request, &user, of_session(&session.token), Some(&body.code), Then::Off).await?;
+    Ok(response::no_content())
+}
+
+/// Takes the code of a user who has a second factor, for a log-in. Wrong codes are counted by user, because they are few: whoever gets here
+/// knows the password. Nothing happens without a factor. Otherwise three trips to DynamoDB: counters, factor, the change.
+///
+/// # Errors
+/// [`Error::SecondFactorRequired`], [`Error::SecondFactorWrong`], [`Error::Throttled`], or if DynamoDB fails.
+pub(crate) async fn at_log_in(app: &App, request: &Request, user: &User, code: Option<&str>) -> Result<(), Error> {
+    check(app, request, user, format!("code of {}", user.id), code, Then::On).await
+}
+
+/// Checks the password of a signed-in user, see [`Attempt::of_session`], and then the code if there is a factor. Each session is counted
+/// by itself, so that nobody who tries to log in locks it out.
+///
+/// # Errors
+/// Those of [`Attempt::of_session`] and of [`at_log_in`].
+pub(crate) async fn with_password<'a>(
+    app: &'a App,
+    request: &Request,
+    token: &Token,
+    user: &User,
+    hash: Option<String>,
+    (current_password, code): (String, Option<&str>),
+) -> Result<Attempt<'a>, Error> {
+    let attempt = Attempt::of_session(app, request, token, user, hash, current_password).await?;
+    if let Err(error) = check(app, request, user, of_session(token), code, Then::On).await {
+        attempt.succeeded().await?;
+        return Err(error);
+    }
+    Ok(attempt)
+}
+
+fn of_session(token: &Token) -> String {
+    format!("code in session {}", digest(&token.reveal()))
+}
+
+/// What becomes of the factor after a right code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    On,
+    Off,
+}
+
+async fn check(app: &App, request: &Request, user: &User, counted: String, code: Option<&str>, then: Then) -> Result<(), Error> {
+    if !user.has_second_factor() {
+        return Ok(());
+    }
+    let code = code.filter(|code| !code.trim().is_empty()).ok_or(Error::SecondFactorRequired)?;
+    let attempt = Attempt::with_code(app, request, counted).await?;
+    if use_up(app, user, code, then, attempt.now()).await? {
+        return attempt.succeeded().await;
+    }
+    attempt.failed().await?;
+    Err(Error::SecondFactorWrong)
+}
+
+/// Whether the code was right and nobody else has used it: of several requests with one code, one writes that it was used.
+async fn use_up(app: &App, user: &User, code: &str, then: Then, now: OffsetDateTime) -> Result<bool, Error> {
+    for _ in 0..LOOKS {
+        // Switched off meanwhile, it takes no code.
+        let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(false) };
+        let mut factor = seen.clone();
+        let Some(shown) = factor.take(code, now) else { return Ok(false) };
+        let (now_is, news) = match (then, shown) {
+            (Then::Off, _) => (None, Some(FactorNews::Off)),
+            (Then::On, Shown::Code) => (Some(&factor), None),
+            (Then::On, Shown::RecoveryCode) => (Some(&factor), Some(FactorNews::RecoveryCode)),
+        };
+        if app.store.change_second_factor(&user.id, &seen, now_is, news, now).await? == Written::Yes {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,100 @@
+//! Second factors, next to the password hashes: in the table that has no index and no stream and that only the role of `accounts` may
+//! read. The profile only has how many recovery codes are left, which says to every function that there is a factor.
+//!
+//! The secret is not sealed. `accounts` reads no secret of Secrets Manager, and a key in its own environment would be
+//! no further away than the table. DynamoDB encrypts the table at rest.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use time::OffsetDateTime;
+
+use super::keys::{profile, second_factor_key};
+use super::outbox::{FactorNews, Mail};
+use super::table::{Store, StoreError, Written, from_item, number, string, to_item};
+use crate::domain::ids::UserId;
+use crate::domain::user::SecondFactor;
+
+/// The condition that a factor is as it was read.
+const SAME: &str = "secret = :secret AND version = :version";
+
+impl Store {
+    /// A user's second factor, whether it is on or not. One trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn second_factor(&self, user: &UserId) -> Result<Option<SecondFactor>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.credentials)
+            .set_key(Some(second_factor_key(user).attributes()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::request("GetItem", &error))?;
+        answer.item.map(from_item).transpose()
+    }
+
+    /// Keeps a factor until its user shows a code of it, in place of another that waits for that.
+    ///
+    /// # Errors
+    /// If DynamoDB fails. [`Written::No`] if a factor is on, or the user was erased.
+    pub async fn begin_second_factor(&self, user: &UserId, factor: &SecondFactor) -> Result<Written, StoreError> {
+        let is_off = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(user).attributes()))
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(recovery_codes)")
+            .build()
+            .expect("a table, a key and a condition are given");
+        let put = Put::builder().table_name(&self.credentials).set_item(Some(to_item(&second_factor_key(user), factor)?)).build();
+        let put = TransactWriteItem::builder().put(put.expect("a table and an item are given")).build();
+        self.transact(&[TransactWriteItem::builder().condition_check(is_off).build(), put]).await
+    }
+
+    /// Replaces a factor that was read by what became of it, `None` if it was switched off. `news` are told to the user by mail.
+    ///
+    /// # Errors
+    /// If DynamoDB fails. [`Written::No`] if another request has changed it since, or the user was erased.
+    pub async fn change_second_factor(
+        &self,
+        user: &UserId,
+        seen: &SecondFactor,
+        now_is: Option<&SecondFactor>,
+        news: Option<FactorNews>,
+        at: OffsetDateTime,
+    ) -> Result<Written, StoreError> {
+        let (secret, version) = ((":secret", string(&seen.secret)), (":version", number(seen.version)));
+        let change = TransactWriteItem::builder();
+        let change = match now_is {
+            Some(factor) => {
+                let put = Put::builder().table_name(&self.credentials).set_item(Some(to_item(&second_factor_key(user), factor)?));
+                let put = put.condition_expression(SAME).expression_attribute_values(secret.0, secret.1);
+                change.put(put.expression_attribute_values(version.0, version.1).build().expect("a table and an item are given"))
+            }
+            None => {
+                let delete = Delete::builder().table_name(&self.credentials).set_key(Some(second_factor_key(user).attributes()));
+                let delete = delete.condition_expression(SAME).expression_attribute_values(secret.0, secret.1);
+                change.delete(delete.expression_attribute_values(version.0, version.1).build().expect("a table and a key are given"))
+            }
+        };
+        let mut items = vec![change.build()];
+        if let Some(news) = news {
+            let update = Update::builder().table_name(&self.table).set_key(Some(profile(user).attributes()));
+            let update = match now_is {
+                Some(factor) => update
+                    .update_expression("SET recovery_codes = :left")
+                    .expression_attribute_values(":left", number(factor.recovery_codes.len())),
+                None => update.update_expression("REMOVE recovery_codes"),
+            };
+            let update = update.condition_expression("attribute_exists(pk)").build();
+            items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
+            items.push(self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?);
+        }
+        self.transact(&items).await
+    }
+
+    /// Deletes the factor. Part of the transaction that erases its user.
+    pub(super) fn forget_second_factor(&self, user: &UserId) -> TransactWriteItem {
+        let delete = Delete::builder().table_name(&self.credentials).set_key(Some(second_factor_key(user).attributes())).build();
+        TransactWriteItem::builder().delete(delete.expect("a table and a key are given")).build()
+    }
+}

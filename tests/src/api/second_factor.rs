@@ -1,0 +1,359 @@
+//! `/users/me/second-factor`, and the codes that log-ins ask for.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use shared::base::totp;
+use time::Duration;
+
+use crate::harness::{Answer, Call, PASSWORD, Person, World, token_in};
+
+const PATH: &str = "/users/me/second-factor";
+const REQUIRED: &str = "enter the code of your authenticator app, or a recovery code, as well";
+const WRONG: &str = "the code is wrong or was used before; wait for the next one";
+
+/// A user's authenticator app, and the recovery codes that they wrote down.
+struct App {
+    secret: String,
+    recovery_codes: Vec<String>,
+}
+
+impl App {
+    /// What it shows, on a device whose clock is ahead by these seconds.
+    fn ahead(&self, world: &World, seconds: i64) -> String {
+        totp::code(&self.secret, world.app.clock.now() + Duration::seconds(seconds)).expect("a code")
+    }
+
+    /// The next code that was not used yet.
+    fn next(&self, world: &World) -> String {
+        world.app.clock.advance(Duration::seconds(totp::STEP));
+        self.ahead(world, 0)
+    }
+}
+
+async fn begin(world: &World, person: &Person) -> String {
+    let answer = world.post(PATH, json!({})).bearer(&person.token).await;
+    let uri = "otpauth://totp/localhost%3A3000:";
+    assert!(answer.text("uri").starts_with(uri) && answer.text("uri").contains(&answer.text("secret")), "{}", answer.body);
+    answer.is(200, &json!({"secret": "[any]", "uri": "[any]"})).text("secret")
+}
+
+async fn enrol(world: &World, person: &Person) -> App {
+    let mut app = App { secret: begin(world, person).await, recovery_codes: Vec::new() };
+    let answer = world.put(PATH, json!({"code": app.ahead(world, 0)})).bearer(&person.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let codes = answer.json()["recovery_codes"].as_array().cloned().unwrap_or_default();
+    app.recovery_codes = codes.iter().map(|code| code.as_str().expect("text").to_owned()).collect();
+    app
+}
+
+fn log_in<'a>(world: &'a World, person: &Person, code: Option<&str>) -> Call<'a> {
+    let mut body = json!({"email": person.email, "password": PASSWORD});
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
+    world.post("/sessions", body)
+}
+
+fn required(answer: &Answer) {
+    answer.is_problem(401, "second_factor_required", REQUIRED);
+    assert_eq!(answer.header("set-cookie"), None);
+}
+
+fn wrong(answer: &Answer) {
+    answer.is_problem(401, "second_factor_wrong", WRONG);
+    assert_eq!(answer.header("set-cookie"), None);
+}
+
+async fn me(world: &World, person: &Person) -> (Value, Value) {
+    let me = world.get("/users/me").bearer(&person.token).await.json();
+    (me["second_factor"].clone(), me["recovery_codes_left"].clone())
+}
+
+#[tokio::test]
+async fn a_factor_is_on_once_its_user_has_shown_a_code_of_it() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let first = begin(&world, &person).await;
+    let secret = begin(&world, &person).await;
+    assert_ne!(first, secret, "the second takes the first one's place");
+    let confirm = |code: &str| world.put(PATH, json!({"code": code})).cookie(&person.token);
+    let of_first = App { secret: first, recovery_codes: Vec::new() };
+    wrong(&confirm(&of_first.ahead(&world, 0)).await);
+    assert_eq!(me(&world, &person).await, (json!(false), Value::Null));
+    world.log_in(&person).await;
+
+    let app = App { secret, recovery_codes: Vec::new() };
+    let answer = confirm(&app.ahead(&world, 0)).await;
+    let codes = answer.json()["recovery_codes"].clone();
+    assert_eq!(codes.as_array().map(Vec::len), Some(10), "{}", answer.body);
+    assert_eq!(me(&world, &person).await, (json!(true), json!(10)));
+    let on = "your second factor is on already; switch it off first";
+    confirm(&app.ahead(&world, 30)).await.is_problem(409, "second_factor_on", on);
+    world.post(PATH, json!({})).bearer(&person.token).await.is_problem(409, "second_factor_on", on);
+
+    world.pump().await;
+    let subjects: Vec<_> = world.mails_to(&person.email).into_iter().map(|mail| mail.subject).collect();
+    assert!(subjects.contains(&"Your second factor was switched on".to_owned()), "{subjects:?}");
+    // Neither the table nor its stream or indexes have what a code could be made from.
+    let stored = world.stored().await;
+    assert!(!stored.contains(&app.secret) && !stored.contains("SECOND-FACTOR"));
+}
+
+#[tokio::test]
+async fn only_a_session_with_a_recent_password_begins_confirms_and_switches_off() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    world.put(PATH, json!({"code": "123456"})).bearer(&person.token).await.is_problem(
+        404,
+        "not_found",
+        "there is no such second factor; begin with POST",
+    );
+    world.delete(PATH).json(&json!({"code": "123456"})).bearer(&person.token).await.is_problem(
+        404,
+        "not_found",
+        "there is no such second factor",
+    );
+    let app = App { secret: begin(&world, &person).await, recovery_codes: Vec::new() };
+    world.app.clock.advance(Duration::minutes(16));
+    let body = json!({"code": app.ahead(&world, 0)});
+    for call in [world.post(PATH, json!({})), world.put(PATH, body.clone()), world.delete(PATH).json(&body)] {
+        call.bearer(&person.token).await.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");
+    }
+    for call in [world.post(PATH, json!({})), world.put(PATH, body.clone()), world.delete(PATH).json(&body)] {
+        call.await.is_problem(401, "not_signed_in", "log in first");
+    }
+    let foreign = world.put(PATH, body.clone()).cookie(&person.token).origin("https://evil.example").await;
+    foreign.is_problem(403, "foreign_origin", "requests from this origin are not allowed to change anything");
+    world.enter_password(&person).await;
+    assert_eq!(world.put(PATH, json!({"code": app.ahead(&world, 0)})).bearer(&person.token).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_log_in_asks_for_the_code_only_after_the_right_password_and_takes_each_code_once() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    let first = app.ahead(&world, 0);
+    wrong(&log_in(&world, &person, Some(&first)).await);
+
+    let code = app.next(&world);
+    let guess = json!({"email": person.email, "password": "wrong password", "code": code});
+    world.post("/sessions", guess).await.is_problem(401, "bad_credentials", "the e-mail or the password is wrong");
+    for none in [None, Some(""), Some("  ")] {
+        required(&log_in(&world, &person, none).await);
+    }
+    let answer = log_in(&world, &person, Some(&format!("{} {}", &code[..3], &code[3..]))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!((&answer.json()["user"]["second_factor"], &answer.json()["user"]["recovery_codes_left"]), (&json!(true), &json!(10)));
+    wrong(&log_in(&world, &person, Some(&code)).await);
+    assert_eq!(world.get("/users/me").cookie(&answer.text("token")).await.status, 200);
+
+    // Staff see that there is one, and not more.
+    let staff = world.staff("staff@example.com").await;
+    let shown = world.get(format!("/admin/users/{}", person.id)).bearer(&staff.token).await.json();
+    assert_eq!((&shown["second_factor"], &shown["recovery_codes_left"]), (&json!(true), &Value::Null));
+}
+
+#[tokio::test]
+async fn of_several_log_ins_at_once_with_the_same_code_one_gets_a_session() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    for code in [app.next(&world), app.recovery_codes[0].clone()] {
+        let answers = join_all((0..4).map(|_| log_in(&world, &person, Some(&code)).into_future())).await;
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 401, 401, 401], "{code}");
+        world.app.clock.advance(Duration::minutes(15));
+    }
+    assert_eq!(me(&world, &person).await, (json!(true), json!(9)));
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_half_a_minute() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    world.app.clock.advance(Duration::minutes(5));
+    for (ahead, status) in [(-60, 401), (60, 401), (-30, 200), (0, 200), (30, 200)] {
+        assert_eq!(log_in(&world, &person, Some(&app.ahead(&world, ahead))).await.status, status, "{ahead}");
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_code_works_once_and_its_user_is_told() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    let code = &app.recovery_codes[4];
+    assert_eq!(log_in(&world, &person, Some(&code.to_lowercase().replace('-', ""))).await.status, 200);
+    wrong(&log_in(&world, &person, Some(code)).await);
+    assert_eq!(me(&world, &person).await, (json!(true), json!(9)));
+    assert_eq!(log_in(&world, &person, Some(&app.recovery_codes[5])).await.status, 200);
+    world.pump().await;
+    let told = world.mails_to(&person.email).into_iter().filter(|mail| mail.subject == "A recovery code was used").count();
+    assert!((1..=2).contains(&told), "{told}: those of one second are told once");
+}
+
+#[tokio::test]
+async fn five_wrong_codes_close_the_log_in_and_no_open_session() {
+    let world = World::start().await;
+    world.to_next_window();
+    let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
+    let (app, others) = (enrol(&world, &person).await, enrol(&world, &other).await);
+    let known = log_in(&world, &person, Some(&app.recovery_codes[0])).await;
+    let mark = known.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+    let mark =
+        mark.rev().find_map(|cookie| cookie.split(';').next().filter(|cookie| cookie.starts_with("device="))).expect("a mark").to_owned();
+    for attempt in 0..5 {
+        // From many addresses, and from a known device as well.
+        let call = log_in(&world, &person, Some("000000")).from(format!("192.0.2.{attempt}"));
+        wrong(&if attempt % 2 == 0 { call.header("cookie", mark.as_str()) } else { call }.await);
+    }
+    for code in [app.next(&world), app.recovery_codes[1].clone()] {
+        let answer = log_in(&world, &person, Some(&code)).await;
+        assert_eq!((answer.status, answer.text("code")), (429, "throttled".to_owned()));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
+    let again = json!({"current_password": PASSWORD, "code": app.next(&world)});
+    world.put("/sessions/current", again).bearer(&person.token).await.is_empty(204);
+    assert_eq!(log_in(&world, &other, Some(&others.next(&world))).await.status, 200);
+
+    // A session has as many tries, counted by itself.
+    for _ in 0..5 {
+        wrong(&world.delete(PATH).json(&json!({"code": "000000"})).bearer(&person.token).await);
+    }
+    let code = app.next(&world);
+    assert_eq!(world.delete(PATH).json(&json!({"code": code})).bearer(&person.token).await.status, 429);
+    world.app.clock.advance(Duration::minutes(15));
+    assert_eq!(log_in(&world, &person, Some(&app.ahead(&world, 0))).await.status, 200);
+}
+
+#[tokio::test]
+async fn whatever_takes_the_password_again_takes_the_code_too_by_bearer_and_by_cookie() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    let password = json!({"current_password": PASSWORD});
+    let with_code = |mut body: Value, code: String| {
+        body["code"] = json!(code);
+        body
+    };
+    let enter = |body: Value| world.put("/sessions/current", body);
+    required(&enter(password.clone()).bearer(&person.token).await);
+    required(&enter(password.clone()).cookie(&person.token).await);
+    let wrong_password = json!({"current_password": "wrong password", "code": app.next(&world)});
+    enter(wrong_password).bearer(&person.token).await.is_problem(401, "bad_credentials", "the e-mail or the password is wrong");
+    wrong(&enter(with_code(password.clone(), "000000".to_owned())).cookie(&person.token).await);
+    enter(with_code(password.clone(), app.next(&world))).bearer(&person.token).await.is_empty(204);
+    enter(with_code(password.clone(), app.next(&world))).cookie(&person.token).await.is_empty(204);
+
+    for change in [json!({"password": "battery staple"}), json!({"email": "new@example.com"})] {
+        let mut change = change;
+        change["current_password"] = json!(PASSWORD);
+        required(&world.patch("/users/me", change).bearer(&person.token).await);
+    }
+    let change = json!({"email": "new@example.com", "current_password": PASSWORD});
+    let changed = world.patch("/users/me", with_code(change, app.next(&world))).bearer(&person.token).await;
+    assert_eq!((changed.status, changed.json()["new_email"].clone()), (200, json!("new@example.com")), "{}", changed.body);
+
+    required(&world.erase(&person.token).await);
+    let id = person.id.parse().expect("an id");
+    assert!(world.app.store.second_factor(&id).await.expect("the table").is_some());
+    world.delete("/users/me").json(&with_code(password, app.next(&world))).bearer(&person.token).await.is_empty(204);
+    assert!(world.app.store.second_factor(&id).await.expect("the table").is_none(), "it goes with its user");
+}
+
+#[tokio::test]
+async fn it_is_switched_off_with_a_code_or_a_recovery_code() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let off = |code: String| world.delete(PATH).json(&json!({"code": code})).bearer(&person.token);
+    let app = enrol(&world, &person).await;
+    wrong(&off("000000".to_owned()).await);
+    required(&off(String::new()).await);
+    off(app.next(&world)).await.is_empty(204);
+    assert_eq!(me(&world, &person).await, (json!(false), Value::Null));
+    world.log_in(&person).await;
+
+    let app = enrol(&world, &person).await;
+    off(app.recovery_codes[0].clone()).await.is_empty(204);
+    world.log_in(&person).await;
+
+    // Whoever has lost app and recovery codes asks the operator.
+    enrol(&world, &person).await;
+    required(&log_in(&world, &person, None).await);
+    operator::second_factor::switch_off(&world.app, &person.email).await.expect("it is on");
+    world.log_in(&person).await;
+    assert!(operator::second_factor::switch_off(&world.app, &person.email).await.is_err());
+    let gone = world.app.store.second_factor(&person.id.parse().expect("an id")).await.expect("the table");
+    assert!(gone.is_none());
+    world.pump().await;
+    let subjects: Vec<_> = world.mails_to(&person.email).into_iter().map(|mail| mail.subject).collect();
+    assert!(subjects.contains(&"Your second factor was switched off".to_owned()), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn a_new_password_by_mail_leaves_it_on() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    world.pump().await;
+    world.mailbox().clear();
+    world.post("/password-resets", json!({"email": person.email})).await.is_empty(202);
+    world.pump().await;
+    let token = token_in(&world.mails_to(&person.email)[0]);
+    world.put("/password-resets", json!({"token": token, "password": "battery staple"})).await.is_empty(204);
+    let log_in = |code: Option<String>| world.post("/sessions", json!({"email": person.email, "password": "battery staple", "code": code}));
+    required(&world.post("/sessions", json!({"email": person.email, "password": "battery staple"})).await);
+    assert_eq!(log_in(Some(app.next(&world))).await.status, 200);
+}
+
+#[tokio::test]
+async fn where_staff_need_one_they_act_as_staff_once_they_have_it() {
+    let world = World::with(&[("STAFF_SECOND_FACTOR", "required")]).await;
+    world.to_next_window();
+    let (staff, buyer) = (world.staff("staff@example.com").await, world.buyer("buyer@example.com").await);
+    let seller = world.seller("seller@example.com").await;
+    let paths = ["/admin/users", "/admin/findings"].map(str::to_owned).into_iter();
+    let of_buyer = ["", "/purchases", "/sales"].map(|rest| format!("/admin/users/{}{rest}", buyer.id));
+    let paths: Vec<_> = paths.chain(of_buyer).collect();
+    let lacks = |answer: &Answer| {
+        answer.is_problem(403, "second_factor_required_for_staff", "staff need a second factor: switch it on first");
+    };
+    let members = format!("/sellers/{}/members", seller.id);
+    for path in &paths {
+        lacks(&world.get(path.as_str()).bearer(&staff.token).await);
+        world.get(path.as_str()).bearer(&buyer.token).await.is_problem(403, "forbidden", "you may not do this");
+    }
+    let appoint = || world.patch(format!("/admin/users/{}", buyer.id), json!({"is_seller": true})).bearer(&staff.token);
+    lacks(&appoint().await);
+    lacks(&world.delete(format!("/admin/users/{}/sessions", buyer.id)).bearer(&staff.token).await);
+    // What is not only the staff's, they may do as much of as anybody.
+    assert_eq!(world.get(members.as_str()).bearer(&staff.token).await.status, 403);
+    assert_eq!(world.get("/users/me").bearer(&staff.token).await.json()["is_staff"], true);
+
+    let app = enrol(&world, &staff).await;
+    for path in paths.iter().chain([&members]) {
+        assert_eq!(world.get(path.as_str()).bearer(&staff.token).await.status, 200, "{path}");
+    }
+    assert_eq!(appoint().await.status, 200);
+    world.delete(PATH).json(&json!({"code": app.next(&world)})).bearer(&staff.token).await.is_empty(204);
+    lacks(&appoint().await);
+}
+
+#[tokio::test]
+async fn where_staff_need_none_they_go_on_without() {
+    let world = World::with(&[("STAFF_SECOND_FACTOR", "optional")]).await;
+    let staff = world.staff("staff@example.com").await;
+    assert_eq!(world.get("/admin/users").bearer(&staff.token).await.status, 200);
+}
