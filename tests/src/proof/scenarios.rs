@@ -260,6 +260,7 @@ impl Kind {
                 | ReconciledForgottenTransfer
                 | ReconciledPendingRefund
                 | ReconciledSilentDispute
+                | ReconciledOrphanOfDirect
         )
     }
 

@@ -280,6 +280,10 @@ impl Sale {
             Kind::ReconciledOrphan | Kind::ReconciledOrphanOfDirect => {
                 self.lost(play).await;
                 world.forget_purchase(&self.purchase_at_stripe(play).await).await;
+                if self.kind == Kind::ReconciledOrphanOfDirect {
+                    // An account of whose payments nothing is known is asked once a day.
+                    waits = DAY;
+                }
             }
             Kind::ReconciledOrphanReturned | Kind::ReconciledOrphanCanceled | Kind::ReconciledOrphanReturnedBefore => {
                 let card = if self.kind == Kind::ReconciledOrphanCanceled { CARD_TO_AUTHENTICATE } else { CARD };
