@@ -21,7 +21,8 @@ struct Body {
 /// stay on record under an anonymous id. The current password is
 /// required: a stolen session must not be enough.
 ///
-/// Five trips to DynamoDB: session and user, counters, subscriptions, the offer, the erasure. For a seller one more, and two per course.
+/// Five trips to DynamoDB: session and user, counters, subscriptions, the offer, the erasure. For a seller one more, and two per course; for who has had
+/// another address, one more and two for each.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(presented.token.user_id()));
@@ -46,6 +47,7 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     }
     withdraw_courses(app, &user).await?;
     app.store.end_offer(&user.id).await?;
+    app.store.forget_left_emails(&user).await?;
     match app.store.erase_user(&user, app.clock.now()).await? {
         Written::Yes => Ok(response::with_cookie(response::no_content(), &Cookie::Session.set("", 0, &app.config))),
         Written::No(_) => Err(Error::Conflict),

@@ -4,6 +4,7 @@ mod attempts;
 mod email_confirmation;
 mod enter_password;
 mod erase;
+mod export;
 mod log_in;
 mod log_out;
 mod mails;
@@ -34,6 +35,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,
         (&Method::PATCH, ["users", "me"]) => me::change(app, request).await,
         (&Method::DELETE, ["users", "me"]) => erase::erase(app, request).await,
+        (&Method::GET, ["users", "me", "export"]) => export::export(app, request).await,
         (&Method::POST, ["password-resets"]) => password_reset::ask(app, request).await,
         (&Method::PUT, ["password-resets"]) => password_reset::choose(app, request).await,
         (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
@@ -43,9 +45,10 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::PATCH, ["admin", "users", id]) => staff::change(app, request, id).await,
         (&Method::DELETE, ["admin", "users", id, "sessions"]) => staff::end_sessions(app, request, id).await,
         (_, ["users" | "sessions" | "password-resets" | "email-confirmations"] | ["sessions", "current"])
-        | (_, ["users", "me"] | ["admin", "users"] | ["admin", "users", _] | ["admin", "users", _, "sessions"]) => {
-            Err(Error::MethodNotAllowed)
-        }
+        | (
+            _,
+            ["users", "me"] | ["users", "me", "export"] | ["admin", "users"] | ["admin", "users", _] | ["admin", "users", _, "sessions"],
+        ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }
 }

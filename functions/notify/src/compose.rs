@@ -85,6 +85,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             _ => None,
         },
         Mail::PasswordChanged { user, .. } => notify.app.store.user(user).await?.map(|user| letters::password_changed(shop, &user.email)),
+        Mail::ChangedByStaff { user, news, .. } => {
+            notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
+        }
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::account_connected(shop, account, &user.email))
         }

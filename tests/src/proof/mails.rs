@@ -5,7 +5,7 @@ use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::ids::SubscriptionId;
 use shared::domain::user::Email;
-use shared::store::outbox::{Mail, Recipient};
+use shared::store::outbox::{Mail, News, Recipient};
 use time::Duration;
 
 use super::engine::Scenario;
@@ -28,6 +28,7 @@ kinds![
     DisputeOpened,
     DisputeClosed,
     Onboarding,
+    ChangedByStaff,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -210,6 +211,10 @@ impl Mails {
                 let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&buyer.token).await;
                 let mail = Mail::OnboardingUnfinished { user: user(), account: answer.text("account_id") };
                 (mail, to_buyer, "Your Stripe account is not ready yet".to_owned())
+            }
+            Kind::ChangedByStaff => {
+                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
+                (mail, to_buyer, "Your account is suspended".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());
