@@ -131,7 +131,7 @@ async fn sells(world: &World, person: &Person, shop: &Shop, staff: &Person, firs
     let course = world.course(person, "Of theirs", 2000, "usd", 10).await;
     let (id, slug) = (course["id"].as_str().expect("an id"), course["slug"].as_str().expect("text"));
     assert_eq!(world.put(format!("/courses/{slug}/content"), json!({"content": "# One"})).bearer(&person.token).await.status, 200);
-    assert_eq!(world.share(slug, &person, &[(person, 70), (&shop.seller, 30)]).await.status, 200);
+    assert_eq!(world.share(slug, person, &[(person, 70), (&shop.seller, 30)]).await.status, 200);
     let sold = world.buy(&shop.buyer, id, "pm_card_visa").await;
     assert_eq!(sold.status, 201, "{}", sold.body);
     let club = format!("/sellers/{}/membership", person.id);
