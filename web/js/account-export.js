@@ -6,7 +6,7 @@ import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, byId, notice, say } from './ui.js';
 
-const WHY = 'The file contains everything that is stored about you.';
+const WHY = 'Downloading your data needs your password again after a while.';
 
 /** Lets the user download their data. */
 export function dataExport() {
