@@ -1,10 +1,12 @@
 //! What the API answers, one file for each group of routes.
 
 mod addresses;
+mod audit;
 mod catalogue;
 mod config;
 mod course;
 mod credentials;
+mod export;
 mod log_in;
 mod me;
 mod my_courses;

@@ -185,6 +185,18 @@ impl World {
         text
     }
 
+    /// Everything stored in both tables, one text for each item.
+    pub(crate) async fn items(&self) -> Vec<String> {
+        let mut items = Vec::new();
+        for table in [&self.app.config.table_name, &self.app.config.credentials_table] {
+            let mut pages = self.database.scan().table_name(table).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                items.extend(page.expect("the table can be read").items().iter().map(|item| format!("{item:?}")));
+            }
+        }
+        items
+    }
+
     /// Copies another deployment's table, as restoring its backup would.
     pub(crate) async fn copy_of(&self, other: &Self) {
         let mut pages = other.database.scan().table_name(&other.app.config.table_name).into_paginator().send();

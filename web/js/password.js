@@ -10,19 +10,20 @@ import { button, h, notice, onSubmit, say } from './ui.js';
  *
  * @template T
  * @param {() => Promise<T>} request
+ * @param {string} [why] why the password is needed
  * @returns {Promise<T>} the response; throws what the request throws, also if the user did not enter the password
  */
-export async function withPassword(request) {
+export async function withPassword(request, why = 'Important changes need your password again after a while.') {
   try {
     return await request();
   } catch (error) {
-    if (error.code !== 'password_required' || !(await entered())) throw error;
+    if (error.code !== 'password_required' || !(await entered(why))) throw error;
     return request();
   }
 }
 
 /** @returns {Promise<boolean>} whether the password was entered */
-function entered() {
+function entered(why) {
   return new Promise((resolve) => {
     const outcome = h('div', { role: 'status' });
     const field = h('input', { id: 'password-again', name: 'current_password', type: 'password', autocomplete: 'current-password', required: true });
@@ -30,7 +31,7 @@ function entered() {
       'form',
       { class: 'form' },
       h('h2', { id: 'password-again-title' }, 'Enter your password'),
-      h('p', { id: 'password-again-text' }, 'Important changes need your password again after a while.'),
+      h('p', { id: 'password-again-text' }, why),
       h('div', { class: 'field' }, h('label', { for: 'password-again' }, 'Password'), field),
       outcome,
       h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-main', type: 'submit' }, 'Continue')),

@@ -121,3 +121,43 @@ test('a session that has ended elsewhere leads to the log-in and back', async ()
   assertQuiet(page, { except: [401] });
   await page.context().close();
 });
+
+test('somebody downloads their data, with the password if it was entered long ago', async () => {
+  const page = await newPage();
+  const email = await signUp(page);
+  await page.goto('/account.html#settings');
+  const start = page.getByRole('button', { name: 'Download my data' });
+  const read = async () => {
+    const [download] = await Promise.all([page.waitForEvent('download'), start.click()]);
+    assert.equal(download.suggestedFilename(), 'my-data.json');
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  };
+  const data = await read();
+  assert.equal(data.profile.user.email, email);
+  assert.equal(data.sessions.length, 1);
+
+  const parts = [
+    { ...data, sales: [{ purchase_id: 'pur_1' }], next_cursor: '7.more' },
+    { ...data, profile: undefined, sales: [{ purchase_id: 'pur_2' }], sessions: [], next_cursor: null },
+  ];
+  await page.route('**/api/users/me/export*', (route) => route.fulfill({ json: parts[route.request().url().includes('cursor=7.more') ? 1 : 0] }));
+  const whole = await read();
+  assert.deepEqual([whole.sales.map((sale) => sale.purchase_id), whole.sessions.length, whole.next_cursor], [['pur_1', 'pur_2'], 1, undefined]);
+  assert.equal(whole.profile.user.email, email);
+  assertQuiet(page);
+
+  await page.unroute('**/api/users/me/export*');
+  let asked = 0;
+  await page.route('**/api/users/me/export*', (route) => {
+    asked += 1;
+    return asked === 1 ? route.fulfill({ status: 403, contentType: 'application/problem+json', json: { code: 'password_required', status: 403 } }) : route.continue();
+  });
+  await start.click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Password').fill(PASSWORD);
+  const [download] = await Promise.all([page.waitForEvent('download'), dialog.getByRole('button', { name: 'Continue' }).click()]);
+  assert.equal(download.suggestedFilename(), 'my-data.json');
+  await page.context().close();
+});

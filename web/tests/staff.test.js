@@ -156,3 +156,30 @@ test('findings show what was found, the user and whether it is resolved, and an 
   await page.getByRole('table', { name: 'Findings' }).or(page.getByText('No findings.')).waitFor();
   await page.context().close();
 });
+
+test('the audit log says in words what was done to whom', async () => {
+  const page = await newPage();
+  await logIn(page, STAFF);
+  const common = { id: 'aud_1', at: '2026-11-01T08:00:00Z', by: 'staff', staff_id: 'usr_1111111111111111', user_id: 'usr_0000000000000000' };
+  const entries = [
+    { ...common, action: 'suspension', from: {}, to: { suspended: { reason: 'Sells copies', at: common.at } } },
+    { ...common, id: 'aud_2', action: 'course_fee', course_id: 'crs_1', from: { fee_percent: 50 }, to: { fee_percent: 12 } },
+    { ...common, id: 'aud_3', action: 'terms', from: {}, to: { terms: { fee_percent: 7, fee_fixed: { usd: 30 } } } },
+    { ...common, id: 'aud_4', action: 'refund', purchase_id: 'pur_1', amount: { amount: 700, currency: 'usd' }, platform_pays: true },
+    { ...common, id: 'aud_5', by: 'operator', staff_id: undefined, action: 'staff_role', from: { is_staff: false }, to: { is_staff: true } },
+  ];
+  await page.route('**/api/admin/audit*', (route) => route.fulfill({ json: { items: entries, next_cursor: null } }));
+  await page.goto('/staff.html#audit');
+  const rows = page.getByRole('table', { name: 'Audit log' }).getByRole('row');
+  await rows.nth(5).waitFor();
+  const cells = async (row) => rows.nth(row).getByRole('cell').allInnerTexts();
+  assert.match((await cells(1))[1], /^Suspended\s+Sells copies$/);
+  assert.match((await cells(2))[1], /^Course’s fee changed from 50% to 12%\s+crs_1$/);
+  assert.match((await cells(3))[1], /^Terms set\s+From the platform’s to 7%; fixed fee \$0\.30$/);
+  assert.match((await cells(4))[1], /^Buyer refunded \$7\.00, paid by the platform\s+pur_1$/);
+  assert.match((await cells(5))[1], /^Made a staff member$/);
+  assert.equal((await cells(5))[3], 'An operator’s command');
+  assert.equal(await rows.nth(1).getByRole('link').first().getAttribute('href'), '/staff-user.html?id=usr_0000000000000000');
+  assertQuiet(page);
+  await page.context().close();
+});

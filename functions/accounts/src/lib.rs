@@ -4,6 +4,7 @@ mod attempts;
 mod email_confirmation;
 mod enter_password;
 mod erase;
+mod export;
 mod log_in;
 mod log_out;
 mod mails;
@@ -38,6 +39,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::POST, ["users", "me", "second-factor"]) => second_factor::begin(app, request).await,
         (&Method::PUT, ["users", "me", "second-factor"]) => second_factor::confirm(app, request).await,
         (&Method::DELETE, ["users", "me", "second-factor"]) => second_factor::switch_off(app, request).await,
+        (&Method::GET, ["users", "me", "export"]) => export::export(app, request).await,
         (&Method::POST, ["password-resets"]) => password_reset::ask(app, request).await,
         (&Method::PUT, ["password-resets"]) => password_reset::choose(app, request).await,
         (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
@@ -50,7 +52,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         | (
             _,
             ["users", "me"]
-            | ["users", "me", "second-factor"]
+            | ["users", "me", "second-factor" | "export"]
             | ["admin", "users"]
             | ["admin", "users", _]
             | ["admin", "users", _, "sessions"],

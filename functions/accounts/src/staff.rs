@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use shared::app::App;
 use shared::base::text;
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::charging::ChargeType;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
@@ -11,7 +12,7 @@ use shared::domain::user::{SellerTerms, Suspension};
 use shared::http::request::Object;
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::store::users::Change;
+use shared::store::users::{Change, Changed};
 use time::OffsetDateTime;
 
 /// The longest search text, in characters.
@@ -108,46 +109,59 @@ impl Body {
     }
 }
 
+/// How many times to retry when a concurrent write wins.
+const TRIES: u32 = 5;
+
 /// `PATCH /admin/users/{id}`: appoints and dismisses sellers and staff, sets a seller's individual terms, and
 /// suspends users. A suspension ends their sessions and their sales. Their data stays as it is, except that
-/// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the
-/// staff member, then the change. Removing the role of staff or seller costs one more, a suspension two.
+/// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the staff member and
+/// the user in parallel, then the change with its entries in the audit log. Removing the role of seller and a suspension cost one
+/// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written.
 ///
 /// Staff cannot remove their own role (422) and must still have it when they remove somebody else's (409). So the last
 /// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
 pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
-    let staff = identity::staff(request, app).await?;
-    let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
+    identity::required(request, &app.config)?;
+    let Ok(id) = id.parse::<UserId>() else {
+        identity::staff(request, app).await?;
+        return Err(Error::NotFound("user"));
+    };
+    let (staff, seen) = tokio::join!(identity::staff(request, app), app.store.user_to_change(&id));
+    let (staff, mut seen) = (staff?, seen?);
     let body: Body = request::json(request)?;
     if body.is_seller.is_none() && body.is_staff.is_none() && body.terms.is_none() && body.suspended.is_none() {
         return Err(Error::InvalidRequest("is_seller, is_staff, terms or suspended is required".to_owned()));
     }
-    let change = body.into_change(app.clock.now())?;
+    let now = app.clock.now();
+    let change = body.into_change(now)?;
     if id == staff.id && change.is_staff == Some(false) {
         return Err(Error::InvalidRequest("is_staff: another staff member must remove this role".to_owned()));
     }
-    if matches!(change.suspended, Some(Some(_))) {
-        let user = app.store.user(&id).await?.ok_or(Error::NotFound("user"))?;
-        if user.is_staff || change.is_staff == Some(true) {
+    let by = Actor::Staff { id: staff.id };
+    for _ in 0..TRIES {
+        let user = seen.ok_or(Error::NotFound("user"))?;
+        let suspends = matches!(change.suspended, Some(Some(_)));
+        if suspends && (user.user.is_staff || change.is_staff == Some(true)) {
             return Err(Error::InvalidRequest("suspended: remove their staff role first".to_owned()));
         }
+        if change.is_seller == Some(false) || suspends {
+            app.store.seller_goes(&id, now).await?;
+        }
+        match app.store.change_user(&user, &change, &by, now, &app.entropy).await? {
+            Changed::Yes(user) => return Ok(response::json(200, &UserView::from(&*user))),
+            Changed::NotStaff => return Err(Error::Conflict),
+            Changed::Raced => seen = app.store.user_to_change(&id).await?,
+        }
     }
-
-    if change.is_seller == Some(false) || matches!(change.suspended, Some(Some(_))) {
-        app.store.seller_goes(&id, app.clock.now()).await?;
-    }
-    match app.store.change_user(&id, &change, Some(&staff.id)).await? {
-        Some(user) => Ok(response::json(200, &UserView::from(&user))),
-        None if change.is_staff == Some(false) && app.store.user(&id).await?.is_some() => Err(Error::Conflict),
-        None => Err(Error::NotFound("user")),
-    }
+    Err(Error::Conflict)
 }
 
-/// `DELETE /admin/users/{id}/sessions`: ends all sessions of a user. Two trips to DynamoDB.
+/// `DELETE /admin/users/{id}/sessions`: ends all sessions of a user, with an entry in the audit log. Two trips to DynamoDB.
 pub(crate) async fn end_sessions(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
-    identity::staff(request, app).await?;
+    let staff = identity::staff(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
-    match app.store.end_sessions(&id, app.clock.now()).await? {
+    let entry = Entry::new(&Actor::Staff { id: staff.id }, &id, Deed::SessionsEnded, app.clock.now(), &app.entropy);
+    match app.store.end_sessions(&entry).await? {
         true => Ok(response::no_content()),
         false => Err(Error::NotFound("user")),
     }

@@ -1,6 +1,7 @@
 //! `PATCH` and `DELETE /courses/{slug}`
 
 use shared::app::App;
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::user::User;
@@ -16,7 +17,7 @@ const TRIES: u32 = 5;
 /// Changes the given fields and leaves the rest, including concurrent changes by other requests. Two trips to
 /// DynamoDB: user and course, then the change. Both are repeated for each concurrent change that wins.
 ///
-/// Staff may set the platform's fee on any course and take it down; sellers may do neither.
+/// Staff may set the platform's fee on any course and take it down, each with an entry in the audit log; sellers may do neither.
 pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (user, course) = user_and_course(app, request, slug).await?;
     if !user.is_seller && !user.is_staff {
@@ -37,7 +38,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
             fields.check_price(app, &user, course)
         }
     };
-    let course = replace(app, request, slug, by, course, change).await?;
+    let course = replace(app, request, slug, (by, &user), course, change).await?;
     Ok(response::json(200, &CourseView::of_its_own(course, None)))
 }
 
@@ -46,7 +47,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
 pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (user, course) = user_and_course(app, request, slug).await?;
     let course = By::Seller.theirs(&user, course)?;
-    replace(app, request, slug, By::Seller, course, |course| {
+    replace(app, request, slug, (By::Seller, &user), course, |course| {
         course.deleted = true;
         Ok(())
     })
@@ -87,7 +88,7 @@ async fn replace(
     app: &App,
     request: &Request,
     slug: &str,
-    by: By,
+    (by, user): (By, &User),
     mut seen: Course,
     change: impl Fn(&mut Course) -> Result<(), Error>,
 ) -> Result<Course, Error> {
@@ -99,7 +100,11 @@ async fn replace(
         }
         course.version += 1;
         course.updated_at = app.clock.now();
-        match app.store.replace_course(&seen, &course).await? {
+        let written = match by {
+            By::Seller => app.store.replace_course(&seen, &course).await?,
+            By::Staff => app.store.replace_course_by_staff(&seen, &course, &entries(app, user, &seen, &course)).await?,
+        };
+        match written {
             Written::Yes => return Ok(course),
             Written::No(0) => {}
             Written::No(_) => return Err(Error::SlugTaken),
@@ -109,4 +114,17 @@ async fn replace(
         seen = by.theirs(&user, course.filter(|course| course.id == seen.id))?;
     }
     Err(Error::Conflict)
+}
+
+/// What the audit log says of a change by staff.
+fn entries(app: &App, staff: &User, old: &Course, new: &Course) -> Vec<Entry> {
+    let mut deeds = Vec::new();
+    if new.taken_down != old.taken_down {
+        deeds.push(Deed::CourseTakenDown { course_id: new.id.clone(), from: old.taken_down.clone(), to: new.taken_down.clone() });
+    }
+    if new.fee_percent != old.fee_percent {
+        deeds.push(Deed::CourseFee { course_id: new.id.clone(), from: old.fee_percent, to: new.fee_percent });
+    }
+    let by = Actor::Staff { id: staff.id.clone() };
+    deeds.into_iter().map(|deed| Entry::new(&by, &new.seller_id, deed, new.updated_at, &app.entropy)).collect()
 }

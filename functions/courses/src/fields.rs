@@ -173,7 +173,10 @@ impl Fields {
             Some(Some(Object(TakeDown { reason }))) => {
                 let fault = || Error::InvalidRequest(format!("taken_down.reason must be one line of 1 to {REASON_MAX} characters"));
                 let reason = text::line(reason, REASON_MAX).ok_or_else(fault)?;
-                course.taken_down = Some(TakenDown { reason: reason.to_owned(), at: now });
+                // The same reason again changes nothing.
+                if course.taken_down.as_ref().is_none_or(|one| one.reason != reason) {
+                    course.taken_down = Some(TakenDown { reason: reason.to_owned(), at: now });
+                }
             }
             Some(None) => course.taken_down = None,
             None => {}

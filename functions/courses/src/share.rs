@@ -7,41 +7,12 @@ use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::purchase::{MovementKind, MovementState, Purchase, Status};
+use shared::http::view::ShareView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: u32 = 5;
-
-/// A payee's share, as they see it.
-#[derive(Serialize)]
-struct ShareView {
-    course_id: String,
-    course_slug: String,
-    course_title: String,
-    seller_id: UserId,
-    /// In whole percents of what is left after the platform's fee; 0 if the payee has left or has not accepted yet.
-    share: u8,
-    /// What the course's seller offers, if it has not been accepted yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offered: Option<u8>,
-}
-
-impl ShareView {
-    fn new(course: Course, payee: &UserId) -> Self {
-        let of = |shares: &[shared::domain::course::Share]| shares.iter().find(|share| share.seller == *payee).map(|share| share.share);
-        let offered =
-            course.proposed.as_ref().filter(|proposal| !proposal.accepted.contains(payee)).and_then(|proposal| of(&proposal.shares));
-        Self {
-            share: of(&course.payees).unwrap_or(0),
-            offered,
-            course_id: course.id.to_string(),
-            course_slug: course.slug,
-            course_title: course.title,
-            seller_id: course.seller_id,
-        }
-    }
-}
 
 /// `GET /users/me/shares`: other sellers' courses in which the signed-in user has, was offered or has left a share. Three trips to
 /// DynamoDB: the user, then the list in two steps.

@@ -1,6 +1,7 @@
 //! `POST /subscriptions/{id}/refund`: refunds a member for a period, at the request of the seller or of staff.
 
 use serde::Deserialize;
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{AskedState, Subscription};
@@ -141,13 +142,16 @@ async fn write(
     more: &mut Option<Allowance>,
 ) -> Result<bool, Error> {
     let store = &services.app.store;
-    if wanted.by.is_staff {
-        return Ok(store.write_subscription(subscription, None).await? == Written::Yes);
-    }
     let payment = subscription.payment(Some(wanted.invoice));
     let asked = payment.and_then(|payment| payment.asked.iter().find(|asked| asked.number == number));
     let (whole, amount) = (payment.map_or(0, |payment| payment.amount), asked.map_or(0, |asked| asked.amount));
     let (refund, of) = (Price { amount, currency: subscription.currency }, subscription.id.clone());
+    if wanted.by.is_staff {
+        let (by, app) = (Actor::Staff { id: wanted.by.id.clone() }, &services.app);
+        let deed = Deed::MembershipRefund { subscription_id: of, refund: number, amount: refund };
+        let entry = Entry::new(&by, &subscription.seller_id, deed, app.clock.now(), &app.entropy);
+        return Ok(store.write_subscription_by_staff(subscription, &entry).await? == Written::Yes);
+    }
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole };
     refund_caps::write_within_caps(&services.app, &one, more, async |allowance| {
         store.write_member_refund(subscription, refund, allowance).await

@@ -89,6 +89,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::SecondFactor { user, news, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::second_factor(shop, *news, &user.email))
         }
+        Mail::ChangedByStaff { user, news, .. } => {
+            notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
+        }
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::account_connected(shop, account, &user.email))
         }

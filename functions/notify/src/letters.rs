@@ -1,7 +1,7 @@
 //! The letters, one function each: plain text, no markup.
 
 use shared::domain::money::Currency;
-use shared::store::outbox::{FactorNews, Recipient};
+use shared::store::outbox::{FactorNews, News, Recipient};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -275,6 +275,40 @@ pub(crate) fn second_factor(shop: &str, news: FactorNews, to: &str) -> Letter {
         Part::Says("If this was not you, somebody knows your password. Request a new one at once, which ends all sessions.".to_owned()),
         Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
     ];
+    letter(to, subject, &parts, "You received this email because you have an account.")
+}
+
+/// The reason of a suspension is the staff's own.
+pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
+    let (subject, says, link) = match news {
+        News::SellerRoleGiven => (
+            "You can sell courses now",
+            "You are a seller now. You can create courses, and connect the Stripe account that your sales are paid to.",
+            Some(Part::Link("Open the seller desk", format!("{shop}/seller.html"))),
+        ),
+        News::SellerRoleTaken => (
+            "You are no longer a seller",
+            "The staff ended your role as a seller. Your courses are no longer sold, and your memberships are not renewed. Your buyers keep what they bought.",
+            None,
+        ),
+        News::StaffRoleGiven => (
+            "You are a staff member now",
+            "You are a staff member now. You can see and change the accounts of others, and what you change is recorded.",
+            Some(Part::Link("Open the staff desk", format!("{shop}/staff.html"))),
+        ),
+        News::StaffRoleTaken => ("You are no longer a staff member", "Your role as a staff member has ended.", None),
+        News::Suspended => (
+            "Your account is suspended",
+            "The staff suspended your account. Your sessions have ended, you cannot log in, and nothing of yours is sold. If you think that this is a mistake, contact the staff.",
+            None,
+        ),
+        News::SuspensionLifted => (
+            "Your account is no longer suspended",
+            "Your account is no longer suspended. You can log in again.",
+            Some(Part::Link("Log in", format!("{shop}/login.html"))),
+        ),
+    };
+    let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(link).collect();
     letter(to, subject, &parts, "You received this email because you have an account.")
 }
 

@@ -1,4 +1,4 @@
-//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales` and `/admin/findings`:
+//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales`, `/admin/findings` and `/admin/audit`:
 //! for support requests, and for problems that nobody has reported yet.
 //!
 //! These do not look up the user: an erased user has no profile, but their purchases and sales still exist.
@@ -6,7 +6,7 @@
 use shared::app::App;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::http::view::{FindingView, PurchaseView};
+use shared::http::view::{AuditView, FindingView, PurchaseView};
 use shared::http::{Request, Response, identity, request, response};
 
 use crate::sold;
@@ -44,6 +44,24 @@ pub(crate) async fn findings(app: &App, request: &Request) -> Result<Response, E
     let (staff, findings) = tokio::join!(identity::staff(request, app), app.store.findings(&page));
     staff?;
     Ok(response::json(200, &response::list(findings?, FindingView::from)))
+}
+
+/// `GET /admin/audit`: what staff and operators did, newest first; with `?user=` to one user. One trip to DynamoDB, as for [`bought`].
+pub(crate) async fn audit(app: &App, request: &Request) -> Result<Response, Error> {
+    identity::required(request, &app.config)?;
+    let page = request::page(request)?;
+    let user = request::parameter(request, "user")?.map(|id| id.parse::<UserId>());
+    let Ok(user) = user.transpose() else { return nobody(app, request).await };
+
+    let entries = async {
+        match &user {
+            Some(user) => app.store.audit_of(user, &page).await,
+            None => app.store.audit(&page).await,
+        }
+    };
+    let (staff, entries) = tokio::join!(identity::staff(request, app), entries);
+    staff?;
+    Ok(response::json(200, &response::list(entries?, AuditView::from)))
 }
 
 /// Non-staff must not learn whether an id is valid.

@@ -1,6 +1,7 @@
 //! Refunds a purchase.
 
 use serde::Deserialize;
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::PurchaseId;
 use shared::domain::money::Price;
@@ -156,9 +157,22 @@ async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> 
 async fn bear(services: &Services, purchase: &mut Purchase, number: u32, wanted: &Wanted) -> Result<(), Error> {
     if wanted.platform_pays {
         let cause = &wanted.cause;
-        settlement::change(&services.app, purchase, cause, |purchase, now| purchase.bear(number, &wanted.by.id, cause, now)).await?;
+        let amount = amount_of(purchase, number);
+        let entry = entry(services, purchase, wanted, Deed::RefundBorne { purchase_id: purchase.id.clone(), refund: number, amount });
+        let bear = |purchase: &mut Purchase, now| purchase.bear(number, &wanted.by.id, cause, now);
+        settlement::change_by_staff(&services.app, purchase, cause, &entry, bear).await?;
     }
     Ok(())
+}
+
+fn amount_of(purchase: &Purchase, number: u32) -> Price {
+    Price { amount: purchase.movement(number).map_or(0, |refund| refund.amount), currency: purchase.currency }
+}
+
+/// What the audit log says of a refund by staff.
+fn entry(services: &Services, purchase: &Purchase, wanted: &Wanted, deed: Deed) -> Entry {
+    let app = &services.app;
+    Entry::new(&Actor::Staff { id: wanted.by.id.clone() }, &purchase.seller_id, deed, app.clock.now(), &app.entropy)
 }
 
 /// Adds the refund to the purchase if the facts and the operator's caps allow it.
@@ -188,10 +202,11 @@ async fn write(
 ) -> Result<bool, Error> {
     let store = &services.app.store;
     if wanted.by.is_staff {
-        return Ok(store.write_outcome(purchase, None).await? == Written::Yes);
+        let (purchase_id, amount, platform_pays) = (purchase.id.clone(), amount_of(purchase, number), wanted.platform_pays);
+        let entry = entry(services, purchase, wanted, Deed::Refund { purchase_id, refund: number, amount, platform_pays });
+        return Ok(store.write_by_staff(purchase, &entry).await? == Written::Yes);
     }
-    let amount = purchase.movement(number).map_or(0, |refund| refund.amount);
-    let (refund, of) = (Price { amount, currency: purchase.currency }, purchase.id.clone());
+    let (refund, of) = (amount_of(purchase, number), purchase.id.clone());
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole: purchase.amount() };
     refund_caps::write_within_caps(&services.app, &one, more, async |allowance| store.write_refund(purchase, refund, allowance).await).await
 }

@@ -3,6 +3,7 @@
 // When a state is added, the compiler lists every place that must handle it.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod audit;
 pub mod card;
 pub mod charging;
 pub mod course;

@@ -16,6 +16,12 @@ fn encode<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("views have string keys and no fallible parts")
 }
 
+/// The length of a value as JSON, in bytes.
+#[must_use]
+pub fn length<T: Serialize>(value: &T) -> usize {
+    encode(value).len()
+}
+
 /// A private JSON response.
 #[must_use]
 pub fn json<T: Serialize>(status: u16, value: &T) -> Response {

@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use crate::base::clock::written;
+use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::card::Card;
 use crate::domain::charging::{ChargeType, Failure};
-use crate::domain::course::{Course, Share};
-use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::course::{Course, Share, TakenDown};
+use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
-use crate::domain::money::Price;
+use crate::domain::money::{FeePercent, Price};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
-use crate::domain::user::{AccountType, SellerTerms, User};
+use crate::domain::user::{AccountType, SellerTerms, Suspension, User};
 use crate::store::books::LineKind;
 use crate::store::findings::{Finding, Found};
 
@@ -152,6 +153,38 @@ impl CourseView {
             created_at: written(course.created_at),
             updated_at: written(course.updated_at),
             owned,
+        }
+    }
+}
+
+/// A payee's share, as they see it.
+#[derive(Debug, Serialize)]
+pub struct ShareView {
+    course_id: String,
+    course_slug: String,
+    course_title: String,
+    seller_id: UserId,
+    /// In whole percents of what is left after the platform's fee; 0 if the payee has left or has not accepted yet.
+    share: u8,
+    /// What the course's seller offers, if it has not been accepted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered: Option<u8>,
+}
+
+impl ShareView {
+    /// The share that this payee has, was offered or has left.
+    #[must_use]
+    pub fn new(course: Course, payee: &UserId) -> Self {
+        let of = |shares: &[Share]| shares.iter().find(|share| share.seller == *payee).map(|share| share.share);
+        let offered =
+            course.proposed.as_ref().filter(|proposal| !proposal.accepted.contains(payee)).and_then(|proposal| of(&proposal.shares));
+        Self {
+            share: of(&course.payees).unwrap_or(0),
+            offered,
+            course_id: course.id.to_string(),
+            course_slug: course.slug,
+            course_title: course.title,
+            seller_id: course.seller_id,
         }
     }
 }
@@ -667,5 +700,131 @@ fn difference(line: LineKind, ours: Option<i64>, stripe: Option<i64>) -> String 
         (None, _) => format!("{what} at Stripe is not in our books"),
         (_, None) => format!("{what} in our books is not at Stripe"),
         _ => format!("{what} has a different amount in our books than at Stripe"),
+    }
+}
+
+/// `audit_entry`
+#[derive(Debug, Serialize)]
+pub struct AuditView {
+    id: String,
+    at: String,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staff_id: Option<UserId>,
+    user_id: UserId,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    course_id: Option<CourseId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purchase_id: Option<PurchaseId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<SubscriptionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform_pays: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<AuditedView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<AuditedView>,
+}
+
+/// What was before a change or after it.
+#[derive(Debug, Default, Serialize)]
+struct AuditedView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_seller: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_staff: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<SellerTerms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended: Option<AuditedReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_down: Option<AuditedReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee_percent: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct AuditedReason {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    at: String,
+}
+
+impl AuditView {
+    /// As the user sees it whom it is about: without who of the staff it was, and without the reason of a suspension.
+    #[must_use]
+    pub fn for_user(entry: Entry) -> Self {
+        let without_reason = |one: Option<AuditedView>| {
+            let bare = |one: AuditedReason| AuditedReason { reason: None, ..one };
+            one.map(|one| AuditedView { suspended: one.suspended.map(bare), ..one })
+        };
+        let view = Self::from(entry);
+        Self { staff_id: None, from: without_reason(view.from), to: without_reason(view.to), ..view }
+    }
+}
+
+impl From<Entry> for AuditView {
+    fn from(entry: Entry) -> Self {
+        let (by, staff_id) = match entry.by {
+            Actor::Staff { id } => ("staff", Some(id)),
+            Actor::Operator => ("operator", None),
+        };
+        let view = Self {
+            id: entry.id,
+            at: written(entry.at),
+            by,
+            staff_id,
+            user_id: entry.user_id,
+            action: "",
+            course_id: None,
+            purchase_id: None,
+            subscription_id: None,
+            amount: None,
+            platform_pays: None,
+            from: None,
+            to: None,
+        };
+        let changed = |view: Self, action, from, to| Self { action, from: Some(from), to: Some(to), ..view };
+        match entry.deed {
+            Deed::SellerRole { from, to } => {
+                let side = |is| AuditedView { is_seller: Some(is), ..AuditedView::default() };
+                changed(view, "seller_role", side(from), side(to))
+            }
+            Deed::StaffRole { from, to } => {
+                let side = |is| AuditedView { is_staff: Some(is), ..AuditedView::default() };
+                changed(view, "staff_role", side(from), side(to))
+            }
+            Deed::Terms { from, to } => {
+                let side = |terms| AuditedView { terms, ..AuditedView::default() };
+                changed(view, "terms", side(from), side(to))
+            }
+            Deed::Suspension { from, to } => {
+                let reason = |one: Suspension| AuditedReason { reason: Some(one.reason), at: written(one.at) };
+                let side = |one: Option<Suspension>| AuditedView { suspended: one.map(reason), ..AuditedView::default() };
+                changed(view, "suspension", side(from), side(to))
+            }
+            Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
+            Deed::CourseTakenDown { course_id, from, to } => {
+                let reason = |one: TakenDown| AuditedReason { reason: Some(one.reason), at: written(one.at) };
+                let side = |one: Option<TakenDown>| AuditedView { taken_down: one.map(reason), ..AuditedView::default() };
+                Self { course_id: Some(course_id), ..changed(view, "course_taken_down", side(from), side(to)) }
+            }
+            Deed::CourseFee { course_id, from, to } => {
+                let side = |fee: FeePercent| AuditedView { fee_percent: Some(fee.into()), ..AuditedView::default() };
+                Self { course_id: Some(course_id), ..changed(view, "course_fee", side(from), side(to)) }
+            }
+            Deed::Refund { purchase_id, amount, platform_pays, .. } => {
+                Self { action: "refund", purchase_id: Some(purchase_id), amount: Some(amount), platform_pays: Some(platform_pays), ..view }
+            }
+            Deed::RefundBorne { purchase_id, amount, .. } => {
+                Self { action: "refund_borne", purchase_id: Some(purchase_id), amount: Some(amount), ..view }
+            }
+            Deed::MembershipRefund { subscription_id, amount, .. } => {
+                Self { action: "membership_refund", subscription_id: Some(subscription_id), amount: Some(amount), ..view }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Courses. The item under the slug contains the whole course, so that its
 //! page takes one read. Both items are always written in one transaction.
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
@@ -17,6 +18,23 @@ use crate::domain::user::User;
 #[derive(Serialize, Deserialize)]
 struct SlugOwner {
     course: Course,
+}
+
+/// Content with its key.
+#[derive(Deserialize)]
+struct StoredContent {
+    sk: String,
+    #[serde(flatten)]
+    content: Content,
+}
+
+/// A course's content.
+#[derive(Clone, Debug)]
+pub struct ContentOf {
+    /// The course's id.
+    pub course_id: String,
+    /// The content.
+    pub content: Content,
 }
 
 /// Everything a reader's request needs.
@@ -54,6 +72,16 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken.
     pub async fn replace_course(&self, old: &Course, new: &Course) -> Result<Written, StoreError> {
+        self.replace_course_with(old, new, Vec::new()).await
+    }
+
+    /// The same with additional items, which come last in the transaction.
+    pub(super) async fn replace_course_with(
+        &self,
+        old: &Course,
+        new: &Course,
+        more: Vec<TransactWriteItem>,
+    ) -> Result<Written, StoreError> {
         let mut items = vec![self.put(course_item(new)?).if_version(Some(old.version))];
         let owner = to_item(&slug_key(&new.slug), &SlugOwner { course: new.clone() })?;
         if new.deleted {
@@ -64,6 +92,7 @@ impl Store {
             items.push(self.put(owner).if_absent());
             items.push(self.remove(&slug_key(&old.slug)));
         }
+        items.extend(more);
         self.transact(&items).await
     }
 
@@ -159,6 +188,24 @@ impl Store {
     pub async fn courses_of(&self, seller: &UserId, page: &Page) -> Result<Paged<Course>, StoreError> {
         let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
         self.search(list, page, &|course: &Course| !course.deleted).await
+    }
+
+    /// The same, including deleted ones.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn all_courses_of(&self, seller: &UserId, page: &Page) -> Result<Paged<Course>, StoreError> {
+        self.list(List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" }, page).await
+    }
+
+    /// The contents of a seller's courses.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn contents_of(&self, seller: &UserId, page: &Page) -> Result<Paged<ContentOf>, StoreError> {
+        let stored: Paged<StoredContent> = self.list(List::Table { pk: format!("USER#{seller}"), prefix: "CONTENT#" }, page).await?;
+        let of = |StoredContent { sk, content }: StoredContent| ContentOf { course_id: sk.replacen("CONTENT#", "", 1), content };
+        Ok(Paged { items: stored.items.into_iter().map(of).collect(), next: stored.next })
     }
 
     /// Whether a seller has a course that members can read.

@@ -9,6 +9,7 @@
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 use super::keys::made_key;
+use super::page::{List, Page, Paged};
 use super::table::{Store, StoreError, Written, number, to_item};
 use crate::domain::ids::UserId;
 use crate::domain::user::{AccountType, MadeAccount};
@@ -20,6 +21,14 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn made_account(&self, user: &UserId, account_type: AccountType) -> Result<Option<MadeAccount>, StoreError> {
         self.get(&made_key(user, account_type)).await
+    }
+
+    /// All accounts that the platform created for a seller.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn made_accounts_of(&self, user: &UserId, page: &Page) -> Result<Paged<MadeAccount>, StoreError> {
+        self.list(List::Table { pk: format!("USER#{user}"), prefix: "MADE#" }, page).await
     }
 
     /// Writes it, unless another request has since `made` was read. Increments its version.

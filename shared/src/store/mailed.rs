@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use super::credentials::same_password;
 use super::keys::profile;
 use super::outbox::Mail;
+use super::page::{List, Page, Paged};
 use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
@@ -53,6 +54,12 @@ struct Mailed {
     restores: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+}
+
+/// The sort key of a token.
+#[derive(Deserialize)]
+struct Issued {
+    sk: String,
 }
 
 impl Mailed {
@@ -162,13 +169,22 @@ impl Store {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .update_expression("SET email = :new, email_confirmed = :true REMOVE new_email")
+            .update_expression(if user.email_confirmed {
+                "SET email = :new, email_confirmed = :true, left_emails = list_append(if_not_exists(left_emails, :none), :left) REMOVE new_email"
+            } else {
+                "SET email = :new, email_confirmed = :true REMOVE new_email"
+            })
             .condition_expression("email = :email AND new_email = :new")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(&user.email))
-            .expression_attribute_values(":new", string(new))
-            .build()
-            .expect("a table, a key and an expression are given");
+            .expression_attribute_values(":new", string(new));
+        let update = if user.email_confirmed {
+            let left = AttributeValue::L(vec![string(&user.email)]);
+            update.expression_attribute_values(":none", AttributeValue::L(Vec::new())).expression_attribute_values(":left", left)
+        } else {
+            update
+        };
+        let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
         if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(new)) {
             items.extend(self.readdress(&user.id, (&from, &to), user.email_confirmed, now)?);
@@ -194,6 +210,26 @@ impl Store {
             .build()
             .expect("a table, a key and an expression are given");
         self.transact(&[self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()]).await
+    }
+
+    /// Forgets the addresses that a user has left: their reservations, and the tokens that would return to them. Before an erasure,
+    /// so that none is left afterwards. Two trips for each address, and one more; none if the user has left no address.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn forget_left_emails(&self, user: &User) -> Result<(), StoreError> {
+        if user.left_emails.is_empty() {
+            return Ok(());
+        }
+        for email in user.left_emails.iter().filter_map(|email| Email::parse(email).ok()) {
+            self.free_reserved(&user.id, &email).await?;
+        }
+        let list = List::Table { pk: format!("USER#{}", user.id), prefix: "UNDO#" };
+        let tokens: Paged<Issued> = self.list(list, &Page { limit: 100, after: None }).await?;
+        for token in tokens.items {
+            self.delete(&Key::new(format!("USER#{}", user.id), token.sk)).await?;
+        }
+        Ok(())
     }
 
     fn spend(&self, token: &Token, purpose: Purpose) -> TransactWriteItem {

@@ -24,6 +24,7 @@ use time::{Duration, OffsetDateTime};
 use super::keys::mail_key;
 use super::table::{Item, Store, StoreError, from_item, number, string};
 use crate::base::entropy::digest;
+use crate::domain::audit::{Deed, Entry};
 use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
 use crate::domain::user::{Email, User};
@@ -187,6 +188,15 @@ pub enum Mail {
         /// When, in Unix seconds.
         at: i64,
     },
+    /// To a user: staff or an operator changed their account.
+    ChangedByStaff {
+        /// The user.
+        user: UserId,
+        /// What changed.
+        news: News,
+        /// The id of the audit log's entry.
+        entry: String,
+    },
     /// To a seller: a Stripe account was connected.
     AccountConnected {
         /// The seller.
@@ -236,6 +246,24 @@ impl FactorNews {
     }
 }
 
+/// What a user is told after staff or an operator changed their account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    /// They may sell.
+    SellerRoleGiven,
+    /// They may no longer sell.
+    SellerRoleTaken,
+    /// They are staff.
+    StaffRoleGiven,
+    /// They are no longer staff.
+    StaffRoleTaken,
+    /// They are suspended.
+    Suspended,
+    /// They are no longer suspended.
+    SuspensionLifted,
+}
+
 /// Who gets a mail about a purchase or a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -282,6 +310,29 @@ impl Mail {
     #[must_use]
     pub fn password_changed(user: &UserId, at: OffsetDateTime) -> Self {
         Self::PasswordChanged { user: user.clone(), at: at.unix_timestamp() }
+    }
+
+    /// What a user is told of an entry of the audit log; `None` if it does not concern them alone.
+    #[must_use]
+    pub fn of_entry(entry: &Entry) -> Option<Self> {
+        let news = match &entry.deed {
+            Deed::SellerRole { to: true, .. } => News::SellerRoleGiven,
+            Deed::SellerRole { .. } => News::SellerRoleTaken,
+            Deed::StaffRole { to: true, .. } => News::StaffRoleGiven,
+            Deed::StaffRole { .. } => News::StaffRoleTaken,
+            Deed::Suspension { from: None, .. } => News::Suspended,
+            Deed::Suspension { to: None, .. } => News::SuspensionLifted,
+            // Another reason, which the user does not see.
+            Deed::Suspension { .. } => return None,
+            Deed::Terms { .. }
+            | Deed::SessionsEnded
+            | Deed::CourseTakenDown { .. }
+            | Deed::CourseFee { .. }
+            | Deed::Refund { .. }
+            | Deed::RefundBorne { .. }
+            | Deed::MembershipRefund { .. } => return None,
+        };
+        Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone() })
     }
 
     /// Says that a user's address was changed.
@@ -335,16 +386,26 @@ impl Mail {
             Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
+            Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),
         }
     }
 
+    /// The mail without the address that it was sent to. Its [`Mail::id`] is another then.
+    fn without_address(&self) -> Self {
+        let mut mail = self.clone();
+        if let Self::PasswordReset { email: address, .. } | Self::EmailMoved { from: address, .. } = &mut mail {
+            address.clear();
+        }
+        mail
+    }
+
     /// How long the row is kept after the mail was sent or has failed. No cause is repeated that late.
     fn kept(&self) -> Duration {
         match self {
-            // They contain an address.
+            // They contain an address until they are sent.
             Self::PasswordReset { .. } | Self::EmailMoved { .. } => Duration::days(2),
             _ => Duration::days(30),
         }
@@ -486,19 +547,21 @@ impl Store {
             let in_index = old.get("gsi1pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk != FAILED);
             let row: MailRow = from_item(old)?;
             if in_index && row.state == MailState::Sent {
-                self.end_mail(&row, "SET leased_until = :zero REMOVE gsi1pk, gsi1sk", &[]).await?;
+                self.end_mail(id, &row, "SET leased_until = :zero REMOVE gsi1pk, gsi1sk", &[]).await?;
             }
         }
         Ok(Lease::NotNow)
     }
 
-    /// Marks a leased mail as sent: one trip.
+    /// Marks a leased mail as sent, and forgets the address in it: one trip.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn mail_is_sent(&self, row: &MailRow, now: OffsetDateTime) -> Result<(), StoreError> {
-        let values = [(":state", string("sent")), (":ttl", number((now + row.mail.kept()).unix_timestamp()))];
-        self.end_mail(row, "SET #state = :state, #ttl = :ttl, leased_until = :zero REMOVE gsi1pk, gsi1sk", &values).await
+        let mail = AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(row.mail.without_address())?);
+        let values = [(":state", string("sent")), (":mail", mail), (":ttl", number((now + row.mail.kept()).unix_timestamp()))];
+        let expression = "SET #state = :state, mail = :mail, #ttl = :ttl, leased_until = :zero REMOVE gsi1pk, gsi1sk";
+        self.end_mail(&row.mail.id(), row, expression, &values).await
     }
 
     /// Releases a leased mail, to be retried at `next`.
@@ -508,7 +571,7 @@ impl Store {
     pub async fn mail_waits(&self, row: &MailRow, next: OffsetDateTime) -> Result<(), StoreError> {
         let id = row.mail.id();
         let values = [(":shard", string(shard(&id))), (":due", string(due(next, &id)))];
-        self.end_mail(row, "SET gsi1pk = :shard, gsi1sk = :due, leased_until = :zero", &values).await
+        self.end_mail(&id, row, "SET gsi1pk = :shard, gsi1sk = :due, leased_until = :zero", &values).await
     }
 
     /// Gives up a leased mail.
@@ -524,16 +587,16 @@ impl Store {
             (":ttl", number((now + row.mail.kept()).unix_timestamp())),
         ];
         let expression = "SET #state = :state, gsi1pk = :failed, gsi1sk = :due, reason = :reason, #ttl = :ttl, leased_until = :zero";
-        self.end_mail(row, expression, &values).await
+        self.end_mail(&row.mail.id(), row, expression, &values).await
     }
 
     /// Only the current leaseholder may write; an expired lease may have been taken by another sender.
-    async fn end_mail(&self, row: &MailRow, expression: &str, values: &[(&str, AttributeValue)]) -> Result<(), StoreError> {
+    async fn end_mail(&self, id: &str, row: &MailRow, expression: &str, values: &[(&str, AttributeValue)]) -> Result<(), StoreError> {
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(mail_key(&row.mail.id()).attributes()))
+            .set_key(Some(mail_key(id).attributes()))
             .update_expression(expression)
             .condition_expression("leased_until = :lease")
             .expression_attribute_values(":lease", number(row.leased_until))

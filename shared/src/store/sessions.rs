@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::keys::profile;
+use super::page::{List, Page, Paged};
 use super::table::{Item, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
+use crate::domain::ids::UserId;
 use crate::domain::user::User;
 
 /// How long a session lasts.
@@ -28,6 +30,17 @@ struct Session {
     /// When the password was entered again, if it was.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     password_at: Option<OffsetDateTime>,
+}
+
+/// When a session was started and ends.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTimes {
+    /// When it was started.
+    pub begun_at: OffsetDateTime,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
+    /// When the password was entered again, if it was.
+    pub password_at: Option<OffsetDateTime>,
 }
 
 impl Session {
@@ -103,6 +116,20 @@ impl Store {
         let found = self.get_all([session.clone(), user.clone()]).await?;
         let signed_in = session_of(found.get(&session), found.get(&user), now)?;
         Ok(signed_in.map(|(user, session)| (user, now - session.password_at.unwrap_or_else(|| session.begun_at()) < PASSWORD_LASTS)))
+    }
+
+    /// A user's sessions that are still stored, in no particular order.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn sessions_of(&self, user: &UserId, page: &Page) -> Result<Paged<SessionTimes>, StoreError> {
+        let sessions: Paged<Session> = self.list(List::Table { pk: format!("USER#{user}"), prefix: "SESSION#" }, page).await?;
+        let times = |session: Session| SessionTimes {
+            begun_at: session.begun_at(),
+            expires_at: session.expires_at,
+            password_at: session.password_at,
+        };
+        Ok(Paged { items: sessions.items.into_iter().map(times).collect(), next: sessions.next })
     }
 
     /// Records that the password was entered again.

@@ -1,7 +1,6 @@
 //! Users, and the uniqueness of their e-mail addresses.
 
-use std::collections::HashMap;
-
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -12,7 +11,8 @@ use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
-use crate::base::entropy::digest;
+use crate::base::entropy::{Entropy, digest};
+use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::ids::UserId;
 use crate::domain::user::{AccountType, Email, SellerTerms, Suspension, User};
 
@@ -52,39 +52,75 @@ pub struct Change {
     pub suspended: Option<Option<Suspension>>,
 }
 
-/// An update expression and its values.
-type Expression = (String, HashMap<String, AttributeValue>);
+/// A user before a change by staff, and the item as stored.
+#[derive(Debug)]
+pub struct Seen {
+    /// The user.
+    pub user: User,
+    item: Item,
+}
+
+/// The result of a change by staff.
+#[derive(Debug)]
+pub enum Changed {
+    /// The user as changed, or unchanged if they were like this already.
+    Yes(Box<User>),
+    /// Whoever asked is no longer staff.
+    NotStaff,
+    /// The user was changed by another request, or erased: read them again and decide again.
+    Raced,
+}
 
 impl Change {
-    /// The update of the profile; `None` if nothing changes.
-    fn expression(&self) -> Result<Option<Expression>, StoreError> {
-        let (mut sets, mut removed, mut values) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut set = |name: &str, value: AttributeValue| {
-            sets.push(format!("{name} = :{name}"));
-            values.insert(format!(":{name}"), value);
-        };
-        for (name, value) in [("is_seller", self.is_seller), ("is_staff", self.is_staff)] {
-            if let Some(value) = value {
-                set(name, AttributeValue::Bool(value));
-            }
+    /// What it does to this user, one for each field that differs.
+    #[must_use]
+    pub fn deeds(&self, user: &User) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        if let Some(to) = self.is_seller.filter(|to| *to != user.is_seller) {
+            deeds.push(Deed::SellerRole { from: user.is_seller, to });
         }
-        match &self.terms {
-            Some(Some(terms)) => set("terms", AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(terms)?)),
-            Some(None) => removed.push("terms"),
-            None => {}
+        if let Some(to) = self.is_staff.filter(|to| *to != user.is_staff) {
+            deeds.push(Deed::StaffRole { from: user.is_staff, to });
         }
-        match &self.suspended {
-            Some(Some(suspension)) => {
-                set("suspended", AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(suspension)?));
-                set("sessions_ended_at", moment(suspension.at)?);
-            }
-            Some(None) => removed.push("suspended"),
-            None => {}
+        if let Some(to) = self.terms.as_ref().filter(|to| **to != user.terms) {
+            deeds.push(Deed::Terms { from: user.terms.clone(), to: to.clone() });
         }
-        let parts = [("SET", sets.join(", ")), ("REMOVE", removed.join(", "))];
-        let parts: Vec<_> = parts.iter().filter(|(_, part)| !part.is_empty()).map(|(verb, part)| format!("{verb} {part}")).collect();
-        Ok((!parts.is_empty()).then(|| (parts.join(" "), values)))
+        let reason = |one: &Option<Suspension>| one.as_ref().map(|one| one.reason.clone());
+        if let Some(to) = self.suspended.as_ref().filter(|to| reason(to) != reason(&user.suspended)) {
+            deeds.push(Deed::Suspension { from: user.suspended.clone(), to: to.clone() });
+        }
+        deeds
     }
+}
+
+/// The attributes of a profile that staff change.
+const STAFFS: [&str; 5] = ["is_seller", "is_staff", "terms", "suspended", "sessions_ended_at"];
+
+/// The update that makes a stored profile the one in `new`, if the attributes that staff change are still as in `old`.
+fn update_of_staffs(table: &str, id: &UserId, old: &Item, new: &Item) -> TransactWriteItem {
+    let mut update = Update::builder().table_name(table).set_key(Some(profile(id).attributes()));
+    let (mut sets, mut removed, mut conditions) = (Vec::new(), Vec::new(), vec!["attribute_exists(pk)".to_owned()]);
+    for name in STAFFS {
+        match old.get(name) {
+            Some(value) => {
+                conditions.push(format!("{name} = :old_{name}"));
+                update = update.expression_attribute_values(format!(":old_{name}"), value.clone());
+            }
+            None => conditions.push(format!("attribute_not_exists({name})")),
+        }
+        match new.get(name) {
+            Some(value) if old.get(name) != Some(value) => {
+                sets.push(format!("{name} = :{name}"));
+                update = update.expression_attribute_values(format!(":{name}"), value.clone());
+            }
+            None if old.contains_key(name) => removed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    let parts = [("SET", sets), ("REMOVE", removed)];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(verb, names)| format!("{verb} {}", names.join(", ")));
+    let update = update.update_expression(parts.collect::<Vec<_>>().join(" ")).condition_expression(conditions.join(" AND "));
+    TransactWriteItem::builder().update(update.build().expect("a table, a key and an expression are given")).build()
 }
 
 fn user_item(user: &User) -> Result<Item, StoreError> {
@@ -171,6 +207,25 @@ impl Store {
         let mut item = to_item(&email_key(email), &EmailOwner { user_id: user.clone(), reserved_until: Some(until) })?;
         item.insert("ttl".to_owned(), number(until));
         Ok(self.put(item).always())
+    }
+
+    /// Frees an address that is reserved for a user. Does nothing if somebody else has it by now.
+    pub(super) async fn free_reserved(&self, user: &UserId, email: &Email) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(email_key(email).attributes()))
+            .condition_expression("user_id = :user AND attribute_exists(reserved_until)")
+            .expression_attribute_values(":user", string(user.as_str()))
+            .send()
+            .await;
+        match result {
+            Err(error) if !error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => {
+                Err(StoreError::request("DeleteItem", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The user with this e-mail address and their password hash: two sequential trips.
@@ -320,44 +375,101 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Writes changes by staff to a user: roles, terms, a suspension. The user's
-    /// own data is not touched. One trip; removing the role of staff takes two.
-    ///
-    /// # Errors
-    /// If DynamoDB fails. `None` if there is no such user, or if `by` is no longer staff: two who
-    /// remove each other's role cannot both succeed.
-    pub async fn change_user(&self, id: &UserId, change: &Change, by: Option<&UserId>) -> Result<Option<User>, StoreError> {
-        let Some((expression, values)) = change.expression()? else { return self.user(id).await };
-        let (true, Some(by)) = (change.is_staff == Some(false), by) else { return self.set_profile(id, &expression, values).await };
-        let still = ConditionCheck::builder()
-            .table_name(&self.table)
-            .set_key(Some(profile(by).attributes()))
-            .condition_expression("is_staff = :true")
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .build()
-            .expect("a table, a key and a condition are given");
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(profile(id).attributes()))
-            .update_expression(expression)
-            .condition_expression("attribute_exists(pk)")
-            .set_expression_attribute_values(Some(values))
-            .build()
-            .expect("a table, a key and an expression are given");
-        let items = [TransactWriteItem::builder().condition_check(still).build(), TransactWriteItem::builder().update(update).build()];
-        match self.transact(&items).await? {
-            Written::Yes => self.user(id).await,
-            Written::No(_) => Ok(None),
-        }
-    }
-
-    /// Ends all sessions of a user that were started until now. False if there is no such user.
+    /// A user whom staff are about to change: one trip.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn end_sessions(&self, id: &UserId, now: OffsetDateTime) -> Result<bool, StoreError> {
-        let values = HashMap::from([(":now".to_owned(), moment(now)?)]);
-        Ok(self.set_profile(id, "SET sessions_ended_at = :now", values).await?.is_some())
+    pub async fn user_to_change(&self, id: &UserId) -> Result<Option<Seen>, StoreError> {
+        let key = profile(id);
+        let item = self.get_all([key.clone()]).await?.remove(&key);
+        item.map(|item| Ok(Seen { user: from_item(item.clone())?, item })).transpose()
+    }
+
+    /// Writes changes by staff to a user: roles, terms, a suspension. The user's own data is not touched. Each change has
+    /// an entry in the audit log, and the user is told of a role and a suspension. One trip, or none if nothing changes.
+    ///
+    /// A staff member who takes the role of staff from somebody must still have it: two who take it from each other cannot both succeed.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn change_user(
+        &self,
+        seen: &Seen,
+        change: &Change,
+        by: &Actor,
+        now: OffsetDateTime,
+        entropy: &Entropy,
+    ) -> Result<Changed, StoreError> {
+        let (id, mut user) = (seen.user.id.clone(), seen.user.clone());
+        let deeds = change.deeds(&user);
+        if deeds.is_empty() {
+            return Ok(Changed::Yes(Box::new(user)));
+        }
+        for deed in &deeds {
+            match deed {
+                Deed::SellerRole { to, .. } => user.is_seller = *to,
+                Deed::StaffRole { to, .. } => user.is_staff = *to,
+                Deed::Terms { to, .. } => user.terms.clone_from(to),
+                Deed::Suspension { to, .. } => {
+                    user.suspended.clone_from(to);
+                    user.sessions_ended_at = to.as_ref().map(|one| one.at).or(user.sessions_ended_at);
+                }
+                _ => {}
+            }
+        }
+        let mut new = seen.item.clone();
+        let written: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(&user)?;
+        for name in STAFFS {
+            match written.get(name) {
+                Some(value) => new.insert(name.to_owned(), value.clone()),
+                None => new.remove(name),
+            };
+        }
+        let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
+        for deed in deeds {
+            let entry = Entry::new(by, &id, deed, now, entropy);
+            items.push(self.audited(&entry)?);
+            if let Some(mail) = Mail::of_entry(&entry) {
+                items.push(self.ask_for(&mail, now)?);
+            }
+        }
+        let takes_role = seen.user.is_staff && !user.is_staff;
+        if let (true, Actor::Staff { id: by }) = (takes_role, by) {
+            items.push(self.is_still_staff(by));
+        }
+        let still = if takes_role { items.len() - 1 } else { items.len() };
+        Ok(match self.transact(&items).await? {
+            Written::Yes => Changed::Yes(Box::new(user)),
+            Written::No(index) if index == still => Changed::NotStaff,
+            Written::No(_) => Changed::Raced,
+        })
+    }
+
+    fn is_still_staff(&self, user: &UserId) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(user).attributes()))
+            .condition_expression("is_staff = :true")
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .build();
+        TransactWriteItem::builder().condition_check(check.expect("a table, a key and a condition are given")).build()
+    }
+
+    /// Ends all sessions of a user that were started until the time of the entry. False if there is no such user.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn end_sessions(&self, entry: &Entry) -> Result<bool, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(&entry.user_id).attributes()))
+            .update_expression("SET sessions_ended_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", moment(entry.at)?)
+            .build()
+            .expect("a table, a key and an expression are given");
+        let update = TransactWriteItem::builder().update(update).build();
+        Ok(self.transact(&[update, self.audited(entry)?]).await? == Written::Yes)
     }
 
     /// Frees an address for others.
@@ -380,35 +492,5 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn users_by_id(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.get_all(ids.iter().map(profile)).await?.into_values().map(from_item).collect()
-    }
-
-    async fn set_profile(
-        &self,
-        id: &UserId,
-        expression: &str,
-        values: HashMap<String, AttributeValue>,
-    ) -> Result<Option<User>, StoreError> {
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(profile(id).attributes()))
-            .update_expression(expression)
-            .condition_expression("attribute_exists(pk)")
-            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
-            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
-            .send()
-            .await;
-        match result {
-            Ok(answer) => answer.attributes.map(from_item).transpose(),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(StoreError::request("UpdateItem", &error)),
-        }
     }
 }

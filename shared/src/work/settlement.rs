@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::app::App;
+use crate::domain::audit::Entry;
 use crate::domain::error::Error;
 use crate::domain::ids::PurchaseId;
 use crate::domain::purchase::{Outcome, Purchase};
@@ -27,13 +28,41 @@ pub async fn change(
     cause: &str,
     change: impl Fn(&mut Purchase, OffsetDateTime) -> bool,
 ) -> Result<bool, Error> {
+    write(app, purchase, cause, None, change).await
+}
+
+/// The same for a change by staff, whose entry in the audit log is written with it.
+///
+/// # Errors
+/// As of [`change`].
+pub async fn change_by_staff(
+    app: &App,
+    purchase: &mut Purchase,
+    cause: &str,
+    entry: &Entry,
+    change: impl Fn(&mut Purchase, OffsetDateTime) -> bool,
+) -> Result<bool, Error> {
+    write(app, purchase, cause, Some(entry), change).await
+}
+
+async fn write(
+    app: &App,
+    purchase: &mut Purchase,
+    cause: &str,
+    entry: Option<&Entry>,
+    change: impl Fn(&mut Purchase, OffsetDateTime) -> bool,
+) -> Result<bool, Error> {
     for _ in 0..TRIES {
         let now = app.clock.now();
         let changed = change(purchase, now);
         if !(purchase.plan(app.config.take_back_lost_disputes, cause, now) || changed) {
             return Ok(false);
         }
-        match app.store.write_outcome(purchase, None).await? {
+        let written = match entry.filter(|_| changed) {
+            Some(entry) => app.store.write_by_staff(purchase, entry).await?,
+            None => app.store.write_outcome(purchase, None).await?,
+        };
+        match written {
             Written::Yes => return Ok(true),
             Written::No(_) => *purchase = read(app, &purchase.id).await?,
         }

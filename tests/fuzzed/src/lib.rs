@@ -29,14 +29,16 @@ pub const TARGETS: [Target; 6] = [
 const ENDPOINTS: [(&str, &str); 2] = [("/webhooks/stripe", "whsec_platform"), ("/webhooks/stripe/connect", "whsec_connect")];
 
 /// The lists that accept a cursor, with the functions that serve them.
-const LISTS: [(Function, &str); 9] = [
+const LISTS: [(Function, &str); 11] = [
     (Function::Courses, "/courses"),
     (Function::Courses, "/users/me/courses"),
     (Function::Purchases, "/purchases"),
     (Function::Purchases, "/sales"),
     (Function::Purchases, "/admin/findings"),
+    (Function::Purchases, "/admin/audit"),
     (Function::Purchases, "/admin/users/usr_1/sales"),
     (Function::Accounts, "/admin/users"),
+    (Function::Accounts, "/users/me/export"),
     (Function::PaymentMethods, "/users/me/payment-methods"),
     (Function::Memberships, "/subscriptions"),
 ];

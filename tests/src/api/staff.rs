@@ -55,7 +55,7 @@ async fn a_change_of_role_applies_immediately_in_open_sessions() {
     create().await.is_problem(403, "not_a_seller", "only sellers may do this; ask the staff to make you one");
     world.proxy.clear();
     let answer = set(json!({"is_seller": true})).await;
-    assert_eq!(world.operations(), ["BatchGetItem", "UpdateItem"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]);
     let me = world.get("/users/me").bearer(&person.token).await.json();
     assert_eq!(me["is_seller"], true);
     answer.is(200, &me);

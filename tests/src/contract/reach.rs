@@ -151,6 +151,9 @@ fn by_function() -> BTreeMap<String, Reach> {
             if ["change", "carry_out", "withdraw"].iter().any(|name| code.contains(&format!("settlement::{name}("))) {
                 used.extend(["purchase", "write_outcome"]);
             }
+            if code.contains("settlement::change_by_staff(") {
+                used.extend(["purchase", "write_outcome", "write_by_staff"]);
+            }
             if code.contains("refund_caps::write_within_caps(") {
                 used.push("totals_of");
             }

@@ -102,11 +102,16 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                     assert_eq!(folder, "accounts", "{folder} may read the hashes of passwords and second factors");
                     assert_eq!(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], json!(["USER#*"]));
                 }
+                ["dynamodb:PutItem"] | ["dynamodb:Query"] | ["dynamodb:PutItem", "dynamodb:Query"] if statement["Sid"] == "Audit" => {
+                    assert_eq!(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], json!(["AUDIT#*"]));
+                }
                 on_table => {
                     assert!(on_table.iter().all(|action| action.starts_with("dynamodb:")), "{folder}: {statement}");
                     assert_eq!(got(resource, "Arn"), "Table", "{folder}");
                     let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
                     assert!(!list(keys).is_empty(), "{folder} may touch every item: {statement}");
+                    let audit = list(keys).iter().any(|key| text(key).starts_with("AUDIT"));
+                    assert!(!audit, "{folder} may change what the audit log says: {statement}");
                 }
             }
         }

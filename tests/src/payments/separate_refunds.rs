@@ -153,6 +153,13 @@ async fn staff_may_have_the_platform_pay_and_the_seller_owes_it() {
     let paid = refund(&world, &stall.staff.token, &id, json!({"platform_pays": true})).await;
     assert_eq!((paid.status, &paid.json()["status"]), (200, &json!("refunded")), "{}", paid.body);
     assert_eq!(held(&world, None).await, -4500, "the platform bears the payee's part");
+    let repeated = refund(&world, &stall.staff.token, &id, json!({"platform_pays": true})).await;
+    assert_eq!((repeated.status, repeated.text("code")), (409, "already_refunded".to_owned()));
+    let audit = world.get("/admin/audit").bearer(&stall.staff.token).await.json();
+    let (entries, amount) = (audit["items"].as_array().expect("a list"), json!({"amount": 5000, "currency": "usd"}));
+    assert_eq!(entries.len(), 1, "{audit}");
+    let facts = (&entries[0]["action"], &entries[0]["purchase_id"], &entries[0]["amount"], &entries[0]["staff_id"]);
+    assert_eq!(facts, (&json!("refund_borne"), &json!(id), &amount, &json!(stall.staff.id)));
     let owed = debts(&world, &stall.seller).await;
     assert_eq!((owed.len(), &owed[0]["amount"], &owed[0]["account"]), (1, &json!(4500), &json!(stall.account)));
     world.pass(Duration::days(3)).await;

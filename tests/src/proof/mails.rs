@@ -5,7 +5,7 @@ use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::ids::SubscriptionId;
 use shared::domain::user::Email;
-use shared::store::outbox::{FactorNews, Mail, Recipient};
+use shared::store::outbox::{FactorNews, Mail, News, Recipient};
 use time::Duration;
 
 use super::engine::Scenario;
@@ -30,6 +30,7 @@ kinds![
     Onboarding,
     PayoutFailed,
     SecondFactor,
+    ChangedByStaff,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -218,6 +219,10 @@ impl Mails {
             Kind::PayoutFailed => {
                 let mail = Mail::PayoutFailed { user: user(), payout: format!("po_{}", buyer.id) };
                 (mail, to_buyer, "A payout did not reach your bank".to_owned())
+            }
+            Kind::ChangedByStaff => {
+                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
+                (mail, to_buyer, "Your account is suspended".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());

@@ -1,4 +1,5 @@
 import { savedCards, takeCardVisit } from '../account-cards.js';
+import { dataExport } from '../account-export.js';
 import { takeVisit, welcomeMember } from '../account-joined.js';
 import { library, refreshLibrary } from '../account-library.js';
 import { memberships } from '../account-memberships.js';
@@ -35,6 +36,7 @@ async function start() {
   parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => {} });
   welcomeMember(visit, refreshLibrary);
   settings();
+  dataExport();
   deletion();
 }
 

@@ -4,6 +4,7 @@ import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { roleLabels, sellerButton, userAddress } from '../roles.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
+import { audit } from '../staff-audit.js';
 import { findings } from '../staff-findings.js';
 import { byId, date, h, linkButton, notice, say, table } from '../ui.js';
 
@@ -21,7 +22,7 @@ async function start() {
       return;
     }
     byId('desk').hidden = false;
-    parts(byId('parts'), { findings, users });
+    parts(byId('parts'), { findings, users, audit });
   } catch (error) {
     say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }

@@ -78,6 +78,10 @@ async fn periods_and_purchases_share_the_operators_caps_and_staff_go_beyond() {
     assert_eq!(ask_back(&world, &club, &course, json!({"amount": 4900})).await, ok());
     let staff = world.staff("staff@example.com").await;
     assert_eq!(world.post(period.as_str(), json!({"amount": 1})).bearer(&staff.token).await.status, 200, "staff are not limited");
+    let audit = world.get("/admin/audit").bearer(&staff.token).await.json();
+    let actions: Vec<_> =
+        audit["items"].as_array().expect("a list").iter().map(|entry| (&entry["action"], &entry["amount"]["amount"])).collect();
+    assert!(actions.contains(&(&json!("membership_refund"), &json!(1))), "{audit}");
 }
 
 #[tokio::test]

@@ -1,0 +1,175 @@
+//! The audit log: what staff and operators did to whom.
+//!
+//! An entry contains ids, roles, terms, amounts and reasons, but no addresses, so that an erased person is not in it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::course::TakenDown;
+use super::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
+use super::money::{FeePercent, Price};
+use super::user::{SellerTerms, Suspension};
+use crate::base::entropy::Entropy;
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Actor {
+    /// A staff member.
+    Staff {
+        /// Which one.
+        id: UserId,
+    },
+    /// Whoever runs the operator's commands.
+    Operator,
+}
+
+/// What was done. `None` in `from` and `to` means that there was nothing, or nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Deed {
+    /// The seller role was given or taken.
+    SellerRole {
+        /// Whether the user was a seller.
+        from: bool,
+        /// Whether the user is one now.
+        to: bool,
+    },
+    /// The staff role was given or taken.
+    StaffRole {
+        /// Whether the user was staff.
+        from: bool,
+        /// Whether the user is now.
+        to: bool,
+    },
+    /// A seller's terms were changed.
+    Terms {
+        /// The earlier terms.
+        from: Option<SellerTerms>,
+        /// The new ones.
+        to: Option<SellerTerms>,
+    },
+    /// The user was suspended, or is no longer.
+    Suspension {
+        /// The earlier suspension.
+        from: Option<Suspension>,
+        /// The new one.
+        to: Option<Suspension>,
+    },
+    /// All sessions of the user were ended.
+    SessionsEnded,
+    /// A course was taken down or restored.
+    CourseTakenDown {
+        /// Which course.
+        course_id: CourseId,
+        /// The earlier takedown.
+        from: Option<TakenDown>,
+        /// The new one.
+        to: Option<TakenDown>,
+    },
+    /// The platform's fee on a course was changed.
+    CourseFee {
+        /// Which course.
+        course_id: CourseId,
+        /// The earlier percentage.
+        from: FeePercent,
+        /// The new one.
+        to: FeePercent,
+    },
+    /// A buyer was refunded.
+    Refund {
+        /// Which purchase.
+        purchase_id: PurchaseId,
+        /// The refund's number in the purchase.
+        refund: u32,
+        /// How much.
+        amount: Price,
+        /// Whether the platform pays before the payees have returned their parts.
+        platform_pays: bool,
+    },
+    /// The platform pays a refund that was waiting for its payees.
+    RefundBorne {
+        /// Which purchase.
+        purchase_id: PurchaseId,
+        /// The refund's number in the purchase.
+        refund: u32,
+        /// How much.
+        amount: Price,
+    },
+    /// A member was refunded for a period.
+    MembershipRefund {
+        /// Which subscription.
+        subscription_id: SubscriptionId,
+        /// The refund's number in the period.
+        refund: u32,
+        /// How much.
+        amount: Price,
+    },
+}
+
+/// An entry of the audit log. It is never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// `aud_…`
+    pub id: String,
+    /// When it was done.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who did it.
+    pub by: Actor,
+    /// To whom: the user, the course's seller, or the seller whose sale was refunded.
+    pub user_id: UserId,
+    /// What was done.
+    pub deed: Deed,
+}
+
+impl Entry {
+    /// A new entry.
+    #[must_use]
+    pub fn new(by: &Actor, user: &UserId, deed: Deed, at: OffsetDateTime, entropy: &Entropy) -> Self {
+        let mut id = entropy.secret();
+        id.truncate(22);
+        Self { id: format!("aud_{id}"), at, by: by.clone(), user_id: user.clone(), deed: deed.without_addresses() }
+    }
+}
+
+impl Deed {
+    /// Staff write reasons, which may name somebody's address.
+    fn without_addresses(mut self) -> Self {
+        match &mut self {
+            Self::Suspension { from, to } => {
+                [from, to].into_iter().flatten().for_each(|one| one.reason = without_addresses(&one.reason));
+            }
+            Self::CourseTakenDown { from, to, .. } => {
+                [from, to].into_iter().flatten().for_each(|one| one.reason = without_addresses(&one.reason));
+            }
+            Self::SellerRole { .. }
+            | Self::StaffRole { .. }
+            | Self::Terms { .. }
+            | Self::SessionsEnded
+            | Self::CourseFee { .. }
+            | Self::Refund { .. }
+            | Self::RefundBorne { .. }
+            | Self::MembershipRefund { .. } => {}
+        }
+        self
+    }
+}
+
+/// Text with each word that could be an e-mail address replaced.
+fn without_addresses(text: &str) -> String {
+    let word = |word| if str::contains(word, ['@', '\u{ff20}', '\u{fe6b}']) { "[address]" } else { word };
+    text.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_keep_their_words_but_no_address() {
+        assert_eq!(without_addresses("Sells what is not theirs"), "Sells what is not theirs");
+        assert_eq!(without_addresses("says <mallory@example.com>, twice"), "says [address] twice");
+        assert_eq!(without_addresses("mallory＠example.com"), "[address]");
+    }
+}
