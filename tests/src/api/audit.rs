@@ -203,7 +203,7 @@ async fn the_log_has_pages_and_one_for_each_user() {
     }
     let cursor = page(String::new()).await.text("next_cursor");
     let other = page(format!("&user={}&cursor={cursor}", people[0].id)).await;
-    other.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+    other.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     page("&user=nobody".to_owned()).await.is_problem(404, "not_found", "there is no such user");
     assert_eq!(page("&user=usr_0000000000000000".to_owned()).await.json()["items"], json!([]));
 

@@ -88,7 +88,7 @@ async fn the_export_takes_a_password_that_was_entered_lately() {
     assert_eq!(world.get("/users/me/export").cookie(&person.token).await.status, 200);
     for cursor in ["x", "10", "0.!", "-1", "3.AAAA"] {
         let bad = world.get(format!("/users/me/export?cursor={cursor}")).bearer(&person.token).await;
-        bad.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier answer of the same list");
+        bad.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }
 }
 
