@@ -46,7 +46,8 @@ struct On {
     recovery_codes: Vec<String>,
 }
 
-/// `PUT`: switches it on, for a code of the secret. The answer has the recovery codes, which nothing shows again. The user is told by mail.
+/// `PUT`: switches it on, for a code of the secret. The answer has the recovery codes, which nothing shows again. The user is told by mail,
+/// and all other sessions end.
 /// Four trips to DynamoDB: session and user, counters, factor, the change.
 pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
@@ -67,7 +68,7 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
         return Err(Error::SecondFactorWrong);
     }
     let recovery_codes = factor.switch_on(&app.entropy);
-    let change = app.store.change_second_factor(&user.id, &seen, Some(&factor), Some(FactorNews::On), attempt.now());
+    let change = app.store.switch_on_second_factor(&user, &session.token, &seen, &factor, attempt.now());
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
     match changed? {

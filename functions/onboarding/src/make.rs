@@ -185,6 +185,10 @@ async fn link(
 
 /// If Stripe did nothing, the next request starts over. If the outcome is unknown, the record stays as it is.
 async fn refusal(services: &Services, user: &User, mut record: MadeAccount, error: StripeError) -> Result<Error, Error> {
+    if error.is_turned_away() {
+        // Stripe did not look at the request, and an earlier copy of it may have created the account.
+        return Ok(error.into());
+    }
     let StripeError::Refused { code, param, message, .. } = &error else { return Ok(error.into()) };
     tracing::warn!(user_id = %user.id, country = record.country, code, param, message, "Stripe refused to create an account");
     if record.state == MakingState::Asked {

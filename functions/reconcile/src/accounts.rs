@@ -16,9 +16,10 @@ use futures_util::stream::FuturesUnordered;
 use shared::domain::error::Error;
 use shared::store::Store;
 use shared::store::reconciliation::{Next, Progress, Reading};
+use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List};
 use shared::work::Services;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::movements::Entries;
 use crate::orphans::{SLACK, YOUNG};
@@ -63,7 +64,7 @@ pub async fn run(services: &Services, until: Instant, progress: &mut Progress, r
                 has_more = next.is_some();
                 after = next;
             } else if let Some((account, reading)) = due.pop_front() {
-                running.push(visit(services, account, reading, until));
+                running.push(visit(services, account, reading, now, until));
             } else {
                 break;
             }
@@ -86,6 +87,10 @@ async fn list(services: &Services, until: Instant, progress: &mut Progress) -> R
             Ok(page) => page,
             Err(error) => {
                 tracing::warn!(%error, "the list of connected accounts is left to the next run");
+                // The account at which it continues may be gone. The list is then read from its beginning.
+                if matches!(error, StripeError::Refused { .. }) && progress.accounts_after.take().is_some() {
+                    return save(services, progress).await;
+                }
                 break;
             }
         };
@@ -131,20 +136,19 @@ pub async fn note_payments(services: &Services, accounts: impl Iterator<Item = S
     Ok(())
 }
 
-/// Reads one account, and decides when to read it again. Its failure must not hold up the others.
-async fn visit(services: &Services, account: String, mut reading: Reading, until: Instant) -> Result<Report, Error> {
-    let (mut report, account) = (Report::default(), account.as_str());
-    let (store, now) = (&services.app.store, services.app.clock.now());
+/// Reads one account, and decides when to read it again, counted from the time when the run `began`. Its failure must not hold up the others.
+async fn visit(services: &Services, account: String, mut reading: Reading, began: OffsetDateTime, until: Instant) -> Result<Report, Error> {
+    let (mut report, account, store) = (Report::default(), account.as_str(), &services.app.store);
     let read = read(services, account, &mut reading, until, &mut report).await;
     report.accounts += 1;
     let next = match read {
-        Ok(_) if reading.has_payments == Some(false) => Next::At(now + UNUSED),
-        Ok(moved) => Next::At(now + if moved { BUSY } else { QUIET }),
+        Ok(_) if reading.has_payments == Some(false) => Next::At(began + UNUSED),
+        Ok(moved) => Next::At(began + if moved { BUSY } else { QUIET }),
         // It keeps its place and is among the first in the next run.
         Err(_) if Instant::now() >= until => Next::AsBefore,
         Err(Error::SellerNotConnected) => Next::Never,
         // It may take much of a run's time, so it waits longer if it fails again.
-        Err(_) => Next::At(now + if reading.failures > 0 { QUIET } else { BUSY }),
+        Err(_) => Next::At(began + if reading.failures > 0 { QUIET } else { BUSY }),
     };
     reading.failures = match (read, next) {
         (Err(error), Next::At(_)) => {

@@ -5,13 +5,14 @@
 //! no further away than the table. DynamoDB encrypts the table at rest.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::keys::{profile, second_factor_key};
 use super::outbox::{FactorNews, Mail};
-use super::table::{Store, StoreError, Written, from_item, number, string, to_item};
+use super::table::{Store, StoreError, Written, from_item, moment, number, string, to_item};
+use super::token::Token;
 use crate::domain::ids::UserId;
-use crate::domain::user::SecondFactor;
+use crate::domain::user::{SecondFactor, User};
 
 /// The condition that a factor is as it was read.
 const SAME: &str = "secret = :secret AND version = :version";
@@ -50,6 +51,35 @@ impl Store {
         self.transact(&[TransactWriteItem::builder().condition_check(is_off).build(), put]).await
     }
 
+    /// Switches a factor on that was read before. All sessions end, because none of them has shown a code, except the one with this token,
+    /// which begins anew.
+    ///
+    /// # Errors
+    /// As [`Store::change_second_factor`].
+    pub async fn switch_on_second_factor(
+        &self,
+        user: &User,
+        token: &Token,
+        seen: &SecondFactor,
+        factor: &SecondFactor,
+        now: OffsetDateTime,
+    ) -> Result<Written, StoreError> {
+        let mut items = vec![self.factor_becomes(&user.id, seen, Some(factor))?];
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(&user.id).attributes()))
+            .update_expression("SET recovery_codes = :left, sessions_ended_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":left", number(factor.recovery_codes.len()))
+            .expression_attribute_values(":now", moment(now)?)
+            .build()
+            .expect("a table, a key and an expression are given");
+        items.push(TransactWriteItem::builder().update(update).build());
+        items.push(self.new_session(token, user, now + Duration::SECOND)?);
+        items.push(self.ask_for(&Mail::SecondFactor { user: user.id.clone(), news: FactorNews::On, at: now.unix_timestamp() }, now)?);
+        self.transact(&items).await
+    }
+
     /// Replaces a factor that was read by what became of it, `None` if it was switched off. `news` are told to the user by mail.
     ///
     /// # Errors
@@ -62,6 +92,23 @@ impl Store {
         news: Option<FactorNews>,
         at: OffsetDateTime,
     ) -> Result<Written, StoreError> {
+        let mut items = vec![self.factor_becomes(user, seen, now_is)?];
+        if let Some(news) = news {
+            let update = Update::builder().table_name(&self.table).set_key(Some(profile(user).attributes()));
+            let update = match now_is {
+                Some(factor) => update
+                    .update_expression("SET recovery_codes = :left")
+                    .expression_attribute_values(":left", number(factor.recovery_codes.len())),
+                None => update.update_expression("REMOVE recovery_codes"),
+            };
+            let update = update.condition_expression("attribute_exists(pk)").build();
+            items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
+            items.push(self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?);
+        }
+        self.transact(&items).await
+    }
+
+    fn factor_becomes(&self, user: &UserId, seen: &SecondFactor, now_is: Option<&SecondFactor>) -> Result<TransactWriteItem, StoreError> {
         let (secret, version) = ((":secret", string(&seen.secret)), (":version", number(seen.version)));
         let change = TransactWriteItem::builder();
         let change = match now_is {
@@ -76,20 +123,7 @@ impl Store {
                 change.delete(delete.expression_attribute_values(version.0, version.1).build().expect("a table and a key are given"))
             }
         };
-        let mut items = vec![change.build()];
-        if let Some(news) = news {
-            let update = Update::builder().table_name(&self.table).set_key(Some(profile(user).attributes()));
-            let update = match now_is {
-                Some(factor) => update
-                    .update_expression("SET recovery_codes = :left")
-                    .expression_attribute_values(":left", number(factor.recovery_codes.len())),
-                None => update.update_expression("REMOVE recovery_codes"),
-            };
-            let update = update.condition_expression("attribute_exists(pk)").build();
-            items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
-            items.push(self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?);
-        }
-        self.transact(&items).await
+        Ok(change.build())
     }
 
     /// Deletes the factor. Part of the transaction that erases its user.

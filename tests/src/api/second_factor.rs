@@ -357,3 +357,17 @@ async fn where_staff_need_none_they_go_on_without() {
     let staff = world.staff("staff@example.com").await;
     assert_eq!(world.get("/admin/users").bearer(&staff.token).await.status, 200);
 }
+
+#[tokio::test]
+async fn sessions_that_have_not_shown_a_code_end_when_a_factor_is_switched_on() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("test@buyer.com").await;
+    let other = world.log_in(&person).await;
+    assert_eq!(world.get("/users/me").bearer(&other).await.status, 200);
+    let app = enrol(&world, &person).await;
+    assert_eq!(world.get("/users/me").bearer(&other).await.status, 401, "it may be a thief's");
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
+    let later = log_in(&world, &person, Some(&app.next(&world))).await;
+    assert_eq!(world.get("/users/me").bearer(&later.text("token")).await.status, 200);
+}
