@@ -27,13 +27,14 @@ const OF_AWS: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Alarms that can wait until morning.
-const CAN_WAIT: [&str; 11] = [
+const CAN_WAIT: [&str; 12] = [
     "BadSignaturesAlarm",
     "ErasuresSilentAlarm",
     "MailsAlarm",
     "MovesRefusedAlarm",
     "OffersSilentAlarm",
     "PayoutsFailedAlarm",
+    "AccountsUnreadAlarm",
     "RepairsAlarm",
     "SlowPurchasesAlarm",
     "SweepSilentAlarm",
@@ -204,6 +205,7 @@ fn late_events_book_differences_and_declined_payments_raise_alarms() {
         "WebhookBadSignature",
         "WebhookUnreadable",
         "ReconcileRepairs",
+        "ReconcileAccountsUnread",
         "Payouts",
         "MovesRefused",
     ] {
