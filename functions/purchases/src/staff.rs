@@ -6,7 +6,8 @@
 use shared::app::App;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::http::view::{AuditView, FindingView, PurchaseView};
+use shared::http::staff_view::{AuditView, FindingView};
+use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, response};
 
 use crate::sold;

@@ -7,6 +7,7 @@ mod message;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod staff_view;
 pub mod view;
 
 pub use answer::{answer, serve};
