@@ -32,14 +32,14 @@ FILTER_operator := api::operator payments::endpoints payments::tokens
 FILTER_payment-methods := payments::cards
 FILTER = $(or $(FILTER_$(ONLY)),$(ONLY))
 # The crate ONLY, if it has tests of its own.
-CRATE = $(shell grep -rqE '#\[(tokio::)?test\]' $(wildcard functions/$(ONLY)/src $(ONLY)/src) /dev/null && echo $(ONLY))
+CRATE = $(shell grep -rqE '#\[(tokio::)?test\]' $(wildcard functions/$(ONLY)/src $(ONLY)/src) /dev/null && echo $(subst /,-,$(ONLY)))
 
 # Without ONLY, the benchmark is compiled too. checks/stripe-types needs other features of the SDK's crates, which takes minutes to compile:
 # `make lint` checks it, and CI runs it.
 test: $(if $(ONLY),,dependencies) ## run all tests, or those of one function, crate or path (ONLY=charge)
 ifdef ONLY
-	$(if $(filter-out tests,$(CRATE)),$(RUN_TESTS) --package $(CRATE))
-ifeq ($(filter shared stripe-stand-in,$(ONLY)),)
+	$(if $(filter-out tests,$(CRATE)),$(RUN_TESTS) --package $(CRATE) $(if $(filter shared,$(ONLY)),--package shared-core))
+ifeq ($(filter shared shared/core stripe-stand-in,$(ONLY)),)
 	@cargo test --quiet --package tests -- --list $(FILTER) | grep -q ': test$$' || { echo 'No test has a path with $(FILTER).'; exit 1; }
 	$(RUN_TESTS) --package tests -- $(FILTER)
 endif

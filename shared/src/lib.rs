@@ -4,8 +4,9 @@
 //! files depend on each other in one direction only.
 //!
 //! 1. [`base`]: time, randomness, logs, metrics, passwords and text.
-//! 2. [`domain`]: the rules about courses, money and people. It calls nobody, and names no crate of HTTP, AWS or Stripe. A planned
-//!    movement contains its exact request, because a retry must repeat it, so it has the names of Stripe's parameters.
+//! 2. [`domain`]: the rules about courses, money and people. It calls nobody. A planned movement contains its exact request, because a
+//!    retry must repeat it, so it has the names of Stripe's parameters. `base` and `domain` are the crate `shared-core`, which depends
+//!    on no crate of HTTP, AWS or Stripe.
 //! 3. [`settings`]: settings from the environment and from secrets.
 //! 4. [`cloud`]: the HTTP client and the AWS clients that use it.
 //! 5. [`store`]: the DynamoDB table.
@@ -14,10 +15,10 @@
 //! 8. [`work`]: what needs both the table and Stripe.
 //! 9. [`http`]: requests and responses.
 
+pub use shared_core::{base, domain};
+
 pub mod app;
-pub mod base;
 pub mod cloud;
-pub mod domain;
 pub mod http;
 pub mod settings;
 pub mod store;

@@ -122,7 +122,7 @@ fn every_alarm_notifies_somebody_and_names_a_section_of_the_runbook() {
 fn every_alarm_watches_metrics_that_exist() {
     let template = Template::read();
     let stage = template.at("/Globals/Function/Environment/Variables/STAGE");
-    let code: Vec<String> = ["shared/src", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
+    let code: Vec<String> = ["shared", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
     let filters = template.resources("AWS::Logs::MetricFilter");
     for watched in Watched::all(&template) {
         let Watched { alarm, namespace, name, dimensions } = &watched;
@@ -289,7 +289,7 @@ fn the_dashboard_shows_existing_metrics() {
     let template = Template::read();
     let body = text(&template.property("Dashboard", "DashboardBody")["Fn::Sub"]);
     let body: Value = serde_json::from_str(body).expect("it is JSON");
-    let code: String = ["shared/src", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
+    let code: String = ["shared", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
     let filters: Vec<_> = template.resources("AWS::Logs::MetricFilter").into_values().map(ToString::to_string).collect();
     let resources = template.at("/Resources");
     for widget in list(&body["widgets"]) {
@@ -315,7 +315,7 @@ fn the_dashboard_shows_existing_metrics() {
 /// The metrics that the functions emit, with their dimensions.
 fn emitted() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (_, source) in ["shared/src", "functions"].into_iter().flat_map(sources) {
+    for (_, source) in ["shared", "functions"].into_iter().flat_map(sources) {
         let code = code(&source);
         for (at, _) in code.match_indices("emit(").filter(|_| code.contains("metrics::{self, Unit}") || code.contains("metrics::emit(")) {
             let argument = code[at + 5..].split(',').next().expect("it has arguments").trim();
@@ -351,7 +351,7 @@ fn the_runbook_states_the_number_of_metrics() {
     for filter in template.resources("AWS::Logs::MetricFilter").into_values() {
         expected.insert(text(&filter["Properties"]["MetricTransformations"][0]["MetricName"]).to_owned(), 1);
     }
-    let code: String = ["shared/src", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
+    let code: String = ["shared", "functions"].into_iter().flat_map(sources).map(|(_, source)| code(&source)).collect();
     for (name, values) in VALUES {
         assert!(values.iter().all(|value| *value == "usd" || code.contains(&format!("\"{value}\""))), "{name}");
         *expected.get_mut(name).unwrap_or_else(|| panic!("no code emits {name}")) += values.len();

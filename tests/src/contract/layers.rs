@@ -2,7 +2,6 @@
 //!
 //! A file depends on another if it names something defined there, in a `use` or a path, through any number of re-exports.
 //! Methods do not count, so that several files of a module can add methods to one type. Code compiled only for tests does not count.
-//! The lower modules name only a few other crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,13 +20,9 @@ struct House {
 }
 
 /// Add new modules here, at their level.
-const HOUSES: [House; 1] =
-    [House { folder: "shared", layers: &["base", "domain", "settings", "cloud", "store", "app", "stripe", "work", "http"] }];
-
-/// The modules that must not know HTTP, AWS, Stripe or the runtime, and the crates that they may name.
-const CRATES: [(&str, &[&str]); 2] = [
-    ("base", &["argon2", "base64", "ring", "serde_json", "time", "tokio", "tracing", "tracing_subscriber"]),
-    ("domain", &["email_address", "idna", "serde", "serde_json", "thiserror", "time", "tracing", "url"]),
+const HOUSES: [House; 2] = [
+    House { folder: "shared/core", layers: &["base", "domain"] },
+    House { folder: "shared", layers: &["settings", "cloud", "store", "app", "stripe", "work", "http"] },
 ];
 
 /// A name in use, in the segments in which it is written.
@@ -284,29 +279,6 @@ impl Crate {
     }
 }
 
-/// The names from crates that a module may not know.
-fn strangers(sources: &[(String, String)], layer: &str, allowed: &[&str]) -> Vec<String> {
-    let dependencies = dependencies();
-    let mut told = Vec::new();
-    for (file, source) in sources.iter().filter(|(file, _)| file.split('/').next() == Some(layer)) {
-        let said = Said::read(file, source);
-        for named in said.imports.iter().map(|import| &import.named).chain(&said.paths) {
-            let name = named.path[0].as_str();
-            if dependencies.contains(name) && !allowed.contains(&name) {
-                told.push(format!("{file}:{} names {}", named.line, named.path.join("::")));
-            }
-        }
-    }
-    told
-}
-
-/// The crates that `shared` depends on, as Rust spells them.
-fn dependencies() -> BTreeSet<String> {
-    let manifest: toml::Value = toml::from_str(&super::file("shared/Cargo.toml")).expect("it is TOML");
-    let table = manifest["dependencies"].as_table().expect("a table");
-    table.keys().map(|name| name.replace('-', "_")).collect()
-}
-
 /// The dependencies on a module above. The root of the crate is above all modules.
 fn going_up(arrows: &BTreeSet<Arrow>, layers: &[&str]) -> Vec<String> {
     let floor = |file: &str| {
@@ -372,20 +344,9 @@ fn layers_only_use_lower_ones_and_files_form_no_cycle() {
     for house in HOUSES {
         let (faults, arrows) = faults(of_folder(house.folder), house.layers);
         eprintln!("{}: {arrows} names of other files, {} faults", house.folder, faults.len());
-        assert!(arrows > 100, "{} was not read", house.folder);
+        assert!(arrows > 20, "{} was not read", house.folder);
         assert!(faults.is_empty(), "{}:\n{}", house.folder, faults.join("\n"));
     }
-}
-
-#[test]
-fn the_lower_layers_name_no_crate_of_http_aws_or_stripe() {
-    let shared = of_folder("shared");
-    for (layer, allowed) in CRATES {
-        assert_eq!(strangers(&shared, layer, allowed), Vec::<String>::new(), "{layer}");
-    }
-    let wrong = [("domain/thing.rs".to_owned(), "use reqwest::Client;\nfn f() { aws_types::SdkConfig::new() }".to_owned())];
-    let told = strangers(&wrong, "domain", CRATES[1].1);
-    assert_eq!(told, ["domain/thing.rs:1 names reqwest::Client", "domain/thing.rs:2 names aws_types::SdkConfig::new"]);
 }
 
 #[test]

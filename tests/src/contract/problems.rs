@@ -91,8 +91,10 @@ fn every_error() -> Vec<Error> {
         Error::Internal(cause()),
     ];
     // The list is complete if it has as many kinds as `Error::code` has arms.
-    let arms =
-        file("shared/src/domain/error.rs").lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \"")).count();
+    let arms = file("shared/core/src/domain/error.rs")
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""))
+        .count();
     assert_eq!(all.len(), arms, "an error is missing here");
     all
 }

@@ -19,7 +19,7 @@ fn read_by_the_code() -> BTreeSet<String> {
     })
     .expect("every setting has a default");
     let mut names = names.into_inner();
-    for (path, source) in sources("shared/src").into_iter().chain(sources("functions")) {
+    for (path, source) in sources("shared").into_iter().chain(sources("functions")) {
         for call in source.split("env::var(").chain(source.split("env::var_os(")).skip(1) {
             if let Some(name) = call.strip_prefix('"').and_then(|rest| rest.split('"').next()) {
                 names.insert(name.to_owned());

@@ -1,4 +1,4 @@
-//! The rules about courses, money and people. It calls nobody, and names no crate of HTTP, AWS or Stripe.
+//! The rules about courses, money and people. It calls nobody.
 
 // When a state is added, the compiler lists every place that must handle it.
 #![warn(clippy::wildcard_enum_match_arm)]
