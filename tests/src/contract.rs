@@ -11,6 +11,7 @@ mod problems;
 mod reach;
 mod roles;
 mod routes;
+mod security;
 mod settings;
 mod stack;
 mod storefront;
