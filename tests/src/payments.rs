@@ -29,6 +29,7 @@ mod reconcile;
 mod refunds;
 mod rotation;
 mod separate_refunds;
+mod shown_prices;
 mod stacks;
 mod tokens;
 mod tutorial;

@@ -5,7 +5,7 @@ import { shortName } from './cards.js';
 import { leaveFor } from './checkout.js';
 import { usableCards } from './course-cards.js';
 import { pagedList } from './list.js';
-import { TIMEOUT_MS, isCheaper, rate, subscriptionLabel } from './membership.js';
+import { TIMEOUT_MS, isCheaper, rate, rates, subscriptionLabel } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, notice, say, table } from './ui.js';
@@ -84,15 +84,33 @@ const keep = (subscription) => ask(subscription, 'resume', undefined, 'Nothing w
 
 async function change(subscription) {
   const interval = subscription.interval === 'month' ? 'year' : 'month';
+  say(outcome, null);
+  const offered = await offeredRate(subscription.seller_id, interval);
+  if (!offered) return;
+  const { amount, currency } = offered;
+  const when = isCheaper(subscription)
+    ? 'The change takes effect at the end of the period you have paid for. You won’t be charged until then.'
+    : 'If it costs more than now, the change takes effect today: your card is charged the difference, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.';
   const sure = await confirmed({
     title: `Switch “${subscription.title}” to ${interval}ly billing?`,
-    text: isCheaper(subscription)
-      ? 'The change takes effect at the end of the period you have paid for. You won’t be charged until then.'
-      : 'If it costs more, the change takes effect today: your card is charged the difference, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.',
+    text: `It costs ${rate(amount, currency, interval)}. ${when}`,
     yes: `Switch to ${interval}ly`,
     no: 'Not now',
   });
-  if (sure) await ask(subscription, 'switch', { interval }, 'Nothing was changed.', ({ switches_at: from }) => (from ? `You switch to ${interval}ly billing on ${date(from).textContent}.` : `You’re now billed ${interval}ly.`));
+  if (sure) await ask(subscription, 'switch', { interval, expected_amount: amount, expected_currency: currency }, 'Nothing was changed.', ({ switches_at: from }) => (from ? `You switch to ${interval}ly billing on ${date(from).textContent}.` : `You’re now billed ${interval}ly.`));
+}
+
+/** What the other interval costs now. Null if the teacher does not offer it, or if it cannot be read, which the page then says. */
+async function offeredRate(seller, interval) {
+  try {
+    const offer = await api.get(`/sellers/${part(seller)}/membership`, { cache: 'no-store' });
+    const found = offer.offered ? rates(offer).find((one) => one.interval === interval) : undefined;
+    if (found) return { ...found, currency: offer.currency };
+    say(outcome, notice('bad', 'Nothing was changed.', WORDS.interval_not_offered));
+  } catch (error) {
+    say(outcome, problem('Nothing was changed.', error));
+  }
+  return null;
 }
 
 async function payNow(subscription) {
@@ -122,6 +140,7 @@ const WORDS = {
   card_declined: 'Your card was declined, and you haven’t been charged. Make another card your default, or remove this one to pay on Stripe’s page.',
   payment_method_refused: 'This card can’t be used for this membership. Remove it, then choose “Pay now” again to pay on Stripe’s page.',
   interval_not_offered: 'The teacher doesn’t offer that.',
+  price_changed: 'The price has just changed. Choose the switch again to see what it costs now.',
   subscription_past_due: 'Pay the amount due first.',
   subscription_not_running: 'This membership has ended or is about to.',
 };

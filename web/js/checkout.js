@@ -26,7 +26,7 @@ export function leaveFor(text) {
 /**
  * Sends the one request that buys.
  *
- * @param {{course_id: string, expected_amount?: number, payment_method?: string, save_card?: boolean}} body
+ * @param {{course_id: string, expected_amount?: number, expected_currency?: string, payment_method?: string, save_card?: boolean}} body
  * @returns {Promise<object>} the response of POST /courses/charge; never resolves if the session has ended
  */
 export async function charge(body) {
@@ -43,7 +43,7 @@ export async function charge(body) {
  * Starts or continues the purchase of a course, and leaves for the next page.
  *
  * @param {string} courseId
- * @param {number} [expected] the price that the buyer has seen, in the minor unit
+ * @param {{amount: number, currency: string}} expected the price that the buyer has seen, in the minor unit
  * @param {{card?: string, keepCard?: boolean}} [how] with a saved card (its `pm_…`), or on Stripe's page, which saves
  *   the card if the buyer agreed
  * @returns {Promise<Element>} a notice if it fails, with the error's code in its dataset. Never resolves if the browser
@@ -51,7 +51,7 @@ export async function charge(body) {
  */
 export async function buy(courseId, expected, { card, keepCard } = {}) {
   try {
-    const answer = await charge({ course_id: courseId, expected_amount: expected, payment_method: card, save_card: keepCard || undefined });
+    const answer = await charge({ course_id: courseId, expected_amount: expected.amount, expected_currency: expected.currency, payment_method: card, save_card: keepCard || undefined });
     const url = answer.checkout_url ?? answer.next_action_url;
     if (keepCard && answer.checkout_url && answer.purchase.charge_type === 'direct') return cannotKeep(answer.checkout_url);
     if (url) leaveFor(url);

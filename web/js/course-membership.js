@@ -46,6 +46,9 @@ export async function membershipForm(course, user, told) {
     h('p', { class: 'hint' }, 'Renews automatically. Cancel anytime in your account.'),
     h('button', { class: 'button button-wide', type: 'submit' }, 'Join'),
   );
-  onSubmit(form, async (values) => told(await subscribe(course, values['membership-interval'], values['membership-card'] || undefined)));
+  onSubmit(form, async (values) => {
+    const chosen = prices.find(({ interval }) => interval === values['membership-interval']);
+    told(await subscribe(course, { ...chosen, currency: offer.currency }, values['membership-card'] || undefined));
+  });
   return box(form);
 }

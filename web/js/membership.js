@@ -59,14 +59,15 @@ export function joinedFrom() {
  * Subscribes with a saved card, or leaves for Stripe's page.
  *
  * @param {object} course with which it is offered
- * @param {string} interval
+ * @param {{interval: string, amount: number, currency: string}} rate the interval, and the price that the buyer has seen, in the minor unit
  * @param {string} [card] `pm_…`; omitted for Stripe's page
  * @returns {Promise<Element>} a notice with the result, and the error's code in its dataset. Never resolves if the browser leaves.
  */
-export async function subscribe(course, interval, card) {
+export async function subscribe(course, { interval, amount, currency }, card) {
   const seller = course.seller.id;
   try {
-    const answer = await api.post(`/sellers/${part(seller)}/membership/subscribe`, { interval, payment_method: card }, { timeout: TIMEOUT_MS });
+    const body = { interval, expected_amount: amount, expected_currency: currency, payment_method: card };
+    const answer = await api.post(`/sellers/${part(seller)}/membership/subscribe`, body, { timeout: TIMEOUT_MS });
     if (answer.checkout_url) {
       window.sessionStorage.setItem(FROM, JSON.stringify({ id: course.id, title: course.title }));
       leaveFor(answer.checkout_url);
@@ -101,6 +102,7 @@ function refusal(error) {
       return notice('plain', 'This membership isn’t available right now.', 'You haven’t been charged. Please check back later.');
     case 'own_membership':
       return notice('plain', 'This is your own membership.', 'Your courses are open to you anyway.');
+    case 'price_changed':
     case 'interval_not_offered':
     case 'not_found':
       return notice('bad', 'This membership has changed since you opened the page.', 'You haven’t been charged. Reload the page to see what is offered now.');

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
+use shared::domain::money::Currency;
 use shared::http::{Request, Response, identity, request, request_id};
 use shared::work::Services;
 use shared::work::declines;
@@ -18,6 +19,8 @@ struct Body {
     payment_method: Option<String>,
     #[serde(default)]
     expected_amount: Option<i64>,
+    #[serde(default)]
+    expected_currency: Option<Currency>,
     #[serde(default)]
     save_card: bool,
     /// The answer to the browser's challenge, see [`declines`].
@@ -58,9 +61,7 @@ pub async fn charge(services: &Services, request: &Request) -> Result<Response, 
     if course.seller_id == buyer.id {
         return Err(Error::OwnCourse);
     }
-    if body.expected_amount.is_some_and(|expected| expected != course.price.amount) {
-        return Err(Error::PriceChanged { amount: course.price.amount, currency: course.price.currency.code() });
-    }
+    course.price.check_shown(body.expected_amount, body.expected_currency)?;
 
     if payment != Payment::Checkout {
         declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;

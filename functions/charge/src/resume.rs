@@ -44,19 +44,24 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     let browser = record(services, &mut purchase, found, order).await?;
     // A card unknown to the connected account may belong to the platform. The next attempt tries that.
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
+    let price = &order.course.price;
+    let costs_the_same = (purchase.amount(), purchase.currency) == (price.amount, price.currency);
     match purchase.status() {
         // Neither failure is about the card.
         Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
             again(services, order, purchase, slot).await
         }
         Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
-        Status::RequiresAction if is_other_method(&order.payment, purchase.attempt()) => withdraw(services, order, purchase, slot).await,
+        // The buyer wants to pay otherwise, or was told another price.
+        Status::RequiresAction if !costs_the_same || is_other_method(&order.payment, purchase.attempt()) => {
+            withdraw(services, order, purchase, slot).await
+        }
         // The buyer has done their part and the bank is processing. If the payment fails, the next request starts a new attempt.
         Status::Pending if purchase.processing_since().is_some() => Err(Error::PurchaseInProgress),
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
-            let same = order.payment == Payment::Checkout && attempt.amount == order.course.price.amount && same_consent;
+            let same = order.payment == Payment::Checkout && costs_the_same && same_consent;
             if same && browser.checkout_url.is_some() {
                 answer(&purchase, browser)
             } else {

@@ -4,6 +4,7 @@ use shared::domain::charging::ChargeType;
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{Slot, Subscription, Terms};
+use shared::domain::money::Currency;
 use shared::domain::user::{StripeLink, Unable, User};
 use shared::http::Response;
 use shared::store::Written;
@@ -48,6 +49,7 @@ pub fn lost_its_customer(subscription: &Subscription) -> bool {
 async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, memberships::Heard), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (link, charge_type) = seller_link(services, &order.seller)?;
+    check_price(services, &order.seller, charge_type, order.amount, order.offer.currency)?;
     let account = (charge_type == ChargeType::Direct).then_some(link.account_id.as_str());
     let seen = slot.map_or(0, |slot| slot.version);
     let paying = Paying { buyer: &order.buyer, seller: &order.seller.id, account, currency: order.offer.currency, seen };
@@ -112,14 +114,34 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
     Ok((subscription, heard))
 }
 
-/// The seller's account, and how it is charged. A membership has only one
-/// payee, so sellers with separate charges are paid by destination charges.
-pub(crate) fn seller_link<'a>(services: &Services, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
-    let config = &services.app.config;
-    let charge_type = match seller.charge_type(&config.terms) {
+/// Refuses a price that Stripe would refuse in the seller's settlement currency.
+///
+/// # Errors
+/// [`Error::PriceTooLow`].
+pub(crate) fn check_price(
+    services: &Services,
+    seller: &User,
+    charge_type: ChargeType,
+    amount: i64,
+    currency: Currency,
+) -> Result<(), Error> {
+    let least = seller.least_price(&services.app.config.platform_country, charge_type, currency);
+    if amount < least { Err(Error::PriceTooLow) } else { Ok(()) }
+}
+
+/// How a seller's memberships are charged. A membership has only one payee,
+/// so sellers with separate charges are paid by destination charges.
+pub(crate) fn charge_type(services: &Services, seller: &User) -> ChargeType {
+    match seller.charge_type(&services.app.config.terms) {
         ChargeType::Direct => ChargeType::Direct,
         ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,
-    };
+    }
+}
+
+/// The seller's account, and how it is charged.
+pub(crate) fn seller_link<'a>(services: &Services, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
+    let config = &services.app.config;
+    let charge_type = charge_type(services, seller);
     let link = seller.connected_account().ok_or(Error::SellerNotConnected)?;
     match link.check(charge_type, &config.platform_country) {
         Ok(()) => Ok((link, charge_type)),

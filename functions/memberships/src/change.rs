@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use shared::domain::error::Error;
 use shared::domain::membership::{EndCause, Interval, Status, Subscription};
+use shared::domain::money::{Currency, Price};
 use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
@@ -16,6 +17,7 @@ use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
 
+use crate::begin::check_price;
 use crate::cards;
 use crate::subscriptions::own;
 
@@ -125,6 +127,8 @@ struct Resumed {
 #[derive(Deserialize)]
 struct Switch {
     interval: Interval,
+    expected_amount: Option<i64>,
+    expected_currency: Option<Currency>,
 }
 
 /// `POST /subscriptions/{id}/switch`: switches to the other interval at the current price. A more expensive
@@ -135,7 +139,7 @@ struct Switch {
 pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (_, mut subscription) = own(services, request, id).await?;
-    let Switch { interval } = request::json(request)?;
+    let Switch { interval, expected_amount, expected_currency } = request::json(request)?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);
     }
@@ -153,7 +157,9 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     let (offer, seller) = tokio::join!(app.store.offer(&subscription.seller_id), app.store.user(&subscription.seller_id));
     let offer = offer?.filter(|offer| offer.currency == subscription.currency).ok_or(Error::IntervalNotOffered)?;
     let amount = offer.price(interval).ok_or(Error::IntervalNotOffered)?;
+    Price { amount, currency: offer.currency }.check_shown(expected_amount, expected_currency)?;
     let seller = seller?.ok_or(Error::SellerNotConnected)?;
+    check_price(services, &seller, subscription.charge_type, amount, offer.currency)?;
     let config = &app.config;
     let fee = seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, offer.currency);
     let usual = fee.percent_of(amount).unwrap_or_else(|| "0".to_owned());

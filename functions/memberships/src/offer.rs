@@ -5,9 +5,12 @@ use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::membership::Offer;
 use shared::domain::money::Currency;
+use shared::domain::user::User;
 use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::work::Services;
+
+use crate::begin::charge_type;
 
 pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");
 
@@ -45,7 +48,7 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
     let seller = own(services, request, id).await?;
     let body: Body = request::json(request)?;
     let offer = Offer {
-        seller_id: seller,
+        seller_id: seller.id.clone(),
         title: body.title.as_deref().unwrap_or("Membership").trim().to_owned(),
         monthly: body.monthly.map(|price| price.amount),
         yearly: body.yearly.map(|price| price.amount),
@@ -55,6 +58,16 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
     if let Some(fault) = offer.fault() {
         return Err(Error::InvalidRequest(fault));
     }
+    let charge_type = charge_type(services, &seller);
+    let least = seller.least_price(&app.config.platform_country, charge_type, offer.currency);
+    for (name, amount) in [("monthly", offer.monthly), ("yearly", offer.yearly)] {
+        if amount.is_some_and(|amount| amount < least) {
+            let code = offer.currency.code();
+            return Err(Error::InvalidRequest(format!(
+                "{name}.amount must be at least {least} minor units of {code}: your sales are settled in another currency, which has a minimum"
+            )));
+        }
+    }
     app.store.put_offer(&offer).await?;
     Ok(response::json(200, &MembershipView::from(offer)))
 }
@@ -62,15 +75,15 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
 /// `DELETE`: nobody can subscribe any more; existing subscriptions continue. Two trips to DynamoDB.
 pub(crate) async fn end(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let seller = own(services, request, id).await?;
-    services.app.store.end_offer(&seller).await?;
+    services.app.store.end_offer(&seller.id).await?;
     Ok(response::no_content())
 }
 
 /// The signed-in seller, who must own the membership.
-async fn own(services: &Services, request: &Request, id: &str) -> Result<UserId, Error> {
+async fn own(services: &Services, request: &Request, id: &str) -> Result<User, Error> {
     let user = identity::user(request, &services.app).await?;
     if user.id.as_str() != id {
         return Err(Error::Forbidden);
     }
-    if user.is_seller { Ok(user.id) } else { Err(Error::NotASeller) }
+    if user.is_seller { Ok(user) } else { Err(Error::NotASeller) }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::membership::Interval;
+use shared::domain::money::{Currency, Price};
 use shared::http::{Request, Response, identity, request};
 use shared::stripe::cards::is_payment_method;
 use shared::work::Services;
@@ -17,6 +18,8 @@ use crate::{begin, resume};
 struct Body {
     interval: Interval,
     payment_method: Option<String>,
+    expected_amount: Option<i64>,
+    expected_currency: Option<Currency>,
     /// The response from the browser's challenge, see [`declines`].
     challenge: Option<String>,
 }
@@ -53,6 +56,7 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
     }
     let offer = read.offer.ok_or(NOT_FOUND)?;
     let amount = offer.price(body.interval).ok_or(Error::IntervalNotOffered)?;
+    Price { amount, currency: offer.currency }.check_shown(body.expected_amount, body.expected_currency)?;
     let seller = read.seller.ok_or(Error::SellerNotConnected)?;
     if let Some(card) = &body.payment_method {
         declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;

@@ -3,7 +3,7 @@
 //!
 //! Our payments are known by their metadata. If the purchase exists, the payment is added to it; otherwise it
 //! is reported. If the operator's policy allows it, it is also put on record if buyer and course exist and the
-//! buyer does not own the course, and otherwise refunded, or canceled if unpaid. Payments of other deployments
+//! buyer does not own the course, and otherwise refunded, or canceled if unpaid. What a refused attempt left unpaid is canceled. Payments of other deployments
 //! on the same Stripe account are ignored. Payments that do not name their deployment are only reported.
 
 use std::ops::Range;
@@ -132,6 +132,7 @@ async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentInte
     let app = &services.app;
     let cause = cause(services);
     let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(()) };
+    let mut is_left_over = false;
     if let Some(mut purchase) = app.store.purchase(&id).await? {
         let place = services.stripe.place(account);
         if purchase.find_maker(&payment.made(&place)).is_some() {
@@ -140,6 +141,9 @@ async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentInte
             }
             return Ok(());
         }
+        // Stripe created it and refused to confirm it, for example because it is not for a card. Its attempt has ended.
+        is_left_over = matches!(payment.status.as_str(), "requires_payment_method" | "requires_confirmation" | "requires_action")
+            && payment.metadata.contains_key("stack_id");
     } else if policy(services, payment) == OrphanPolicy::Record && record(services, &id, account, payment, &cause).await? {
         report.recorded += 1;
         tracing::warn!(purchase_id = %id, payment_intent = payment.id, "a missing payment was put on record");
@@ -148,7 +152,7 @@ async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentInte
         app.store.settle_finding(&found, app.clock.now()).await?;
         return Ok(());
     }
-    give_back(services, &id, account, payment, report).await
+    give_back(services, &id, account, payment, is_left_over, report).await
 }
 
 /// What to do with it. Only this deployment's own payments may be recorded
@@ -234,12 +238,13 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
     Ok(true)
 }
 
-/// Refunds or cancels a payment that bought nothing, or only reports it.
+/// Refunds or cancels a payment that bought nothing, or only reports it. Nobody needs to know of what was left over unpaid.
 async fn give_back(
     services: &Services,
     id: &PurchaseId,
     account: Option<&str>,
     payment: &PaymentIntent,
+    is_left_over: bool,
     report: &mut Report,
 ) -> Result<(), Error> {
     let (app, found) = (&services.app, off_record(id, account, payment));
@@ -248,11 +253,13 @@ async fn give_back(
         // The run that refunded it may have died before settling the finding.
         return Ok(app.store.settle_finding(&found, app.clock.now()).await?);
     }
-    tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
-    app.store.keep_finding(&found, app.clock.now()).await?;
-    if policy(services, payment) == OrphanPolicy::Report {
-        report.differences += 1;
-        return Ok(());
+    if !is_left_over {
+        tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
+        app.store.keep_finding(&found, app.clock.now()).await?;
+        if policy(services, payment) == OrphanPolicy::Report {
+            report.differences += 1;
+            return Ok(());
+        }
     }
     let mut form: Vec<(&str, &str)> = Vec::new();
     if paid {
@@ -270,7 +277,11 @@ async fn give_back(
     let key = format!("{}:orphan:{}:{paid}", account.unwrap_or(PLATFORM), payment.id);
     match services.stripe.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
         Ok(_) => {
-            report.returned += 1;
+            if is_left_over {
+                report.repaired += 1;
+            } else {
+                report.returned += 1;
+            }
             app.store.settle_finding(&found, app.clock.now()).await?;
         }
         // The payment changed meanwhile; the next run sees how.

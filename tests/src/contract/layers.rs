@@ -257,7 +257,8 @@ impl Crate {
         }
         let handed_on = said.imports.iter().find(|import| import.alias == *name && (at != from || import.named.path != path));
         if let Some(import) = handed_on {
-            return self.find(&at, &import.named.path, depth + 1).or(Some(at));
+            // What the root passes on from another crate is in that crate.
+            return self.find(&at, &import.named.path, depth + 1).or((!at.is_empty()).then_some(at));
         }
         let all =
             said.imports.iter().filter(|import| import.alias == "*").filter_map(|import| self.find(&at, &import.named.path, depth + 1));

@@ -117,6 +117,29 @@ async fn orphaned_payments_that_were_recorded_or_refunded_are_settled_findings()
     }
 }
 
+/// Stripe creates such a payment, refuses to confirm it, and keeps it. Otherwise any buyer could fill the findings.
+#[tokio::test]
+async fn a_payment_that_was_refused_and_left_unpaid_is_canceled_without_a_finding() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    world.reconcile().await;
+    let answer = world.buy(&shop.buyer, &shop.course_id, "pm_success_de").await;
+    assert_eq!((answer.status, answer.text("code")), (422, "payment_method_refused".to_owned()), "{}", answer.body);
+    let statuses = async || {
+        let payments = world.stripe("/payment_intents?limit=10", None).await["data"].clone();
+        let all: Vec<String> = payments.as_array().expect("a list").iter().map(|one| one["status"].to_string()).collect();
+        all
+    };
+    assert_eq!(statuses().await, [r#""requires_confirmation""#]);
+    world.pass(Duration::minutes(30)).await;
+    let report = world.reconcile().await;
+    assert_eq!((report.repaired, report.differences), (1, 0));
+    assert_eq!(statuses().await, [r#""canceled""#]);
+    assert_eq!(findings(&world, &staff).await, Vec::<Value>::new());
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 201);
+}
+
 #[tokio::test]
 async fn a_repair_that_failed_is_found_and_settled_when_it_works() {
     let world = World::start().await;

@@ -199,7 +199,7 @@ async function purchase(course, how) {
   if (paying) return;
   paying = true;
   say(outcome, null);
-  const box = await buy(course.id, course.price.amount, how);
+  const box = await buy(course.id, course.price, how);
   paying = false;
   say(outcome, box);
   outcome.scrollIntoView({ block: 'nearest' });

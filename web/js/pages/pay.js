@@ -76,7 +76,7 @@ async function pay({ stripe, elements, makeStripe, key, course }) {
       say(outcome, notice('bad', 'Your card wasn’t accepted.', refused.message ?? 'Check the details, or use another card.'));
       return;
     }
-    const answer = await charge({ course_id: course.id, expected_amount: course.price.amount, payment_method: paymentMethod.id });
+    const answer = await charge({ course_id: course.id, expected_amount: course.price.amount, expected_currency: course.price.currency, payment_method: paymentMethod.id });
     if (answer.purchase.status === 'requires_action') await authenticate(answer, { stripe, makeStripe, key });
     window.location.assign(purchasePage(answer.purchase.id));
     await new Promise(() => {});

@@ -102,8 +102,8 @@ function fail(error) {
 function meaning(purchase) {
   // By its id, because the course's slug may have been changed or removed.
   const course = (text, main) => linkButton(text, ownedAddress(purchase.course_id), { class: main ? 'button button-main' : 'button' });
-  const onwards = (text, expected) => {
-    const control = button(text, () => busy(control, () => goOn(purchase, expected)), { class: 'button button-main' });
+  const onwards = (text) => {
+    const control = button(text, () => busy(control, () => goOn(purchase)), { class: 'button button-main' });
     return control;
   };
   switch (purchase.status) {
@@ -140,9 +140,9 @@ function meaning(purchase) {
     case 'paid':
       return { tone: 'good', title: 'Thank you. The course is yours.', text: 'We’ve sent a receipt to your email address. You’ll find the course in your library.', actions: [course('Start the course', true)] };
     case 'failed':
-      return { tone: 'bad', title: 'The payment didn’t go through.', text: `${why(purchase.failure)} You haven’t been charged.`, actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
+      return { tone: 'bad', title: 'The payment didn’t go through.', text: `${why(purchase.failure)} You haven’t been charged.`, actions: [onwards('Try again'), course('Back to the course')] };
     case 'canceled':
-      return { tone: 'plain', title: 'The payment was canceled.', text: 'You haven’t been charged.', actions: [onwards('Try again', purchase.amount), course('Back to the course')] };
+      return { tone: 'plain', title: 'The payment was canceled.', text: 'You haven’t been charged.', actions: [onwards('Try again'), course('Back to the course')] };
     case 'refunded':
       return { tone: 'plain', title: 'You’ve been refunded.', text: 'The course is no longer in your library. You can buy it again.', actions: [course('See the course')] };
     case 'partially_refunded':
@@ -215,16 +215,16 @@ function refunds({ refunds: all = [], currency }) {
 const fact = (name, value) => h('div', {}, h('dt', {}, name), h('dd', {}, value));
 
 /** Requests the same purchase again: it continues where it stopped, or with a new attempt. */
-async function goOn(purchase, expected) {
+async function goOn({ course_id: courseId, amount, currency }) {
   trouble.replaceChildren();
-  const box = await buy(purchase.course_id, expected);
+  const box = await buy(courseId, { amount, currency });
   if (box.dataset.code === 'already_owned') {
     shown = '';
     lookAgain();
     return;
   }
   if (box.dataset.code === 'price_changed') {
-    box.append(linkButton('See the course', ownedAddress(purchase.course_id)));
+    box.append(linkButton('See the course', ownedAddress(courseId)));
   }
   say(trouble, box);
 }

@@ -6,6 +6,8 @@ mod properties;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+
 /// Defines [`Currency`] from a table of name, code, decimals of the minor unit and smallest amount in it.
 macro_rules! currencies {
     ($($name:ident $code:literal $decimals:literal $minimum:literal)*) => {
@@ -107,6 +109,17 @@ pub struct Price {
 }
 
 impl Price {
+    /// Checks that this is the price that a client was shown. What the client does not name is not compared.
+    ///
+    /// # Errors
+    /// [`Error::PriceChanged`].
+    pub fn check_shown(&self, amount: Option<i64>, currency: Option<Currency>) -> Result<(), Error> {
+        if amount.is_none_or(|amount| amount == self.amount) && currency.is_none_or(|currency| currency == self.currency) {
+            return Ok(());
+        }
+        Err(Error::PriceChanged { amount: self.amount, currency: self.currency.code() })
+    }
+
     /// Why Stripe would not charge this price, if so.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
