@@ -81,6 +81,8 @@ async fn only_one_of_thirty_concurrent_sign_ups_with_one_address_wins() {
     assert_eq!(world.stored().await.matches("PROFILE").count(), 1, "the losers left nothing");
 }
 
+const EASY: &str = "password is too easy to guess; use several words, or let a password manager make one";
+
 #[tokio::test]
 async fn invalid_sign_ups_are_refused_with_a_reason() {
     let world = World::start().await;
@@ -96,6 +98,8 @@ async fn invalid_sign_ups_are_refused_with_a_reason() {
         (json!({"email": "example.com", "password": PASSWORD}), "email must be an address such as name@example.com"),
         (json!({"email": "a@example.com", "password": "7 chars"}), "password must have 8 to 256 characters"),
         (json!({"email": "a@example.com", "password": long}), "password must have 8 to 256 characters"),
+        (json!({"email": "a@example.com", "password": "Passw0rd!"}), EASY),
+        (json!({"email": "maria.gomez@example.com", "password": "maria.gomez"}), EASY),
         (json!([]), "invalid type: sequence, expected an object at line 1 column 0"),
         (json!(["a@example.com", PASSWORD]), "invalid type: sequence, expected an object at line 1 column 0"),
     ] {

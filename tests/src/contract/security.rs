@@ -17,7 +17,12 @@ fn named(text: &str) -> Vec<&str> {
 fn source(module: &str) -> Option<String> {
     let path = module.replace("::", "/");
     let (name, rest) = path.split_once('/')?;
-    let places = [format!("tests/src/{path}.rs"), format!("{name}/src/{rest}.rs"), format!("functions/{name}/src/{rest}.rs")];
+    let places = [
+        format!("tests/src/{path}.rs"),
+        format!("{name}/src/{rest}.rs"),
+        format!("{name}/core/src/{rest}.rs"),
+        format!("functions/{name}/src/{rest}.rs"),
+    ];
     places.iter().find_map(|place| fs::read_to_string(root().join(place)).ok())
 }
 

@@ -1,8 +1,11 @@
 //! Passwords: Argon2id with the parameters that OWASP recommends, which are the crate's defaults (19 MiB, 2 passes).
 //! <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>
+//!
+//! New ones are also estimated by zxcvbn, which knows the passwords that everybody tries, and words, names, dates and keyboard patterns.
 
 use argon2::password_hash::SaltString;
 use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _};
+use zxcvbn::{Score, zxcvbn};
 
 use super::entropy::Entropy;
 
@@ -12,12 +15,20 @@ const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 /// A hash that no password matches. Checking against it takes as long as checking against a user's.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$5aZD1dWSd27O0fzutMsljg$JCAehtGX1mbte1AbZUFeEVIfCOdv1PcsFZlYly0eiYY";
 
-/// Checks a new password.
+/// Checks a new password. `own` is what a guesser knows, such as the user's address and the shop's.
 ///
 /// # Errors
 /// What is wrong with it, as a sentence for the user.
-pub fn check(password: &str) -> Result<(), &'static str> {
-    if LENGTH.contains(&password.chars().count()) { Ok(()) } else { Err("password must have 8 to 256 characters") }
+pub fn check(password: &str, own: &[&str]) -> Result<(), &'static str> {
+    if !LENGTH.contains(&password.chars().count()) {
+        return Err("password must have 8 to 256 characters");
+    }
+    let own: Vec<&str> = own.iter().flat_map(|one| one.split('@').chain([*one])).collect();
+    // Below: fewer than a million guesses.
+    if zxcvbn(password, &own).score() < Score::Two {
+        return Err("password is too easy to guess; use several words, or let a password manager make one");
+    }
+    Ok(())
 }
 
 /// Hashes a password with a new salt, into the PHC string format. Takes milliseconds on purpose, and runs on its own thread
@@ -49,6 +60,16 @@ pub async fn verify(password: String, hash: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_password_that_everybody_tries_is_refused() {
+        for password in ["password", "Passw0rd!", "qwertyuiop", "iloveyou1", "aaaaaaaa", "19850412", "lectern1", "sue@example.com"] {
+            assert!(check(password, &["sue@example.com", "lectern"]).is_err(), "{password}");
+        }
+        for password in ["correct horse", "battery staple", "pässwörd 🦀", "gk3!mdWq"] {
+            assert_eq!(check(password, &["sue@example.com", "lectern"]), Ok(()), "{password}");
+        }
+    }
+
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_only() {
         let entropy = Entropy::system();
@@ -70,9 +91,10 @@ mod tests {
 
     #[test]
     fn lengths_are_counted_in_characters() {
-        assert!(check("pass wo").is_err());
-        assert!(check("pässwörd").is_ok());
-        assert!(check(&"🦀".repeat(256)).is_ok());
-        assert!(check(&"🦀".repeat(257)).is_err());
+        assert!(check("gk3!mdö", &[]).is_err());
+        assert!(check("gk3!mdöq", &[]).is_ok());
+        let long = "gk3!mdöq".repeat(32);
+        assert!(check(&long, &[]).is_ok());
+        assert!(check(&(long + "🦀"), &[]).is_err());
     }
 }
