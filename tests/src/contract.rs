@@ -6,7 +6,7 @@ mod deploy;
 mod events;
 mod layers;
 mod moves;
-mod openapi;
+pub(crate) mod openapi;
 mod problems;
 mod reach;
 mod roles;

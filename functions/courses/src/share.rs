@@ -77,6 +77,7 @@ struct Body {
 /// `PUT /courses/{slug}/share`: accepts an offered share. The request repeats the share, so nobody accepts a different one from the one
 /// they saw. It applies to later sales once every payee has accepted. Two trips to DynamoDB.
 pub(crate) async fn accept(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
+    identity::required(request, &app.config)?;
     let body: Body = request::json(request)?;
     let course = change(app, request, slug, |course, payee| {
         let is_asked =

@@ -1,5 +1,8 @@
 //! What every function does before and after a request.
 
+use lambda_http::http::HeaderValue;
+use lambda_http::http::header::X_CONTENT_TYPE_OPTIONS;
+
 use super::message::{Request, Response, request_id};
 use super::problem;
 use crate::domain::error::Error;
@@ -9,17 +12,18 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
     let id = request_id(request);
     // The query is not logged: it may contain an OAuth code or state.
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let response = match work.await {
-        Ok(response) => response,
+    let (mut response, code) = match work.await {
+        Ok(response) => (response, None),
         Err(error) => {
             problem::log(&error, &id);
-            problem::response(&error, &id)
+            (problem::response(&error, &id), Some(error.code()))
         }
     };
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Set by CloudFront if the request came through it. A direct request to the API can contain anything, so this is a hint, not proof.
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let (viewer, cloudfront_id) = (header("x-viewer-address"), header("x-amz-cf-id"));
-    tracing::info!(request_id = id, method, path, status = response.status().as_u16(), viewer, cloudfront_id, "answered");
+    tracing::info!(request_id = id, method, path, status = response.status().as_u16(), code, viewer, cloudfront_id, "answered");
     response
 }
 

@@ -1,6 +1,70 @@
-//! Requests that no route matches.
+//! What holds for every route, and requests that none matches.
 
+use serde_json::{Value, json};
+
+use crate::contract::openapi;
 use crate::harness::World;
+
+/// Every operation in openapi.yaml: its method, a path of its form, and whether it takes a session, and does nothing without one.
+fn operations(document: &Value) -> Vec<(&'static str, String, bool)> {
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let operations = openapi::operations(document).into_iter().map(|((method, path), operation)| {
+        let method = methods.into_iter().find(|one| *one == method).expect("one of these");
+        let path: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "nothing" } else { part }).collect();
+        let ways = operation.get("security").unwrap_or(&document["security"]).as_array().expect("a list");
+        (method, path.join("/"), !ways.is_empty() && !ways.contains(&json!({})))
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn every_private_operation_is_refused_without_a_session() {
+    let world = World::start().await;
+    let document = openapi::read();
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for (method, path, is_private) in operations(&document) {
+        // Logging out twice is fine, and a browser without a session is sent to log in.
+        if !is_private || [("DELETE", "/sessions/current"), ("GET", "/users/authorize")].contains(&(method, &path)) {
+            continue;
+        }
+        for token in [None, Some("0000000000000000.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")] {
+            let call = world.call(method, &path).undescribed();
+            let call = if method == "GET" { call } else { call.json(&json!({"course_id": "nothing", "interval": "month", "share": 1})) };
+            let answer = if let Some(token) = token { call.bearer(token) } else { call }.await;
+            asked += 1;
+            if !(answer.status == 401 && answer.body.contains("not_signed_in")) {
+                wrong.push(format!("{method} {path}: {} {}", answer.status, answer.body));
+            }
+        }
+    }
+    assert!(asked > 100, "{asked} requests were made");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn every_writing_operation_is_refused_from_another_sites_page() {
+    let world = World::start().await;
+    let buyer = world.buyer("buyer@example.com").await;
+    world.operations();
+    let document = openapi::read();
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for (method, path, _) in operations(&document) {
+        // Stripe signs its events.
+        if method == "GET" || path.starts_with("/webhooks/") {
+            continue;
+        }
+        let call = world.call(method, &path).undescribed().json(&json!({})).cookie(&buyer.token).origin("https://elsewhere.example");
+        let answer = call.await;
+        asked += 1;
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{method} {path}");
+        if !(answer.status == 403 && answer.body.contains("foreign_origin")) {
+            wrong.push(format!("{method} {path}: {} {}", answer.status, answer.body));
+        }
+    }
+    assert!(asked > 30, "{asked} requests were made");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(world.operations(), Vec::<String>::new(), "DynamoDB was not asked");
+}
 
 #[tokio::test]
 async fn unknown_routes_and_methods_are_refused() {
