@@ -107,19 +107,19 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         }
         return Box::pin(send(services, order, Some(&current))).await;
     }
+    if link.rules_out(charge_type) {
+        let account = &link.account_id;
+        tracing::warn!(subscription_id = %id, account, ?charge_type, "Stripe rules out this charge for the account, whose losses it bears");
+    }
     let result = stripe.send_subscription(&subscription).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
     Ok((subscription, heard))
 }
 
-/// The seller's account, and how it is charged. A membership has only one
-/// payee, so sellers with separate charges are paid by destination charges.
+/// The seller's account, and how it is charged.
 pub(crate) fn seller_link<'a>(services: &Services, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
     let config = &services.app.config;
-    let charge_type = match seller.charge_type(&config.terms) {
-        ChargeType::Direct => ChargeType::Direct,
-        ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,
-    };
+    let charge_type = seller.charge_type_of_memberships(&config.terms);
     let link = seller.connected_account().ok_or(Error::SellerNotConnected)?;
     match link.check(charge_type, &config.platform_country) {
         Ok(()) => Ok((link, charge_type)),
