@@ -89,7 +89,8 @@ impl Stack {
         let link = StripeLink {
             accounts_api: AccountsApi::V2,
             account_id: account["id"].as_str().ok_or("the account has no id")?.to_owned(),
-            account_type: AccountType::Standard,
+            // So that sales are charged on the platform, as measured before.
+            account_type: AccountType::Express,
             made_by_platform: false,
             scope: "read_write".to_owned(),
             livemode: false,

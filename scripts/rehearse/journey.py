@@ -85,9 +85,11 @@ def buy_at_once(buyer, course, times):
     return made.pop(), tally
 
 
-def charged(stripe_url, purchase):
-    """The purchase's succeeded PaymentIntents at Stripe."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(stripe_url).netloc, timeout=30)
-    connection.request("GET", "/v1/payment_intents?limit=100", headers={"Authorization": "Bearer sk_test_local"})
-    found = json.loads(connection.getresponse().read())
-    return [intent for intent in found["data"] if intent["metadata"].get("purchase_id") == purchase and intent["status"] == "succeeded"]
+def charged(stripe_url, purchase, account):
+    """The purchase's succeeded PaymentIntents at Stripe, on the platform and on the seller's account."""
+    found = []
+    for whose in ({}, {"Stripe-Account": account}):
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(stripe_url).netloc, timeout=30)
+        connection.request("GET", "/v1/payment_intents?limit=100", headers={"Authorization": "Bearer sk_test_local"} | whose)
+        found += json.loads(connection.getresponse().read())["data"]
+    return [intent for intent in found if intent["metadata"].get("purchase_id") == purchase and intent["status"] == "succeeded"]

@@ -13,6 +13,7 @@ mod schema;
 mod secrets;
 mod shape;
 mod stripe;
+mod warnings;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,9 +43,10 @@ pub(crate) use people::{PASSWORD, Person};
 pub(crate) use secrets::Secret;
 pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
+pub(crate) use warnings::warned;
 
 /// The functions' environment, unless a test overrides it.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("STACK_ID", "under-test"),
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
@@ -52,6 +54,8 @@ const SETTINGS: [(&str, &str); 12] = [
     ("PUBLIC_API_URL", "http://localhost:9000"),
     ("STOREFRONT_URL", "http://localhost:3000"),
     ("ALLOWED_ORIGINS", "http://localhost:3000,https://partner.example"),
+    // Sellers link Standard accounts here, which `auto` would charge directly; `payments::charge_types` tests it.
+    ("CHARGE_TYPE", "destination"),
     ("DEFAULT_FEE_PERCENT", "50"),
     // Tests of fees set their own; `payments::fees` tests the default.
     ("FEE_MINIMUM", "none"),

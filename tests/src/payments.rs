@@ -6,6 +6,7 @@ mod capabilities;
 mod card_testing;
 mod cards;
 mod charge;
+mod charge_types;
 mod checkout;
 mod content;
 mod direct;

@@ -12,8 +12,11 @@ const CHARGE_TYPES = {
   separate: 'Separate: the platform charges, and transfers afterwards',
 };
 
+const AUTO = 'by the seller’s account';
+
 const form = byId('terms-form');
 const outcome = byId('terms-outcome');
+const warning = byId('terms-warning');
 const clear = byId('terms-clear');
 const field = (name) => form.elements.namedItem(name);
 
@@ -41,6 +44,7 @@ export async function terms(user, changed) {
     return;
   }
   show(user.terms ?? {});
+  warning.replaceChildren(...(user.charges?.ruled_out ? [ruledOut(user.charges.type)] : []));
   clear.hidden = !user.terms;
 
   save = (values) => {
@@ -68,10 +72,18 @@ export async function terms(user, changed) {
   }
 }
 
+function ruledOut(type) {
+  return notice(
+    'bad',
+    `Stripe advises against ${type} charges for this seller.`,
+    'Stripe bears the losses of their account, but with these charges the platform pays their refunds and disputes, and is liable for what they can’t pay back. Direct charges fit this account.',
+  );
+}
+
 function show(own) {
   const name = (type) => CHARGE_TYPES[type] ?? type;
   field('charge_type').replaceChildren(
-    h('option', { value: '' }, `Platform default (${platform.charge_type})`),
+    h('option', { value: '' }, `Platform default (${platform.charge_type === 'auto' ? AUTO : platform.charge_type})`),
     ...platform.charge_types.map((type) => h('option', { value: type, selected: type === own.charge_type }, name(type))),
   );
   field('fee_percent').value = own.fee_percent ?? '';

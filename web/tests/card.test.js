@@ -129,7 +129,7 @@ test('a required authentication is passed to Stripe.js, and the purchase waits f
   const used = JSON.parse(await page.evaluate(() => sessionStorage.getItem('used')));
   const [, key, options, secret] = used.at(-1);
   assert.equal(key, KEY);
-  assert.equal(options, null);
+  assert.match(options.stripeAccount, /^acct_/, 'the seller’s account charges');
   assert.match(secret, /^pi_.*_secret_/);
   // The bank's own page, by redirect, from the purchase.
   await page.getByRole('button', { name: 'Confirm the payment' }).click();

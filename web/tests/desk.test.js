@@ -4,14 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+import { connectExpress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
 
 test('after a partial refund the line adds up, the balance is updated, and the focus stays', async () => {
   const { page } = await newSeller();
-  await page.goto('/');
-  await connect(page);
+  await connectExpress(page);
   const title = `Sums ${Date.now()}`;
   const slug = await makeCourse(page, { title, price: '59.00' });
   const buyer = await newPage();

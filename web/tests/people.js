@@ -121,9 +121,19 @@ export async function newSeller(options) {
   return { page, email };
 }
 
-/** Goes through Stripe's consent page. */
+/** Goes through Stripe's consent page, with a Standard account, whose sales are charged directly. */
 export async function connect(page, decision = 'allow') {
   await page.getByRole('link', { name: 'Connect Stripe account' }).first().click();
+  await decide(page, decision);
+}
+
+/** The same with an Express account, whose sales are charged on the platform. */
+export async function connectExpress(page) {
+  await page.goto('/api/users/authorize?type=express');
+  await decide(page, 'allow');
+}
+
+async function decide(page, decision) {
   await page.locator(`[name=decision][value=${decision}]`).click();
   await page.waitForURL((url) => url.pathname === '/');
 }

@@ -67,6 +67,29 @@ test('individual terms apply to the next sale, and can be removed', async () => 
   await seller.context().close();
 });
 
+test('staff are warned of charges that Stripe advises against', async () => {
+  const { page: seller, email } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const staff = await atUser(email);
+  const form = staff.locator('#terms-form');
+  const warning = staff.getByText('Stripe advises against destination charges for this seller.');
+  await form.getByRole('button', { name: 'Save terms' }).waitFor();
+  await form.getByLabel('Charge type').selectOption('destination');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await staff.getByText('Terms saved.').waitFor();
+  await warning.waitFor();
+  await staff.reload();
+  await warning.waitFor();
+  await form.getByLabel('Charge type').selectOption('direct');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await staff.getByText('Terms saved.').waitFor();
+  await expect(warning).toHaveCount(0);
+  assertQuiet(staff);
+  await staff.context().close();
+  await seller.context().close();
+});
+
 test('staff see a user’s purchases and refund one', async () => {
   await fixtureSellerIsConnected();
   const buyer = await newPage();

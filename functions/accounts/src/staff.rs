@@ -32,7 +32,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     }
 
     let users = app.store.users(&page, part.as_deref()).await?;
-    Ok(response::json(200, &response::list(users, |user| UserView::from(&user))))
+    Ok(response::json(200, &response::list(users, |user| UserView::for_staff(&user, &app.config.terms))))
 }
 
 /// `GET /admin/users/{id}`: one user. One trip to DynamoDB: the staff member and the user are read in parallel.
@@ -46,7 +46,7 @@ pub(crate) async fn show(app: &App, request: &Request, id: &str) -> Result<Respo
     let (staff, user) = tokio::join!(identity::staff(request, app), app.store.user(&id));
     staff?;
     let user = user?.ok_or(Error::NotFound("user"))?;
-    Ok(response::json(200, &UserView::from(&user)))
+    Ok(response::json(200, &UserView::for_staff(&user, &app.config.terms)))
 }
 
 #[derive(Deserialize)]
@@ -148,7 +148,13 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
             app.store.seller_goes(&id, now).await?;
         }
         match app.store.change_user(&user, &change, &by, now, &app.entropy).await? {
-            Changed::Yes(user) => return Ok(response::json(200, &UserView::from(&*user))),
+            Changed::Yes(user) => {
+                let view = UserView::for_staff(&user, &app.config.terms);
+                if change.terms.is_some() && view.is_ruled_out() {
+                    tracing::warn!(user_id = %user.id, "Stripe rules out the charges agreed with a seller, whose losses it bears");
+                }
+                return Ok(response::json(200, &view));
+            }
             Changed::NotStaff => return Err(Error::Conflict),
             Changed::Raced => seen = app.store.user_to_change(&id).await?,
         }

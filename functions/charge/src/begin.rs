@@ -39,15 +39,13 @@ pub async fn next(services: &Services, order: &Order, previous: Purchase, slot: 
     attempt(services, order, purchase, Some(slot)).await
 }
 
-/// A sale with several payees needs separate transfers.
+/// How the course is charged now. An open attempt is resumed as it was begun.
 fn charge_type(services: &Services, order: &Order) -> Result<ChargeType, Error> {
     let seller = order.seller.as_ref().ok_or(Error::SellerNotConnected)?;
-    match seller.charge_type(&services.app.config.terms) {
-        agreed if order.course.payees.is_empty() => Ok(agreed),
-        // Naming payees does not move a seller off direct charges.
-        ChargeType::Direct => Err(Error::SellerNotConnected),
-        _ => Ok(ChargeType::Separate),
-    }
+    seller.charge_type_of(&order.course, &services.app.config.terms).ok_or_else(|| {
+        tracing::warn!(course_id = %order.course.id, "not sold: it has payees, and its seller is on direct charges");
+        Error::SellerNotConnected
+    })
 }
 
 /// The seller's account, if it can take this type of charge.
@@ -58,6 +56,17 @@ fn seller_link<'a>(services: &Services, order: &'a Order) -> Result<&'a StripeLi
         Err(Unable::Disabled) => Err(Error::SellerNotConnected),
         Err(Unable::Lacks(capability)) => Err(Error::SellerCapabilityMissing { capability: capability.as_str() }),
     }
+}
+
+/// Says in the log that Stripe advises against the charge. Stripe takes it nevertheless, and somebody has decided so.
+fn warn_if_ruled_out(services: &Services, order: &Order, purchase: &Purchase) -> Result<(), Error> {
+    let payees = order.payees.iter().filter_map(|payee| payee.connected_account());
+    let mut links = payees.chain([seller_link(services, order)?]);
+    if let Some(link) = links.find(|link| link.rules_out(purchase.charge_type)) {
+        let (charge_type, account) = (purchase.charge_type, &link.account_id);
+        tracing::warn!(purchase_id = %purchase.id, account, ?charge_type, "Stripe rules out this charge for the account, whose losses it bears");
+    }
+    Ok(())
 }
 
 fn purchase(services: &Services, order: &Order) -> Result<Purchase, Error> {
@@ -83,6 +92,7 @@ async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slo
     if price.amount < seller.least_price(&services.app.config.platform_country, purchase.charge_type, price.currency) {
         return Err(Error::PriceTooLow);
     }
+    warn_if_ruled_out(services, order, &purchase)?;
     let account = purchase.charged_account().map(str::to_owned);
     let mut customer = customers::find_or_make(&services.app, &services.stripe, &order.buyer, account.as_deref()).await?;
     let (named, kept) = match payment_methods(services, order, account.as_deref(), slot).await {
@@ -207,7 +217,7 @@ fn fee(services: &Services, order: &Order) -> Result<i64, Error> {
 
 /// Splits what remains after the fee among the payees when the platform makes the transfers; the parts add up exactly.
 /// A payee whose account cannot receive transfers at the moment is paid later and does not block the sale. One without
-/// an account fails the sale: there is nothing to transfer to later.
+/// an account, or whose account asks for no transfers, fails the sale: there is nothing to transfer to later.
 fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, Error> {
     if purchase.charge_type != ChargeType::Separate {
         return Ok(Vec::new());
@@ -220,6 +230,7 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     let weights: Vec<i64> = shares.iter().map(|share| rest * i64::from(share.share)).collect();
     let one = |(share, amount): (&Share, i64)| {
         let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.connected_account());
+        let payee = payee.filter(|link| !link.asks_for_no_transfers());
         let account = payee.ok_or(Error::SellerNotConnected)?.account_id.clone();
         Ok(Payee { user_id: share.seller.clone(), account, amount })
     };

@@ -13,7 +13,7 @@ use shared::settings::config::STRIPE_API_VERSION;
 struct ConfigView<'a> {
     publishable_key: &'a str,
     charge_types: [ChargeType; 3],
-    charge_type: ChargeType,
+    charge_type: PlatformsType,
     currencies: [&'static str; Currency::ALL.len()],
     currency_rules: BTreeMap<&'static str, CurrencyRules>,
     default_fee_percent: i64,
@@ -24,6 +24,15 @@ struct ConfigView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge_site_key: Option<&'a str>,
     api_version: &'static str,
+}
+
+/// The platform's charge type: one of them, or what fits each seller's account.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PlatformsType {
+    Auto,
+    #[serde(untagged)]
+    Fixed(ChargeType),
 }
 
 /// What a price form needs to know about a currency.
@@ -39,7 +48,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
     let view = ConfigView {
         publishable_key: &config.publishable_key,
         charge_types: [ChargeType::Destination, ChargeType::Direct, ChargeType::Separate],
-        charge_type: config.terms.charge_type,
+        charge_type: config.terms.charge_type.map_or(PlatformsType::Auto, PlatformsType::Fixed),
         currencies: Currency::ALL.map(Currency::code),
         currency_rules: Currency::ALL.map(|one| (one.code(), CurrencyRules { decimals: one.decimals(), minimum: one.minimum() })).into(),
         default_fee_percent: config.default_fee_percent.into(),

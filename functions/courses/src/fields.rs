@@ -8,7 +8,7 @@ use shared::domain::course::{Course, Share, TakenDown, check_slug, fault_of_shar
 use shared::domain::error::Error;
 use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{FeePercent, Price};
-use shared::domain::user::User;
+use shared::domain::user::{StripeLink, User};
 use shared::http::request::Object;
 use shared::http::{Request, identity};
 use time::OffsetDateTime;
@@ -124,7 +124,8 @@ impl Fields {
             return Ok(());
         }
         let price = course.price;
-        let charge_type = if course.payees.is_empty() { seller.charge_type(&app.config.terms) } else { ChargeType::Separate };
+        // With payees, a seller on direct charges sells nothing; without them, directly.
+        let charge_type = seller.charge_type_of(course, &app.config.terms).unwrap_or(ChargeType::Direct);
         let (least, code) = (seller.least_price(&app.config.platform_country, charge_type, price.currency), price.currency.code());
         if price.amount >= least {
             return Ok(());
@@ -184,7 +185,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Checks that the seller's sales can be shared, that every payee is a seller and that the password was entered
+    /// Checks that the seller's sales can be shared, that every payee is a seller who can be paid and that the password was entered
     /// recently, and lists the offer for the payees. Three trips to DynamoDB if there are other payees than the seller.
     ///
     /// # Errors
@@ -202,6 +203,10 @@ impl Fields {
         let users = app.store.users_by_id(&others).await?;
         if let Some(id) = others.iter().find(|id| !users.iter().any(|user| user.id == **id && user.may_sell())) {
             return Err(Error::InvalidRequest(format!("payees: {id} is not a seller")));
+        }
+        let is_never_paid = |user: &&User| user.stripe.as_ref().is_some_and(StripeLink::asks_for_no_transfers);
+        if let Some(user) = users.iter().find(is_never_paid) {
+            return Err(Error::InvalidRequest(format!("payees: the Stripe account of {} receives no transfers", user.id)));
         }
         if let Some(fault) = self.payees().and_then(|payees| fault_of_shares(&payees)) {
             return Err(Error::InvalidRequest(fault.to_owned()));

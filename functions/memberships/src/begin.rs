@@ -109,6 +109,10 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         }
         return Box::pin(send(services, order, Some(&current))).await;
     }
+    if link.rules_out(charge_type) {
+        let account = &link.account_id;
+        tracing::warn!(subscription_id = %id, account, ?charge_type, "Stripe rules out this charge for the account, whose losses it bears");
+    }
     let result = stripe.send_subscription(&subscription).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
     Ok((subscription, heard))
@@ -129,19 +133,10 @@ pub(crate) fn check_price(
     if amount < least { Err(Error::PriceTooLow) } else { Ok(()) }
 }
 
-/// How a seller's memberships are charged. A membership has only one payee,
-/// so sellers with separate charges are paid by destination charges.
-pub(crate) fn charge_type(services: &Services, seller: &User) -> ChargeType {
-    match seller.charge_type(&services.app.config.terms) {
-        ChargeType::Direct => ChargeType::Direct,
-        ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,
-    }
-}
-
 /// The seller's account, and how it is charged.
 pub(crate) fn seller_link<'a>(services: &Services, seller: &'a User) -> Result<(&'a StripeLink, ChargeType), Error> {
     let config = &services.app.config;
-    let charge_type = charge_type(services, seller);
+    let charge_type = seller.charge_type_of_memberships(&config.terms);
     let link = seller.connected_account().ok_or(Error::SellerNotConnected)?;
     match link.check(charge_type, &config.platform_country) {
         Ok(()) => Ok((link, charge_type)),

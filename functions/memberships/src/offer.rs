@@ -10,8 +10,6 @@ use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::work::Services;
 
-use crate::begin::charge_type;
-
 pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");
 
 #[derive(Deserialize)]
@@ -58,7 +56,7 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
     if let Some(fault) = offer.fault() {
         return Err(Error::InvalidRequest(fault));
     }
-    let charge_type = charge_type(services, &seller);
+    let charge_type = seller.charge_type_of_memberships(&app.config.terms);
     let least = seller.least_price(&app.config.platform_country, charge_type, offer.currency);
     for (name, amount) in [("monthly", offer.monthly), ("yearly", offer.yearly)] {
         if amount.is_some_and(|amount| amount < least) {

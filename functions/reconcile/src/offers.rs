@@ -9,7 +9,6 @@
 
 use std::time::Instant;
 
-use shared::domain::charging::ChargeType;
 use shared::domain::error::Error;
 use shared::domain::purchase::Purchase;
 use shared::settings::config::Config;
@@ -54,7 +53,7 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
 /// Whether the payment may go on waiting: nothing failed yet, and what is being paid for could still be bought now.
 fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
     let AwaitedPayment { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = payment else { return false };
-    let charge_type = if course.payees.is_empty() { seller.charge_type(&config.terms) } else { ChargeType::Separate };
+    let Some(charge_type) = seller.charge_type_of(course, &config.terms) else { return false };
     let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
     !purchase.can_be_confirmed_again()
         && buyer.suspended.is_none()

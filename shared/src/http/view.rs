@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::base::clock::written;
 use crate::domain::card::Card;
-use crate::domain::charging::{ChargeType, Failure};
+use crate::domain::charging::{ChargeType, Failure, PlatformTerms};
 use crate::domain::course::{Course, Share};
 use crate::domain::ids::{SubscriptionId, UserId};
 use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
@@ -30,7 +30,19 @@ pub struct UserView {
     terms: Option<SellerTerms>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suspended: Option<ReasonView>,
+    /// Only for staff, and only of users with an account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charges: Option<ChargesView>,
     stripe: StripeView,
+}
+
+/// How a seller's sales without payees are charged.
+#[derive(Debug, Serialize)]
+struct ChargesView {
+    #[serde(rename = "type")]
+    charge_type: ChargeType,
+    /// Whether Stripe advises against such charges for the seller's account.
+    ruled_out: bool,
 }
 
 /// Why and since when something is in its state.
@@ -65,6 +77,7 @@ impl From<&User> for UserView {
             created_at: written(user.created_at),
             terms: user.terms.clone(),
             suspended: user.suspended.as_ref().map(|one| ReasonView { reason: one.reason.clone(), at: written(one.at) }),
+            charges: None,
             stripe: StripeView {
                 connected: link.is_some(),
                 account_id: link.map(|link| link.account_id.clone()),
@@ -82,6 +95,20 @@ impl UserView {
     #[must_use]
     pub fn own(user: &User) -> Self {
         Self { recovery_codes_left: user.recovery_codes, ..user.into() }
+    }
+
+    /// The user as staff see them.
+    #[must_use]
+    pub fn for_staff(user: &User, platform: &PlatformTerms) -> Self {
+        let charge_type = user.charge_type(platform);
+        let charges = user.stripe.as_ref().map(|link| ChargesView { charge_type, ruled_out: link.rules_out(charge_type) });
+        Self { charges, ..user.into() }
+    }
+
+    /// Whether Stripe advises against how this seller's sales are charged, as far as [`Self::for_staff`] says.
+    #[must_use]
+    pub fn is_ruled_out(&self) -> bool {
+        self.charges.as_ref().is_some_and(|charges| charges.ruled_out)
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Config {
     pub public_api_url: String,
     /// `STOREFRONT_URL`, without a slash at the end.
     pub storefront_url: String,
-    /// `CHARGE_TYPE` (`destination`, `direct` or `separate`), `FEE_FIXED` and `FEE_MINIMUM` (by currency: `usd:30,eur:25`).
+    /// `CHARGE_TYPE` (`auto`, `destination`, `direct` or `separate`), `FEE_FIXED` and `FEE_MINIMUM` (by currency: `usd:30,eur:25`).
     pub terms: PlatformTerms,
     /// `PLATFORM_COUNTRY`: the country of the platform's Stripe account, upper-case ISO 3166.
     pub platform_country: String,
@@ -216,11 +216,12 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text = |name: &str, default: &str| lookup(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned());
         let address = |name: &str, default: &str| text(name, default).trim_end_matches('/').to_owned();
-        let charge_type = match text("CHARGE_TYPE", "destination").as_str() {
-            "destination" => ChargeType::Destination,
-            "direct" => ChargeType::Direct,
-            "separate" => ChargeType::Separate,
-            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "destination, direct or separate" }),
+        let charge_type = match text("CHARGE_TYPE", "auto").as_str() {
+            "auto" => None,
+            "destination" => Some(ChargeType::Destination),
+            "direct" => Some(ChargeType::Direct),
+            "separate" => Some(ChargeType::Separate),
+            _ => return Err(ConfigError { name: "CHARGE_TYPE", expected: "auto, destination, direct or separate" }),
         };
         let either = |name: &'static str, yes: &str, no: &str, expected: &'static str| match text(name, yes) {
             value if value == yes => Ok(true),

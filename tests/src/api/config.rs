@@ -40,6 +40,8 @@ async fn frontends_learn_what_they_need_and_no_secret() {
     assert_eq!(answer.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     assert_eq!(world.operations(), Vec::<String>::new());
 
+    let default = World::with(&[("CHARGE_TYPE", "")]).await;
+    assert_eq!(default.get("/config").await.json()["charge_type"], "auto");
     let live = World::with(&[("STRIPE_PUBLISHABLE_KEY", "pk_live_local")]).await;
     assert_eq!(live.get("/config").await.json()["livemode"], true);
 }

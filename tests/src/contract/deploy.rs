@@ -172,7 +172,7 @@ fn questions_are_repeated_until_the_answer_is_valid() {
         "StripePublishableKey must be pk_test_…",
         "StripeClientId must be the client id",
         "PlatformCountry [US]:",
-        "ChargeType [destination]:",
+        "ChargeType [auto]:",
         "Storefront is one of true, false",
         "StorefrontUrl must be given",
         "AllowedOrigins [https://shop.example.com]:",
@@ -212,7 +212,7 @@ fn invalid_settings_are_refused_before_anything_is_built() {
     for (word, said) in [
         ("PlatformCountry=us", "two upper-case letters"),
         ("MembershipGraceDays=61", "from 1 to 60"),
-        ("ChargeType=both", "is one of destination, direct, separate"),
+        ("ChargeType=both", "is one of auto, direct, destination, separate"),
         ("AllowedOrigins=https://*.example.com", "origins such as"),
         ("ChallengeUrl=https://a.example", "ChallengeSecretArn must be given with ChallengeUrl"),
         ("Colour=red", "no parameter Colour"),
@@ -327,12 +327,13 @@ fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
     let operator = Operator::new();
     let has = json!({ "StripePublishableKey": "pk_live_1", "StripeClientId": "ca_live", "MailFrom": "a@example.com", "MailIdentity": "example.com",
         "Storefront": "false", "StorefrontUrl": "https://shop.example.com", "AlarmEmail": "b@example.com", "ThrottlingRate": "300",
-        "ParameterOfAnEarlierVersion": "1" });
+        "ChargeType": "destination", "ParameterOfAnEarlierVersion": "1" });
     operator.has_stack("UPDATE_COMPLETE", &has);
     operator.succeeds("deploy", &["live", "--yes", "stack=courses-live", "region=eu-central-1", "LogLevel=warn"]);
     let config = operator.config();
     let kept = strings(&config["live"]["deploy"]["parameters"]["parameter_overrides"]);
-    for parameter in ["StripeClientId=\"ca_live\"", "ThrottlingRate=\"300\"", "LogLevel=\"warn\""] {
+    // Its sellers stay on the charges that it has, although the default is another by now.
+    for parameter in ["StripeClientId=\"ca_live\"", "ThrottlingRate=\"300\"", "LogLevel=\"warn\"", "ChargeType=\"destination\""] {
         assert!(kept.contains(&parameter), "{kept:?}");
     }
     assert!(!kept.iter().any(|parameter| parameter.contains("Earlier")), "{kept:?}");

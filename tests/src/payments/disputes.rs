@@ -12,7 +12,8 @@ async fn disputed(world: &World) -> (Shop, String, String) {
     world.pass(time::Duration::seconds(2)).await;
     world.deliver().await;
     world.pass(time::Duration::days(8)).await;
-    let account = (world.app.config.terms.charge_type == shared::domain::charging::ChargeType::Direct).then_some(shop.account.as_str());
+    let account =
+        (world.app.config.terms.charge_type == Some(shared::domain::charging::ChargeType::Direct)).then_some(shop.account.as_str());
     let disputes = world.stripe("/disputes", account).await;
     let dispute = disputes["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{disputes}")).to_owned();
     (shop, answer.json()["purchase"]["id"].as_str().expect("it has an id").to_owned(), dispute)

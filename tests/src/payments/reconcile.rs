@@ -180,7 +180,8 @@ async fn sold(world: &World, shop: &Shop) -> (String, Value) {
     let answer = world.buy(&shop.buyer, &shop.course_id, CARD).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     world.deliver().await;
-    let account = (world.app.config.terms.charge_type == shared::domain::charging::ChargeType::Direct).then_some(shop.account.as_str());
+    let account =
+        (world.app.config.terms.charge_type == Some(shared::domain::charging::ChargeType::Direct)).then_some(shop.account.as_str());
     let payment = world.succeeded(account).await.remove(0);
     (answer.json()["purchase"]["id"].as_str().expect("an id").to_owned(), payment)
 }

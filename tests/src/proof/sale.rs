@@ -55,7 +55,9 @@ impl Sale {
     pub(super) async fn start(kind: Kind, how: How) -> Self {
         // Here one seller makes hundreds of refunds in a day.
         let caps = [("REFUNDS_PER_DAY", "1000000"), ("REFUND_AMOUNT_PER_DAY", "usd:99999999"), ("REFUND_MINIMUM", "usd:1")];
-        let settings = [("CHARGE_TYPE", kind.charge_type()), ("ORPHAN_POLICY", "record"), ("STRIPE_TIMEOUT_MS", how.patience())];
+        // The seller's account is a Standard one, so direct is what fits.
+        let charge_type = if kind.charge_type() == "direct" { "auto" } else { kind.charge_type() };
+        let settings = [("CHARGE_TYPE", charge_type), ("ORPHAN_POLICY", "record"), ("STRIPE_TIMEOUT_MS", how.patience())];
         let world = World::with(&[&settings[..], &caps].concat()).await;
         let seller = world.seller("seller@example.com").await;
         let account = world.link(&seller).await;

@@ -47,6 +47,8 @@ pub(super) struct Seller {
     pub(super) person: Person,
     pub(super) account: String,
     pub(super) is_connected: bool,
+    /// Where the seller begins to link it.
+    pub(super) authorize: &'static str,
 }
 
 pub(super) struct Course {
@@ -92,10 +94,11 @@ impl Market {
         stripe_stand_in::seed_ids(seed);
         fastrand::seed(seed);
         let mut chance = Rng::with_seed(seed);
+        let charge_type = ["destination", "direct", "auto"][chance.usize(..3)];
         let mut either = |one: &'static str, other: &'static str| if chance.bool() { one } else { other };
         let reads_while_disputed = either("keep", "suspend");
         let settings = [
-            ("CHARGE_TYPE", either("destination", "direct")),
+            ("CHARGE_TYPE", charge_type),
             ("LOST_DISPUTES", either("seller", "platform")),
             ("DISPUTED_ACCESS", reads_while_disputed),
             ("FEE_FIXED", either("", "usd:30,eur:25,jpy:40")),
@@ -146,11 +149,13 @@ impl Market {
 
     async fn add_seller(&mut self, number: usize, charge_type: Option<&str>) {
         let person = self.world.seller(&format!("seller{number}@example.com")).await;
-        let account = self.world.link(&person).await;
+        // The one without terms has an Express account, which is not charged directly by itself.
+        let authorize = if charge_type.is_none() { "/users/authorize?type=express" } else { "/users/authorize" };
+        let account = self.world.link_by(&person, authorize, None).await;
         if let Some(charge_type) = charge_type {
             self.agree(&person, json!({"charge_type": charge_type})).await;
         }
-        self.sellers.push(Seller { person, account, is_connected: true });
+        self.sellers.push(Seller { person, account, is_connected: true, authorize });
     }
 
     /// Gives a seller individual terms.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::faults::Fault;
-use super::market::{Market, Payment};
+use super::market::{Market, Payment, Seller};
 use crate::harness::{Answer, World};
 
 const GOOD_CARDS: [&str; 6] =
@@ -271,7 +271,8 @@ impl Market {
     pub(super) async fn link_again(&mut self, place: usize) {
         let person = self.sellers[place].person.clone();
         // Stripe's event about the old link arrives before or after this, at random. It must not undo the new link.
-        let account = self.world.link_by(&person, "/users/authorize", Some(&self.sellers[place].account)).await;
+        let Seller { account, authorize, .. } = &self.sellers[place];
+        let account = self.world.link_by(&person, authorize, Some(account)).await;
         assert_eq!(account, self.sellers[place].account);
         self.sellers[place].is_connected = true;
         self.note(format!("seller {place} links {account} again"));
@@ -289,8 +290,11 @@ impl Market {
 
     async fn change_terms(&mut self) {
         let place = self.chance.usize(..self.sellers.len());
-        let charge_type = one_of(&mut self.chance, &["direct", "destination", "separate"]);
-        let terms = json!({"charge_type": charge_type, "fee_percent": self.chance.u32(..100), "fee_minimum": {"usd": 75}});
+        let charge_type = one_of(&mut self.chance, &["direct", "destination", "separate", "the platform's"]);
+        let mut terms = json!({"fee_percent": self.chance.u32(..100), "fee_minimum": {"usd": 75}});
+        if charge_type != "the platform's" {
+            terms["charge_type"] = charge_type.into();
+        }
         self.note(format!("seller {place} gets {terms}"));
         self.agree(&self.sellers[place].person.clone(), terms).await;
     }

@@ -21,8 +21,8 @@ pub enum ChargeType {
 /// The platform's terms, unless it has agreed on others with a seller.
 #[derive(Clone, Debug)]
 pub struct PlatformTerms {
-    /// How sales are charged.
-    pub charge_type: ChargeType,
+    /// How sales are charged. `None`, which is `auto`, is what fits each seller's account.
+    pub charge_type: Option<ChargeType>,
     /// The fixed part of the fee, by currency, in the minor unit.
     pub fee_fixed: PerCurrency,
     /// The minimum fee. If the operator sets none, it covers Stripe's own fee.

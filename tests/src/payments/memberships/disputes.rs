@@ -18,7 +18,7 @@ struct Joined {
 
 async fn joined(world: &World) -> Joined {
     let club = Club::open(world).await;
-    let is_direct = world.app.config.terms.charge_type == shared::domain::charging::ChargeType::Direct;
+    let is_direct = world.app.config.terms.charge_type == Some(shared::domain::charging::ChargeType::Direct);
     let account = is_direct.then(|| club.shop.account.clone());
     let id = club.joined(world, "month").await;
     world.deliver().await;

@@ -27,6 +27,16 @@ impl AccountType {
             Self::Custom => "custom",
         }
     }
+
+    /// Whether Stripe bears the losses that the account's balance cannot cover. Of the others the platform bears them.
+    /// <https://docs.stripe.com/connect/risk-management#identify-negative-balance-responsibility>
+    #[must_use]
+    pub fn has_losses_borne_by_stripe(self) -> bool {
+        match self {
+            Self::Standard => true,
+            Self::Express | Self::Custom => false,
+        }
+    }
 }
 
 /// Which of Stripe's Accounts APIs made an account. Both read it in the form of v1.
@@ -217,6 +227,40 @@ impl AccountState {
 }
 
 impl StripeLink {
+    /// The charge type that fits the account, for a sale without payees: direct where Stripe bears its losses, destination where the
+    /// platform does. An account that is only paid out to never takes cards, so it cannot be charged directly, whatever its type.
+    /// <https://docs.stripe.com/connect/integration-recommendations>
+    #[must_use]
+    pub fn fitting_charge_type(&self) -> ChargeType {
+        if self.account_type.has_losses_borne_by_stripe() && !self.is_only_paid_out() {
+            ChargeType::Direct
+        } else {
+            ChargeType::Destination
+        }
+    }
+
+    /// Whether Stripe advises against such a charge for the account: with destination and separate charges the platform bears all
+    /// losses, whatever the account's settings say.
+    /// <https://docs.stripe.com/connect/configuration-migration-guide>
+    #[must_use]
+    pub fn rules_out(&self, charge_type: ChargeType) -> bool {
+        charge_type != ChargeType::Direct && self.account_type.has_losses_borne_by_stripe()
+    }
+
+    /// Whether the account is known to have asked for transfers and never for cards, as one with the recipient agreement.
+    /// <https://docs.stripe.com/connect/service-agreement-types#recipient>
+    fn is_only_paid_out(&self) -> bool {
+        use CapabilityStatus::Unrequested;
+        self.state.capabilities.is_some_and(|all| all.card_payments == Unrequested && all.transfers != Unrequested)
+    }
+
+    /// Whether transfers to the account fail until its owner or the platform asks Stripe for them, as for a Standard account of v2.
+    /// One that is being verified, or lacks something, may receive them later.
+    #[must_use]
+    pub fn asks_for_no_transfers(&self) -> bool {
+        self.state.capabilities.is_some_and(|all| all.transfers == CapabilityStatus::Unrequested)
+    }
+
     /// Whether a sale can be charged this way, as far as is known. If Stripe has not reported capabilities yet, the first charge decides.
     ///
     /// # Errors
@@ -310,6 +354,33 @@ mod tests {
         assert_eq!(closed.check(Direct, "US"), Err(Unable::Disabled));
         closed.state.charges_enabled = true;
         assert_eq!(closed.check(Destination, "US"), Ok(()), "the first charge will tell");
+    }
+
+    #[test]
+    fn the_fitting_charge_type_is_the_one_whose_losses_are_borne_by_the_same() {
+        use AccountType::{Custom, Express, Standard};
+        use CapabilityStatus::Unrequested;
+        use ChargeType::{Destination, Direct, Separate};
+        for (account_type, card_payments, transfers, fitting) in [
+            (Standard, Active, Active, Direct),
+            (Standard, Active, Unrequested, Direct),
+            (Standard, Inactive, Active, Direct),
+            (Standard, Unrequested, Unrequested, Direct),
+            (Standard, Unrequested, Active, Destination),
+            (Standard, Unrequested, Pending, Destination),
+            (Express, Active, Active, Destination),
+            (Express, Unrequested, Active, Destination),
+            (Custom, Active, Active, Destination),
+        ] {
+            let link = StripeLink { account_type, ..link(card_payments, transfers, "US") };
+            assert_eq!(link.fitting_charge_type(), fitting, "{link:?}");
+            let ruled_out = [Direct, Destination, Separate].map(|charge_type| link.rules_out(charge_type));
+            assert_eq!(ruled_out, [false, account_type == Standard, account_type == Standard]);
+            assert_eq!(link.asks_for_no_transfers(), transfers == Unrequested);
+        }
+        let mut new = StripeLink { account_type: Standard, ..link(Active, Active, "US") };
+        new.state.capabilities = None;
+        assert_eq!((new.fitting_charge_type(), new.asks_for_no_transfers()), (Direct, false), "Stripe has not reported them yet");
     }
 
     #[test]

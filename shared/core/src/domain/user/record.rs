@@ -9,6 +9,7 @@ use super::account::StripeLink;
 use super::email::Email;
 use crate::base::entropy::{digest, keyed_digest};
 use crate::domain::charging::{ChargeType, PLATFORM, PlatformTerms};
+use crate::domain::course::Course;
 use crate::domain::ids::UserId;
 use crate::domain::money::{Currency, Fee, FeePercent, Least, PerCurrency};
 
@@ -199,10 +200,33 @@ impl User {
         country.and_then(Currency::of_country).unwrap_or(currency)
     }
 
-    /// How this seller's sales are charged.
+    /// How this seller's sales without payees are charged: as staff has agreed, else as the operator says for all, else as fits the
+    /// account. Without an account nothing is charged, and what is computed in advance is that of a charge on the platform.
     #[must_use]
     pub fn charge_type(&self, platform: &PlatformTerms) -> ChargeType {
-        self.terms.as_ref().and_then(|terms| terms.charge_type).unwrap_or(platform.charge_type)
+        let agreed = self.terms.as_ref().and_then(|terms| terms.charge_type).or(platform.charge_type);
+        let fitting = || self.stripe.as_ref().map_or(ChargeType::Destination, StripeLink::fitting_charge_type);
+        agreed.unwrap_or_else(fitting)
+    }
+
+    /// How sales of one of their courses are charged. `None` if it has payees and the seller is on direct charges, so that it cannot be
+    /// sold: a direct charge pays one account, and naming payees must not move the seller's losses to the platform.
+    #[must_use]
+    pub fn charge_type_of(&self, course: &Course, platform: &PlatformTerms) -> Option<ChargeType> {
+        match self.charge_type(platform) {
+            own if course.payees.is_empty() => Some(own),
+            ChargeType::Direct => None,
+            ChargeType::Destination | ChargeType::Separate => Some(ChargeType::Separate),
+        }
+    }
+
+    /// How their memberships are charged: these have one payee, so a seller on separate charges is paid by destination charges.
+    #[must_use]
+    pub fn charge_type_of_memberships(&self, platform: &PlatformTerms) -> ChargeType {
+        match self.charge_type(platform) {
+            ChargeType::Direct => ChargeType::Direct,
+            ChargeType::Destination | ChargeType::Separate => ChargeType::Destination,
+        }
     }
 }
 
