@@ -52,6 +52,14 @@ pub fn endpoint(service: &str) -> Option<String> {
     variable(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| variable("AWS_ENDPOINT_URL"))
 }
 
+/// The address of DynamoDB: the given endpoint, or AWS's own for the region.
+/// <https://docs.aws.amazon.com/general/latest/gr/ddb.html>
+#[must_use]
+pub fn dynamodb_address(config: &SdkConfig, endpoint: Option<String>) -> String {
+    let region = config.region().map_or("us-east-1", AsRef::as_ref);
+    endpoint.unwrap_or_else(|| format!("https://dynamodb.{region}.amazonaws.com"))
+}
+
 /// A DynamoDB client. Without an `endpoint` it uses AWS's own.
 #[must_use]
 pub fn dynamodb(config: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::Client {

@@ -44,6 +44,19 @@ pub fn client() -> Client {
         .expect("the client's settings are sound")
 }
 
+/// Opens a connection to a server in the background, which the first request then finds in the pool. Nobody waits for it, and nothing
+/// fails because of it.
+pub fn connect(client: &Client, server: &str) {
+    tokio::spawn(open(client.clone(), server.to_owned()));
+}
+
+/// Makes a request without credentials, since the client has no other way to connect. Any answer will do.
+async fn open(client: Client, server: String) {
+    if let Err(error) = client.head(server).timeout(CONNECT).send().await {
+        tracing::debug!(%error, "no connection was opened in advance");
+    }
+}
+
 /// Lets the AWS SDK use the process's client.
 #[derive(Clone, Debug)]
 pub struct AwsTransport(pub reqwest::Client);
@@ -83,4 +96,52 @@ async fn send(client: &reqwest::Client, request: HttpRequest) -> Result<HttpResp
 /// Classifies the failure for the SDK's retries.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A server that tells of each connection and each request. It refuses requests by HEAD.
+    async fn server() -> (String, mpsc::UnboundedReceiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let (told, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.expect("it listens");
+                let told = told.clone();
+                told.send("connection".to_owned()).expect("somebody listens");
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut bytes).await {
+                        let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                        let answer: &[u8] = if text.starts_with("HEAD") {
+                            b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n"
+                        } else {
+                            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+                        };
+                        stream.write_all(answer).await.expect("it is open");
+                        told.send(text.split(' ').next().unwrap_or_default().to_owned()).expect("somebody listens");
+                    }
+                });
+            }
+        });
+        (address, heard)
+    }
+
+    #[tokio::test]
+    async fn the_first_request_uses_the_connection_that_was_opened_in_advance() {
+        let (address, mut heard) = server().await;
+        let client = client();
+        open(client.clone(), address.clone()).await;
+        assert_eq!(client.get(&address).send().await.expect("it answers").text().await.expect("a body"), "ok");
+        for wanted in ["connection", "HEAD", "GET"] {
+            assert_eq!(heard.recv().await.as_deref(), Some(wanted));
+        }
+    }
 }
