@@ -67,7 +67,7 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
         attempt.failed().await?;
         return Err(Error::SecondFactorWrong);
     }
-    let recovery_codes = factor.switch_on(&app.entropy);
+    let recovery_codes = factor.switch_on(&app.entropy, attempt.now());
     let change = app.store.switch_on_second_factor(&user, &session.token, &seen, &factor, attempt.now());
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;

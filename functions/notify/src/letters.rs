@@ -246,7 +246,7 @@ pub(crate) fn address_taken(shop: &str, to: &str) -> Letter {
 pub(crate) fn email_moved(shop: &str, token: &str, to: &str) -> Letter {
     let parts = [
         Part::Says("The email address of your account was changed. If that was you, there is nothing to do.".to_owned()),
-        Part::Says("If this was not you, set a new password. That restores this address and ends all sessions.".to_owned()),
+        Part::Says("If this was not you, set a new password. That restores this address, ends all sessions, and switches off a second factor that was set up since.".to_owned()),
         Part::Link("It was not me: set a new password", format!("{shop}/reset.html#{token}")),
         Part::Says("The link works once and is valid for seven days.".to_owned()),
     ];

@@ -5,7 +5,8 @@
 //! is also valid only for the old password, so using one invalidates all others.
 //!
 //! A third kind undoes a change of address: it goes to the old address, sets a password, and restores that address.
-//! Somebody who took the account over cannot invalidate it with further changes; only undoing a change does.
+//! Somebody who took the account over cannot invalidate it with further changes; only undoing a change does. A second factor
+//! that was switched on after the change was asked for goes with it.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,12 @@ use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
 use super::keys::profile;
-use super::outbox::Mail;
+use super::outbox::{FactorNews, Mail};
 use super::page::{List, Page, Paged};
 use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
-use crate::domain::user::{Email, User};
+use crate::domain::user::{Email, SecondFactor, User};
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,20 @@ struct Mailed {
     /// The address itself, if the token undoes a change of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restores: Option<String>,
+    /// When the change that it undoes was asked for, in Unix seconds. Tokens from before this was noted say when they were issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<i64>,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+}
+
+/// To whom a token is sent, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct SentTo<'a> {
+    /// The address.
+    pub email: &'a str,
+    /// When the change that it undoes was asked for, in Unix seconds, if that is known.
+    pub asked_at: Option<i64>,
 }
 
 /// The sort key of a token.
@@ -81,8 +94,17 @@ pub struct Holder {
     pub user: User,
     /// Whether the token confirms the user's new address rather than the current one.
     pub moves: bool,
-    /// The address that the token restores.
-    pub restores: Option<String>,
+    /// What the token restores, if it undoes a change of address.
+    pub restores: Option<Restores>,
+}
+
+/// What a token restores that undoes a change of address.
+#[derive(Debug)]
+pub struct Restores {
+    /// The address.
+    pub email: String,
+    /// When the change was asked for, in Unix seconds. A second factor that was switched on since then is not the owner's.
+    pub asked_at: i64,
 }
 
 impl Store {
@@ -90,10 +112,13 @@ impl Store {
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, to: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, to: SentTo<'_>, now: OffsetDateTime) -> Result<(), StoreError> {
         let expires_at = now + purpose.lifetime();
-        let restores = (purpose == Purpose::Undo).then(|| to.to_owned());
-        let mailed = Mailed { email: digest(to), password: user.password_digest(), restores, expires_at };
+        let (restores, asked_at) = match purpose {
+            Purpose::Undo => (Some(to.email.to_owned()), to.asked_at),
+            Purpose::Reset | Purpose::Confirm => (None, None),
+        };
+        let mailed = Mailed { email: digest(to.email), password: user.password_digest(), restores, asked_at, expires_at };
         let mut item = to_item(&mailed_key(token, purpose), &mailed)?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         let _always = self.transact(&[self.put(item).always()]).await?;
@@ -110,29 +135,34 @@ impl Store {
         let (Some(mailed), Some(user)) = (found.remove(&key), found.remove(&user)) else { return Ok(None) };
         let (mailed, user): (Mailed, User) = (from_item(mailed)?, from_item(user)?);
         let moves = mailed.email != digest(&user.email);
-        Ok(mailed.holds(purpose, &user, now).then_some(Holder { user, moves, restores: mailed.restores }))
+        let holds = mailed.holds(purpose, &user, now);
+        let asked_at = mailed.asked_at.unwrap_or_else(|| (mailed.expires_at - purpose.lifetime()).unix_timestamp());
+        let restores = mailed.restores.map(|email| Restores { email, asked_at });
+        Ok(holds.then_some(Holder { user, moves, restores }))
     }
 
     /// Spends a token and sets a password. This ends all of the user's sessions, discards a requested new address, and
     /// confirms the current one, because only its owner had the token. A token that undoes a change of address first
-    /// restores the old one. The user is notified by mail. `holder` comes from [`Store::user_by_mailed`].
+    /// restores the old one, and deletes `factor` if the user has switched one on since the change was asked for. The user is
+    /// notified by mail. `holder` comes from [`Store::user_by_mailed`].
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if the token was spent, address or password changed concurrently, or the old address is taken.
+    /// If DynamoDB fails. [`Written::No`] if the token was spent, address, password or factor changed concurrently, or the old
+    /// address is taken.
     pub async fn reset_password(
         &self,
         token: &Token,
         holder: &Holder,
+        factor: Option<&SecondFactor>,
         password_hash: &str,
         now: OffsetDateTime,
     ) -> Result<Written, StoreError> {
         let (user, purpose) = (&holder.user, if holder.restores.is_some() { Purpose::Undo } else { Purpose::Reset });
         let (same, password) = same_password(user);
-        let email = holder.restores.as_ref().unwrap_or(&user.email);
+        let email = holder.restores.as_ref().map_or(&user.email, |restores| &restores.email);
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .condition_expression(format!("email = :old AND {same}"))
             .expression_attribute_values(":digest", string(digest(password_hash)))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(email))
@@ -140,10 +170,18 @@ impl Store {
             .expression_attribute_values(":password", password);
         let set = "SET email = :email, password_digest = :digest, email_confirmed = :true";
         let update = match purpose {
-            Purpose::Undo => update
-                .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email"))
-                .expression_attribute_values(":now", moment(now)?),
-            Purpose::Reset | Purpose::Confirm => update.update_expression(format!("{set} REMOVE password_hash, new_email")),
+            Purpose::Undo => {
+                // Nobody switches a factor on unnoticed meanwhile.
+                let has_factor = if user.has_second_factor() { "attribute_exists" } else { "attribute_not_exists" };
+                let removed = if factor.is_some() { ", recovery_codes" } else { "" };
+                update
+                    .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at{removed}"))
+                    .condition_expression(format!("email = :old AND {same} AND {has_factor}(recovery_codes)"))
+                    .expression_attribute_values(":now", moment(now)?)
+            }
+            Purpose::Reset | Purpose::Confirm => update
+                .update_expression(format!("{set} REMOVE password_hash, new_email, new_email_at"))
+                .condition_expression(format!("email = :old AND {same}")),
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![
@@ -155,6 +193,10 @@ impl Store {
             items.extend(self.readdress(&user.id, (&from, &to), false, now)?);
         }
         items.push(self.ask_for(&Mail::password_changed(&user.id, now), now)?);
+        if let Some(factor) = factor {
+            items.push(self.factor_becomes(&user.id, factor, None)?);
+            items.push(self.ask_for(&Mail::SecondFactor { user: user.id.clone(), news: FactorNews::Off, at: now.unix_timestamp() }, now)?);
+        }
         self.transact(&items).await
     }
 
@@ -170,9 +212,9 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
             .update_expression(if user.email_confirmed {
-                "SET email = :new, email_confirmed = :true, left_emails = list_append(if_not_exists(left_emails, :none), :left) REMOVE new_email"
+                "SET email = :new, email_confirmed = :true, left_emails = list_append(if_not_exists(left_emails, :none), :left) REMOVE new_email, new_email_at"
             } else {
-                "SET email = :new, email_confirmed = :true REMOVE new_email"
+                "SET email = :new, email_confirmed = :true REMOVE new_email, new_email_at"
             })
             .condition_expression("email = :email AND new_email = :new")
             .expression_attribute_values(":true", AttributeValue::Bool(true))

@@ -171,6 +171,9 @@ pub enum Mail {
         from: String,
         /// When, in Unix seconds.
         at: i64,
+        /// When the new one was asked for, in Unix seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_at: Option<i64>,
     },
     /// To a user: the password was changed.
     PasswordChanged {
@@ -338,7 +341,8 @@ impl Mail {
     /// Says that a user's address was changed.
     #[must_use]
     pub fn email_moved(user: &User, at: OffsetDateTime) -> Self {
-        Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp() }
+        let asked_at = user.new_email_at.map(OffsetDateTime::unix_timestamp);
+        Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp(), asked_at }
     }
 
     /// Says that a membership will not be renewed, because its seller cannot be paid.
@@ -383,7 +387,7 @@ impl Mail {
             // Hashed, so that log lines with the id do not contain the address.
             Self::PasswordReset { email, window } => format!("reset#{}#{window}", digest(email)),
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),
-            Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
+            Self::EmailMoved { user, from, at, .. } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),

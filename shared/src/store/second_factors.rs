@@ -108,7 +108,13 @@ impl Store {
         self.transact(&items).await
     }
 
-    fn factor_becomes(&self, user: &UserId, seen: &SecondFactor, now_is: Option<&SecondFactor>) -> Result<TransactWriteItem, StoreError> {
+    /// Replaces a factor that was read, or deletes it, as part of a transaction, which fails if another request has changed it since.
+    pub(super) fn factor_becomes(
+        &self,
+        user: &UserId,
+        seen: &SecondFactor,
+        now_is: Option<&SecondFactor>,
+    ) -> Result<TransactWriteItem, StoreError> {
         let (secret, version) = ((":secret", string(&seen.secret)), (":version", number(seen.version)));
         let change = TransactWriteItem::builder();
         let change = match now_is {

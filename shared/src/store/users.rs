@@ -284,6 +284,7 @@ impl Store {
                 mails.push(Mail::confirm_email(&user.id, email, now));
             }
             user.new_email = (!is_same).then(|| email.written().to_owned());
+            user.new_email_at = (!is_same).then_some(now);
         }
         if password_hash.is_some() {
             mails.push(Mail::password_changed(&user.id, now));
@@ -302,9 +303,12 @@ impl Store {
             .expression_attribute_values(":password", password);
         let update = match &user.new_email {
             Some(new) => update
-                .update_expression("SET email = :email, password_digest = :digest, new_email = :new REMOVE password_hash")
-                .expression_attribute_values(":new", string(new)),
-            None => update.update_expression("SET email = :email, password_digest = :digest REMOVE password_hash, new_email"),
+                .update_expression(
+                    "SET email = :email, password_digest = :digest, new_email = :new, new_email_at = :at REMOVE password_hash",
+                )
+                .expression_attribute_values(":new", string(new))
+                .expression_attribute_values(":at", moment(user.new_email_at.unwrap_or(now))?),
+            None => update.update_expression("SET email = :email, password_digest = :digest REMOVE password_hash, new_email, new_email_at"),
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![TransactWriteItem::builder().update(update).build()];

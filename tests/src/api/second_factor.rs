@@ -1,6 +1,8 @@
 //! `/users/me/second-factor`, and the codes that log-ins ask for.
 
-use futures_util::future::join_all;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::{join, join_all};
+use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
 use shared::base::totp;
 use time::Duration;
@@ -370,4 +372,114 @@ async fn sessions_that_have_not_shown_a_code_end_when_a_factor_is_switched_on() 
     assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
     let later = log_in(&world, &person, Some(&app.next(&world))).await;
     assert_eq!(world.get("/users/me").bearer(&later.text("token")).await.status, 200);
+}
+
+fn with_code(mut body: Value, code: Option<String>) -> Value {
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
+    body
+}
+
+/// Asks for another address with a session, and the code if there is a factor.
+async fn ask_to_move(world: &World, token: &str, to: &str, code: Option<String>) {
+    let change = with_code(json!({"email": to, "current_password": PASSWORD}), code);
+    assert_eq!(world.patch("/users/me", change).bearer(token).await.status, 200);
+    world.pump().await;
+}
+
+/// Confirms the new address, and returns the token that the old one gets to undo it.
+async fn move_to(world: &World, person: &Person, to: &str) -> String {
+    let confirm = world.mails_to(to).into_iter().rfind(|mail| mail.subject == "Confirm your new email address").expect("a mail");
+    world.put("/email-confirmations", json!({"token": token_in(&confirm)})).await.is_empty(204);
+    world.pump().await;
+    token_in(&world.mails_to(&person.email).into_iter().rfind(|mail| mail.subject == "Your email address was changed").expect("a mail"))
+}
+
+const OWNERS: &str = "the owner's new one";
+
+async fn undo(world: &World, token: &str) {
+    world.put("/password-resets", json!({"token": token, "password": OWNERS})).await.is_empty(204);
+}
+
+fn log_in_again<'a>(world: &'a World, person: &Person, code: Option<String>) -> Call<'a> {
+    world.post("/sessions", with_code(json!({"email": person.email, "password": OWNERS}), code))
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_takes_away_the_factor_that_a_thief_switched_on_meanwhile() {
+    for before_the_move in [true, false] {
+        let world = World::start().await;
+        world.to_next_window();
+        let owner = world.buyer("owner@example.com").await;
+        let thief = Person { token: world.log_in(&owner).await, ..owner.clone() };
+        ask_to_move(&world, &thief.token, "thief@example.com", None).await;
+        let link = if before_the_move {
+            enrol(&world, &thief).await;
+            move_to(&world, &owner, "thief@example.com").await
+        } else {
+            let link = move_to(&world, &owner, "thief@example.com").await;
+            enrol(&world, &thief).await;
+            link
+        };
+        world.pump().await;
+        world.mailbox().clear();
+        undo(&world, &link).await;
+        let back = log_in_again(&world, &owner, None).await;
+        assert_eq!((back.status, &back.json()["user"]["second_factor"]), (200, &json!(false)), "{}", back.body);
+        assert_eq!(world.get("/users/me").bearer(&thief.token).await.status, 401);
+        let gone = world.app.store.second_factor(&owner.id.parse().expect("an id")).await.expect("the table");
+        assert!(gone.is_none(), "the thief's secret is deleted, too");
+        world.pump().await;
+        let mut subjects: Vec<_> = world.mails_to(&owner.email).into_iter().map(|mail| mail.subject).collect();
+        subjects.sort();
+        assert_eq!(subjects, ["Your password was changed", "Your second factor was switched off"]);
+        // The owner can set up their own.
+        enrol(&world, &Person { token: back.text("token"), ..owner.clone() }).await;
+    }
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_leaves_a_factor_that_is_older_than_the_change() {
+    for is_noted in [true, false] {
+        let world = World::start().await;
+        world.to_next_window();
+        let owner = world.buyer("owner@example.com").await;
+        let app = enrol(&world, &owner).await;
+        if !is_noted {
+            // Factors from before the time was noted.
+            let update = world.database().update_item().table_name(&world.app.config.credentials_table);
+            let update = update.key("pk", AttributeValue::S(format!("USER#{}", owner.id)));
+            let update = update.key("sk", AttributeValue::S("SECOND-FACTOR".to_owned())).update_expression("REMOVE on_since");
+            update.condition_expression("attribute_exists(on_since)").send().await.expect("the factor is there");
+        }
+        world.app.clock.advance(Duration::minutes(1));
+        ask_to_move(&world, &owner.token, "new@example.com", Some(app.next(&world))).await;
+        let link = move_to(&world, &owner, "new@example.com").await;
+        undo(&world, &link).await;
+        required(&log_in_again(&world, &owner, None).await);
+        assert_eq!(log_in_again(&world, &owner, Some(app.next(&world))).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_factor_that_a_thief_switches_on_while_the_change_is_undone_goes_as_well() {
+    let world = World::start().await;
+    world.to_next_window();
+    let owner = world.buyer("owner@example.com").await;
+    let thief = Person { token: world.log_in(&owner).await, ..owner.clone() };
+    ask_to_move(&world, &thief.token, "thief@example.com", None).await;
+    let link = move_to(&world, &owner, "thief@example.com").await;
+    let theirs = App { secret: begin(&world, &thief).await, recovery_codes: Vec::new() };
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let meanwhile = async {
+        gate.reached().await;
+        let confirmed = world.put(PATH, json!({"code": theirs.ahead(&world, 0)})).bearer(&thief.token).await;
+        gate.open();
+        confirmed.status
+    };
+    let ((), confirmed) = join(undo(&world, &link), meanwhile).await;
+    assert_eq!(confirmed, 200);
+    assert_eq!(log_in_again(&world, &owner, None).await.status, 200);
 }

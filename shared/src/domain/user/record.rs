@@ -25,6 +25,9 @@ pub struct User {
     /// The address that the user wants instead. It replaces the other once it is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_email: Option<String>,
+    /// When the user asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub new_email_at: Option<OffsetDateTime>,
     /// The addresses that the user has left, some of which are still reserved for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_emails: Vec<String>,
@@ -119,6 +122,7 @@ impl User {
             email: email.written().to_owned(),
             email_confirmed: false,
             new_email: None,
+            new_email_at: None,
             left_emails: Vec::new(),
             email_restored_at: None,
             password_digest: digest(password_hash),
