@@ -176,7 +176,7 @@ test('the audit log says in words what was done to whom', async () => {
   assert.match((await cells(1))[1], /^Suspended\s+Sells copies$/);
   assert.match((await cells(2))[1], /^Course’s fee changed from 50% to 12%\s+crs_1$/);
   assert.match((await cells(3))[1], /^Terms set\s+From the platform’s to 7%; fixed fee \$0\.30$/);
-  assert.match((await cells(4))[1], /^Buyer refunded \$7\.00, paid by the platform\s+pur_1$/);
+  assert.match((await cells(4))[1], /^Refund of \$7\.00 to the buyer, paid by the platform\s+pur_1$/);
   assert.match((await cells(5))[1], /^Made a staff member$/);
   assert.equal((await cells(5))[3], 'An operator’s command');
   assert.equal(await rows.nth(1).getByRole('link').first().getAttribute('href'), '/staff-user.html?id=usr_0000000000000000');

@@ -329,11 +329,15 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
+            // A mail of its own says so.
+            | Deed::SecondFactorOff
             | Deed::CourseTakenDown { .. }
             | Deed::CourseFee { .. }
             | Deed::Refund { .. }
             | Deed::RefundBorne { .. }
-            | Deed::MembershipRefund { .. } => return None,
+            | Deed::RefundRefused { .. }
+            | Deed::MembershipRefund { .. }
+            | Deed::MembershipRefundRefused { .. } => return None,
         };
         Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone() })
     }

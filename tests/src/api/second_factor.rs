@@ -301,6 +301,10 @@ async fn it_is_switched_off_with_a_code_or_a_recovery_code() {
     world.pump().await;
     let subjects: Vec<_> = world.mails_to(&person.email).into_iter().map(|mail| mail.subject).collect();
     assert!(subjects.contains(&"Your second factor was switched off".to_owned()), "{subjects:?}");
+    let staff = world.staff("staff@example.com").await;
+    let audit = world.get(format!("/admin/audit?user={}", person.id)).bearer(&staff.token).await.json()["items"].clone();
+    let facts: Vec<_> = audit.as_array().expect("a list").iter().map(|entry| (&entry["action"], &entry["by"])).collect();
+    assert_eq!(facts, [(&json!("second_factor_off"), &json!("operator"))], "what users do themselves is not in it");
 }
 
 #[tokio::test]
