@@ -118,7 +118,7 @@ const TRIES: u32 = 5;
 /// the user in parallel, then the change with its entries in the audit log. Removing the role of seller and a suspension cost one
 /// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written.
 ///
-/// Staff cannot remove their own role (422) and must still have it when they remove somebody else's (409). So the last
+/// Staff cannot remove their own role (422) and must still have it, and their second factor, when they remove somebody else's (409). So the last
 /// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
 pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     identity::required(request, &app.config)?;
@@ -137,7 +137,6 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
     if id == staff.id && change.is_staff == Some(false) {
         return Err(Error::InvalidRequest("is_staff: another staff member must remove this role".to_owned()));
     }
-    let by = Actor::Staff { id: staff.id };
     for _ in 0..TRIES {
         let user = seen.ok_or(Error::NotFound("user"))?;
         let suspends = matches!(change.suspended, Some(Some(_)));
@@ -147,7 +146,7 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
         if change.is_seller == Some(false) || suspends {
             app.store.seller_goes(&id, now).await?;
         }
-        match app.store.change_user(&user, &change, &by, now, &app.entropy).await? {
+        match app.store.change_user(&user, &change, Some(&staff), now, &app.entropy).await? {
             Changed::Yes(user) => return Ok(response::json(200, &UserView::from(&*user))),
             Changed::NotStaff => return Err(Error::Conflict),
             Changed::Raced => seen = app.store.user_to_change(&id).await?,

@@ -92,6 +92,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::SecondFactor { user, news, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::second_factor(shop, *news, &user.email))
         }
+        Mail::CodesWrong { user, .. } => notify.app.store.user(user).await?.map(|user| letters::codes_wrong(shop, &user.email)),
         Mail::ChangedByStaff { user, news, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
         }

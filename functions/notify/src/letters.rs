@@ -278,6 +278,19 @@ pub(crate) fn second_factor(shop: &str, news: FactorNews, to: &str) -> Letter {
     letter(to, subject, &parts, "You received this email because you have an account.")
 }
 
+pub(crate) fn codes_wrong(shop: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(
+            "Somebody entered the right password of your account today, but several wrong codes of your second factor. \
+             With these codes they could not do anything. If that was you, there is nothing to do."
+                .to_owned(),
+        ),
+        Part::Says("If this was not you, somebody knows your password. Request a new one at once, which ends all sessions.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, "Somebody knows your password but not your code", &parts, "You received this email because you have an account.")
+}
+
 /// The reason of a suspension is the staff's own.
 pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
     let (subject, says, link) = match news {

@@ -191,6 +191,13 @@ pub enum Mail {
         /// When, in Unix seconds.
         at: i64,
     },
+    /// To a user: somebody who knows the password enters wrong codes of the second factor.
+    CodesWrong {
+        /// The user.
+        user: UserId,
+        /// The day, counted from 1970 in UTC: they are told once a day.
+        day: i64,
+    },
     /// To a user: staff or an operator changed their account.
     ChangedByStaff {
         /// The user.
@@ -315,6 +322,12 @@ impl Mail {
         Self::PasswordChanged { user: user.clone(), at: at.unix_timestamp() }
     }
 
+    /// Says that somebody who knows a user's password enters wrong codes.
+    #[must_use]
+    pub fn codes_wrong(user: &UserId, at: OffsetDateTime) -> Self {
+        Self::CodesWrong { user: user.clone(), day: at.unix_timestamp() / Duration::DAY.whole_seconds() }
+    }
+
     /// What a user is told of an entry of the audit log; `None` if it does not concern them alone.
     #[must_use]
     pub fn of_entry(entry: &Entry) -> Option<Self> {
@@ -394,6 +407,7 @@ impl Mail {
             Self::EmailMoved { user, from, at, .. } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
+            Self::CodesWrong { user, day } => format!("codes#{user}#{day}"),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),

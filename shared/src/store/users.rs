@@ -392,7 +392,8 @@ impl Store {
     /// Writes changes by staff to a user: roles, terms, a suspension. The user's own data is not touched. Each change has
     /// an entry in the audit log, and the user is told of a role and a suspension. One trip, or none if nothing changes.
     ///
-    /// A staff member who takes the role of staff from somebody must still have it: two who take it from each other cannot both succeed.
+    /// `by` is the staff member, as read and found to be in that role, or `None` for an operator. A staff member who takes the role of staff
+    /// from somebody must still be in it: two who take it from each other cannot both succeed.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -400,7 +401,7 @@ impl Store {
         &self,
         seen: &Seen,
         change: &Change,
-        by: &Actor,
+        by: Option<&User>,
         now: OffsetDateTime,
         entropy: &Entropy,
     ) -> Result<Changed, StoreError> {
@@ -430,18 +431,20 @@ impl Store {
             };
         }
         let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
+        let actor = by.map_or(Actor::Operator, |staff| Actor::Staff { id: staff.id.clone() });
         for deed in deeds {
-            let entry = Entry::new(by, &id, deed, now, entropy);
+            let entry = Entry::new(&actor, &id, deed, now, entropy);
             items.push(self.audited(&entry)?);
             if let Some(mail) = Mail::of_entry(&entry) {
                 items.push(self.ask_for(&mail, now)?);
             }
         }
         let takes_role = seen.user.is_staff && !user.is_staff;
-        if let (true, Actor::Staff { id: by }) = (takes_role, by) {
-            items.push(self.is_still_staff(by));
+        let mut still = items.len();
+        if let Some(staff) = by.filter(|_| takes_role) {
+            items.push(self.is_still_staff(staff));
+            still = items.len() - 1;
         }
-        let still = if takes_role { items.len() - 1 } else { items.len() };
         Ok(match self.transact(&items).await? {
             Written::Yes => Changed::Yes(Box::new(user)),
             Written::No(index) if index == still => Changed::NotStaff,
@@ -449,11 +452,13 @@ impl Store {
         })
     }
 
-    fn is_still_staff(&self, user: &UserId) -> TransactWriteItem {
+    /// Fails unless all that put this user into the role of staff is still so, see `http::identity`, which alone decides what that takes.
+    fn is_still_staff(&self, staff: &User) -> TransactWriteItem {
+        let with_factor = if staff.has_second_factor() { " AND attribute_exists(recovery_codes)" } else { "" };
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(profile(user).attributes()))
-            .condition_expression("is_staff = :true")
+            .set_key(Some(profile(&staff.id).attributes()))
+            .condition_expression(format!("is_staff = :true{with_factor}"))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .build();
         TransactWriteItem::builder().condition_check(check.expect("a table, a key and a condition are given")).build()

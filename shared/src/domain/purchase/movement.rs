@@ -197,10 +197,12 @@ impl Movement {
     /// For a refund: the staff member who asked for it, or who had the platform pay.
     #[must_use]
     pub fn staff(&self) -> Option<&UserId> {
-        match &self.reason {
-            Reason::Asked(by) if self.by_staff => Some(by),
-            _ => self.borne_by.as_ref(),
+        if let Reason::Asked(by) = &self.reason
+            && self.by_staff
+        {
+            return Some(by);
         }
+        self.borne_by.as_ref()
     }
 
     /// See [`MovementState::is_planned`].

@@ -154,11 +154,13 @@ impl User {
         self.recovery_codes.is_some()
     }
 
-    /// What a device keeps to show that its user has logged in there with the current password. Somebody guessing
-    /// passwords elsewhere does not have it, because nothing reveals the digest of the password's hash.
+    /// What a device keeps to show that its user has logged in there with the current password, and since all sessions were
+    /// last ended: a second factor that is switched on, or staff, end a thief's, whose device is not known from then on. Somebody
+    /// guessing passwords elsewhere does not have it, because nothing reveals the digest of the password's hash.
     #[must_use]
     pub fn device_mark(&self) -> String {
-        keyed_digest(&self.password_digest(), &format!("device of {}", self.id))
+        let since = self.sessions_ended_at.map(|at| format!(" since {}", at.unix_timestamp_nanos())).unwrap_or_default();
+        keyed_digest(&self.password_digest(), &format!("device of {}{since}", self.id))
     }
 
     /// Whether this is the mark. Compares digests, so that the time it takes reveals nothing.
