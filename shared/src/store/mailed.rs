@@ -21,6 +21,9 @@ use super::token::Token;
 use crate::base::entropy::digest;
 use crate::domain::user::{Email, SecondFactor, User};
 
+/// How many addresses that a user has left are kept. Each is reserved for them for a while, and a link returns to it.
+pub const MOST_LEFT: usize = 20;
+
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -208,11 +211,12 @@ impl Store {
     /// If DynamoDB fails. [`Written::No`] if the token was spent, an address changed concurrently, or the new one is taken.
     pub async fn move_email(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
         let new = user.new_email.as_deref().unwrap_or_default();
+        let (from, to) = (Email::parse(&user.email).ok(), Email::parse(new).ok());
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
             .update_expression(if user.email_confirmed {
-                "SET email = :new, email_confirmed = :true, left_emails = list_append(if_not_exists(left_emails, :none), :left) REMOVE new_email, new_email_at"
+                "SET email = :new, email_confirmed = :true, left_emails = :left REMOVE new_email, new_email_at"
             } else {
                 "SET email = :new, email_confirmed = :true REMOVE new_email, new_email_at"
             })
@@ -221,15 +225,18 @@ impl Store {
             .expression_attribute_values(":email", string(&user.email))
             .expression_attribute_values(":new", string(new));
         let update = if user.email_confirmed {
-            let left = AttributeValue::L(vec![string(&user.email)]);
-            update.expression_attribute_values(":none", AttributeValue::L(Vec::new())).expression_attribute_values(":left", left)
+            // Each once, and not the one that is the user's again.
+            let is = |left: &str, email: &Email| Email::parse(left).is_ok_and(|left| left.key() == email.key());
+            let stays = |left: &&String| [&from, &to].into_iter().flatten().all(|email| !is(left, email));
+            let left = user.left_emails.iter().filter(stays).chain([&user.email]).map(string).collect();
+            update.expression_attribute_values(":left", AttributeValue::L(left))
         } else {
             update
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
-        if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(new)) {
-            items.extend(self.readdress(&user.id, (&from, &to), user.email_confirmed, now)?);
+        if let (Some(from), Some(to)) = (&from, &to) {
+            items.extend(self.readdress(&user.id, (from, to), user.email_confirmed, now)?);
         }
         if user.email_confirmed {
             items.push(self.ask_for(&Mail::email_moved(user, now), now)?);
@@ -255,23 +262,61 @@ impl Store {
     }
 
     /// Forgets the addresses that a user has left: their reservations, and the tokens that would return to them. Before an erasure,
-    /// so that none is left afterwards. Two trips for each address, and one more; none if the user has left no address.
+    /// so that none is left afterwards. One trip for each address and each token, and one more for each page of tokens.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn forget_left_emails(&self, user: &User) -> Result<(), StoreError> {
-        if user.left_emails.is_empty() {
-            return Ok(());
-        }
         for email in user.left_emails.iter().filter_map(|email| Email::parse(email).ok()) {
             self.free_reserved(&user.id, &email).await?;
         }
-        let list = List::Table { pk: format!("USER#{}", user.id), prefix: "UNDO#" };
-        let tokens: Paged<Issued> = self.list(list, &Page { limit: 100, after: None }).await?;
-        for token in tokens.items {
-            self.delete(&Key::new(format!("USER#{}", user.id), token.sk)).await?;
+        let mut after = None;
+        loop {
+            let list = List::Table { pk: format!("USER#{}", user.id), prefix: "UNDO#" };
+            let tokens: Paged<Issued> = self.list(list, &Page { limit: 100, after }).await?;
+            for token in tokens.items {
+                self.delete(&Key::new(format!("USER#{}", user.id), token.sk)).await?;
+            }
+            after = tokens.next;
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Makes room for another address that a user leaves: forgets those that are no longer reserved for them, to which no link returns any
+    /// more. Nothing happens while they have left fewer than [`MOST_LEFT`]. Otherwise one trip, and if some are forgotten, one for each and
+    /// one more. Returns in how many seconds there is room, if there is none: until then, each may still be returned to.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn make_room_for_left_email(&self, user: &User, now: OffsetDateTime) -> Result<Option<i64>, StoreError> {
+        if user.left_emails.len() < MOST_LEFT {
+            return Ok(None);
+        }
+        let (now, reserved) = (now.unix_timestamp(), self.reserved_until(&user.id, &user.left_emails).await?);
+        let (kept, forgotten): (Vec<_>, Vec<_>) =
+            user.left_emails.iter().partition(|left| reserved.get(*left).is_some_and(|until| *until >= now));
+        if !forgotten.is_empty() {
+            for email in forgotten.iter().filter_map(|email| Email::parse(email).ok()) {
+                self.free_reserved(&user.id, &email).await?;
+            }
+            let list = |emails: &mut dyn Iterator<Item = &String>| AttributeValue::L(emails.map(string).collect());
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(profile(&user.id).attributes()))
+                .update_expression("SET left_emails = :kept")
+                // Another may have been left since.
+                .condition_expression("left_emails = :seen")
+                .expression_attribute_values(":kept", list(&mut kept.iter().copied()))
+                .expression_attribute_values(":seen", list(&mut user.left_emails.iter()))
+                .build()
+                .expect("a table, a key and an expression are given");
+            if self.transact(&[TransactWriteItem::builder().update(update).build()]).await? == Written::Yes && kept.len() < MOST_LEFT {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept.iter().filter_map(|left| reserved.get(*left)).min().map_or(1, |until| (until - now).max(1))))
     }
 
     fn spend(&self, token: &Token, purpose: Purpose) -> TransactWriteItem {

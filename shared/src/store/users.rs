@@ -1,5 +1,7 @@
 //! Users, and the uniqueness of their e-mail addresses.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -207,6 +209,21 @@ impl Store {
         let mut item = to_item(&email_key(email), &EmailOwner { user_id: user.clone(), reserved_until: Some(until) })?;
         item.insert("ttl".to_owned(), number(until));
         Ok(self.put(item).always())
+    }
+
+    /// Until when, in Unix seconds, each of these addresses is reserved for a user who has left it. Those that are not are missing.
+    pub(super) async fn reserved_until(&self, user: &UserId, emails: &[String]) -> Result<BTreeMap<String, i64>, StoreError> {
+        let keys: Vec<_> = emails.iter().filter_map(|email| Some((email, email_key(&Email::parse(email).ok()?)))).collect();
+        let mut until = BTreeMap::new();
+        for some in keys.chunks(100) {
+            let found = self.get_all(some.iter().map(|(_, key)| key.clone())).await?;
+            for (email, key) in some {
+                let owner: Option<EmailOwner> = found.get(key).cloned().map(from_item).transpose()?;
+                let reserved = owner.filter(|owner| owner.user_id == *user).and_then(|owner| owner.reserved_until);
+                until.extend(reserved.map(|reserved| ((*email).clone(), reserved)));
+            }
+        }
+        Ok(until)
     }
 
     /// Frees an address that is reserved for a user. Does nothing if somebody else has it by now.
