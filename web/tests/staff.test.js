@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -96,6 +96,55 @@ test('staff see a user’s purchases and refund one', async () => {
   await buyer.goto(courseAddress(FIXTURE.slug));
   await buyer.getByRole('button', { name: 'Buy this course' }).waitFor();
   await buyer.context().close();
+  await staff.context().close();
+});
+
+test('after a while, whatever staff change requires the password', async () => {
+  await fixtureSellerIsConnected();
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await toCheckout(buyer, FIXTURE.slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.context().close();
+
+  const staff = await atUser(email);
+  let isEntered = false;
+  staff.on('response', (response) => {
+    isEntered ||= response.url().endsWith('/sessions/current') && response.status() === 204;
+  });
+  const refusal = { status: 403, contentType: 'application/problem+json', body: JSON.stringify({ code: 'password_required' }) };
+  const refuse = (route) => (['PATCH', 'POST'].includes(route.request().method()) && !isEntered ? route.fulfill(refusal) : route.continue());
+  await staff.route('**/api/admin/users/*', refuse);
+  await staff.route('**/api/purchases/*/refund', refuse);
+  const again = staff.getByRole('dialog', { name: 'Enter your password' });
+  const enter = async () => {
+    await again.getByLabel('Password').fill(PASSWORD);
+    await again.getByRole('button', { name: 'Continue' }).click();
+    await again.waitFor({ state: 'detached' });
+  };
+
+  await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await again.getByRole('button', { name: 'Cancel' }).click();
+  await staff.getByText(`${email} wasn’t changed.`).waitFor();
+  await staff.getByText('Enter your password to do this.').waitFor();
+  await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await enter();
+  await staff.getByText(`${email} is now a seller.`).waitFor();
+
+  isEntered = false;
+  const form = staff.locator('#terms-form');
+  await form.getByLabel('Platform fee in percent').fill('10');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await enter();
+  await staff.getByText('Terms saved.').waitFor();
+
+  isEntered = false;
+  const row = staff.getByRole('table', { name: 'Purchases' }).getByRole('row').filter({ hasText: FIXTURE.price });
+  await row.getByRole('button', { name: /^Refund: / }).click();
+  await staff.getByRole('dialog', { name: 'Refund this payment?' }).getByRole('button', { name: 'Refund' }).click();
+  await enter();
+  await row.getByText('Refunded', { exact: true }).waitFor();
   await staff.context().close();
 });
 
