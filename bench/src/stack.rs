@@ -153,7 +153,7 @@ impl Stack {
             deleted: false,
             taken_down: None,
         };
-        match self.app.store.add_course(&course).await? {
+        match self.app.store.add_course(&course, &[]).await? {
             Written::Yes => Ok(course.id),
             Written::No(_) => Err(format!("{slug} is there already").into()),
         }

@@ -1,7 +1,6 @@
 //! Appoints the first staff member. All others are appointed in the application.
 
 use shared::app::App;
-use shared::domain::audit::Actor;
 use shared::domain::user::Email;
 use shared::store::users::{Change, Changed};
 
@@ -17,7 +16,7 @@ pub async fn appoint(app: &App, email: &str) -> Result<String, Failure> {
     let user = app.store.user_by_email(&email).await?.ok_or_else(unknown)?;
     let seen = app.store.user_to_change(&user.id).await?.ok_or_else(unknown)?;
     let change = Change { is_staff: Some(true), ..Change::default() };
-    match app.store.change_user(&seen, &change, &Actor::Operator, app.clock.now(), &app.entropy).await? {
+    match app.store.change_user(&seen, &change, None, app.clock.now(), &app.entropy).await? {
         Changed::Yes(user) => Ok(format!("{} is now a staff member", user.email)),
         Changed::NotStaff | Changed::Raced => Err("the user was changed at the same time; try again".into()),
     }

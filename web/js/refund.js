@@ -2,6 +2,7 @@
 
 import { api, part } from './api.js';
 import { format, parse, toMajor } from './money.js';
+import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { button, h, notice, onSubmit, say } from './ui.js';
@@ -81,7 +82,7 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
     let purchase;
     try {
       const body = amount === left(payment) ? fixed : { ...fixed, amount };
-      purchase = await api.post(path, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS });
+      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS }));
     } catch (error) {
       if (error.status === 401) goToLogin();
       else say(outcome, problem('The refund wasn’t made.', error, error.isOutage ? { text: 'Try again: it is made only once, however often you send it.' } : {}));

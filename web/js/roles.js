@@ -1,6 +1,7 @@
 /** A user's roles, and changing them: for staff. */
 
 import { api, part } from './api.js';
+import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, button, confirmed, h, notice, say } from './ui.js';
@@ -42,7 +43,7 @@ export function sellerButton(user, { outcome, changed, small = false }) {
   async function setSeller() {
     say(outcome, null);
     try {
-      const now = await api.patch(`/admin/users/${part(user.id)}`, { is_seller: !user.is_seller });
+      const now = await withPassword(() => api.patch(`/admin/users/${part(user.id)}`, { is_seller: !user.is_seller }));
       changed(now);
       say(outcome, notice('good', `${now.email} is ${now.is_seller ? 'now a seller' : 'no longer a seller'}.`));
     } catch (error) {

@@ -46,9 +46,12 @@ const WORDS = {
   sessions_ended: () => 'All sessions ended',
   course_taken_down: ({ to }) => (to.taken_down ? 'Course taken down' : 'Course restored'),
   course_fee: ({ from, to }) => `Course’s fee changed from ${from.fee_percent}% to ${to.fee_percent}%`,
-  refund: (entry) => `Buyer refunded ${money(entry)}${entry.platform_pays ? ', paid by the platform' : ''}`,
+  second_factor_off: () => 'Second factor switched off',
+  refund: (entry) => `Refund of ${money(entry)} to the buyer${entry.platform_pays ? ', paid by the platform' : ''}`,
   refund_borne: (entry) => `The platform pays a waiting refund of ${money(entry)}`,
-  membership_refund: (entry) => `Member refunded ${money(entry)}`,
+  refund_refused: (entry) => `Stripe refused the refund of ${money(entry)}`,
+  membership_refund: (entry) => `Refund of ${money(entry)} to a member`,
+  membership_refund_refused: (entry) => `Stripe refused the refund of ${money(entry)} to a member`,
 };
 
 const says = (entry) => (Object.hasOwn(WORDS, entry.action) ? WORDS[entry.action](entry) : entry.action);
@@ -67,9 +70,9 @@ function termsIn(terms) {
 }
 
 /** What it was about, and why. */
-function details({ action, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription }) {
+function details({ action, code, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription }) {
   const why = (side) => side?.suspended?.reason ?? side?.taken_down?.reason;
-  const ids = [course, purchase, subscription].filter(Boolean).map((id) => h('code', {}, id));
+  const ids = [code, course, purchase, subscription].filter(Boolean).map((id) => h('code', {}, id));
   const facts = [why(to) ?? why(from), action === 'terms' && `From ${termsIn(from.terms)} to ${termsIn(to.terms)}`, ...ids].filter(Boolean);
   return h('div', { class: 'finding' }, facts.map((fact) => h('span', { class: 'breakable' }, fact)));
 }

@@ -2,6 +2,7 @@
 
 import { api, part } from './api.js';
 import { format, parse, toMajor } from './money.js';
+import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, h, notice, onSubmit, say } from './ui.js';
@@ -61,7 +62,7 @@ export async function terms(user, changed) {
   async function send(agreed) {
     say(outcome, null);
     try {
-      const now = await api.patch(`/admin/users/${part(user.id)}`, { terms: agreed });
+      const now = await withPassword(() => api.patch(`/admin/users/${part(user.id)}`, { terms: agreed }));
       changed(now);
       say(outcome, notice('good', now.terms ? 'Terms saved.' : 'The platform’s terms apply to this seller.', 'They apply from the next sale on.'));
       if (!now.terms) field('charge_type').focus();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -122,6 +122,55 @@ test('staff see a user’s purchases and refund one', async () => {
   await staff.context().close();
 });
 
+test('after a while, whatever staff change requires the password', async () => {
+  await fixtureSellerIsConnected();
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await toCheckout(buyer, FIXTURE.slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.context().close();
+
+  const staff = await atUser(email);
+  let isEntered = false;
+  staff.on('response', (response) => {
+    isEntered ||= response.url().endsWith('/sessions/current') && response.status() === 204;
+  });
+  const refusal = { status: 403, contentType: 'application/problem+json', body: JSON.stringify({ code: 'password_required' }) };
+  const refuse = (route) => (['PATCH', 'POST'].includes(route.request().method()) && !isEntered ? route.fulfill(refusal) : route.continue());
+  await staff.route('**/api/admin/users/*', refuse);
+  await staff.route('**/api/purchases/*/refund', refuse);
+  const again = staff.getByRole('dialog', { name: 'Enter your password' });
+  const enter = async () => {
+    await again.getByLabel('Password').fill(PASSWORD);
+    await again.getByRole('button', { name: 'Continue' }).click();
+    await again.waitFor({ state: 'detached' });
+  };
+
+  await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await again.getByRole('button', { name: 'Cancel' }).click();
+  await staff.getByText(`${email} wasn’t changed.`).waitFor();
+  await staff.getByText('Enter your password to do this.').waitFor();
+  await staff.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await enter();
+  await staff.getByText(`${email} is now a seller.`).waitFor();
+
+  isEntered = false;
+  const form = staff.locator('#terms-form');
+  await form.getByLabel('Platform fee in percent').fill('10');
+  await form.getByRole('button', { name: 'Save terms' }).click();
+  await enter();
+  await staff.getByText('Terms saved.').waitFor();
+
+  isEntered = false;
+  const row = staff.getByRole('table', { name: 'Purchases' }).getByRole('row').filter({ hasText: FIXTURE.price });
+  await row.getByRole('button', { name: /^Refund: / }).click();
+  await staff.getByRole('dialog', { name: 'Refund this payment?' }).getByRole('button', { name: 'Refund' }).click();
+  await enter();
+  await row.getByText('Refunded', { exact: true }).waitFor();
+  await staff.context().close();
+});
+
 test('staff see an erased user’s purchases, and nothing for an unknown id', async () => {
   const page = await newPage();
   await logIn(page, STAFF);
@@ -199,7 +248,7 @@ test('the audit log says in words what was done to whom', async () => {
   assert.match((await cells(1))[1], /^Suspended\s+Sells copies$/);
   assert.match((await cells(2))[1], /^Course’s fee changed from 50% to 12%\s+crs_1$/);
   assert.match((await cells(3))[1], /^Terms set\s+From the platform’s to 7%; fixed fee \$0\.30$/);
-  assert.match((await cells(4))[1], /^Buyer refunded \$7\.00, paid by the platform\s+pur_1$/);
+  assert.match((await cells(4))[1], /^Refund of \$7\.00 to the buyer, paid by the platform\s+pur_1$/);
   assert.match((await cells(5))[1], /^Made a staff member$/);
   assert.equal((await cells(5))[3], 'An operator’s command');
   assert.equal(await rows.nth(1).getByRole('link').first().getAttribute('href'), '/staff-user.html?id=usr_0000000000000000');

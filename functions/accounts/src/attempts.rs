@@ -1,5 +1,6 @@
-//! Limits wrong passwords per account and per address within a quarter of an hour. A device where the account's user has logged in before
-//! has its own counter, so that strangers' attempts do not lock it out.
+//! Limits wrong passwords per account and per address within a quarter of an hour, and wrong codes of second factors also within a day. A
+//! device where the account's user has logged in before, and each session, is counted by itself and by no address, so that no attempts of
+//! strangers lock it out.
 
 use std::time::Duration;
 
@@ -7,17 +8,23 @@ use shared::app::App;
 use shared::base::entropy::digest;
 use shared::base::password;
 use shared::domain::error::Error;
+use shared::domain::ids::UserId;
 use shared::domain::user::{Email, User};
 use shared::http::{Request, identity};
-use shared::store::throttle::{Try, window_ends_in};
+use shared::store::outbox::Mail;
+use shared::store::throttle::{Try, Window};
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
 /// How many attempts may fail for one account, whether or not it exists.
 const PER_ACCOUNT: i64 = 10;
 
-/// How many codes of a second factor may be wrong. Of a million, three are right at a time.
+/// How many codes of a second factor may be wrong, and how many in a day. Of a million, three are right at a time.
 const CODES: i64 = 5;
+const CODES_A_DAY: i64 = 20;
+
+/// After so many wrong codes in a day their user is told: whoever enters them knows the password.
+const TOLD: i64 = 5;
 
 /// How many attempts may fail from one address. An office shares one address.
 const PER_ADDRESS: i64 = 100;
@@ -36,15 +43,43 @@ fn account(email_key: &str) -> String {
     format!("account {email_key}")
 }
 
-/// One attempt with a password, counted before the password is checked.
+/// Where an attempt is counted.
+struct Place {
+    subject: String,
+    most: i64,
+    window: Window,
+}
+
+impl Place {
+    fn new(subject: String, most: i64) -> Self {
+        Self { subject, most, window: Window::Quarter }
+    }
+
+    /// The request's address. API Gateway always provides one.
+    fn address(app: &App, request: &Request) -> Option<Self> {
+        let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
+        address.map(|address| Self::new(format!("address {address}"), PER_ADDRESS * app.config.address_limits))
+    }
+}
+
+/// Who shows a code of a second factor, after the right password.
+#[derive(Clone, Copy)]
+pub(crate) enum Shows<'a> {
+    /// A session, which is counted by itself.
+    Session(&'a Token),
+    /// A log-in on a device that the user knows. They have one counter, which a new password does not reset.
+    KnownDevice,
+    /// A log-in on any other device.
+    Stranger,
+}
+
+/// One attempt with a password or a code, counted before that is checked.
 ///
 /// If something breaks before it succeeds or fails, the attempt stays counted until the window ends.
 #[must_use]
 pub(crate) struct Attempt<'a> {
     app: &'a App,
-    /// What is counted: the account, or a device known to it.
-    account: String,
-    address: Option<String>,
+    places: [Option<Place>; 3],
     now: OffsetDateTime,
 }
 
@@ -55,42 +90,35 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn begin(app: &'a App, request: &Request, email_key: &str) -> Result<Self, Error> {
-        Self::count(app, request, account(email_key), PER_ACCOUNT).await
+        let account = Place::new(account(email_key), PER_ACCOUNT);
+        Self::count(app, [Some(account), Place::address(app, request), None]).await
     }
 
-    /// Counts an attempt with a code of a second factor.
+    /// Counts an attempt with a code of a user's second factor, in this quarter of an hour and this day.
     ///
     /// # Errors
     /// As [`Attempt::begin`].
-    pub(crate) async fn with_code(app: &'a App, request: &Request, counted: String) -> Result<Self, Error> {
-        Self::count(app, request, counted, CODES).await
+    pub(crate) async fn with_code(app: &'a App, request: &Request, user: &UserId, by: Shows<'_>) -> Result<Self, Error> {
+        let (subject, address) = match by {
+            Shows::Session(token) => (format!("code in session {}", digest(&token.reveal())), None),
+            Shows::KnownDevice => (format!("code of {user} on known devices"), None),
+            Shows::Stranger => (format!("code of {user}"), Place::address(app, request)),
+        };
+        let in_a_day = Place { subject: format!("{subject} in a day"), most: CODES_A_DAY, window: Window::Day };
+        Self::count(app, [Some(Place::new(subject, CODES)), Some(in_a_day), address]).await
     }
 
-    async fn count(app: &'a App, request: &Request, account: String, most: i64) -> Result<Self, Error> {
-        let address = Some(identity::address(request, &app.config)).filter(|address| !address.is_empty());
-        let attempt = Self {
-            app,
-            account,
-            // API Gateway always provides an address.
-            address: address.map(|address| format!("address {address}")),
-            now: app.clock.now(),
-        };
-        let (account, address) = tokio::join!(
-            attempt.take_place(Some(&attempt.account), most),
-            attempt.take_place(attempt.address.as_deref(), PER_ADDRESS * app.config.address_limits)
-        );
-        match (account, address) {
-            (Ok(()), Ok(())) => Ok(attempt),
-            (Err(error), Ok(())) => {
-                attempt.end(attempt.address.as_deref(), false).await?;
-                Err(error)
+    async fn count(app: &'a App, places: [Option<Place>; 3]) -> Result<Self, Error> {
+        let attempt = Self { app, places, now: app.clock.now() };
+        let [first, second, third] = attempt.places.each_ref().map(|place| Box::pin(attempt.take_place(place.as_ref())));
+        let (first, second, third) = tokio::join!(first, second, third);
+        let taken = [first, second, third];
+        if taken.iter().any(Result::is_err) {
+            for (place, _) in attempt.places.iter().zip(&taken).filter(|(_, taken)| taken.is_ok()) {
+                attempt.end(place.as_ref(), false).await?;
             }
-            (Ok(()), Err(error)) => {
-                attempt.end(Some(&attempt.account), false).await?;
-                Err(error)
-            }
-            (Err(error), Err(_)) => Err(error),
         }
+        taken.into_iter().collect::<Result<(), Error>>().map(|()| attempt)
     }
 
     /// Checks the password of a signed-in user. Each session has its own counter, so that neither strangers' attempts
@@ -101,13 +129,13 @@ impl<'a> Attempt<'a> {
     /// [`Error::BadCredentials`], [`Error::Throttled`], or if DynamoDB fails.
     pub(crate) async fn of_session(
         app: &'a App,
-        request: &Request,
         token: &Token,
         user: &User,
         hash: Option<String>,
         current_password: String,
     ) -> Result<Self, Error> {
-        let attempt = Self::count(app, request, format!("session {}", digest(&token.reveal())), PER_ACCOUNT).await?;
+        let session = Place::new(format!("session {}", digest(&token.reveal())), PER_ACCOUNT);
+        let attempt = Self::count(app, [Some(session), None, None]).await?;
         if password::verify(current_password, user.password_hash.as_deref().or(hash.as_deref())).await {
             return Ok(attempt);
         }
@@ -119,23 +147,18 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As [`Attempt::begin`].
-    pub(crate) async fn begin_on(app: &'a App, request: &Request, mark: &str) -> Result<Self, Error> {
-        Self::count(app, request, format!("device {mark}"), PER_ACCOUNT).await
+    pub(crate) async fn begin_on(app: &'a App, mark: &str) -> Result<Self, Error> {
+        Self::count(app, [Some(Place::new(format!("device {mark}"), PER_ACCOUNT)), None, None]).await
     }
 
-    /// Counts the attempt for the account after all, because it does not know the device.
+    /// Counts the attempt for the account and the address after all, because the account does not know the device.
     ///
     /// # Errors
     /// As [`Attempt::begin`].
-    pub(crate) async fn of_account(mut self, email_key: &str) -> Result<Self, Error> {
-        let device = std::mem::replace(&mut self.account, account(email_key));
-        let counted = self.take_place(Some(&self.account), PER_ACCOUNT).await;
-        self.end(Some(&device), false).await?;
-        if let Err(error) = counted {
-            self.end(self.address.as_deref(), false).await?;
-            return Err(error);
-        }
-        Ok(self)
+    pub(crate) async fn of_account(self, request: &Request, email_key: &str) -> Result<Self, Error> {
+        let counted = Self::begin(self.app, request, email_key).await;
+        self.succeeded().await?;
+        counted
     }
 
     /// When the attempt began.
@@ -143,35 +166,46 @@ impl<'a> Attempt<'a> {
         self.now
     }
 
-    /// The password was right, so the attempt no longer counts.
+    /// The password or the code was right, so the attempt no longer counts.
     pub(crate) async fn succeeded(self) -> Result<(), Error> {
-        self.end_both(false).await
+        self.end_all(false).await.map(drop)
     }
 
-    /// The password was wrong.
+    /// It was wrong.
     pub(crate) async fn failed(self) -> Result<(), Error> {
-        self.end_both(true).await
+        self.end_all(true).await.map(drop)
     }
 
-    async fn take_place(&self, subject: Option<&str>, limit: i64) -> Result<(), Error> {
-        let Some(subject) = subject else { return Ok(()) };
+    /// The code was wrong. After several in a day, the user is told by mail, once a day.
+    pub(crate) async fn code_failed(self, user: &UserId) -> Result<(), Error> {
+        let [_, in_a_day, _] = self.end_all(true).await?;
+        if in_a_day >= TOLD {
+            self.app.store.ask(&Mail::codes_wrong(user, self.now), self.now).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_place(&self, place: Option<&Place>) -> Result<(), Error> {
+        let Some(Place { subject, most, window }) = place else { return Ok(()) };
         for _ in 0..LOOKS {
-            match self.app.store.begin_try(subject, limit, self.now).await? {
+            match self.app.store.begin_try_in(*window, subject, *most, self.now).await? {
                 Try::Counted => return Ok(()),
                 Try::Busy => tokio::time::sleep(PAUSE).await,
-                Try::Exhausted => return Err(Error::Throttled { retry_after: window_ends_in(self.now) }),
+                Try::Exhausted => return Err(Error::Throttled { retry_after: window.ends_in(self.now) }),
             }
         }
         Err(Error::Throttled { retry_after: 1 })
     }
 
-    async fn end_both(&self, failed: bool) -> Result<(), Error> {
-        let (account, address) = tokio::join!(self.end(Some(&self.account), failed), self.end(self.address.as_deref(), failed));
-        account.and(address)
+    /// Ends the attempt in all places. Returns how many have failed in each, if this one has.
+    async fn end_all(&self, failed: bool) -> Result<[i64; 3], Error> {
+        let [first, second, third] = self.places.each_ref().map(|place| Box::pin(self.end(place.as_ref(), failed)));
+        let (first, second, third) = tokio::join!(first, second, third);
+        Ok([first?, second?, third?])
     }
 
-    async fn end(&self, subject: Option<&str>, failed: bool) -> Result<(), Error> {
-        let Some(subject) = subject else { return Ok(()) };
-        Ok(self.app.store.end_try(subject, failed, self.now).await?)
+    async fn end(&self, place: Option<&Place>, failed: bool) -> Result<i64, Error> {
+        let Some(place) = place else { return Ok(0) };
+        Ok(self.app.store.end_try(place.window, &place.subject, failed, self.now).await?)
     }
 }

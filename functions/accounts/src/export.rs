@@ -9,10 +9,13 @@ use shared::app::App;
 use shared::base::clock::written;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
+use shared::domain::membership::{Payment, Subscription};
 use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
 use shared::http::staff_view::AuditView;
-use shared::http::view::{CourseView, MemberView, MembershipView, PurchaseView, SaleView, ShareView, TotalsView, UserView};
+use shared::http::view::{
+    CourseView, MemberView, MembershipView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView, UserView,
+};
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;
 use shared::store::debts::Debt;
@@ -69,7 +72,7 @@ struct Export {
     contents: Vec<ContentView>,
     shares: Vec<ShareView>,
     purchases: Vec<BoughtView>,
-    subscriptions: Vec<MemberView>,
+    subscriptions: Vec<JoinedView>,
     sales: Vec<SaleView>,
     members: Vec<MemberView>,
     audit: Vec<AuditView>,
@@ -164,6 +167,37 @@ impl From<Purchase> for BoughtView {
     }
 }
 
+/// A subscription as its member sees it, with what they paid. What the seller and the platform keep of that is theirs.
+#[derive(Serialize)]
+struct JoinedView {
+    #[serde(flatten)]
+    subscription: SubscriptionView,
+    payments: Vec<PaidView>,
+}
+
+/// Amounts are in the minor unit of the subscription's currency.
+#[derive(Serialize)]
+struct PaidView {
+    invoice: String,
+    paid_until: Option<String>,
+    amount: i64,
+    refunded: i64,
+    disputed: i64,
+}
+
+impl From<Subscription> for JoinedView {
+    fn from(subscription: Subscription) -> Self {
+        let paid = |payment: &Payment| PaidView {
+            invoice: payment.invoice.clone(),
+            paid_until: payment.period_end.map(written),
+            amount: payment.amount,
+            refunded: payment.refunded(),
+            disputed: payment.disputed(),
+        };
+        Self { subscription: SubscriptionView::from(&subscription), payments: subscription.payments.iter().map(paid).collect() }
+    }
+}
+
 /// What is stored of the user, in parts of some megabytes at most: `?cursor=` continues where a part ended. The password must have been
 /// entered within the last quarter of an hour, so that a stolen session is not enough.
 ///
@@ -241,7 +275,7 @@ impl Export {
             Section::Purchases => keep(app.store.purchases_of(user, &page).await?, &mut self.purchases, BoughtView::from, size),
             Section::Subscriptions => {
                 let mine = app.store.subscriptions_of(user, &page).await?;
-                keep(mine, &mut self.subscriptions, |one| MemberView::from(&one), size)
+                keep(mine, &mut self.subscriptions, JoinedView::from, size)
             }
             Section::Sales => {
                 let sales = app.store.sales_of(user, &page).await?;

@@ -35,14 +35,15 @@ pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Err
     let mark = Cookie::Device.read(request, &app.config);
     let begin = async {
         match &mark {
-            Some(mark) => Attempt::begin_on(app, request, mark).await,
+            Some(mark) => Attempt::begin_on(app, mark).await,
             None => Attempt::begin(app, request, email.key()).await,
         }
     };
     let (attempt, user) = tokio::join!(begin, app.store.user_and_password(&email));
     let (mut attempt, user) = (attempt?, user?);
-    if mark.is_some_and(|mark| !user.as_ref().is_some_and(|(user, _)| user.knows_device(&mark))) {
-        attempt = attempt.of_account(email.key()).await?;
+    let is_known = user.as_ref().zip(mark.as_ref()).is_some_and(|((user, _), mark)| user.knows_device(mark));
+    if mark.is_some() && !is_known {
+        attempt = attempt.of_account(request, email.key()).await?;
     }
     let hash = user.as_ref().and_then(|(_, hash)| hash.as_deref());
     let good = password::verify(body.password, hash).await;
@@ -54,7 +55,7 @@ pub(crate) async fn log_in(app: &App, request: &Request) -> Result<Response, Err
         attempt.succeeded().await?;
         return Err(Error::Suspended);
     }
-    if let Err(error) = second_factor::at_log_in(app, request, &user, body.code.as_deref()).await {
+    if let Err(error) = second_factor::at_log_in(app, request, &user, is_known, body.code.as_deref()).await {
         attempt.succeeded().await?;
         return Err(error);
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shared::app::App;
 use shared::base::password;
 use shared::domain::error::Error;
-use shared::domain::user::Email;
+use shared::domain::user::{Email, User};
 use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
@@ -29,7 +29,8 @@ struct Body {
 /// second factor, limited like a log-in. A
 /// new password ends all other sessions. A new address replaces the old one once its owner follows the mailed link;
 /// nothing reveals whether it is taken. Three sequential trips to DynamoDB: session and user, counters, the change;
-/// for another address one more, which counts mails, and for a second factor three.
+/// for another address one more, which counts mails, and for a second factor three. A user who has left twenty addresses lately waits until the
+/// first of them is no longer reserved for them.
 pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let (user, hash) = tokio::join!(identity::user(request, app), app.store.password_hash(session.token.user_id()));
@@ -49,7 +50,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let email = match &email {
         None => None,
         Some(email) if is_same(email) => Some((email, false)),
-        Some(email) => match mails::count(app, request, &user.id, email).await {
+        Some(email) => match may_move(app, request, &user, email).await {
             Ok(told) => Some((email, told)),
             Err(error) => {
                 attempt.succeeded().await?;
@@ -68,5 +69,13 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
         // A new password needs a new mark.
         Written::Yes => Ok(signed_in::on_known_device(app, &user, response::json(200, &UserView::own(&user)))),
         Written::No(_) => Err(Error::Conflict),
+    }
+}
+
+/// Whether the new address gets a mail, see [`mails::count`].
+async fn may_move(app: &App, request: &Request, user: &User, email: &Email) -> Result<bool, Error> {
+    match app.store.make_room_for_left_email(user, app.clock.now()).await? {
+        None => mails::count(app, request, &user.id, email).await,
+        Some(retry_after) => Err(Error::TooManyMails { retry_after }),
     }
 }

@@ -5,13 +5,14 @@ use shared::app::App;
 use shared::base::entropy::digest;
 use shared::base::password;
 use shared::domain::error::Error;
-use shared::domain::user::{Email, User};
+use shared::domain::user::{Email, SecondFactor, User};
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
-use shared::store::mailed::Purpose;
+use shared::store::mailed::{Holder, Purpose};
 use shared::store::outbox::Mail;
 use shared::store::throttle::Try;
 use shared::store::token::Token;
+use time::OffsetDateTime;
 
 use crate::{attempts, signed_in};
 
@@ -53,9 +54,13 @@ struct Chosen {
     password: String,
 }
 
+/// How many times to look again when a concurrent request wins.
+const LOOKS: u32 = 5;
+
 /// `PUT`: uses up the link's token to set a new password, and ends all sessions. The owner of the mailbox may log in
 /// immediately, however many wrong passwords others have tried. Three trips to DynamoDB: token and user, the change,
-/// the counter; one more for a link that undoes a change of address.
+/// the counter; one more for a link that undoes a change of address, and two if there is a second factor: it goes if it was
+/// switched on after the change was asked for.
 pub(crate) async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Chosen = request::json(request)?;
@@ -63,18 +68,29 @@ pub(crate) async fn choose(app: &App, request: &Request) -> Result<Response, Err
     let token = Token::parse(&body.token).ok_or(Error::LinkGone)?;
 
     let now = app.clock.now();
-    let mut holder = app.store.user_by_mailed(&token, Purpose::Reset, now).await?;
-    if holder.is_none() {
-        holder = app.store.user_by_mailed(&token, Purpose::Undo, now).await?;
-    }
-    let holder = holder.ok_or(Error::LinkGone)?;
+    let mut holder = holder_of(app, &token, now).await?;
     let hash = password::hash(body.password, &app.entropy).await;
-    match app.store.reset_password(&token, &holder, &hash, now).await? {
-        Written::Yes => {
-            attempts::forget(app, holder.restores.as_ref().unwrap_or(&holder.user.email), now).await?;
+    for _ in 0..LOOKS {
+        let factor = thiefs_factor(app, &holder).await?;
+        if app.store.reset_password(&token, &holder, factor.as_ref(), &hash, now).await? == Written::Yes {
+            attempts::forget(app, holder.restores.as_ref().map_or(&holder.user.email, |restores| &restores.email), now).await?;
             let user = User { password_digest: digest(&hash), password_hash: None, ..holder.user };
-            Ok(signed_in::on_known_device(app, &user, response::no_content()))
+            return Ok(signed_in::on_known_device(app, &user, response::no_content()));
         }
-        Written::No(_) => Err(Error::LinkGone),
+        holder = holder_of(app, &token, now).await?;
     }
+    Err(Error::Conflict)
+}
+
+async fn holder_of(app: &App, token: &Token, now: OffsetDateTime) -> Result<Holder, Error> {
+    if let Some(holder) = app.store.user_by_mailed(token, Purpose::Reset, now).await? {
+        return Ok(holder);
+    }
+    app.store.user_by_mailed(token, Purpose::Undo, now).await?.ok_or(Error::LinkGone)
+}
+
+/// The second factor that was switched on since the change was asked for that the link undoes.
+async fn thiefs_factor(app: &App, holder: &Holder) -> Result<Option<SecondFactor>, Error> {
+    let Some(restores) = holder.restores.as_ref().filter(|_| holder.user.has_second_factor()) else { return Ok(None) };
+    Ok(app.store.second_factor(&holder.user.id).await?.filter(|factor| factor.is_on_since(restores.asked_at)))
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::base::entropy::digest;
 use shared::domain::error::Error;
 use shared::domain::user::{SecondFactor, Shown, User};
 use shared::http::{Request, Response, identity, request, response};
@@ -11,7 +10,8 @@ use shared::store::outbox::FactorNews;
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
-use crate::attempts::Attempt;
+use crate::attempts::{Attempt, Shows};
+use crate::signed_in;
 
 /// How many times to look again when a concurrent request wins.
 const LOOKS: u32 = 5;
@@ -56,7 +56,7 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
     if user.has_second_factor() {
         return Err(Error::SecondFactorOn);
     }
-    let attempt = Attempt::with_code(app, request, of_session(&session.token)).await?;
+    let attempt = Attempt::with_code(app, request, &user.id, Shows::Session(&session.token)).await?;
     let seen = app.store.second_factor(&user.id).await?;
     let Some(seen) = seen.filter(|factor| !factor.is_on) else {
         attempt.succeeded().await?;
@@ -67,12 +67,17 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
         attempt.failed().await?;
         return Err(Error::SecondFactorWrong);
     }
-    let recovery_codes = factor.switch_on(&app.entropy);
-    let change = app.store.switch_on_second_factor(&user, &session.token, &seen, &factor, attempt.now());
+    let began = attempt.now();
+    let recovery_codes = factor.switch_on(&app.entropy, began);
+    let change = app.store.switch_on_second_factor(&user, &session.token, &seen, &factor, began);
     let (changed, counted) = tokio::join!(change, attempt.succeeded());
     counted?;
     match changed? {
-        Written::Yes => Ok(response::json(200, &On { recovery_codes })),
+        // Marks from before are void, because a thief's device may have one.
+        Written::Yes => {
+            let user = User { sessions_ended_at: Some(began), ..user };
+            Ok(signed_in::on_known_device(app, &user, response::json(200, &On { recovery_codes })))
+        }
         Written::No(_) => Err(Error::Conflict),
     }
 }
@@ -85,17 +90,18 @@ pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response,
     if !user.has_second_factor() {
         return Err(Error::NotFound("second factor"));
     }
-    check(app, request, &user, of_session(&session.token), Some(&body.code), Then::Off).await?;
+    check(app, request, &user, Shows::Session(&session.token), Some(&body.code), Then::Off).await?;
     Ok(response::no_content())
 }
 
 /// Takes the code of a user who has a second factor, for a log-in. Wrong codes are counted by user, because they are few: whoever gets here
-/// knows the password. Nothing happens without a factor. Otherwise three trips to DynamoDB: counters, factor, the change.
+/// knows the password. Those of devices that the user knows are counted apart, so that nobody else locks them out. Nothing happens without a
+/// factor. Otherwise three trips to DynamoDB: counters, factor, the change; one more to tell the user of wrong codes.
 ///
 /// # Errors
 /// [`Error::SecondFactorRequired`], [`Error::SecondFactorWrong`], [`Error::Throttled`], or if DynamoDB fails.
-pub(crate) async fn at_log_in(app: &App, request: &Request, user: &User, code: Option<&str>) -> Result<(), Error> {
-    check(app, request, user, format!("code of {}", user.id), code, Then::On).await
+pub(crate) async fn at_log_in(app: &App, request: &Request, user: &User, is_known: bool, code: Option<&str>) -> Result<(), Error> {
+    check(app, request, user, if is_known { Shows::KnownDevice } else { Shows::Stranger }, code, Then::On).await
 }
 
 /// Checks the password of a signed-in user, see [`Attempt::of_session`], and then the code if there is a factor. Each session is counted
@@ -111,16 +117,12 @@ pub(crate) async fn with_password<'a>(
     hash: Option<String>,
     (current_password, code): (String, Option<&str>),
 ) -> Result<Attempt<'a>, Error> {
-    let attempt = Attempt::of_session(app, request, token, user, hash, current_password).await?;
-    if let Err(error) = check(app, request, user, of_session(token), code, Then::On).await {
+    let attempt = Attempt::of_session(app, token, user, hash, current_password).await?;
+    if let Err(error) = check(app, request, user, Shows::Session(token), code, Then::On).await {
         attempt.succeeded().await?;
         return Err(error);
     }
     Ok(attempt)
-}
-
-fn of_session(token: &Token) -> String {
-    format!("code in session {}", digest(&token.reveal()))
 }
 
 /// What becomes of the factor after a right code.
@@ -130,16 +132,16 @@ enum Then {
     Off,
 }
 
-async fn check(app: &App, request: &Request, user: &User, counted: String, code: Option<&str>, then: Then) -> Result<(), Error> {
+async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: Option<&str>, then: Then) -> Result<(), Error> {
     if !user.has_second_factor() {
         return Ok(());
     }
     let code = code.filter(|code| !code.trim().is_empty()).ok_or(Error::SecondFactorRequired)?;
-    let attempt = Attempt::with_code(app, request, counted).await?;
+    let attempt = Attempt::with_code(app, request, &user.id, by).await?;
     if use_up(app, user, code, then, attempt.now()).await? {
         return attempt.succeeded().await;
     }
-    attempt.failed().await?;
+    attempt.code_failed(&user.id).await?;
     Err(Error::SecondFactorWrong)
 }
 

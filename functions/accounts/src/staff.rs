@@ -113,12 +113,12 @@ impl Body {
 const TRIES: u32 = 5;
 
 /// `PATCH /admin/users/{id}`: appoints and dismisses sellers and staff, sets a seller's individual terms, and
-/// suspends users. A suspension ends their sessions and their sales. Their data stays as it is, except that
+/// suspends users. Needs a password that was entered lately. A suspension ends their sessions and their sales. Their data stays as it is, except that
 /// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the staff member and
 /// the user in parallel, then the change with its entries in the audit log. Removing the role of seller and a suspension cost one
 /// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written.
 ///
-/// Staff cannot remove their own role (422) and must still have it when they remove somebody else's (409). So the last
+/// Staff cannot remove their own role (422) and must still have it, and their second factor, when they remove somebody else's (409). So the last
 /// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
 pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     identity::required(request, &app.config)?;
@@ -126,7 +126,7 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
         identity::staff(request, app).await?;
         return Err(Error::NotFound("user"));
     };
-    let (staff, seen) = tokio::join!(identity::staff(request, app), app.store.user_to_change(&id));
+    let (staff, seen) = tokio::join!(identity::staff_with_password(request, app), app.store.user_to_change(&id));
     let (staff, mut seen) = (staff?, seen?);
     let body: Body = request::json(request)?;
     if body.is_seller.is_none() && body.is_staff.is_none() && body.terms.is_none() && body.suspended.is_none() {
@@ -137,7 +137,6 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
     if id == staff.id && change.is_staff == Some(false) {
         return Err(Error::InvalidRequest("is_staff: another staff member must remove this role".to_owned()));
     }
-    let by = Actor::Staff { id: staff.id };
     for _ in 0..TRIES {
         let user = seen.ok_or(Error::NotFound("user"))?;
         let suspends = matches!(change.suspended, Some(Some(_)));
@@ -147,7 +146,7 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
         if change.is_seller == Some(false) || suspends {
             app.store.seller_goes(&id, now).await?;
         }
-        match app.store.change_user(&user, &change, &by, now, &app.entropy).await? {
+        match app.store.change_user(&user, &change, Some(&staff), now, &app.entropy).await? {
             Changed::Yes(user) => {
                 let view = UserView::for_staff(&user, &app.config.terms);
                 if change.terms.is_some() && view.is_ruled_out() {
@@ -162,9 +161,10 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
     Err(Error::Conflict)
 }
 
-/// `DELETE /admin/users/{id}/sessions`: ends all sessions of a user, with an entry in the audit log. Two trips to DynamoDB.
+/// `DELETE /admin/users/{id}/sessions`: ends all sessions of a user, with an entry in the audit log. Needs a password that was entered
+/// lately. Two trips to DynamoDB.
 pub(crate) async fn end_sessions(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
-    let staff = identity::staff(request, app).await?;
+    let staff = identity::staff_with_password(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("user"))?;
     let entry = Entry::new(&Actor::Staff { id: staff.id }, &id, Deed::SessionsEnded, app.clock.now(), &app.entropy);
     match app.store.end_sessions(&entry).await? {

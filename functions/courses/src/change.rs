@@ -17,7 +17,8 @@ const TRIES: u32 = 5;
 /// Changes the given fields and leaves the rest, including concurrent changes by other requests. Two trips to
 /// DynamoDB: user and course, then the change. Both are repeated for each concurrent change that wins.
 ///
-/// Staff may set the platform's fee on any course and take it down, each with an entry in the audit log; sellers may do neither.
+/// Staff may set the platform's fee on any course and take it down, each with an entry in the audit log; sellers may do neither. It needs
+/// a password that was entered lately, which costs one more trip.
 pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (user, course) = user_and_course(app, request, slug).await?;
     if !user.is_seller && !user.is_staff {
@@ -26,9 +27,12 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     let fields: Fields = request::json(request)?;
     let by = if user.is_staff && fields.are_the_staffs() && !fields.are_the_sellers() { By::Staff } else { By::Seller };
     let course = by.theirs(&user, course)?;
-    if by == By::Seller {
-        fields.check_sellers()?;
-        fields.check_payees(app, request, &user, &course.id).await?;
+    match by {
+        By::Staff => drop(identity::staff_with_password(request, app).await?),
+        By::Seller => {
+            fields.check_sellers()?;
+            fields.check_payees(app, request, &user, &course.id).await?;
+        }
     }
     let now = app.clock.now();
     let change = |course: &mut Course| match by {
@@ -116,8 +120,8 @@ async fn replace(
     Err(Error::Conflict)
 }
 
-/// What the audit log says of a change by staff.
-fn entries(app: &App, staff: &User, old: &Course, new: &Course) -> Vec<Entry> {
+/// What the audit log says of a change by staff, or of a course that they create, which is compared with the same without their fields.
+pub(crate) fn entries(app: &App, staff: &User, old: &Course, new: &Course) -> Vec<Entry> {
     let mut deeds = Vec::new();
     if new.taken_down != old.taken_down {
         deeds.push(Deed::CourseTakenDown { course_id: new.id.clone(), from: old.taken_down.clone(), to: new.taken_down.clone() });

@@ -3,6 +3,7 @@
 use lambda_http::http::header::LOCATION;
 use shared::app::App;
 use shared::base::entropy::Entropy;
+use shared::domain::audit::Entry;
 use shared::domain::course::{Course, slug_of};
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
@@ -10,6 +11,7 @@ use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 
+use crate::change::entries;
 use crate::fields::Fields;
 
 /// How many numbered slugs to try before random ones, and how many random ones.
@@ -18,6 +20,9 @@ const RANDOM: u32 = 4;
 
 /// Adds a course for the seller. Two trips to DynamoDB: the user, then course and slug in one transaction. If the slug is
 /// derived from the title, each slug that is taken costs another trip.
+///
+/// Sellers who are staff may set the platform's fee and take the course down at once, with entries in the audit log as for a change. It needs
+/// a password that was entered lately, which costs one more trip.
 pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Error> {
     let seller = identity::in_role(identity::user(request, app).await?, &app.config);
     if !seller.is_seller {
@@ -26,6 +31,8 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     let fields: Fields = request::json(request)?;
     if !seller.is_staff {
         fields.check_sellers()?;
+    } else if fields.are_the_staffs() {
+        identity::staff_with_password(request, app).await?;
     }
     let (title, price) = fields.required()?;
     let now = app.clock.now();
@@ -48,16 +55,18 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     };
     fields.apply(&mut course)?;
     fields.check_price(app, &seller, &course)?;
+    let of_a_seller = course.clone();
     fields.apply_staffs(&mut course, now)?;
     fields.check_payees(app, request, &seller, &course.id).await?;
+    let entries = entries(app, &seller, &of_a_seller, &course);
 
     if fields.slug()?.is_some() {
-        match app.store.add_course(&course).await? {
+        match app.store.add_course(&course, &entries).await? {
             Written::Yes => {}
             Written::No(_) => return Err(Error::SlugTaken),
         }
     } else {
-        add_with_free_slug(app, &mut course).await?;
+        add_with_free_slug(app, &mut course, &entries).await?;
     }
     let location = format!("{}/courses/{}", app.config.public_api_url, course.slug);
     let mut response = response::json(201, &CourseView::of_its_own(course, None));
@@ -66,7 +75,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
 }
 
 /// Adds the course under the first free slug: the title's, then numbered ones, then ones with a random suffix.
-async fn add_with_free_slug(app: &App, course: &mut Course) -> Result<(), Error> {
+async fn add_with_free_slug(app: &App, course: &mut Course, entries: &[Entry]) -> Result<(), Error> {
     let base = course.slug.clone();
     for try_number in 1..=NUMBERED + RANDOM {
         course.slug = match try_number {
@@ -74,7 +83,7 @@ async fn add_with_free_slug(app: &App, course: &mut Course) -> Result<(), Error>
             number @ ..=NUMBERED => format!("{base}-{number}"),
             _ => format!("{base}-{}", random_ending(&app.entropy)),
         };
-        if app.store.add_course(course).await? == Written::Yes {
+        if app.store.add_course(course, entries).await? == Written::Yes {
             return Ok(());
         }
     }

@@ -30,7 +30,7 @@ struct Body {
 /// DynamoDB trips, and calls to Stripe for the refund, the subscription with its invoices, and what moved with the refund.
 ///
 /// Sellers refund within the operator's caps, as for purchases. When a daily cap is reached, one more trip reads how
-/// much the seller has sold.
+/// much the seller has sold. Staff need a password that was entered lately.
 ///
 /// # Errors
 /// See `openapi.yaml`.
@@ -43,8 +43,8 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
         identity::user(request, app).await?;
         return Err(unknown());
     };
-    let (user, subscription) = tokio::join!(identity::user(request, app), app.store.subscription(&id));
-    let (by, mut subscription) = (identity::in_role(user?, &app.config), subscription?.ok_or_else(unknown)?);
+    let (by, subscription) = tokio::join!(identity::user_or_staff_with_password(request, app), app.store.subscription(&id));
+    let (by, mut subscription) = (by?, subscription?.ok_or_else(unknown)?);
     if by.id == subscription.buyer_id && !by.is_staff {
         return Err(Error::Forbidden);
     }
@@ -124,6 +124,9 @@ fn draft(services: &Services, subscription: &mut Subscription, wanted: &Wanted<'
     let mut planned = subscription.clone();
     let number = planned.plan_refund(wanted.invoice, wanted.amount, &wanted.by.id, wanted.client_key.clone(), now);
     let number = number.map_err(|fault| refund_caps::fault(fault, currency))?;
+    if wanted.by.is_staff {
+        planned.is_asked_by_staff(wanted.invoice, number);
+    }
     if !wanted.by.is_staff && subscription.is_restored(wanted.invoice) {
         return Err(Error::RefundByStaff);
     }

@@ -5,7 +5,7 @@ use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
 use shared::store::StoreError;
-use shared::store::mailed::Purpose;
+use shared::store::mailed::{Purpose, SentTo};
 use shared::store::outbox::{Mail, Recipient};
 use shared::store::token::Token;
 use time::OffsetDateTime;
@@ -81,14 +81,18 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             Some(user) => confirmation(notify, &user, email).await?,
             None => None,
         },
-        Mail::EmailMoved { user, from, .. } => match notify.app.store.user(user).await? {
-            Some(user) if user.email != *from => Some(letters::email_moved(shop, &token(notify, Purpose::Undo, &user, from).await?, from)),
+        Mail::EmailMoved { user, from, asked_at, .. } => match notify.app.store.user(user).await? {
+            Some(user) if user.email != *from => {
+                let to = SentTo { email: from, asked_at: *asked_at };
+                Some(letters::email_moved(shop, &token_to(notify, Purpose::Undo, &user, to).await?, from))
+            }
             _ => None,
         },
         Mail::PasswordChanged { user, .. } => notify.app.store.user(user).await?.map(|user| letters::password_changed(shop, &user.email)),
         Mail::SecondFactor { user, news, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::second_factor(shop, *news, &user.email))
         }
+        Mail::CodesWrong { user, .. } => notify.app.store.user(user).await?.map(|user| letters::codes_wrong(shop, &user.email)),
         Mail::ChangedByStaff { user, news, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
         }
@@ -121,6 +125,10 @@ async fn confirmation(notify: &Notify, user: &User, email_digest: &str) -> Resul
 
 /// Issued only now, when the mail is written, so that only its digest is ever stored.
 async fn token(notify: &Notify, purpose: Purpose, user: &User, to: &str) -> Result<String, StoreError> {
+    token_to(notify, purpose, user, SentTo { email: to, asked_at: None }).await
+}
+
+async fn token_to(notify: &Notify, purpose: Purpose, user: &User, to: SentTo<'_>) -> Result<String, StoreError> {
     let app = &notify.app;
     let token = Token::generate(&user.id, &app.entropy);
     app.store.issue(&token, purpose, user, to, app.clock.now()).await?;

@@ -246,7 +246,7 @@ pub(crate) fn address_taken(shop: &str, to: &str) -> Letter {
 pub(crate) fn email_moved(shop: &str, token: &str, to: &str) -> Letter {
     let parts = [
         Part::Says("The email address of your account was changed. If that was you, there is nothing to do.".to_owned()),
-        Part::Says("If this was not you, set a new password. That restores this address and ends all sessions.".to_owned()),
+        Part::Says("If this was not you, set a new password. That restores this address, ends all sessions, and switches off a second factor that was set up since.".to_owned()),
         Part::Link("It was not me: set a new password", format!("{shop}/reset.html#{token}")),
         Part::Says("The link works once and is valid for seven days.".to_owned()),
     ];
@@ -276,6 +276,19 @@ pub(crate) fn second_factor(shop: &str, news: FactorNews, to: &str) -> Letter {
         Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
     ];
     letter(to, subject, &parts, "You received this email because you have an account.")
+}
+
+pub(crate) fn codes_wrong(shop: &str, to: &str) -> Letter {
+    let parts = [
+        Part::Says(
+            "Somebody entered the right password of your account today, but several wrong codes of your second factor. \
+             With these codes they could not do anything. If that was you, there is nothing to do."
+                .to_owned(),
+        ),
+        Part::Says("If this was not you, somebody knows your password. Request a new one at once, which ends all sessions.".to_owned()),
+        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
+    ];
+    letter(to, "Somebody knows your password but not your code", &parts, "You received this email because you have an account.")
 }
 
 /// The reason of a suspension is the staff's own.

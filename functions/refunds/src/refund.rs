@@ -44,7 +44,7 @@ struct Wanted {
 ///
 /// With separate transfers the payees' parts are reversed first, then the refund is made. If a reversal is not possible yet, the refund
 /// waits (202) and the reconciliation continues it. Staff can have the platform pay immediately; nobody else can spend
-/// its money.
+/// its money. Staff need a password that was entered lately.
 ///
 /// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
 ///
@@ -60,8 +60,8 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
         identity::user(request, app).await?;
         return Err(Error::NotFound("purchase"));
     };
-    let (user, purchase) = tokio::join!(identity::user(request, app), app.store.purchase(&id));
-    let (by, mut purchase) = (identity::in_role(user?, &app.config), purchase?.ok_or(Error::NotFound("purchase"))?);
+    let (by, purchase) = tokio::join!(identity::user_or_staff_with_password(request, app), app.store.purchase(&id));
+    let (by, mut purchase) = (by?, purchase?.ok_or(Error::NotFound("purchase"))?);
     if by.id == purchase.buyer_id && !by.is_staff {
         return Err(Error::Forbidden);
     }
@@ -90,8 +90,7 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
     // The seller revoked access. A first request has done nothing; the outcome of an earlier request stays open.
     if is_new && matches!(carried_out, Err(Error::SellerNotConnected)) {
         let refused = Outcome::Refused { code: "account_invalid".to_owned() };
-        let cause = &wanted.cause;
-        settlement::change(app, &mut purchase, cause, |purchase, now| purchase.observe_movement(number, &refused, cause, now)).await?;
+        settlement::observe(app, &mut purchase, number, &refused, &wanted.cause).await?;
     }
     let refund = purchase.movement(number).ok_or_else(|| Error::Internal(format!("refund {number} of {id} is gone")))?;
     match refund.state {
@@ -183,6 +182,9 @@ fn draft(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> Resul
     let number = planned
         .plan_refund(wanted.amount, &wanted.by.id, wanted.client_key.clone(), &wanted.cause, now)
         .map_err(|fault| refund_caps::fault(fault, currency))?;
+    if wanted.by.is_staff {
+        planned.is_asked_by_staff(number);
+    }
     let (least, most) = if wanted.by.is_staff { (1, MOST_REFUNDS) } else { (caps.least(currency), caps.per_purchase) };
     purchase.check_refund(wanted.amount, least, most).map_err(|cap| refund_caps::cap(cap, currency))?;
     if wanted.platform_pays {

@@ -66,11 +66,26 @@ pub async fn user(request: &Request, app: &App) -> Result<User, Error> {
 /// # Errors
 /// [`Error::PasswordRequired`], and the errors of [`user`].
 pub async fn user_with_password(request: &Request, app: &App) -> Result<User, Error> {
-    let presented = required(request, &app.config)?;
-    match app.store.user_and_recency(&presented.token, app.clock.now()).await?.ok_or(Error::NotSignedIn)? {
+    match user_and_recency(request, app).await? {
         (user, true) => Ok(user),
         (_, false) => Err(Error::PasswordRequired),
     }
+}
+
+/// The signed-in user in their role, see [`in_role`], for requests that sellers make and staff too: staff must have entered their
+/// password within the last quarter of an hour, as for [`staff_with_password`]. One DynamoDB trip.
+///
+/// # Errors
+/// [`Error::PasswordRequired`], and the errors of [`user`].
+pub async fn user_or_staff_with_password(request: &Request, app: &App) -> Result<User, Error> {
+    let (user, is_recent) = user_and_recency(request, app).await?;
+    let user = in_role(user, &app.config);
+    if user.is_staff && !is_recent { Err(Error::PasswordRequired) } else { Ok(user) }
+}
+
+async fn user_and_recency(request: &Request, app: &App) -> Result<(User, bool), Error> {
+    let presented = required(request, &app.config)?;
+    app.store.user_and_recency(&presented.token, app.clock.now()).await?.ok_or(Error::NotSignedIn)
 }
 
 /// The signed-in member of staff: one DynamoDB trip.
@@ -78,11 +93,26 @@ pub async fn user_with_password(request: &Request, app: &App) -> Result<User, Er
 /// # Errors
 /// [`Error::Forbidden`] for anybody else, [`Error::SecondFactorRequiredForStaff`], and the errors of [`user`].
 pub async fn staff(request: &Request, app: &App) -> Result<User, Error> {
-    let user = user(request, app).await?;
+    as_staff(user(request, app).await?, &app.config)
+}
+
+/// The same for what staff do, so that a stolen session is not enough: they must have entered their password within the last quarter
+/// of an hour. Reading needs [`staff`] only. One DynamoDB trip.
+///
+/// # Errors
+/// [`Error::PasswordRequired`], and the errors of [`staff`].
+pub async fn staff_with_password(request: &Request, app: &App) -> Result<User, Error> {
+    let (user, is_recent) = user_and_recency(request, app).await?;
+    let staff = as_staff(user, &app.config)?;
+    if is_recent { Ok(staff) } else { Err(Error::PasswordRequired) }
+}
+
+fn as_staff(user: User, config: &Config) -> Result<User, Error> {
     if !user.is_staff {
         return Err(Error::Forbidden);
     }
-    if in_role(user.clone(), &app.config).is_staff { Ok(user) } else { Err(Error::SecondFactorRequiredForStaff) }
+    let user = in_role(user, config);
+    if user.is_staff { Ok(user) } else { Err(Error::SecondFactorRequiredForStaff) }
 }
 
 /// The user for requests that are not only staff's: without the role of staff while a second factor is required for it and missing.

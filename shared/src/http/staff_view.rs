@@ -182,6 +182,8 @@ pub struct AuditView {
     #[serde(skip_serializing_if = "Option::is_none")]
     platform_pays: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<AuditedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<AuditedView>,
@@ -242,6 +244,7 @@ impl From<Entry> for AuditView {
             subscription_id: None,
             amount: None,
             platform_pays: None,
+            code: None,
             from: None,
             to: None,
         };
@@ -265,6 +268,7 @@ impl From<Entry> for AuditView {
                 changed(view, "suspension", side(from), side(to))
             }
             Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
+            Deed::SecondFactorOff => Self { action: "second_factor_off", ..view },
             Deed::CourseTakenDown { course_id, from, to } => {
                 let reason = |one: TakenDown| AuditedReason { reason: Some(one.reason), at: written(one.at) };
                 let side = |one: Option<TakenDown>| AuditedView { taken_down: one.map(reason), ..AuditedView::default() };
@@ -280,9 +284,19 @@ impl From<Entry> for AuditView {
             Deed::RefundBorne { purchase_id, amount, .. } => {
                 Self { action: "refund_borne", purchase_id: Some(purchase_id), amount: Some(amount), ..view }
             }
+            Deed::RefundRefused { purchase_id, amount, code, .. } => {
+                Self { action: "refund_refused", purchase_id: Some(purchase_id), amount: Some(amount), code: Some(code), ..view }
+            }
             Deed::MembershipRefund { subscription_id, amount, .. } => {
                 Self { action: "membership_refund", subscription_id: Some(subscription_id), amount: Some(amount), ..view }
             }
+            Deed::MembershipRefundRefused { subscription_id, amount, code, .. } => Self {
+                action: "membership_refund_refused",
+                subscription_id: Some(subscription_id),
+                amount: Some(amount),
+                code: Some(code),
+                ..view
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use super::page::{List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
 use super::table::{Item, Store, StoreError, Written, from_item, string, to_item};
 use super::token::Token;
+use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course, check_slug};
 use crate::domain::ids::{CourseId, UserId};
 use crate::domain::membership;
@@ -58,13 +59,17 @@ fn course_item(course: &Course) -> Result<Item, StoreError> {
 }
 
 impl Store {
-    /// Adds a course with an unused slug.
+    /// Adds a course with an unused slug, and what the audit log says of it.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the slug is taken.
-    pub async fn add_course(&self, course: &Course) -> Result<Written, StoreError> {
+    pub async fn add_course(&self, course: &Course, entries: &[Entry]) -> Result<Written, StoreError> {
         let owner = to_item(&slug_key(&course.slug), &SlugOwner { course: course.clone() })?;
-        self.transact(&[self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()]).await
+        let mut items = vec![self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()];
+        for entry in entries {
+            items.push(self.audited(entry)?);
+        }
+        self.transact(&items).await
     }
 
     /// Replaces a course that was read as `old`. A deleted course releases its slug.

@@ -5,7 +5,8 @@
 //! is also valid only for the old password, so using one invalidates all others.
 //!
 //! A third kind undoes a change of address: it goes to the old address, sets a password, and restores that address.
-//! Somebody who took the account over cannot invalidate it with further changes; only undoing a change does.
+//! Somebody who took the account over cannot invalidate it with further changes; only undoing a change does. A second factor
+//! that was switched on after the change was asked for goes with it.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
 use super::keys::profile;
-use super::outbox::Mail;
+use super::outbox::{FactorNews, Mail};
 use super::page::{List, Page, Paged};
 use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
-use crate::domain::user::{Email, User};
+use crate::domain::user::{Email, SecondFactor, User};
+
+/// How many addresses that a user has left are kept. Each is reserved for them for a while, and a link returns to it.
+pub const MOST_LEFT: usize = 20;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +56,20 @@ struct Mailed {
     /// The address itself, if the token undoes a change of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     restores: Option<String>,
+    /// When the change that it undoes was asked for, in Unix seconds. Tokens from before this was noted say when they were issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_at: Option<i64>,
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+}
+
+/// To whom a token is sent, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct SentTo<'a> {
+    /// The address.
+    pub email: &'a str,
+    /// When the change that it undoes was asked for, in Unix seconds, if that is known.
+    pub asked_at: Option<i64>,
 }
 
 /// The sort key of a token.
@@ -81,8 +97,17 @@ pub struct Holder {
     pub user: User,
     /// Whether the token confirms the user's new address rather than the current one.
     pub moves: bool,
-    /// The address that the token restores.
-    pub restores: Option<String>,
+    /// What the token restores, if it undoes a change of address.
+    pub restores: Option<Restores>,
+}
+
+/// What a token restores that undoes a change of address.
+#[derive(Debug)]
+pub struct Restores {
+    /// The address.
+    pub email: String,
+    /// When the change was asked for, in Unix seconds. A second factor that was switched on since then is not the owner's.
+    pub asked_at: i64,
 }
 
 impl Store {
@@ -90,10 +115,13 @@ impl Store {
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, to: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn issue(&self, token: &Token, purpose: Purpose, user: &User, to: SentTo<'_>, now: OffsetDateTime) -> Result<(), StoreError> {
         let expires_at = now + purpose.lifetime();
-        let restores = (purpose == Purpose::Undo).then(|| to.to_owned());
-        let mailed = Mailed { email: digest(to), password: user.password_digest(), restores, expires_at };
+        let (restores, asked_at) = match purpose {
+            Purpose::Undo => (Some(to.email.to_owned()), to.asked_at),
+            Purpose::Reset | Purpose::Confirm => (None, None),
+        };
+        let mailed = Mailed { email: digest(to.email), password: user.password_digest(), restores, asked_at, expires_at };
         let mut item = to_item(&mailed_key(token, purpose), &mailed)?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         let _always = self.transact(&[self.put(item).always()]).await?;
@@ -110,29 +138,34 @@ impl Store {
         let (Some(mailed), Some(user)) = (found.remove(&key), found.remove(&user)) else { return Ok(None) };
         let (mailed, user): (Mailed, User) = (from_item(mailed)?, from_item(user)?);
         let moves = mailed.email != digest(&user.email);
-        Ok(mailed.holds(purpose, &user, now).then_some(Holder { user, moves, restores: mailed.restores }))
+        let holds = mailed.holds(purpose, &user, now);
+        let asked_at = mailed.asked_at.unwrap_or_else(|| (mailed.expires_at - purpose.lifetime()).unix_timestamp());
+        let restores = mailed.restores.map(|email| Restores { email, asked_at });
+        Ok(holds.then_some(Holder { user, moves, restores }))
     }
 
     /// Spends a token and sets a password. This ends all of the user's sessions, discards a requested new address, and
     /// confirms the current one, because only its owner had the token. A token that undoes a change of address first
-    /// restores the old one. The user is notified by mail. `holder` comes from [`Store::user_by_mailed`].
+    /// restores the old one, and deletes `factor` if the user has switched one on since the change was asked for. The user is
+    /// notified by mail. `holder` comes from [`Store::user_by_mailed`].
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if the token was spent, address or password changed concurrently, or the old address is taken.
+    /// If DynamoDB fails. [`Written::No`] if the token was spent, address, password or factor changed concurrently, or the old
+    /// address is taken.
     pub async fn reset_password(
         &self,
         token: &Token,
         holder: &Holder,
+        factor: Option<&SecondFactor>,
         password_hash: &str,
         now: OffsetDateTime,
     ) -> Result<Written, StoreError> {
         let (user, purpose) = (&holder.user, if holder.restores.is_some() { Purpose::Undo } else { Purpose::Reset });
         let (same, password) = same_password(user);
-        let email = holder.restores.as_ref().unwrap_or(&user.email);
+        let email = holder.restores.as_ref().map_or(&user.email, |restores| &restores.email);
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
-            .condition_expression(format!("email = :old AND {same}"))
             .expression_attribute_values(":digest", string(digest(password_hash)))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(email))
@@ -140,10 +173,18 @@ impl Store {
             .expression_attribute_values(":password", password);
         let set = "SET email = :email, password_digest = :digest, email_confirmed = :true";
         let update = match purpose {
-            Purpose::Undo => update
-                .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email"))
-                .expression_attribute_values(":now", moment(now)?),
-            Purpose::Reset | Purpose::Confirm => update.update_expression(format!("{set} REMOVE password_hash, new_email")),
+            Purpose::Undo => {
+                // Nobody switches a factor on unnoticed meanwhile.
+                let has_factor = if user.has_second_factor() { "attribute_exists" } else { "attribute_not_exists" };
+                let removed = if factor.is_some() { ", recovery_codes" } else { "" };
+                update
+                    .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at{removed}"))
+                    .condition_expression(format!("email = :old AND {same} AND {has_factor}(recovery_codes)"))
+                    .expression_attribute_values(":now", moment(now)?)
+            }
+            Purpose::Reset | Purpose::Confirm => update
+                .update_expression(format!("{set} REMOVE password_hash, new_email, new_email_at"))
+                .condition_expression(format!("email = :old AND {same}")),
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![
@@ -155,6 +196,10 @@ impl Store {
             items.extend(self.readdress(&user.id, (&from, &to), false, now)?);
         }
         items.push(self.ask_for(&Mail::password_changed(&user.id, now), now)?);
+        if let Some(factor) = factor {
+            items.push(self.factor_becomes(&user.id, factor, None)?);
+            items.push(self.ask_for(&Mail::SecondFactor { user: user.id.clone(), news: FactorNews::Off, at: now.unix_timestamp() }, now)?);
+        }
         self.transact(&items).await
     }
 
@@ -166,28 +211,32 @@ impl Store {
     /// If DynamoDB fails. [`Written::No`] if the token was spent, an address changed concurrently, or the new one is taken.
     pub async fn move_email(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
         let new = user.new_email.as_deref().unwrap_or_default();
+        let (from, to) = (Email::parse(&user.email).ok(), Email::parse(new).ok());
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
             .update_expression(if user.email_confirmed {
-                "SET email = :new, email_confirmed = :true, left_emails = list_append(if_not_exists(left_emails, :none), :left) REMOVE new_email"
+                "SET email = :new, email_confirmed = :true, left_emails = :left REMOVE new_email, new_email_at"
             } else {
-                "SET email = :new, email_confirmed = :true REMOVE new_email"
+                "SET email = :new, email_confirmed = :true REMOVE new_email, new_email_at"
             })
             .condition_expression("email = :email AND new_email = :new")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":email", string(&user.email))
             .expression_attribute_values(":new", string(new));
         let update = if user.email_confirmed {
-            let left = AttributeValue::L(vec![string(&user.email)]);
-            update.expression_attribute_values(":none", AttributeValue::L(Vec::new())).expression_attribute_values(":left", left)
+            // Each once, and not the one that is the user's again.
+            let is = |left: &str, email: &Email| Email::parse(left).is_ok_and(|left| left.key() == email.key());
+            let stays = |left: &&String| [&from, &to].into_iter().flatten().all(|email| !is(left, email));
+            let left = user.left_emails.iter().filter(stays).chain([&user.email]).map(string).collect();
+            update.expression_attribute_values(":left", AttributeValue::L(left))
         } else {
             update
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
-        if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(new)) {
-            items.extend(self.readdress(&user.id, (&from, &to), user.email_confirmed, now)?);
+        if let (Some(from), Some(to)) = (&from, &to) {
+            items.extend(self.readdress(&user.id, (from, to), user.email_confirmed, now)?);
         }
         if user.email_confirmed {
             items.push(self.ask_for(&Mail::email_moved(user, now), now)?);
@@ -213,23 +262,61 @@ impl Store {
     }
 
     /// Forgets the addresses that a user has left: their reservations, and the tokens that would return to them. Before an erasure,
-    /// so that none is left afterwards. Two trips for each address, and one more; none if the user has left no address.
+    /// so that none is left afterwards. One trip for each address and each token, and one more for each page of tokens.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn forget_left_emails(&self, user: &User) -> Result<(), StoreError> {
-        if user.left_emails.is_empty() {
-            return Ok(());
-        }
         for email in user.left_emails.iter().filter_map(|email| Email::parse(email).ok()) {
             self.free_reserved(&user.id, &email).await?;
         }
-        let list = List::Table { pk: format!("USER#{}", user.id), prefix: "UNDO#" };
-        let tokens: Paged<Issued> = self.list(list, &Page { limit: 100, after: None }).await?;
-        for token in tokens.items {
-            self.delete(&Key::new(format!("USER#{}", user.id), token.sk)).await?;
+        let mut after = None;
+        loop {
+            let list = List::Table { pk: format!("USER#{}", user.id), prefix: "UNDO#" };
+            let tokens: Paged<Issued> = self.list(list, &Page { limit: 100, after }).await?;
+            for token in tokens.items {
+                self.delete(&Key::new(format!("USER#{}", user.id), token.sk)).await?;
+            }
+            after = tokens.next;
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Makes room for another address that a user leaves: forgets those that are no longer reserved for them, to which no link returns any
+    /// more. Nothing happens while they have left fewer than [`MOST_LEFT`]. Otherwise one trip, and if some are forgotten, one for each and
+    /// one more. Returns in how many seconds there is room, if there is none: until then, each may still be returned to.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn make_room_for_left_email(&self, user: &User, now: OffsetDateTime) -> Result<Option<i64>, StoreError> {
+        if user.left_emails.len() < MOST_LEFT {
+            return Ok(None);
+        }
+        let (now, reserved) = (now.unix_timestamp(), self.reserved_until(&user.id, &user.left_emails).await?);
+        let (kept, forgotten): (Vec<_>, Vec<_>) =
+            user.left_emails.iter().partition(|left| reserved.get(*left).is_some_and(|until| *until >= now));
+        if !forgotten.is_empty() {
+            for email in forgotten.iter().filter_map(|email| Email::parse(email).ok()) {
+                self.free_reserved(&user.id, &email).await?;
+            }
+            let list = |emails: &mut dyn Iterator<Item = &String>| AttributeValue::L(emails.map(string).collect());
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(profile(&user.id).attributes()))
+                .update_expression("SET left_emails = :kept")
+                // Another may have been left since.
+                .condition_expression("left_emails = :seen")
+                .expression_attribute_values(":kept", list(&mut kept.iter().copied()))
+                .expression_attribute_values(":seen", list(&mut user.left_emails.iter()))
+                .build()
+                .expect("a table, a key and an expression are given");
+            if self.transact(&[TransactWriteItem::builder().update(update).build()]).await? == Written::Yes && kept.len() < MOST_LEFT {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept.iter().filter_map(|left| reserved.get(*left)).min().map_or(1, |until| (until - now).max(1))))
     }
 
     fn spend(&self, token: &Token, purpose: Purpose) -> TransactWriteItem {

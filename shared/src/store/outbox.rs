@@ -171,6 +171,9 @@ pub enum Mail {
         from: String,
         /// When, in Unix seconds.
         at: i64,
+        /// When the new one was asked for, in Unix seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_at: Option<i64>,
     },
     /// To a user: the password was changed.
     PasswordChanged {
@@ -187,6 +190,13 @@ pub enum Mail {
         news: FactorNews,
         /// When, in Unix seconds.
         at: i64,
+    },
+    /// To a user: somebody who knows the password enters wrong codes of the second factor.
+    CodesWrong {
+        /// The user.
+        user: UserId,
+        /// The day, counted from 1970 in UTC: they are told once a day.
+        day: i64,
     },
     /// To a user: staff or an operator changed their account.
     ChangedByStaff {
@@ -312,6 +322,12 @@ impl Mail {
         Self::PasswordChanged { user: user.clone(), at: at.unix_timestamp() }
     }
 
+    /// Says that somebody who knows a user's password enters wrong codes.
+    #[must_use]
+    pub fn codes_wrong(user: &UserId, at: OffsetDateTime) -> Self {
+        Self::CodesWrong { user: user.clone(), day: at.unix_timestamp() / Duration::DAY.whole_seconds() }
+    }
+
     /// What a user is told of an entry of the audit log; `None` if it does not concern them alone.
     #[must_use]
     pub fn of_entry(entry: &Entry) -> Option<Self> {
@@ -326,11 +342,15 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
+            // A mail of its own says so.
+            | Deed::SecondFactorOff
             | Deed::CourseTakenDown { .. }
             | Deed::CourseFee { .. }
             | Deed::Refund { .. }
             | Deed::RefundBorne { .. }
-            | Deed::MembershipRefund { .. } => return None,
+            | Deed::RefundRefused { .. }
+            | Deed::MembershipRefund { .. }
+            | Deed::MembershipRefundRefused { .. } => return None,
         };
         Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone() })
     }
@@ -338,7 +358,8 @@ impl Mail {
     /// Says that a user's address was changed.
     #[must_use]
     pub fn email_moved(user: &User, at: OffsetDateTime) -> Self {
-        Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp() }
+        let asked_at = user.new_email_at.map(OffsetDateTime::unix_timestamp);
+        Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp(), asked_at }
     }
 
     /// Says that a membership will not be renewed, because its seller cannot be paid.
@@ -383,9 +404,10 @@ impl Mail {
             // Hashed, so that log lines with the id do not contain the address.
             Self::PasswordReset { email, window } => format!("reset#{}#{window}", digest(email)),
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),
-            Self::EmailMoved { user, from, at } => format!("moved#{user}#{}#{at}", digest(from)),
+            Self::EmailMoved { user, from, at, .. } => format!("moved#{user}#{}#{at}", digest(from)),
             Self::PasswordChanged { user, at } => format!("password#{user}#{at}"),
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
+            Self::CodesWrong { user, day } => format!("codes#{user}#{day}"),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),

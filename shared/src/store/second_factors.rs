@@ -11,6 +11,7 @@ use super::keys::{profile, second_factor_key};
 use super::outbox::{FactorNews, Mail};
 use super::table::{Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
+use crate::domain::audit::Entry;
 use crate::domain::ids::UserId;
 use crate::domain::user::{SecondFactor, User};
 
@@ -92,6 +93,17 @@ impl Store {
         news: Option<FactorNews>,
         at: OffsetDateTime,
     ) -> Result<Written, StoreError> {
+        self.transact(&self.change_of_factor(user, seen, now_is, news, at)?).await
+    }
+
+    fn change_of_factor(
+        &self,
+        user: &UserId,
+        seen: &SecondFactor,
+        now_is: Option<&SecondFactor>,
+        news: Option<FactorNews>,
+        at: OffsetDateTime,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut items = vec![self.factor_becomes(user, seen, now_is)?];
         if let Some(news) = news {
             let update = Update::builder().table_name(&self.table).set_key(Some(profile(user).attributes()));
@@ -105,10 +117,26 @@ impl Store {
             items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
             items.push(self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?);
         }
+        Ok(items)
+    }
+
+    /// Switches a factor off that was read, which the user is told by mail, with the operator's entry in the audit log.
+    ///
+    /// # Errors
+    /// As [`Store::change_second_factor`].
+    pub async fn switch_off_second_factor(&self, seen: &SecondFactor, entry: &Entry) -> Result<Written, StoreError> {
+        let mut items = self.change_of_factor(&entry.user_id, seen, None, Some(FactorNews::Off), entry.at)?;
+        items.push(self.audited(entry)?);
         self.transact(&items).await
     }
 
-    fn factor_becomes(&self, user: &UserId, seen: &SecondFactor, now_is: Option<&SecondFactor>) -> Result<TransactWriteItem, StoreError> {
+    /// Replaces a factor that was read, or deletes it, as part of a transaction, which fails if another request has changed it since.
+    pub(super) fn factor_becomes(
+        &self,
+        user: &UserId,
+        seen: &SecondFactor,
+        now_is: Option<&SecondFactor>,
+    ) -> Result<TransactWriteItem, StoreError> {
         let (secret, version) = ((":secret", string(&seen.secret)), (":version", number(seen.version)));
         let change = TransactWriteItem::builder();
         let change = match now_is {

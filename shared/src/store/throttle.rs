@@ -14,15 +14,39 @@ use crate::base::entropy::digest;
 /// The length of a window, in seconds.
 pub const WINDOW: i64 = 15 * 60;
 
-fn key(subject: &str, now: OffsetDateTime) -> Key {
+/// How long failures are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// A quarter of an hour.
+    Quarter,
+    /// A day, in UTC.
+    Day,
+}
+
+impl Window {
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Quarter => WINDOW,
+            Self::Day => 24 * 60 * 60,
+        }
+    }
+
+    /// Seconds until the window of `now` ends.
+    #[must_use]
+    pub fn ends_in(self, now: OffsetDateTime) -> i64 {
+        self.seconds() - now.unix_timestamp().rem_euclid(self.seconds())
+    }
+}
+
+fn key(subject: &str, window: Window, now: OffsetDateTime) -> Key {
     // Hashed, because the table need not contain the addresses that were tried.
-    Key::new(format!("THROTTLE#{}#{}", digest(subject), now.unix_timestamp() / WINDOW), "THROTTLE")
+    Key::new(format!("THROTTLE#{}#{}", digest(subject), now.unix_timestamp() / window.seconds()), "THROTTLE")
 }
 
 /// Seconds until the window of `now` ends.
 #[must_use]
 pub fn window_ends_in(now: OffsetDateTime) -> i64 {
-    WINDOW - now.unix_timestamp().rem_euclid(WINDOW)
+    Window::Quarter.ends_in(now)
 }
 
 /// Whether another attempt is allowed.
@@ -38,22 +62,30 @@ pub enum Try {
 }
 
 impl Store {
-    /// Takes a place for an attempt by `subject`; at most `limit` of them may fail in the window of `now`.
+    /// Takes a place for an attempt by `subject`; at most `limit` of them may fail in the quarter of an hour of `now`.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn begin_try(&self, subject: &str, limit: i64, now: OffsetDateTime) -> Result<Try, StoreError> {
+        self.begin_try_in(Window::Quarter, subject, limit, now).await
+    }
+
+    /// The same for a window of any length.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn begin_try_in(&self, window: Window, subject: &str, limit: i64, now: OffsetDateTime) -> Result<Try, StoreError> {
         let result = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(subject, now).attributes()))
+            .set_key(Some(key(subject, window, now).attributes()))
             .update_expression("ADD tries :one SET #ttl = :ttl")
             .condition_expression("attribute_not_exists(tries) OR tries < :limit")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
-            .expression_attribute_values(":ttl", number(now.unix_timestamp() + 2 * WINDOW))
+            .expression_attribute_values(":ttl", number(now.unix_timestamp() + 2 * window.seconds()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -72,7 +104,7 @@ impl Store {
     pub(super) fn take_place(&self, subject: &str, limit: i64, now: OffsetDateTime) -> TransactWriteItem {
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(subject, now).attributes()))
+            .set_key(Some(key(subject, Window::Quarter, now).attributes()))
             .update_expression("ADD tries :one SET #ttl = :ttl")
             .condition_expression("attribute_not_exists(tries) OR tries < :limit")
             .expression_attribute_names("#ttl", "ttl")
@@ -84,23 +116,24 @@ impl Store {
         TransactWriteItem::builder().update(update).build()
     }
 
-    /// Ends an attempt that was counted with the same `now`.
+    /// Ends an attempt that was counted in the same window with the same `now`. Returns how many have failed in it, if this one has.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn end_try(&self, subject: &str, failed: bool, now: OffsetDateTime) -> Result<(), StoreError> {
+    pub async fn end_try(&self, window: Window, subject: &str, failed: bool, now: OffsetDateTime) -> Result<i64, StoreError> {
         let (expression, value) = if failed { ("ADD failures :value", 1) } else { ("ADD tries :value", -1) };
-        self.client
+        let answer = self
+            .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(subject, now).attributes()))
+            .set_key(Some(key(subject, window, now).attributes()))
             .update_expression(expression)
             .expression_attribute_values(":value", number(value))
-            .return_values(ReturnValue::None)
+            .return_values(ReturnValue::UpdatedNew)
             .send()
             .await
             .map_err(|error| StoreError::request("UpdateItem", &error))?;
-        Ok(())
+        Ok(answer.attributes.as_ref().and_then(failures).unwrap_or(0))
     }
 
     /// Forgets the attempts by `subject` in the window of `now`.
@@ -108,7 +141,7 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn forget_tries(&self, subject: &str, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.delete(&key(subject, now)).await?;
+        self.delete(&key(subject, Window::Quarter, now)).await?;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Users, and the uniqueness of their e-mail addresses.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -209,6 +211,21 @@ impl Store {
         Ok(self.put(item).always())
     }
 
+    /// Until when, in Unix seconds, each of these addresses is reserved for a user who has left it. Those that are not are missing.
+    pub(super) async fn reserved_until(&self, user: &UserId, emails: &[String]) -> Result<BTreeMap<String, i64>, StoreError> {
+        let keys: Vec<_> = emails.iter().filter_map(|email| Some((email, email_key(&Email::parse(email).ok()?)))).collect();
+        let mut until = BTreeMap::new();
+        for some in keys.chunks(100) {
+            let found = self.get_all(some.iter().map(|(_, key)| key.clone())).await?;
+            for (email, key) in some {
+                let owner: Option<EmailOwner> = found.get(key).cloned().map(from_item).transpose()?;
+                let reserved = owner.filter(|owner| owner.user_id == *user).and_then(|owner| owner.reserved_until);
+                until.extend(reserved.map(|reserved| ((*email).clone(), reserved)));
+            }
+        }
+        Ok(until)
+    }
+
     /// Frees an address that is reserved for a user. Does nothing if somebody else has it by now.
     pub(super) async fn free_reserved(&self, user: &UserId, email: &Email) -> Result<(), StoreError> {
         let result = self
@@ -284,6 +301,7 @@ impl Store {
                 mails.push(Mail::confirm_email(&user.id, email, now));
             }
             user.new_email = (!is_same).then(|| email.written().to_owned());
+            user.new_email_at = (!is_same).then_some(now);
         }
         if password_hash.is_some() {
             mails.push(Mail::password_changed(&user.id, now));
@@ -302,9 +320,12 @@ impl Store {
             .expression_attribute_values(":password", password);
         let update = match &user.new_email {
             Some(new) => update
-                .update_expression("SET email = :email, password_digest = :digest, new_email = :new REMOVE password_hash")
-                .expression_attribute_values(":new", string(new)),
-            None => update.update_expression("SET email = :email, password_digest = :digest REMOVE password_hash, new_email"),
+                .update_expression(
+                    "SET email = :email, password_digest = :digest, new_email = :new, new_email_at = :at REMOVE password_hash",
+                )
+                .expression_attribute_values(":new", string(new))
+                .expression_attribute_values(":at", moment(user.new_email_at.unwrap_or(now))?),
+            None => update.update_expression("SET email = :email, password_digest = :digest REMOVE password_hash, new_email, new_email_at"),
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![TransactWriteItem::builder().update(update).build()];
@@ -388,7 +409,8 @@ impl Store {
     /// Writes changes by staff to a user: roles, terms, a suspension. The user's own data is not touched. Each change has
     /// an entry in the audit log, and the user is told of a role and a suspension. One trip, or none if nothing changes.
     ///
-    /// A staff member who takes the role of staff from somebody must still have it: two who take it from each other cannot both succeed.
+    /// `by` is the staff member, as read and found to be in that role, or `None` for an operator. A staff member who takes the role of staff
+    /// from somebody must still be in it: two who take it from each other cannot both succeed.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -396,7 +418,7 @@ impl Store {
         &self,
         seen: &Seen,
         change: &Change,
-        by: &Actor,
+        by: Option<&User>,
         now: OffsetDateTime,
         entropy: &Entropy,
     ) -> Result<Changed, StoreError> {
@@ -426,18 +448,20 @@ impl Store {
             };
         }
         let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
+        let actor = by.map_or(Actor::Operator, |staff| Actor::Staff { id: staff.id.clone() });
         for deed in deeds {
-            let entry = Entry::new(by, &id, deed, now, entropy);
+            let entry = Entry::new(&actor, &id, deed, now, entropy);
             items.push(self.audited(&entry)?);
             if let Some(mail) = Mail::of_entry(&entry) {
                 items.push(self.ask_for(&mail, now)?);
             }
         }
         let takes_role = seen.user.is_staff && !user.is_staff;
-        if let (true, Actor::Staff { id: by }) = (takes_role, by) {
-            items.push(self.is_still_staff(by));
+        let mut still = items.len();
+        if let Some(staff) = by.filter(|_| takes_role) {
+            items.push(self.is_still_staff(staff));
+            still = items.len() - 1;
         }
-        let still = if takes_role { items.len() - 1 } else { items.len() };
         Ok(match self.transact(&items).await? {
             Written::Yes => Changed::Yes(Box::new(user)),
             Written::No(index) if index == still => Changed::NotStaff,
@@ -445,11 +469,13 @@ impl Store {
         })
     }
 
-    fn is_still_staff(&self, user: &UserId) -> TransactWriteItem {
+    /// Fails unless all that put this user into the role of staff is still so, see `http::identity`, which alone decides what that takes.
+    fn is_still_staff(&self, staff: &User) -> TransactWriteItem {
+        let with_factor = if staff.has_second_factor() { " AND attribute_exists(recovery_codes)" } else { "" };
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(profile(user).attributes()))
-            .condition_expression("is_staff = :true")
+            .set_key(Some(profile(&staff.id).attributes()))
+            .condition_expression(format!("is_staff = :true{with_factor}"))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .build();
         TransactWriteItem::builder().condition_check(check.expect("a table, a key and a condition are given")).build()

@@ -3,10 +3,11 @@
 use time::OffsetDateTime;
 
 use crate::app::App;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::error::Error;
 use crate::domain::ids::PurchaseId;
-use crate::domain::purchase::{Outcome, Purchase};
+use crate::domain::money::Price;
+use crate::domain::purchase::{MovementKind, Outcome, Purchase};
 use crate::store::Written;
 use crate::stripe::Gateway;
 use crate::stripe::error::StripeError;
@@ -136,7 +137,7 @@ pub async fn carry_out(
         let (Some(movement), Some(request)) = (purchase.movement(number).cloned(), purchase.request(number)) else { continue };
         match stripe.move_money(purchase, &movement, &request, app.clock.now()).await {
             Ok(outcome) => {
-                change(app, purchase, cause, |purchase, now| purchase.observe_movement(number, &outcome, cause, now)).await?;
+                observe(app, purchase, number, &outcome, cause).await?;
                 let refused = matches!(outcome, Outcome::Refused { .. });
                 tracing::info!(purchase_id = %purchase.id, movement = number, kind = ?movement.kind, amount = movement.amount, refused, "money moved");
             }
@@ -147,6 +148,30 @@ pub async fn carry_out(
         }
     }
     unknown.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Records the outcome of a movement. If Stripe refused a refund that staff had asked for, the audit log says so.
+///
+/// # Errors
+/// As of [`change`].
+pub async fn observe(app: &App, purchase: &mut Purchase, number: u32, outcome: &Outcome, cause: &str) -> Result<bool, Error> {
+    let observe = |purchase: &mut Purchase, now| purchase.observe_movement(number, outcome, cause, now);
+    match refusal(app, purchase, number, outcome) {
+        Some(entry) => change_by_staff(app, purchase, cause, &entry, observe).await,
+        None => change(app, purchase, cause, observe).await,
+    }
+}
+
+fn refusal(app: &App, purchase: &Purchase, number: u32, outcome: &Outcome) -> Option<Entry> {
+    let Outcome::Refused { code } = outcome else { return None };
+    let refund = purchase.movement(number).filter(|movement| movement.kind == MovementKind::Refund)?;
+    let deed = Deed::RefundRefused {
+        purchase_id: purchase.id.clone(),
+        refund: number,
+        amount: Price { amount: refund.amount, currency: purchase.currency },
+        code: code.clone(),
+    };
+    Some(Entry::new(&Actor::Staff { id: refund.staff()?.clone() }, &purchase.seller_id, deed, app.clock.now(), &app.entropy))
 }
 
 async fn learn_facts(app: &App, stripe: &Gateway, purchase: &mut Purchase, cause: &str) -> Result<(), Error> {

@@ -3,8 +3,10 @@
 use time::OffsetDateTime;
 
 use crate::app::App;
+use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::error::Error;
-use crate::domain::membership::{EndCause, Move, Observation, Subscription};
+use crate::domain::membership::{AskedState, EndCause, Move, Observation, Subscription};
+use crate::domain::money::Price;
 use crate::store::Written;
 use crate::stripe::Gateway;
 use crate::stripe::error::StripeError;
@@ -98,6 +100,7 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
     let Some(request) = request else { return Ok(()) };
     let state = stripe.refund_member(subscription, &request, app.clock.now()).await?;
     for round in 0..TRIES {
+        let refusal = refusal(app, subscription, invoice, number, &state);
         subscription.observe_asked(invoice, number, &state);
         // Reading it takes long enough for another event to be written. In the end the outcome alone is recorded, and events bring the rest.
         if round + 1 < TRIES
@@ -107,7 +110,11 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
             subscription.observe(&Observation::Seen(Box::new(seen)), app.clock.now());
         }
         subscription.plan(app.config.take_back_lost_disputes, app.clock.now());
-        if app.store.write_subscription(subscription, None).await? == Written::Yes {
+        let written = match refusal {
+            Some(entry) => app.store.write_subscription_by_staff(subscription, &entry).await?,
+            None => app.store.write_subscription(subscription, None).await?,
+        };
+        if written == Written::Yes {
             tracing::info!(subscription_id = %subscription.id, invoice, number, ?state, "member refunded");
             return Ok(());
         }
@@ -115,6 +122,21 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
         *subscription = app.store.subscription(&subscription.id).await?.ok_or_else(gone)?;
     }
     Err(Error::SubscriptionInProgress)
+}
+
+/// What the audit log says if Stripe refused a refund that staff had asked for, unless it says so already.
+fn refusal(app: &App, subscription: &Subscription, invoice: &str, number: u32, state: &AskedState) -> Option<Entry> {
+    let AskedState::Refused(code) = state else { return None };
+    let asked = subscription.payment(Some(invoice))?.asked.iter().find(|asked| asked.number == number)?;
+    let deed = Deed::MembershipRefundRefused {
+        subscription_id: subscription.id.clone(),
+        refund: number,
+        amount: Price { amount: asked.amount, currency: subscription.currency },
+        code: code.clone(),
+    };
+    let by = Actor::Staff { id: asked.by.clone() };
+    let is_news = asked.by_staff && asked.state.is_planned();
+    is_news.then(|| Entry::new(&by, &subscription.seller_id, deed, app.clock.now(), &app.entropy))
 }
 
 /// Applies a `change` that needs no answer from Stripe and writes the result, rereading

@@ -252,3 +252,71 @@ async fn who_gets_or_loses_a_role_or_is_suspended_is_told_once() {
     );
     assert!(mails.iter().all(|mail| !mail.text.contains("secret")), "the reason is the staff's");
 }
+
+#[tokio::test]
+async fn what_a_seller_who_is_staff_sets_on_a_new_course_is_on_record() {
+    let world = World::start().await;
+    let (staff, other) = (world.staff("staff@example.com").await, world.staff("other@example.com").await);
+    world.roles(&other, Some(true), None).await;
+    let course = json!({"title": "Free of fees", "price": {"amount": 5000, "currency": "usd"}});
+    let create = async |more: Value| {
+        let mut body = course.clone();
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let answer = world.post("/courses", body).bearer(&other.token).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.text("id")
+    };
+    create(json!({})).await;
+    assert_eq!(entries(&world, &staff, "").await, Vec::<Value>::new(), "a seller's course");
+    // The title's slug is taken, so a second try writes it.
+    let id = create(json!({"fee_percent": 0})).await;
+    let all = entries(&world, &staff, "").await;
+    assert_eq!(actions(&all), ["course_fee"]);
+    assert_eq!((&all[0]["staff_id"], &all[0]["user_id"], &all[0]["course_id"]), (&json!(other.id), &json!(other.id), &json!(id)));
+    assert_eq!((&all[0]["from"], &all[0]["to"]), (&json!({"fee_percent": 50}), &json!({"fee_percent": 0})));
+    world.app.clock.advance(Duration::seconds(1));
+    create(json!({"taken_down": {"reason": "Not yet"}, "slug": "not-yet"})).await;
+    let newest = entries(&world, &staff, "").await.remove(0);
+    assert_eq!((&newest["action"], &newest["to"]["taken_down"]["reason"]), (&json!("course_taken_down"), &json!("Not yet")));
+    let taken = json!({"title": "x", "price": {"amount": 5000, "currency": "usd"}, "slug": "not-yet", "fee_percent": 1});
+    assert_eq!(world.post("/courses", taken).bearer(&other.token).await.text("code"), "slug_taken");
+    assert_eq!(entries(&world, &staff, "").await.len(), 2, "what was refused is not on record");
+}
+
+#[tokio::test]
+async fn a_refund_that_stripe_refuses_is_on_record_as_refused() {
+    for (by_staff, is_lost) in [(true, false), (true, true), (false, false)] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        let staff = world.staff("staff@example.com").await;
+        let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_bypassPending").await.json();
+        let id = bought["purchase"]["id"].as_str().expect("an id");
+        world.deliver().await;
+        // Somebody was faster in the Dashboard, and the events are on their way.
+        let payment = world.succeeded(None).await.remove(0);
+        let form = [("payment_intent", payment["id"].as_str().expect("an id"))];
+        let made = world.app.http.post(format!("{}/v1/refunds", world.app.config.stripe_api_base)).bearer_auth("sk_test_local").form(&form);
+        assert_eq!(made.send().await.expect("it runs").status().as_u16(), 200);
+        let by = if by_staff { &staff } else { &shop.seller };
+        if is_lost {
+            // The function dies before it writes what Stripe said, and a repetition finds it.
+            world.proxy.inject(Fault::next("TransactWriteItems", proxy::Kind::InternalServerError).skip(1).times(3));
+        }
+        for _ in 0..=i32::from(is_lost) {
+            let answer = world.post(format!("/purchases/{id}/refund"), json!({})).bearer(&by.token).await;
+            assert_eq!(answer.status, if is_lost && answer.status == 500 { 500 } else { 409 }, "{}", answer.body);
+        }
+        let all = entries(&world, &staff, "").await;
+        if !by_staff {
+            assert_eq!(all, Vec::<Value>::new());
+            continue;
+        }
+        let mut found = actions(&all);
+        found.sort_unstable();
+        assert_eq!(found, ["refund", "refund_refused"], "lost: {is_lost}");
+        let refused = all.iter().find(|entry| entry["action"] == "refund_refused").expect("it is there");
+        assert_eq!((&refused["code"], &refused["purchase_id"]), (&json!("charge_already_refunded"), &json!(id)));
+        assert_eq!((&refused["staff_id"], &refused["user_id"]), (&json!(staff.id), &json!(shop.seller.id)));
+        assert_eq!(refused["amount"], json!({"amount": 5000, "currency": "usd"}));
+    }
+}

@@ -65,6 +65,14 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
 
     world.enter_password(&shop.buyer).await;
     let other = world.get("/users/me/export").bearer(&shop.buyer.token).await.json();
+    // What the seller and the platform keep of it is not the member's.
+    let mut joined = other["subscriptions"][0].clone();
+    let paid = joined.as_object_mut().and_then(|joined| joined.remove("payments")).expect("they have paid");
+    assert_eq!(json!([joined]), world.get("/subscriptions").bearer(&shop.buyer.token).await.json()["items"]);
+    assert_eq!((&paid[0]["amount"], &paid[0]["refunded"], paid.as_array().map(Vec::len)), (&json!(1000), &json!(0), Some(1)), "{paid}");
+    for hidden in ["application_fee", "net", "refundable", "dispute"] {
+        assert_eq!(paid[0].get(hidden), None, "{hidden}");
+    }
     assert_eq!((other["subscriptions"].as_array().map(Vec::len), other["purchases"].as_array().map(Vec::len)), (Some(1), Some(1)));
     assert!(
         other["sales"] == json!([]) && other["audit"] == json!([]) && other["profile"]["stripe_customers"]["platform"].is_string(),

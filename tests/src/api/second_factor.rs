@@ -1,6 +1,8 @@
 //! `/users/me/second-factor`, and the codes that log-ins ask for.
 
-use futures_util::future::join_all;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::{join, join_all};
+use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
 use shared::base::totp;
 use time::Duration;
@@ -200,39 +202,143 @@ async fn a_recovery_code_works_once_and_its_user_is_told() {
     assert!((1..=2).contains(&told), "{told}: those of one second are told once");
 }
 
+/// The mark that an answer leaves on the device, as a cookie.
+fn mark(answer: &Answer) -> String {
+    let mut cookies = answer.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+    let mark = cookies.rfind(|cookie| cookie.starts_with("device=")).expect("it leaves a mark");
+    mark.split(';').next().unwrap_or_default().to_owned()
+}
+
+fn assert_throttled(answer: &Answer) -> i64 {
+    assert_eq!((answer.status, answer.text("code")), (429, "throttled".to_owned()), "{}", answer.body);
+    answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("a number")
+}
+
 #[tokio::test]
-async fn five_wrong_codes_close_the_log_in_and_no_open_session() {
-    let world = World::start().await;
+async fn wrong_codes_of_strangers_close_neither_known_devices_nor_open_sessions() {
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();
     let (person, other) = (world.buyer("a@example.com").await, world.buyer("b@example.com").await);
+    // A thief who knows the password was there before the factor was.
+    let thiefs = mark(&log_in(&world, &person, None).await);
     let (app, others) = (enrol(&world, &person).await, enrol(&world, &other).await);
-    let known = log_in(&world, &person, Some(&app.recovery_codes[0])).await;
-    let mark = known.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok());
-    let mark =
-        mark.rev().find_map(|cookie| cookie.split(';').next().filter(|cookie| cookie.starts_with("device="))).expect("a mark").to_owned();
+    let own = mark(&log_in(&world, &person, Some(&app.recovery_codes[0])).await);
     for attempt in 0..5 {
-        // From many addresses, and from a known device as well.
+        // From many addresses, with no mark and with the one from before.
         let call = log_in(&world, &person, Some("000000")).from(format!("192.0.2.{attempt}"));
-        wrong(&if attempt % 2 == 0 { call.header("cookie", mark.as_str()) } else { call }.await);
+        wrong(&if attempt % 2 == 0 { call.header("cookie", thiefs.as_str()) } else { call }.await);
     }
     for code in [app.next(&world), app.recovery_codes[1].clone()] {
-        let answer = log_in(&world, &person, Some(&code)).await;
-        assert_eq!((answer.status, answer.text("code")), (429, "throttled".to_owned()));
-        assert!(answer.header("retry-after").is_some());
+        for device in [thiefs.as_str(), "device=made-up", "none=1"] {
+            let after = assert_throttled(&log_in(&world, &person, Some(&code)).header("cookie", device).await);
+            assert!(after <= 900, "{after}");
+        }
     }
     assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
     let again = json!({"current_password": PASSWORD, "code": app.next(&world)});
     world.put("/sessions/current", again).bearer(&person.token).await.is_empty(204);
+    let known = || log_in(&world, &person, Some(&app.next(&world))).header("cookie", own.as_str());
+    assert_eq!(known().await.status, 200, "the owner logs in on a known device");
     assert_eq!(log_in(&world, &other, Some(&others.next(&world))).await.status, 200);
 
-    // A session has as many tries, counted by itself.
+    // Nor do a hundred failures from the owner's own address.
+    for number in 0..100 {
+        let body = json!({"email": format!("{number}@example.com"), "password": "a guess"});
+        assert_eq!(world.post("/sessions", body).from("198.51.100.9").await.status, 401);
+    }
+    assert_throttled(&log_in(&world, &other, Some(&others.next(&world))).from("198.51.100.9").await);
+    assert_eq!(known().from("198.51.100.9").await.status, 200);
+    let again = json!({"current_password": PASSWORD, "code": app.next(&world)});
+    world.put("/sessions/current", again).bearer(&person.token).from("198.51.100.9").await.is_empty(204);
+
+    // Known devices and each session have as many tries, counted by themselves.
     for _ in 0..5 {
+        wrong(&log_in(&world, &person, Some("000000")).header("cookie", own.as_str()).await);
         wrong(&world.delete(PATH).json(&json!({"code": "000000"})).bearer(&person.token).await);
     }
+    assert_throttled(&known().await);
     let code = app.next(&world);
-    assert_eq!(world.delete(PATH).json(&json!({"code": code})).bearer(&person.token).await.status, 429);
+    assert_throttled(&world.delete(PATH).json(&json!({"code": code})).bearer(&person.token).await);
     world.app.clock.advance(Duration::minutes(15));
     assert_eq!(log_in(&world, &person, Some(&app.ahead(&world, 0))).await.status, 200);
+    assert_eq!(known().await.status, 200);
+}
+
+/// Moves the clock to the start of the next day in UTC.
+fn to_next_day(world: &World) {
+    let seconds = 86_400 - world.app.clock.now().unix_timestamp().rem_euclid(86_400);
+    world.app.clock.advance(Duration::seconds(seconds + 1));
+}
+
+#[tokio::test]
+async fn strangers_try_twenty_codes_a_day_and_the_owner_is_told_once() {
+    const TOLD: &str = "Somebody knows your password but not your code";
+    let world = World::start().await;
+    to_next_day(&world);
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    let own = mark(&log_in(&world, &person, Some(&app.next(&world))).await);
+    let told = async || {
+        world.pump().await;
+        world.mails_to(&person.email).into_iter().filter(|mail| mail.subject == TOLD).count()
+    };
+    let guess = |number: u32| log_in(&world, &person, Some("000000")).from(format!("192.0.2.{number}"));
+    world.to_next_window();
+    for number in 0..20 {
+        if number > 0 && number % 4 == 0 {
+            // Four in each quarter of an hour, which is never too many in one.
+            world.to_next_window();
+        }
+        wrong(&guess(number).await);
+        assert_eq!(told().await, usize::from(number >= 4), "after {} wrong codes", number + 1);
+    }
+    world.to_next_window();
+    for code in [app.next(&world), app.recovery_codes[0].clone(), "000000".to_owned()] {
+        let after = assert_throttled(&log_in(&world, &person, Some(&code)).await);
+        assert!(after > 80_000, "until the day ends: {after}");
+    }
+    assert_eq!(log_in(&world, &person, Some(&app.next(&world))).header("cookie", own.as_str()).await.status, 200);
+    assert_eq!(told().await, 1);
+    let mail = world.mails_to(&person.email).into_iter().find(|mail| mail.subject == TOLD).expect("a mail");
+    assert!(mail.text.contains("somebody knows your password") && mail.text.contains("/forgot.html"), "{}", mail.text);
+
+    to_next_day(&world);
+    // Wrong passwords are something else.
+    for _ in 0..5 {
+        let body = json!({"email": person.email, "password": "a guess", "code": "000000"});
+        assert_eq!(world.post("/sessions", body).await.status, 401);
+    }
+    assert_eq!(told().await, 1);
+    for number in 0..5 {
+        wrong(&guess(number).await);
+    }
+    assert_eq!(told().await, 2, "another day");
+    world.to_next_window();
+    assert_eq!(log_in(&world, &person, Some(&app.next(&world))).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_wrong_codes_in_a_session_too() {
+    let world = World::start().await;
+    to_next_day(&world);
+    let person = world.buyer("a@example.com").await;
+    let app = enrol(&world, &person).await;
+    for _ in 0..5 {
+        let body = json!({"current_password": PASSWORD, "code": "000000"});
+        wrong(&world.put("/sessions/current", body).bearer(&person.token).await);
+    }
+    world.pump().await;
+    let subjects: Vec<_> = world.mails_to(&person.email).into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects.iter().filter(|subject| subject.contains("knows your password")).count(), 1, "{subjects:?}");
+    // A factor that is being set up is nobody's secret yet.
+    let other = world.buyer("b@example.com").await;
+    begin(&world, &other).await;
+    for _ in 0..5 {
+        wrong(&world.put(PATH, json!({"code": "000000"})).bearer(&other.token).await);
+    }
+    world.pump().await;
+    assert_eq!(world.mails_to(&other.email).len(), 0);
+    drop(app);
 }
 
 #[tokio::test]
@@ -299,6 +405,10 @@ async fn it_is_switched_off_with_a_code_or_a_recovery_code() {
     world.pump().await;
     let subjects: Vec<_> = world.mails_to(&person.email).into_iter().map(|mail| mail.subject).collect();
     assert!(subjects.contains(&"Your second factor was switched off".to_owned()), "{subjects:?}");
+    let staff = world.staff("staff@example.com").await;
+    let audit = world.get(format!("/admin/audit?user={}", person.id)).bearer(&staff.token).await.json()["items"].clone();
+    let facts: Vec<_> = audit.as_array().expect("a list").iter().map(|entry| (&entry["action"], &entry["by"])).collect();
+    assert_eq!(facts, [(&json!("second_factor_off"), &json!("operator"))], "what users do themselves is not in it");
 }
 
 #[tokio::test]
@@ -370,4 +480,136 @@ async fn sessions_that_have_not_shown_a_code_end_when_a_factor_is_switched_on() 
     assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
     let later = log_in(&world, &person, Some(&app.next(&world))).await;
     assert_eq!(world.get("/users/me").bearer(&later.text("token")).await.status, 200);
+}
+
+fn with_code(mut body: Value, code: Option<String>) -> Value {
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
+    body
+}
+
+/// Asks for another address with a session, and the code if there is a factor.
+async fn ask_to_move(world: &World, token: &str, to: &str, code: Option<String>) {
+    let change = with_code(json!({"email": to, "current_password": PASSWORD}), code);
+    assert_eq!(world.patch("/users/me", change).bearer(token).await.status, 200);
+    world.pump().await;
+}
+
+/// Confirms the new address, and returns the token that the old one gets to undo it.
+async fn move_to(world: &World, person: &Person, to: &str) -> String {
+    let confirm = world.mails_to(to).into_iter().rfind(|mail| mail.subject == "Confirm your new email address").expect("a mail");
+    world.put("/email-confirmations", json!({"token": token_in(&confirm)})).await.is_empty(204);
+    world.pump().await;
+    token_in(&world.mails_to(&person.email).into_iter().rfind(|mail| mail.subject == "Your email address was changed").expect("a mail"))
+}
+
+const OWNERS: &str = "the owner's new one";
+
+async fn undo(world: &World, token: &str) {
+    world.put("/password-resets", json!({"token": token, "password": OWNERS})).await.is_empty(204);
+}
+
+fn log_in_again<'a>(world: &'a World, person: &Person, code: Option<String>) -> Call<'a> {
+    world.post("/sessions", with_code(json!({"email": person.email, "password": OWNERS}), code))
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_takes_away_the_factor_that_a_thief_switched_on_meanwhile() {
+    for before_the_move in [true, false] {
+        let world = World::start().await;
+        world.to_next_window();
+        let owner = world.buyer("owner@example.com").await;
+        let thief = Person { token: world.log_in(&owner).await, ..owner.clone() };
+        ask_to_move(&world, &thief.token, "thief@example.com", None).await;
+        let link = if before_the_move {
+            enrol(&world, &thief).await;
+            move_to(&world, &owner, "thief@example.com").await
+        } else {
+            let link = move_to(&world, &owner, "thief@example.com").await;
+            enrol(&world, &thief).await;
+            link
+        };
+        world.pump().await;
+        world.mailbox().clear();
+        undo(&world, &link).await;
+        let back = log_in_again(&world, &owner, None).await;
+        assert_eq!((back.status, &back.json()["user"]["second_factor"]), (200, &json!(false)), "{}", back.body);
+        assert_eq!(world.get("/users/me").bearer(&thief.token).await.status, 401);
+        let gone = world.app.store.second_factor(&owner.id.parse().expect("an id")).await.expect("the table");
+        assert!(gone.is_none(), "the thief's secret is deleted, too");
+        world.pump().await;
+        let mut subjects: Vec<_> = world.mails_to(&owner.email).into_iter().map(|mail| mail.subject).collect();
+        subjects.sort();
+        assert_eq!(subjects, ["Your password was changed", "Your second factor was switched off"]);
+        // The owner can set up their own.
+        enrol(&world, &Person { token: back.text("token"), ..owner.clone() }).await;
+    }
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_leaves_a_factor_that_is_older_than_the_change() {
+    for is_noted in [true, false] {
+        let world = World::start().await;
+        world.to_next_window();
+        let owner = world.buyer("owner@example.com").await;
+        let app = enrol(&world, &owner).await;
+        if !is_noted {
+            // Factors from before the time was noted.
+            let update = world.database().update_item().table_name(&world.app.config.credentials_table);
+            let update = update.key("pk", AttributeValue::S(format!("USER#{}", owner.id)));
+            let update = update.key("sk", AttributeValue::S("SECOND-FACTOR".to_owned())).update_expression("REMOVE on_since");
+            update.condition_expression("attribute_exists(on_since)").send().await.expect("the factor is there");
+        }
+        world.app.clock.advance(Duration::minutes(1));
+        ask_to_move(&world, &owner.token, "new@example.com", Some(app.next(&world))).await;
+        let link = move_to(&world, &owner, "new@example.com").await;
+        undo(&world, &link).await;
+        required(&log_in_again(&world, &owner, None).await);
+        assert_eq!(log_in_again(&world, &owner, Some(app.next(&world))).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_factor_that_a_thief_switches_on_while_the_change_is_undone_goes_as_well() {
+    let world = World::start().await;
+    world.to_next_window();
+    let owner = world.buyer("owner@example.com").await;
+    let thief = Person { token: world.log_in(&owner).await, ..owner.clone() };
+    ask_to_move(&world, &thief.token, "thief@example.com", None).await;
+    let link = move_to(&world, &owner, "thief@example.com").await;
+    let theirs = App { secret: begin(&world, &thief).await, recovery_codes: Vec::new() };
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let meanwhile = async {
+        gate.reached().await;
+        let confirmed = world.put(PATH, json!({"code": theirs.ahead(&world, 0)})).bearer(&thief.token).await;
+        gate.open();
+        confirmed.status
+    };
+    let ((), confirmed) = join(undo(&world, &link), meanwhile).await;
+    assert_eq!(confirmed, 200);
+    assert_eq!(log_in_again(&world, &owner, None).await.status, 200);
+}
+
+#[tokio::test]
+async fn staff_who_lose_their_factor_meanwhile_take_nobodys_role() {
+    let world = World::with(&[("STAFF_SECOND_FACTOR", "required")]).await;
+    world.to_next_window();
+    let (staff, other) = (world.staff("staff@example.com").await, world.staff("other@example.com").await);
+    let app = enrol(&world, &staff).await;
+    let dismiss = || world.patch(format!("/admin/users/{}", other.id), json!({"is_staff": false})).bearer(&staff.token);
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let meanwhile = async {
+        gate.reached().await;
+        operator::second_factor::switch_off(&world.app, &staff.email).await.expect("it is on");
+        gate.open();
+    };
+    let (late, ()) = join(dismiss().into_future(), meanwhile).await;
+    assert_eq!((late.status, late.text("code")), (409, "conflict".to_owned()), "{}", late.body);
+    assert_eq!(world.get("/users/me").bearer(&other.token).await.json()["is_staff"], true);
+    drop(app);
+    enrol(&world, &staff).await;
+    assert_eq!(dismiss().await.status, 200);
 }

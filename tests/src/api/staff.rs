@@ -1,6 +1,7 @@
 //! `/admin/users`, and each user's purchases and sales
 
 use serde_json::json;
+use time::Duration;
 
 use crate::harness::World;
 
@@ -215,4 +216,74 @@ async fn only_staff_see_other_users_purchases_and_sales() {
         let long = world.get(format!("/admin/users/{}/{list}?limit=101", shop.buyer.id)).bearer(&staff.token).await;
         long.is_problem(422, "invalid_request", "limit must be a whole number from 1 to 100");
     }
+}
+
+const PASSWORD_REQUIRED: &str = "enter your password again first: PUT /sessions/current";
+
+#[tokio::test]
+async fn a_stolen_session_of_staff_reads_but_changes_nothing_without_the_password() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let (staff, accomplice) = (world.staff("staff@example.com").await, world.buyer("accomplice@example.com").await);
+    let seller_too = world.staff("seller-too@example.com").await;
+    world.roles(&seller_too, Some(true), None).await;
+    let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_bypassPending").await.json();
+    let refund = format!("/purchases/{}/refund", bought["purchase"]["id"].as_str().expect("an id"));
+    world.deliver().await;
+    world.app.clock.advance(Duration::minutes(14));
+    let user = format!("/admin/users/{}", accomplice.id);
+    let is_seller = world.patch(user.as_str(), json!({"is_seller": true})).bearer(&staff.token).await;
+    assert_eq!(is_seller.status, 200, "within a quarter of an hour: {}", is_seller.body);
+    world.app.clock.advance(Duration::minutes(2));
+
+    let sessions = format!("{user}/sessions");
+    let course = format!("/courses/{}", shop.course_id);
+    let acts = || {
+        [
+            world.patch(user.as_str(), json!({"is_staff": true})),
+            world.patch(user.as_str(), json!({"terms": {"fee_percent": 0}})),
+            world.patch(user.as_str(), json!({"suspended": {"reason": "In the way"}})),
+            world.delete(sessions.as_str()),
+            world.patch(course.as_str(), json!({"fee_percent": 0})),
+            world.patch(course.as_str(), json!({"taken_down": {"reason": "In the way"}})),
+            world.post(refund.as_str(), json!({})),
+            world.post(refund.as_str(), json!({"amount": 100, "platform_pays": true})),
+        ]
+    };
+    world.asked_stripe().await;
+    world.operations();
+    for act in acts() {
+        act.bearer(&staff.token).await.is_problem(403, "password_required", PASSWORD_REQUIRED);
+    }
+    for act in acts() {
+        act.cookie(&staff.token).await.is_problem(403, "password_required", PASSWORD_REQUIRED);
+    }
+    let own = json!({"title": "Free of fees", "price": {"amount": 5000, "currency": "usd"}, "fee_percent": 0});
+    world.post("/courses", own.clone()).bearer(&seller_too.token).await.is_problem(403, "password_required", PASSWORD_REQUIRED);
+    let writes = |operation: &String| !["GetItem", "BatchGetItem", "Query"].contains(&operation.as_str());
+    assert_eq!(world.operations().into_iter().filter(writes).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new());
+    // Others are told that it is not theirs, and sellers refund as before.
+    world.patch(user.as_str(), json!({"is_staff": true})).bearer(&accomplice.token).await.is_problem(
+        403,
+        "forbidden",
+        "you may not do this",
+    );
+    assert_eq!(world.post(refund.as_str(), json!({"amount": 100})).bearer(&shop.seller.token).await.status, 200);
+    // Reading needs no password.
+    for path in ["/admin/users", user.as_str(), "/admin/audit", "/admin/findings", &format!("{user}/sales"), &format!("{user}/purchases")] {
+        assert_eq!(world.get(path).bearer(&staff.token).await.status, 200, "{path}");
+    }
+    let plain = json!({"title": "With the platform's fee", "price": {"amount": 5000, "currency": "usd"}});
+    assert_eq!(world.post("/courses", plain).bearer(&seller_too.token).await.status, 201, "what sellers do is theirs");
+
+    world.enter_password(&staff).await;
+    for body in [json!({"is_staff": true}), json!({"is_staff": false}), json!({"suspended": {"reason": "Theft"}})] {
+        assert_eq!(world.patch(user.as_str(), body).bearer(&staff.token).await.status, 200);
+    }
+    world.delete(sessions.as_str()).bearer(&staff.token).await.is_empty(204);
+    assert_eq!(world.patch(course.as_str(), json!({"fee_percent": 0})).bearer(&staff.token).await.status, 200);
+    assert_eq!(world.post(refund.as_str(), json!({"amount": 100})).bearer(&staff.token).await.status, 200);
+    world.enter_password(&seller_too).await;
+    assert_eq!(world.post("/courses", own).bearer(&seller_too.token).await.status, 201);
 }

@@ -174,3 +174,81 @@ async fn a_link_expires_after_a_day() {
     assert_eq!(world.put("/email-confirmations", json!({"token": token})).await.status, 410);
     assert!(!is_confirmed(&world, &person).await);
 }
+
+#[tokio::test]
+async fn somebody_who_keeps_moving_waits_until_the_first_address_is_no_longer_theirs() {
+    let world = World::start().await;
+    world.to_next_window();
+    let owner = world.buyer("owner@example.com").await;
+    let ask = |number: u32| {
+        let body = json!({"email": format!("{number}@example.com"), "current_password": PASSWORD});
+        world.patch("/users/me", body).bearer(&owner.token)
+    };
+    let move_on = async |number: u32| {
+        world.app.clock.advance(Duration::minutes(15));
+        let asked = ask(number).await;
+        assert_eq!(asked.status, 200, "{number}: {}", asked.body);
+        world.pump().await;
+        let to = format!("{number}@example.com");
+        let confirm = world.mails_to(&to).into_iter().rfind(|mail| mail.subject == "Confirm your new email address").expect("a mail");
+        world.put("/email-confirmations", json!({"token": token_in(&confirm)})).await.is_empty(204);
+        world.pump().await;
+    };
+    let left = async || world.app.store.user(&owner.id.parse().expect("an id")).await.expect("the table").expect("a user").left_emails;
+    for number in 0..10 {
+        move_on(number).await;
+    }
+    // To and fro leaves each once.
+    for number in [8, 9, 8, 9] {
+        move_on(number).await;
+    }
+    assert_eq!(left().await.len(), 10);
+    for number in 10..20 {
+        move_on(number).await;
+    }
+    assert_eq!(left().await.len(), 20);
+    world.app.clock.advance(Duration::minutes(15));
+    let refused = ask(20).await;
+    assert_eq!((refused.status, refused.text("code")), (429, "too_many_mails".to_owned()), "{}", refused.body);
+    let after: i64 = refused.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("a number");
+    assert!((13 * 86_400..14 * 86_400).contains(&after), "{after}");
+    assert_eq!(
+        world.patch("/users/me", json!({"email": "19@example.com", "current_password": PASSWORD})).bearer(&owner.token).await.status,
+        200
+    );
+
+    // What undoing needs is all there.
+    let undo = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
+    let sign_up = |email: &str| world.post("/users", json!({"email": email, "password": "squatter's own"}));
+    assert_eq!(sign_up("owner@example.com").await.text("code"), "email_taken");
+
+    // Later, the first ones are forgotten, and somebody else may have them.
+    world.app.clock.advance(Duration::days(13) + Duration::hours(23));
+    assert_eq!(world.put("/password-resets", json!({"token": undo, "password": "battery staple"})).await.status, 410, "after seven days");
+    let session = world.post("/sessions", json!({"email": "19@example.com", "password": PASSWORD})).await.text("token");
+    let asked = world.patch("/users/me", json!({"email": "21@example.com", "current_password": PASSWORD})).bearer(&session).await;
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    let rest = left().await;
+    assert!((1..20).contains(&rest.len()) && !rest.contains(&"owner@example.com".to_owned()), "{rest:?}");
+    assert!(!world.stored().await.contains("EMAIL#owner@example.com"), "nothing is left of it");
+    assert_eq!(sign_up("owner@example.com").await.status, 201);
+}
+
+#[tokio::test]
+async fn somebody_who_has_moved_twenty_times_can_still_undo_the_first() {
+    let world = World::start().await;
+    world.to_next_window();
+    let owner = world.buyer("owner@example.com").await;
+    for number in 0..20 {
+        world.app.clock.advance(Duration::minutes(15));
+        let to = format!("{number}@example.com");
+        let asked = world.patch("/users/me", json!({"email": to, "current_password": PASSWORD})).bearer(&owner.token).await;
+        assert_eq!(asked.status, 200, "{}", asked.body);
+        world.pump().await;
+        world.put("/email-confirmations", json!({"token": token_in(&world.mails_to(&to)[0])})).await.is_empty(204);
+        world.pump().await;
+    }
+    let undo = token_in(&world.mails_to("owner@example.com").pop().expect("a mail"));
+    world.put("/password-resets", json!({"token": undo, "password": "battery staple"})).await.is_empty(204);
+    assert_eq!(world.post("/sessions", json!({"email": "owner@example.com", "password": "battery staple"})).await.status, 200);
+}

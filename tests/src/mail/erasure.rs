@@ -4,6 +4,8 @@ use serde_json::json;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use shared::store::mailed::{Purpose, SentTo};
+use shared::store::token::Token;
 use time::Duration;
 
 use crate::harness::{PASSWORD, Person, Shop, World, token_in};
@@ -223,4 +225,19 @@ async fn erased_everywhere() {
     }
     // Whoever has the first address may sign up with it at once.
     assert_eq!(world.post("/users", json!({"email": addresses[0], "password": PASSWORD})).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_erasure_forgets_every_link_that_returns_to_an_address_however_many_there_are() {
+    let world = World::start().await;
+    let person = world.buyer("owner@example.com").await;
+    let user = world.app.store.user(&person.id.parse().expect("an id")).await.expect("the table").expect("a user");
+    for _ in 0..130 {
+        let token = Token::generate(&user.id, &world.app.entropy);
+        let to = SentTo { email: "left@example.org", asked_at: None };
+        world.app.store.issue(&token, Purpose::Undo, &user, to, world.app.clock.now()).await.expect("the table");
+    }
+    assert_eq!(with_address(&world, "left@example.org").await.len(), 130);
+    world.erase(&person.token).await.is_empty(204);
+    assert_eq!(with_address(&world, "left@example.org").await, Vec::<String>::new());
 }

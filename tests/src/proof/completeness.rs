@@ -65,6 +65,12 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
     ("functions/memberships/src/resume.rs", "lease", "subscription", "an event came first: the same steps, from what it wrote"),
     ("functions/memberships/src/begin.rs", "send", "send", "an event came first: the same steps as the first time"),
     ("functions/memberships/src/refund.rs", "write", "write_subscription_by_staff", "staff ask: the same steps as for a seller"),
+    (
+        "shared/src/work/subscriptions.rs",
+        "give_back",
+        "write_subscription_by_staff",
+        "Stripe refuses a member's refund of the staff's: the same steps as for a seller's",
+    ),
     ("shared/src/work/refund_caps.rs", "write_within_caps", "totals_of", "a day's limit is reached: nothing is written"),
     (
         "shared/src/work/subscriptions.rs",
@@ -73,7 +79,13 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "the platform keeps almost nothing: it is set by the reconciliation, see payments/memberships/changes.rs",
     ),
     ("functions/memberships/src/change.rs", "switch", "set_renewals_fee", "the same"),
-    ("functions/refunds/src/refund.rs", "refund", "change", "the account revoked access: see payments/tokens.rs"),
+    ("functions/refunds/src/refund.rs", "refund", "observe", "the account revoked access: see payments/tokens.rs"),
+    (
+        "shared/src/work/settlement.rs",
+        "observe",
+        "change_by_staff",
+        "Stripe refuses a refund of the staff's: the same steps as for a seller's",
+    ),
     ("functions/webhook/src/events/invoice.rs", "of_our_version", "get", "an endpoint of another API version: see payments/arrivals.rs"),
     ("functions/webhook/src/events/invoice.rs", "paid", "of_our_version", "an endpoint of another API version"),
     ("functions/webhook/src/events/invoice.rs", "not_paid", "of_our_version", "an endpoint of another API version, too"),

@@ -30,6 +30,7 @@ kinds![
     Onboarding,
     PayoutFailed,
     SecondFactor,
+    CodesWrong,
     ChangedByStaff,
     AccountConnected,
     AccountDisconnected,
@@ -236,6 +237,7 @@ impl Mails {
                 let mail = Mail::SecondFactor { user: user(), news: FactorNews::Off, at: now.unix_timestamp() };
                 (mail, to_buyer, "Your second factor was switched off".to_owned())
             }
+            Kind::CodesWrong => (Mail::codes_wrong(&user(), now), to_buyer, "Somebody knows your password but not your code".to_owned()),
             Kind::ToNobody => {
                 world.erase(&buyer.token).await.is_empty(204);
                 (renewal, to_buyer, "A renewal".to_owned())

@@ -160,6 +160,7 @@ impl Market {
 
     /// Gives a seller individual terms.
     pub(super) async fn agree(&self, seller: &Person, terms: Value) {
+        self.world.enter_password(&self.staff).await;
         let answer = self.world.patch(format!("/admin/users/{}", seller.id), json!({"terms": terms})).bearer(&self.staff.token).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }

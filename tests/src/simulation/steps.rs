@@ -136,6 +136,9 @@ impl Market {
         let by_staff = self.chance.u32(..5) == 0;
         let fault = Fault::any(&mut self.chance);
         let token = if by_staff { &self.staff.token } else { &self.seller_of(&payment).person.token }.clone();
+        if by_staff {
+            self.world.enter_password(&self.staff).await;
+        }
         let click = |_| {
             let call = self.world.post(format!("/purchases/{}/refund", payment.purchase), body.clone()).bearer(&token);
             match &key {

@@ -58,6 +58,8 @@ pub enum Deed {
     },
     /// All sessions of the user were ended.
     SessionsEnded,
+    /// The user's second factor was switched off.
+    SecondFactorOff,
     /// A course was taken down or restored.
     CourseTakenDown {
         /// Which course.
@@ -76,7 +78,7 @@ pub enum Deed {
         /// The new one.
         to: FeePercent,
     },
-    /// A buyer was refunded.
+    /// A refund was asked for. It is written before Stripe is asked; if Stripe refuses, `RefundRefused` follows.
     Refund {
         /// Which purchase.
         purchase_id: PurchaseId,
@@ -96,7 +98,18 @@ pub enum Deed {
         /// How much.
         amount: Price,
     },
-    /// A member was refunded for a period.
+    /// Stripe refused a refund that staff had asked for, or that the platform was to pay.
+    RefundRefused {
+        /// Which purchase.
+        purchase_id: PurchaseId,
+        /// The refund's number in the purchase.
+        refund: u32,
+        /// How much.
+        amount: Price,
+        /// Stripe's code.
+        code: String,
+    },
+    /// A refund for a period was asked for. It is written before Stripe is asked; if Stripe refuses, `MembershipRefundRefused` follows.
     MembershipRefund {
         /// Which subscription.
         subscription_id: SubscriptionId,
@@ -104,6 +117,17 @@ pub enum Deed {
         refund: u32,
         /// How much.
         amount: Price,
+    },
+    /// Stripe refused a member's refund that staff had asked for.
+    MembershipRefundRefused {
+        /// Which subscription.
+        subscription_id: SubscriptionId,
+        /// The refund's number in the period.
+        refund: u32,
+        /// How much.
+        amount: Price,
+        /// Stripe's code.
+        code: String,
     },
 }
 
@@ -147,10 +171,13 @@ impl Deed {
             | Self::StaffRole { .. }
             | Self::Terms { .. }
             | Self::SessionsEnded
+            | Self::SecondFactorOff
             | Self::CourseFee { .. }
             | Self::Refund { .. }
             | Self::RefundBorne { .. }
-            | Self::MembershipRefund { .. } => {}
+            | Self::RefundRefused { .. }
+            | Self::MembershipRefund { .. }
+            | Self::MembershipRefundRefused { .. } => {}
         }
         self
     }

@@ -387,3 +387,27 @@ async fn another_deployments_refunds_are_ignored() {
     let own = made["data"].as_array().expect("a list").iter().filter(|one| one["metadata"]["stack_id"] != "another");
     assert_eq!(all[0]["payments"][0]["refunded"], own.filter_map(|one| one["amount"].as_i64()).sum::<i64>(), "{made}");
 }
+
+#[tokio::test]
+async fn staff_enter_their_password_again_before_they_refund_and_a_refusal_is_on_record() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    let staff = world.staff("staff@example.com").await;
+    world.app.clock.advance(Duration::minutes(16));
+    let asked = give_back(&world, &staff, &id, json!({})).await;
+    asked.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");
+    world.enter_password(&staff).await;
+    // Somebody was faster in the Dashboard, and the events are on their way.
+    let payment = world.succeeded(None).await.remove(0);
+    super::refund(&world, None, payment["id"].as_str().expect("an id"), "1000").await;
+    let refused = give_back(&world, &staff, &id, json!({})).await;
+    assert_eq!((refused.status, refused.text("code")), (409, "refund_refused".to_owned()), "{}", refused.body);
+    let audit = world.get("/admin/audit").bearer(&staff.token).await.json()["items"].clone();
+    let mut facts: Vec<_> = audit.as_array().expect("a list").iter().map(|entry| entry["action"].as_str().expect("text")).collect();
+    facts.sort_unstable();
+    assert_eq!(facts, ["membership_refund", "membership_refund_refused"], "{audit}");
+    let of_refusal = audit.as_array().expect("a list").iter().find(|entry| entry["code"].is_string()).expect("it is there");
+    assert_eq!((&of_refusal["code"], &of_refusal["subscription_id"]), (&json!("charge_already_refunded"), &json!(id)));
+}

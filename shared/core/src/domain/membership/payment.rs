@@ -91,6 +91,9 @@ pub struct AskedRefund {
     pub amount: i64,
     /// The user who requested it.
     pub by: UserId,
+    /// Whether they did as staff, which the audit log says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_staff: bool,
     /// The client's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_key: Option<String>,

@@ -69,7 +69,7 @@ impl Subscription {
             return Err(RefundFault::TooMuch { left });
         }
         let number = payment.asked.iter().map(|asked| asked.number).max().unwrap_or(0) + 1;
-        payment.asked.push(AskedRefund { number, amount, by: by.clone(), client_key, at, state: AskedState::Planned });
+        payment.asked.push(AskedRefund { number, amount, by: by.clone(), by_staff: false, client_key, at, state: AskedState::Planned });
         self.updated_at = at;
         Ok(number)
     }
@@ -136,6 +136,13 @@ impl Subscription {
     pub fn observe_asked(&mut self, invoice: &str, number: u32, state: &AskedState) {
         if let Some(asked) = self.asked_mut(invoice, number).filter(|asked| asked.state.is_planned()) {
             asked.state = state.clone();
+        }
+    }
+
+    /// Notes that staff asked for a refund.
+    pub fn is_asked_by_staff(&mut self, invoice: &str, number: u32) {
+        if let Some(asked) = self.asked_mut(invoice, number) {
+            asked.by_staff = true;
         }
     }
 

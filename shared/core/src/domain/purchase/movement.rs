@@ -170,6 +170,9 @@ pub struct Movement {
     /// For a refund: the staff member who had the platform pay before the payees returned their parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub borne_by: Option<UserId>,
+    /// For a refund: staff asked for it, which the audit log says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_staff: bool,
     /// For a reversal: it was deducted from a transfer that had not been made, so nothing moved at Stripe.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub netted: bool,
@@ -189,6 +192,17 @@ impl Movement {
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.state.is_under_way()
+    }
+
+    /// For a refund: the staff member who asked for it, or who had the platform pay.
+    #[must_use]
+    pub fn staff(&self) -> Option<&UserId> {
+        if let Reason::Asked(by) = &self.reason
+            && self.by_staff
+        {
+            return Some(by);
+        }
+        self.borne_by.as_ref()
     }
 
     /// See [`MovementState::is_planned`].

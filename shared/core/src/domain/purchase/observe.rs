@@ -237,6 +237,7 @@ impl Purchase {
                     fee_refunded: 0,
                     settled: None,
                     borne_by: None,
+                    by_staff: false,
                     netted: false,
                     client_key: None,
                 });
@@ -294,6 +295,7 @@ impl Purchase {
             fee_refunded: 0,
             settled: self.elsewise(moved),
             borne_by: None,
+            by_staff: false,
             netted: false,
             client_key: None,
         });

@@ -154,6 +154,13 @@ impl Purchase {
         }
     }
 
+    /// Notes that staff asked for a refund.
+    pub fn is_asked_by_staff(&mut self, number: u32) {
+        if let Some(refund) = self.movements.iter_mut().find(|one| one.number == number) {
+            refund.by_staff = true;
+        }
+    }
+
     /// Has the platform pay a refund before its payees have returned their
     /// parts. Their debt is collected as before. Returns whether that changed anything.
     pub fn bear(&mut self, number: u32, staff: &UserId, cause: &str, at: OffsetDateTime) -> bool {
@@ -409,6 +416,7 @@ impl Purchase {
             fee_refunded: draft.fee_refunded,
             settled: draft.settled,
             borne_by: None,
+            by_staff: false,
             netted: false,
             client_key: draft.client_key,
         })

@@ -26,6 +26,9 @@ pub struct User {
     /// The address that the user wants instead. It replaces the other once it is confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_email: Option<String>,
+    /// When the user asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub new_email_at: Option<OffsetDateTime>,
     /// The addresses that the user has left, some of which are still reserved for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_emails: Vec<String>,
@@ -120,6 +123,7 @@ impl User {
             email: email.written().to_owned(),
             email_confirmed: false,
             new_email: None,
+            new_email_at: None,
             left_emails: Vec::new(),
             email_restored_at: None,
             password_digest: digest(password_hash),
@@ -151,11 +155,13 @@ impl User {
         self.recovery_codes.is_some()
     }
 
-    /// What a device keeps to show that its user has logged in there with the current password. Somebody guessing
-    /// passwords elsewhere does not have it, because nothing reveals the digest of the password's hash.
+    /// What a device keeps to show that its user has logged in there with the current password, and since all sessions were
+    /// last ended: a second factor that is switched on, or staff, end a thief's, whose device is not known from then on. Somebody
+    /// guessing passwords elsewhere does not have it, because nothing reveals the digest of the password's hash.
     #[must_use]
     pub fn device_mark(&self) -> String {
-        keyed_digest(&self.password_digest(), &format!("device of {}", self.id))
+        let since = self.sessions_ended_at.map(|at| format!(" since {}", at.unix_timestamp_nanos())).unwrap_or_default();
+        keyed_digest(&self.password_digest(), &format!("device of {}{since}", self.id))
     }
 
     /// Whether this is the mark. Compares digests, so that the time it takes reveals nothing.

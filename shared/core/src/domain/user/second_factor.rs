@@ -17,6 +17,9 @@ pub struct SecondFactor {
     pub secret: String,
     /// Whether it is asked for: only once its user has shown a code of it.
     pub is_on: bool,
+    /// When it was switched on. `None` for factors from before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub on_since: Option<OffsetDateTime>,
     /// The time step of the last accepted code. Earlier ones are not accepted, so each code works once (RFC 6238, section 5.2).
     pub last_step: i64,
     /// The digests of the recovery codes that are left. The codes have 120 random bits, so a plain digest is enough.
@@ -39,7 +42,7 @@ impl SecondFactor {
     #[must_use]
     pub fn new(entropy: &Entropy) -> Self {
         let secret = totp::base32(&entropy.bytes::<20>());
-        Self { secret, is_on: false, last_step: 0, recovery_codes: Vec::new(), version: 1 }
+        Self { secret, is_on: false, on_since: None, last_step: 0, recovery_codes: Vec::new(), version: 1 }
     }
 
     /// What authenticator apps read from a link or QR code: `otpauth://totp/<issuer>:<account>?secret=…&issuer=<issuer>`.
@@ -68,11 +71,18 @@ impl SecondFactor {
         Some(Shown::RecoveryCode)
     }
 
+    /// Whether it was switched on at this time, in Unix seconds, or later. One whose time is not known is older.
+    #[must_use]
+    pub fn is_on_since(&self, at: i64) -> bool {
+        self.is_on && self.on_since.is_some_and(|since| since.unix_timestamp() >= at)
+    }
+
     /// Switches it on, and returns its recovery codes in groups of four letters. Only their digests are stored.
     #[must_use]
-    pub fn switch_on(&mut self, entropy: &Entropy) -> Vec<String> {
+    pub fn switch_on(&mut self, entropy: &Entropy, now: OffsetDateTime) -> Vec<String> {
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| totp::base32(&entropy.bytes::<15>())).collect();
         self.is_on = true;
+        self.on_since = Some(now);
         self.recovery_codes = codes.iter().map(|code| digest(code)).collect();
         let grouped = |code: &String| code.as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four)).collect::<Vec<_>>().join("-");
         codes.iter().map(grouped).collect()
@@ -87,7 +97,7 @@ mod tests {
     fn each_code_works_once_and_a_wrong_one_changes_nothing() {
         let (entropy, now) = (Entropy::seeded(1), OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
         let mut factor = SecondFactor::new(&entropy);
-        let recovery = factor.switch_on(&entropy);
+        let recovery = factor.switch_on(&entropy, now);
         let shown = totp::code(&factor.secret, now).expect("a code");
         assert_eq!(factor.take(&format!(" {} {} ", &shown[..3], &shown[3..]), now), Some(Shown::Code));
         assert_eq!(factor.take(&shown, now), None, "once");

@@ -145,7 +145,7 @@ fn a_failed_refund_returns_the_sellers_part() {
 
         let by = subscription.seller_id.clone();
         let state = AskedState::Made("re_2".into());
-        let asked = AskedRefund { number: 1, amount: 1000, by, client_key: None, at: AT, state };
+        let asked = AskedRefund { number: 1, amount: 1000, by, by_staff: false, client_key: None, at: AT, state };
         subscription.payments[0].asked.push(asked);
         assert_eq!(subscription.payments[0].refundable(), 0, "it was made, but is not in the list yet");
         subscription.payments[0].refunds.insert(0, refund("re_2", false, 0, 0));
