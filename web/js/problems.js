@@ -22,7 +22,7 @@ const SENTENCES = {
   too_many_sign_ups: 'Too many people signed up from here. Try again in a quarter of an hour.',
   too_many_mails: 'Too many emails were asked for. Try again in a quarter of an hour.',
   too_many_cards: 'Too many cards were tried. Pay on Stripe’s page now, or try again later.',
-  email_not_confirmed: 'After a declined card we need to know your address: follow the link in our email, or pay on Stripe’s page.',
+  email_not_confirmed: 'Confirm your email address first: follow the link in our email.',
   challenge_wanted: 'This form is closed after so many declined cards. Pay on Stripe’s page instead.',
   card_declined: 'Your card was declined. Try another card, or ask your bank.',
   card_in_use: 'One of your memberships uses this card.',

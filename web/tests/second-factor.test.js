@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { PASSWORD, mailTo, signUp, visit } from './people.js';
+import { PASSWORD, confirmAddress, mailTo, signUp, visit } from './people.js';
 
 /** What an authenticator app shows (RFC 6238) at a number of steps from now. */
 function codeOf(secret, steps = 0) {
@@ -20,6 +20,9 @@ test('a second factor is set up, asked for at the log-in, and switched off', asy
   const page = await newPage();
   const email = await signUp(page);
   await visit(page, '/account.html#settings');
+  await page.getByRole('button', { name: 'Set up' }).click();
+  await page.getByRole('alert').getByText('Confirm your email address first').waitFor();
+  await confirmAddress(page);
   await page.getByRole('button', { name: 'Set up' }).click();
   const shown = page.locator('#factor-secret');
   await shown.waitFor();

@@ -23,9 +23,12 @@ struct Begun {
 }
 
 /// `POST`: makes a secret for an authenticator app. It is asked for once `PUT` has shown a code of it. Needs a password that was entered
-/// lately. Two trips to DynamoDB.
+/// lately, and a confirmed address: otherwise somebody could lock a stranger out of an account under the stranger's address. Two trips to DynamoDB.
 pub(crate) async fn begin(app: &App, request: &Request) -> Result<Response, Error> {
     let user = identity::user_with_password(request, app).await?;
+    if !user.email_confirmed {
+        return Err(Error::EmailNotConfirmed);
+    }
     let factor = SecondFactor::new(&app.entropy);
     match app.store.begin_second_factor(&user.id, &factor).await? {
         Written::Yes => {
@@ -55,6 +58,9 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
     let body: Body = request::json(request)?;
     if user.has_second_factor() {
         return Err(Error::SecondFactorOn);
+    }
+    if !user.email_confirmed {
+        return Err(Error::EmailNotConfirmed);
     }
     let attempt = Attempt::with_code(app, request, &user.id, Shows::Session(&session.token)).await?;
     let seen = app.store.second_factor(&user.id).await?;
@@ -138,28 +144,41 @@ async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: O
     }
     let code = code.filter(|code| !code.trim().is_empty()).ok_or(Error::SecondFactorRequired)?;
     let attempt = Attempt::with_code(app, request, &user.id, by).await?;
-    if use_up(app, user, code, then, attempt.now()).await? {
-        return attempt.succeeded().await;
+    match use_up(app, user, code, then, attempt.now()).await? {
+        Used::Now => return attempt.succeeded().await,
+        Used::Before => attempt.succeeded().await?,
+        Used::Never => attempt.code_failed(&user.id).await?,
     }
-    attempt.code_failed(&user.id).await?;
     Err(Error::SecondFactorWrong)
 }
 
-/// Whether the code was right and nobody else has used it: of several requests with one code, one writes that it was used.
-async fn use_up(app: &App, user: &User, code: &str, then: Then, now: OffsetDateTime) -> Result<bool, Error> {
+/// When a code was accepted.
+enum Used {
+    /// By this request.
+    Now,
+    /// By the one before, perhaps of a double click. It is refused, but is no guess.
+    Before,
+    /// It is wrong.
+    Never,
+}
+
+/// Uses a code, unless somebody else has: of several requests with one code, one writes that it was used.
+async fn use_up(app: &App, user: &User, code: &str, then: Then, now: OffsetDateTime) -> Result<Used, Error> {
     for _ in 0..LOOKS {
         // Switched off meanwhile, it takes no code.
-        let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(false) };
+        let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(Used::Never) };
         let mut factor = seen.clone();
-        let Some(shown) = factor.take(code, now) else { return Ok(false) };
+        let Some(shown) = factor.take(code, now) else {
+            return Ok(if seen.was_just_used(code, now) { Used::Before } else { Used::Never });
+        };
         let (now_is, news) = match (then, shown) {
             (Then::Off, _) => (None, Some(FactorNews::Off)),
             (Then::On, Shown::Code) => (Some(&factor), None),
             (Then::On, Shown::RecoveryCode) => (Some(&factor), Some(FactorNews::RecoveryCode)),
         };
         if app.store.change_second_factor(&user.id, &seen, now_is, news, now).await? == Written::Yes {
-            return Ok(true);
+            return Ok(Used::Now);
         }
     }
-    Ok(false)
+    Ok(Used::Never)
 }

@@ -5,7 +5,7 @@
 //! no further away than the table. DynamoDB encrypts the table at rest.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::keys::{profile, second_factor_key};
 use super::outbox::{FactorNews, Mail};
@@ -76,7 +76,8 @@ impl Store {
             .build()
             .expect("a table, a key and an expression are given");
         items.push(TransactWriteItem::builder().update(update).build());
-        items.push(self.new_session(token, user, now + Duration::SECOND)?);
+        let user = User { sessions_ended_at: Some(now), ..user.clone() };
+        items.push(self.new_session(token, &user, now)?);
         items.push(self.ask_for(&Mail::SecondFactor { user: user.id.clone(), news: FactorNews::On, at: now.unix_timestamp() }, now)?);
         self.transact(&items).await
     }

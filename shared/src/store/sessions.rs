@@ -1,7 +1,8 @@
 //! Sessions: opaque tokens, stored hashed next to their user, so that one trip reads both.
 //!
 //! A session is valid only for the password it was started with. It stores a digest of that. So the
-//! single write that changes the password ends all sessions, even one that is just being started.
+//! single write that changes the password ends all sessions, even one that is just being started. For the same reason it stores when
+//! the user's sessions were last ended, as the log-in saw it: ending them also ends one whose log-in read the user before.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ struct Session {
     /// When the password was entered again, if it was.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     password_at: Option<OffsetDateTime>,
+    /// [`User::sessions_ended_at`] when the session was started, 1970 if they never were. `None` for sessions from before this was noted.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    after: Option<OffsetDateTime>,
 }
 
 /// When a session was started and ends.
@@ -47,6 +51,19 @@ impl Session {
     fn begun_at(&self) -> OffsetDateTime {
         self.expires_at - SESSION_LIFETIME
     }
+
+    /// Whether the user's sessions were ended since it was started.
+    fn was_ended(&self, user: &User) -> bool {
+        match self.after {
+            Some(after) => after != ended_at(user),
+            None => self.begun_at() <= ended_at(user),
+        }
+    }
+}
+
+/// When the user's sessions were last ended.
+fn ended_at(user: &User) -> OffsetDateTime {
+    user.sessions_ended_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The signed-in user, if session and profile match.
@@ -63,7 +80,7 @@ fn session_of(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTim
         return Ok(None);
     }
     let user: User = from_item(profile.clone())?;
-    let holds = user.suspended.is_none() && user.sessions_ended_at.is_none_or(|ended_at| session.begun_at() > ended_at);
+    let holds = user.suspended.is_none() && !session.was_ended(&user);
     Ok((holds && session.password == user.password_digest()).then_some((user, session)))
 }
 
@@ -79,7 +96,10 @@ impl Store {
 
     pub(super) fn new_session(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let expires_at = now + SESSION_LIFETIME;
-        let mut item = to_item(&token.key(), &Session { password: user.password_digest(), expires_at, password_at: None })?;
+        let mut item = to_item(
+            &token.key(),
+            &Session { password: user.password_digest(), expires_at, password_at: None, after: Some(ended_at(user)) },
+        )?;
         item.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
         Ok(self.put(item).always())
     }

@@ -303,7 +303,8 @@ impl Store {
             user.new_email = (!is_same).then(|| email.written().to_owned());
             user.new_email_at = (!is_same).then_some(now);
         }
-        if password_hash.is_some() {
+        // An address that is not confirmed may be a stranger's, who must not be mailed again and again.
+        if password_hash.is_some() && user.email_confirmed {
             mails.push(Mail::password_changed(&user.id, now));
         }
         if let Some(hash) = &hash {

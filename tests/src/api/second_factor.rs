@@ -613,3 +613,57 @@ async fn staff_who_lose_their_factor_meanwhile_take_nobodys_role() {
     enrol(&world, &staff).await;
     assert_eq!(dismiss().await.status, 200);
 }
+
+/// Whoever knows the password goes on logging in while the owner switches the factor on.
+#[tokio::test]
+async fn a_log_in_that_read_the_user_before_the_switch_ends_with_it() {
+    let world = World::start().await;
+    let person = world.buyer("sue@example.com").await;
+    let app = App { secret: begin(&world, &person).await, recovery_codes: Vec::new() };
+    let gate = Gate::new();
+    // The owner's request has looked at the clock, and is held just before it writes.
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let owner = world.put(PATH, json!({"code": app.ahead(&world, 0)})).bearer(&person.token).into_future();
+    let thief = async {
+        gate.reached().await;
+        world.app.clock.advance(Duration::seconds(5));
+        let answer = log_in(&world, &person, None).await;
+        gate.open();
+        answer
+    };
+    let (owner, thief) = join(owner, thief).await;
+    assert_eq!((thief.status, owner.status), (200, 200), "{}{}", thief.body, owner.body);
+    let me = async |token: &str| world.get("/users/me").bearer(token).await.status;
+    assert_eq!((me(&thief.text("token")).await, me(&person.token).await), (401, 200));
+}
+
+#[tokio::test]
+async fn nobody_sets_one_up_for_an_address_that_is_not_theirs() {
+    let world = World::start().await;
+    let squatter = world.stranger("victim@example.com").await;
+    let refused = "confirm your e-mail address first";
+    world.post(PATH, json!({})).bearer(&squatter.token).await.is_problem(403, "email_not_confirmed", refused);
+    world.put(PATH, json!({"code": "000000"})).bearer(&squatter.token).await.is_problem(403, "email_not_confirmed", refused);
+    for number in 0..5 {
+        let (current, new) = if number % 2 == 0 { (PASSWORD, "battery staple") } else { ("battery staple", PASSWORD) };
+        let body = json!({"current_password": current, "password": new});
+        assert_eq!(world.patch("/users/me", body).bearer(&squatter.token).await.status, 200);
+    }
+    world.pump().await;
+    let subjects: Vec<String> = world.mails_to("victim@example.com").into_iter().map(|mail| mail.subject).collect();
+    assert_eq!(subjects, ["Confirm your email address"], "the stranger gets one mail");
+}
+
+/// A double click sends the same code twice.
+#[tokio::test]
+async fn a_code_that_was_sent_twice_counts_as_no_guess() {
+    let world = World::start().await;
+    let person = world.buyer("sue@example.com").await;
+    let app = enrol(&world, &person).await;
+    let code = app.next(&world);
+    assert_eq!(log_in(&world, &person, Some(&code)).await.status, 200);
+    for _ in 0..10 {
+        wrong(&log_in(&world, &person, Some(&code)).await);
+    }
+    assert_eq!(log_in(&world, &person, Some(&app.next(&world))).await.status, 200);
+}

@@ -12,7 +12,7 @@ use time::Duration;
 use crate::harness::{Answer, Person, Shop, World};
 
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
-const CONFIRM: &str = "confirm your e-mail address first, or pay on the payment provider's own page";
+const CONFIRM: &str = "confirm your e-mail address first";
 
 /// One course per attempt, so that a failed purchase does not affect the next one.
 async fn courses(world: &World, shop: &Shop, number: usize) -> Vec<String> {

@@ -75,8 +75,8 @@ pub enum Error {
         /// In seconds.
         retry_after: i64,
     },
-    /// After a declined card, the user must confirm their e-mail address.
-    #[error("confirm your e-mail address first, or pay on the payment provider's own page")]
+    /// The user must confirm their e-mail address, for example after a declined card.
+    #[error("confirm your e-mail address first")]
     EmailNotConfirmed,
     /// After several declined cards, the user must prove to be human.
     #[error("answer the challenge first, or pay on the payment provider's own page")]

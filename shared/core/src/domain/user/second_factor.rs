@@ -59,7 +59,7 @@ impl SecondFactor {
     /// before; nothing changes then. The caller stores what has changed, on condition that nobody else has.
     #[must_use]
     pub fn take(&mut self, code: &str, now: OffsetDateTime) -> Option<Shown> {
-        let code: String = code.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_uppercase()).collect();
+        let code = plain(code);
         self.version += 1;
         if let Some(step) = totp::step_of(&self.secret, &code, now).filter(|step| *step > self.last_step) {
             self.last_step = step;
@@ -69,6 +69,12 @@ impl SecondFactor {
         let at = self.recovery_codes.iter().position(|left| *left == code)?;
         self.recovery_codes.remove(at);
         Some(Shown::RecoveryCode)
+    }
+
+    /// Whether this is the last code of the app that was accepted: a log-in that was sent twice, and no guess.
+    #[must_use]
+    pub fn was_just_used(&self, code: &str, now: OffsetDateTime) -> bool {
+        totp::step_of(&self.secret, &plain(code), now) == Some(self.last_step)
     }
 
     /// Whether it was switched on at this time, in Unix seconds, or later. One whose time is not known is older.
@@ -89,6 +95,11 @@ impl SecondFactor {
     }
 }
 
+/// A code without spaces and hyphens, in upper case.
+fn plain(code: &str) -> String {
+    code.chars().filter(|letter| letter.is_alphanumeric()).map(|letter| letter.to_ascii_uppercase()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +112,7 @@ mod tests {
         let shown = totp::code(&factor.secret, now).expect("a code");
         assert_eq!(factor.take(&format!(" {} {} ", &shown[..3], &shown[3..]), now), Some(Shown::Code));
         assert_eq!(factor.take(&shown, now), None, "once");
+        assert!(factor.was_just_used(&shown, now) && !factor.was_just_used("000000", now));
         let earlier = totp::code(&factor.secret, now - time::Duration::seconds(30)).expect("a code");
         assert_eq!(factor.take(&earlier, now), None, "nor one that is earlier");
         assert_eq!((recovery.len(), recovery[0].len()), (RECOVERY_CODES, 29));
