@@ -74,24 +74,24 @@ fn import_readings(world: &World, accounts: &[String], until: OffsetDateTime, du
     world.import(accounts.iter().enumerate().map(item).collect());
 }
 
-/// All events of a charge, a refund and a dispute are lost, on the first, a middle and the last of 10,000 accounts.
+/// All events of a charge, a refund and a dispute are lost, on the first, a middle and the last of many accounts: as many as `ACCOUNTS`
+/// says, which is 10,000 in CI. Then a run may make 10,400 calls: 25 per second in three quarters of its time, see `docs/operations.md`.
 #[tokio::test]
-async fn lost_events_of_any_of_ten_thousand_accounts_are_found_within_an_hour() {
-    const ACCOUNTS: usize = 10_000;
-    /// 25 calls per second in three quarters of the time that a run has: see `docs/operations.md`.
-    const CALLS_OF_A_RUN: usize = 10_400;
+async fn lost_events_of_any_of_many_accounts_are_found_within_an_hour() {
+    let many: usize = std::env::var("ACCOUNTS").map_or(1000, |text| text.parse().expect("a number of accounts"));
+    let calls_of_a_run = many * 104 / 100;
     let world = World::with(&DIRECT).await;
     let first = sale(&world, "first").await;
-    let some = accounts(&world, ACCOUNTS / 2).await;
+    let some = accounts(&world, many / 2).await;
     let middle = sale(&world, "middle").await;
-    let others = accounts(&world, ACCOUNTS - ACCOUNTS / 2 - 3).await;
+    let others = accounts(&world, many - many / 2 - 3).await;
     let last = sale(&world, "last").await;
     // As earlier runs left them: each account is read in every second run.
     let now = world.app.clock.now();
     let all: Vec<String> = [vec![first.account.clone()], some, vec![middle.account.clone()], others, vec![last.account.clone()]].concat();
     let due = |number: usize| {
-        now + Duration::seconds(i64::from(number >= ACCOUNTS / 2) * 900 + 60)
-            + Duration::milliseconds(i64::try_from(number % 5000).expect("few"))
+        now + Duration::seconds(i64::from(number >= many / 2) * 900 + 60)
+            + Duration::milliseconds(i64::try_from(number % (many / 2)).expect("few"))
     };
     import_readings(&world, &all, now - Duration::minutes(25), due);
 
@@ -111,10 +111,10 @@ async fn lost_events_of_any_of_ten_thousand_accounts_are_found_within_an_hour() 
         world.pass(QUARTER).await;
         let report = world.reconcile().await;
         let calls = world.stripe_proxy.calls().len();
-        assert!(calls <= CALLS_OF_A_RUN, "{calls} calls in run {run}");
+        assert!(calls <= calls_of_a_run, "{calls} calls in run {run}");
         read += report.accounts;
     }
-    assert!(read as usize >= 2 * ACCOUNTS, "each is read twice: {read}");
+    assert!(read as usize >= 2 * many, "each is read twice: {read}");
     assert_eq!(purchase_of(&world, &first).await["status"], "paid");
     assert_eq!(purchase_of(&world, &middle).await["refunded"], 1000);
     assert_eq!(purchase_of(&world, &last).await["status"], "disputed");
