@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use shared::app::App;
 use shared::domain::error::Error;
+use shared::domain::mail::Mail;
 use shared::domain::user::Email;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::mailed::Purpose;
-use shared::store::outbox::Mail;
 use shared::store::token::Token;
 
 use crate::mails;

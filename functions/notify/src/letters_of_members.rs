@@ -1,8 +1,8 @@
 //! The letters about members' payments: plain text, no markup.
 
+use shared::domain::mail::Recipient;
 use shared::domain::membership::Payment;
 use shared::domain::money::Currency;
-use shared::store::outbox::Recipient;
 
 use crate::letters::{MEMBER, SELLS, STAFF, amount, day};
 use crate::render::{Letter, Part, letter};

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use shared::domain::error::Error;
+use shared::domain::mail::Mail;
 use shared::domain::membership::{EndCause, Standing, Subscription};
-use shared::store::outbox::Mail;
 use shared::store::page::Page;
 use shared::work::Services;
 use shared::work::subscriptions as memberships;

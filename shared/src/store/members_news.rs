@@ -8,10 +8,10 @@ use super::books::{Line, LineKind, ledger_item};
 use super::debts::Debt;
 use super::findings::Found;
 use super::keys::payment_key;
-use super::outbox::{Mail, Recipient};
 use super::payments::payment_of_subscription;
 use super::table::{Store, StoreError, to_item};
 use crate::base::metrics;
+use crate::domain::mail::{Mail, Recipient};
 use crate::domain::membership::{Dispute, Move, News, Payment, Refund, Subscription};
 
 fn refund<'a>(subscription: &'a Subscription, id: &str) -> Option<(&'a Payment, &'a Refund)> {

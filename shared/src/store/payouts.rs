@@ -3,9 +3,9 @@
 use time::OffsetDateTime;
 
 use super::findings::Found;
-use super::outbox::Mail;
 use super::table::{Store, StoreError};
 use crate::domain::ids::UserId;
+use crate::domain::mail::Mail;
 
 impl Store {
     /// Tells staff, and the seller whose account it is, in one transaction. Telling it again changes nothing.

@@ -9,13 +9,13 @@ use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
 use super::keys::{email_key, made_key, old_email_key, profile};
-use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::{Entropy, digest};
 use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::ids::UserId;
+use crate::domain::mail::Mail;
 use crate::domain::user::{AccountType, Email, SellerTerms, Suspension, User};
 
 /// Where a sign-up comes from, and the limit of sign-ups from there per quarter of an hour.

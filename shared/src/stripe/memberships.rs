@@ -11,15 +11,11 @@ use time::OffsetDateTime;
 use super::billing::{Invoice, StripeSubscription, is_named};
 use super::error::StripeError;
 use super::gateway::{Gateway, Post};
-use super::objects::{CheckoutSession, Identified, List, PaymentIntent, Refund, number};
-use super::requests::{CHARGE_FACTS, form};
+use super::objects::{CheckoutSession, Identified, List, PaymentIntent};
+use super::requests::form;
 use crate::base::entropy::digest;
 use crate::domain::charging::{Failure, KEY_LIFETIME, PLATFORM};
-use crate::domain::membership::{self, AskedState, Interval, Observation, Offer, Payment, RefundRequest, Seen, Subscription};
-use crate::domain::purchase::{Means, share};
-
-/// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
-const MOST_AT_ONCE: usize = 12;
+use crate::domain::membership::{Interval, Observation, Offer, Seen, Subscription};
 
 /// What to expand in a subscription, so that its first invoice includes its payment.
 const FIRST_INVOICE: &str = "latest_invoice.payments";
@@ -47,15 +43,6 @@ impl Heard {
     fn ended(observation: Observation) -> Self {
         Self { observation, client_secret: None, checkout_url: None, fingerprint: None }
     }
-}
-
-/// For the member's browser only: never stored, never logged.
-#[derive(Clone)]
-pub struct WayToPay {
-    /// Stripe's page.
-    pub page: Option<String>,
-    /// For Stripe.js.
-    pub client_secret: Option<String>,
 }
 
 /// What a new subscription needs besides its record.
@@ -318,82 +305,6 @@ impl Gateway {
         }
     }
 
-    /// Has Stripe refund money, for the first time or again: under its key while
-    /// Stripe remembers that, and afterwards by searching the payment's refunds.
-    ///
-    /// # Errors
-    /// If the outcome stays unknown, or nothing was done yet.
-    pub async fn refund_member(
-        &self,
-        record: &Subscription,
-        request: &RefundRequest,
-        now: OffsetDateTime,
-    ) -> Result<AskedState, StripeError> {
-        let account = record.account.as_deref();
-        if now - request.at < KEY_LIFETIME {
-            let fields: Vec<(&str, &str)> = request.form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            match self.post::<Identified>(&Post { path: "/refunds", body: &form(&fields), account, key: &request.key }).await {
-                Ok(made) => return Ok(AskedState::Made(made.id)),
-                Err(error) if error.is_turned_away() => return Err(error),
-                Err(StripeError::Refused { code, .. } | StripeError::Declined { code, .. }) => return Ok(AskedState::Refused(code)),
-                // The key replays a stored failure.
-                Err(StripeError::Failed { replayed: true, .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let all: Vec<Refund> = self.all(&format!("/refunds?payment_intent={}", request.payment_intent), account).await?;
-        let made = all.into_iter().find(|refund| self.is_asked(refund, record, request.number));
-        Ok(made.map_or_else(|| AskedState::Refused("never_made".to_owned()), |made| AskedState::Made(made.id)))
-    }
-
-    /// Pays a subscription's open invoices, oldest first. <https://docs.stripe.com/api/invoices/pay>
-    ///
-    /// # Errors
-    /// See [`StripeError`]; a decline is an error too.
-    pub async fn pay_what_is_owed(&self, record: &Subscription, payment_method: &str) -> Result<(), StripeError> {
-        let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
-        let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), account).await?;
-        for invoice in open.iter().rev() {
-            let (path, body) = (format!("/invoices/{}/pay", invoice.id), form(&[("payment_method", payment_method)]));
-            let key = format!("{}:{}:pay:{}:{}", account.unwrap_or(PLATFORM), record.id, invoice.id, record.version);
-            match self.post::<Identified>(&Post { path: &path, body: &body, account, key: &key }).await {
-                // Stripe's own retry was faster.
-                Err(StripeError::Refused { code, .. }) if code == "invoice_already_paid" => {}
-                // The cardholder must authenticate, for which the invoice's page asks.
-                Err(StripeError::Declined { code, .. }) if code.ends_with("_requires_action") => return Ok(()),
-                paid => drop(paid?),
-            }
-        }
-        Ok(())
-    }
-
-    /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
-    /// for Stripe.js. `None` if nothing is owed. <https://docs.stripe.com/invoicing/hosted-invoice-page>
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn way_to_pay(&self, record: &Subscription) -> Result<Option<WayToPay>, StripeError> {
-        let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
-        let path = format!("/invoices?subscription={id}&status=open&expand[]=data.confirmation_secret");
-        let open: Vec<Invoice> = self.all(&path, account).await?;
-        Ok(open.into_iter().next_back().map(|invoice| WayToPay {
-            page: invoice.hosted_invoice_url,
-            client_secret: invoice.confirmation_secret.and_then(|secret| secret.client_secret),
-        }))
-    }
-
-    /// Whether an invoice is unpaid because the cardholder failed to authenticate, and the card's fingerprint if Stripe returned it: two calls.
-    /// <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn failed_authentication(&self, invoice: &str, account: Option<&str>) -> Result<Option<Option<String>>, StripeError> {
-        let invoice: Invoice = self.get(&format!("/invoices/{invoice}?expand[]=payments"), account).await?;
-        let Some(id) = invoice.payment_intent() else { return Ok(None) };
-        let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), account).await?;
-        Ok(payment.failure().is_some_and(|failure| failure.is_of_authentication()).then(|| payment.fingerprint()))
-    }
-
     /// A subscription with all of its paid invoices. For each unknown one, Stripe is asked about
     /// the payment. For those, for the newest and for `payment_intent`, it is also asked about
     /// refunds; for `payment_intent` and unknown disputed ones, also about disputes and reversals of the seller's transfer.
@@ -519,107 +430,5 @@ impl Gateway {
             }
         }
         Ok(Heard::ended(Observation::refused("never_made")))
-    }
-
-    /// All invoices of a subscription, newest first.
-    async fn invoices(&self, subscription: &str, account: Option<&str>) -> Result<Vec<Invoice>, StripeError> {
-        self.all(&format!("/invoices?subscription={subscription}&expand[]=data.payments"), account).await
-    }
-
-    async fn payments(
-        &self,
-        record: &Subscription,
-        invoices: &[Invoice],
-        payment_intent: Option<&str>,
-    ) -> Result<Vec<Payment>, StripeError> {
-        let account = record.account.as_deref();
-        let mut payments: Vec<Payment> = Vec::new();
-        let mut unknown = 0;
-        for invoice in invoices.iter().filter(|invoice| invoice.is_paid()) {
-            let known = record.payments.iter().find(|payment| payment.invoice == invoice.id);
-            unknown += usize::from(known.is_none());
-            if known.is_none() && unknown > MOST_AT_ONCE {
-                // The other, older ones follow with the next visit.
-                continue;
-            }
-            let mut payment = known.cloned().unwrap_or_else(|| Payment {
-                invoice: invoice.id.clone(),
-                payment_intent: invoice.payment_intent().filter(|_| invoice.amount_paid > 0).map(str::to_owned),
-                period_end: invoice.period_end(),
-                amount: invoice.amount_paid,
-                ..Payment::default()
-            });
-            let is_newest = !payments.iter().any(|newer| newer.period_end.is_some()) && payment.period_end.is_some();
-            if let Some(id) = payment.payment_intent.clone() {
-                // A charge may be booked up to an hour after the payment. Only then are Stripe's fee and the transfer known.
-                let lacks_facts = (payment.stripe_fee.is_none() || payment.settled.is_none()) && (is_newest || payment_intent == Some(&id));
-                let mut is_disputed = false;
-                if known.is_none() || lacks_facts {
-                    let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
-                    let paid: PaymentIntent = self.get(&path, account).await?;
-                    payment.application_fee = paid.application_fee_amount.unwrap_or(0);
-                    let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
-                    (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);
-                    // When its event came, the dispute could not be attributed, because the payment was not on record.
-                    is_disputed = paid.is_disputed() && payment.disputes.is_empty();
-                }
-                if payment_intent == Some(&id) || is_disputed {
-                    payment.disputes = self.disputes_of(&payment, &id, account).await?;
-                    if let Some(transfer) = &payment.transfer {
-                        payment.reversals = self.reversals_of(record, transfer).await?;
-                    }
-                }
-                if known.is_none() || is_newest || payment_intent == Some(&id) {
-                    let query =
-                        format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
-                    let mut refunds: Vec<Refund> = self.all(&query, account).await?;
-                    refunds.retain(|refund| !self.is_anothers(&refund.metadata));
-                    let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
-                    payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
-                    payment.fee_refunded = fee;
-                    for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
-                        if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, asked.number)) {
-                            asked.state = AskedState::Made(made.id.clone());
-                        }
-                    }
-                }
-            }
-            payments.push(payment);
-        }
-        Ok(payments)
-    }
-
-    /// Whether our metadata says that a refund is the one with this number of a subscription's payment.
-    fn is_asked(&self, refund: &Refund, record: &Subscription, asked: u32) -> bool {
-        self.is_ours(&refund.metadata, record) && number(&refund.metadata, "number") == Some(asked)
-    }
-}
-
-/// The refunds with the part of the platform's fee that each returned. Stripe only reports the sum, so
-/// what was added since the payment was recorded belongs to the new refunds, in proportion.
-fn with_fees(mut refunds: Vec<membership::Refund>, payment: &Payment, fee: i64) -> Vec<membership::Refund> {
-    let known = |refund: &membership::Refund| payment.refunds.iter().find(|known| known.id == refund.id);
-    let whole: i64 = refunds.iter().filter(|refund| known(refund).is_none()).map(|refund| refund.amount).sum();
-    let added = (fee - payment.fee_refunded).max(0);
-    let mut before = 0;
-    for refund in &mut refunds {
-        refund.fee_refunded = match known(refund) {
-            Some(known) => known.fee_refunded,
-            None => {
-                before += refund.amount;
-                Some(share(added, before, whole) - share(added, before - refund.amount, whole))
-            }
-        };
-    }
-    refunds
-}
-
-fn refund(refund: &Refund) -> membership::Refund {
-    membership::Refund {
-        id: refund.id.clone(),
-        amount: refund.amount,
-        failed: !refund.state().stands(),
-        fee_refunded: None,
-        transfer_reversed: refund.transfer_reversed().unwrap_or(0),
     }
 }

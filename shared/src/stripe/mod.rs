@@ -7,6 +7,7 @@ pub mod error;
 pub mod find;
 mod gateway;
 mod members_money;
+mod members_payments;
 pub mod memberships;
 pub mod movements;
 pub mod oauth;

@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 use local::aws::Outage;
 use local::proxy::{Fault, Kind};
 use serde_json::Value;
-use shared::store::outbox::{Mail, MailState};
+use shared::domain::mail::Mail;
+use shared::store::outbox::MailState;
 use time::Duration;
 
 use crate::harness::World;

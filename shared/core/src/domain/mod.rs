@@ -10,6 +10,7 @@ pub mod course;
 pub mod declines;
 pub mod error;
 pub mod ids;
+pub mod mail;
 pub mod membership;
 pub mod money;
 pub mod purchase;
