@@ -6,6 +6,7 @@
 
 mod audit;
 mod faults;
+mod hostile;
 mod market;
 mod members;
 mod members_audit;

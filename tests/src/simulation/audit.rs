@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::Value;
 use shared::domain::charging::ChargeType;
 use shared::domain::membership::{Payment, Subscription};
-use shared::domain::purchase::{DisputeStatus, MovementKind, MovementState, Purchase};
+use shared::domain::purchase::{DisputeStatus, Movement, MovementKind, MovementState, Purchase};
 
 use super::market::Market;
 use super::members_audit;
@@ -110,6 +110,7 @@ impl Market {
         for purchase in purchases {
             check(&stripe, purchase);
             for (account, amount) in shares(purchase) {
+                assert!(!account.is_empty() || amount >= 0 || platform_may_lose(purchase), "the platform paid for a sale: {purchase:#?}");
                 *ours.entry((account, purchase.currency.code().to_owned())).or_default() += amount;
             }
         }
@@ -223,6 +224,13 @@ impl Market {
 /// Whether a refund was returned by the bank.
 fn has_failed_refund(purchase: &Purchase) -> bool {
     purchase.movements().iter().any(|one| one.kind == MovementKind::Refund && one.state == MovementState::Failed)
+}
+
+/// Whether the platform bears part of it by the rules: a bank took or returned money, staff decided so, or somebody
+/// refunded it in the Dashboard.
+fn platform_may_lose(purchase: &Purchase) -> bool {
+    let chosen = |one: &Movement| one.borne_by.is_some() || !one.is_ours();
+    !purchase.disputes().is_empty() || has_failed_refund(purchase) || purchase.movements().iter().any(chosen)
 }
 
 /// Whether it was paid, and neither refunded nor lost to a dispute.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::domain::money::Currency;
 use time::OffsetDateTime;
 
+use super::hostile::Thief;
 use super::members::Members;
 use super::post::Post;
 use crate::harness::{Person, World};
@@ -30,6 +31,7 @@ pub(super) struct Market {
     pub(super) staff: Person,
     pub(super) sellers: Vec<Seller>,
     pub(super) buyers: Vec<Person>,
+    pub(super) thief: Thief,
     pub(super) courses: Vec<Course>,
     /// The pairs of buyer and course without an attempt so far.
     pub(super) to_buy: Vec<(usize, usize)>,
@@ -117,6 +119,7 @@ impl Market {
         world.end_stream().await;
         let mut market = Self {
             staff: world.staff("staff@example.com").await,
+            thief: Thief::new(world.stranger("thief@example.com").await),
             world,
             chance,
             sellers: Vec::new(),

@@ -207,7 +207,8 @@ impl Market {
 
     /// Sessions last two weeks.
     async fn log_in_again(&mut self) {
-        let everybody = self.sellers.iter_mut().map(|seller| &mut seller.person).chain(&mut self.buyers).chain([&mut self.staff]);
+        let sellers = self.sellers.iter_mut().map(|seller| &mut seller.person);
+        let everybody = sellers.chain(&mut self.buyers).chain([&mut self.staff, &mut self.thief.person]);
         for person in everybody {
             person.token = self.world.log_in(person).await;
         }

@@ -83,7 +83,7 @@ impl Market {
     /// All purchases that their buyers can see.
     async fn purchases(&self) -> Vec<Purchase> {
         let mut all = Vec::new();
-        for buyer in &self.buyers {
+        for buyer in self.buyers.iter().chain([&self.thief.person]) {
             for line in self.pages("/purchases", buyer).await {
                 let id: PurchaseId = line["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
                 all.push(self.world.app.store.purchase(&id).await.expect("the table").expect("it is listed"));

@@ -10,7 +10,7 @@ use crate::harness::{Answer, World};
 
 const GOOD_CARDS: [&str; 6] =
     ["pm_card_visa", "pm_card_visa", "pm_card_mastercard", "pm_card_bypassPending", "pm_card_pendingRefund", "tok_visa"];
-const BAD_CARDS: [&str; 5] = [
+pub(super) const BAD_CARDS: [&str; 5] = [
     "pm_card_visa_chargeDeclined",
     "pm_card_visa_chargeDeclinedInsufficientFunds",
     "pm_card_visa_chargeDeclinedExpiredCard",
@@ -30,7 +30,7 @@ pub(super) fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
 impl Market {
     /// Something happens, and then some events arrive.
     pub(super) async fn step(&mut self) {
-        match self.chance.u32(..115) {
+        match self.chance.u32(..118) {
             ..40 => self.buy().await,
             40..48 => self.go_through_checkout().await,
             48..56 => self.authenticate().await,
@@ -49,6 +49,7 @@ impl Market {
             109..110 => self.offer().await,
             110..111 => self.change_in_the_dashboard().await,
             111..112 => self.refund_a_membership().await,
+            112..115 => self.attack().await,
             _ => self.look().await,
         }
         if self.chance.u32(..A_MONTH) == 0 {
