@@ -94,6 +94,8 @@ export function refusal(error) {
       return notice('plain', 'This course isn’t on sale right now.', 'You haven’t been charged. Please check back later.');
     case 'purchase_in_progress':
       return notice('plain', 'You’re buying this course in another window.', 'Finish there, or try again in a few seconds. You can’t be charged twice.', [purchases()]);
+    case 'payment_processing':
+      return notice('plain', 'Your payment is on its way.', 'Your bank takes a few days to process it. The course opens as soon as the money arrives.', [purchases()]);
     case 'card_declined':
       return notice('bad', 'Your card was declined.', 'You haven’t been charged. Try another card, or ask your bank.');
     case 'payment_method_refused':

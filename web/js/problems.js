@@ -56,6 +56,7 @@ const SENTENCES = {
   seller_not_connected: 'The seller’s Stripe account can’t be used right now.',
   seller_capability_missing: 'The seller’s Stripe account can’t be used right now.',
   payments_in_progress: 'People are paying you right now, or their banks are still working on it. Try again later.',
+  payment_processing: 'Your payment is on its way. Your bank takes a few days to process it.',
   purchase_in_progress: 'You’re buying this in another window. Finish there, or try again in a few seconds.',
   subscription_in_progress: 'You’re joining in another window. Finish there, or try again in a few seconds.',
   subscription_not_running: 'This membership has ended or is about to.',

@@ -15,11 +15,12 @@ const STATUSES = {
 };
 
 /**
- * @param {{status: string, processing?: boolean}} sale a purchase or a sale
+ * @param {{status: string, processing?: boolean, failure?: object}} sale a purchase or a sale
  * @returns {Element} the status as a small label
  */
-export function statusLabel({ status: stored, processing }) {
-  const status = processing ? 'processing' : stored;
+export function statusLabel({ status: stored, processing, failure }) {
+  // One that failed is canceled afterwards, so that nobody tries another card on it.
+  const status = processing ? 'processing' : stored === 'canceled' && failure ? 'failed' : stored;
   const [tone, text] = STATUSES[status] ?? ['plain', status.replaceAll('_', ' ')];
   return h('span', { class: `label label-${tone}` }, text);
 }

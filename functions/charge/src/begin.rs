@@ -3,7 +3,7 @@
 use shared::base::entropy::digest;
 use shared::domain::charging::{ChargeType, PLATFORM};
 use shared::domain::course::Share;
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::ids::PurchaseId;
 use shared::domain::purchase::{Attempt, AttemptStatus, Means, Payee, Purchase, Slot, Terms, divide};
 use shared::domain::user::{StripeLink, Unable};
@@ -298,7 +298,7 @@ async fn clone_to(services: &Services, account: &str, payment_method: &str, cust
 /// The buyer can fix a refused payment method.
 fn method_error(error: StripeError) -> Error {
     match error {
-        StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),
+        StripeError::Refused { status: 400 | 404, .. } => Error::PaymentMethodRefused(UNUSABLE),
         other => other.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::domain::charging::Failure;
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::purchase::{Attempt, Purchase, Status};
 use shared::http::view::PurchaseView;
 use shared::http::{Response, response};
@@ -133,9 +133,7 @@ fn failure(failure: &Failure, fingerprint: Option<String>) -> Error {
         code if failure.declined => {
             Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone(), fingerprint }
         }
-        PAYMENT_METHOD_REFUSED => {
-            Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned())
-        }
+        PAYMENT_METHOD_REFUSED => Error::PaymentMethodRefused(UNUSABLE),
         "account_invalid" => Error::SellerNotConnected,
         "amount_too_small" => Error::PriceTooLow,
         "rate_limit" => Error::PaymentProviderUnavailable("rate limited".to_owned()),

@@ -57,7 +57,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
             withdraw(services, order, purchase, slot).await
         }
         // The buyer has done their part and the bank is processing. If the payment fails, the next request starts a new attempt.
-        Status::Pending if purchase.processing_since().is_some() => Err(Error::PurchaseInProgress),
+        Status::Pending if purchase.processing_since().is_some() => Err(Error::PaymentProcessing),
         Status::Pending if purchase.attempt().means == Means::Checkout => {
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::domain::charging::Failure;
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::membership::Subscription;
 use shared::http::view::SubscriptionView;
 use shared::http::{Response, response};
@@ -44,7 +44,7 @@ fn failure(failure: &Failure, fingerprint: Option<String>) -> Error {
         code if failure.declined => {
             Error::CardDeclined { reason: code.to_owned(), decline_code: failure.decline_code.clone(), fingerprint }
         }
-        "payment_method" => Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned()),
+        "payment_method" => Error::PaymentMethodRefused(UNUSABLE),
         code => Error::PaymentProviderError(code.to_owned()),
     }
 }

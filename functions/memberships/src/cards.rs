@@ -1,7 +1,7 @@
 //! The card that pays for a membership.
 
 use shared::domain::charging::PLATFORM;
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::ids::UserId;
 use shared::domain::membership::Subscription;
 use shared::domain::money::Currency;
@@ -109,13 +109,13 @@ pub(crate) async fn for_subscription(
 }
 
 fn kept_elsewhere() -> Error {
-    Error::PaymentMethodRefused("it is saved for payments in another currency; enter the card again".to_owned())
+    Error::PaymentMethodRefused("it is saved for payments in another currency; enter the card again")
 }
 
 /// A refused payment method is the buyer's to fix.
 pub(crate) fn method_error(error: StripeError) -> Error {
     match error {
-        StripeError::Refused { status: 400 | 404, code, .. } => Error::PaymentMethodRefused(code),
+        StripeError::Refused { status: 400 | 404, .. } => Error::PaymentMethodRefused(UNUSABLE),
         other => other.into(),
     }
 }

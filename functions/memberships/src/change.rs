@@ -152,7 +152,9 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         return Ok(response::json(200, &SubscriptionView::from(&subscription)));
     }
     if subscription.status.is_past_due() || subscription.paid_until() < subscription.period_end {
-        return Err(Error::SubscriptionPastDue);
+        // What was refunded in full is not paid, and nothing is due for it either.
+        let refunded = !subscription.status.is_past_due() && subscription.is_paid_less(app.clock.now());
+        return Err(if refunded { Error::PeriodRefunded } else { Error::SubscriptionPastDue });
     }
     let (offer, seller) = tokio::join!(app.store.offer(&subscription.seller_id), app.store.user(&subscription.seller_id));
     let offer = offer?.filter(|offer| offer.currency == subscription.currency).ok_or(Error::IntervalNotOffered)?;

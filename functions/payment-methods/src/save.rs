@@ -1,7 +1,7 @@
 //! Saves a card for later use.
 
 use serde::{Deserialize, Serialize};
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::user::User;
 use shared::http::view::PaymentMethodView;
 use shared::http::{Request, Response, identity, request, response};
@@ -88,9 +88,7 @@ async fn keep(services: &Services, user: &User, customer: &str, payment_method: 
 /// The owner can fix a refused payment method. Stripe's reason is not revealed.
 fn refused(error: StripeError) -> Error {
     match error {
-        StripeError::Refused { status: 400 | 404, .. } => {
-            Error::PaymentMethodRefused("Stripe does not know it, it is not a card, or it cannot be used again".to_owned())
-        }
+        StripeError::Refused { status: 400 | 404, .. } => Error::PaymentMethodRefused(UNUSABLE),
         other => other.into(),
     }
 }

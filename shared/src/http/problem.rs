@@ -43,6 +43,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::SellerNotConnected => (409, "Seller not connected"),
         Error::SellerCapabilityMissing { .. } => (409, "Seller's account lacks a capability"),
         Error::PurchaseInProgress => (409, "Purchase in progress"),
+        Error::PaymentProcessing => (409, "Payment processing"),
         Error::PaymentsInProgress => (409, "Payments in progress"),
         Error::AlreadySubscribed => (409, "Already subscribed"),
         Error::SubscriptionInProgress => (409, "Subscription in progress"),

@@ -242,7 +242,7 @@ impl PurchaseView {
     /// The same for staff, with Stripe's own reason for a decline.
     #[must_use]
     pub fn for_staff(purchase: &Purchase) -> Self {
-        let failure = purchase.attempt().failure.clone().filter(|_| purchase.status().is_failed());
+        let failure = purchase.attempt().failure.clone().filter(|_| purchase.paid_attempt().is_none());
         Self { failure, ..Self::from(purchase) }
     }
 }
@@ -265,7 +265,7 @@ impl From<&Purchase> for PurchaseView {
             refunds: refunds(purchase),
             dispute: purchase.disputes().last().map(DisputeView::from),
             attempts: attempt.number,
-            failure: attempt.failure.as_ref().filter(|_| purchase.status().is_failed()).map(Failure::told),
+            failure: attempt.failure.as_ref().filter(|_| purchase.paid_attempt().is_none()).map(Failure::told),
             created_at: written(purchase.created_at),
             updated_at: written(purchase.updated_at()),
             paid_at: purchase.paid_at().map(written),

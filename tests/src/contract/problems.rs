@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::Body;
 use serde_json::Value;
-use shared::domain::error::Error;
+use shared::domain::error::{Error, UNUSABLE};
 use shared::http::problem;
 use shared::http::request::BODY_MAX;
 
@@ -51,6 +51,7 @@ fn every_error() -> Vec<Error> {
         Error::SellerNotConnected,
         Error::SellerCapabilityMissing { capability: "transfers" },
         Error::PurchaseInProgress,
+        Error::PaymentProcessing,
         Error::AlreadySubscribed,
         Error::SubscriptionInProgress,
         Error::IntervalNotOffered,
@@ -70,7 +71,7 @@ fn every_error() -> Vec<Error> {
         Error::NotOwned,
         Error::AccessSuspended,
         Error::CardDeclined { reason: "card_declined".to_owned(), decline_code: Some("insufficient_funds".to_owned()), fingerprint: None },
-        Error::PaymentMethodRefused("No such PaymentMethod: 'pm_123'".to_owned()),
+        Error::PaymentMethodRefused(UNUSABLE),
         Error::PaymentProviderError(cause()),
         Error::PaymentProviderUnavailable(cause()),
         Error::PaymentProviderTimeout(cause()),

@@ -270,6 +270,11 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     let bought = world.buy(&thief, &shop.course_id, ASKS).await;
     fail("payment_intents", &object_of(&bought)).await;
     assert_eq!(declines().await, 2);
+    let intent = world.stripe(&format!("/payment_intents/{}", object_of(&bought)), None).await;
+    assert_eq!(intent["status"], "canceled", "no other card can be tried on it");
+    let told =
+        world.get(format!("/purchases/{}", bought.json()["purchase"]["id"].as_str().expect("an id"))).bearer(&thief.token).await.json();
+    assert_eq!((&told["status"], &told["failure"]["code"]), (&json!("canceled"), &json!("payment_intent_authentication_failure")));
     let event = world.event("payment_intent.payment_failed", |_| true).await.expect("it happened");
     assert_eq!(world.tell(&event).await.status, 200);
     assert_eq!(declines().await, 2);

@@ -111,12 +111,6 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "count_in_browser",
         "a member did not authenticate: the same steps as for a card to be saved",
     ),
-    (
-        "functions/webhook/src/events/payment_intent.rs",
-        "payment_failed",
-        "count_in_browser",
-        "a buyer did not authenticate: the same steps as for a card to be saved",
-    ),
     ("shared/src/store/audit.rs", "write_by_staff", "write_with", "the staff asks: the same transaction as a seller's, with one item more"),
     (
         "shared/src/store/audit.rs",

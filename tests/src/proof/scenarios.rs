@@ -74,6 +74,7 @@ kinds![
     PaymentSucceededAfterItsAnswer,
     StoredFailureOfTransfer,
     PaymentFailed,
+    PaymentFailedInTheBrowser,
     PaymentCanceled,
     PaymentProcessing,
     PaymentRequiresAction,
@@ -187,7 +188,7 @@ impl Kind {
             | PaymentSucceededOfSeparate
             | PaymentSucceededAfterItsAnswer
             | StoredFailureOfTransfer => "payment_intent.succeeded",
-            PaymentFailed => "payment_intent.payment_failed",
+            PaymentFailed | PaymentFailedInTheBrowser => "payment_intent.payment_failed",
             PaymentCanceled => "payment_intent.canceled",
             PaymentProcessing => "payment_intent.processing",
             PaymentRequiresAction => "payment_intent.requires_action",
@@ -296,7 +297,7 @@ impl Kind {
 
     /// Whether the first card fails and another is tried.
     pub(super) fn needs_another_card(self) -> bool {
-        matches!(self, Decline | RefusedToken | PaymentFailed | PaymentCanceled | ReconciledAbandonment)
+        matches!(self, Decline | RefusedToken | PaymentFailed | PaymentFailedInTheBrowser | PaymentCanceled | ReconciledAbandonment)
     }
 
     /// Whether the hosted page fails and is requested again.
@@ -310,6 +311,7 @@ impl Kind {
             RefusedToken => "tok_unheard_of",
             Authentication
             | LostAuthentication
+            | PaymentFailedInTheBrowser
             | PaymentCanceled
             | PaymentRequiresAction
             | ReconciledAuthentication

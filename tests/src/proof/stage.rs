@@ -130,6 +130,11 @@ impl Sale {
             Kind::PaymentSucceededAfterItsAnswer => {
                 self.bought(play).await;
             }
+            Kind::PaymentFailedInTheBrowser => {
+                assert_eq!(self.buy(play, CARD_TO_AUTHENTICATE).await.status, 201);
+                let payment = self.payment(play).await;
+                world.admin("POST", &format!("payment_intents/{payment}/authenticate"), json!({"outcome": "fail"})).await;
+            }
             Kind::StoredFailureOfTransfer => {
                 self.lost(play).await;
                 self.store_failure("/v1/transfers").await;

@@ -142,6 +142,7 @@ function meaning(purchase) {
     case 'failed':
       return { tone: 'bad', title: 'The payment didn’t go through.', text: `${why(purchase.failure)} You haven’t been charged.`, actions: [onwards('Try again'), course('Back to the course')] };
     case 'canceled':
+      if (purchase.failure) return meaning({ ...purchase, status: 'failed' });
       return { tone: 'plain', title: 'The payment was canceled.', text: 'You haven’t been charged.', actions: [onwards('Try again'), course('Back to the course')] };
     case 'refunded':
       return { tone: 'plain', title: 'You’ve been refunded.', text: 'The course is no longer in your library. You can buy it again.', actions: [course('See the course')] };

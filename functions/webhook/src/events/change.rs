@@ -46,7 +46,8 @@ impl Subject {
 ///
 /// `change` returns whether the event changed anything; if another write came first, it runs again on the new
 /// record. What follows from the change is planned in the same transaction and carried out afterwards: transfers and
-/// reversals, one Stripe call and one trip each. If that fails, it stays planned, and the reconciliation continues.
+/// reversals, one Stripe call and one trip each. If that fails, it stays planned, and the reconciliation continues. A payment that failed
+/// in the buyer's browser is withdrawn, for one call and one trip more.
 pub(super) async fn change_purchase(
     services: &Services,
     event: &Event,
@@ -160,6 +161,13 @@ pub(super) async fn payment(services: &Services, event: &Event, id: &str) -> Res
 
 /// Refunds are left to the request that made them and to the reconciliation.
 async fn carry_out(services: &Services, purchase: &mut Purchase, cause: &str) {
+    // Before the browser tries the next card on it. A request that holds the attempt withdraws it itself.
+    if purchase.can_be_confirmed_again()
+        && purchase.attempt().leased_until <= services.app.clock.now()
+        && let Err(error) = Box::pin(settlement::withdraw(&services.app, &services.stripe, purchase, cause)).await
+    {
+        tracing::warn!(purchase_id = %purchase.id, %error, "the failed payment is left to the reconciliation");
+    }
     let wanted = |purchase: &Purchase, number: u32| {
         purchase.movement(number).is_some_and(|movement| movement.kind != MovementKind::Refund && movement.may_be_at_stripe())
     };

@@ -1,5 +1,8 @@
 //! What can go wrong, in the domain's terms. `http::problem` maps each error to a status and a body.
 
+/// Why Stripe refused a payment method, as far as its owner is told.
+pub const UNUSABLE: &str = "Stripe does not know it, it is not a card, or it cannot be used again";
+
 /// Why a request failed. Each [`Error::code`] is stable and listed in `openapi.yaml`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -137,6 +140,9 @@ pub enum Error {
     /// Another request is making the same purchase.
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
+    /// The buyer has paid, and the bank takes days.
+    #[error("you have paid for this course, and the bank is still processing it, which can take days; you are not charged again")]
+    PaymentProcessing,
     /// Buyers are paying on the account that is to be disconnected.
     #[error("buyers are paying on this account, or their banks are still processing payments; try again later")]
     PaymentsInProgress,
@@ -224,7 +230,7 @@ pub enum Error {
     },
     /// Stripe refused the payment method itself.
     #[error("this payment method cannot be used: {0}")]
-    PaymentMethodRefused(String),
+    PaymentMethodRefused(&'static str),
     /// Stripe refused or failed. Work in progress is stored.
     #[error("the payment provider could not carry this out; nothing was charged twice, and it is safe to try again")]
     PaymentProviderError(String),
@@ -320,6 +326,7 @@ impl Error {
             Self::SellerNotConnected => "seller_not_connected",
             Self::SellerCapabilityMissing { .. } => "seller_capability_missing",
             Self::PurchaseInProgress => "purchase_in_progress",
+            Self::PaymentProcessing => "payment_processing",
             Self::PaymentsInProgress => "payments_in_progress",
             Self::AlreadySubscribed => "already_subscribed",
             Self::SubscriptionInProgress => "subscription_in_progress",

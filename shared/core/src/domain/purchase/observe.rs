@@ -75,7 +75,8 @@ impl Purchase {
         if seen.status > attempt.status {
             let was_open = attempt.status.is_open();
             attempt.status = seen.status;
-            attempt.failure = seen.failure.clone().filter(|_| !seen.status.is_paid());
+            // Why it failed still counts if it is canceled afterwards.
+            attempt.failure = seen.failure.clone().or(attempt.failure.take()).filter(|_| !seen.status.is_paid());
             let failure = attempt.failure.as_ref().map(|failure| failure.code.clone());
             changed = true;
             match seen.status {
