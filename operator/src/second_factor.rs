@@ -7,7 +7,7 @@ use shared::store::Written;
 
 use crate::Failure;
 
-/// Switches it off; the user is told by mail, and the audit log says so. Make sure before that it is the user who asks.
+/// Switches it off and ends all sessions; the user is told by mail, and the audit log says so. Make sure before that it is the user who asks.
 ///
 /// # Errors
 /// If there is no such user or no factor, if it has just been used, or DynamoDB fails.
@@ -17,7 +17,7 @@ pub async fn switch_off(app: &App, email: &str) -> Result<String, Failure> {
     let none = || format!("{} has no second factor", user.email);
     let factor = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on).ok_or_else(none)?;
     let entry = Entry::new(&Actor::Operator, &user.id, Deed::SecondFactorOff, app.clock.now(), &app.entropy);
-    match app.store.switch_off_second_factor(&factor, &entry).await? {
+    match app.store.take_second_factor_away(&factor, &entry).await? {
         Written::Yes => Ok(format!("{} logs in without a second factor now", user.email)),
         Written::No(_) => Err("it has just been used; run this again".into()),
     }

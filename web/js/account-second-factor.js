@@ -45,7 +45,7 @@ export function secondFactor(user) {
     const field = h('input', { id: 'factor-code', name: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 16, required: true });
     const form = h(
       'form',
-      { class: 'form card form-narrow', 'aria-labelledby': 'factor-title' },
+      { class: 'form', 'aria-labelledby': 'factor-title' },
       h('p', {}, 'Add this key to your authenticator app, or ', h('a', { href: uri }, 'open it in the app'), ' on this device.'),
       h('p', {}, h('code', { id: 'factor-secret' }, groups(secret))),
       h('div', { class: 'field' }, h('label', { for: 'factor-code' }, 'Code that the app shows now'), field),
@@ -71,7 +71,7 @@ export function secondFactor(user) {
     show(
       h(
         'div',
-        { class: 'form card form-narrow' },
+        { class: 'form' },
         h('p', { id: 'factor-codes-text' }, 'Save these recovery codes somewhere safe. If you lose your app, each of them logs you in once. You won’t see them again.'),
         h('ul', { 'aria-labelledby': 'factor-codes-text' }, codes.map((code) => h('li', {}, h('code', {}, code)))),
         h('div', { class: 'actions' }, done),

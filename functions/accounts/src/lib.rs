@@ -31,6 +31,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
     match (request.method(), path.as_slice()) {
         (&Method::POST, ["users"]) => sign_up::sign_up(app, request).await,
         (&Method::POST, ["sessions"]) => Box::pin(log_in::log_in(app, request)).await,
+        (&Method::DELETE, ["sessions"]) => log_out::log_out_elsewhere(app, request).await,
         (&Method::PUT, ["sessions", "current"]) => Box::pin(enter_password::enter_password(app, request)).await,
         (&Method::DELETE, ["sessions", "current"]) => log_out::log_out(app, request).await,
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,

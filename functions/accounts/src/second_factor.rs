@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 use shared::app::App;
 use shared::domain::error::Error;
-use shared::domain::user::{SecondFactor, Shown, User};
+use shared::domain::user::{SecondFactor, User};
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
-use shared::store::outbox::FactorNews;
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
@@ -88,7 +87,8 @@ pub(crate) async fn confirm(app: &App, request: &Request) -> Result<Response, Er
     }
 }
 
-/// `DELETE`: switches it off, for a code of the app or a recovery code. The user is told by mail. Trips as for [`confirm`].
+/// `DELETE`: switches it off, for a code of the app or a recovery code. The user is told by mail, and all other sessions end. Trips as for
+/// [`confirm`].
 pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response, Error> {
     let session = identity::required(request, &app.config)?;
     let user = identity::user_with_password(request, app).await?;
@@ -96,8 +96,10 @@ pub(crate) async fn switch_off(app: &App, request: &Request) -> Result<Response,
     if !user.has_second_factor() {
         return Err(Error::NotFound("second factor"));
     }
-    check(app, request, &user, Shows::Session(&session.token), Some(&body.code), Then::Off).await?;
-    Ok(response::no_content())
+    let at = app.clock.now();
+    check(app, request, &user, Shows::Session(&session.token), Some(&body.code), Then::Off { token: &session.token, at }).await?;
+    let user = User { sessions_ended_at: Some(at), ..user };
+    Ok(signed_in::on_known_device(app, &user, response::no_content()))
 }
 
 /// Takes the code of a user who has a second factor, for a log-in. Wrong codes are counted by user, because they are few: whoever gets here
@@ -132,13 +134,17 @@ pub(crate) async fn with_password<'a>(
 }
 
 /// What becomes of the factor after a right code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+#[derive(Clone, Copy)]
+enum Then<'a> {
     On,
-    Off,
+    /// It goes, and all sessions but that of `token` end at this moment.
+    Off {
+        token: &'a Token,
+        at: OffsetDateTime,
+    },
 }
 
-async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: Option<&str>, then: Then) -> Result<(), Error> {
+async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: Option<&str>, then: Then<'_>) -> Result<(), Error> {
     if !user.has_second_factor() {
         return Ok(());
     }
@@ -163,7 +169,7 @@ enum Used {
 }
 
 /// Uses a code, unless somebody else has: of several requests with one code, one writes that it was used.
-async fn use_up(app: &App, user: &User, code: &str, then: Then, now: OffsetDateTime) -> Result<Used, Error> {
+async fn use_up(app: &App, user: &User, code: &str, then: Then<'_>, now: OffsetDateTime) -> Result<Used, Error> {
     for _ in 0..LOOKS {
         // Switched off meanwhile, it takes no code.
         let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(Used::Never) };
@@ -171,12 +177,11 @@ async fn use_up(app: &App, user: &User, code: &str, then: Then, now: OffsetDateT
         let Some(shown) = factor.take(code, now) else {
             return Ok(if seen.was_just_used(code, now) { Used::Before } else { Used::Never });
         };
-        let (now_is, news) = match (then, shown) {
-            (Then::Off, _) => (None, Some(FactorNews::Off)),
-            (Then::On, Shown::Code) => (Some(&factor), None),
-            (Then::On, Shown::RecoveryCode) => (Some(&factor), Some(FactorNews::RecoveryCode)),
+        let written = match then {
+            Then::Off { token, at } => app.store.switch_off_second_factor(token, &seen, at).await?,
+            Then::On => app.store.use_second_factor(&user.id, &seen, (&factor, shown), now).await?,
         };
-        if app.store.change_second_factor(&user.id, &seen, now_is, news, now).await? == Written::Yes {
+        if written == Written::Yes {
             return Ok(Used::Now);
         }
     }

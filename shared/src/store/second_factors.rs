@@ -4,16 +4,17 @@
 //! The secret is not sealed. `accounts` reads no secret of Secrets Manager, and a key in its own environment would be
 //! no further away than the table. DynamoDB encrypts the table at rest.
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use time::OffsetDateTime;
 
 use super::keys::{profile, second_factor_key};
-use super::outbox::{FactorNews, Mail};
 use super::table::{Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::domain::audit::Entry;
 use crate::domain::ids::UserId;
-use crate::domain::user::{SecondFactor, User};
+use crate::domain::mail::{FactorNews, Mail};
+use crate::domain::user::{SecondFactor, Shown, User};
 
 /// The condition that a factor is as it was read.
 const SAME: &str = "secret = :secret AND version = :version";
@@ -82,53 +83,71 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Replaces a factor that was read by what became of it, `None` if it was switched off. `news` are told to the user by mail.
+    /// Records the use of a factor that was read: of a recovery code the user is told by mail.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if another request has changed it since, or the user was erased.
-    pub async fn change_second_factor(
+    pub async fn use_second_factor(
         &self,
         user: &UserId,
         seen: &SecondFactor,
-        now_is: Option<&SecondFactor>,
-        news: Option<FactorNews>,
+        (now_is, shown): (&SecondFactor, Shown),
         at: OffsetDateTime,
     ) -> Result<Written, StoreError> {
-        self.transact(&self.change_of_factor(user, seen, now_is, news, at)?).await
+        let mut items = vec![self.factor_becomes(user, seen, Some(now_is))?];
+        match shown {
+            Shown::Code => {}
+            Shown::RecoveryCode => {
+                let update = Update::builder()
+                    .update_expression("SET recovery_codes = :left")
+                    .expression_attribute_values(":left", number(now_is.recovery_codes.len()));
+                items.extend(self.news_of_factor(user, update, FactorNews::RecoveryCode, at)?);
+            }
+        }
+        self.transact(&items).await
     }
 
-    fn change_of_factor(
-        &self,
-        user: &UserId,
-        seen: &SecondFactor,
-        now_is: Option<&SecondFactor>,
-        news: Option<FactorNews>,
-        at: OffsetDateTime,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut items = vec![self.factor_becomes(user, seen, now_is)?];
-        if let Some(news) = news {
-            let update = Update::builder().table_name(&self.table).set_key(Some(profile(user).attributes()));
-            let update = match now_is {
-                Some(factor) => update
-                    .update_expression("SET recovery_codes = :left")
-                    .expression_attribute_values(":left", number(factor.recovery_codes.len())),
-                None => update.update_expression("REMOVE recovery_codes"),
-            };
-            let update = update.condition_expression("attribute_exists(pk)").build();
-            items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
-            items.push(self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?);
-        }
+    /// Switches a factor off that was read, with all sessions of the user but the one of `token`. The user is told by mail.
+    ///
+    /// # Errors
+    /// As [`Store::use_second_factor`].
+    pub async fn switch_off_second_factor(&self, token: &Token, seen: &SecondFactor, at: OffsetDateTime) -> Result<Written, StoreError> {
+        let mut items = self.factor_goes(token.user_id(), seen, at)?;
+        items.push(self.outlives(token, at)?);
+        self.transact(&items).await
+    }
+
+    /// The same for an operator, with all of the user's sessions and an entry in the audit log.
+    ///
+    /// # Errors
+    /// As [`Store::use_second_factor`].
+    pub async fn take_second_factor_away(&self, seen: &SecondFactor, entry: &Entry) -> Result<Written, StoreError> {
+        let mut items = self.factor_goes(&entry.user_id, seen, entry.at)?;
+        items.push(self.audited(entry)?);
+        self.transact(&items).await
+    }
+
+    fn factor_goes(&self, user: &UserId, seen: &SecondFactor, at: OffsetDateTime) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let update = Update::builder()
+            .update_expression("SET sessions_ended_at = :now REMOVE recovery_codes")
+            .expression_attribute_values(":now", moment(at)?);
+        let mut items = vec![self.factor_becomes(user, seen, None)?];
+        items.extend(self.news_of_factor(user, update, FactorNews::Off, at)?);
         Ok(items)
     }
 
-    /// Switches a factor off that was read, which the user is told by mail, with the operator's entry in the audit log.
-    ///
-    /// # Errors
-    /// As [`Store::change_second_factor`].
-    pub async fn switch_off_second_factor(&self, seen: &SecondFactor, entry: &Entry) -> Result<Written, StoreError> {
-        let mut items = self.change_of_factor(&entry.user_id, seen, None, Some(FactorNews::Off), entry.at)?;
-        items.push(self.audited(entry)?);
-        self.transact(&items).await
+    /// A change of the profile, and the mail about it.
+    fn news_of_factor(
+        &self,
+        user: &UserId,
+        update: UpdateBuilder,
+        news: FactorNews,
+        at: OffsetDateTime,
+    ) -> Result<[TransactWriteItem; 2], StoreError> {
+        let update = update.table_name(&self.table).set_key(Some(profile(user).attributes())).condition_expression("attribute_exists(pk)");
+        let update = update.build().expect("a table, a key and an expression are given");
+        let mail = self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?;
+        Ok([TransactWriteItem::builder().update(update).build(), mail])
     }
 
     /// Replaces a factor that was read, or deletes it, as part of a transaction, which fails if another request has changed it since.

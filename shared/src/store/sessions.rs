@@ -168,6 +168,36 @@ impl Store {
         self.transact(&[TransactWriteItem::builder().update(update).build()]).await
     }
 
+    /// Ends all sessions of a user but the one of `token`.
+    ///
+    /// # Errors
+    /// If DynamoDB fails. [`Written::No`] if that one has ended, too.
+    pub async fn end_other_sessions(&self, token: &Token, now: OffsetDateTime) -> Result<Written, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(profile(token.user_id()).attributes()))
+            .update_expression("SET sessions_ended_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", moment(now)?)
+            .build()
+            .expect("a table, a key and an expression are given");
+        self.transact(&[TransactWriteItem::builder().update(update).build(), self.outlives(token, now)?]).await
+    }
+
+    /// Keeps a session valid whose user's other sessions end at this moment.
+    pub(super) fn outlives(&self, token: &Token, now: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(token.key().attributes()))
+            .update_expression("SET #after = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#after", "after")
+            .expression_attribute_values(":now", moment(now)?)
+            .build()
+            .expect("a table, a key and an expression are given");
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
     /// Ends the session of a token.
     ///
     /// # Errors

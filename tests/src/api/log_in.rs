@@ -265,6 +265,30 @@ async fn logging_out_asks_for_a_token_and_for_our_own_pages() {
 }
 
 #[tokio::test]
+async fn all_other_sessions_end_at_once() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let others = [world.log_in(&person).await, world.log_in(&person).await];
+    let stranger = world.buyer("b@example.com").await;
+    world.delete("/sessions").bearer(&person.token).await.is_empty(204);
+    for other in &others {
+        assert_eq!(status_of(&world, other).await, 401);
+    }
+    assert_eq!((status_of(&world, &person.token).await, status_of(&world, &stranger.token).await), (200, 200));
+    let later = world.log_in(&person).await;
+    assert_eq!(status_of(&world, &later).await, 200);
+    // A thief's session shuts nobody out, and does not get a fresh quarter of an hour.
+    world.app.clock.advance(Duration::minutes(14));
+    world.delete("/sessions").bearer(&later).await.is_empty(204);
+    world.app.clock.advance(Duration::minutes(2));
+    world.delete("/sessions").bearer(&later).await.is_problem(
+        403,
+        "password_required",
+        "enter your password again first: PUT /sessions/current",
+    );
+}
+
+#[tokio::test]
 async fn sessions_end_after_fourteen_days_before_dynamodb_deletes_them() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;

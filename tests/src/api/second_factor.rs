@@ -469,7 +469,7 @@ async fn where_staff_need_none_they_go_on_without() {
 }
 
 #[tokio::test]
-async fn sessions_that_have_not_shown_a_code_end_when_a_factor_is_switched_on() {
+async fn other_sessions_end_when_a_factor_is_switched_on_or_off() {
     let world = World::start().await;
     world.to_next_window();
     let person = world.buyer("test@buyer.com").await;
@@ -478,8 +478,11 @@ async fn sessions_that_have_not_shown_a_code_end_when_a_factor_is_switched_on() 
     let app = enrol(&world, &person).await;
     assert_eq!(world.get("/users/me").bearer(&other).await.status, 401, "it may be a thief's");
     assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
-    let later = log_in(&world, &person, Some(&app.next(&world))).await;
-    assert_eq!(world.get("/users/me").bearer(&later.text("token")).await.status, 200);
+    let later = log_in(&world, &person, Some(&app.next(&world))).await.text("token");
+    assert_eq!(world.get("/users/me").bearer(&later).await.status, 200);
+    world.delete(PATH).json(&json!({"code": app.next(&world)})).bearer(&person.token).await.is_empty(204);
+    assert_eq!(world.get("/users/me").bearer(&later).await.status, 401);
+    assert_eq!(world.get("/users/me").bearer(&person.token).await.status, 200);
 }
 
 fn with_code(mut body: Value, code: Option<String>) -> Value {
@@ -596,9 +599,9 @@ async fn a_factor_that_a_thief_switches_on_while_the_change_is_undone_goes_as_we
 async fn staff_who_lose_their_factor_meanwhile_take_nobodys_role() {
     let world = World::with(&[("STAFF_SECOND_FACTOR", "required")]).await;
     world.to_next_window();
-    let (staff, other) = (world.staff("staff@example.com").await, world.staff("other@example.com").await);
+    let (mut staff, other) = (world.staff("staff@example.com").await, world.staff("other@example.com").await);
     let app = enrol(&world, &staff).await;
-    let dismiss = || world.patch(format!("/admin/users/{}", other.id), json!({"is_staff": false})).bearer(&staff.token);
+    let dismiss = |staff: &Person| world.patch(format!("/admin/users/{}", other.id), json!({"is_staff": false})).bearer(&staff.token);
     let gate = Gate::new();
     world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
     let meanwhile = async {
@@ -606,12 +609,13 @@ async fn staff_who_lose_their_factor_meanwhile_take_nobodys_role() {
         operator::second_factor::switch_off(&world.app, &staff.email).await.expect("it is on");
         gate.open();
     };
-    let (late, ()) = join(dismiss().into_future(), meanwhile).await;
+    let (late, ()) = join(dismiss(&staff).into_future(), meanwhile).await;
     assert_eq!((late.status, late.text("code")), (409, "conflict".to_owned()), "{}", late.body);
     assert_eq!(world.get("/users/me").bearer(&other.token).await.json()["is_staff"], true);
     drop(app);
+    staff.token = world.log_in(&staff).await;
     enrol(&world, &staff).await;
-    assert_eq!(dismiss().await.status, 200);
+    assert_eq!(dismiss(&staff).await.status, 200);
 }
 
 /// Whoever knows the password goes on logging in while the owner switches the factor on.

@@ -10,6 +10,7 @@ import { purchasePage } from '../checkout.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
 import { parts } from '../parts.js';
+import { withPassword } from '../password.js';
 import { problem } from '../problems.js';
 import { goToLogin, logOut, markSignedOut, requiredSession, showNavigation } from '../session.js';
 import { statusLabel } from '../status.js';
@@ -42,6 +43,8 @@ async function start() {
 
 function showUser(user) {
   const roles = [user.is_staff && 'Staff', user.is_seller ? 'Seller' : 'Member'].filter(Boolean);
+  const outcome = h('div', { role: 'status' });
+  const alone = button('End other sessions', () => busy(alone, () => endOthers(outcome)));
   const leave = button('Log out', () => busy(leave, () => logOut().catch((error) => who.append(problem('You are still logged in.', error)))));
   byId('username').value = user.email;
   confirmation(user);
@@ -50,9 +53,22 @@ function showUser(user) {
       'div',
       { class: 'card who' },
       h('div', {}, h('p', { class: 'who-email' }, user.email), h('p', { class: 'muted' }, roles.join(', '), ' since ', date(user.created_at))),
-      leave,
+      h('div', { class: 'actions' }, alone, leave),
     ),
+    outcome,
   );
+}
+
+/** Logs the user out on all other devices. */
+async function endOthers(outcome) {
+  say(outcome, null);
+  try {
+    await withPassword(() => api.delete('/sessions'));
+    say(outcome, notice('good', 'You’re logged out everywhere else.'));
+  } catch (error) {
+    if (error.code === 'not_signed_in') goToLogin();
+    else say(outcome, problem('Your other sessions weren’t ended.', error));
+  }
 }
 
 /** Asks the user to confirm the address, or the one that will replace it, until they have. */
