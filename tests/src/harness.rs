@@ -6,6 +6,7 @@ mod described;
 mod dispatch;
 mod event;
 mod events;
+mod log;
 mod mail;
 mod people;
 mod router;
@@ -13,7 +14,6 @@ mod schema;
 mod secrets;
 mod shape;
 mod stripe;
-mod warnings;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,12 +38,12 @@ use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
 pub(crate) use events::{CONNECT, PLATFORM, sign};
+pub(crate) use log::{logged, warned};
 pub(crate) use mail::token_in;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use secrets::Secret;
 pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
-pub(crate) use warnings::warned;
 
 /// The functions' environment, unless a test overrides it.
 const SETTINGS: [(&str, &str); 13] = [

@@ -1,6 +1,6 @@
 //! What the functions say in the log while something runs.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -9,42 +9,79 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// A permanent listener, so that no place is ignored because nobody listened when it was first reached.
-static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear(Arc::default())));
+static ALWAYS: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear { level: Level::INFO, lines: Arc::default() }));
 
 /// Runs something. Returns its result, and the messages of its warnings.
 pub(crate) async fn warned<T>(act: impl IntoFuture<Output = T>) -> (T, Vec<String>) {
-    LazyLock::force(&ALWAYS);
-    let messages: Arc<Mutex<Vec<String>>> = Arc::default();
-    let result = act.into_future().with_subscriber(Ear(Arc::clone(&messages))).await;
-    let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
-    (result, std::mem::take(&mut messages))
+    let (result, lines) = listen(Level::WARN, act).await;
+    (result, lines.into_iter().filter(|line| line.level == Level::WARN).filter_map(|line| line.message).collect())
 }
 
-struct Ear(Arc<Mutex<Vec<String>>>);
+/// Runs something. Returns its result, and all that a release logs, with all fields.
+pub(crate) async fn logged<T>(act: impl IntoFuture<Output = T>) -> (T, Vec<String>) {
+    let (result, lines) = listen(Level::INFO, act).await;
+    (result, lines.into_iter().map(|line| line.text).collect())
+}
 
-/// The `message` of an event.
-struct Message(Option<String>);
+async fn listen<T>(level: Level, act: impl IntoFuture<Output = T>) -> (T, Vec<Line>) {
+    LazyLock::force(&ALWAYS);
+    let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
+    let result = act.into_future().with_subscriber(Ear { level, lines: Arc::clone(&lines) }).await;
+    let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    (result, std::mem::take(&mut lines))
+}
 
-impl Visit for Message {
+/// Hears this level and those above.
+struct Ear {
+    level: Level,
+    lines: Arc<Mutex<Vec<Line>>>,
+}
+
+/// An event, or the beginning of a span.
+struct Line {
+    level: Level,
+    message: Option<String>,
+    /// All fields.
+    text: String,
+}
+
+impl Line {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        Self { level: *metadata.level(), message: None, text: format!("{}:", metadata.target()) }
+    }
+}
+
+impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _always = write!(self.text, " {}={value:?}", field.name());
         if field.name() == "message" {
-            self.0 = Some(format!("{value:?}"));
+            self.message = Some(format!("{value:?}"));
         }
+    }
+}
+
+impl Ear {
+    fn keep(&self, line: Line) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 }
 
 impl Subscriber for Ear {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() == Level::WARN
+        *metadata.level() <= self.level
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut message = Message(None);
-        event.record(&mut message);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(message.0);
+        let mut line = Line::of(event.metadata());
+        event.record(&mut line);
+        self.keep(line);
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line::of(span.metadata());
+        span.record(&mut line);
+        line.message = None;
+        self.keep(line);
         Id::from_u64(1)
     }
 

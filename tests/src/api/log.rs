@@ -1,0 +1,62 @@
+//! What a release writes into its log.
+
+use regex_lite::Regex;
+use serde_json::json;
+
+use crate::harness::{World, logged, token_in};
+
+/// What Stripe calls a secret: keys, webhook secrets, client secrets, OAuth codes and tokens. And a card's number.
+const OF_STRIPE: &str = r"(sk|rk)_(test|live)_\w+|whsec_\w+|_secret_\w+|\b(ac|rt)_\w{8,}|4242424242424242";
+
+/// Signs up, confirms, logs in, rightly and wrongly, sets up a second factor, links an account, buys with good and bad cards, and resets the
+/// password. Returns what must not be in the log.
+async fn journey(world: &World) -> Vec<String> {
+    let (password, wrong, new) = ("unusual staple 71", "a guess of somebody 5", "another staple 8080");
+    let mut secrets = vec![password.to_owned(), wrong.to_owned(), new.to_owned()];
+    let email = "somebody.private@example.com";
+    let joined = world.post("/users", json!({"email": email, "password": password})).await;
+    assert_eq!(joined.status, 201, "{}", joined.body);
+    let token = joined.text("token");
+    world.pump().await;
+    let confirm = token_in(&world.mails_to(email)[0]);
+    world.put("/email-confirmations", json!({"token": confirm})).await.is_empty(204);
+    assert_eq!(world.post("/sessions", json!({"email": email, "password": wrong})).await.status, 401);
+    let again = world.post("/sessions", json!({"email": email, "password": password})).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+
+    let factor = world.post("/users/me/second-factor", json!({})).bearer(&token).await;
+    assert_eq!(factor.status, 200, "{}", factor.body);
+    assert_eq!(world.put("/users/me/second-factor", json!({"code": "000000"})).bearer(&token).await.status, 401);
+
+    let shop = world.shop().await;
+    let asks = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await;
+    assert_eq!(asks.status, 201, "{}", asks.body);
+    let declined = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa_chargeDeclined"});
+    assert_eq!(world.post("/courses/charge", declined).bearer(&token).await.status, 402);
+    let paid = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa"});
+    assert_eq!(world.post("/courses/charge", paid).bearer(&token).await.status, 201);
+    let event = world.event("payment_intent.succeeded", |_| true).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    Box::pin(world.reconcile()).await;
+
+    assert_eq!(world.post("/password-resets", json!({"email": email})).await.status, 202);
+    world.pump().await;
+    let reset = token_in(&world.mails_to(email).into_iter().rfind(|mail| mail.subject == "Set a new password").expect("a mail"));
+    world.put("/password-resets", json!({"token": reset, "password": new})).await.is_empty(204);
+    secrets.extend([token, again.text("token"), confirm, reset, factor.text("secret"), asks.text("client_secret")]);
+    secrets.extend([email.to_owned(), shop.buyer.email.clone(), shop.seller.email.clone(), shop.buyer.token, shop.seller.token]);
+    secrets
+}
+
+#[tokio::test]
+async fn no_secret_and_no_address_is_logged() {
+    let world = World::start().await;
+    let (secrets, lines) = Box::pin(logged(Box::pin(journey(&world)))).await;
+    let says = |text: &str| lines.iter().any(|line| line.contains(text));
+    assert!(says("purchase settled") && says("event handled") && says("answered"), "{lines:#?}");
+    let of_stripe = Regex::new(OF_STRIPE).expect("it is one");
+    for line in &lines {
+        let told = secrets.iter().find(|secret| line.contains(secret.as_str()));
+        assert!(told.is_none() && !of_stripe.is_match(line), "{told:?} in {line}");
+    }
+}
