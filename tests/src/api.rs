@@ -7,6 +7,7 @@ mod config;
 mod course;
 mod credentials;
 mod export;
+mod log;
 mod log_in;
 mod me;
 mod my_courses;

@@ -1,17 +1,18 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use shared::domain::mail::{Mail, Recipient};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
 use shared::store::StoreError;
 use shared::store::mailed::{Purpose, SentTo};
-use shared::store::outbox::{Mail, Recipient};
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
 use crate::Notify;
 use crate::letters::{self, Sale};
+use crate::letters_of_accounts;
 use crate::letters_of_members::{self, Period};
 use crate::render::Letter;
 
@@ -36,11 +37,20 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             seller(notify, purchase).await?.map(|(purchase, seller)| letters::dispute_closed(shop, &purchase, *won, &seller.email))
         }
         Mail::OnboardingUnfinished { user, account } => {
-            let seller = notify.app.store.user(user).await?;
-            let is_unfinished =
-                |link: &StripeLink| link.account_id == *account && !link.state.charges_enabled && link.state.waits_for_owner();
-            let unfinished = seller.filter(|seller| seller.stripe.as_ref().is_some_and(is_unfinished));
-            unfinished.map(|seller| letters::onboarding(shop, &seller.email))
+            let is_unfinished = |link: &StripeLink| !link.state.charges_enabled && link.state.waits_for_owner();
+            seller_with(notify, user, account, is_unfinished).await?.map(|seller| letters_of_accounts::onboarding(shop, &seller.email))
+        }
+        Mail::AccountStopped { user, account, reason, to } => {
+            let seller = seller_with(notify, user, account, |link| link.state.stopped_by() == Some(reason)).await?;
+            let address = |seller: &User| match to {
+                Recipient::Buyer | Recipient::Seller => Some(seller.email.clone()),
+                Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+            };
+            seller.and_then(|seller| Some(letters_of_accounts::stopped(shop, &seller, reason, *to, &address(&seller)?)))
+        }
+        Mail::RequirementsDue { user, account, by } => {
+            let seller = seller_with(notify, user, account, |link| link.state.wanted_by() == Some(*by)).await?;
+            seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller.email))
         }
         Mail::RenewalFailed { user, title, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, title, &user.email))
@@ -97,13 +107,13 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
         }
         Mail::AccountConnected { user, account, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::account_connected(shop, account, &user.email))
+            notify.app.store.user(user).await?.map(|user| letters_of_accounts::connected(shop, account, &user.email))
         }
         Mail::PayoutFailed { user, payout } => {
-            notify.app.store.user(user).await?.map(|user| letters::payout_failed(shop, payout, &user.email))
+            notify.app.store.user(user).await?.map(|user| letters_of_accounts::payout_failed(shop, payout, &user.email))
         }
         Mail::AccountDisconnected { user, account, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::account_disconnected(shop, account, &user.email))
+            notify.app.store.user(user).await?.map(|user| letters_of_accounts::disconnected(shop, account, &user.email))
         }
     })
 }
@@ -133,6 +143,17 @@ async fn token_to(notify: &Notify, purpose: Purpose, user: &User, to: SentTo<'_>
     let token = Token::generate(&user.id, &app.entropy);
     app.store.issue(&token, purpose, user, to, app.clock.now()).await?;
     Ok(token.reveal())
+}
+
+/// The seller, if the account is still linked and passes `test`.
+async fn seller_with(
+    notify: &Notify,
+    user: &UserId,
+    account: &str,
+    test: impl Fn(&StripeLink) -> bool,
+) -> Result<Option<User>, StoreError> {
+    let seller = notify.app.store.user(user).await?;
+    Ok(seller.filter(|seller| seller.stripe.as_ref().is_some_and(|link| link.account_id == account && test(link))))
 }
 
 async fn buyer(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>, StoreError> {

@@ -1,7 +1,7 @@
 //! The letters, one function each: plain text, no markup.
 
+use shared::domain::mail::{FactorNews, News, Recipient};
 use shared::domain::money::Currency;
-use shared::store::outbox::{FactorNews, News, Recipient};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -152,14 +152,6 @@ pub(crate) fn dispute_closed(shop: &str, sale: &Sale, won: bool, to: &str) -> Le
         Part::Link("View your sales", format!("{shop}/seller.html")),
     ];
     letter(to, &format!("{subject}: {}", sale.title), &parts, SELLS)
-}
-
-pub(crate) fn onboarding(shop: &str, to: &str) -> Letter {
-    let parts = [
-        Part::Says("Stripe needs some more information from you before you can receive payments. It takes a few minutes.".to_owned()),
-        Part::Link("Finish setup at the seller desk", format!("{shop}/seller.html")),
-    ];
-    letter(to, "Your Stripe account is not ready yet", &parts, "You received this email because you started to sell courses.")
 }
 
 pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
@@ -323,38 +315,6 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
     };
     let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(link).collect();
     letter(to, subject, &parts, "You received this email because you have an account.")
-}
-
-pub(crate) fn account_connected(shop: &str, account: &str, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!(
-            "The Stripe account {account} is now connected, and your sales are paid to it. If that was you, there is nothing to do."
-        )),
-        Part::Says("If this was not you, request a new password at once, which ends all sessions. Then disconnect the account.".to_owned()),
-        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
-    ];
-    letter(to, "A Stripe account was connected", &parts, SELLS)
-}
-
-pub(crate) fn account_disconnected(shop: &str, account: &str, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!("The Stripe account {account} is no longer connected. Until you connect one, nobody can buy your courses.")),
-        Part::Link("Connect a Stripe account", format!("{shop}/seller.html")),
-        Part::Says("If this was not you, request a new password at once. That ends all sessions.".to_owned()),
-        Part::Link("It was not me: request a new password", format!("{shop}/forgot.html")),
-    ];
-    letter(to, "Your Stripe account was disconnected", &parts, SELLS)
-}
-
-pub(crate) fn payout_failed(shop: &str, payout: &str, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!(
-            "Your bank sent the payout {payout} back, so the money is in your Stripe balance again. Stripe makes no more payouts to that bank \
-             account until you correct its details."
-        )),
-        Part::Link("Go to your seller desk", format!("{shop}/seller.html")),
-    ];
-    letter(to, "A payout did not reach your bank", &parts, SELLS)
 }
 
 #[cfg(test)]

@@ -8,17 +8,19 @@
 //! An account that revoked access, or whose seller has no link, cannot be
 //! read. What happened there meanwhile is read once it is linked again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::domain::error::Error;
+use shared::domain::user::AccountState;
 use shared::store::Store;
 use shared::store::reconciliation::{Next, Progress, Reading};
+use shared::stripe::accounts::Account;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{Identified, List};
-use shared::work::Services;
+use shared::work::{self, Services};
 use time::{Duration, OffsetDateTime};
 
 use crate::movements::Entries;
@@ -75,7 +77,7 @@ pub async fn run(services: &Services, until: Instant, progress: &mut Progress, r
 }
 
 /// Compares Stripe's list of accounts with our index, and adds those that it lacks: accounts that an earlier version linked, and those
-/// that gave access back. Returns whether to continue.
+/// that gave access back. Also takes in states that no event reported. Returns whether to continue.
 async fn list(services: &Services, until: Instant, progress: &mut Progress) -> Result<bool, Error> {
     let (store, now) = (&services.app.store, services.app.clock.now());
     for _ in 0..LISTED {
@@ -83,7 +85,8 @@ async fn list(services: &Services, until: Instant, progress: &mut Progress) -> R
             break;
         }
         let after = progress.accounts_after.as_ref().map(|id| format!("&starting_after={id}")).unwrap_or_default();
-        let page: List<Identified> = match services.stripe.get(&format!("/accounts?limit=100{after}"), None).await {
+        let asked_at = services.app.clock.now();
+        let page: List<Account> = match services.stripe.get(&format!("/accounts?limit=100{after}"), None).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::warn!(%error, "the list of connected accounts is left to the next run");
@@ -95,7 +98,14 @@ async fn list(services: &Services, until: Instant, progress: &mut Progress) -> R
             }
         };
         let next = page.next().map(str::to_owned);
-        let accounts: Vec<String> = page.data.into_iter().map(|account| account.id).collect();
+        let states: HashMap<String, AccountState> =
+            page.data.into_iter().map(|account| (account.id.clone(), account.state(asked_at))).collect();
+        let accounts: Vec<String> = states.keys().cloned().collect();
+        for (user, link) in store.links_of(&accounts).await? {
+            if let Some(state) = states.get(&link.account_id).filter(|state| !link.state.is_like(state)) {
+                work::accounts::take_in(&services.app, &user, &link.account_id, state).await?;
+            }
+        }
         for (account, reading) in store.readings(&accounts).await? {
             if !reading.is_listed() {
                 store.save_reading(&account, &reading, Next::At(now - BUSY)).await?;

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::keys::{account_key, profile, tokens_key};
-use super::outbox::Mail;
-use super::table::{Item, Store, StoreError, Written, string, to_item};
+use super::table::{Item, Store, StoreError, Written, from_item, string, to_item};
 use crate::domain::ids::UserId;
+use crate::domain::mail::Mail;
 use crate::domain::sealed::SealedTokens;
-use crate::domain::user::{AccountState, MadeAccount, StripeLink};
+use crate::domain::user::{AccountState, MadeAccount, StripeLink, User};
 
 /// How long after an account was made its owner is reminded to finish onboarding.
 pub const REMINDED_AFTER: Duration = Duration::days(1);
@@ -115,7 +115,7 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Records a linked account's state at Stripe, unless a newer one is on record.
+    /// Records a linked account's state at Stripe, unless a newer one is on record, and queues the mails about it.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the user no longer has this link, or a newer state is on record.
@@ -135,7 +135,12 @@ impl Store {
         }
         let update = update.update_expression(format!("SET {}", parts.join(", ")));
         let update = update.build().expect("a table, a key and an expression are given");
-        self.transact(&[TransactWriteItem::builder().update(update).build()]).await
+        let mut items = vec![TransactWriteItem::builder().update(update).build()];
+        let asked_at = OffsetDateTime::from_unix_timestamp(state.asked_at / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        for mail in Mail::of_account(user, account, state) {
+            items.push(self.ask_for(&mail, asked_at)?);
+        }
+        self.transact(&items).await
     }
 
     /// The seller who has linked an account.
@@ -144,6 +149,18 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn owner_of_account(&self, account: &str) -> Result<Option<UserId>, StoreError> {
         Ok(self.get::<AccountOwner>(&account_key(account)).await?.map(|owner| owner.user_id))
+    }
+
+    /// The links of these accounts, with their sellers: two reads for at most a hundred.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn links_of(&self, accounts: &[String]) -> Result<Vec<(UserId, StripeLink)>, StoreError> {
+        let owners = self.get_all(accounts.iter().map(|account| account_key(account))).await?;
+        let owners = owners.into_values().map(from_item).collect::<Result<Vec<AccountOwner>, _>>()?;
+        let users = self.get_all(owners.iter().map(|owner| profile(&owner.user_id))).await?;
+        let users = users.into_values().map(from_item).collect::<Result<Vec<User>, _>>()?;
+        Ok(users.into_iter().filter_map(|user| Some((user.id, user.stripe?))).collect())
     }
 
     /// A seller's sealed tokens.

@@ -14,11 +14,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
 use super::keys::profile;
-use super::outbox::{FactorNews, Mail};
 use super::page::{List, Page, Paged};
 use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::base::entropy::digest;
+use crate::domain::mail::{FactorNews, Mail};
 use crate::domain::user::{Email, SecondFactor, User};
 
 /// How many addresses that a user has left are kept. Each is reserved for them for a while, and a link returns to it.

@@ -1,5 +1,6 @@
 //! Operations that need both the table and Stripe.
 
+pub mod accounts;
 pub mod customers;
 pub mod declines;
 pub mod refund_caps;

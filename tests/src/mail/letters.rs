@@ -1,7 +1,7 @@
 //! The contents and recipients of mails.
 
 use serde_json::json;
-use shared::store::outbox::Mail;
+use shared::domain::mail::Mail;
 use time::Duration;
 
 use crate::harness::{Shop, World, token_in};
@@ -159,6 +159,61 @@ async fn a_seller_is_reminded_a_day_later_only_if_stripe_still_needs_something()
     world.pass(Duration::days(2)).await;
     world.sweep().await;
     assert_eq!(reminded(&sellers[0].email), 1, "once for an account");
+}
+
+#[tokio::test]
+async fn a_seller_is_told_once_what_stripe_wants_and_that_it_stopped_the_account_and_so_are_the_staff() {
+    let world = World::with(&[("STAFF_EMAIL", "staff@example.com")]).await;
+    let (seller, onlooker) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let account = world.made_account(&seller, "express", "US").await;
+    world.made_account(&onlooker, "express", "US").await;
+    let told = |email: &str, subject: &str| subjects(&world, email).iter().filter(|one| *one == subject).count();
+    let counts = || {
+        let [due, stopped] = ["Stripe needs information from you", "Your Stripe account was stopped"].map(|one| told(&seller.email, one));
+        [due, stopped, told("staff@example.com", "A seller's Stripe account was stopped")]
+    };
+    let settle = async || {
+        world.deliver().await;
+        world.pump().await;
+        world.sweep().await;
+    };
+    settle().await;
+    assert_eq!(counts(), [0, 0, 0], "nothing is wanted of a new account");
+
+    let demand = json!({"demand": ["individual.verification.document"], "seconds": 3 * 86_400});
+    world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+    settle().await;
+    assert_eq!(counts(), [1, 0, 0]);
+    // The seller looks, and Stripe reports the account again.
+    assert_eq!(world.get("/users/me/stripe").bearer(&seller.token).await.status, 200);
+    world.admin("POST", &format!("accounts/{account}"), json!({"metadata": {"seen": "yes"}})).await;
+    settle().await;
+    assert_eq!(counts(), [1, 0, 0]);
+
+    world.pass(Duration::days(4)).await;
+    settle().await;
+    assert_eq!(counts(), [1, 1, 1]);
+    world.admin("POST", &format!("accounts/{account}/requirements"), json!({"verdict": "complete"})).await;
+    settle().await;
+    assert_eq!(counts(), [1, 1, 1]);
+    assert_eq!(told(&onlooker.email, "Your Stripe account was stopped"), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_stop_that_is_over_when_the_mail_would_be_sent() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let demand = json!({"demand": ["individual.verification.document"], "seconds": 86_400});
+    world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+    world.pass(Duration::days(2)).await;
+    world.deliver().await;
+    world.admin("POST", &format!("accounts/{account}/requirements"), json!({"verdict": "complete"})).await;
+    world.deliver().await;
+    world.pump().await;
+    world.sweep().await;
+    let stopped = subjects(&world, &seller.email).into_iter().filter(|one| one == "Your Stripe account was stopped");
+    assert_eq!(stopped.count(), 0);
 }
 
 #[tokio::test]

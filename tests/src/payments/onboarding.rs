@@ -434,3 +434,25 @@ async fn a_seller_sees_balance_and_payouts() {
     world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
     assert_eq!(world.get("/users/me/stripe/balance").bearer(&seller.token).await.text("code"), "not_connected");
 }
+
+#[tokio::test]
+async fn a_state_that_no_event_reported_is_found_with_the_list_of_accounts() {
+    let world = World::start().await;
+    let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let account = world.made_account(&seller, "express", "US").await;
+    world.made_account(&other, "express", "US").await;
+    let state = async |person: &Person| {
+        let user = world.app.store.user(&person.id.parse().expect("an id")).await.expect("the table").expect("they are there");
+        user.stripe.expect("it is linked").state
+    };
+    let before = state(&other).await;
+    let demand = json!({"demand": ["individual.verification.document"], "seconds": 86_400});
+    world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+    world.reconcile().await;
+    assert_eq!(state(&seller).await.requirements.currently_due, ["individual.verification.document"]);
+    assert_eq!(state(&other).await, before, "it is written only if it says something new");
+    // The deadline passes.
+    world.pass(Duration::days(2)).await;
+    world.reconcile().await;
+    assert_eq!(state(&seller).await.stopped_by(), Some("requirements.past_due"));
+}

@@ -1,8 +1,10 @@
 //! A seller's link to Stripe: created, confirmed, removed, and changed by Stripe's events.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
+use shared::domain::mail::Mail;
 use shared::store::findings::{Finding, Found};
-use shared::store::outbox::Mail;
 use time::Duration;
 
 use super::engine::Scenario;
@@ -20,6 +22,7 @@ kinds![
     Disconnected,
     DisconnectedWithAPayment,
     AccountUpdated,
+    AccountListed,
     CapabilityUpdated,
     PayoutFailed,
     ApplicationDeauthorized,
@@ -91,6 +94,11 @@ impl Link {
         self.world.get("/users/me").bearer(&seller.token).await.json()["stripe"].clone()
     }
 
+    async fn reconcile(&self) {
+        let until = Instant::now() + std::time::Duration::from_secs(600);
+        let _left_to_the_next = reconcile::handle(&self.world.payments.reconcile, reconcile::Asked::default(), until).await;
+    }
+
     async fn change(&self, account: &str) {
         self.world.admin("POST", &format!("accounts/{account}"), json!({"charges_enabled": false})).await;
     }
@@ -155,6 +163,10 @@ impl Scenario for Link {
                         self.change(&account).await;
                         Some("capability.updated")
                     }
+                    Kind::AccountListed => {
+                        self.change(&account).await;
+                        None
+                    }
                     Kind::PayoutFailed => Some("payout.failed"),
                     Kind::ApplicationDeauthorized | Kind::DeauthorizedAtOnce => {
                         world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
@@ -199,6 +211,8 @@ impl Scenario for Link {
             world.post("/users/oauth/confirm", json!({"code": code})).bearer(&play.seller.token).await;
         } else if let Some(event) = &play.event {
             world.tell(event).await;
+        } else if self.kind == Kind::AccountListed {
+            self.reconcile().await;
         } else {
             world.delete("/users/me/stripe").bearer(&play.seller.token).await;
         }
@@ -216,6 +230,7 @@ impl Scenario for Link {
                 kind if kind.ends_linked() && !connected => {
                     world.link(&play.seller).await;
                 }
+                Kind::AccountListed => self.reconcile().await,
                 Kind::Disconnected | Kind::DisconnectedWithAPayment if connected => {
                     let answer = world.delete("/users/me/stripe").bearer(&play.seller.token).await;
                     assert_eq!(answer.status, 204, "{}", answer.body);

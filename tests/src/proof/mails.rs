@@ -3,9 +3,9 @@
 use local::aws::Outage;
 use local::proxy::{self, Fault};
 use serde_json::{Value, json};
-use shared::domain::ids::SubscriptionId;
+use shared::domain::ids::{SubscriptionId, UserId};
+use shared::domain::mail::{FactorNews, Mail, News, Recipient};
 use shared::domain::user::Email;
-use shared::store::outbox::{FactorNews, Mail, News, Recipient};
 use time::Duration;
 
 use super::engine::Scenario;
@@ -29,6 +29,8 @@ kinds![
     DisputeClosed,
     Onboarding,
     PayoutFailed,
+    AccountStopped,
+    RequirementsDue,
     SecondFactor,
     CodesWrong,
     ChangedByStaff,
@@ -216,6 +218,36 @@ impl Mails {
                 // It was queued with the account, for then.
                 world.pass(Duration::days(1)).await;
                 (mail, to_buyer, "Your Stripe account is not ready yet".to_owned())
+            }
+            Kind::AccountStopped | Kind::RequirementsDue => {
+                world.roles(buyer, Some(true), None).await;
+                let account = world.made_account(buyer, "express", "US").await;
+                // The reminder to finish onboarding is not needed then.
+                world.pass(Duration::days(1)).await;
+                world.sweep().await;
+                let demand = json!({"demand": ["individual.verification.document"], "seconds": 86_400});
+                world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+                world.deliver().await;
+                let user: UserId = user();
+                let by = world
+                    .app
+                    .store
+                    .user(&user)
+                    .await
+                    .expect("the table")
+                    .expect("they are there")
+                    .stripe
+                    .and_then(|link| link.state.wanted_by());
+                let by = by.expect("there is a deadline");
+                if self.kind == Kind::RequirementsDue {
+                    (Mail::RequirementsDue { user, account, by }, to_buyer, "Stripe needs information from you".to_owned())
+                } else {
+                    world.pump().await;
+                    world.pass(Duration::days(2)).await;
+                    world.deliver().await;
+                    let mail = Mail::AccountStopped { user, account, reason: "requirements.past_due".to_owned(), to: Recipient::Seller };
+                    (mail, to_buyer, "Your Stripe account was stopped".to_owned())
+                }
             }
             Kind::PayoutFailed => {
                 let mail = Mail::PayoutFailed { user: user(), payout: format!("po_{}", buyer.id) };

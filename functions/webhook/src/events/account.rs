@@ -4,7 +4,7 @@ use shared::domain::error::Error;
 use shared::store::events::EventMark;
 use shared::stripe::error::StripeError;
 use shared::stripe::webhook::Event;
-use shared::work::Services;
+use shared::work::{Services, accounts};
 use time::{Duration, OffsetDateTime};
 
 /// The capabilities or requirements of a linked account changed. Events can arrive out of order, so this asks Stripe
@@ -18,13 +18,7 @@ pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(user) = store.owner_of_account(account).await? else { return Ok(()) };
     let asked_at = services.app.clock.now();
     match services.stripe.account(account).await {
-        Ok(current) => {
-            let state = current.state(asked_at);
-            if state.is_rejected() {
-                store.seller_goes(&user, asked_at).await?;
-            }
-            let _gone_or_newer = store.set_account_state(&user, account, &state).await?;
-        }
+        Ok(current) => accounts::take_in(&services.app, &user, account, &current.state(asked_at)).await?,
         // Access was revoked, which has its own event that does more, or the account was deleted.
         Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => {}
         Err(error) => return Err(error.into()),

@@ -191,6 +191,12 @@ pub enum Unable {
 }
 
 impl AccountState {
+    /// Whether both say the same, whenever they were asked for.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        *self == Self { asked_at: self.asked_at, ..other.clone() }
+    }
+
     /// Whether nothing that was requested is missing or being verified. Stripe sends an event if that changes.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -213,6 +219,23 @@ impl AccountState {
     #[must_use]
     pub fn is_rejected(&self) -> bool {
         self.requirements.disabled_reason.as_deref().is_some_and(|reason| reason.starts_with("rejected."))
+    }
+
+    /// Why Stripe stopped charges or payouts of an account whose owner had completed its form. `None` if nothing is stopped, or the owner
+    /// can only wait for a verification.
+    /// <https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason>
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<&str> {
+        let reason = self.requirements.disabled_reason.as_deref()?;
+        (self.details_submitted && reason != "requirements.pending_verification").then_some(reason)
+    }
+
+    /// By when its owner must submit something, in Unix seconds, so that nothing is stopped.
+    #[must_use]
+    pub fn wanted_by(&self) -> Option<i64> {
+        let wanted = &self.requirements;
+        let is_wanted = self.details_submitted && wanted.disabled_reason.is_none() && !wanted.currently_due.is_empty();
+        wanted.current_deadline.filter(|_| is_wanted)
     }
 
     /// Whether a capability is known to be active.
