@@ -37,8 +37,8 @@ async fn a_charge_that_nobody_heard_of_is_found() {
         assert_eq!(world.reconcile().await.checked, 0);
         let operations = world.operations();
         assert!(
-            operations.len() <= 49,
-            "it costs the parts of what is due, of open pages and of the ledger, and its progress, not the table: {operations:?}"
+            operations.len() <= 51,
+            "it costs the parts of what is due, of open pages, of the ledger and of the accounts, and its progress, not the table: {operations:?}"
         );
     }
 }

@@ -72,6 +72,11 @@ impl Purchase {
         if let Some(charge) = &seen.charge {
             changed |= ChargeFacts::learn(&mut attempt.charge, charge);
         }
+        if seen.failure.is_some() && attempt.failure.is_none() && !attempt.status.is_open() && !attempt.status.is_paid() {
+            // Of one that is canceled by now.
+            attempt.failure.clone_from(&seen.failure);
+            changed = true;
+        }
         if seen.status > attempt.status {
             let was_open = attempt.status.is_open();
             attempt.status = seen.status;
