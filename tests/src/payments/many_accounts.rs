@@ -75,7 +75,7 @@ fn import_readings(world: &World, accounts: &[String], until: OffsetDateTime, du
 }
 
 /// All events of a charge, a refund and a dispute are lost, on the first, a middle and the last of many accounts: as many as `ACCOUNTS`
-/// says, which is 10,000 in CI. Then a run may make 10,400 calls: 25 per second in three quarters of its time, see `docs/operations.md`.
+/// says. With 10,000, a run may make 10,400 calls: 25 per second in three quarters of its time, see `docs/operations.md`.
 #[tokio::test]
 async fn lost_events_of_any_of_many_accounts_are_found_within_an_hour() {
     let many: usize = std::env::var("ACCOUNTS").map_or(1000, |text| text.parse().expect("a number of accounts"));
