@@ -12,6 +12,7 @@ pub mod error;
 pub mod ids;
 pub mod membership;
 pub mod money;
+pub mod outline;
 pub mod purchase;
 pub mod sealed;
 pub mod user;
