@@ -37,12 +37,15 @@ export async function showReader(box, course, outline, keeps) {
 
 function read({ box, path, outline, lessons, introduction, progress: before }) {
   let progress = before;
+  const byName = (name) => lessons.find(({ id }) => id === name);
+  /** What is shown if the URL names nothing: the lesson that was opened last, or the beginning. */
+  const initial = byName(before?.last) ?? (introduction ? null : lessons[0]);
   /** The lesson that is shown; null for the introduction. */
   let current;
   const list = h('nav', { class: 'reader-contents', 'aria-label': 'Lessons' });
   const article = h('article', { class: 'reader-lesson', id: 'lesson' });
   const outcome = h('div', { role: 'status' });
-  const status = h('p', { class: 'small', role: 'status', id: 'progress-text' });
+  const status = h('p', { class: 'small', role: 'status' });
   const bar = h('progress', { max: lessons.length, 'aria-label': 'Lessons done' });
   fill(box, ...(progress ? [h('div', { class: 'reader-progress' }, bar, status)] : []), h('div', { class: 'reader' }, list, h('div', { class: 'reader-page' }, outcome, article)));
 
@@ -94,13 +97,13 @@ function read({ box, path, outline, lessons, introduction, progress: before }) {
     article.replaceChildren(h('h3', { id: 'lesson-title', tabindex: '-1', dir: 'auto' }, title), body, h('div', { class: 'actions' }, progress && current && doneButton(current), onward));
   }
 
-  /** Shows what the URL names. The lesson that was opened last comes first otherwise. */
+  /** Shows what the URL names. */
   async function open(moves) {
     const name = window.location.hash.slice(1);
-    const named = lessons.find(({ id }) => id === name);
-    if (moves && !named && name !== INTRODUCTION) return;
-    const last = lessons.find(({ id }) => id === progress?.last);
-    const lesson = named ?? (introduction && (name === INTRODUCTION || !last) ? null : (last ?? lessons[0]));
+    const isNamed = name === INTRODUCTION || Boolean(byName(name));
+    // A link to another part of the page.
+    if (moves && name && !isNamed) return;
+    const lesson = byName(name) ?? (introduction && name === INTRODUCTION ? null : initial);
     current = lesson;
     say(outcome, null);
     showList();
@@ -117,10 +120,10 @@ function read({ box, path, outline, lessons, introduction, progress: before }) {
         return;
       }
     } else page('Introduction', rendered(introduction, 3));
-    if (!moves && !named) return;
+    if (!moves && !isNamed) return;
     byId('lesson-title').focus({ preventScroll: true });
     article.scrollIntoView({ block: 'start' });
-    if (named && progress && progress.last !== named.id) await note({ lesson: named.id });
+    if (lesson && isNamed && progress && progress.last !== lesson.id) await note({ lesson: lesson.id });
   }
 
   const follow = () => (box.isConnected ? open(true) : window.removeEventListener('hashchange', follow));
