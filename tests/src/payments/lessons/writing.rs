@@ -151,7 +151,9 @@ async fn outlines_and_lessons_have_limits() {
             format!("sections: {} is listed twice", school.preview),
         ),
     ] {
-        put(1, sections).await.is_problem(422, "invalid_request", &detail);
+        let refused = put(1, sections).await;
+        assert_eq!((refused.status, refused.text("code").as_str()), (422, "invalid_request"), "{detail}");
+        assert!(refused.text("detail").starts_with(&detail), "{}", refused.body);
     }
     for body in [json!({"sections": []}), json!({"version": -1, "sections": []}), json!({"version": 1, "sections": [["S", []]]})] {
         let answer = world.put(format!("{COURSE}/outline"), body.clone()).bearer(&seller.token).undescribed().await;
