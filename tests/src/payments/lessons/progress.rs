@@ -41,7 +41,7 @@ async fn progress_is_kept_for_each_reader_and_adds_up_across_devices() {
     let gone = world.put(path.as_str(), json!({"lesson": school.paid})).bearer(&shop.buyer.token).await;
     gone.is_problem(404, "not_found", "there is no such lesson");
     let bad = world.put(path.as_str(), json!({"lesson": "x"})).bearer(&shop.buyer.token).await;
-    bad.is_problem(422, "invalid_request", "lesson: not an id at line 1 column 13");
+    bad.is_problem(422, "invalid_request", "lesson: not an id at line 1 column 14");
     world.put(path.as_str(), json!({"lesson": school.preview})).await.is_problem(401, "not_signed_in", "log in first");
 }
 
