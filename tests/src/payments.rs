@@ -19,6 +19,7 @@ mod findings;
 mod forged;
 mod guards;
 mod least;
+mod lessons;
 mod liability;
 mod many_accounts;
 mod memberships;

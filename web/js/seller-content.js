@@ -1,4 +1,4 @@
-/** The dialog in which a seller edits a course's content. Unsaved text is kept in the browser. */
+/** The dialog in which a seller edits a course's content or a lesson. Unsaved text is kept in the browser. */
 
 import { api, part } from './api.js';
 import { problem } from './problems.js';
@@ -15,9 +15,9 @@ const field = form.elements.namedItem('content');
 const outcome = byId('content-outcome');
 const counter = byId('content-count');
 
-/** The course in the editor. */
+/** The text in the editor: of a course, or of a lesson. */
 let edited;
-/** When the edited content was last saved, according to the API. */
+/** Which version of the text is edited, according to the API. */
 let base;
 let saved = '';
 let timer;
@@ -25,6 +25,27 @@ let kept;
 let told = () => {};
 
 export const draftName = (course) => `content:${course.id}`;
+export const lessonDraftName = (course, lesson) => `lesson:${course.id}:${lesson.id}`;
+
+/** A course's content, to be edited. */
+export const contentOf = (course) => ({
+  name: draftName(course),
+  label: 'Course content',
+  title: course.title,
+  path: `/courses/${part(course.id)}/content`,
+  versionOf: (answer) => answer.updated_at,
+  body: (content) => ({ content }),
+});
+
+/** A lesson, to be edited. The API refuses to replace what was not read. */
+export const lessonOf = (course, lesson) => ({
+  name: lessonDraftName(course, lesson),
+  label: 'Lesson text',
+  title: lesson.title,
+  path: `/courses/${part(course.id)}/lessons/${part(lesson.id)}`,
+  versionOf: (answer) => answer.version,
+  body: (content) => ({ content, version: base }),
+});
 
 /**
  * Connects the dialog.
@@ -43,7 +64,7 @@ export function contentEditor(drafts, news) {
   byId('content-cancel').addEventListener('click', () => editor.close());
   editor.addEventListener('close', () => {
     keep();
-    told(null);
+    edited?.news(null);
   });
   window.addEventListener('pagehide', keep);
   onSubmit(form, save);
@@ -58,7 +79,7 @@ function count() {
   const figure = (number) => new Intl.NumberFormat().format(number);
   counter.textContent = over > 0 ? `${figure(bytes)} of ${figure(MOST_BYTES)} bytes: ${figure(over)} too many.` : `${figure(bytes)} of ${figure(MOST_BYTES)} bytes.`;
   counter.classList.toggle('is-over', over > 0);
-  field.setCustomValidity(over > 0 ? `This is ${figure(over)} bytes too long. Shorten it, or split the course in two.` : '');
+  field.setCustomValidity(over > 0 ? `This is ${figure(over)} bytes too long. Shorten it, or split it into lessons.` : '');
 }
 
 /** Keeps text that differs from the saved text. */
@@ -66,25 +87,32 @@ function keep() {
   clearTimeout(timer);
   timer = undefined;
   if (!edited) return;
-  if (field.value === saved) kept.forget(draftName(edited));
-  else kept.keep(draftName(edited), { content: field.value, title: edited.title }, base);
+  if (field.value === saved) kept.forget(edited.name);
+  else kept.keep(edited.name, { content: field.value, title: edited.title }, base);
 }
 
-/** Opens the course's content, or its unsaved draft. */
-export async function openContent(course, failed) {
+/**
+ * Opens a text, or its unsaved draft.
+ *
+ * @param {object} text of {@link contentOf} or {@link lessonOf}
+ * @param {(trouble: Element) => void} failed
+ * @param {(news: Element|null) => void} [news] receives what {@link contentEditor}'s receives otherwise
+ */
+export async function openText(text, failed, news = told) {
   let answer;
   try {
-    answer = await api.get(`/courses/${part(course.id)}/content`, { cache: 'no-store' });
+    answer = await api.get(text.path, { cache: 'no-store' });
   } catch (error) {
     if (error.status === 401) goToLogin();
-    else failed(problem(`We couldn’t open the content of “${course.title}”.`, error));
+    else failed(problem(`We couldn’t open “${text.title}”.`, error));
     return;
   }
-  edited = course;
+  edited = { ...text, news };
   saved = answer.content;
-  base = answer.updated_at;
+  base = text.versionOf(answer);
   field.value = saved;
-  byId('content-title').replaceChildren('Content of “', h('bdi', {}, course.title), '”');
+  byId('content-label').textContent = text.label;
+  byId('content-title').replaceChildren('Content of “', h('bdi', {}, text.title), '”');
   say(outcome, null);
   restore();
   count();
@@ -92,38 +120,53 @@ export async function openContent(course, failed) {
 }
 
 function restore() {
-  const draft = kept.read(draftName(edited));
+  const draft = kept.read(edited.name);
   if (!draft || draft.value.content === saved) return;
   field.value = draft.value.content;
   const since = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(draft.at));
-  const discard = button('Discard draft', () => {
-    field.value = saved;
-    kept.forget(draftName(edited));
-    count();
-    say(outcome, null);
-    field.focus();
-  });
+  const discard = button('Discard draft', useSaved);
   const changed = (draft.base ?? null) !== (base ?? null);
   say(outcome, notice('plain', 'This is your unsaved draft.', changed ? `You wrote it on ${since}. The content was saved elsewhere since then: saving this draft replaces that.` : `You wrote it on ${since}. It isn’t saved yet.`, [discard]));
 }
 
+function useSaved() {
+  field.value = saved;
+  kept.forget(edited.name);
+  count();
+  say(outcome, null);
+  field.focus();
+}
+
+/** Reads what was saved elsewhere in the meantime. Saving again replaces that. */
+async function meet(text) {
+  const answer = await api.get(text.path, { cache: 'no-store' });
+  saved = answer.content;
+  base = text.versionOf(answer);
+  keep();
+  say(outcome, notice('bad', 'This was saved somewhere else while you wrote.', 'Your text is still here, and isn’t saved. Saving it again replaces the other one.', [button('Use the other text', useSaved)]));
+}
+
 async function save({ content }) {
   say(outcome, null);
-  const course = edited;
+  const text = edited;
   try {
-    ({ updated_at: base } = await api.put(`/courses/${part(course.slug)}/content`, { content }));
+    base = text.versionOf(await api.put(text.path, text.body(content)));
   } catch (error) {
     keep();
     if (error.status === 401) {
       goToLogin();
       await new Promise(() => {});
     }
-    const text = error.code === 'invalid_request' ? { text: 'The text contains hidden control characters. Remove them and try again.' } : {};
-    say(outcome, problem('The content wasn’t saved.', error, text));
+    if (error.code === 'conflict') {
+      await meet(text).catch((trouble) => say(outcome, problem('The text wasn’t saved.', trouble)));
+      return;
+    }
+    const how = error.code === 'invalid_request' ? { text: 'The text contains hidden control characters. Remove them and try again.' } : {};
+    say(outcome, problem('The content wasn’t saved.', error, how));
     return;
   }
   saved = content;
-  kept.forget(draftName(course));
+  kept.forget(text.name);
   editor.close();
-  told(notice('good', ['The content of “', h('bdi', {}, course.title), '” is saved.'], 'Your buyers see it from now on.'));
+  text.news(notice('good', ['The content of “', h('bdi', {}, text.title), '” is saved.'], 'Your buyers see it from now on.'));
 }

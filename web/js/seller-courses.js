@@ -6,7 +6,8 @@ import { drafts as draftsOf } from './drafts.js';
 import { pagedList } from './list.js';
 import { format, fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
-import { contentEditor, draftName, openContent } from './seller-content.js';
+import { contentEditor, contentOf, draftName, openText } from './seller-content.js';
+import { openOutline, outlineDraftName, outlineEditor } from './seller-outline.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, h, menu, notice, onSubmit, say, table } from './ui.js';
 
@@ -60,10 +61,12 @@ export function courses(user) {
   field('price').addEventListener('input', preview);
   field('currency').addEventListener('change', preview);
   onSubmit(form, save);
-  contentEditor(drafts, (news) => {
+  const hear = (news) => {
     if (news) say(outcome, news);
     tellDrafts();
-  });
+  };
+  contentEditor(drafts, hear);
+  outlineEditor(drafts, hear);
   return list.ready;
 }
 
@@ -72,7 +75,7 @@ function cells(course) {
     const control = button(text, async () => (await sure()) && busy(control, work), {
       class: 'button button-small',
       'aria-label': `${text}: ${course.title}`,
-      'data-focus': ['Edit', 'Content'].includes(text) ? `${text} ${course.id}` : `More ${course.id}`,
+      'data-focus': ['Edit', 'Content', 'Lessons'].includes(text) ? `${text} ${course.id}` : `More ${course.id}`,
     });
     return control;
   };
@@ -85,7 +88,7 @@ function cells(course) {
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
     `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),
-    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act('Content', () => editContent(course)), more),
+    h('div', { class: 'row-actions' }, act('Edit', () => open(course)), act('Content', () => editContent(course)), act('Lessons', () => editOutline(course)), more),
   ];
 }
 
@@ -100,13 +103,19 @@ function tellDrafts() {
     ...(fresh ? [line(fresh.value.title || 'A new course', () => open(null))] : []),
     ...shown.filter((course) => drafts.read(typedName(course))).map((course) => line(`${course.title}: details`, () => open(course))),
     ...shown.filter((course) => drafts.read(draftName(course))).map((course) => line(course.title, () => editContent(course))),
+    ...shown.filter((course) => drafts.read(outlineDraftName(course))).map((course) => line(`${course.title}: lessons`, () => editOutline(course))),
   ];
   byId('drafts').replaceChildren(...(lines.length > 0 ? [h('section', { class: 'notice notice-plain', 'aria-labelledby': 'drafts-title' }, h('h3', { class: 'notice-title', id: 'drafts-title' }, 'Unsaved drafts'), h('ul', { class: 'rows' }, lines))] : []));
 }
 
 function editContent(course) {
   say(outcome, null);
-  return openContent(course, (trouble) => say(outcome, trouble));
+  return openText(contentOf(course), (trouble) => say(outcome, trouble));
+}
+
+function editOutline(course) {
+  say(outcome, null);
+  return openOutline(course, (trouble) => say(outcome, trouble));
 }
 
 async function change(failure, done, work) {
@@ -139,7 +148,7 @@ const sureToRemove = (course) =>
 const remove = (course) =>
   change(`“${course.title}” wasn’t deleted.`, `“${course.title}” was deleted.`, async () => {
     await api.delete(`/courses/${part(course.slug)}`);
-    for (const name of [draftName(course), typedName(course)]) drafts.forget(name);
+    for (const name of [draftName(course), outlineDraftName(course), typedName(course)]) drafts.forget(name);
   });
 
 const typed = () => ({ ...Object.fromEntries(FIELDS.map((name) => [name, field(name).value])), published: field('published').checked });

@@ -130,7 +130,7 @@ test('content is counted in bytes while it is typed, and content that is too lon
   let sent = 0;
   page.on('request', (request) => (sent += request.method() === 'PUT' ? 1 : 0));
   await editor.getByRole('button', { name: 'Save content' }).click();
-  assert.equal(await text.evaluate((field) => field.validationMessage), 'This is 10,000 bytes too long. Shorten it, or split the course in two.');
+  assert.equal(await text.evaluate((field) => field.validationMessage), 'This is 10,000 bytes too long. Shorten it, or split it into lessons.');
   assert.equal(sent, 0);
   // Nothing is cut off: all of the pasted text is there, to be shortened.
   assert.equal((await text.inputValue()).length, 20_000);

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 
 import { assertQuiet, newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
+import { FIXTURE, SELLER, STAFF, club, courseAddress, fixtureSellerIsConnected, logIn, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit, withLessons } from './people.js';
 
 const FOLDER = fileURLToPath(new URL('screenshots/', import.meta.url));
 const LOOKS = {
@@ -125,6 +125,32 @@ for (const [name, options] of Object.entries(LOOKS)) {
     }
     assertQuiet(page);
     await page.context().close();
+  });
+
+  test(`a course with lessons, ${name}`, async () => {
+    const page = await newPage({ ...options, reducedMotion: 'reduce' });
+    await withLessons(page);
+    await page.goto(courseAddress('django-channels'));
+    await page.getByRole('button', { name: 'Preview: Hello' }).waitFor();
+    await look(page, 'course-lessons', name);
+    await page.getByRole('button', { name: 'Preview: Hello' }).click();
+    await page.getByRole('dialog').waitFor();
+    await look(page, 'course-preview', name);
+    await page.keyboard.press('Escape');
+    await logIn(page, buyer);
+    await page.goto(courseAddress(FIXTURE.slug));
+    await page.getByRole('heading', { name: 'A heading' }).waitFor();
+    await look(page, 'course-reader', name);
+    assertQuiet(page);
+    const desk = await newPage({ ...options, reducedMotion: 'reduce' });
+    await withLessons(desk);
+    await logIn(desk, SELLER);
+    await desk.goto('/seller.html');
+    await desk.getByRole('button', { name: /^Lessons: / }).first().click();
+    await desk.getByRole('dialog').waitFor();
+    await look(desk, 'seller-lessons', name);
+    assertQuiet(desk);
+    for (const one of [page, desk]) await one.context().close();
   });
 
   test(`saved cards, ${name}`, async () => {

@@ -200,6 +200,21 @@ export async function club(options) {
   return { page, slug };
 }
 
+/** A course's possible lessons, as the API answers them. */
+const LESSONS = ['Hello', 'A lesson with quite a long title, which takes two lines on a phone', 'Routes'].map((title, number) => ({ id: `les_${number}`, title, minutes: 10 + 60 * number, preview: number === 0 }));
+
+/** Gives all courses that the page shows three lessons. */
+export async function withLessons(page, wait = async () => {}) {
+  const fulfill = (json) => async (route) => {
+    await wait();
+    await route.fulfill({ json }).catch(() => {});
+  };
+  const sections = [{ title: 'Basics', lessons: LESSONS.slice(0, 2) }, { title: 'Details', lessons: LESSONS.slice(2) }];
+  await page.route('**/api/courses/*/outline', fulfill({ course_id: 'crs_1', sections, version: 1, updated_at: '2026-11-02T09:30:00Z' }));
+  await page.route('**/api/courses/*/progress', fulfill({ course_id: 'crs_1', done: ['les_0'], last: 'les_1', updated_at: '2026-11-02T09:30:00Z' }));
+  await page.route('**/api/courses/*/lessons/*', fulfill({ course_id: 'crs_1', id: 'les_1', title: LESSONS[1].title, content: '# A heading\n\nSome text.\n\n```\na line of code that is too long for a small screen, and can be scrolled\n```', version: 1, updated_at: '2026-11-02T09:30:00Z' }));
+}
+
 export const courseAddress = (slug) => `/course.html?slug=${slug}`;
 
 /** Goes from the course's page to Stripe's. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { newPage } from './browser.js';
-import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout, visit, withLessons } from './people.js';
 
 const MOST = 0.05;
 const SCREENS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
@@ -72,6 +72,15 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
       await holdsStill(page, address);
     }
     await page.context().close();
+  });
+
+  test(`a course with lessons does not shift, ${screen}`, async () => {
+    for (const [email, slug] of [[undefined, 'django-channels'], [buyer, FIXTURE.slug]]) {
+      const page = await patient(viewport, email);
+      await withLessons(page, () => new Promise((resolve) => setTimeout(resolve, ANSWER_MS)));
+      await holdsStill(page, courseAddress(slug));
+      await page.context().close();
+    }
   });
 
   test(`a seller’s and the staff’s pages do not shift, ${screen}`, async () => {

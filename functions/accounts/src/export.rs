@@ -8,13 +8,14 @@ use serde::Serialize;
 use shared::app::App;
 use shared::base::clock::written;
 use shared::domain::error::Error;
-use shared::domain::ids::UserId;
+use shared::domain::ids::{LessonId, UserId};
 use shared::domain::membership::{Payment, Subscription};
+use shared::domain::outline::{LessonText, Progress};
 use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
 use shared::http::staff_view::AuditView;
 use shared::http::view::{
-    CourseView, MemberView, MembershipView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView, UserView,
+    CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView, UserView,
 };
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;
@@ -37,6 +38,9 @@ enum Section {
     Accounts,
     Courses,
     Contents,
+    Outlines,
+    Lessons,
+    Progress,
     Shares,
     Purchases,
     Subscriptions,
@@ -45,11 +49,14 @@ enum Section {
     Audit,
 }
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 13] = [
     Section::Sessions,
     Section::Accounts,
     Section::Courses,
     Section::Contents,
+    Section::Outlines,
+    Section::Lessons,
+    Section::Progress,
     Section::Shares,
     Section::Purchases,
     Section::Subscriptions,
@@ -70,6 +77,9 @@ struct Export {
     stripe_accounts: Vec<AccountView>,
     courses: Vec<CourseView>,
     contents: Vec<ContentView>,
+    outlines: Vec<OutlineView>,
+    lessons: Vec<LessonView>,
+    progress: Vec<ProgressView>,
     shares: Vec<ShareView>,
     purchases: Vec<BoughtView>,
     subscriptions: Vec<JoinedView>,
@@ -144,6 +154,41 @@ impl From<ContentOf> for ContentView {
     }
 }
 
+/// A lesson of the user's own course.
+#[derive(Serialize)]
+struct LessonView {
+    course_id: String,
+    lesson_id: LessonId,
+    content: String,
+    updated_at: String,
+}
+
+impl From<LessonText> for LessonView {
+    fn from(text: LessonText) -> Self {
+        Self {
+            course_id: text.course_id.to_string(),
+            lesson_id: text.lesson_id,
+            content: text.markdown,
+            updated_at: written(text.updated_at),
+        }
+    }
+}
+
+/// How far the user has got in a course.
+#[derive(Serialize)]
+struct ProgressView {
+    course_id: String,
+    done: Vec<LessonId>,
+    last: Option<LessonId>,
+    updated_at: String,
+}
+
+impl From<Progress> for ProgressView {
+    fn from(progress: Progress) -> Self {
+        Self { course_id: progress.course_id.to_string(), done: progress.done, last: progress.last, updated_at: written(progress.updated_at) }
+    }
+}
+
 #[derive(Serialize)]
 struct BoughtView {
     #[serde(flatten)]
@@ -201,7 +246,7 @@ impl From<Subscription> for JoinedView {
 /// What is stored of the user, in parts of some megabytes at most: `?cursor=` continues where a part ended. The password must have been
 /// entered within the last quarter of an hour, so that a stolen session is not enough.
 ///
-/// Three trips to DynamoDB for the first part (session and user; offer and totals), and one for each list, of which there are ten. Shares take two.
+/// Three trips to DynamoDB for the first part (session and user; offer and totals), and one for each list, of which there are thirteen. Shares take two.
 ///
 /// # Errors
 /// [`Error::PasswordRequired`], [`Error::BadCursor`].
@@ -268,6 +313,12 @@ impl Export {
                 keep(courses, &mut self.courses, |course| CourseView::of_its_own(course, None), size)
             }
             Section::Contents => keep(app.store.contents_of(user, &page).await?, &mut self.contents, ContentView::from, size),
+            Section::Outlines => {
+                let outlines = app.store.outlines_of(user, &page).await?;
+                keep(outlines, &mut self.outlines, |one| OutlineView::new(&one.course_id.clone(), Some(one)), size)
+            }
+            Section::Lessons => keep(app.store.lessons_of(user, &page).await?, &mut self.lessons, LessonView::from, size),
+            Section::Progress => keep(app.store.progress_of(user, &page).await?, &mut self.progress, ProgressView::from, size),
             Section::Shares => {
                 let courses = app.store.shared_courses(user, &page).await?;
                 keep(courses, &mut self.shares, |course| ShareView::new(course, user), size)

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shared::app::App;
 use shared::base::text;
 use shared::domain::charging::ChargeType;
-use shared::domain::course::{Course, Share, TakenDown, check_slug, fault_of_shares};
+use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, check_slug, fault_of_shares};
 use shared::domain::error::Error;
 use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{FeePercent, Price};
@@ -17,6 +17,31 @@ use time::OffsetDateTime;
 const TITLE_MAX: usize = 200;
 const DESCRIPTION_MAX: usize = 10_000;
 const REASON_MAX: usize = 500;
+
+/// A trimmed title; `field` is its name in the request.
+///
+/// # Errors
+/// [`Error::InvalidRequest`].
+pub(crate) fn sound_title<'a>(title: &'a str, field: &str) -> Result<&'a str, Error> {
+    let fault = || Error::InvalidRequest(format!("{field} must be one line of 1 to {TITLE_MAX} characters, without hidden ones"));
+    text::line(title, TITLE_MAX).ok_or_else(fault)
+}
+
+/// Markdown that buyers read, checked.
+///
+/// # Errors
+/// [`Error::InvalidRequest`].
+pub(crate) fn sound_content(content: String) -> Result<String, Error> {
+    if content.len() > CONTENT_MAX {
+        return Err(Error::InvalidRequest(format!("content must have at most {CONTENT_MAX} bytes")));
+    }
+    if !text::is_sound(&content) {
+        return Err(Error::InvalidRequest(
+            "content must be visible text, without control characters and overrides of direction".to_owned(),
+        ));
+    }
+    Ok(content)
+}
 
 /// The fields of a request. Missing fields stay unchanged.
 #[derive(Deserialize)]
@@ -50,10 +75,7 @@ impl Fields {
     /// # Errors
     /// [`Error::InvalidRequest`].
     pub(crate) fn title(&self) -> Result<Option<&str>, Error> {
-        let Some(title) = self.title.as_deref() else { return Ok(None) };
-        let title = text::line(title, TITLE_MAX);
-        let fault = || Error::InvalidRequest(format!("title must be one line of 1 to {TITLE_MAX} characters, without hidden ones"));
-        title.map(Some).ok_or_else(fault)
+        self.title.as_deref().map(|title| sound_title(title, "title")).transpose()
     }
 
     /// The slug, if the seller chose one.

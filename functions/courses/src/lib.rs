@@ -6,7 +6,11 @@ mod config;
 mod content;
 mod create;
 mod fields;
+mod lesson;
 mod mine;
+mod outline;
+mod progress;
+mod reader;
 mod share;
 mod show;
 
@@ -31,15 +35,26 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::DELETE, ["courses", slug]) => change::delete(app, request, slug).await,
         (&Method::GET, ["courses", slug, "content"]) => content::show(app, request, slug).await,
         (&Method::PUT, ["courses", slug, "content"]) => content::replace(app, request, slug).await,
+        (&Method::GET, ["courses", slug, "outline"]) => outline::show(app, request, slug).await,
+        (&Method::PUT, ["courses", slug, "outline"]) => outline::replace(app, request, slug).await,
+        (&Method::GET, ["courses", slug, "lessons", id]) => lesson::show(app, request, slug, id).await,
+        (&Method::PUT, ["courses", slug, "lessons", id]) => lesson::replace(app, request, slug, id).await,
+        (&Method::GET, ["courses", slug, "progress"]) => progress::show(app, request, slug).await,
+        (&Method::PUT, ["courses", slug, "progress"]) => progress::note(app, request, slug).await,
         (&Method::GET, ["courses", slug, "share"]) => share::show(app, request, slug).await,
         (&Method::PUT, ["courses", slug, "share"]) => share::accept(app, request, slug).await,
         (&Method::DELETE, ["courses", slug, "share"]) => share::leave(app, request, slug).await,
         (&Method::GET, ["users", "me", "shares"]) => share::list(app, request).await,
         (&Method::GET, ["users", "me", "courses"]) => mine::list(app, request).await,
         (&Method::GET, ["config"]) => Ok(config::show(app, request)),
-        (_, ["courses"] | ["courses", _] | ["courses", _, "content" | "share"] | ["users", "me", "courses" | "shares"] | ["config"]) => {
-            Err(Error::MethodNotAllowed)
-        }
+        (
+            _,
+            ["courses" | "config"]
+            | ["courses", _]
+            | ["courses", _, "content" | "outline" | "progress" | "share"]
+            | ["courses", _, "lessons", _]
+            | ["users", "me", "courses" | "shares"],
+        ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }
 }

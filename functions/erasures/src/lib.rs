@@ -1,4 +1,4 @@
-//! Deletes the Stripe customers of users who erased their accounts, and with them their saved cards.
+//! Deletes the Stripe customers of users who erased their accounts, and with them their saved cards, and their progress in courses.
 //!
 //! `DELETE /users/me` erases the user here in one transaction, independently of Stripe. It leaves the ids of their
 //! customers behind, and this function deletes those at Stripe: on the platform, on the accounts that charged the
@@ -70,6 +70,8 @@ pub async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
 async fn carry_out(services: &Services, erasure: &mut Erasure, until: Instant) -> Result<(), Error> {
     let (app, user) = (&services.app, erasure.user_id.clone());
     let now = app.clock.now();
+    // By now, requests that could write more of it have ended.
+    app.store.forget_progress(&user).await?;
     if now - erasure.at < FOR_PAYMENTS && has_open_payments(app, erasure).await? {
         erasure.due_at = Some(now + PAUSE);
         return Ok(());

@@ -6,9 +6,10 @@ use crate::base::clock::written;
 use crate::domain::card::Card;
 use crate::domain::charging::{ChargeType, Failure, PlatformTerms};
 use crate::domain::course::{Course, Share};
-use crate::domain::ids::{SubscriptionId, UserId};
+use crate::domain::ids::{CourseId, SubscriptionId, UserId};
 use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
 use crate::domain::money::Price;
+use crate::domain::outline::{Outline, Section};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
 use crate::domain::user::{AccountType, SellerTerms, User};
 
@@ -178,6 +179,24 @@ impl CourseView {
             updated_at: written(course.updated_at),
             owned,
         }
+    }
+}
+
+/// A course's outline.
+#[derive(Debug, Serialize)]
+pub struct OutlineView {
+    course_id: String,
+    sections: Vec<Section>,
+    version: u64,
+    updated_at: Option<String>,
+}
+
+impl OutlineView {
+    /// Without sections if there is none.
+    #[must_use]
+    pub fn new(course: &CourseId, outline: Option<Outline>) -> Self {
+        let (version, updated_at) = outline.as_ref().map_or((0, None), |outline| (outline.version, Some(written(outline.updated_at))));
+        Self { course_id: course.to_string(), sections: outline.map(|outline| outline.sections).unwrap_or_default(), version, updated_at }
     }
 }
 

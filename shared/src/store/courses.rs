@@ -1,13 +1,15 @@
 //! Courses. The item under the slug contains the whole course, so that its
 //! page takes one read. Both items are always written in one transaction.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
 use super::page::{List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
-use super::table::{Item, Store, StoreError, Written, from_item, string, to_item};
+use super::table::{Item, Key, Store, StoreError, Written, from_item, string, taken, to_item};
 use super::token::Token;
 use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course, check_slug};
@@ -38,15 +40,23 @@ pub struct ContentOf {
     pub content: Content,
 }
 
-/// Everything a reader's request needs.
-#[derive(Debug)]
-pub struct ForReader {
-    /// What there is to read.
-    pub content: Option<Content>,
-    /// The reader's purchase of the course.
+/// What may give a reader access to a course.
+#[derive(Debug, Default)]
+pub struct Rights {
+    /// Their purchase of the course.
     pub slot: Option<Slot>,
-    /// The reader's subscription to the seller's membership.
+    /// Their subscription to the seller's membership.
     pub member: Option<membership::Slot>,
+}
+
+/// The keys of a reader's rights to a course, which are read together with what they ask for.
+pub(super) fn rights_keys(reader: &UserId, course: &CourseId) -> [Key; 2] {
+    [slot_key(reader, course), member_key(reader, &course.seller())]
+}
+
+/// The rights among the items that were read.
+pub(super) fn rights_in(found: &mut HashMap<Key, Item>, [slot, member]: &[Key; 2]) -> Result<Rights, StoreError> {
+    Ok(Rights { slot: taken(found, slot)?, member: taken(found, member)? })
 }
 
 fn course_item(course: &Course) -> Result<Item, StoreError> {
@@ -151,18 +161,14 @@ impl Store {
         Ok(())
     }
 
-    /// A course's content, with a user's purchase of the course and their subscription to the seller's membership: one trip.
+    /// A course's content, and a reader's rights to it: one trip.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<ForReader, StoreError> {
-        let (content, slot, member) = (content_key(course), slot_key(reader, course), member_key(reader, &course.seller()));
-        let mut found = self.get_all([content.clone(), slot.clone(), member.clone()]).await?;
-        Ok(ForReader {
-            content: found.remove(&content).map(from_item).transpose()?,
-            slot: found.remove(&slot).map(from_item).transpose()?,
-            member: found.remove(&member).map(from_item).transpose()?,
-        })
+    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Rights), StoreError> {
+        let (content, rights) = (content_key(course), rights_keys(reader, course));
+        let mut found = self.get_all([content.clone()].into_iter().chain(rights.clone())).await?;
+        Ok((taken(&mut found, &content)?, rights_in(&mut found, &rights)?))
     }
 
     /// Published courses, newest first.

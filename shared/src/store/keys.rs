@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::table::Key;
-use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
+use crate::domain::ids::{CourseId, LessonId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::user::{AccountType, Email};
 
 pub(super) fn profile(id: &UserId) -> Key {
@@ -46,6 +46,18 @@ pub(super) fn slug_key(slug: &str) -> Key {
 
 pub(super) fn content_key(id: &CourseId) -> Key {
     Key::new(format!("USER#{}", id.seller()), format!("CONTENT#{id}"))
+}
+
+pub(super) fn outline_key(id: &CourseId) -> Key {
+    Key::new(format!("USER#{}", id.seller()), format!("OUTLINE#{id}"))
+}
+
+pub(super) fn lesson_key(course: &CourseId, lesson: &LessonId) -> Key {
+    Key::new(format!("USER#{}", course.seller()), format!("LESSON#{course}#{lesson}"))
+}
+
+pub(super) fn progress_key(reader: &UserId, course: &CourseId) -> Key {
+    Key::new(format!("USER#{reader}"), format!("PROGRESS#{course}"))
 }
 
 pub(super) fn purchase_key(id: &PurchaseId) -> Key {

@@ -19,6 +19,7 @@ mod members_news;
 pub mod memberships;
 pub mod oauth;
 pub mod outbox;
+pub mod outlines;
 pub mod page;
 pub mod payments;
 pub mod payouts;

@@ -121,6 +121,11 @@ pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError
     Ok(serde_dynamo::aws_sdk_dynamodb_1::from_item(item)?)
 }
 
+/// One of the items that were read together.
+pub(super) fn taken<T: DeserializeOwned>(found: &mut HashMap<Key, Item>, key: &Key) -> Result<Option<T>, StoreError> {
+    found.remove(key).map(from_item).transpose()
+}
+
 /// Up to `most` milliseconds, so that conflicting writers do not collide again.
 fn jitter(most: u64) -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -14,6 +14,12 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
     world.link(&payee).await;
     let content = json!({"content": "# Lesson one"});
     assert_eq!(world.put(format!("/courses/{}/content", shop.course_id), content).bearer(&shop.seller.token).await.status, 200);
+    let outline = json!({"version": 0, "sections": [{"title": "Basics", "lessons": [{"title": "Routes"}]}]});
+    let outline = world.put(format!("/courses/{}/outline", shop.course_id), outline).bearer(&shop.seller.token).await.json();
+    let lesson = outline["sections"][0]["lessons"][0]["id"].as_str().expect("an id");
+    let text = json!({"version": 0, "content": "# Routes"});
+    let path = format!("/courses/{}/lessons/{lesson}", shop.course_id);
+    assert_eq!(world.put(path, text).bearer(&shop.seller.token).await.status, 200);
     let theirs = world.course(&payee, "Shared", 2000, "usd", 10).await;
     let slug = theirs["slug"].as_str().expect("text");
     assert_eq!(world.share(slug, &payee, &[(&payee, 70), (&shop.seller, 30)]).await.status, 200);
@@ -42,6 +48,9 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
     assert_eq!(file["profile"]["membership"], get(&club).await);
     assert_eq!(file["courses"], get("/users/me/courses").await["items"]);
     assert_eq!(file["contents"][0]["content"], "# Lesson one");
+    assert_eq!(file["outlines"], json!([outline]));
+    assert_eq!((&file["lessons"][0]["lesson_id"], &file["lessons"][0]["content"]), (&json!(lesson), &json!("# Routes")));
+    assert_eq!(file["progress"], json!([]));
     assert_eq!(file["shares"], get("/users/me/shares").await["items"]);
     assert_eq!((file["shares"][0]["share"].as_i64(), file["shares"][0]["seller_id"].as_str()), (Some(30), Some(payee.id.as_str())));
     let sales = get("/sales").await;
@@ -64,7 +73,10 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
     }
 
     world.enter_password(&shop.buyer).await;
+    let noted = world.put(format!("/courses/{}/progress", shop.course_id), json!({"lesson": lesson, "done": true}));
+    let noted = noted.bearer(&shop.buyer.token).await.json();
     let other = world.get("/users/me/export").bearer(&shop.buyer.token).await.json();
+    assert_eq!((&other["progress"], &other["outlines"], &other["lessons"]), (&json!([noted]), &json!([]), &json!([])));
     // What the seller and the platform keep of it is not the member's.
     let mut joined = other["subscriptions"][0].clone();
     let paid = joined.as_object_mut().and_then(|joined| joined.remove("payments")).expect("they have paid");
@@ -88,13 +100,13 @@ async fn the_export_takes_a_password_that_was_entered_lately() {
     world.operations();
     assert_eq!(world.get("/users/me/export").cookie(&person.token).await.status, 200);
     let operations = world.operations();
-    assert_eq!((operations.len(), operations[0].as_str()), (13, "BatchGetItem"), "session, offer and totals, ten lists: {operations:?}");
+    assert_eq!((operations.len(), operations[0].as_str()), (16, "BatchGetItem"), "session, offer and totals, thirteen lists: {operations:?}");
     world.pass(Duration::minutes(16)).await;
     let late = world.get("/users/me/export").cookie(&person.token).await;
     late.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");
     world.put("/sessions/current", json!({"current_password": PASSWORD})).cookie(&person.token).await.is_empty(204);
     assert_eq!(world.get("/users/me/export").cookie(&person.token).await.status, 200);
-    for cursor in ["x", "10", "0.!", "-1", "3.AAAA"] {
+    for cursor in ["x", "13", "0.!", "-1", "3.AAAA"] {
         let bad = world.get(format!("/users/me/export?cursor={cursor}")).bearer(&person.token).await;
         bad.is_problem(400, "bad_cursor", "cursor must be the next_cursor of an earlier response of the same list");
     }

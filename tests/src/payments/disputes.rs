@@ -106,11 +106,19 @@ async fn the_platform_may_bear_lost_disputes() {
 async fn an_open_dispute_may_suspend_access() {
     let world = World::with(&[("DISPUTED_ACCESS", "suspend")]).await;
     let (shop, _, dispute) = disputed(&world).await;
+    let outline = json!({"version": 0, "sections": [{"title": "Basics", "lessons": [{"title": "Routes"}]}]});
+    let outline = world.put("/courses/flask-microservices/outline", outline).bearer(&shop.seller.token).await.json();
+    let lesson = outline["sections"][0]["lessons"][0]["id"].as_str().unwrap_or_else(|| panic!("{outline}"));
+    let lesson = format!("/courses/flask-microservices/lessons/{lesson}");
+    assert_eq!(world.get(lesson.as_str()).bearer(&shop.buyer.token).await.text("code"), "access_suspended");
+    let progress = world.get("/courses/flask-microservices/progress").bearer(&shop.buyer.token).await;
+    assert_eq!(progress.text("code"), "access_suspended");
     assert_eq!(content_status(&world, &shop).await, (403, "access_suspended".to_owned()));
     let again = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
     assert_eq!((again.status, again.text("code")), (409, "already_owned".to_owned()), "nobody pays twice while the bank decides");
     end(&world, &dispute, "won").await;
     assert_eq!(content_status(&world, &shop).await.0, 200);
+    assert_eq!(world.get(lesson).bearer(&shop.buyer.token).await.status, 200);
 }
 
 #[tokio::test]

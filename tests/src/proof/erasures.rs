@@ -2,6 +2,7 @@
 
 use local::proxy::{self, Fault, Gate};
 use serde_json::{Value, json};
+use shared::store::page::Page;
 use time::Duration;
 
 use super::engine::Scenario;
@@ -19,6 +20,7 @@ pub(super) struct Erasing {
     kind: Kind,
     account: String,
     course_id: String,
+    lesson_id: String,
     played: u32,
 }
 
@@ -36,9 +38,12 @@ impl Erasing {
         let seller = world.seller("seller@example.com").await;
         let account = world.link(&seller).await;
         let course = world.course(&seller, "Course", 5001, "usd", 33).await;
+        let outline = json!({"version": 0, "sections": [{"title": "Basics", "lessons": [{"title": "Routes"}]}]});
+        let outline = world.put("/courses/course/outline", outline).bearer(&seller.token).await.json();
+        let lesson_id = outline["sections"][0]["lessons"][0]["id"].as_str().expect("an id").to_owned();
         world.deliver().await;
         world.reconcile().await;
-        Self { world, kind, account, course_id: course["id"].as_str().expect("an id").to_owned(), played: 0 }
+        Self { world, kind, account, course_id: course["id"].as_str().expect("an id").to_owned(), lesson_id, played: 0 }
     }
 
     async fn save(&self, buyer: &Person) -> Option<String> {
@@ -115,6 +120,11 @@ impl Scenario for Erasing {
         let card = if self.kind == Kind::WhilePaying { "pm_card_threeDSecure2Required" } else { &card };
         assert_eq!(self.world.buy(&play.buyer, &self.course_id, card).await.status, 201);
         self.world.deliver().await;
+        if self.kind == Kind::AtStripe {
+            let done = json!({"lesson": self.lesson_id, "done": true});
+            let noted = self.world.put(format!("/courses/{}/progress", self.course_id), done).bearer(&play.buyer.token).await;
+            assert_eq!(noted.status, 200, "{}", noted.body);
+        }
         assert_eq!(self.customers(&play).await.len(), 2);
         assert_eq!(self.erase(&play.buyer).await, 204);
         self.world.pass(Duration::minutes(5)).await;
@@ -158,6 +168,8 @@ impl Scenario for Erasing {
         assert!(left.is_empty(), "{case}: Stripe still has {left:?}");
         let gone = self.world.app.store.user(&play.buyer.id.parse().expect("an id")).await.expect("the table");
         assert!(gone.is_none(), "{case}");
+        let progress = self.world.app.store.progress_of(&play.buyer.id.parse().expect("an id"), &Page { limit: 1, after: None }).await;
+        assert!(progress.expect("the table").items.is_empty(), "{case}");
         if self.kind != Kind::WhileSaving {
             let paid = self.payments(play).await.iter().filter(|payment| payment["status"] == "succeeded").count();
             assert_eq!(paid, 1, "{case}: what was paid stays");

@@ -4,9 +4,10 @@ import { teacherOf } from '../course-card.js';
 import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
 import { membershipForm } from '../course-membership.js';
 import { cover } from '../cover.js';
-import { markdown } from '../markdown.js';
 import { format } from '../money.js';
+import { contents, lessonsOf } from '../outline.js';
 import { problem } from '../problems.js';
+import { fill, showReader } from '../reader.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
 import { platform, publishableKey } from '../stripe-js.js';
 import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
@@ -40,20 +41,23 @@ window.addEventListener('pageshow', (event) => {
 });
 
 function waiting() {
-  return h('div', { class: 'course', 'aria-hidden': 'true' }, h('div', { class: 'course-head' }, skeleton(2)), h('div', { class: 'course-text' }, skeleton(6)), h('div', { class: 'card course-side' }, skeleton(4)));
+  return h('div', { class: 'course', 'aria-hidden': 'true' }, h('div', { class: 'course-head' }, skeleton(2)), h('div', { class: 'course-about' }, skeleton(6)), h('div', { class: 'card course-side' }, skeleton(4)));
 }
 
 async function load() {
   root.setAttribute('aria-busy', 'true');
   try {
     if (!named) throw Object.assign(new Error('no course is named'), { status: 404 });
-    const [course, user, config] = await Promise.all([
-      // A cached copy may contain an old price, and a visitor's copy does not say what a logged-in user owns.
-      api.get(`/courses/${part(named)}`, { cache: maybeSignedIn() ? 'no-store' : 'no-cache' }),
+    // A cached copy may contain an old price, and a visitor's copy does not say what a logged-in user owns.
+    const cache = maybeSignedIn() ? 'no-store' : 'no-cache';
+    const [course, outline, user, config] = await Promise.all([
+      api.get(`/courses/${part(named)}`, { cache }),
+      // Without it, the course can still be bought.
+      api.get(`/courses/${part(named)}/outline`, { cache }).catch((error) => error),
       session().catch(() => undefined),
       maybeSignedIn() ? platform().catch(() => null) : null,
     ]);
-    show(course, user, config);
+    show(course, outline, user, config);
   } catch (error) {
     root.replaceChildren(error.status === 404 ? absent() : h('div', { role: 'alert' }, problem('We couldn’t load this course.', error, { retry: load })));
   } finally {
@@ -72,10 +76,11 @@ function absent() {
 }
 
 const isOwn = (course, user) => Boolean(user) && user.id === course.seller.id;
+const mayRead = (course, user) => course.owned || isOwn(course, user);
 /** Whether this visitor can probably buy the course: it is not their own, and not unavailable as far as we know. */
 const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.published && course.for_sale !== false && !notOnSale;
 
-function show(course, user, config) {
+function show(course, outline, user, config) {
   setTitle(course.title);
   const side = h('section', { class: 'card course-side', id: 'offer', 'aria-label': 'Price and purchase', tabindex: '-1' });
   const teacher = teacherOf(course);
@@ -84,14 +89,19 @@ function show(course, user, config) {
       'article',
       { class: 'course' },
       h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), teacher && h('p', { class: 'lead course-teacher' }, 'By ', h('bdi', {}, teacher))),
-      course.description
-        ? h('div', { class: 'course-text prose', dir: 'auto' }, course.description)
-        : h('p', { class: 'course-text muted' }, 'There’s no description yet.'),
+      h(
+        'div',
+        { class: 'course-about' },
+        course.description
+          ? h('div', { class: 'course-text prose', dir: 'auto' }, course.description)
+          : h('p', { class: 'course-text muted' }, 'There’s no description yet.'),
+        !mayRead(course, user) && lessonsOf(outline).length > 0 && contents(course, outline),
+      ),
       side,
     ),
   );
   fillSide(side, course, user, config);
-  if (course.owned || isOwn(course, user)) content(course);
+  if (mayRead(course, user)) content(course, outline);
 }
 
 /** Fills the box next to the description, at once or when the saved cards are known. */
@@ -147,16 +157,15 @@ async function byMembership(side, course, user) {
   if (form && side.isConnected) side.append(form);
 }
 
-/** The course's content, below its description, for users with access. */
-async function content(course) {
+/** The course's content and lessons, below its description, for users with access. */
+async function content(course, outline) {
   const box = h('section', { class: 'content', id: 'content', tabindex: '-1', 'aria-labelledby': 'content-title', 'aria-busy': 'true' }, h('h2', { id: 'content-title' }, 'Course content'), skeleton(5));
   root.querySelector('.course').append(box);
-  const fill = (...nodes) => box.replaceChildren(box.firstChild, ...nodes);
   try {
-    const answer = await api.get(`/courses/${part(course.id)}/content`, { cache: 'no-store' });
-    fill(answer.content ? h('div', { class: 'markdown' }, markdown(answer.content)) : h('p', { class: 'muted' }, 'There’s nothing here yet.'));
+    if (outline instanceof Error) throw outline;
+    await showReader(box, course, outline, Boolean(course.owned));
   } catch (error) {
-    fill(problem('We couldn’t load the content.', error, error.isOutage ? { retry: load } : {}));
+    fill(box, problem('We couldn’t load the content.', error, error.isOutage ? { retry: load } : {}));
   } finally {
     box.removeAttribute('aria-busy');
   }
@@ -168,7 +177,7 @@ function offer(course, user, config, savedCard) {
   if (course.owned) {
     return [
       h('p', { class: 'owned' }, 'You have access to this course.'),
-      linkButton('Start reading', '#content', { class: 'button button-main button-wide' }),
+      linkButton('Start reading', '#content', { class: 'button button-main button-wide', id: 'start' }),
       linkButton('Your library', '/account.html#library', { class: 'button button-wide button-next' }),
     ];
   }

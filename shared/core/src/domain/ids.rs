@@ -79,6 +79,7 @@ pub struct NotAnId;
 
 id!(UserId, "A user: `usr_` and 16 characters.");
 id!(CourseId, "A course: `crs_`, its seller's 16 characters, `_`, and 18 of its own that sort by time.");
+id!(LessonId, "A lesson of a course: `les_` and 16 characters. It stays the same when the lesson is renamed or moved.");
 id!(PurchaseId, "A purchase: `pur_`, its buyer's 16 characters, `_`, and 18 of its own that sort by time.");
 id!(SubscriptionId, "A subscription to a membership: `mem_`, its buyer's 16 characters, `_`, and 18 of its own that sort by time.");
 
@@ -115,6 +116,13 @@ impl CourseId {
     #[must_use]
     pub fn seller(&self) -> UserId {
         UserId(format!("usr_{}", &self.0[4..4 + USER_PART]))
+    }
+}
+
+impl LessonId {
+    /// A new lesson's id.
+    pub fn generate(entropy: &Entropy) -> Self {
+        Self(format!("les_{}", encode(entropy.bits(), USER_PART)))
     }
 }
 
@@ -167,6 +175,14 @@ impl TryFrom<String> for CourseId {
 
     fn try_from(text: String) -> Result<Self, NotAnId> {
         if has_shape(&text, "crs_", Some(TIMED_PART)) { Ok(Self(text)) } else { Err(NotAnId) }
+    }
+}
+
+impl TryFrom<String> for LessonId {
+    type Error = NotAnId;
+
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        if has_shape(&text, "les_", None) { Ok(Self(text)) } else { Err(NotAnId) }
     }
 }
 

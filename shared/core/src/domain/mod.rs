@@ -13,6 +13,7 @@ pub mod ids;
 pub mod mail;
 pub mod membership;
 pub mod money;
+pub mod outline;
 pub mod purchase;
 pub mod sealed;
 pub mod user;

@@ -1,0 +1,201 @@
+/** A course with lessons: written at the seller desk, previewed by visitors, read by buyers. */
+
+import { test } from 'node:test';
+
+import { assertQuiet, expect, newPage, newTab } from './browser.js';
+import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+
+const PHONE = { width: 390, height: 844 };
+
+/** A new seller's course, with its list of lessons open. */
+async function desk(options) {
+  const { page } = await newSeller(options);
+  await page.goto('/seller.html');
+  await connect(page);
+  const title = `With lessons ${Date.now()}`;
+  const slug = await makeCourse(page, { title, price: '20.00' });
+  const editor = page.getByRole('dialog', { name: `Lessons of “${title}”` });
+  const open = async () => {
+    await page.getByRole('button', { name: `Lessons: ${title}` }).click();
+    await editor.waitFor();
+  };
+  await open();
+  return { page, title, slug, editor, open };
+}
+
+/** Writes a lesson's text in the dialog above the list. */
+async function write(page, lesson, text) {
+  await page.getByRole('button', { name: `Text: ${lesson}` }).click();
+  const dialog = page.getByRole('dialog', { name: `Content of “${lesson}”` });
+  await dialog.getByLabel('Lesson text').fill(text);
+  await dialog.getByRole('button', { name: 'Save content' }).click();
+  await dialog.waitFor({ state: 'hidden' });
+}
+
+/** Adds a section with lessons, the first of which is a preview. */
+async function fill(page, editor) {
+  await editor.getByRole('button', { name: 'Add section' }).click();
+  await editor.getByLabel('Title of section 1').fill('Basics');
+  await editor.getByRole('button', { name: /^Add lesson: / }).click();
+  await editor.getByLabel('Title of lesson 1.1').fill('Hello');
+  await editor.getByLabel('Minutes of lesson 1.1').fill('70');
+  await editor.getByRole('checkbox', { name: /^Preview: / }).check();
+  await editor.getByRole('button', { name: /^Add lesson: / }).click();
+  await editor.getByLabel('Title of lesson 1.2').fill('Routes');
+}
+
+test('a seller writes lessons, a visitor sees them and reads a preview, and a buyer reads on where they were', async () => {
+  const { page, title, slug, editor } = await desk();
+  await fill(page, editor);
+  await write(page, 'Hello', '# Hello, world\n\nRead **this**.');
+  await editor.getByText('Your buyers see it from now on.').waitFor();
+  await write(page, 'Routes', 'All about routes.');
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByRole('button', { name: `Content: ${title}` }).click();
+  await page.getByLabel('Course content').fill('Welcome to the course.');
+  await page.getByRole('button', { name: 'Save content' }).click();
+  await page.getByText('Your buyers see it from now on.').waitFor();
+
+  const buyer = await newPage({ viewport: PHONE });
+  await buyer.goto(courseAddress(slug));
+  const outline = buyer.getByRole('region', { name: 'In this course' });
+  await outline.getByText('2 lessons, 1 h 10 min').waitFor();
+  await expect(outline.getByRole('listitem')).toHaveText([/Hello.*1 h 10 min.*Preview/, /^Routes$/]);
+  await outline.getByRole('button', { name: 'Preview: Hello' }).click();
+  const preview = buyer.getByRole('dialog', { name: 'Hello' });
+  await preview.getByRole('heading', { name: 'Hello, world' }).waitFor();
+  await preview.getByRole('button', { name: 'Close' }).click();
+  await expect(outline.getByRole('button', { name: 'Preview: Hello' })).toBeFocused();
+
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.getByRole('link', { name: 'Start the course' }).click();
+  const content = buyer.locator('#content');
+  await content.getByText('Welcome to the course.').waitFor();
+  await content.getByText('0 of 2 lessons done.').waitFor();
+  await expect(buyer.getByRole('link', { name: 'Start reading' })).toBeVisible();
+  await content.getByRole('link', { name: 'Next: Hello' }).click();
+  await content.getByRole('heading', { level: 4, name: 'Hello, world' }).waitFor();
+  await expect(content.getByRole('heading', { level: 3, name: 'Hello' })).toBeFocused();
+  await content.getByRole('button', { name: 'Mark as done' }).click();
+  await content.getByText('1 of 2 lessons done.').waitFor();
+  await expect(content.getByRole('progressbar', { name: 'Lessons done' })).toHaveJSProperty('value', 1);
+  await content.getByRole('button', { name: 'Mark as not done' }).waitFor();
+  await content.getByRole('link', { name: 'Next: Routes' }).click();
+  await content.getByText('All about routes.').waitFor();
+  await buyer.getByRole('link', { name: 'Continue' }).waitFor();
+
+  await visit(buyer, courseAddress(slug));
+  await content.getByText('All about routes.').waitFor();
+  await content.getByText('1 of 2 lessons done.').waitFor();
+  const lessons = content.getByRole('navigation', { name: 'Lessons' });
+  await expect(lessons.getByRole('link', { name: 'Routes' })).toHaveAttribute('aria-current', 'true');
+  await lessons.getByRole('link', { name: 'Done: Hello' }).click();
+  await content.getByRole('button', { name: 'Mark as not done' }).click();
+  await content.getByText('0 of 2 lessons done.').waitFor();
+  await buyer.goBack();
+  await content.getByText('All about routes.').waitFor();
+
+  // The seller reads it too, without progress.
+  await page.goto(courseAddress(slug));
+  await page.locator('#content').getByRole('link', { name: 'Routes' }).click();
+  await page.locator('#content').getByText('All about routes.').waitFor();
+  await expect(page.locator('#content').getByRole('progressbar')).toHaveCount(0);
+  assertQuiet(page);
+  assertQuiet(buyer);
+  await page.context().close();
+  await buyer.context().close();
+});
+
+test('lessons and sections are moved with the keyboard, and removed only after a question', async () => {
+  const { page, slug, editor, open } = await desk({ viewport: PHONE });
+  await fill(page, editor);
+  await write(page, 'Routes', 'All about routes.');
+  await editor.getByRole('button', { name: 'Add section' }).click();
+  await expect(editor.getByLabel('Title of section 2')).toBeFocused();
+  await page.keyboard.type('Details');
+  await editor.getByRole('button', { name: 'Down: Hello' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(editor.getByLabel('Title of lesson 1.2')).toHaveValue('Hello');
+  await expect(editor.getByRole('button', { name: 'Down: Hello' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(editor.getByLabel('Title of lesson 2.1')).toHaveValue('Hello');
+  // It is at the end, so the focus moves to the button that can still be used.
+  await expect(editor.getByRole('button', { name: 'Up: Hello' })).toBeFocused();
+  await editor.getByRole('button', { name: /^Up: Details/ }).click();
+  await expect(editor.getByLabel('Title of section 1')).toHaveValue('Details');
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  const visitor = await newPage();
+  await visitor.goto(courseAddress(slug));
+  const outline = visitor.getByRole('region', { name: 'In this course' });
+  await expect(outline.getByRole('heading', { level: 3 })).toHaveText(['Details', 'Basics']);
+  await expect(outline.locator('.lesson-title')).toHaveText(['Hello', 'Routes']);
+
+  await open();
+  await editor.getByRole('button', { name: 'Remove: Routes' }).click();
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  const question = page.getByRole('dialog', { name: 'Remove a lesson?' });
+  await question.getByText('“Routes”').waitFor();
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await page.keyboard.press('Escape');
+  await editor.waitFor({ state: 'hidden' });
+  // It is still there, and the change is a draft.
+  await visitor.reload();
+  await expect(outline.locator('.lesson-title')).toHaveText(['Hello', 'Routes']);
+  await page.getByRole('button', { name: /: lessons$/ }).click();
+  await editor.getByText('These are your unsaved changes.').waitFor();
+  await expect(editor.getByRole('button', { name: 'Remove: Routes' })).toHaveCount(0);
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await question.getByRole('button', { name: 'Remove and save' }).click();
+  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await visitor.reload();
+  await expect(outline.locator('.lesson-title')).toHaveText(['Hello']);
+  assertQuiet(page);
+  assertQuiet(visitor);
+  await page.context().close();
+  await visitor.context().close();
+});
+
+test('of two tabs that change lessons, the later one is told, and loses nothing', async () => {
+  const { page, title, editor, open } = await desk();
+  await fill(page, editor);
+  await write(page, 'Hello', 'First text.');
+  const tab = await newTab(page);
+  await tab.goto('/seller.html');
+  await tab.getByRole('button', { name: `Lessons: ${title}` }).click();
+  const other = tab.getByRole('dialog', { name: `Lessons of “${title}”` });
+  await other.getByLabel('Title of lesson 1.2').fill('Paths');
+  await other.getByRole('button', { name: 'Text: Hello' }).click();
+  const text = tab.getByRole('dialog', { name: 'Content of “Hello”' });
+  await expect(text.getByLabel('Lesson text')).toHaveValue('First text.');
+
+  // The list: the other tab has saved it on the way to the text.
+  await editor.getByLabel('Title of section 1').fill('Beginnings');
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await editor.getByText('The lessons were saved somewhere else in the meantime.').waitFor();
+  await expect(editor.getByLabel('Title of section 1')).toHaveValue('Beginnings');
+  await expect(editor.getByLabel('Title of lesson 1.2')).toHaveValue('Routes');
+  await editor.getByRole('button', { name: 'Use the other list' }).click();
+  await expect(editor.getByLabel('Title of section 1')).toHaveValue('Basics');
+  await expect(editor.getByLabel('Title of lesson 1.2')).toHaveValue('Paths');
+
+  // A text.
+  await write(page, 'Hello', 'Second text.');
+  await text.getByLabel('Lesson text').fill('Third text.');
+  await text.getByRole('button', { name: 'Save content' }).click();
+  await text.getByText('This was saved somewhere else while you wrote.').waitFor();
+  await expect(text.getByLabel('Lesson text')).toHaveValue('Third text.');
+  await text.getByRole('button', { name: 'Save content' }).click();
+  await text.waitFor({ state: 'hidden' });
+  await page.keyboard.press('Escape');
+  await open();
+  await editor.getByRole('button', { name: 'Text: Hello' }).click();
+  await expect(page.getByLabel('Lesson text')).toHaveValue('Third text.');
+  assertQuiet(page, { except: [409] });
+  assertQuiet(tab, { except: [409] });
+  await page.context().close();
+});
