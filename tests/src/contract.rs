@@ -17,6 +17,7 @@ mod stack;
 mod storefront;
 mod table;
 mod template;
+mod throttling;
 
 use std::collections::BTreeSet;
 use std::fs;
