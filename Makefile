@@ -1,7 +1,7 @@
 # `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords second-factor-off budget ci
+.PHONY: help dev stack dev-reset test fuzz dependencies advisories lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -53,6 +53,9 @@ fuzz: ## fuzz the handlers with libFuzzer (FUZZ=60 seconds for each target, or o
 dependencies: ## check that no function has a dependency that slows its cold start
 	@scripts/check-dependencies
 
+advisories: ## look up advisories about the dependencies, and check licences and sources (needs cargo-deny and pip-audit)
+	@scripts/advisories
+
 lint: ## check the formatting, clippy and the documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -81,6 +84,12 @@ build: ## build the functions for a release (ARCH=arm64 or x86_64)
 
 deploy: ## deploy a stage; asks for missing settings unless YES=1 (STAGE=test or live, ARCH=x86_64, SET="MailFrom=…")
 	@STAGE='$(STAGE)' scripts/deploy $(STAGE) $(if $(YES),--yes) $(SET)
+
+rollback: ## take a stage's last release back, without a build (STAGE=…, TO=2026-11-02T09:30 for an older one)
+	@STAGE='$(STAGE)' scripts/rollback $(if $(YES),--yes) $(TO)
+
+restore: ## restore a stage's tables to a moment, beside the live ones, and report what these have lost (STAGE=…, AT=2026-11-02T09:30:00Z; COPY=1 puts it back)
+	@STAGE='$(STAGE)' scripts/restore $(AT) $(if $(COPY),--copy)
 
 stripe-setup: ## register a stage's webhook endpoints at Stripe (STAGE=… or STACK=…)
 	@STAGE='$(STAGE)' scripts/stripe-setup $(STACK)

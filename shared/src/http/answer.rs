@@ -1,11 +1,18 @@
 //! What every function does before and after a request.
 
 use lambda_http::http::HeaderValue;
-use lambda_http::http::header::X_CONTENT_TYPE_OPTIONS;
+use lambda_http::http::header::{CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 
 use super::message::{Request, Response, request_id};
 use super::problem;
 use crate::domain::error::Error;
+
+/// If a browser is made to show an answer as a page, it loads nothing and is in no frame.
+const NO_PAGE: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Two years, as for the pages. CloudFront's policy for the API would set one, and leaves ours.
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html>
+const HTTPS_ONLY: &str = "max-age=63072000";
 
 /// Turns a handler's result into an answer and writes the request's one log line.
 pub async fn answer(request: &Request, work: impl Future<Output = Result<Response, Error>>) -> Response {
@@ -19,9 +26,15 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
             (problem::response(&error, &id), Some(error.code()))
         }
     };
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Set by CloudFront if the request came through it. A direct request to the API can contain anything, so this is a hint, not proof.
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
+    // API Gateway's. Over HTTP, which is only used locally, the header is not allowed: RFC 6797, section 7.2.
+    if header("x-forwarded-proto") == Some("https") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
     let (viewer, cloudfront_id) = (header("x-viewer-address"), header("x-amz-cf-id"));
     tracing::info!(request_id = id, method, path, status = response.status().as_u16(), code, viewer, cloudfront_id, "answered");
     response

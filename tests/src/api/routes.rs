@@ -67,6 +67,19 @@ async fn every_writing_operation_is_refused_from_another_sites_page() {
 }
 
 #[tokio::test]
+async fn answers_are_no_pages_and_keep_browsers_on_https() {
+    let world = World::start().await;
+    for (path, status) in [("/courses", 200), ("/users/me", 401), ("/courses/unknown", 404)] {
+        let local = world.get(path).await;
+        assert_eq!(local.status, status, "{path}");
+        assert_eq!(local.header("content-security-policy"), Some("default-src 'none'; base-uri 'none'; frame-ancestors 'none'"), "{path}");
+        assert_eq!(local.header("strict-transport-security"), None, "{path}");
+        let deployed = world.get(path).header("x-forwarded-proto", "https").await;
+        assert_eq!(deployed.header("strict-transport-security"), Some("max-age=63072000"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_routes_and_methods_are_refused() {
     let world = World::start().await;
     for function in ["accounts", "courses", "purchases"] {

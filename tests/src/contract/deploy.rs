@@ -2,6 +2,8 @@
 //! and `rustc`: what they call, in which order, in which region and with whose credentials.
 
 mod operator;
+mod restore;
+mod rollback;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -215,6 +217,9 @@ fn invalid_settings_are_refused_before_anything_is_built() {
         ("ChargeType=both", "is one of auto, direct, destination, separate"),
         ("AllowedOrigins=https://*.example.com", "origins such as"),
         ("ChallengeUrl=https://a.example", "ChallengeSecretArn must be given with ChallengeUrl"),
+        ("ChallengeUrl=http://a.example", "ChallengeUrl must be an https URL"),
+        ("StripeApiBase=http://127.0.0.1:12111", "StripeApiBase must be an https URL"),
+        ("StripeConnectBase=", "StripeConnectBase must be an https URL"),
         ("Colour=red", "no parameter Colour"),
         ("Architecture=riscv", "Architecture is one of"),
         ("StripePublishableKey=pk_live_1", "must be pk_test_"),
@@ -315,7 +320,13 @@ fn the_script_reads_the_parameters_as_the_template_has_them() {
 #[test]
 fn the_make_targets_pass_on_the_stage() {
     let makefile = file("Makefile");
-    for (verb, script) in [("deploy", "deploy"), ("stripe-setup", "stripe-setup"), ("storefront", "upload-storefront")] {
+    for (verb, script) in [
+        ("deploy", "deploy"),
+        ("restore", "restore"),
+        ("rollback", "rollback"),
+        ("stripe-setup", "stripe-setup"),
+        ("storefront", "upload-storefront"),
+    ] {
         let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the target has a recipe");
         assert!(recipe.contains(&format!("STAGE='$(STAGE)' scripts/{script}")), "{verb}: {recipe}");
     }

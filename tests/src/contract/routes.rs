@@ -6,9 +6,9 @@ use super::template::{Template, got};
 use super::{entries, file, functions, list, openapi, text};
 
 /// The function for each method and path.
-type Routes = BTreeMap<(String, String), String>;
+pub(super) type Routes = BTreeMap<(String, String), String>;
 
-fn of_template(template: &Template) -> Routes {
+pub(super) fn of_template(template: &Template) -> Routes {
     let by_id: BTreeMap<_, _> = template.functions().into_iter().map(|(folder, id)| (id, folder)).collect();
     let mut routes = Routes::new();
     for (id, route) in template.resources("AWS::ApiGatewayV2::Route") {

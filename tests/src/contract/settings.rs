@@ -44,6 +44,23 @@ fn the_template_sets_every_variable_that_is_read_and_no_other() {
 }
 
 #[test]
+fn deployed_functions_call_nobody_without_tls() {
+    let template = Template::read();
+    let environment = template.at("/Globals/Function/Environment/Variables");
+    for (variable, parameter) in
+        [("STRIPE_API_BASE", "StripeApiBase"), ("STRIPE_CONNECT_BASE", "StripeConnectBase"), ("CHALLENGE_URL", "ChallengeUrl")]
+    {
+        assert_eq!(referred(&environment[variable]), parameter);
+        let pattern = text(template.at(&format!("/Parameters/{parameter}/AllowedPattern")));
+        assert!(pattern.starts_with("https://") || pattern.starts_with("(https://") && pattern.ends_with(")?"), "{parameter}: {pattern}");
+        assert!(!pattern.contains('|'), "{parameter}: {pattern}");
+    }
+    // AWS's own endpoints are https unless a variable names others.
+    let elsewhere = |(name, _): (&str, &serde_json::Value)| name.starts_with("AWS_ENDPOINT");
+    assert!(template.functions().into_values().all(|id| !template.environment(id).into_iter().any(elsewhere)));
+}
+
+#[test]
 fn local_and_deployed_functions_read_the_same_variables() {
     let local = super::file("local/functions.env");
     let local =

@@ -58,20 +58,6 @@ fn timeouts_grow_from_stripe_to_the_function_to_the_api() {
 }
 
 #[test]
-fn the_api_is_throttled_and_webhooks_can_have_reserved_concurrency() {
-    let template = Template::read();
-    let limits = template.property("DefaultStage", "DefaultRouteSettings");
-    for (name, parameter) in [("ThrottlingRateLimit", "ThrottlingRate"), ("ThrottlingBurstLimit", "ThrottlingBurst")] {
-        assert_eq!(limits[name], json!({ "Ref": parameter }));
-        assert!(template.parameter_default(parameter).and_then(serde_json::Value::as_u64).is_some_and(|limit| limit > 0), "{parameter}");
-    }
-    assert_eq!(
-        template.property("WebhookFunction", "ReservedConcurrentExecutions"),
-        &json!({ "Fn::If": ["HasWebhookReservation", { "Ref": "WebhookReservedConcurrency" }, { "Ref": "AWS::NoValue" }] })
-    );
-}
-
-#[test]
 fn two_stages_can_coexist() {
     // A literal name would be the same in every stack, and so collide.
     const NAMES: [&str; 8] = ["TableName", "FunctionName", "RoleName", "BucketName", "QueueName", "TopicName", "AlarmName", "LogGroupName"];
