@@ -1,10 +1,10 @@
-/** The staff desk: terms, users' purchases and sales, refunds, and findings. */
+/** The staff desk: terms, users' purchases and sales, refunds, findings, and disputes. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { DISPUTED_CARD, FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -227,6 +227,45 @@ test('findings show what was found, the user and whether it is resolved, and an 
   // Other tests leave findings, so the content depends on the stack.
   await page.getByRole('table', { name: 'Findings' }).or(page.getByText('No findings.')).waitFor();
   await page.context().close();
+});
+
+test('staff answer a dispute from a draft, and it is submitted once', async () => {
+  await fixtureSellerIsConnected();
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await toCheckout(buyer, FIXTURE.slug);
+  await pay(buyer, DISPUTED_CARD);
+  await purchaseIs(buyer, 'disputed');
+
+  const staff = await newPage();
+  await logIn(staff, STAFF);
+  await staff.goto('/staff.html#disputes');
+  const row = staff.getByRole('table', { name: 'Open disputes' }).getByRole('row').filter({ hasText: new URL(buyer.url()).searchParams.get('id') });
+  await row.getByText('Disputed', { exact: true }).waitFor();
+  await expect(row.getByRole('cell').first().locator('time'), 'the day by which to answer').toHaveAttribute('datetime', /T23:59:59Z$/);
+  await row.getByRole('button', { name: /^Answer: / }).click();
+  const dialog = staff.getByRole('dialog', { name: 'Answer this dispute' });
+  await expect(dialog.getByLabel('Buyer’s email')).toHaveValue(email);
+  await expect(dialog.getByLabel('What was sold')).toHaveValue(/^An online course: /);
+  await dialog.getByLabel('Proof that the buyer opened it').fill('Opened it on the day of the purchase.');
+  await dialog.getByRole('button', { name: 'Save without submitting' }).click();
+  await staff.getByText('Evidence saved at Stripe.').waitFor();
+  await row.getByText('Evidence saved, not submitted').waitFor();
+
+  await row.getByRole('button', { name: /^Answer: / }).click();
+  await expect(dialog.getByLabel('Proof that the buyer opened it')).toHaveValue('Opened it on the day of the purchase.');
+  await dialog.getByRole('button', { name: 'Submit to the bank' }).click();
+  await staff.getByRole('dialog', { name: 'Submit this evidence?' }).getByRole('button', { name: 'Submit' }).click();
+  await staff.getByText('Evidence submitted. The bank decides').waitFor();
+  await row.getByText('Evidence submitted').waitFor();
+  await expect(async () => {
+    await staff.reload();
+    await expect(row.getByText('With the bank')).toBeVisible({ timeout: 2000 });
+  }, 'Stripe’s event brings the new status').toPass();
+  await expect(row.getByRole('button')).toHaveCount(0);
+  assertQuiet(staff);
+  await staff.context().close();
+  await buyer.context().close();
 });
 
 test('the audit log says in words what was done to whom', async () => {

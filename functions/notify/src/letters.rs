@@ -125,35 +125,6 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
     letter(to, &format!("A refund has failed: {}", sale.title), &parts, why)
 }
 
-pub(crate) fn dispute_opened(shop: &str, sale: &Sale, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!(
-            "The buyer disputed the payment for \u{201c}{}\u{201d} with their bank. The bank holds the money until the dispute is decided.",
-            sale.title
-        )),
-        Part::Facts(vec![("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Says(
-            "Evidence is what decides a dispute, and there is a deadline for it. Please respond in your Stripe Dashboard soon.".to_owned(),
-        ),
-        Part::Link("View your sales", format!("{shop}/seller.html")),
-    ];
-    letter(to, &format!("A payment is disputed: {}", sale.title), &parts, SELLS)
-}
-
-pub(crate) fn dispute_closed(shop: &str, sale: &Sale, won: bool, to: &str) -> Letter {
-    let (subject, says) = if won {
-        ("Dispute won", "The dispute was decided in your favor. You keep the payment.")
-    } else {
-        ("Dispute lost", "The dispute was decided in the buyer's favor. The bank returned the money to the buyer.")
-    };
-    let parts = [
-        Part::Says(says.to_owned()),
-        Part::Facts(vec![("Course", sale.title.clone()), ("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Link("View your sales", format!("{shop}/seller.html")),
-    ];
-    letter(to, &format!("{subject}: {}", sale.title), &parts, SELLS)
-}
-
 pub(crate) fn onboarding(shop: &str, to: &str) -> Letter {
     let parts = [
         Part::Says("Stripe needs some more information from you before you can receive payments. It takes a few minutes.".to_owned()),

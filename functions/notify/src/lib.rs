@@ -8,6 +8,7 @@ mod clients;
 mod compose;
 mod deliver;
 mod letters;
+mod letters_of_disputes;
 mod letters_of_members;
 mod mailer;
 mod render;

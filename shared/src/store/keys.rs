@@ -108,6 +108,10 @@ pub(super) fn finding_key(id: &str) -> Key {
     Key::new(format!("FINDING#{id}"), "FINDING")
 }
 
+pub(super) fn dispute_key(id: &str) -> Key {
+    Key::new(format!("DISPUTE#{id}"), "DISPUTE")
+}
+
 pub(super) fn mail_key(id: &str) -> Key {
     Key::new(format!("MAIL#{id}"), "MAIL")
 }

@@ -6,6 +6,7 @@ pub mod courses;
 pub mod credentials;
 pub mod customers;
 pub mod debts;
+pub mod disputes;
 pub mod declines;
 pub mod erasures;
 pub mod events;

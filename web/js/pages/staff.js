@@ -5,6 +5,7 @@ import { problem } from '../problems.js';
 import { roleLabels, sellerButton, userAddress } from '../roles.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { audit } from '../staff-audit.js';
+import { disputes } from '../staff-disputes.js';
 import { findings } from '../staff-findings.js';
 import { byId, date, h, linkButton, notice, say, table } from '../ui.js';
 
@@ -22,7 +23,7 @@ async function start() {
       return;
     }
     byId('desk').hidden = false;
-    parts(byId('parts'), { findings, users, audit });
+    parts(byId('parts'), { findings, disputes, users, audit });
   } catch (error) {
     say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }

@@ -118,6 +118,28 @@ pub enum Deed {
         /// How much.
         amount: Price,
     },
+    /// Evidence was given for a dispute of the seller's sale. It is written before Stripe is asked; if Stripe refuses, `DisputeEvidenceRefused` follows.
+    DisputeEvidence {
+        /// The dispute, `du_…`
+        dispute: String,
+        /// The purchase,
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription.
+        subscription_id: Option<SubscriptionId>,
+        /// Whether the bank gets it; otherwise it is only staged.
+        submitted: bool,
+    },
+    /// Stripe refused evidence.
+    DisputeEvidenceRefused {
+        /// The dispute, `du_…`
+        dispute: String,
+        /// The purchase,
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription.
+        subscription_id: Option<SubscriptionId>,
+        /// Stripe's code.
+        code: String,
+    },
     /// Stripe refused a member's refund that staff had asked for.
     MembershipRefundRefused {
         /// Which subscription.
@@ -141,7 +163,7 @@ pub struct Entry {
     pub at: OffsetDateTime,
     /// Who did it.
     pub by: Actor,
-    /// To whom: the user, the course's seller, or the seller whose sale was refunded.
+    /// To whom: the user, the course's seller, or the seller whose sale was refunded or is disputed.
     pub user_id: UserId,
     /// What was done.
     pub deed: Deed,
@@ -176,6 +198,8 @@ impl Deed {
             | Self::Refund { .. }
             | Self::RefundBorne { .. }
             | Self::RefundRefused { .. }
+            | Self::DisputeEvidence { .. }
+            | Self::DisputeEvidenceRefused { .. }
             | Self::MembershipRefund { .. }
             | Self::MembershipRefundRefused { .. } => {}
         }

@@ -201,6 +201,21 @@ pub enum Error {
     /// The bank decides about the money.
     #[error("the buyer's bank disputes this payment, and decides what is refunded")]
     PurchaseDisputed,
+    /// The seller's own account was charged.
+    #[error("this payment was made on the seller's own Stripe account, so the seller answers the dispute, in their Stripe Dashboard")]
+    DisputeIsTheSellers,
+    /// The bank takes no evidence, or no more.
+    #[error("the bank takes no evidence for this dispute: it is decided, or it is an appeal, which is made in the Stripe Dashboard")]
+    DisputeNotAnswerable,
+    /// It is too late for evidence.
+    #[error("the day by which to answer this dispute has passed")]
+    DisputePastDue,
+    /// Evidence can be submitted only once.
+    #[error("evidence for this dispute was submitted already, which is possible only once")]
+    EvidenceSubmitted,
+    /// Stripe refused the evidence.
+    #[error("the payment provider refused the evidence: {0}")]
+    EvidenceRefused(String),
     /// The seller's part of the payment was transferred to them again after a refund or dispute.
     #[error(
         "the seller's part was transferred to them again after a refund or a dispute; staff can refund this, if necessary in Stripe's Dashboard"
@@ -336,6 +351,11 @@ impl Error {
             Self::RefundRefused(_) => "refund_refused",
             Self::PeriodRefunded => "period_refunded",
             Self::PurchaseDisputed => "purchase_disputed",
+            Self::DisputeIsTheSellers => "dispute_is_the_sellers",
+            Self::DisputeNotAnswerable => "dispute_not_answerable",
+            Self::DisputePastDue => "dispute_past_due",
+            Self::EvidenceSubmitted => "evidence_submitted",
+            Self::EvidenceRefused(_) => "evidence_refused",
             Self::RefundByStaff => "refund_by_staff",
             Self::NotOwned => "not_owned",
             Self::AccessSuspended => "access_suspended",

@@ -54,6 +54,8 @@ pub enum News {
     Converted(u32),
     /// This dispute was opened.
     DisputeOpened(String),
+    /// This dispute waits for another answer: an inquiry became a dispute, or a lost one is appealed.
+    DisputeNeedsAnswer(String),
     /// The dispute's money was withdrawn.
     DisputeWithdrawn(String),
     /// The dispute's money came back.

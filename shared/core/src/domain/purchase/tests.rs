@@ -71,7 +71,7 @@ fn settled(amount: i64, currency: &str) -> Settled {
 
 /// A dispute of this amount with this status.
 fn heard(amount: i64, status: DisputeStatus) -> SeenDispute<'static> {
-    SeenDispute { id: "dp_1", amount, status, reason: "fraudulent", as_of: AT, moves: &[] }
+    SeenDispute { id: "dp_1", amount, status, reason: "fraudulent", as_of: AT, due_by: None, moves: &[] }
 }
 
 fn paid(charge_type: ChargeType) -> Purchase {

@@ -138,7 +138,7 @@ impl Played {
             Event::Dispute { id, amount, status } => {
                 purchase.observe(1, &Observation::of(AttemptStatus::Paid), "event", AT);
                 purchase.observe_dispute(
-                    &SeenDispute { id, amount: *amount, status: *status, reason: "", as_of: AT, moves: &[] },
+                    &SeenDispute { id, amount: *amount, status: *status, reason: "", as_of: AT, due_by: None, moves: &[] },
                     "event",
                     AT,
                 );
