@@ -230,34 +230,44 @@ test('findings show what was found, the user and whether it is resolved, and an 
 });
 
 test('staff answer a dispute from a draft, and it is submitted once', async () => {
-  await fixtureSellerIsConnected();
+  const { page: seller, email: sellersEmail } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const title = `Disputed ${Date.now()}`;
+  const slug = await makeCourse(seller, { title, price: '20.00' });
+  const staff = await atUser(sellersEmail);
+  const terms = staff.locator('#terms-form');
+  await terms.getByLabel('Charge type').selectOption('destination');
+  await terms.getByRole('button', { name: 'Save terms' }).click();
+  await staff.getByText('Terms saved.').waitFor();
+
   const buyer = await newPage();
   const email = await signUp(buyer);
-  await toCheckout(buyer, FIXTURE.slug);
+  await toCheckout(buyer, slug);
   await pay(buyer, DISPUTED_CARD);
-  await purchaseIs(buyer, 'disputed');
-
-  const staff = await newPage();
-  await logIn(staff, STAFF);
+  await buyer.waitForURL(/\/purchase\.html\?id=/);
   await staff.goto('/staff.html#disputes');
-  const row = staff.getByRole('table', { name: 'Open disputes' }).getByRole('row').filter({ hasText: new URL(buyer.url()).searchParams.get('id') });
-  await row.getByText('Disputed', { exact: true }).waitFor();
+  const row = staff.getByRole('table', { name: 'Open disputes' }).getByRole('row').filter({ hasText: title });
+  await expect(async () => {
+    await staff.reload();
+    await expect(row.getByText('Disputed', { exact: true })).toBeVisible({ timeout: 2000 });
+  }, 'the bank disputes it a moment later').toPass();
   await expect(row.getByRole('cell').first().locator('time'), 'the day by which to answer').toHaveAttribute('datetime', /T23:59:59Z$/);
-  await row.getByRole('button', { name: /^Answer: / }).click();
+  await row.getByRole('button', { name: `Answer: ${title}` }).click();
   const dialog = staff.getByRole('dialog', { name: 'Answer this dispute' });
   await expect(dialog.getByLabel('Buyer’s email')).toHaveValue(email);
-  await expect(dialog.getByLabel('What was sold')).toHaveValue(/^An online course: /);
+  await expect(dialog.getByLabel('What was sold')).toHaveValue(new RegExp(`^An online course: “${title}”`));
   await dialog.getByLabel('Proof that the buyer opened it').fill('Opened it on the day of the purchase.');
   await dialog.getByRole('button', { name: 'Save without submitting' }).click();
   await staff.getByText('Evidence saved at Stripe.').waitFor();
   await row.getByText('Evidence saved, not submitted').waitFor();
 
-  await row.getByRole('button', { name: /^Answer: / }).click();
+  await row.getByRole('button', { name: `Answer: ${title}` }).click();
   await expect(dialog.getByLabel('Proof that the buyer opened it')).toHaveValue('Opened it on the day of the purchase.');
   await dialog.getByRole('button', { name: 'Submit to the bank' }).click();
   await staff.getByRole('dialog', { name: 'Submit this evidence?' }).getByRole('button', { name: 'Submit' }).click();
   await staff.getByText('Evidence submitted. The bank decides').waitFor();
-  await row.getByText('Evidence submitted').waitFor();
+  await row.getByText('Evidence submitted', { exact: true }).waitFor();
   await expect(async () => {
     await staff.reload();
     await expect(row.getByText('With the bank')).toBeVisible({ timeout: 2000 });
@@ -266,6 +276,7 @@ test('staff answer a dispute from a draft, and it is submitted once', async () =
   assertQuiet(staff);
   await staff.context().close();
   await buyer.context().close();
+  await seller.context().close();
 });
 
 test('the audit log says in words what was done to whom', async () => {

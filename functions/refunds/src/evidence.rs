@@ -151,9 +151,11 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     let asked = Asked { submit, digest: digest(&body), by: staff.id, at };
     let earlier = case.evidence.clone();
     let repeated = earlier.clone().filter(|earlier| asked.repeats(earlier));
-    if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && earlier.state.is_asked() && was_submitted(&heard)) {
+    // An earlier request that the bank has, or turns out to have.
+    if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && !earlier.state.is_refused() && was_submitted(&heard)) {
+        let is_same = earlier.digest == asked.digest;
         let answer = made(services, case, earlier, heard).await?;
-        return if repeated.is_some() { Ok(answer) } else { Err(Error::EvidenceSubmitted) };
+        return if is_same { Ok(answer) } else { Err(Error::EvidenceSubmitted) };
     }
     answerable(&heard, at)?;
     let is_new = repeated.is_none();
@@ -242,9 +244,11 @@ fn answerable(heard: &Dispute, at: OffsetDateTime) -> Result<(), Error> {
 /// Records that Stripe has the evidence. The dispute's new status comes with Stripe's event.
 async fn made(services: &Services, case: Case, given: Evidence, heard: Dispute) -> Result<Response, Error> {
     let mut done = Evidence { state: EvidenceState::Made, ..given.clone() };
-    // If another request was first, it recorded the same outcome.
-    let _by_another = services.app.store.write_evidence(&case.id, Some(&given), &mut done, None).await?;
-    tracing::info!(dispute = case.id, submit = done.submit, "evidence given");
+    if given.state.is_asked() {
+        // If another request was first, it recorded the same outcome.
+        let _by_another = services.app.store.write_evidence(&case.id, Some(&given), &mut done, None).await?;
+        tracing::info!(dispute = case.id, submit = done.submit, "evidence given");
+    }
     let case = Case { evidence: Some(done), ..now(case, &heard) };
     Ok(response::json(200, &CaseView::from(case)))
 }

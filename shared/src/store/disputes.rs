@@ -105,6 +105,15 @@ impl EvidenceState {
             Self::Made | Self::Refused(_) => false,
         }
     }
+
+    /// Whether Stripe refused it.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Asked | Self::Made => false,
+        }
+    }
 }
 
 impl Case {
