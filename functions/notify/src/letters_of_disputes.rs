@@ -50,7 +50,7 @@ impl Disputed {
             }
             (false, Recipient::Staff, _) => "The payment was made on the seller's own account, so the seller answers the bank.",
             (false, _, _) => {
-                "The payment was made on your own Stripe account, so you answer the bank, in your Stripe Dashboard by the day above. Evidence is what decides, and it                  can be submitted only once. Without an answer, the buyer gets the money."
+                "The payment was made on your own Stripe account, so you answer the bank, in your Stripe Dashboard by the day above. Evidence is what decides, and it                  can be submitted only once. If your dashboard does not let you, ask the platform's staff. Without an answer, the buyer gets the money."
             }
         }
     }
