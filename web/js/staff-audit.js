@@ -43,6 +43,7 @@ const WORDS = {
   staff_role: ({ to }) => (to.is_staff ? 'Made a staff member' : 'Is no longer a staff member'),
   terms: ({ to }) => (to.terms ? 'Terms set' : 'Terms reset to the platform’s'),
   suspension: ({ to }) => (to.suspended ? 'Suspended' : 'Suspension lifted'),
+  application_declined: () => 'Application to sell declined',
   sessions_ended: () => 'All sessions ended',
   course_taken_down: ({ to }) => (to.taken_down ? 'Course taken down' : 'Course restored'),
   course_fee: ({ from, to }) => `Course’s fee changed from ${from.fee_percent}% to ${to.fee_percent}%`,
@@ -72,9 +73,9 @@ function termsIn(terms) {
 }
 
 /** What it was about, and why. */
-function details({ action, code, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription, dispute_id: dispute }) {
+function details({ action, code, note, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription, dispute_id: dispute }) {
   const why = (side) => side?.suspended?.reason ?? side?.taken_down?.reason;
   const ids = [code, course, purchase, subscription, dispute].filter(Boolean).map((id) => h('code', {}, id));
-  const facts = [why(to) ?? why(from), action === 'terms' && `From ${termsIn(from.terms)} to ${termsIn(to.terms)}`, ...ids].filter(Boolean);
+  const facts = [note, why(to) ?? why(from), action === 'terms' && `From ${termsIn(from.terms)} to ${termsIn(to.terms)}`, ...ids].filter(Boolean);
   return h('div', { class: 'finding' }, facts.map((fact) => h('span', { class: 'breakable' }, fact)));
 }

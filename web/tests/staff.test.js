@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { DISPUTED_CARD, FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { DISPUTED_CARD, FIXTURE, PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -277,6 +277,46 @@ test('staff answer a dispute from a draft, and it is submitted once', async () =
   await staff.context().close();
   await buyer.context().close();
   await seller.context().close();
+});
+
+test('a buyer asks to become a seller, is declined, asks again, and is accepted', async () => {
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await confirmAddress(buyer);
+  await visit(buyer, '/account.html#settings');
+  const form = buyer.getByRole('form', { name: 'Sell here' });
+  await form.getByLabel('About you and your courses').fill('I teach sums.');
+  await form.getByRole('button', { name: 'Apply' }).click();
+  await buyer.getByText('Your application is waiting for the staff.').waitFor();
+
+  const staff = await newPage();
+  await logIn(staff, STAFF);
+  await staff.goto('/staff.html#applications');
+  const row = staff.getByRole('table', { name: 'Applications' }).getByRole('row').filter({ hasText: email });
+  await row.getByText('I teach sums.').waitFor();
+  await row.getByRole('button', { name: `Decline: ${email}` }).click();
+  const dialog = staff.getByRole('dialog', { name: 'Decline this application?' });
+  await dialog.getByLabel('What to tell them').fill('Show us a lesson.');
+  await dialog.getByRole('button', { name: 'Decline' }).click();
+  await staff.getByText(`The application of ${email} was declined.`).waitFor();
+  await expect(row).toHaveCount(0);
+
+  await buyer.reload();
+  await buyer.getByText('Show us a lesson.').waitFor();
+  await form.getByLabel('About you and your courses').fill('Here is a lesson.');
+  await form.getByRole('button', { name: 'Apply' }).click();
+  await buyer.getByText('Your application is waiting for the staff.').waitFor();
+  await staff.reload();
+  await row.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await staff.getByText(`${email} is now a seller.`).waitFor();
+  await expect(row).toHaveCount(0);
+  await buyer.reload();
+  await buyer.getByRole('link', { name: 'Seller desk' }).waitFor();
+  await expect(buyer.getByRole('heading', { name: 'Sell here' })).toBeHidden();
+  assertQuiet(staff);
+  assertQuiet(buyer);
+  await staff.context().close();
+  await buyer.context().close();
 });
 
 test('the audit log says in words what was done to whom', async () => {

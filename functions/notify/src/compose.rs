@@ -6,7 +6,7 @@ use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
 use shared::store::StoreError;
 use shared::store::mailed::{Purpose, SentTo};
-use shared::store::outbox::{Mail, Recipient};
+use shared::store::outbox::{Mail, News, Recipient};
 use shared::store::token::Token;
 use time::OffsetDateTime;
 
@@ -95,7 +95,13 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         }
         Mail::CodesWrong { user, .. } => notify.app.store.user(user).await?.map(|user| letters::codes_wrong(shop, &user.email)),
         Mail::ChangedByStaff { user, news, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
+            let Some(user) = notify.app.store.user(user).await? else { return Ok(None) };
+            let note = match news {
+                News::ApplicationDeclined => notify.app.store.application(&user.id).await?.and_then(|one| one.declined).map(|one| one.note),
+                News::SellerRoleGiven | News::SellerRoleTaken | News::StaffRoleGiven | News::StaffRoleTaken => None,
+                News::Suspended | News::SuspensionLifted => None,
+            };
+            Some(letters::changed_by_staff(shop, *news, note, &user.email))
         }
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::account_connected(shop, account, &user.email))

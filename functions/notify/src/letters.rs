@@ -263,7 +263,7 @@ pub(crate) fn codes_wrong(shop: &str, to: &str) -> Letter {
 }
 
 /// The reason of a suspension is the staff's own.
-pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
+pub(crate) fn changed_by_staff(shop: &str, news: News, note: Option<String>, to: &str) -> Letter {
     let (subject, says, link) = match news {
         News::SellerRoleGiven => (
             "You can sell courses now",
@@ -273,6 +273,11 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
         News::SellerRoleTaken => (
             "You are no longer a seller",
             "The staff ended your role as a seller. Your courses are no longer sold, and your memberships are not renewed. Your buyers keep what they bought.",
+            None,
+        ),
+        News::ApplicationDeclined => (
+            "Your application to sell was declined",
+            "Thank you for your application. The staff decided not to make you a seller for now. You can apply again.",
             None,
         ),
         News::StaffRoleGiven => (
@@ -292,7 +297,8 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
             Some(Part::Link("Log in", format!("{shop}/login.html"))),
         ),
     };
-    let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(link).collect();
+    let note = note.map(|note| Part::Says(format!("They wrote: {note}")));
+    let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(note).chain(link).collect();
     letter(to, subject, &parts, "You received this email because you have an account.")
 }
 

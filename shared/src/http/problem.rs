@@ -35,6 +35,8 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::SecondFactorOn => (409, "Second factor on"),
         Error::EmailTaken => (409, "E-mail taken"),
         Error::SalesNotShareable => (409, "Sales cannot be shared"),
+        Error::AlreadySeller => (409, "Already a seller"),
+        Error::ApplicationWaiting => (409, "Application waiting"),
         Error::SlugTaken => (409, "Slug taken"),
         Error::Conflict => (409, "Conflicting change"),
         Error::AlreadyOwned => (409, "Already owned"),

@@ -253,6 +253,8 @@ pub struct AuditView {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<AuditedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<AuditedView>,
@@ -316,6 +318,7 @@ impl From<Entry> for AuditView {
             amount: None,
             platform_pays: None,
             code: None,
+            note: None,
             from: None,
             to: None,
         };
@@ -338,6 +341,7 @@ impl From<Entry> for AuditView {
                 let side = |one: Option<Suspension>| AuditedView { suspended: one.map(reason), ..AuditedView::default() };
                 changed(view, "suspension", side(from), side(to))
             }
+            Deed::ApplicationDeclined { note } => Self { action: "application_declined", note: Some(note), ..view },
             Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
             Deed::SecondFactorOff => Self { action: "second_factor_off", ..view },
             Deed::CourseTakenDown { course_id, from, to } => {

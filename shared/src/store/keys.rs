@@ -11,6 +11,10 @@ pub(super) fn profile(id: &UserId) -> Key {
     Key::new(format!("USER#{id}"), "PROFILE")
 }
 
+pub(super) fn application_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "APPLICATION")
+}
+
 pub(super) fn email_key(email: &Email) -> Key {
     Key::new(format!("EMAIL#{}", email.key()), "EMAIL")
 }

@@ -1,5 +1,6 @@
 //! The DynamoDB table. Each file contains one subject's items; [`keys`] lists all keys.
 
+pub mod applications;
 pub mod audit;
 pub mod books;
 pub mod courses;

@@ -277,6 +277,8 @@ pub enum News {
     SellerRoleGiven,
     /// They may no longer sell.
     SellerRoleTaken,
+    /// Their application to sell was declined.
+    ApplicationDeclined,
     /// They are staff.
     StaffRoleGiven,
     /// They are no longer staff.
@@ -398,6 +400,7 @@ impl Mail {
         let news = match &entry.deed {
             Deed::SellerRole { to: true, .. } => News::SellerRoleGiven,
             Deed::SellerRole { .. } => News::SellerRoleTaken,
+            Deed::ApplicationDeclined { .. } => News::ApplicationDeclined,
             Deed::StaffRole { to: true, .. } => News::StaffRoleGiven,
             Deed::StaffRole { .. } => News::StaffRoleTaken,
             Deed::Suspension { from: None, .. } => News::Suspended,

@@ -39,6 +39,8 @@ fn every_error() -> Vec<Error> {
         Error::SalesNotShareable,
         Error::Suspended,
         Error::NotASeller,
+        Error::AlreadySeller,
+        Error::ApplicationWaiting,
         Error::OwnCourse,
         Error::OwnMembership,
         Error::NotFound("course"),

@@ -3,8 +3,10 @@
 use local::aws::Outage;
 use local::proxy::{self, Fault};
 use serde_json::{Value, json};
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::ids::SubscriptionId;
 use shared::domain::user::Email;
+use shared::store::applications::Declined;
 use shared::store::outbox::{DisputeStage, FactorNews, Mail, News, Recipient};
 use time::Duration;
 
@@ -32,6 +34,7 @@ kinds![
     SecondFactor,
     CodesWrong,
     ChangedByStaff,
+    ApplicationDeclined,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -235,6 +238,17 @@ impl Mails {
             Kind::ChangedByStaff => {
                 let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
                 (mail, to_buyer, "Your account is suspended".to_owned())
+            }
+            Kind::ApplicationDeclined => {
+                let answer = world.post("/users/me/application", json!({"text": "I teach."})).bearer(&buyer.token).await;
+                assert_eq!(answer.status, 201, "{}", answer.body);
+                let at = now;
+                let declined = Declined { note: "Not now.".to_owned(), at };
+                let deed = Deed::ApplicationDeclined { note: declined.note.clone() };
+                let entry = Entry::new(&Actor::Operator, &user(), deed, at, &world.app.entropy);
+                assert!(world.app.store.decline_application(&declined, &entry).await.expect("the table"));
+                let mail = Mail::of_entry(&entry).expect("they are told");
+                (mail, to_buyer, "Your application to sell was declined".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());

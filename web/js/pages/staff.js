@@ -4,6 +4,7 @@ import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { roleLabels, sellerButton, userAddress } from '../roles.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
+import { applications } from '../staff-applications.js';
 import { audit } from '../staff-audit.js';
 import { disputes } from '../staff-disputes.js';
 import { findings } from '../staff-findings.js';
@@ -23,7 +24,7 @@ async function start() {
       return;
     }
     byId('desk').hidden = false;
-    parts(byId('parts'), { findings, disputes, users, audit });
+    parts(byId('parts'), { findings, disputes, applications, users, audit });
   } catch (error) {
     say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }

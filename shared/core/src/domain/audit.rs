@@ -56,6 +56,11 @@ pub enum Deed {
         /// The new one.
         to: Option<Suspension>,
     },
+    /// The user's application to sell was declined.
+    ApplicationDeclined {
+        /// What the user was told.
+        note: String,
+    },
     /// All sessions of the user were ended.
     SessionsEnded,
     /// The user's second factor was switched off.
@@ -189,6 +194,7 @@ impl Deed {
             Self::CourseTakenDown { from, to, .. } => {
                 [from, to].into_iter().flatten().for_each(|one| one.reason = without_addresses(&one.reason));
             }
+            Self::ApplicationDeclined { note } => *note = without_addresses(note),
             Self::SellerRole { .. }
             | Self::StaffRole { .. }
             | Self::Terms { .. }

@@ -93,6 +93,12 @@ pub enum Error {
     /// Only sellers may do this.
     #[error("only sellers may do this; ask the staff to make you one")]
     NotASeller,
+    /// A seller need not apply.
+    #[error("you are a seller already")]
+    AlreadySeller,
+    /// The user's application has not been decided.
+    #[error("your application is waiting for the staff")]
+    ApplicationWaiting,
     /// Users cannot buy their own courses.
     #[error("you cannot buy your own course")]
     OwnCourse,
@@ -323,6 +329,8 @@ impl Error {
             Self::SalesNotShareable => "sales_not_shareable",
             Self::Suspended => "account_suspended",
             Self::NotASeller => "not_a_seller",
+            Self::AlreadySeller => "already_seller",
+            Self::ApplicationWaiting => "application_waiting",
             Self::OwnCourse => "own_course",
             Self::OwnMembership => "own_membership",
             Self::NotFound(_) => "not_found",
