@@ -199,20 +199,22 @@ impl Store {
         attributes.insert("gsi1pk".to_owned(), string(list));
         attributes.insert("gsi1sk".to_owned(), string(place));
         let mut update = Update::builder().table_name(&self.table).set_key(Some(dispute_key(&case.id).attributes()));
-        // A decided dispute can be appealed.
-        let mut gone = Vec::from(["#ttl"]);
-        if let Some(expires_at) = expires_at {
-            attributes.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
-            gone.clear();
-        } else {
-            update = update.expression_attribute_names("#ttl", "ttl");
-        }
+        let gone = match expires_at {
+            Some(expires_at) => {
+                attributes.insert("ttl".to_owned(), number(expires_at.unix_timestamp()));
+                ""
+            }
+            // A decided dispute can be appealed.
+            None => {
+                update = update.expression_attribute_names("#ttl", "ttl");
+                " REMOVE #ttl"
+            }
+        };
         let mut sets = Vec::new();
         for (name, value) in attributes {
             sets.push(format!("#{name} = :{name}"));
             update = update.expression_attribute_names(format!("#{name}"), &name).expression_attribute_values(format!(":{name}"), value);
         }
-        let gone = if gone.is_empty() { String::new() } else { format!(" REMOVE {}", gone.join(", ")) };
         let update = update.update_expression(format!("SET {}{gone}", sets.join(", "))).build();
         Ok(Some(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build()))
     }

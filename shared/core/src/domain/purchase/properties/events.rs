@@ -9,7 +9,7 @@ use crate::domain::charging::ChargeType;
 use crate::domain::purchase::attempt::Observation;
 use crate::domain::purchase::dispute::DisputeStatus;
 use crate::domain::purchase::movement::MovementState;
-use crate::domain::purchase::observe::{SeenDispute, SeenRefund};
+use crate::domain::purchase::{SeenDispute, SeenRefund};
 use crate::domain::purchase::record::Purchase;
 use crate::domain::purchase::status::AttemptStatus;
 use crate::domain::purchase::sums::Sums;
