@@ -93,7 +93,7 @@ async fn a_declined_card_is_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn refunds_and_disputes_are_mailed_to_those_concerned() {
+async fn refunds_are_mailed_to_the_buyer() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let purchase = || id.parse().expect("it is an id");

@@ -100,14 +100,11 @@ impl Dispute {
         let ends_appeal = |one: DisputeStatus| one >= DisputeStatus::Lost && one < DisputeStatus::Won;
         let in_turn = ends_appeal(self.status) && ends_appeal(status) && self.status != status;
         let is_later = if in_turn { self.as_of.is_none_or(|known| known < as_of) } else { self.status < status };
-        if is_later {
-            self.status = status;
-            self.as_of = Some(as_of);
-        }
-        let speaks_of_now = is_later || (self.status == status && self.as_of.is_none_or(|known| known <= as_of));
-        let is_due_otherwise = speaks_of_now && self.due_by != seen.due_by;
-        if is_due_otherwise {
-            self.due_by = seen.due_by;
+        // The bank may allow more time.
+        let is_newer = self.status == status && self.as_of.is_none_or(|known| known < as_of);
+        let is_due_otherwise = is_newer && self.due_by != seen.due_by;
+        if is_later || is_due_otherwise {
+            (self.status, self.as_of, self.due_by) = (status, Some(as_of), seen.due_by);
         }
         let known = self.moves.len();
         for one in seen.moves {
