@@ -120,7 +120,7 @@ async function open(dispute, done) {
     'form',
     { class: 'form' },
     h('h2', { id: 'evidence-title' }, 'Answer this dispute'),
-    h('p', { id: 'evidence-text' }, ['“', h('bdi', {}, dispute.title), `”, ${format(dispute.amount.amount, dispute.amount.currency)}, disputed as ${dispute.reason.replaceAll('_', ' ')}. The bank takes evidence only once, until `, date(draft.dispute.due_by, true), '. Check what we filled in, and add what proves the sale. Files can be added in the Stripe Dashboard, to what is saved here.']),
+    h('p', { id: 'evidence-text' }, ['“', h('bdi', {}, dispute.title), `”, ${format(dispute.amount.amount, dispute.amount.currency)}, disputed as ${dispute.reason.replaceAll('_', ' ')}. The bank takes evidence only once`, draft.dispute.due_by && [', until ', date(draft.dispute.due_by, true)], '. Check what we filled in, and add what proves the sale. Files can be added in the Stripe Dashboard, to what is saved here.']),
     TEXTS.map((text) => field(text, draft.evidence)),
     outcome,
     h(

@@ -74,7 +74,9 @@ pub(crate) fn opened(shop: &str, one: &Disputed, stage: DisputeStage, recipient:
     let (subject, says) = match (stage, one.status.is_inquiry()) {
         (DisputeStage::Opened, true) => (
             "A bank asks about a payment",
-            format!("The buyer's bank asks about the payment for {title}. No money has moved. An unanswered inquiry can become a dispute; a full refund ends it."),
+            format!(
+                "The buyer's bank asks about the payment for {title}. No money has moved. An unanswered inquiry can become a dispute; a full refund ends it."
+            ),
         ),
         (DisputeStage::Opened, false) => (
             "A payment is disputed",
@@ -84,9 +86,10 @@ pub(crate) fn opened(shop: &str, one: &Disputed, stage: DisputeStage, recipient:
             "An inquiry became a dispute",
             format!("The bank's inquiry about the payment for {title} became a dispute. The bank holds the money until it is decided."),
         ),
-        (DisputeStage::Appealed, _) => {
-            ("A lost dispute can be appealed", format!("The lost dispute about the payment for {title} can be appealed. The bank keeps the money for now."))
-        }
+        (DisputeStage::Appealed, _) => (
+            "A lost dispute can be appealed",
+            format!("The lost dispute about the payment for {title} can be appealed. The bank keeps the money for now."),
+        ),
     };
     let (link, why) = end(shop, recipient);
     let parts = [Part::Says(says), one.facts(), Part::Says(one.to_do(recipient).to_owned()), link];

@@ -28,7 +28,11 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["admin", "audit"]) => staff::audit(app, request).await,
         (
             _,
-            ["purchases"] | ["purchases", _] | ["sales"] | ["admin", "users", _, "purchases" | "sales"] | ["admin", "findings" | "disputes" | "audit"],
+            ["purchases"]
+            | ["purchases", _]
+            | ["sales"]
+            | ["admin", "users", _, "purchases" | "sales"]
+            | ["admin", "findings" | "disputes" | "audit"],
         ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }

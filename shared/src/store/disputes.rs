@@ -261,9 +261,9 @@ impl Store {
             .expression_attribute_values(":evidence", AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(&*evidence)?));
         let update = match seen {
             None => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(evidence)"),
-            Some(seen) => update
-                .condition_expression("evidence.version = :seen")
-                .expression_attribute_values(":seen", number(seen.version)),
+            Some(seen) => {
+                update.condition_expression("evidence.version = :seen").expression_attribute_values(":seen", number(seen.version))
+            }
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![TransactWriteItem::builder().update(update).build()];

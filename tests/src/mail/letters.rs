@@ -104,7 +104,6 @@ async fn refunds_are_mailed_to_the_buyer() {
     tells(&part, &["Part of your payment", "12.34 USD", "50.00 USD", &id, &format!("http://localhost:3000/purchase.html?id={id}")]);
     let whole = sent(&world, &refund("b", 5000)).await;
     tells(&whole, &["in full", "no longer in your library"]);
-
 }
 
 /// The mails to an address that are about disputes: subjects, and the texts.
@@ -123,7 +122,8 @@ async fn whoever_holds_the_charge_is_told_by_when_to_answer_a_dispute() {
         let charge = world.stripe("/charges", account).await["data"][0]["id"].as_str().expect("an id").to_owned();
         let open = json!({"status": "warning_needs_response", "reason": "product_not_received"});
         let dispute = world.admin("POST", &format!("charges/{charge}/dispute"), open).await;
-        let due = time::OffsetDateTime::from_unix_timestamp(dispute["evidence_details"]["due_by"].as_i64().expect("a time")).expect("a time");
+        let due =
+            time::OffsetDateTime::from_unix_timestamp(dispute["evidence_details"]["due_by"].as_i64().expect("a time")).expect("a time");
         let due = format!("{}, 23:59 UTC", due.date());
         let dispute = dispute["id"].as_str().expect("an id").to_owned();
         let mut happens = vec![("", "A bank asks about a payment: Flask Microservices", true)];

@@ -176,7 +176,10 @@ async fn the_draft_has_what_is_known_and_what_was_staged() {
 
     assert_eq!(desk.give("Opened it.", false).await.status, 200);
     let again = desk.draft().await.json();
-    assert_eq!((&again["evidence"]["access_activity_log"], &again["dispute"]["evidence"]["state"]), (&json!("Opened it."), &json!("staged")));
+    assert_eq!(
+        (&again["evidence"]["access_activity_log"], &again["dispute"]["evidence"]["state"]),
+        (&json!("Opened it."), &json!("staged"))
+    );
     assert_eq!(again["evidence"]["customer_email_address"], desk.shop.buyer.email.as_str(), "what was not staged stays a draft");
     // Nothing of it is stored here.
     assert!(!world.stored().await.contains("Opened it."));
@@ -216,7 +219,10 @@ async fn evidence_is_staged_as_often_as_wanted_and_submitted_once() {
     }
     assert_eq!(desk.sent().await, 0);
     let evidence = desk.at_stripe().await;
-    assert_eq!((&evidence["evidence_details"]["submission_count"], &evidence["evidence"]["access_activity_log"]), (&json!(1), &json!("Three")));
+    assert_eq!(
+        (&evidence["evidence_details"]["submission_count"], &evidence["evidence"]["access_activity_log"]),
+        (&json!(1), &json!("Three"))
+    );
     let staged = |submitted: bool| ("dispute_evidence".to_owned(), json!(submitted));
     assert_eq!(desk.entries().await, [staged(false), staged(false), staged(true)]);
 }
@@ -255,7 +261,10 @@ async fn evidence_that_never_arrived_can_be_replaced() {
     let other = desk.give("Opened it twice.", true).await;
     assert_eq!((other.status, &other.json()["evidence"]["state"]), (200, &json!("submitted")), "{}", other.body);
     let evidence = desk.at_stripe().await;
-    assert_eq!((&evidence["evidence_details"]["submission_count"], &evidence["evidence"]["access_activity_log"]), (&json!(1), &json!("Opened it twice.")));
+    assert_eq!(
+        (&evidence["evidence_details"]["submission_count"], &evidence["evidence"]["access_activity_log"]),
+        (&json!(1), &json!("Opened it twice."))
+    );
 }
 
 #[tokio::test]

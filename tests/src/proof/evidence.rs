@@ -123,7 +123,11 @@ impl Scenario for Disputes {
         let dispute = self.at_stripe(play).await;
         let submitted = !matches!(self.kind, Kind::Drafted | Kind::DraftedForAMember | Kind::Staged);
         let status = if submitted { "under_review" } else { "needs_response" };
-        assert_eq!((&dispute["status"], &dispute["evidence_details"]["submission_count"]), (&json!(status), &json!(i32::from(submitted))), "{case}");
+        assert_eq!(
+            (&dispute["status"], &dispute["evidence_details"]["submission_count"]),
+            (&json!(status), &json!(i32::from(submitted))),
+            "{case}"
+        );
         let known = self.world.app.store.dispute(&play.dispute).await.expect("the table").expect("it is on record");
         assert_eq!(serde_json::to_value(known.status).expect("it is JSON"), status, "{case}");
         let entries = self.world.get("/admin/audit?limit=100").bearer(&self.staff.token).await.json();

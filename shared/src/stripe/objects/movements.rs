@@ -186,7 +186,8 @@ impl Dispute {
             return false;
         };
         let moves = self.moves();
-        let seen = SeenDispute { id: &self.id, amount: self.amount, status, reason: &self.reason, as_of, due_by: self.due_by(), moves: &moves };
+        let seen =
+            SeenDispute { id: &self.id, amount: self.amount, status, reason: &self.reason, as_of, due_by: self.due_by(), moves: &moves };
         let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None) else { return false };
         let became_paid = purchase.observe(attempt, &Observation::of(AttemptStatus::Paid), cause, at);
         if !purchase.is_paid_by(attempt) {

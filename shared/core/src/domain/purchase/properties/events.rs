@@ -9,10 +9,10 @@ use crate::domain::charging::ChargeType;
 use crate::domain::purchase::attempt::Observation;
 use crate::domain::purchase::dispute::DisputeStatus;
 use crate::domain::purchase::movement::MovementState;
-use crate::domain::purchase::{SeenDispute, SeenRefund};
 use crate::domain::purchase::record::Purchase;
 use crate::domain::purchase::status::AttemptStatus;
 use crate::domain::purchase::sums::Sums;
+use crate::domain::purchase::{SeenDispute, SeenRefund};
 
 /// The refunds that the buyer keeps.
 const KEPT: [Fate; 2] = [Fate::Done, Fate::PendsFirst];
