@@ -43,7 +43,7 @@ pub(crate) async fn draft(services: &Services, request: &Request, id: &str) -> R
     identity::required(request, &app.config)?;
     let (staff, case) = tokio::join!(identity::staff(request, app), known(app, id));
     staff?;
-    let case = platforms(case?)?;
+    let case = platforms(app, case?)?;
     let buyer = async {
         match case.buyer() {
             Some(buyer) => app.store.user(&buyer).await,
@@ -102,8 +102,10 @@ async fn known(app: &App, id: &str) -> Result<Option<Case>, Error> {
 
 /// A dispute that staff answer. The owner of the charged account answers it, and only its Dashboard or its own key may.
 /// <https://docs.stripe.com/connect/disputes>
-fn platforms(case: Option<Case>) -> Result<Case, Error> {
-    let case = case.ok_or(Error::NotFound("dispute"))?;
+fn platforms(app: &App, case: Option<Case>) -> Result<Case, Error> {
+    // A copied table contains other deployments' disputes.
+    let is_own = |case: &Case| case.stack_id.as_ref().is_none_or(|own| *own == app.config.stack_id);
+    let case = case.filter(is_own).ok_or(Error::NotFound("dispute"))?;
     if case.account.is_some() { Err(Error::DisputeIsTheSellers) } else { Ok(case) }
 }
 
@@ -144,7 +146,7 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     let submit = body.submit;
     let body = evidence(&texts(body)?, submit);
     let (staff, case) = tokio::join!(identity::staff_with_password(request, app), known(app, id));
-    let (staff, case) = (staff?, platforms(case?)?);
+    let (staff, case) = (staff?, platforms(app, case?)?);
     let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
 
     let at = app.clock.now();

@@ -59,6 +59,9 @@ pub struct Case {
     /// The last moment to answer it, if the bank takes an answer.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub due_by: Option<OffsetDateTime>,
+    /// The deployment that asked Stripe for the money, as of the purchase or subscription.
+    #[serde(default)]
+    pub stack_id: Option<String>,
     /// The newest evidence that staff gave here.
     #[serde(default)]
     pub evidence: Option<Evidence>,
@@ -153,6 +156,7 @@ fn cases_of(purchase: &Purchase) -> impl Iterator<Item = Case> {
         status: dispute.status,
         opened_at: dispute.opened_at,
         due_by: dispute.due_by,
+        stack_id: purchase.stack_id().map(str::to_owned),
         evidence: None,
     })
 }
@@ -172,6 +176,7 @@ fn cases_of_member(subscription: &Subscription) -> impl Iterator<Item = Case> {
         status: dispute.status,
         opened_at: dispute.opened_at.unwrap_or(subscription.updated_at),
         due_by: dispute.due_by,
+        stack_id: subscription.stack_id(),
         evidence: None,
     })
 }

@@ -384,3 +384,16 @@ async fn a_decided_dispute_expires_a_year_after_it_was_opened() {
     let ttl = (opened_at + Duration::days(365)).unix_timestamp();
     assert!(stored().await.contains(&format!("\"ttl\": N(\"{ttl}\")")), "{}", stored().await);
 }
+
+#[tokio::test]
+async fn a_copied_table_answers_no_dispute_of_the_other_deployment() {
+    let desk = Desk::open(&[("STACK_ID", "first")]).await;
+    let copy = desk.world.beside(&[("STACK_ID", "second"), ("TABLE_NAME", "courses-copied")]).await;
+    copy.copy_of(&desk.world).await;
+    let body = json!({"evidence": {"product_description": "A course"}, "submit": true});
+    for answer in [copy.get(desk.path()).bearer(&desk.staff.token).await, copy.post(desk.path(), body).bearer(&desk.staff.token).await] {
+        answer.is_problem(404, "not_found", "there is no such dispute");
+    }
+    assert_eq!(desk.at_stripe().await["status"], "needs_response");
+    assert_eq!(desk.draft().await.status, 200);
+}

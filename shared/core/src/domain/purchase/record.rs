@@ -202,6 +202,12 @@ impl Purchase {
         Self { stack_id: Some(id.to_owned()), ..self }
     }
 
+    /// The deployment that asked Stripe for the money; `None` for purchases that are older than deployment ids.
+    #[must_use]
+    pub fn stack_id(&self) -> Option<&str> {
+        self.stack_id.as_deref()
+    }
+
     /// Whether it belongs to this deployment. A copied table contains other deployments' purchases, whose money must not be touched.
     #[must_use]
     pub fn is_of_stack(&self, id: &str) -> bool {
