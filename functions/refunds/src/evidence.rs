@@ -142,11 +142,11 @@ fn texts(body: Body) -> Result<BTreeMap<&'static str, String>, Error> {
 pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &services.app;
     identity::required(request, &app.config)?;
+    let (staff, case) = tokio::join!(identity::staff_with_password(request, app), known(app, id));
+    let (staff, case) = (staff?, platforms(app, case?)?);
     let body: Body = request::json(request)?;
     let submit = body.submit;
     let body = evidence(&texts(body)?, submit);
-    let (staff, case) = tokio::join!(identity::staff_with_password(request, app), known(app, id));
-    let (staff, case) = (staff?, platforms(app, case?)?);
     let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
 
     let at = app.clock.now();

@@ -135,6 +135,8 @@ async fn whoever_holds_the_charge_is_told_by_when_to_answer_a_dispute() {
             let body = if what == "win" { json!({"outcome": "won"}) } else { json!({"outcome": "lost"}) };
             let what = if what == "win" { "close" } else { what };
             if !what.is_empty() {
+                // Events have the time in seconds.
+                world.pass(Duration::seconds(2)).await;
                 world.admin("POST", &format!("disputes/{dispute}/{what}"), body).await;
             }
             for _ in 0..2 {

@@ -128,7 +128,8 @@ async fn staff_see_what_to_answer_soonest_due_first_then_what_the_bank_reviews()
     assert_eq!(open[1]["status"], "under_review");
     let closed = listed(&world, &staff, "?state=closed").await;
     assert_eq!((ids(&closed), &closed[0]["status"]), (vec![last.clone()], &json!("lost")));
-    // It is appealed, and so it is open again.
+    // It is appealed, and so it is open again. Events have the time in seconds.
+    world.pass(Duration::seconds(2)).await;
     world.admin("POST", &format!("disputes/{last}/appeal"), json!({})).await;
     world.deliver().await;
     assert_eq!(listed(&world, &staff, "").await.len(), 3);

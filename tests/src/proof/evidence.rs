@@ -134,7 +134,7 @@ impl Scenario for Disputes {
         let entries = entries["items"].as_array().expect("a list").iter().filter(|one| one["dispute_id"] == play.dispute.as_str());
         let given = entries.filter(|one| one["action"] == "dispute_evidence").count();
         match self.kind {
-            Kind::Drafted | Kind::DraftedForAMember => assert_eq!((known.evidence, given), (None, 0), "{case}"),
+            Kind::Drafted | Kind::DraftedForAMember => assert_eq!((&known.evidence, given), (&None, 0), "{case}"),
             Kind::Staged | Kind::Refused => assert!((1..=3).contains(&given), "{case}: {given}"),
             _ => assert_eq!(given, 1, "{case}: it was one request"),
         }
