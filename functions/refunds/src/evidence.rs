@@ -181,6 +181,15 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
         Ok(heard) => made(services, case, given, heard).await,
         // It may have been sent before, so its outcome stays open.
         Err(error) if error.is_turned_away() => Err(error.into()),
+        // The key replays a stored failure. Stripe's dispute shows whether the bank has it; if not, the next request has another key.
+        Err(error @ StripeError::Failed { replayed: true, .. }) => {
+            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard));
+            let Some(heard) = heard else {
+                refused(services, &case, given, "never_made").await?;
+                return Err(error.into());
+            };
+            made(services, case, given, heard).await
+        }
         Err(StripeError::Refused { code, message, .. }) => {
             tracing::warn!(dispute = id, code, message, "Stripe refused evidence");
             refused(services, &case, given, &code).await?;

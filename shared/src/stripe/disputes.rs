@@ -101,12 +101,11 @@ impl Gateway {
         self.find(&format!("/disputes/{id}?expand[]=charge"), None).await
     }
 
-    /// Gives Stripe the evidence for a dispute of the platform's. Doing it twice does no harm: the same texts are stored, and
-    /// evidence that was submitted is refused.
+    /// Gives Stripe the evidence for a dispute of the platform's.
     ///
     /// # Errors
     /// See [`StripeError`].
     pub async fn give_evidence(&self, id: &str, body: &str, key: &str) -> Result<Dispute, StripeError> {
-        self.post_harmless(&Post { path: &format!("/disputes/{id}"), body, account: None, key }).await
+        self.post(&Post { path: &format!("/disputes/{id}"), body, account: None, key }).await
     }
 }
