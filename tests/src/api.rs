@@ -1,6 +1,7 @@
 //! What the API answers, one file for each group of routes.
 
 mod addresses;
+mod applications;
 mod audit;
 mod catalogue;
 mod config;

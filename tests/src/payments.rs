@@ -10,6 +10,7 @@ mod charge_types;
 mod checkout;
 mod content;
 mod direct;
+mod dispute_desk;
 mod disputes;
 mod endpoints;
 mod erasures;

@@ -6,6 +6,7 @@ mod cards;
 mod completeness;
 mod engine;
 mod erasures;
+mod evidence;
 mod faults;
 mod invariants;
 mod links;

@@ -43,6 +43,7 @@ const WORDS = {
   staff_role: ({ to }) => (to.is_staff ? 'Made a staff member' : 'Is no longer a staff member'),
   terms: ({ to }) => (to.terms ? 'Terms set' : 'Terms reset to the platform’s'),
   suspension: ({ to }) => (to.suspended ? 'Suspended' : 'Suspension lifted'),
+  application_declined: () => 'Application to sell declined',
   sessions_ended: () => 'All sessions ended',
   course_taken_down: ({ to }) => (to.taken_down ? 'Course taken down' : 'Course restored'),
   course_fee: ({ from, to }) => `Course’s fee changed from ${from.fee_percent}% to ${to.fee_percent}%`,
@@ -50,6 +51,8 @@ const WORDS = {
   refund: (entry) => `Refund of ${money(entry)} to the buyer${entry.platform_pays ? ', paid by the platform' : ''}`,
   refund_borne: (entry) => `The platform pays a waiting refund of ${money(entry)}`,
   refund_refused: (entry) => `Stripe refused the refund of ${money(entry)}`,
+  dispute_evidence: (entry) => (entry.submitted ? 'Evidence submitted for a dispute' : 'Evidence saved for a dispute, not submitted'),
+  dispute_evidence_refused: () => 'Stripe refused the evidence for a dispute',
   membership_refund: (entry) => `Refund of ${money(entry)} to a member`,
   membership_refund_refused: (entry) => `Stripe refused the refund of ${money(entry)} to a member`,
 };
@@ -70,9 +73,9 @@ function termsIn(terms) {
 }
 
 /** What it was about, and why. */
-function details({ action, code, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription }) {
+function details({ action, code, note, from, to, course_id: course, purchase_id: purchase, subscription_id: subscription, dispute_id: dispute }) {
   const why = (side) => side?.suspended?.reason ?? side?.taken_down?.reason;
-  const ids = [code, course, purchase, subscription].filter(Boolean).map((id) => h('code', {}, id));
-  const facts = [why(to) ?? why(from), action === 'terms' && `From ${termsIn(from.terms)} to ${termsIn(to.terms)}`, ...ids].filter(Boolean);
+  const ids = [code, course, purchase, subscription, dispute].filter(Boolean).map((id) => h('code', {}, id));
+  const facts = [note, why(to) ?? why(from), action === 'terms' && `From ${termsIn(from.terms)} to ${termsIn(to.terms)}`, ...ids].filter(Boolean);
   return h('div', { class: 'finding' }, facts.map((fact) => h('span', { class: 'breakable' }, fact)));
 }

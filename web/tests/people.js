@@ -12,6 +12,8 @@ export const STAFF = 'test@admin.com';
 /** A course by the fixtures' seller. */
 export const FIXTURE = { slug: 'flask-microservices', price: '$50.00' };
 export const GOOD_CARD = '4242 4242 4242 4242';
+/** Its charge is disputed a moment after it was made. */
+export const DISPUTED_CARD = '4000 0000 0000 0259';
 export const DECLINED_CARD = '4000 0000 0000 0002';
 
 /** The mailbox of the local stack. */

@@ -1,10 +1,10 @@
-/** The staff desk: terms, users' purchases and sales, refunds, and findings. */
+/** The staff desk: terms, users' purchases and sales, refunds, findings, and disputes. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, PASSWORD, STAFF, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser } from './people.js';
+import { DISPUTED_CARD, FIXTURE, PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -227,6 +227,96 @@ test('findings show what was found, the user and whether it is resolved, and an 
   // Other tests leave findings, so the content depends on the stack.
   await page.getByRole('table', { name: 'Findings' }).or(page.getByText('No findings.')).waitFor();
   await page.context().close();
+});
+
+test('staff answer a dispute from a draft, and it is submitted once', async () => {
+  const { page: seller, email: sellersEmail } = await newSeller();
+  await seller.goto('/');
+  await connect(seller);
+  const title = `Disputed ${Date.now()}`;
+  const slug = await makeCourse(seller, { title, price: '20.00' });
+  const staff = await atUser(sellersEmail);
+  const terms = staff.locator('#terms-form');
+  await terms.getByLabel('Charge type').selectOption('destination');
+  await terms.getByRole('button', { name: 'Save terms' }).click();
+  await staff.getByText('Terms saved.').waitFor();
+
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer, DISPUTED_CARD);
+  await buyer.waitForURL(/\/purchase\.html\?id=/);
+  await staff.goto('/staff.html#disputes');
+  const row = staff.getByRole('table', { name: 'Open disputes' }).getByRole('row').filter({ hasText: title });
+  await expect(async () => {
+    await staff.reload();
+    await expect(row.getByText('Disputed', { exact: true })).toBeVisible({ timeout: 2000 });
+  }, 'the bank disputes it a moment later').toPass();
+  await expect(row.getByRole('cell').first().locator('time'), 'the day by which to answer').toHaveAttribute('datetime', /T23:59:59Z$/);
+  await row.getByRole('button', { name: `Answer: ${title}` }).click();
+  const dialog = staff.getByRole('dialog', { name: 'Answer this dispute' });
+  await expect(dialog.getByLabel('Buyer’s email')).toHaveValue(email);
+  await expect(dialog.getByLabel('What was sold')).toHaveValue(new RegExp(`^An online course: “${title}”`));
+  await dialog.getByLabel('Proof that the buyer opened it').fill('Opened it on the day of the purchase.');
+  await dialog.getByRole('button', { name: 'Save without submitting' }).click();
+  await staff.getByText('Evidence saved at Stripe.').waitFor();
+  await row.getByText('Evidence saved, not submitted').waitFor();
+
+  await row.getByRole('button', { name: `Answer: ${title}` }).click();
+  await expect(dialog.getByLabel('Proof that the buyer opened it')).toHaveValue('Opened it on the day of the purchase.');
+  await dialog.getByRole('button', { name: 'Submit to the bank' }).click();
+  await staff.getByRole('dialog', { name: 'Submit this evidence?' }).getByRole('button', { name: 'Submit' }).click();
+  await staff.getByText('Evidence submitted. The bank decides').waitFor();
+  await row.getByText('Evidence submitted', { exact: true }).waitFor();
+  await expect(async () => {
+    await staff.reload();
+    await expect(row.getByText('With the bank')).toBeVisible({ timeout: 2000 });
+  }, 'Stripe’s event brings the new status').toPass();
+  await expect(row.getByRole('button')).toHaveCount(0);
+  assertQuiet(staff);
+  await staff.context().close();
+  await buyer.context().close();
+  await seller.context().close();
+});
+
+test('a buyer asks to become a seller, is declined, asks again, and is accepted', async () => {
+  const buyer = await newPage();
+  const email = await signUp(buyer);
+  await confirmAddress(buyer);
+  await visit(buyer, '/account.html#settings');
+  const form = buyer.getByRole('form', { name: 'Sell here' });
+  await form.getByLabel('About you and your courses').fill('I teach sums.');
+  await form.getByRole('button', { name: 'Apply' }).click();
+  await buyer.getByText('Your application is waiting for the staff.').waitFor();
+
+  const staff = await newPage();
+  await logIn(staff, STAFF);
+  await staff.goto('/staff.html#applications');
+  const row = staff.getByRole('table', { name: 'Applications' }).getByRole('row').filter({ hasText: email });
+  await row.getByText('I teach sums.').waitFor();
+  await row.getByRole('button', { name: `Decline: ${email}` }).click();
+  const dialog = staff.getByRole('dialog', { name: 'Decline this application?' });
+  await dialog.getByLabel('What to tell them').fill('Show us a lesson.');
+  await dialog.getByRole('button', { name: 'Decline' }).click();
+  await staff.getByText(`The application of ${email} was declined.`).waitFor();
+  await expect(row).toHaveCount(0);
+
+  await buyer.reload();
+  await buyer.getByText('Show us a lesson.').waitFor();
+  await form.getByLabel('About you and your courses').fill('Here is a lesson.');
+  await form.getByRole('button', { name: 'Apply' }).click();
+  await buyer.getByText('Your application is waiting for the staff.').waitFor();
+  await staff.reload();
+  await row.getByRole('button', { name: `Make seller: ${email}` }).click();
+  await staff.getByText(`${email} is now a seller.`).waitFor();
+  await expect(row).toHaveCount(0);
+  await buyer.reload();
+  await buyer.getByRole('link', { name: 'Seller desk' }).waitFor();
+  await expect(buyer.getByRole('heading', { name: 'Sell here' })).toBeHidden();
+  assertQuiet(staff);
+  assertQuiet(buyer);
+  await staff.context().close();
+  await buyer.context().close();
 });
 
 test('the audit log says in words what was done to whom', async () => {

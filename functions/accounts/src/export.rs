@@ -23,6 +23,8 @@ use shared::store::debts::Debt;
 use shared::store::page::{Cursor, Page, Paged};
 use shared::store::sessions::SessionTimes;
 
+use crate::applications::ApplicationView;
+
 /// A part ends after this many bytes. Then at most one more page of a list is in it, which DynamoDB limits to 1 MB. So a part stays
 /// well below the 6 MB of a Lambda function's answer, even with the escapes of two JSON texts in each other.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -97,6 +99,8 @@ struct Profile {
     cards_declined_at: Vec<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     membership: Option<MembershipView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<ApplicationView>,
     totals: Vec<TotalsView>,
     debts: Vec<Debt>,
 }
@@ -185,7 +189,12 @@ struct ProgressView {
 
 impl From<Progress> for ProgressView {
     fn from(progress: Progress) -> Self {
-        Self { course_id: progress.course_id.to_string(), done: progress.done, last: progress.last, updated_at: written(progress.updated_at) }
+        Self {
+            course_id: progress.course_id.to_string(),
+            done: progress.done,
+            last: progress.last,
+            updated_at: written(progress.updated_at),
+        }
     }
 }
 
@@ -246,7 +255,8 @@ impl From<Subscription> for JoinedView {
 /// What is stored of the user, in parts of some megabytes at most: `?cursor=` continues where a part ended. The password must have been
 /// entered within the last quarter of an hour, so that a stolen session is not enough.
 ///
-/// Three trips to DynamoDB for the first part (session and user; offer and totals), and one for each list, of which there are thirteen. Shares take two.
+/// Two trips to DynamoDB for the first part (session and user; offer, totals and application), and one for each list, of which there are thirteen. Shares
+/// take two.
 ///
 /// # Errors
 /// [`Error::PasswordRequired`], [`Error::BadCursor`].
@@ -283,13 +293,15 @@ fn place(request: &Request) -> Result<(usize, Option<Cursor>), Error> {
 }
 
 async fn profile(app: &App, user: &User) -> Result<Profile, Error> {
-    let (offer, totals) = tokio::join!(app.store.offer(&user.id), app.store.totals_of(&user.id));
+    let store = &app.store;
+    let (offer, totals, application) = tokio::join!(store.offer(&user.id), store.totals_of(&user.id), store.application(&user.id));
     let totals = totals?;
     Ok(Profile {
         user: UserView::from(user),
         stripe_customers: user.customers.clone(),
         cards_declined_at: user.declined_at.clone(),
         membership: offer?.map(MembershipView::from),
+        application: application?.map(ApplicationView::from),
         totals: totals.by_currency.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect(),
         debts: totals.debts,
     })

@@ -1,5 +1,6 @@
 //! Accounts: signing up, logging in and out, the account page, confirmations by mail, and staff's list of users.
 
+mod applications;
 mod attempts;
 mod email_confirmation;
 mod enter_password;
@@ -41,6 +42,10 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::PUT, ["users", "me", "second-factor"]) => Box::pin(second_factor::confirm(app, request)).await,
         (&Method::DELETE, ["users", "me", "second-factor"]) => Box::pin(second_factor::switch_off(app, request)).await,
         (&Method::GET, ["users", "me", "export"]) => Box::pin(export::export(app, request)).await,
+        (&Method::GET, ["users", "me", "application"]) => applications::show(app, request).await,
+        (&Method::POST, ["users", "me", "application"]) => applications::apply(app, request).await,
+        (&Method::GET, ["admin", "applications"]) => applications::list(app, request).await,
+        (&Method::POST, ["admin", "applications", id, "decline"]) => applications::decline(app, request, id).await,
         (&Method::POST, ["password-resets"]) => password_reset::ask(app, request).await,
         (&Method::PUT, ["password-resets"]) => Box::pin(password_reset::choose(app, request)).await,
         (&Method::POST, ["email-confirmations"]) => email_confirmation::ask(app, request).await,
@@ -53,7 +58,9 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         | (
             _,
             ["users", "me"]
-            | ["users", "me", "second-factor" | "export"]
+            | ["users", "me", "second-factor" | "export" | "application"]
+            | ["admin", "applications"]
+            | ["admin", "applications", _, "decline"]
             | ["admin", "users"]
             | ["admin", "users", _]
             | ["admin", "users", _, "sessions"],

@@ -1,7 +1,7 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
-use shared::domain::mail::{Mail, Recipient};
+use shared::domain::mail::{Mail, News, Recipient};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use crate::Notify;
 use crate::letters::{self, Sale};
 use crate::letters_of_accounts;
+use crate::letters_of_disputes::{self, Disputed};
 use crate::letters_of_members::{self, Period};
 use crate::render::Letter;
 
@@ -30,11 +31,13 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             buyer(notify, purchase).await?.map(|(purchase, buyer)| letters::refund(shop, &purchase, *total, &buyer.email))
         }
         Mail::RefundFailed { purchase, refund, to } => refund_failed(notify, purchase, refund, *to).await?,
-        Mail::DisputeOpened { purchase, .. } => {
-            seller(notify, purchase).await?.map(|(purchase, seller)| letters::dispute_opened(shop, &purchase, &seller.email))
+        Mail::DisputeOpened { purchase, dispute, to, stage } => {
+            let found = disputed(notify, purchase, dispute, *to).await?;
+            found.map(|(one, address)| letters_of_disputes::opened(shop, &one, *stage, *to, &address))
         }
-        Mail::DisputeClosed { purchase, won, .. } => {
-            seller(notify, purchase).await?.map(|(purchase, seller)| letters::dispute_closed(shop, &purchase, *won, &seller.email))
+        Mail::DisputeClosed { purchase, dispute, won, to } => {
+            let found = disputed(notify, purchase, dispute, *to).await?;
+            found.map(|(one, address)| letters_of_disputes::closed(shop, &one, *won, *to, &address))
         }
         Mail::OnboardingUnfinished { user, account } => {
             let is_unfinished = |link: &StripeLink| !link.state.charges_enabled && link.state.waits_for_owner();
@@ -70,15 +73,13 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let found = period(notify, subscription, *to, by_refund).await?;
             found.map(|(period, address)| letters_of_members::refund_failed(shop, &period, refund, *to, &address))
         }
-        Mail::MembershipDisputeOpened { subscription, dispute, to } => {
-            let by_dispute = |payment: &Payment| payment.disputes.iter().any(|one| one.id == *dispute);
-            let found = period(notify, subscription, *to, by_dispute).await?;
-            found.map(|(period, address)| letters_of_members::dispute_opened(shop, &period, dispute, *to, &address))
+        Mail::MembershipDisputeOpened { subscription, dispute, to, stage } => {
+            let found = disputed_by_member(notify, subscription, dispute, *to).await?;
+            found.map(|(one, address)| letters_of_disputes::opened(shop, &one, *stage, *to, &address))
         }
         Mail::MembershipDisputeClosed { subscription, dispute, won, to } => {
-            let by_dispute = |payment: &Payment| payment.disputes.iter().any(|one| one.id == *dispute);
-            let found = period(notify, subscription, *to, by_dispute).await?;
-            found.map(|(period, address)| letters_of_members::dispute_closed(shop, &period, dispute, *won, *to, &address))
+            let found = disputed_by_member(notify, subscription, dispute, *to).await?;
+            found.map(|(one, address)| letters_of_disputes::closed(shop, &one, *won, *to, &address))
         }
         Mail::PasswordReset { email, .. } => {
             let Ok(email) = Email::parse(email) else { return Ok(None) };
@@ -104,7 +105,13 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         }
         Mail::CodesWrong { user, .. } => notify.app.store.user(user).await?.map(|user| letters::codes_wrong(shop, &user.email)),
         Mail::ChangedByStaff { user, news, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, &user.email))
+            let Some(user) = notify.app.store.user(user).await? else { return Ok(None) };
+            let note = match news {
+                News::ApplicationDeclined => notify.app.store.application(&user.id).await?.and_then(|one| one.declined).map(|one| one.note),
+                News::SellerRoleGiven | News::SellerRoleTaken | News::StaffRoleGiven | News::StaffRoleTaken => None,
+                News::Suspended | News::SuspensionLifted => None,
+            };
+            Some(letters::changed_by_staff(shop, *news, note, &user.email))
         }
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters_of_accounts::connected(shop, account, &user.email))
@@ -170,14 +177,62 @@ async fn seller(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>
     Ok(seller.map(|seller| (sale(&purchase), seller)))
 }
 
+/// The recipient's address, if there is one.
+async fn address(notify: &Notify, to: Recipient, buyer: &UserId, seller: &UserId) -> Result<Option<String>, StoreError> {
+    let store = &notify.app.store;
+    Ok(match to {
+        Recipient::Buyer => store.user(buyer).await?.map(|user| user.email),
+        Recipient::Seller => store.user(seller).await?.map(|user| user.email),
+        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+    })
+}
+
+/// A dispute of a purchase as it is now, and the recipient's address; `None` if there is none.
+async fn disputed(notify: &Notify, id: &PurchaseId, dispute: &str, to: Recipient) -> Result<Option<(Disputed, String)>, StoreError> {
+    let Some(purchase) = notify.app.store.purchase(id).await? else { return Ok(None) };
+    let address = address(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
+    let found = purchase.disputes().iter().find(|one| one.id == dispute).map(|one| Disputed {
+        title: purchase.course_title.clone(),
+        of: ("Purchase", purchase.id.to_string()),
+        paid: purchase.amount(),
+        amount: one.amount,
+        currency: purchase.currency,
+        reason: one.reason.clone(),
+        status: one.status,
+        due_by: one.due_by,
+        is_platforms: purchase.charged_account().is_none(),
+    });
+    Ok(found.zip(address))
+}
+
+/// The same for a member's payment.
+async fn disputed_by_member(
+    notify: &Notify,
+    id: &SubscriptionId,
+    dispute: &str,
+    to: Recipient,
+) -> Result<Option<(Disputed, String)>, StoreError> {
+    let Some(subscription) = notify.app.store.subscription(id).await? else { return Ok(None) };
+    let address = address(notify, to, &subscription.buyer_id, &subscription.seller_id).await?;
+    let mut all = subscription.payments.iter().flat_map(|payment| payment.disputes.iter().map(move |one| (payment, one)));
+    let found = all.find(|(_, one)| one.id == dispute).map(|(payment, one)| Disputed {
+        title: subscription.title.clone(),
+        of: ("Membership", subscription.id.to_string()),
+        paid: payment.amount,
+        amount: one.amount,
+        currency: subscription.currency,
+        reason: one.reason.clone(),
+        status: one.status,
+        due_by: one.due_by,
+        is_platforms: subscription.account.is_none(),
+    });
+    Ok(found.zip(address))
+}
+
 async fn refund_failed(notify: &Notify, id: &PurchaseId, refund: &str, to: Recipient) -> Result<Option<Letter>, StoreError> {
     let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
     let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
-    let address = match to {
-        Recipient::Buyer => store.user(&purchase.buyer_id).await?.map(|user| user.email),
-        Recipient::Seller => store.user(&purchase.seller_id).await?.map(|user| user.email),
-        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
-    };
+    let address = address(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
     let amount = refund.parse().ok().and_then(|number| purchase.movement(number)).map(|refund| refund.amount);
     Ok(address.zip(amount).map(|(address, amount)| letters::refund_failed(shop, &sale(&purchase), amount, to, &address)))
 }
@@ -191,11 +246,7 @@ async fn period(
 ) -> Result<Option<(Period, String)>, StoreError> {
     let store = &notify.app.store;
     let Some(subscription) = store.subscription(id).await? else { return Ok(None) };
-    let address = match to {
-        Recipient::Buyer => store.user(&subscription.buyer_id).await?.map(|user| user.email),
-        Recipient::Seller => store.user(&subscription.seller_id).await?.map(|user| user.email),
-        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
-    };
+    let address = address(notify, to, &subscription.buyer_id, &subscription.seller_id).await?;
     let payment = subscription.payments.iter().find(|payment| test(payment));
     let period = payment.map(|payment| Period {
         subscription: subscription.id.to_string(),

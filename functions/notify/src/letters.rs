@@ -125,35 +125,6 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
     letter(to, &format!("A refund has failed: {}", sale.title), &parts, why)
 }
 
-pub(crate) fn dispute_opened(shop: &str, sale: &Sale, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!(
-            "The buyer disputed the payment for \u{201c}{}\u{201d} with their bank. The bank holds the money until the dispute is decided.",
-            sale.title
-        )),
-        Part::Facts(vec![("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Says(
-            "Evidence is what decides a dispute, and there is a deadline for it. Please respond in your Stripe Dashboard soon.".to_owned(),
-        ),
-        Part::Link("View your sales", format!("{shop}/seller.html")),
-    ];
-    letter(to, &format!("A payment is disputed: {}", sale.title), &parts, SELLS)
-}
-
-pub(crate) fn dispute_closed(shop: &str, sale: &Sale, won: bool, to: &str) -> Letter {
-    let (subject, says) = if won {
-        ("Dispute won", "The dispute was decided in your favor. You keep the payment.")
-    } else {
-        ("Dispute lost", "The dispute was decided in the buyer's favor. The bank returned the money to the buyer.")
-    };
-    let parts = [
-        Part::Says(says.to_owned()),
-        Part::Facts(vec![("Course", sale.title.clone()), ("Amount", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())]),
-        Part::Link("View your sales", format!("{shop}/seller.html")),
-    ];
-    letter(to, &format!("{subject}: {}", sale.title), &parts, SELLS)
-}
-
 pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
     let parts = [
         Part::Says(format!("We could not renew \u{201c}{title}\u{201d}, because the payment did not go through.")),
@@ -284,7 +255,7 @@ pub(crate) fn codes_wrong(shop: &str, to: &str) -> Letter {
 }
 
 /// The reason of a suspension is the staff's own.
-pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
+pub(crate) fn changed_by_staff(shop: &str, news: News, note: Option<String>, to: &str) -> Letter {
     let (subject, says, link) = match news {
         News::SellerRoleGiven => (
             "You can sell courses now",
@@ -294,6 +265,11 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
         News::SellerRoleTaken => (
             "You are no longer a seller",
             "The staff ended your role as a seller. Your courses are no longer sold, and your memberships are not renewed. Your buyers keep what they bought.",
+            None,
+        ),
+        News::ApplicationDeclined => (
+            "Your application to sell was declined",
+            "Thank you for your application. The staff decided not to make you a seller for now. You can apply again.",
             None,
         ),
         News::StaffRoleGiven => (
@@ -313,7 +289,8 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, to: &str) -> Letter {
             Some(Part::Link("Log in", format!("{shop}/login.html"))),
         ),
     };
-    let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(link).collect();
+    let note = note.map(|note| Part::Says(format!("They wrote: {note}")));
+    let parts: Vec<Part> = std::iter::once(Part::Says(says.to_owned())).chain(note).chain(link).collect();
     letter(to, subject, &parts, "You received this email because you have an account.")
 }
 

@@ -28,10 +28,6 @@ impl Period {
         facts.push(("Membership", self.subscription.clone()));
         Part::Facts(facts)
     }
-
-    fn disputed(&self, dispute: &str) -> i64 {
-        self.payment.disputes.iter().find(|one| one.id == dispute).map_or(self.payment.amount, |one| one.amount)
-    }
 }
 
 /// The recipient's link, and why they got the letter.
@@ -82,31 +78,4 @@ pub(crate) fn refund_failed(shop: &str, period: &Period, refund: &str, recipient
     let parts =
         [Part::Says(format!("A refund for \u{201c}{}\u{201d} failed. {says}", period.title)), period.facts("Refund", given_back), link];
     letter(to, &format!("A refund has failed: {}", period.title), &parts, why)
-}
-
-pub(crate) fn dispute_opened(shop: &str, period: &Period, dispute: &str, recipient: Recipient, to: &str) -> Letter {
-    let (link, why) = end(shop, recipient);
-    let parts = [
-        Part::Says(format!(
-            "A member's bank disputes a payment for \u{201c}{}\u{201d}, or is asking about it. In a dispute, the bank holds the money until the dispute is decided.",
-            period.title
-        )),
-        period.facts("Disputed", period.disputed(dispute)),
-        Part::Says(
-            "Evidence is what decides a dispute, and there is a deadline for it. Please respond in the Stripe Dashboard soon.".to_owned(),
-        ),
-        link,
-    ];
-    letter(to, &format!("A payment is disputed: {}", period.title), &parts, why)
-}
-
-pub(crate) fn dispute_closed(shop: &str, period: &Period, dispute: &str, won: bool, recipient: Recipient, to: &str) -> Letter {
-    let (subject, says) = if won {
-        ("Dispute won", "The dispute was decided against the member or was closed. The payment stands.")
-    } else {
-        ("Dispute lost", "The dispute was decided in the member's favor. The bank returned the money to the member.")
-    };
-    let (link, why) = end(shop, recipient);
-    let parts = [Part::Says(says.to_owned()), period.facts("Disputed", period.disputed(dispute)), link];
-    letter(to, &format!("{subject}: {}", period.title), &parts, why)
 }

@@ -9,6 +9,7 @@ mod compose;
 mod deliver;
 mod letters;
 mod letters_of_accounts;
+mod letters_of_disputes;
 mod letters_of_members;
 mod mailer;
 mod render;

@@ -1,4 +1,4 @@
-//! Reading purchases: a buyer's purchases, a seller's sales, and both for staff, along with the reconciliation's findings and the audit log.
+//! Reading purchases: a buyer's purchases, a seller's sales, and both for staff, along with the reconciliation's findings, disputes and the audit log.
 
 mod bought;
 mod sold;
@@ -24,10 +24,15 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["admin", "users", id, "purchases"]) => staff::bought(app, request, id).await,
         (&Method::GET, ["admin", "users", id, "sales"]) => staff::sold(app, request, id).await,
         (&Method::GET, ["admin", "findings"]) => staff::findings(app, request).await,
+        (&Method::GET, ["admin", "disputes"]) => staff::disputes(app, request).await,
         (&Method::GET, ["admin", "audit"]) => staff::audit(app, request).await,
         (
             _,
-            ["purchases"] | ["purchases", _] | ["sales"] | ["admin", "users", _, "purchases" | "sales"] | ["admin", "findings" | "audit"],
+            ["purchases"]
+            | ["purchases", _]
+            | ["sales"]
+            | ["admin", "users", _, "purchases" | "sales"]
+            | ["admin", "findings" | "disputes" | "audit"],
         ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }

@@ -1,4 +1,4 @@
-//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales`, `/admin/findings` and `/admin/audit`:
+//! `/admin/users/{id}/purchases`, `/admin/users/{id}/sales`, `/admin/findings`, `/admin/disputes` and `/admin/audit`:
 //! for support requests, and for problems that nobody has reported yet.
 //!
 //! These do not look up the user: an erased user has no profile, but their purchases and sales still exist.
@@ -6,7 +6,7 @@
 use shared::app::App;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::http::staff_view::{AuditView, FindingView};
+use shared::http::staff_view::{AuditView, CaseView, FindingView};
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, response};
 
@@ -45,6 +45,23 @@ pub(crate) async fn findings(app: &App, request: &Request) -> Result<Response, E
     let (staff, findings) = tokio::join!(identity::staff(request, app), app.store.findings(&page));
     staff?;
     Ok(response::json(200, &response::list(findings?, FindingView::from)))
+}
+
+/// `GET /admin/disputes`: the undecided disputes, first those that wait for an answer, soonest due first; with `?state=closed` those decided
+/// within a year, latest opened first. One trip to DynamoDB, as for [`bought`].
+pub(crate) async fn disputes(app: &App, request: &Request) -> Result<Response, Error> {
+    identity::required(request, &app.config)?;
+    let page = request::page(request)?;
+    let is_closed = match request::parameter(request, "state")?.as_deref() {
+        None | Some("open") => false,
+        Some("closed") => true,
+        Some(_) => return Err(Error::InvalidRequest("state must be open or closed".to_owned())),
+    };
+
+    let disputes = async { if is_closed { app.store.closed_disputes(&page).await } else { app.store.open_disputes(&page).await } };
+    let (staff, disputes) = tokio::join!(identity::staff(request, app), disputes);
+    staff?;
+    Ok(response::json(200, &response::list(disputes?, CaseView::from)))
 }
 
 /// `GET /admin/audit`: what staff and operators did, newest first; with `?user=` to one user. One trip to DynamoDB, as for [`bought`].

@@ -1,4 +1,4 @@
-//! `POST /purchases/{id}/refund`: refunds a purchase.
+//! Serves `refunds` to Lambda.
 
 use shared::work::Services;
 

@@ -1,4 +1,4 @@
-//! What staff see: the reconciliation's findings, and the audit log.
+//! What staff see: the reconciliation's findings, disputes, and the audit log.
 
 use serde::Serialize;
 
@@ -7,8 +7,10 @@ use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::course::TakenDown;
 use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::money::{FeePercent, Price};
+use crate::domain::purchase::DisputeStatus;
 use crate::domain::user::{SellerTerms, Suspension};
 use crate::store::books::LineKind;
+use crate::store::disputes::{Case, Evidence, EvidenceState};
 use crate::store::findings::{Finding, Found};
 
 /// `finding`
@@ -161,6 +163,69 @@ fn difference(line: LineKind, ours: Option<i64>, stripe: Option<i64>) -> String 
     }
 }
 
+/// `dispute`
+#[derive(Debug, Serialize)]
+pub struct CaseView {
+    id: String,
+    purchase_id: Option<PurchaseId>,
+    subscription_id: Option<SubscriptionId>,
+    buyer_id: Option<UserId>,
+    seller_id: UserId,
+    title: String,
+    amount: Price,
+    reason: String,
+    status: DisputeStatus,
+    answered_by: &'static str,
+    account: Option<String>,
+    opened_at: String,
+    due_by: Option<String>,
+    evidence: Option<EvidenceView>,
+}
+
+/// The newest evidence that staff gave.
+#[derive(Debug, Serialize)]
+struct EvidenceView {
+    state: &'static str,
+    submit: bool,
+    staff_id: UserId,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+impl From<Evidence> for EvidenceView {
+    fn from(evidence: Evidence) -> Self {
+        let (state, code) = match evidence.state {
+            EvidenceState::Asked => ("unknown", None),
+            EvidenceState::Made if evidence.submit => ("submitted", None),
+            EvidenceState::Made => ("staged", None),
+            EvidenceState::Refused(code) => ("refused", Some(code)),
+        };
+        Self { state, submit: evidence.submit, staff_id: evidence.by, at: written(evidence.at), code }
+    }
+}
+
+impl From<Case> for CaseView {
+    fn from(case: Case) -> Self {
+        Self {
+            buyer_id: case.buyer(),
+            id: case.id,
+            purchase_id: case.purchase_id,
+            subscription_id: case.subscription_id,
+            seller_id: case.seller_id,
+            title: case.title,
+            amount: case.amount,
+            reason: case.reason,
+            status: case.status,
+            answered_by: if case.account.is_none() { "staff" } else { "seller" },
+            account: case.account,
+            opened_at: written(case.opened_at),
+            due_by: case.due_by.map(written),
+            evidence: case.evidence.map(EvidenceView::from),
+        }
+    }
+}
+
 /// `audit_entry`
 #[derive(Debug, Serialize)]
 pub struct AuditView {
@@ -178,11 +243,17 @@ pub struct AuditView {
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription_id: Option<SubscriptionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    dispute_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submitted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<Price>,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform_pays: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<AuditedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,9 +313,12 @@ impl From<Entry> for AuditView {
             course_id: None,
             purchase_id: None,
             subscription_id: None,
+            dispute_id: None,
+            submitted: None,
             amount: None,
             platform_pays: None,
             code: None,
+            note: None,
             from: None,
             to: None,
         };
@@ -267,6 +341,7 @@ impl From<Entry> for AuditView {
                 let side = |one: Option<Suspension>| AuditedView { suspended: one.map(reason), ..AuditedView::default() };
                 changed(view, "suspension", side(from), side(to))
             }
+            Deed::ApplicationDeclined { note } => Self { action: "application_declined", note: Some(note), ..view },
             Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
             Deed::SecondFactorOff => Self { action: "second_factor_off", ..view },
             Deed::CourseTakenDown { course_id, from, to } => {
@@ -287,6 +362,22 @@ impl From<Entry> for AuditView {
             Deed::RefundRefused { purchase_id, amount, code, .. } => {
                 Self { action: "refund_refused", purchase_id: Some(purchase_id), amount: Some(amount), code: Some(code), ..view }
             }
+            Deed::DisputeEvidence { dispute, purchase_id, subscription_id, submitted } => Self {
+                action: "dispute_evidence",
+                purchase_id,
+                subscription_id,
+                dispute_id: Some(dispute),
+                submitted: Some(submitted),
+                ..view
+            },
+            Deed::DisputeEvidenceRefused { dispute, purchase_id, subscription_id, code } => Self {
+                action: "dispute_evidence_refused",
+                purchase_id,
+                subscription_id,
+                dispute_id: Some(dispute),
+                code: Some(code),
+                ..view
+            },
             Deed::MembershipRefund { subscription_id, amount, .. } => {
                 Self { action: "membership_refund", subscription_id: Some(subscription_id), amount: Some(amount), ..view }
             }

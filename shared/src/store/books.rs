@@ -124,7 +124,12 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
             let line = line(LineKind::CurrencyDifference, refund.stripe_id.as_deref()?, purchase.conversion_of(refund)?, at);
             Some(Line { currency: refund.settled.as_ref()?.currency.clone(), ..line })
         }
-        News::NotPaid(_) | News::DisputeOpened(_) | News::DisputeClosed(_) | News::MoveRefused(_) | News::MoveDone(_) => None,
+        News::NotPaid(_)
+        | News::DisputeOpened(_)
+        | News::DisputeNeedsAnswer(_)
+        | News::DisputeClosed(_)
+        | News::MoveRefused(_)
+        | News::MoveDone(_) => None,
     });
     lines.collect()
 }

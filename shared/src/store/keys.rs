@@ -11,6 +11,10 @@ pub(super) fn profile(id: &UserId) -> Key {
     Key::new(format!("USER#{id}"), "PROFILE")
 }
 
+pub(super) fn application_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "APPLICATION")
+}
+
 pub(super) fn email_key(email: &Email) -> Key {
     Key::new(format!("EMAIL#{}", email.key()), "EMAIL")
 }
@@ -118,6 +122,10 @@ pub(super) fn event_key(id: &str) -> Key {
 
 pub(super) fn finding_key(id: &str) -> Key {
     Key::new(format!("FINDING#{id}"), "FINDING")
+}
+
+pub(super) fn dispute_key(id: &str) -> Key {
+    Key::new(format!("DISPUTE#{id}"), "DISPUTE")
 }
 
 pub(super) fn mail_key(id: &str) -> Key {

@@ -11,7 +11,7 @@ use super::keys::payment_key;
 use super::payments::payment_of_subscription;
 use super::table::{Store, StoreError, to_item};
 use crate::base::metrics;
-use crate::domain::mail::{Mail, Recipient};
+use crate::domain::mail::{DisputeStage, Mail, Recipient, told_of_disputes};
 use crate::domain::membership::{Dispute, Move, News, Payment, Refund, Subscription};
 
 fn refund<'a>(subscription: &'a Subscription, id: &str) -> Option<(&'a Payment, &'a Refund)> {
@@ -36,6 +36,7 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         News::DisputeWithdrawn(id) => (LineKind::Dispute, id.clone(), -dispute(subscription, id)?.amount),
         News::DisputeReinstated(id) => (LineKind::DisputeReversal, id.clone(), dispute(subscription, id)?.amount),
         News::DisputeOpened(_)
+        | News::DisputeNeedsAnswer(_)
         | News::DisputeClosed(_)
         | News::MoveRefused(_)
         | News::MoveDone(_)
@@ -57,7 +58,7 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
 /// The mails for a change.
 fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
     let id = || subscription.id.clone();
-    let told = [Recipient::Seller, Recipient::Staff];
+    let told = told_of_disputes(subscription.account.as_deref());
     match news {
         News::Refunded(refunded) => refund(subscription, refunded)
             .map(|(payment, _)| Mail::MembershipRefunded { subscription: id(), refund: refunded.clone(), total: payment.refunded() })
@@ -66,12 +67,16 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
         News::RefundFailed(refund) => [Recipient::Buyer, Recipient::Seller, Recipient::Staff]
             .map(|to| Mail::MembershipRefundFailed { subscription: id(), refund: refund.clone(), to })
             .to_vec(),
-        News::DisputeOpened(dispute) => {
-            told.map(|to| Mail::MembershipDisputeOpened { subscription: id(), dispute: dispute.clone(), to }).to_vec()
+        News::DisputeOpened(opened) | News::DisputeNeedsAnswer(opened) => {
+            let Some(one) = dispute(subscription, opened) else { return Vec::new() };
+            let stage = DisputeStage::of(one.status, matches!(news, News::DisputeOpened(_)));
+            let mail = |to| Mail::MembershipDisputeOpened { subscription: id(), dispute: opened.clone(), to, stage };
+            told.iter().copied().map(mail).collect()
         }
         News::DisputeClosed(closed) => {
             let won = !dispute(subscription, closed).is_some_and(Dispute::is_lost);
-            told.map(|to| Mail::MembershipDisputeClosed { subscription: id(), dispute: closed.clone(), won, to }).to_vec()
+            let mail = |to| Mail::MembershipDisputeClosed { subscription: id(), dispute: closed.clone(), won, to };
+            told.iter().copied().map(mail).collect()
         }
         News::RenewalFailed(invoice) => {
             let (user, title) = (subscription.buyer_id.clone(), subscription.title.clone());
@@ -101,6 +106,7 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
                 emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
             }
             News::Paid(_)
+            | News::DisputeNeedsAnswer(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_)
             | News::MoveDone(_)
@@ -128,7 +134,7 @@ fn refused(subscription: &Subscription, one: &Move) -> Found {
 impl Store {
     /// The items that follow from changes, for the transaction that writes them.
     pub(super) fn follows(&self, subscription: &Subscription, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let (at, mut items) = (subscription.updated_at, Vec::new());
+        let (at, mut items) = (subscription.updated_at, self.members_disputes_with(subscription)?);
         // A transaction can write an item only once, so the last outcome of a move counts.
         let mut moves: BTreeMap<u32, bool> = BTreeMap::new();
         for news in news {

@@ -1,5 +1,6 @@
 //! The DynamoDB table. Each file contains one subject's items; [`keys`] lists all keys.
 
+pub mod applications;
 pub mod audit;
 pub mod books;
 pub mod courses;
@@ -7,6 +8,7 @@ pub mod credentials;
 pub mod customers;
 pub mod debts;
 pub mod declines;
+pub mod disputes;
 pub mod erasures;
 pub mod events;
 pub mod findings;

@@ -92,8 +92,24 @@ impl Store {
         keep: &(dyn Fn(&T) -> bool + Sync),
         reach: i32,
     ) -> Result<Paged<T>, StoreError> {
+        self.read_list(list, page, keep, reach, false).await
+    }
+
+    /// The items of a list in ascending order.
+    pub(super) async fn list_ascending<T: DeserializeOwned>(&self, list: List<'_>, page: &Page) -> Result<Paged<T>, StoreError> {
+        self.read_list(list, page, &|_: &T| true, page.limit + 1, true).await
+    }
+
+    async fn read_list<T: DeserializeOwned>(
+        &self,
+        list: List<'_>,
+        page: &Page,
+        keep: &(dyn Fn(&T) -> bool + Sync),
+        reach: i32,
+        ascending: bool,
+    ) -> Result<Paged<T>, StoreError> {
         let limit = usize::try_from(page.limit).unwrap_or(1);
-        let mut query = self.client.query().table_name(&self.table).scan_index_forward(false).limit(reach);
+        let mut query = self.client.query().table_name(&self.table).scan_index_forward(ascending).limit(reach);
         query = match &list {
             List::Table { pk, prefix } => query
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")

@@ -21,7 +21,7 @@ use crate::domain::charging::PLATFORM;
 use crate::domain::course::Course;
 use crate::domain::declines::Counts;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
-use crate::domain::mail::{Mail, Recipient};
+use crate::domain::mail::{DisputeStage, Mail, Recipient, told_of_disputes};
 use crate::domain::membership;
 use crate::domain::purchase::{MovementKind, News, Purchase, Slot};
 use crate::domain::user::User;
@@ -73,10 +73,16 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
             News::Refunded(number) => {
                 mails.push(Mail::Refunded { purchase: id(), refund: number.to_string(), total: purchase.refunded() });
             }
-            News::DisputeOpened(dispute) => mails.push(Mail::DisputeOpened { purchase: id(), dispute: dispute.clone() }),
+            News::DisputeOpened(dispute) | News::DisputeNeedsAnswer(dispute) => {
+                let Some(one) = purchase.disputes().iter().find(|one| one.id == *dispute) else { continue };
+                let stage = DisputeStage::of(one.status, matches!(news, News::DisputeOpened(_)));
+                let mail = |to| Mail::DisputeOpened { purchase: id(), dispute: dispute.clone(), to, stage };
+                mails.extend(told_of_disputes(purchase.charged_account()).iter().copied().map(mail));
+            }
             News::DisputeClosed(dispute) => {
-                let lost = purchase.disputes().iter().any(|one| one.id == *dispute && one.is_lost());
-                mails.push(Mail::DisputeClosed { purchase: id(), dispute: dispute.clone(), won: !lost });
+                let won = !purchase.disputes().iter().any(|one| one.id == *dispute && one.is_lost());
+                let mail = |to| Mail::DisputeClosed { purchase: id(), dispute: dispute.clone(), won, to };
+                mails.extend(told_of_disputes(purchase.charged_account()).iter().copied().map(mail));
             }
             News::RefundFailed(number) => {
                 let mail = |to| Mail::RefundFailed { purchase: id(), refund: number.to_string(), to };
@@ -108,7 +114,11 @@ fn measure(purchase: &Purchase, news: &[News]) {
                 measure_refusal(purchase, *number);
                 continue;
             }
-            News::DisputeWithdrawn(_) | News::DisputeReinstated(_) | News::MoveDone(_) | News::Converted(_) => continue,
+            News::DisputeNeedsAnswer(_)
+            | News::DisputeWithdrawn(_)
+            | News::DisputeReinstated(_)
+            | News::MoveDone(_)
+            | News::Converted(_) => continue,
         };
         let properties = [("purchase_id", id), ("reason", reason.unwrap_or_default())];
         metrics::emit(name, metrics::Unit::Count, 1.0, &[("Outcome", outcome)], &properties[..1 + usize::from(reason.is_some())]);
@@ -410,6 +420,7 @@ impl Store {
             items.push(self.ask_for(&mail, purchase.updated_at())?);
         }
         items.extend(self.told_to_staff(purchase, &news)?);
+        items.extend(self.disputes_with(purchase)?);
         let slot = items.len();
         // Both purchases continue the slot's version, so the version alone does not identify the owner.
         let still = self.slot_update(purchase)?.condition_expression("version = :seen AND purchase_id = :purchase");

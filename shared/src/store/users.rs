@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
-use super::keys::{email_key, made_key, old_email_key, profile};
+use super::keys::{application_key, email_key, made_key, old_email_key, profile};
 use super::page::{List, Page, Paged};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
@@ -390,6 +390,7 @@ impl Store {
         let mut items =
             vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?, self.forget_password(&user.id)];
         items.push(self.forget_second_factor(&user.id));
+        items.push(self.remove(&application_key(&user.id)));
         items.extend(Email::parse(&user.email).iter().flat_map(|email| self.free(email)));
         // Recorded requests to Stripe contain the address.
         let types = [AccountType::Standard, AccountType::Express, AccountType::Custom];
@@ -449,6 +450,10 @@ impl Store {
             };
         }
         let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
+        if user.is_seller && !seen.user.is_seller {
+            // They need not wait for it any more.
+            items.push(self.remove(&application_key(&id)));
+        }
         let actor = by.map_or(Actor::Operator, |staff| Actor::Staff { id: staff.id.clone() });
         for deed in deeds {
             let entry = Entry::new(&actor, &id, deed, now, entropy);

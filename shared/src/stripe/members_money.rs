@@ -33,6 +33,7 @@ impl Gateway {
             };
             Some(Dispute {
                 moves: one.moves(),
+                due_by: one.due_by(),
                 amount: one.amount,
                 status,
                 reason: one.reason,

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod billing;
 pub mod cards;
+pub mod disputes;
 pub mod error;
 pub mod find;
 mod gateway;

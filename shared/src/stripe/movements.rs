@@ -157,7 +157,7 @@ impl Gateway {
         self.find(&format!("/disputes/{id}"), account).await
     }
 
-    async fn find<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<Option<T>, StripeError> {
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<Option<T>, StripeError> {
         match self.get(path, account).await {
             Err(StripeError::Refused { status: 404, .. }) => Ok(None),
             found => found.map(Some),

@@ -29,7 +29,7 @@ pub const TARGETS: [Target; 6] = [
 const ENDPOINTS: [(&str, &str); 2] = [("/webhooks/stripe", "whsec_platform"), ("/webhooks/stripe/connect", "whsec_connect")];
 
 /// The lists that accept a cursor, with the functions that serve them.
-const LISTS: [(Function, &str); 11] = [
+const LISTS: [(Function, &str); 13] = [
     (Function::Courses, "/courses"),
     (Function::Courses, "/users/me/courses"),
     (Function::Purchases, "/purchases"),
@@ -41,10 +41,12 @@ const LISTS: [(Function, &str); 11] = [
     (Function::Accounts, "/users/me/export"),
     (Function::PaymentMethods, "/users/me/payment-methods"),
     (Function::Memberships, "/subscriptions"),
+    (Function::Purchases, "/admin/disputes"),
+    (Function::Accounts, "/admin/applications"),
 ];
 
 /// All other routes that read a query or a cookie.
-const OTHERS: [(Function, &str); 9] = [
+const OTHERS: [(Function, &str); 10] = [
     (Function::Authorize, "/users/authorize"),
     (Function::OAuthCallback, "/users/oauth/callback"),
     (Function::Courses, "/courses/flask-microservices"),
@@ -54,6 +56,7 @@ const OTHERS: [(Function, &str); 9] = [
     (Function::Onboarding, "/users/me/stripe"),
     (Function::Memberships, "/sellers/usr_1/membership"),
     (Function::Memberships, "/subscriptions/mem_g246h2g3hhxkj4rc_01m8g3td60pf66w281"),
+    (Function::Accounts, "/users/me/application"),
 ];
 
 fn hex(bytes: &[u8]) -> String {

@@ -93,7 +93,7 @@ async fn a_declined_card_is_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn refunds_and_disputes_are_mailed_to_those_concerned() {
+async fn refunds_are_mailed_to_the_buyer() {
     let world = World::start().await;
     let (shop, id) = sold(&world).await;
     let purchase = || id.parse().expect("it is an id");
@@ -104,18 +104,61 @@ async fn refunds_and_disputes_are_mailed_to_those_concerned() {
     tells(&part, &["Part of your payment", "12.34 USD", "50.00 USD", &id, &format!("http://localhost:3000/purchase.html?id={id}")]);
     let whole = sent(&world, &refund("b", 5000)).await;
     tells(&whole, &["in full", "no longer in your library"]);
+}
 
-    let dispute = "dp_1".to_owned();
-    let opened = sent(&world, &Mail::DisputeOpened { purchase: purchase(), dispute: dispute.clone() }).await;
-    assert_eq!(
-        (opened.to.as_slice(), opened.subject.as_str()),
-        ([shop.seller.email.clone()].as_slice(), "A payment is disputed: Flask Microservices")
-    );
-    tells(&opened, &["50.00 USD", &id, "Evidence"]);
-    let won = sent(&world, &Mail::DisputeClosed { purchase: purchase(), dispute: dispute.clone(), won: true }).await;
-    assert_eq!((won.to.as_slice(), won.subject.as_str()), ([shop.seller.email].as_slice(), "Dispute won: Flask Microservices"));
-    let lost = sent(&world, &Mail::DisputeClosed { purchase: purchase(), dispute: "dp_2".to_owned(), won: false }).await;
-    assert_eq!(lost.subject, "Dispute lost: Flask Microservices");
+/// The mails to an address that are about disputes: subjects, and the texts.
+fn of_disputes(world: &World, address: &str) -> Vec<(String, String)> {
+    let told = |subject: &str| ["disput", "bank asks", "Inquiry", "Dispute"].iter().any(|word| subject.contains(word));
+    world.mails_to(address).into_iter().filter(|mail| told(&mail.subject)).map(|mail| (mail.subject, mail.text)).collect()
+}
+
+#[tokio::test]
+async fn whoever_holds_the_charge_is_told_by_when_to_answer_a_dispute() {
+    for (charge_type, staff_answers) in [("destination", true), ("separate", true), ("direct", false)] {
+        let world = World::with(&[("STAFF_EMAIL", "money@example.com"), ("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = sold(&world).await;
+        world.deliver().await;
+        let account = (!staff_answers).then_some(shop.account.as_str());
+        let charge = world.stripe("/charges", account).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        let open = json!({"status": "warning_needs_response", "reason": "product_not_received"});
+        let dispute = world.admin("POST", &format!("charges/{charge}/dispute"), open).await;
+        let due =
+            time::OffsetDateTime::from_unix_timestamp(dispute["evidence_details"]["due_by"].as_i64().expect("a time")).expect("a time");
+        let due = format!("{}, 23:59 UTC", due.date());
+        let dispute = dispute["id"].as_str().expect("an id").to_owned();
+        let mut happens = vec![("", "A bank asks about a payment: Flask Microservices", true)];
+        happens.push(("escalate", "An inquiry became a dispute: Flask Microservices", true));
+        happens.push(("close", "Dispute lost: Flask Microservices", false));
+        happens.push(("appeal", "A lost dispute can be appealed: Flask Microservices", true));
+        happens.push(("win", "Dispute won: Flask Microservices", false));
+        for (number, (what, subject, is_due)) in happens.into_iter().enumerate() {
+            let body = if what == "win" { json!({"outcome": "won"}) } else { json!({"outcome": "lost"}) };
+            let what = if what == "win" { "close" } else { what };
+            if !what.is_empty() {
+                // Events have the time in seconds.
+                world.pass(Duration::seconds(2)).await;
+                world.admin("POST", &format!("disputes/{dispute}/{what}"), body).await;
+            }
+            for _ in 0..2 {
+                world.deliver().await;
+                world.pump().await;
+            }
+            let (sellers, staffs) = (of_disputes(&world, &shop.seller.email), of_disputes(&world, "money@example.com"));
+            assert_eq!(sellers.len(), number + 1, "{charge_type} {subject}: once");
+            assert_eq!(staffs.len(), if staff_answers { number + 1 } else { 0 }, "{charge_type} {subject}");
+            for (told, text) in sellers.last().into_iter().chain(staffs.last()) {
+                assert_eq!(told, subject, "{charge_type}");
+                assert!(text.contains("50.00 USD") && text.contains(&id), "{text}");
+                assert_eq!(text.contains(&due), is_due, "{charge_type} {subject}: {text}");
+            }
+        }
+        let (_, first) = of_disputes(&world, if staff_answers { "money@example.com" } else { &shop.seller.email }).remove(0);
+        let place = if staff_answers { "staff desk has put a draft together" } else { "in your Stripe Dashboard" };
+        assert!(first.contains(place) && first.contains("product not received"), "{first}");
+        let (_, sellers) = of_disputes(&world, &shop.seller.email).remove(0);
+        assert_eq!(sellers.contains("The platform answers the bank"), staff_answers, "{sellers}");
+        assert!(of_disputes(&world, &shop.buyer.email).is_empty(), "the buyer knows it from the bank");
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use local::aws::Outage;
 use local::proxy::{self, Fault};
 use serde_json::{Value, json};
+use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::ids::{SubscriptionId, UserId};
-use shared::domain::mail::{FactorNews, Mail, News, Recipient};
+use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient};
 use shared::domain::user::Email;
+use shared::store::applications::Declined;
 use time::Duration;
 
 use super::engine::Scenario;
@@ -34,6 +36,7 @@ kinds![
     SecondFactor,
     CodesWrong,
     ChangedByStaff,
+    ApplicationDeclined,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -92,6 +95,15 @@ impl Mails {
         purchase
     }
 
+    /// The bank disputes the newest charge. Returns the dispute's id.
+    async fn disputed(&self) -> String {
+        let world = &self.world;
+        let charge = world.succeeded(None).await[0]["latest_charge"].as_str().expect("it was charged").to_owned();
+        let dispute = world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        world.deliver().await;
+        dispute["id"].as_str().expect("an id").to_owned()
+    }
+
     /// The buyer subscribes, and is refunded or disputes the payment. Returns the subscription and the id of the refund or dispute.
     async fn member(&self, buyer: &Person, title: &str) -> (SubscriptionId, String) {
         let world = &self.world;
@@ -106,9 +118,7 @@ impl Mails {
             let given = world.post(format!("/subscriptions/{id}/refund"), json!({"amount": 400})).bearer(&self.seller.token).await;
             assert_eq!(given.status, 200, "{}", given.body);
         } else {
-            let charge = world.succeeded(None).await[0]["latest_charge"].as_str().expect("it was charged").to_owned();
-            world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
-            world.deliver().await;
+            self.disputed().await;
         }
         let id: SubscriptionId = id.parse().expect("an id");
         let record = world.app.store.subscription(&id).await.expect("the table").expect("it is there");
@@ -187,7 +197,7 @@ impl Mails {
             }
             Kind::MemberDisputeOpened => {
                 let (subscription, dispute) = self.member(buyer, title).await;
-                let mail = Mail::MembershipDisputeOpened { subscription, dispute, to: Recipient::Seller };
+                let mail = Mail::MembershipDisputeOpened { subscription, dispute, to: Recipient::Seller, stage: DisputeStage::Opened };
                 (mail, to_seller, format!("A payment is disputed: {title}"))
             }
             Kind::MemberDisputeClosed => {
@@ -199,16 +209,20 @@ impl Mails {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
                 // Sends the receipt and the sale notice.
                 world.pump().await;
-                let dispute = format!("dp_{}", buyer.id);
                 match self.kind {
                     Kind::Refund => {
                         let mail = Mail::Refunded { purchase, refund: "1".to_owned(), total: 1000 };
                         (mail, to_buyer, format!("Your refund: {title}"))
                     }
                     Kind::DisputeOpened => {
-                        (Mail::DisputeOpened { purchase, dispute }, to_seller, format!("A payment is disputed: {title}"))
+                        let (dispute, to) = (self.disputed().await, Recipient::Seller);
+                        let mail = Mail::DisputeOpened { purchase, dispute, to, stage: DisputeStage::Opened };
+                        (mail, to_seller, format!("A payment is disputed: {title}"))
                     }
-                    _ => (Mail::DisputeClosed { purchase, dispute, won: true }, to_seller, format!("Dispute won: {title}")),
+                    _ => {
+                        let (dispute, to) = (self.disputed().await, Recipient::Staff);
+                        (Mail::DisputeClosed { purchase, dispute, won: true, to }, STAFF.to_owned(), format!("Dispute won: {title}"))
+                    }
                 }
             }
             Kind::Onboarding => {
@@ -256,6 +270,17 @@ impl Mails {
             Kind::ChangedByStaff => {
                 let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
                 (mail, to_buyer, "Your account is suspended".to_owned())
+            }
+            Kind::ApplicationDeclined => {
+                let answer = world.post("/users/me/application", json!({"text": "I teach."})).bearer(&buyer.token).await;
+                assert_eq!(answer.status, 201, "{}", answer.body);
+                let at = now;
+                let declined = Declined { note: "Not now.".to_owned(), at };
+                let deed = Deed::ApplicationDeclined { note: declined.note.clone() };
+                let entry = Entry::new(&Actor::Operator, &user(), deed, at, &world.app.entropy);
+                assert!(world.app.store.decline_application(&declined, &entry).await.expect("the table"));
+                let mail = Mail::of_entry(&entry).expect("they are told");
+                (mail, to_buyer, "Your application to sell was declined".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());

@@ -17,6 +17,7 @@ use super::cards::{self, Cards};
 use super::completeness;
 use super::engine::{self, Scenario};
 use super::erasures::{self, Erasing};
+use super::evidence::{self, Disputes};
 use super::faults::How;
 use super::links::{self, Link};
 use super::mails::{self, Mails};
@@ -101,6 +102,9 @@ impl Matrix {
         }
         for kind in erasures::Kind::ALL {
             self.add(format!("Erased{kind:?}"), |how| Erasing::start(*kind, how));
+        }
+        for kind in evidence::Kind::ALL {
+            self.add(format!("Evidence{kind:?}"), |how| Disputes::start(*kind, how));
         }
         // Mails do not call Stripe.
         if !matches!(self.work, Work::Break(How::Late)) {

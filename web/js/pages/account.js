@@ -1,3 +1,4 @@
+import { application } from '../account-application.js';
 import { savedCards, takeCardVisit } from '../account-cards.js';
 import { dataExport } from '../account-export.js';
 import { takeVisit, welcomeMember } from '../account-joined.js';
@@ -24,8 +25,9 @@ showNavigation();
 start();
 
 async function start() {
+  let user;
   try {
-    const user = await requiredSession();
+    user = await requiredSession();
     showUser(user);
     secondFactor(user);
   } catch (error) {
@@ -34,7 +36,7 @@ async function start() {
   } finally {
     who.removeAttribute('aria-busy');
   }
-  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => {} });
+  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => application(user) });
   welcomeMember(visit, refreshLibrary);
   settings();
   dataExport();

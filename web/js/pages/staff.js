@@ -4,7 +4,9 @@ import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { roleLabels, sellerButton, userAddress } from '../roles.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
+import { applications } from '../staff-applications.js';
 import { audit } from '../staff-audit.js';
+import { disputes } from '../staff-disputes.js';
 import { findings } from '../staff-findings.js';
 import { byId, date, h, linkButton, notice, say, table } from '../ui.js';
 
@@ -22,7 +24,7 @@ async function start() {
       return;
     }
     byId('desk').hidden = false;
-    parts(byId('parts'), { findings, users, audit });
+    parts(byId('parts'), { findings, disputes, applications, users, audit });
   } catch (error) {
     say(outcome, problem('We couldn’t check who is logged in.', error, { retry: () => window.location.reload() }));
   }

@@ -56,6 +56,11 @@ pub enum Deed {
         /// The new one.
         to: Option<Suspension>,
     },
+    /// The user's application to sell was declined.
+    ApplicationDeclined {
+        /// What the user was told.
+        note: String,
+    },
     /// All sessions of the user were ended.
     SessionsEnded,
     /// The user's second factor was switched off.
@@ -118,6 +123,28 @@ pub enum Deed {
         /// How much.
         amount: Price,
     },
+    /// Evidence was given for a dispute of the seller's sale. It is written before Stripe is asked; if Stripe refuses, `DisputeEvidenceRefused` follows.
+    DisputeEvidence {
+        /// The dispute, `du_…`
+        dispute: String,
+        /// The purchase,
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription.
+        subscription_id: Option<SubscriptionId>,
+        /// Whether the bank gets it; otherwise it is only staged.
+        submitted: bool,
+    },
+    /// Stripe refused evidence.
+    DisputeEvidenceRefused {
+        /// The dispute, `du_…`
+        dispute: String,
+        /// The purchase,
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription.
+        subscription_id: Option<SubscriptionId>,
+        /// Stripe's code.
+        code: String,
+    },
     /// Stripe refused a member's refund that staff had asked for.
     MembershipRefundRefused {
         /// Which subscription.
@@ -141,7 +168,7 @@ pub struct Entry {
     pub at: OffsetDateTime,
     /// Who did it.
     pub by: Actor,
-    /// To whom: the user, the course's seller, or the seller whose sale was refunded.
+    /// To whom: the user, the course's seller, or the seller whose sale was refunded or is disputed.
     pub user_id: UserId,
     /// What was done.
     pub deed: Deed,
@@ -167,6 +194,7 @@ impl Deed {
             Self::CourseTakenDown { from, to, .. } => {
                 [from, to].into_iter().flatten().for_each(|one| one.reason = without_addresses(&one.reason));
             }
+            Self::ApplicationDeclined { note } => *note = without_addresses(note),
             Self::SellerRole { .. }
             | Self::StaffRole { .. }
             | Self::Terms { .. }
@@ -176,6 +204,8 @@ impl Deed {
             | Self::Refund { .. }
             | Self::RefundBorne { .. }
             | Self::RefundRefused { .. }
+            | Self::DisputeEvidence { .. }
+            | Self::DisputeEvidenceRefused { .. }
             | Self::MembershipRefund { .. }
             | Self::MembershipRefundRefused { .. } => {}
         }

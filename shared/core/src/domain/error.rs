@@ -96,6 +96,12 @@ pub enum Error {
     /// Only sellers may do this.
     #[error("only sellers may do this; ask the staff to make you one")]
     NotASeller,
+    /// A seller need not apply.
+    #[error("you are a seller already")]
+    AlreadySeller,
+    /// The user's application has not been decided.
+    #[error("your application is waiting for the staff")]
+    ApplicationWaiting,
     /// Users cannot buy their own courses.
     #[error("you cannot buy your own course")]
     OwnCourse,
@@ -207,6 +213,21 @@ pub enum Error {
     /// The bank decides about the money.
     #[error("the buyer's bank disputes this payment, and decides what is refunded")]
     PurchaseDisputed,
+    /// The seller's own account was charged.
+    #[error("this payment was made on the seller's own Stripe account, so the seller answers the dispute, in their Stripe Dashboard")]
+    DisputeIsTheSellers,
+    /// The bank takes no evidence, or no more.
+    #[error("the bank takes no evidence for this dispute: it is decided, or it is an appeal, which is made in the Stripe Dashboard")]
+    DisputeNotAnswerable,
+    /// It is too late for evidence.
+    #[error("the day by which to answer this dispute has passed")]
+    DisputePastDue,
+    /// Evidence can be submitted only once.
+    #[error("evidence for this dispute was submitted already, which is possible only once")]
+    EvidenceSubmitted,
+    /// Stripe refused the evidence.
+    #[error("the payment provider refused the evidence: {0}")]
+    EvidenceRefused(String),
     /// The seller's part of the payment was transferred to them again after a refund or dispute.
     #[error(
         "the seller's part was transferred to them again after a refund or a dispute; staff can refund this, if necessary in Stripe's Dashboard"
@@ -314,6 +335,8 @@ impl Error {
             Self::SalesNotShareable => "sales_not_shareable",
             Self::Suspended => "account_suspended",
             Self::NotASeller => "not_a_seller",
+            Self::AlreadySeller => "already_seller",
+            Self::ApplicationWaiting => "application_waiting",
             Self::OwnCourse => "own_course",
             Self::OwnMembership => "own_membership",
             Self::NotFound(_) => "not_found",
@@ -343,6 +366,11 @@ impl Error {
             Self::RefundRefused(_) => "refund_refused",
             Self::PeriodRefunded => "period_refunded",
             Self::PurchaseDisputed => "purchase_disputed",
+            Self::DisputeIsTheSellers => "dispute_is_the_sellers",
+            Self::DisputeNotAnswerable => "dispute_not_answerable",
+            Self::DisputePastDue => "dispute_past_due",
+            Self::EvidenceSubmitted => "evidence_submitted",
+            Self::EvidenceRefused(_) => "evidence_refused",
             Self::RefundByStaff => "refund_by_staff",
             Self::NotOwned => "not_owned",
             Self::AccessSuspended => "access_suspended",

@@ -7,6 +7,7 @@ use crate::base::entropy::digest;
 use crate::domain::audit::{Deed, Entry};
 use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
+use crate::domain::purchase::DisputeStatus;
 use crate::domain::user::{AccountState, Email, User};
 
 /// A mail, identified by its cause. It contains only ids; names, addresses and amounts are
@@ -42,14 +43,20 @@ pub enum Mail {
         /// The recipient.
         to: Recipient,
     },
-    /// To the seller: the buyer's bank disputes the payment.
+    /// To the seller, and the staff if it is the platform's: the buyer's bank disputes the payment.
     DisputeOpened {
         /// Which purchase.
         purchase: PurchaseId,
         /// `dp_…`
         dispute: String,
+        /// The recipient.
+        #[serde(default = "Recipient::seller")]
+        to: Recipient,
+        /// How far it is.
+        #[serde(default)]
+        stage: DisputeStage,
     },
-    /// To the seller: the dispute is over.
+    /// To the seller, and the staff if it is the platform's: the dispute is over.
     DisputeClosed {
         /// Which purchase.
         purchase: PurchaseId,
@@ -57,6 +64,9 @@ pub enum Mail {
         dispute: String,
         /// Whether the seller keeps the money.
         won: bool,
+        /// The recipient.
+        #[serde(default = "Recipient::seller")]
+        to: Recipient,
     },
     /// To a seller: Stripe still needs information before the account can be used. Queued when the
     /// account is made, for a day later, and sent only if that is so then.
@@ -126,7 +136,7 @@ pub enum Mail {
         /// The recipient.
         to: Recipient,
     },
-    /// To the seller and the staff: a member's bank disputes a payment.
+    /// To the seller, and the staff if it is the platform's: a member's bank disputes a payment.
     MembershipDisputeOpened {
         /// The subscription.
         subscription: SubscriptionId,
@@ -134,8 +144,11 @@ pub enum Mail {
         dispute: String,
         /// The recipient.
         to: Recipient,
+        /// How far it is.
+        #[serde(default)]
+        stage: DisputeStage,
     },
-    /// To the seller and the staff: the dispute is over.
+    /// To the seller, and the staff if it is the platform's: the dispute is over.
     MembershipDisputeClosed {
         /// The subscription.
         subscription: SubscriptionId,
@@ -264,6 +277,8 @@ pub enum News {
     SellerRoleGiven,
     /// They may no longer sell.
     SellerRoleTaken,
+    /// Their application to sell was declined.
+    ApplicationDeclined,
     /// They are staff.
     StaffRoleGiven,
     /// They are no longer staff.
@@ -286,7 +301,60 @@ pub enum Recipient {
     Staff,
 }
 
+/// How far a dispute is when somebody must answer it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeStage {
+    /// It has just been opened.
+    #[default]
+    Opened,
+    /// The inquiry that it was has become a dispute, and the money is withdrawn.
+    Escalated,
+    /// It was lost, and is being appealed.
+    Appealed,
+}
+
+impl DisputeStage {
+    /// The stage of a dispute that waits for an answer, or was just opened.
+    #[must_use]
+    pub fn of(status: DisputeStatus, is_new: bool) -> Self {
+        match (is_new, status.is_appeal()) {
+            (true, _) => Self::Opened,
+            (false, true) => Self::Appealed,
+            (false, false) => Self::Escalated,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Escalated => "escalated",
+            Self::Appealed => "appealed",
+        }
+    }
+}
+
+/// Who is told about a dispute of a charge on this account; `None` is the platform's own. Its owner answers it, and the seller loses by it.
+/// <https://docs.stripe.com/connect/disputes>
+#[must_use]
+pub fn told_of_disputes(account: Option<&str>) -> &'static [Recipient] {
+    if account.is_some() { &[Recipient::Seller] } else { &[Recipient::Seller, Recipient::Staff] }
+}
+
 impl Recipient {
+    fn seller() -> Self {
+        Self::Seller
+    }
+
+    /// For ids of mails that once went to the seller only: rows that are waiting keep theirs.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Seller => "",
+            Self::Buyer => "#buyer",
+            Self::Staff => "#staff",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Buyer => "buyer",
@@ -334,6 +402,7 @@ impl Mail {
         let news = match &entry.deed {
             Deed::SellerRole { to: true, .. } => News::SellerRoleGiven,
             Deed::SellerRole { .. } => News::SellerRoleTaken,
+            Deed::ApplicationDeclined { .. } => News::ApplicationDeclined,
             Deed::StaffRole { to: true, .. } => News::StaffRoleGiven,
             Deed::StaffRole { .. } => News::StaffRoleTaken,
             Deed::Suspension { from: None, .. } => News::Suspended,
@@ -349,6 +418,8 @@ impl Mail {
             | Deed::Refund { .. }
             | Deed::RefundBorne { .. }
             | Deed::RefundRefused { .. }
+            | Deed::DisputeEvidence { .. }
+            | Deed::DisputeEvidenceRefused { .. }
             | Deed::MembershipRefund { .. }
             | Deed::MembershipRefundRefused { .. } => return None,
         };
@@ -405,10 +476,10 @@ impl Mail {
             Self::SaleNotice { purchase } => format!("sale#{purchase}"),
             Self::Refunded { purchase, refund, .. } => format!("refund#{purchase}#{refund}"),
             Self::RefundFailed { purchase, refund, to } => format!("refund-failed#{purchase}#{refund}#{}", to.name()),
-            Self::DisputeOpened { dispute, .. } => format!("dispute-opened#{dispute}"),
+            Self::DisputeOpened { dispute, to, stage, .. } => format!("dispute-{}#{dispute}{}", stage.name(), to.suffix()),
             // A lost dispute can still be won, and lost again.
-            Self::DisputeClosed { dispute, won: true, .. } => format!("dispute-closed#{dispute}#won"),
-            Self::DisputeClosed { dispute, .. } => format!("dispute-closed#{dispute}"),
+            Self::DisputeClosed { dispute, won: true, to, .. } => format!("dispute-closed#{dispute}#won{}", to.suffix()),
+            Self::DisputeClosed { dispute, to, .. } => format!("dispute-closed#{dispute}{}", to.suffix()),
             Self::OnboardingUnfinished { account, .. } => format!("onboarding#{account}"),
             Self::AccountStopped { account, reason, to, .. } => format!("stopped#{account}#{reason}#{}", to.name()),
             Self::RequirementsDue { account, by, .. } => format!("due#{account}#{by}"),
@@ -416,7 +487,7 @@ impl Mail {
             Self::MembershipEnds { subscription, .. } => format!("membership-ends#{subscription}"),
             Self::MembershipRefunded { refund, .. } => format!("member-refund#{refund}"),
             Self::MembershipRefundFailed { refund, to, .. } => format!("member-refund-failed#{refund}#{}", to.name()),
-            Self::MembershipDisputeOpened { dispute, to, .. } => format!("member-dispute-opened#{dispute}#{}", to.name()),
+            Self::MembershipDisputeOpened { dispute, to, stage, .. } => format!("member-dispute-{}#{dispute}#{}", stage.name(), to.name()),
             Self::MembershipDisputeClosed { dispute, won, to, .. } => {
                 format!("member-dispute-closed#{dispute}#{}#{}", if *won { "won" } else { "lost" }, to.name())
             }

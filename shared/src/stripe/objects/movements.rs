@@ -137,6 +137,18 @@ pub struct Dispute {
     /// What it has moved on the charged account's balance so far: empty for an inquiry, several for a dispute with several stages.
     #[serde(default)]
     pub balance_transactions: Option<Vec<BalanceTransaction>>,
+    #[serde(default)]
+    evidence_details: Option<EvidenceDetails>,
+}
+
+/// <https://docs.stripe.com/api/disputes/object#dispute_object-evidence_details>
+#[derive(Clone, Debug, Default, Deserialize)]
+struct EvidenceDetails {
+    /// In Unix seconds; 0 or null if the bank takes no answer.
+    #[serde(default)]
+    due_by: Option<i64>,
+    #[serde(default)]
+    submission_count: i64,
 }
 
 fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DisputeStatus>, D::Error> {
@@ -152,6 +164,20 @@ impl Dispute {
         all.map(|one| DisputeMove { id: one.id.clone(), moved: one.settled(), fee: one.fee }).collect()
     }
 
+    /// The last moment to answer it; `None` if the bank takes no answer.
+    #[must_use]
+    pub fn due_by(&self) -> Option<OffsetDateTime> {
+        let due_by = self.evidence_details.as_ref()?.due_by.filter(|due_by| *due_by > 0)?;
+        OffsetDateTime::from_unix_timestamp(due_by).ok()
+    }
+
+    /// How many times evidence was submitted. "Typically, you may only submit evidence once."
+    /// <https://docs.stripe.com/api/disputes/object#dispute_object-evidence_details-submission_count>
+    #[must_use]
+    pub fn submissions(&self) -> i64 {
+        self.evidence_details.as_ref().map_or(0, |details| details.submission_count)
+    }
+
     /// Updates the purchase of its payment with the dispute's state `as_of` a time. Returns whether
     /// anything was new. Only a paid charge can be disputed, so this also records that it was paid.
     pub fn tell(&self, purchase: &mut Purchase, as_of: OffsetDateTime, cause: &str, at: OffsetDateTime) -> bool {
@@ -160,7 +186,8 @@ impl Dispute {
             return false;
         };
         let moves = self.moves();
-        let seen = SeenDispute { id: &self.id, amount: self.amount, status, reason: &self.reason, as_of, moves: &moves };
+        let seen =
+            SeenDispute { id: &self.id, amount: self.amount, status, reason: &self.reason, as_of, due_by: self.due_by(), moves: &moves };
         let Some(attempt) = purchase.find_attempt(self.payment_intent.as_deref(), None) else { return false };
         let became_paid = purchase.observe(attempt, &Observation::of(AttemptStatus::Paid), cause, at);
         if !purchase.is_paid_by(attempt) {

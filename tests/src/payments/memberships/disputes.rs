@@ -373,3 +373,32 @@ async fn seller_and_staff_are_notified_once_of_each_dispute_and_its_outcome() {
     }
     assert_eq!(world.mails_to(&play.club.shop.buyer.email).len(), 0, "the member learns of it from the bank");
 }
+
+#[tokio::test]
+async fn staff_see_a_members_dispute_and_answer_it_like_a_purchases() {
+    let world = World::start().await;
+    let play = joined(&world).await;
+    let staff = world.staff("staff@example.com").await;
+    let dispute = play.dispute(&world, json!({"amount": 400})).await;
+    world.deliver().await;
+    let listed = async |state: &str| {
+        let list = world.get(format!("/admin/disputes?state={state}")).bearer(&staff.token).await.json();
+        list["items"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
+    };
+    let one = listed("open").await.remove(0);
+    assert_eq!([&one["id"], &one["subscription_id"], &one["purchase_id"]], [&json!(dispute), &json!(play.id), &Value::Null]);
+    assert_eq!([&one["seller_id"], &one["buyer_id"]], [&json!(play.club.shop.seller.id), &json!(play.club.shop.buyer.id)]);
+    assert_eq!((&one["amount"]["amount"], one["due_by"].is_string()), (&json!(400), true), "{one}");
+    let path = format!("/admin/disputes/{dispute}/evidence");
+    let draft = world.get(path.as_str()).bearer(&staff.token).await;
+    assert_eq!(draft.status, 200, "{}", draft.body);
+    let sold = draft.json()["evidence"]["product_description"].as_str().expect("text").to_owned();
+    assert!(sold.starts_with("A membership with access to all of a seller's online courses"), "{sold}");
+    let given = world.post(path, json!({"evidence": draft.json()["evidence"], "submit": true})).bearer(&staff.token).await;
+    assert_eq!((given.status, &given.json()["status"]), (200, &json!("under_review")), "{}", given.body);
+    world.deliver().await;
+    end(&world, &dispute, "won").await;
+    let closed = listed("closed").await;
+    assert_eq!((closed.len(), &closed[0]["status"], &closed[0]["evidence"]["state"]), (1, &json!("won"), &json!("submitted")));
+    assert!(listed("open").await.is_empty());
+}

@@ -121,6 +121,7 @@ fn heard_of(before: Option<&Dispute>, dispute: &Dispute) -> Vec<News> {
     let is_new = before.is_none_or(|before| before.status != dispute.status);
     let news = [
         before.is_none().then(|| News::DisputeOpened(id())),
+        (before.is_some() && dispute.status.needs_answer() && is_new).then(|| News::DisputeNeedsAnswer(id())),
         (dispute.withdrew() && !before.is_some_and(Dispute::withdrew)).then(|| News::DisputeWithdrawn(id())),
         (dispute.status.is_won() && is_new).then(|| News::DisputeReinstated(id())),
         (!dispute.status.is_open() && is_new).then(|| News::DisputeClosed(id())),

@@ -154,6 +154,9 @@ pub struct Dispute {
     /// When we learned of it.
     #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<OffsetDateTime>,
+    /// The last moment to answer it, if the bank takes an answer.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub due_by: Option<OffsetDateTime>,
     /// When Stripe was last asked about it.
     #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<OffsetDateTime>,

@@ -116,6 +116,8 @@ pub enum News {
     RefundFailed(String),
     /// A bank disputes a payment or opened an inquiry; contains the dispute's id.
     DisputeOpened(String),
+    /// A dispute waits for another answer: an inquiry became a dispute, or a lost one is appealed.
+    DisputeNeedsAnswer(String),
     /// The disputed money was withdrawn.
     DisputeWithdrawn(String),
     /// The disputed money was returned.

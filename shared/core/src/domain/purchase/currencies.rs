@@ -123,7 +123,7 @@ fn a_refund_that_the_bank_returns_restores_the_sellers_part() {
 fn a_lost_dispute_takes_back_in_the_transfers_currency() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let moves = [DisputeMove { id: "txn_1".into(), moved: cad(-1356), fee: 1500 }];
-    let lost = SeenDispute { id: "dp_1", amount: 1000, status: DisputeStatus::Lost, reason: "", as_of: AT, moves: &moves };
+    let lost = SeenDispute { id: "dp_1", amount: 1000, status: DisputeStatus::Lost, reason: "", as_of: AT, due_by: None, moves: &moves };
     assert!(purchase.observe_dispute(&lost, "event", AT));
     purchase.plan(true, "event", AT);
     // Everything the seller has: 970 of 1000, in the transfer's currency.

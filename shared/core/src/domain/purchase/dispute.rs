@@ -20,6 +20,9 @@ pub struct Dispute {
     /// When we learned of it.
     #[serde(with = "time::serde::rfc3339")]
     pub opened_at: OffsetDateTime,
+    /// The last moment to answer it, if the bank takes an answer. <https://docs.stripe.com/api/disputes/object#dispute_object-evidence_details-due_by>
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub due_by: Option<OffsetDateTime>,
     /// When it had this status, by Stripe's clock, if known.
     #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<OffsetDateTime>,
@@ -41,6 +44,25 @@ pub struct DisputeMove {
     /// Stripe's fee for it, in the same currency.
     #[serde(default)]
     pub fee: i64,
+}
+
+/// A dispute as Stripe reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenDispute<'a> {
+    /// `dp_…`
+    pub id: &'a str,
+    /// In the minor unit.
+    pub amount: i64,
+    /// The current state.
+    pub status: DisputeStatus,
+    /// The bank's reason.
+    pub reason: &'a str,
+    /// When it had this status.
+    pub as_of: OffsetDateTime,
+    /// The last moment to answer it, if the bank takes an answer.
+    pub due_by: Option<OffsetDateTime>,
+    /// Its balance transactions, as far as Stripe reported them.
+    pub moves: &'a [DisputeMove],
 }
 
 /// How long to wait for events about an open dispute before asking Stripe. Banks take weeks.
@@ -73,21 +95,24 @@ impl Dispute {
     ///
     /// Events arrive out of order, so the status further down the list wins. The exception: a lost dispute can be appealed and lost
     /// again, so between those statuses the later time wins.
-    pub(super) fn learn(&mut self, status: DisputeStatus, as_of: OffsetDateTime, moves: &[DisputeMove]) -> bool {
+    pub(super) fn learn(&mut self, seen: &SeenDispute<'_>) -> bool {
+        let (status, as_of) = (seen.status, seen.as_of);
         let ends_appeal = |one: DisputeStatus| one >= DisputeStatus::Lost && one < DisputeStatus::Won;
         let in_turn = ends_appeal(self.status) && ends_appeal(status) && self.status != status;
         let is_later = if in_turn { self.as_of.is_none_or(|known| known < as_of) } else { self.status < status };
-        if is_later {
-            self.status = status;
-            self.as_of = Some(as_of);
+        // The bank may allow more time.
+        let is_newer = self.status == status && self.as_of.is_none_or(|known| known < as_of);
+        let is_due_otherwise = is_newer && self.due_by != seen.due_by;
+        if is_later || is_due_otherwise {
+            (self.status, self.as_of, self.due_by) = (status, Some(as_of), seen.due_by);
         }
         let known = self.moves.len();
-        for one in moves {
+        for one in seen.moves {
             if !self.moves.iter().any(|move_known| move_known.id == one.id) {
                 self.moves.push(one.clone());
             }
         }
-        is_later || self.moves.len() > known
+        is_later || is_due_otherwise || self.moves.len() > known
     }
 }
 
@@ -127,6 +152,36 @@ impl DisputeStatus {
             Self::WarningNeedsResponse | Self::WarningUnderReview | Self::NeedsResponse | Self::UnderReview => true,
             Self::AppealNeedsResponse | Self::AppealUnderReview => true,
             Self::WarningClosed | Self::Prevented | Self::Lost | Self::Won => false,
+        }
+    }
+
+    /// Whether the bank waits for an answer: evidence, or an appeal.
+    #[must_use]
+    pub fn needs_answer(self) -> bool {
+        match self {
+            Self::WarningNeedsResponse | Self::NeedsResponse | Self::AppealNeedsResponse => true,
+            Self::WarningUnderReview | Self::WarningClosed | Self::UnderReview | Self::Prevented => false,
+            Self::Lost | Self::AppealUnderReview | Self::Won => false,
+        }
+    }
+
+    /// Whether it is an inquiry, for which no money has moved.
+    #[must_use]
+    pub fn is_inquiry(self) -> bool {
+        match self {
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed => true,
+            Self::NeedsResponse | Self::UnderReview | Self::Prevented | Self::Lost => false,
+            Self::AppealNeedsResponse | Self::AppealUnderReview | Self::Won => false,
+        }
+    }
+
+    /// Whether a lost dispute is being appealed.
+    #[must_use]
+    pub fn is_appeal(self) -> bool {
+        match self {
+            Self::AppealNeedsResponse | Self::AppealUnderReview => true,
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::NeedsResponse => false,
+            Self::UnderReview | Self::Prevented | Self::Lost | Self::Won => false,
         }
     }
 

@@ -87,11 +87,11 @@ mod sums;
 mod tests;
 
 pub use attempt::{Attempt, ChargeFacts, Means, Observation, Payee};
-pub use dispute::{Dispute, DisputeMove, DisputeStatus};
+pub use dispute::{Dispute, DisputeMove, DisputeStatus, SeenDispute};
 pub use division::{divide, share};
 pub use maker::Made;
 pub use movement::{Movement, MovementKind, MovementState, Outcome, Reason};
-pub use observe::{SeenDispute, SeenRefund, SeenReversal};
+pub use observe::{SeenRefund, SeenReversal};
 pub use plan::{MOST_REFUNDS, MovementRequest, RefundCap, RefundFault};
 pub use record::{News, PATIENCE, Purchase, Terms, Transition};
 pub use slot::Slot;

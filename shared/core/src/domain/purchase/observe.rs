@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::attempt::{ChargeFacts, Observation};
-use super::dispute::{Dispute, DisputeMove, DisputeStatus};
+use super::dispute::{Dispute, SeenDispute};
 use super::division::share;
 use super::movement::{FeeSeen, Movement, MovementKind, MovementState, Outcome, Reason};
 use super::record::{News, Purchase};
@@ -35,23 +35,6 @@ pub struct SeenReversal<'a> {
     pub amount: i64,
     /// `tr_…`
     pub transfer: &'a str,
-}
-
-/// A dispute as Stripe reports it.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenDispute<'a> {
-    /// `dp_…`
-    pub id: &'a str,
-    /// In the minor unit.
-    pub amount: i64,
-    /// The current state.
-    pub status: DisputeStatus,
-    /// The bank's reason.
-    pub reason: &'a str,
-    /// When it had this status.
-    pub as_of: OffsetDateTime,
-    /// Its balance transactions, as far as Stripe reported them.
-    pub moves: &'a [DisputeMove],
 }
 
 impl Purchase {
@@ -322,18 +305,22 @@ impl Purchase {
                 status: seen.status,
                 reason: seen.reason.to_owned(),
                 opened_at: at,
+                due_by: seen.due_by,
                 as_of: Some(seen.as_of),
                 moves: Vec::new(),
                 asked_at: None,
             });
             self.disputes.len() - 1
         });
-        if !self.disputes[place].learn(seen.status, seen.as_of, seen.moves) && before.is_some() {
+        if !self.disputes[place].learn(seen) && before.is_some() {
             return false;
         }
         let now = self.disputes[place].clone();
         if before.is_none() {
             self.news.push(News::DisputeOpened(now.id.clone()));
+        }
+        if now.status.needs_answer() && before.as_ref().is_some_and(|before| before.status != now.status) {
+            self.news.push(News::DisputeNeedsAnswer(now.id.clone()));
         }
         let withdrew = |dispute: &Dispute| dispute.status.withdrew() || dispute.has_withdrawn();
         if withdrew(&now) && !before.as_ref().is_some_and(withdrew) {

@@ -54,6 +54,8 @@ pub enum News {
     Converted(u32),
     /// This dispute was opened.
     DisputeOpened(String),
+    /// This dispute waits for another answer: an inquiry became a dispute, or a lost one is appealed.
+    DisputeNeedsAnswer(String),
     /// The dispute's money was withdrawn.
     DisputeWithdrawn(String),
     /// The dispute's money came back.
@@ -198,6 +200,12 @@ impl Purchase {
     #[must_use]
     pub fn of_stack(self, id: &str) -> Self {
         Self { stack_id: Some(id.to_owned()), ..self }
+    }
+
+    /// The deployment that asked Stripe for the money; `None` for purchases that are older than deployment ids.
+    #[must_use]
+    pub fn stack_id(&self) -> Option<&str> {
+        self.stack_id.as_deref()
     }
 
     /// Whether it belongs to this deployment. A copied table contains other deployments' purchases, whose money must not be touched.

@@ -71,7 +71,7 @@ fn settled(amount: i64, currency: &str) -> Settled {
 
 /// A dispute of this amount with this status.
 fn heard(amount: i64, status: DisputeStatus) -> SeenDispute<'static> {
-    SeenDispute { id: "dp_1", amount, status, reason: "fraudulent", as_of: AT, moves: &[] }
+    SeenDispute { id: "dp_1", amount, status, reason: "fraudulent", as_of: AT, due_by: None, moves: &[] }
 }
 
 fn paid(charge_type: ChargeType) -> Purchase {
@@ -730,4 +730,38 @@ fn a_dispute_that_was_prevented_is_on_record_and_costs_nothing() {
     let moves = [DisputeMove { id: "txn_1".into(), moved: settled(-5000, "usd"), fee: 0 }];
     assert!(purchase.observe_dispute(&SeenDispute { moves: &moves, ..heard(5000, DisputeStatus::Prevented) }, "event", AT));
     assert_eq!((purchase.status(), purchase.disputed(), purchase.ownership()), (Status::Disputed, 5000, Ownership::None));
+}
+
+#[test]
+fn a_dispute_has_the_time_by_which_to_answer_and_each_answer_is_asked_for_once() {
+    let at = |hours| AT + time::Duration::hours(hours);
+    let told = |status, hours, due: Option<i64>| SeenDispute { as_of: at(hours), due_by: due.map(at), ..heard(5000, status) };
+    let way = [
+        told(DisputeStatus::WarningNeedsResponse, 1, Some(100)),
+        // The bank allows more time.
+        told(DisputeStatus::WarningNeedsResponse, 2, Some(150)),
+        told(DisputeStatus::NeedsResponse, 3, Some(200)),
+    ];
+    for order in orders(&[0, 1, 2]) {
+        let mut purchase = paid(ChargeType::Destination);
+        purchase.take_news();
+        for place in order.iter().chain(&order) {
+            purchase.observe_dispute(&way[*place], "event", AT);
+        }
+        assert_eq!(purchase.disputes()[0].due_by, Some(at(200)), "{order:?}");
+        assert!(!purchase.observe_dispute(&way[2], "event", AT), "{order:?}: nothing is new");
+        let asked = purchase.take_news().into_iter().filter(|news| matches!(news, News::DisputeNeedsAnswer(_))).count();
+        assert_eq!(asked, usize::from(order[0] != 2), "{order:?}: it is told once that the inquiry became a dispute");
+    }
+    let mut purchase = paid(ChargeType::Destination);
+    for seen in &way[..2] {
+        purchase.observe_dispute(seen, "event", AT);
+    }
+    assert_eq!(purchase.disputes()[0].due_by, Some(at(150)));
+    purchase.observe_dispute(&told(DisputeStatus::Lost, 300, None), "event", AT);
+    assert_eq!(purchase.disputes()[0].due_by, None);
+    purchase.take_news();
+    purchase.observe_dispute(&told(DisputeStatus::AppealNeedsResponse, 310, Some(400)), "event", AT);
+    assert_eq!(purchase.disputes()[0].due_by, Some(at(400)));
+    assert!(purchase.take_news().contains(&News::DisputeNeedsAnswer("dp_1".into())));
 }

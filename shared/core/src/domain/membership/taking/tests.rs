@@ -49,7 +49,16 @@ fn dispute(subscription: &mut Subscription, id: &str, amount: i64, status: Dispu
     let moves = vec![DisputeMove { id: format!("txn_{id}"), moved, fee: 1500 }];
     subscription.payments[0].disputes.retain(|known| known.id != id);
     let (id, reason) = (id.to_owned(), String::new());
-    subscription.payments[0].disputes.push(Dispute { id, amount, status, reason, moves, opened_at: Some(AT), asked_at: None });
+    subscription.payments[0].disputes.push(Dispute {
+        id,
+        amount,
+        status,
+        reason,
+        moves,
+        opened_at: Some(AT),
+        due_by: None,
+        asked_at: None,
+    });
 }
 
 /// The planned moves: path and amount, as Stripe is asked for them.

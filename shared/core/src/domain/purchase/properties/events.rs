@@ -9,10 +9,10 @@ use crate::domain::charging::ChargeType;
 use crate::domain::purchase::attempt::Observation;
 use crate::domain::purchase::dispute::DisputeStatus;
 use crate::domain::purchase::movement::MovementState;
-use crate::domain::purchase::observe::{SeenDispute, SeenRefund};
 use crate::domain::purchase::record::Purchase;
 use crate::domain::purchase::status::AttemptStatus;
 use crate::domain::purchase::sums::Sums;
+use crate::domain::purchase::{SeenDispute, SeenRefund};
 
 /// The refunds that the buyer keeps.
 const KEPT: [Fate; 2] = [Fate::Done, Fate::PendsFirst];
@@ -138,7 +138,7 @@ impl Played {
             Event::Dispute { id, amount, status } => {
                 purchase.observe(1, &Observation::of(AttemptStatus::Paid), "event", AT);
                 purchase.observe_dispute(
-                    &SeenDispute { id, amount: *amount, status: *status, reason: "", as_of: AT, moves: &[] },
+                    &SeenDispute { id, amount: *amount, status: *status, reason: "", as_of: AT, due_by: None, moves: &[] },
                     "event",
                     AT,
                 );

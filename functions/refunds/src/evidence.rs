@@ -1,0 +1,283 @@
+//! Staff answer a dispute of a charge on the platform's account. The bank gets evidence once.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::app::App;
+use shared::base::entropy::digest;
+use shared::domain::audit::{Actor, Deed, Entry};
+use shared::domain::course::Course;
+use shared::domain::error::Error;
+use shared::domain::ids::UserId;
+use shared::domain::purchase::DisputeStatus;
+use shared::domain::user::User;
+use shared::http::staff_view::CaseView;
+use shared::http::{Request, Response, identity, request, response};
+use shared::store::Written;
+use shared::store::disputes::{Case, Evidence, EvidenceState};
+use shared::stripe::disputes::{DisputeFile, LONGEST_TEXT, TEXTS, evidence};
+use shared::stripe::error::StripeError;
+use shared::stripe::objects::Dispute;
+use shared::work::Services;
+use time::{Duration, OffsetDateTime};
+
+/// How much of a course's description is in the draft, in characters.
+const EXCERPT: usize = 2000;
+
+/// How long evidence whose outcome is unknown may still be under way: longer than this function and Stripe take.
+const UNDER_WAY: Duration = Duration::minutes(2);
+
+/// How long a key is repeated; Stripe forgets it after a day. <https://docs.stripe.com/api/idempotent_requests>
+const KEY_LIVES: Duration = Duration::hours(23);
+
+#[derive(Serialize)]
+struct Draft {
+    dispute: CaseView,
+    evidence: BTreeMap<&'static str, String>,
+}
+
+/// `GET /admin/disputes/{id}/evidence`: what Stripe has, completed with what is known here. Two trips to DynamoDB, the second
+/// beside one call to Stripe.
+pub(crate) async fn draft(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
+    identity::required(request, &app.config)?;
+    let (staff, case) = tokio::join!(identity::staff(request, app), known(app, id));
+    staff?;
+    let case = platforms(app, case?)?;
+    let buyer = async {
+        match case.buyer() {
+            Some(buyer) => app.store.user(&buyer).await,
+            None => Ok(None),
+        }
+    };
+    let course = async {
+        match &case.course_id {
+            Some(course) => app.store.course(course).await,
+            None => Ok(None),
+        }
+    };
+    let (file, buyer, course) = tokio::join!(services.stripe.dispute_file(id), buyer, course);
+    let file = file?.ok_or(Error::NotFound("dispute"))?;
+    let mut evidence = drafted(&case, buyer?.as_ref(), course?.as_ref(), &file);
+    evidence.extend(file.texts());
+    Ok(response::json(200, &Draft { dispute: CaseView::from(now(case, &file.dispute)), evidence }))
+}
+
+/// What is known here, as evidence.
+fn drafted(case: &Case, buyer: Option<&User>, course: Option<&Course>, file: &DisputeFile) -> BTreeMap<&'static str, String> {
+    let mut texts: BTreeMap<&'static str, String> = TEXTS.into_iter().map(|name| (name, String::new())).collect();
+    if let Some(buyer) = buyer {
+        texts.insert("customer_email_address", buyer.email.clone());
+    }
+    if let Some(name) = file.buyers_name() {
+        texts.insert("customer_name", name.to_owned());
+    }
+    let what = if case.course_id.is_some() { "An online course" } else { "A membership with access to all of a seller's online courses" };
+    let about: String = course.map(|course| course.description.chars().take(EXCERPT).collect()).unwrap_or_default();
+    texts.insert("product_description", format!("{what}: \u{201c}{}\u{201d}. {about}", case.title).trim().to_owned());
+    let mut facts = Vec::new();
+    if let Some(paid_at) = case.paid_at {
+        texts.insert("service_date", paid_at.date().to_string());
+        facts.push(format!("It was paid on {}, and could be used at once.", paid_at.date()));
+    }
+    if let Some(purchase) = &case.purchase_id {
+        facts.push(format!("The purchase is on record as {purchase}."));
+    }
+    if let Some(url) = file.receipt_url() {
+        facts.push(format!("The receipt: {url}"));
+    }
+    texts.insert("uncategorized_text", facts.join(" "));
+    texts
+}
+
+/// The dispute with what Stripe says of it now.
+fn now(case: Case, heard: &Dispute) -> Case {
+    Case { status: heard.status.unwrap_or(case.status), due_by: heard.due_by(), ..case }
+}
+
+async fn known(app: &App, id: &str) -> Result<Option<Case>, Error> {
+    let is_id = id.len() <= 255 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_id { Ok(app.store.dispute(id).await?) } else { Ok(None) }
+}
+
+/// A dispute that staff answer. The owner of the charged account answers it, and only its Dashboard or its own key may.
+/// <https://docs.stripe.com/connect/disputes>
+fn platforms(app: &App, case: Option<Case>) -> Result<Case, Error> {
+    // A copied table contains other deployments' disputes.
+    let is_own = |case: &Case| case.stack_id.as_ref().is_none_or(|own| *own == app.config.stack_id);
+    let case = case.filter(is_own).ok_or(Error::NotFound("dispute"))?;
+    if case.account.is_some() { Err(Error::DisputeIsTheSellers) } else { Ok(case) }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    evidence: BTreeMap<String, String>,
+    submit: bool,
+}
+
+/// The texts, by Stripe's names.
+fn texts(body: Body) -> Result<BTreeMap<&'static str, String>, Error> {
+    let mut texts = BTreeMap::new();
+    for (given, text) in body.evidence {
+        let name = TEXTS.into_iter().find(|name| *name == given);
+        let name = name.ok_or_else(|| Error::InvalidRequest(format!("evidence.{given} is not a text that can be given here")))?;
+        if text.chars().count() > LONGEST_TEXT {
+            return Err(Error::InvalidRequest(format!("evidence.{name} must have at most {LONGEST_TEXT} characters")));
+        }
+        texts.insert(name, text);
+    }
+    if texts.values().all(|text| text.trim().is_empty()) {
+        return Err(Error::InvalidRequest("evidence must have at least one text".to_owned()));
+    }
+    Ok(texts)
+}
+
+/// `POST /admin/disputes/{id}/evidence`: stages evidence at Stripe or, with `submit`, gives it to the bank, which takes it once.
+///
+/// Stripe is asked first what it has, so that evidence from its Dashboard counts. The request is then recorded, with its key and the digest of
+/// its body, and sent. If the response is lost, the same request finds the outcome. Three trips to DynamoDB, two calls to Stripe.
+///
+/// # Errors
+/// See `POST /admin/disputes/{id}/evidence` in `openapi.yaml`.
+pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
+    let app = &services.app;
+    identity::required(request, &app.config)?;
+    let (staff, case) = tokio::join!(identity::staff_with_password(request, app), known(app, id));
+    let (staff, case) = (staff?, platforms(app, case?)?);
+    let body: Body = request::json(request)?;
+    let submit = body.submit;
+    let body = evidence(&texts(body)?, submit);
+    let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
+
+    let at = app.clock.now();
+    let asked = Asked { submit, digest: digest(&body), by: staff.id, at };
+    let earlier = case.evidence.clone();
+    let repeated = earlier.clone().filter(|earlier| asked.repeats(earlier));
+    // An earlier request that the bank has, or turns out to have.
+    if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && !earlier.state.is_refused() && was_submitted(&heard)) {
+        let is_same = earlier.digest == asked.digest;
+        let answer = made(services, case, earlier, heard).await?;
+        return if is_same { Ok(answer) } else { Err(Error::EvidenceSubmitted) };
+    }
+    answerable(&heard, at)?;
+    let is_new = repeated.is_none();
+    let mut given = repeated.unwrap_or_else(|| asked.evidence(earlier.as_ref()));
+    if is_new {
+        if earlier.as_ref().is_some_and(|earlier| earlier.state.is_asked() && at - earlier.at < UNDER_WAY) {
+            return Err(Error::Conflict);
+        }
+        let deed = Deed::DisputeEvidence {
+            dispute: case.id.clone(),
+            purchase_id: case.purchase_id.clone(),
+            subscription_id: case.subscription_id.clone(),
+            submitted: submit,
+        };
+        let entry = entry(services, &case, &given.by, deed);
+        if let Written::No(_) = app.store.write_evidence(id, earlier.as_ref(), &mut given, Some(&entry)).await? {
+            return Err(Error::Conflict);
+        }
+    }
+    match services.stripe.give_evidence(id, &body, &format!("evidence:{id}:{}", given.number)).await {
+        Ok(heard) => made(services, case, given, heard).await,
+        // It may have been sent before, so its outcome stays open.
+        Err(error) if error.is_turned_away() => Err(error.into()),
+        // The key replays a stored failure. Stripe's dispute shows whether the bank has it; if not, the next request has another key.
+        Err(error @ StripeError::Failed { replayed: true, .. }) => {
+            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard));
+            let Some(heard) = heard else {
+                refused(services, &case, given, "never_made").await?;
+                return Err(error.into());
+            };
+            made(services, case, given, heard).await
+        }
+        Err(StripeError::Refused { code, message, .. }) => {
+            tracing::warn!(dispute = id, code, message, "Stripe refused evidence");
+            refused(services, &case, given, &code).await?;
+            Err(Error::EvidenceRefused(message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What staff ask for.
+struct Asked {
+    submit: bool,
+    digest: String,
+    by: UserId,
+    at: OffsetDateTime,
+}
+
+impl Asked {
+    /// Whether it is the same request as an earlier one whose outcome is unknown, while its key lives.
+    fn repeats(&self, earlier: &Evidence) -> bool {
+        earlier.state.is_asked() && earlier.digest == self.digest && self.at - earlier.at < KEY_LIVES
+    }
+
+    fn evidence(&self, earlier: Option<&Evidence>) -> Evidence {
+        Evidence {
+            number: earlier.map_or(0, |earlier| earlier.number) + 1,
+            version: 0,
+            submit: self.submit,
+            digest: self.digest.clone(),
+            by: self.by.clone(),
+            at: self.at,
+            state: EvidenceState::Asked,
+        }
+    }
+}
+
+/// Whether the bank has evidence and decides.
+fn was_submitted(heard: &Dispute) -> bool {
+    match heard.status {
+        Some(DisputeStatus::WarningUnderReview | DisputeStatus::UnderReview) => true,
+        Some(DisputeStatus::WarningClosed | DisputeStatus::Won | DisputeStatus::Lost) => heard.submissions() > 0,
+        Some(DisputeStatus::WarningNeedsResponse | DisputeStatus::NeedsResponse | DisputeStatus::Prevented) | None => false,
+        Some(DisputeStatus::AppealNeedsResponse | DisputeStatus::AppealUnderReview) => false,
+    }
+}
+
+/// Whether Stripe takes evidence now. An inquiry that became a dispute takes it again.
+fn answerable(heard: &Dispute, at: OffsetDateTime) -> Result<(), Error> {
+    match heard.status {
+        Some(DisputeStatus::WarningNeedsResponse | DisputeStatus::NeedsResponse) => match heard.due_by() {
+            Some(due_by) if at <= due_by => Ok(()),
+            Some(_) => Err(Error::DisputePastDue),
+            None => Err(Error::DisputeNotAnswerable),
+        },
+        Some(DisputeStatus::WarningUnderReview | DisputeStatus::UnderReview) => Err(Error::EvidenceSubmitted),
+        Some(DisputeStatus::WarningClosed | DisputeStatus::Prevented | DisputeStatus::Lost | DisputeStatus::Won) | None => {
+            Err(Error::DisputeNotAnswerable)
+        }
+        Some(DisputeStatus::AppealNeedsResponse | DisputeStatus::AppealUnderReview) => Err(Error::DisputeNotAnswerable),
+    }
+}
+
+/// Records that Stripe has the evidence. The dispute's new status comes with Stripe's event.
+async fn made(services: &Services, case: Case, given: Evidence, heard: Dispute) -> Result<Response, Error> {
+    let mut done = Evidence { state: EvidenceState::Made, ..given.clone() };
+    if given.state.is_asked() {
+        // If another request was first, it recorded the same outcome.
+        let _by_another = services.app.store.write_evidence(&case.id, Some(&given), &mut done, None).await?;
+        tracing::info!(dispute = case.id, submit = done.submit, "evidence given");
+    }
+    let case = Case { evidence: Some(done), ..now(case, &heard) };
+    Ok(response::json(200, &CaseView::from(case)))
+}
+
+async fn refused(services: &Services, case: &Case, given: Evidence, code: &str) -> Result<(), Error> {
+    let mut done = Evidence { state: EvidenceState::Refused(code.to_owned()), ..given.clone() };
+    let deed = Deed::DisputeEvidenceRefused {
+        dispute: case.id.clone(),
+        purchase_id: case.purchase_id.clone(),
+        subscription_id: case.subscription_id.clone(),
+        code: code.to_owned(),
+    };
+    let entry = entry(services, case, &given.by, deed);
+    let _by_another = services.app.store.write_evidence(&case.id, Some(&given), &mut done, Some(&entry)).await?;
+    Ok(())
+}
+
+fn entry(services: &Services, case: &Case, by: &UserId, deed: Deed) -> Entry {
+    let app = &services.app;
+    Entry::new(&Actor::Staff { id: by.clone() }, &case.seller_id, deed, app.clock.now(), &app.entropy)
+}

@@ -1,0 +1,158 @@
+//! `/users/me/application` and `/admin/applications`: buyers ask to become sellers, and staff decide.
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Answer, Person, World};
+
+const TEXT: &str = "I teach Rust and have two courses ready.";
+
+async fn apply(world: &World, person: &Person, text: &str) -> Answer {
+    world.post("/users/me/application", json!({"text": text})).bearer(&person.token).await
+}
+
+async fn own(world: &World, person: &Person) -> Value {
+    let answer = world.get("/users/me/application").bearer(&person.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["application"].clone()
+}
+
+async fn waiting(world: &World, staff: &Person) -> Vec<Value> {
+    let answer = world.get("/admin/applications").bearer(&staff.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["items"].as_array().expect("a list").clone()
+}
+
+async fn decline(world: &World, staff: &Person, person: &Person, note: &str) -> Answer {
+    world.post(format!("/admin/applications/{}/decline", person.id), json!({"note": note})).bearer(&staff.token).await
+}
+
+async fn make_seller(world: &World, staff: &Person, person: &Person) {
+    let answer = world.patch(format!("/admin/users/{}", person.id), json!({"is_seller": true})).bearer(&staff.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn an_application_waits_until_its_user_is_made_a_seller() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(own(&world, &person).await, Value::Null);
+    world.operations();
+    let answer = apply(&world, &person, &format!(" {TEXT}\n")).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    answer.is(201, &json!({"application": {"text": TEXT, "at": "[time]"}}));
+    assert_eq!(own(&world, &person).await, answer.json()["application"]);
+    apply(&world, &person, "Please!").await.is_problem(409, "application_waiting", "your application is waiting for the staff");
+
+    world.operations();
+    let list = world.get("/admin/applications").bearer(&staff.token).await;
+    assert_eq!(world.operations(), ["BatchGetItem", "Query", "BatchGetItem"]);
+    let one = json!({"user_id": person.id, "email": person.email, "text": TEXT, "at": "[time]"});
+    list.is(200, &json!({"items": [one], "next_cursor": null}));
+
+    make_seller(&world, &staff, &person).await;
+    assert!(waiting(&world, &staff).await.is_empty());
+    assert_eq!(own(&world, &person).await, Value::Null);
+    apply(&world, &person, TEXT).await.is_problem(409, "already_seller", "you are a seller already");
+    decline(&world, &staff, &person, "No").await.is_problem(404, "not_found", "there is no such application");
+    world.pump().await;
+    assert!(world.mails_to(&person.email).iter().any(|mail| mail.subject == "You can sell courses now"));
+}
+
+#[tokio::test]
+async fn a_declined_applicant_is_told_why_and_may_apply_again() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    world.app.clock.advance(Duration::seconds(1));
+    let note = "Show us a lesson, to us@example.com.";
+    world.operations();
+    decline(&world, &staff, &person, note).await.is_empty(204);
+    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    decline(&world, &staff, &person, "Again").await.is_problem(404, "not_found", "there is no such application");
+    assert!(waiting(&world, &staff).await.is_empty());
+    assert_eq!(own(&world, &person).await["declined"]["note"], note);
+    for _ in 0..2 {
+        world.pump().await;
+        world.sweep().await;
+    }
+    let told: Vec<_> = world.mails_to(&person.email).into_iter().filter(|mail| mail.subject.starts_with("Your application")).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains(note), "{}", told[0].text);
+    let entries = world.get(format!("/admin/audit?user={}", person.id)).bearer(&staff.token).await.json();
+    let entry = &entries["items"][0];
+    assert_eq!((&entry["action"], &entry["note"]), (&json!("application_declined"), &json!("Show us a lesson, to [address]")));
+    assert_eq!((&entry["staff_id"], entries["items"].as_array().map(Vec::len)), (&json!(staff.id), Some(1)));
+
+    world.app.clock.advance(Duration::seconds(1));
+    let again = apply(&world, &person, "Here is a lesson.").await;
+    assert_eq!((again.status, again.json()["application"].get("declined")), (201, None), "{}", again.body);
+    assert_eq!(waiting(&world, &staff).await[0]["text"], "Here is a lesson.");
+}
+
+#[tokio::test]
+async fn the_oldest_application_comes_first() {
+    let world = World::start().await;
+    let staff = world.staff("staff@example.com").await;
+    let mut expected = Vec::new();
+    for number in 0..3 {
+        world.app.clock.advance(Duration::seconds(1));
+        let person = world.buyer(&format!("u{number}@example.com")).await;
+        assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+        expected.push(person.id);
+    }
+    let first = world.get("/admin/applications?limit=2").bearer(&staff.token).await;
+    let next = world.get(format!("/admin/applications?limit=2&cursor={}", first.text("next_cursor"))).bearer(&staff.token).await;
+    let pages = [first.json(), next.json()];
+    let ids: Vec<&Value> = pages.iter().flat_map(|page| page["items"].as_array().expect("a list")).map(|one| &one["user_id"]).collect();
+    assert_eq!(ids, expected.iter().map(|id| json!(id)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn applications_need_a_confirmed_address_and_sound_text_and_staff_a_recent_password() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    let stranger = world.stranger("new@example.com").await;
+    apply(&world, &stranger, TEXT).await.is_problem(403, "email_not_confirmed", "confirm your e-mail address first");
+    let detail = "text must have 1 to 2000 characters, without hidden ones";
+    for text in ["", " \n", "\u{202e}txet", &"x".repeat(2001)] {
+        let answer = world.post("/users/me/application", json!({"text": text})).bearer(&person.token).undescribed().await;
+        answer.is_problem(422, "invalid_request", detail);
+    }
+    assert_eq!(world.post("/users/me/application", json!({"text": TEXT})).await.status, 401);
+    assert_eq!(world.get("/admin/applications").bearer(&person.token).await.status, 403);
+    assert_eq!(decline(&world, &person, &person, "No").await.status, 403);
+
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    world.app.clock.advance(Duration::minutes(16));
+    assert_eq!(decline(&world, &staff, &person, "No").await.text("code"), "password_required");
+    assert_eq!(waiting(&world, &staff).await.len(), 1, "reading does not need it");
+    world.enter_password(&staff).await;
+    decline(&world, &staff, &person, "No").await.is_empty(204);
+}
+
+#[tokio::test]
+async fn of_two_applications_and_two_decisions_at_once_one_counts() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    let (one, two) = futures_util::future::join(apply(&world, &person, "One"), apply(&world, &person, "Two")).await;
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409], "{} {}", one.body, two.body);
+    let (declined, ()) = futures_util::future::join(decline(&world, &staff, &person, "No"), make_seller(&world, &staff, &person)).await;
+    assert!([204, 404].contains(&declined.status), "{}", declined.body);
+    assert_eq!(own(&world, &person).await, Value::Null, "a seller has no application, whoever decided first");
+    assert!(waiting(&world, &staff).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_application_is_exported_and_erased_with_its_user() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    let export = world.get("/users/me/export").bearer(&person.token).await.json();
+    assert_eq!(export["profile"]["application"], own(&world, &person).await);
+    world.erase(&person.token).await.is_empty(204);
+    assert!(waiting(&world, &staff).await.is_empty());
+    assert!(!world.stored().await.contains(TEXT));
+}
