@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::keys::{application_key, profile};
-use super::outbox::Mail;
 use super::page::{List, Page, Paged};
 use super::table::{PutItem, Store, StoreError, Written, from_item, string, to_item};
 use crate::domain::audit::Entry;
 use crate::domain::ids::UserId;
+use crate::domain::mail::Mail;
 use crate::domain::user::User;
 
 /// The index partition of those that wait for the staff.
