@@ -49,6 +49,14 @@ fn text<'a>(item: &'a Item, path: &str) -> Option<&'a str> {
     at(item, path)?.as_s().ok().map(String::as_str)
 }
 
+fn parts<'a>(item: &'a Item, list: &str) -> impl Iterator<Item = &'a Item> + use<'a> {
+    item.get(list).and_then(|list| list.as_l().ok()).into_iter().flatten().filter_map(|part| part.as_m().ok())
+}
+
+fn has_lesson(outline: &Item, id: &str) -> bool {
+    parts(outline, "sections").flat_map(|section| parts(section, "lessons")).any(|lesson| text(lesson, "id") == Some(id))
+}
+
 /// The user whose erasure deletes an item of this kind.
 pub(super) fn owner<'a>(pk: &'a str, sk: &str, item: &'a Item) -> Option<&'a str> {
     match kind(pk, sk).as_str() {
@@ -98,6 +106,11 @@ impl Work<'_> {
             "ACCOUNT" => {
                 let is_linked = |user: &Item| text(user, "stripe.account_id") == Some(suffix);
                 self.beside(&format!("USER#{}", of("user_id")), "PROFILE", &["stripe.account_id"], is_linked).await
+            }
+            // The seller may have removed it.
+            "LESSON" => {
+                let (course, lesson) = sk.trim_start_matches("LESSON#").split_once('#').unwrap_or_default();
+                self.beside(pk, &format!("OUTLINE#{course}"), &["version"], |outline| has_lesson(outline, lesson)).await
             }
             // It contains a copy of the course.
             "SLUG" => {

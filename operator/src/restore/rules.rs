@@ -34,11 +34,13 @@ impl Rule {
     #[must_use]
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         Some(match (stem(pk), kind(pk, sk).as_str()) {
-            ("USER", "ERASED" | "REFUNDED" | "TOTALS") | ("ACCOUNT", "READ") | ("AUDIT" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
-            ("USER", "CONTENT" | "COURSE" | "MADE" | "PROFILE" | "SHARE") => Self::UntilErased,
-            ("USER", "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
+            ("USER", "ERASED" | "REFUNDED" | "TOTALS")
+            | ("ACCOUNT", "READ")
+            | ("AUDIT" | "DISPUTE" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
+            ("USER", "CONTENT" | "COURSE" | "MADE" | "OUTLINE" | "PROFILE" | "PROGRESS" | "SHARE") => Self::UntilErased,
+            ("USER", "LESSON" | "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
             | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
-            ("USER", "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")
+            ("USER", "APPLICATION" | "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")
             | ("MAIL" | "OAUTH" | "RECONCILE" | "THROTTLE", _) => Self::Passing,
             _ => return None,
         })

@@ -233,3 +233,31 @@ async fn what_changes_while_an_item_is_put_back_wins() {
     assert_eq!(again.missing.get(&Outcome::Back), None, "{again}");
     assert!(!world.stored().await.contains("b@example.com"), "the address is nowhere");
 }
+
+#[tokio::test]
+async fn a_lesson_comes_back_if_its_course_still_lists_it() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let outline = "/courses/flask-microservices/outline";
+    let put = async |version: u64, lessons: serde_json::Value| {
+        let body = json!({"version": version, "sections": [{"title": "All", "lessons": lessons}]});
+        let answer = world.put(outline, body).bearer(&shop.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["sections"][0]["lessons"].clone()
+    };
+    let lessons = put(0, json!([{"title": "Kept"}, {"title": "Removed"}])).await;
+    let address = |number: usize| format!("/courses/flask-microservices/lessons/{}", lessons[number]["id"].as_str().expect("an id"));
+    for number in [0, 1] {
+        let answer = world.put(address(number), json!({"content": "What it says", "version": 0})).bearer(&shop.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let copy = restored(&world).await;
+    put(1, json!([lessons[0]])).await;
+    let lost = lose(&world, |item| text(item, "sk").starts_with("LESSON#")).await;
+    assert_eq!(lost.len(), 1);
+    let report = restore(&world, &copy, Mode::Copy).await;
+    assert_eq!(report.missing[&Outcome::Back], count(&[("LESSON", 1)]), "{report}");
+    assert_eq!(world.get(address(0)).bearer(&shop.seller.token).await.json()["content"], "What it says");
+    let texts = stored(&world, &live(&world)[0]).await.into_keys().filter(|(_, sk)| sk.starts_with("LESSON#")).count();
+    assert_eq!(texts, 1);
+}
