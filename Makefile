@@ -1,7 +1,7 @@
 # `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy stripe-setup storefront staff tokens passwords second-factor-off budget ci
+.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy rollback stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -81,6 +81,9 @@ build: ## build the functions for a release (ARCH=arm64 or x86_64)
 
 deploy: ## deploy a stage; asks for missing settings unless YES=1 (STAGE=test or live, ARCH=x86_64, SET="MailFrom=…")
 	@STAGE='$(STAGE)' scripts/deploy $(STAGE) $(if $(YES),--yes) $(SET)
+
+rollback: ## take a stage's last release back, without a build (STAGE=…, TO=2026-11-02T09:30 for an older one)
+	@STAGE='$(STAGE)' scripts/rollback $(if $(YES),--yes) $(TO)
 
 stripe-setup: ## register a stage's webhook endpoints at Stripe (STAGE=… or STACK=…)
 	@STAGE='$(STAGE)' scripts/stripe-setup $(STACK)

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::super::{entries, functions, root};
 
-/// Records each call, and answers with the file named after the call's first words. Calls without a file do not exist at AWS.
+/// Records each call, and answers with the file named after the call's first words. Calls without a file do not exist at AWS. Buckets are
+/// folders, and the template of the last `sam deploy` is kept.
 const STUB: &str = r#"#!/usr/bin/env bash
 name=$(basename "$0")
 echo "$name $* | region=${AWS_REGION:-} profile=${AWS_PROFILE:-} key=${AWS_ACCESS_KEY_ID:-} publishable=${STRIPE_PUBLISHABLE_KEY:-}\
@@ -29,6 +30,17 @@ case "$name $*" in
     done
     exit ;;
   'cargo tree'*) exit ;;
+  'aws s3 cp s3://'*) exec cat "$STUBS/buckets/${3#s3://}" ;;
+  'aws s3 cp '*)
+    mkdir -p "$(dirname "$STUBS/buckets/${4#s3://}")"
+    exec cp "$3" "$STUBS/buckets/${4#s3://}" ;;
+  'aws s3api list-objects-v2 --bucket '*)
+    cd "$STUBS/buckets/$4" 2>/dev/null || exit 254
+    keys=
+    for key in "$6"*; do [ -f "$key" ] && keys="$keys,{\"Key\":\"$key\"}"; done
+    [ -n "$keys" ] && echo "{\"Contents\":[${keys#,}]}"
+    exit ;;
+  'sam deploy --template-file '*) cp "$3" "$STUBS/deployed.yaml" ;;
 esac
 words=$name
 for word in "$@"; do
@@ -59,7 +71,7 @@ impl Operator {
         for function in functions() {
             fs::create_dir_all(operator.folder.join("functions").join(function)).expect("a folder is made");
         }
-        for script in ["deploy", "stages.py", "build-release", "upload-storefront", "stripe-setup", "on-stage", "budget"] {
+        for script in ["deploy", "rollback", "stack.py", "stages.py", "build-release", "upload-storefront", "stripe-setup", "on-stage", "budget"] {
             fs::copy(root().join("scripts").join(script), operator.folder.join("scripts").join(script)).expect("it is copied");
         }
         fs::copy(root().join("template.yaml"), operator.folder.join("template.yaml")).expect("it is copied");
@@ -101,10 +113,22 @@ impl Operator {
 
     /// Creates the stack, as CloudFormation describes it to the script and to a query for an output.
     pub fn has_stack(&self, status: &str, parameters: &serde_json::Value) {
+        self.has_release(status, "2026-11-01T08:00:00", "CodeUri: s3://code/first\n", parameters);
+    }
+
+    /// As [`Self::has_stack`], deployed at this time with this template.
+    pub fn has_release(&self, status: &str, at: &str, template: &str, parameters: &serde_json::Value) {
         let parameters: Vec<_> =
             entries(parameters).map(|(name, value)| json!({ "ParameterKey": name, "ParameterValue": value })).collect();
-        let described = json!({ "Stacks": [{ "StackStatus": status, "Parameters": parameters }] });
-        self.answers("aws-cloudformation-describe-stacks", &described.to_string());
+        let stack = json!({ "StackStatus": status, "Parameters": parameters, "CreationTime": "2026-10-01T00:00:00.1+00:00",
+            "LastUpdatedTime": format!("{at}.123000+00:00") });
+        self.answers("aws-cloudformation-describe-stacks", &json!({ "Stacks": [stack] }).to_string());
+        self.answers("aws-cloudformation-get-template", &json!({ "TemplateBody": template }).to_string());
+    }
+
+    /// The template of the last `sam deploy`.
+    pub fn deployed(&self) -> String {
+        fs::read_to_string(self.folder.join("stubs/deployed.yaml")).expect("something was deployed")
     }
 
     pub fn run(&self, script: &str, arguments: &[&str]) -> Output {
@@ -130,7 +154,7 @@ impl Operator {
         said
     }
 
-    /// The message of a run that is refused.
+    /// The message of a deploy that is refused.
     pub fn refuses(&self, arguments: &[&str]) -> String {
         let done = self.run("deploy", arguments);
         assert!(!done.status.success(), "{arguments:?} is let through");
