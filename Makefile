@@ -1,7 +1,7 @@
 # `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy rollback stripe-setup storefront staff tokens passwords second-factor-off budget ci
+.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -84,6 +84,9 @@ deploy: ## deploy a stage; asks for missing settings unless YES=1 (STAGE=test or
 
 rollback: ## take a stage's last release back, without a build (STAGE=…, TO=2026-11-02T09:30 for an older one)
 	@STAGE='$(STAGE)' scripts/rollback $(if $(YES),--yes) $(TO)
+
+restore: ## restore a stage's tables to a moment, beside the live ones, and report what these have lost (STAGE=…, AT=2026-11-02T09:30:00Z; COPY=1 puts it back)
+	@STAGE='$(STAGE)' scripts/restore $(AT) $(if $(COPY),--copy)
 
 stripe-setup: ## register a stage's webhook endpoints at Stripe (STAGE=… or STACK=…)
 	@STAGE='$(STAGE)' scripts/stripe-setup $(STACK)

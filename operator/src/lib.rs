@@ -1,9 +1,10 @@
 //! Commands for operators. They create the table for the local stack, write test data, appoint the first staff member, renew
-//! sellers' tokens, and register the webhook endpoints at Stripe. Each command reports what it did in a sentence.
+//! sellers' tokens, put back what the tables have lost, and register the webhook endpoints at Stripe. Each command reports what it did in a sentence.
 
 pub mod endpoints;
 pub mod fixtures;
 pub mod passwords;
+pub mod restore;
 pub mod second_factor;
 pub mod staff;
 pub mod table;

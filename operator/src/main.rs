@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use operator::endpoints::Secret;
+use operator::restore::{Mode, Tables};
 use operator::tokens::Work;
-use operator::{Failure, endpoints, fixtures, is_local, passwords, second_factor, staff, table, tokens};
+use operator::{Failure, endpoints, fixtures, is_local, passwords, restore, second_factor, staff, table, tokens};
 use shared::app::App;
 use shared::settings::secrets;
 use shared::stripe::Gateway;
@@ -13,6 +14,8 @@ const USAGE: &str = "usage: operator table          create the table (local endp
        operator fixtures       write test users and courses (local endpoints only)
        operator staff EMAIL    make the user with this e-mail address a staff member
        operator passwords      move password hashes that are still on user profiles to the credentials table
+       operator restore TABLE CREDENTIALS-TABLE [--copy]   compare the tables with these, which DynamoDB restored, and
+                               put back what was lost
        operator second-factor-off EMAIL   let a user who has lost app and recovery codes log in without them
        operator tokens renew [EMAIL]   have Stripe issue new OAuth tokens for one seller or for all, and seal them
        operator tokens seal [EMAIL]    seal OAuth tokens again that were sealed with an older key
@@ -44,7 +47,7 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
                                                  which gets no test users"
                 .into())
         }
-        ["staff" | "second-factor-off", _] | ["passwords"] | ["tokens", ..] | ["stripe-setup"]
+        ["staff" | "second-factor-off", _] | ["passwords"] | ["tokens" | "restore", ..] | ["stripe-setup"]
             if !local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() =>
         {
             Err("set AWS credentials in the environment: eval \"$(aws configure export-credentials --format env)\"".into())
@@ -55,6 +58,12 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
         }
         ["fixtures"] => fixtures::write(&App::from_env()?).await,
         ["passwords"] => passwords::run(&App::from_env()?).await,
+        ["restore", items, credentials, copy @ ..] if copy.is_empty() || *copy == ["--copy"] => {
+            let app = App::from_env()?;
+            let restored = Tables { items: (*items).to_owned(), credentials: (*credentials).to_owned() };
+            let mode = if copy.is_empty() { Mode::Report } else { Mode::Copy };
+            Ok(restore::run(&app, &shared::cloud::aws::dynamodb(&app.aws, endpoint), &restored, mode).await?.to_string())
+        }
         ["staff", email] => staff::appoint(&App::from_env()?, email).await,
         ["second-factor-off", email] => second_factor::switch_off(&App::from_env()?, email).await,
         ["tokens", work, email @ ..] if email.len() < 2 => {

@@ -12,6 +12,7 @@ mod me;
 mod my_courses;
 mod operator;
 mod purchases;
+mod restore;
 mod routes;
 mod second_factor;
 mod sign_up;

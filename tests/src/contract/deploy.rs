@@ -2,6 +2,7 @@
 //! and `rustc`: what they call, in which order, in which region and with whose credentials.
 
 mod operator;
+mod restore;
 mod rollback;
 
 use std::collections::BTreeMap;
@@ -319,7 +320,13 @@ fn the_script_reads_the_parameters_as_the_template_has_them() {
 #[test]
 fn the_make_targets_pass_on_the_stage() {
     let makefile = file("Makefile");
-    for (verb, script) in [("deploy", "deploy"), ("rollback", "rollback"), ("stripe-setup", "stripe-setup"), ("storefront", "upload-storefront")] {
+    for (verb, script) in [
+        ("deploy", "deploy"),
+        ("restore", "restore"),
+        ("rollback", "rollback"),
+        ("stripe-setup", "stripe-setup"),
+        ("storefront", "upload-storefront"),
+    ] {
         let recipe = makefile.split(&format!("\n{verb}:")).nth(1).and_then(|rest| rest.lines().nth(1)).expect("the target has a recipe");
         assert!(recipe.contains(&format!("STAGE='$(STAGE)' scripts/{script}")), "{verb}: {recipe}");
     }

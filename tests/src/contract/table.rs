@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use operator::restore::rules::Rule;
+
 use super::{file, sources};
 
 /// The part of a key before its first variable: `USER` of `USER#<user>` and of `USER#{user}`. Empty if the key begins with a variable.
@@ -41,6 +43,17 @@ fn literals(source: &str) -> Vec<String> {
         }
     }
     found
+}
+
+#[test]
+fn every_kind_of_item_has_a_rule_for_a_restore() {
+    for (pk, sk) in documented() {
+        assert!(
+            Rule::of(&format!("{pk}#1"), &format!("{sk}#1")).is_some(),
+            "make restore does not know ({pk}, {sk}): operator/src/restore/rules.rs"
+        );
+    }
+    assert_eq!(Rule::of("OTHER#1", "OTHER"), None);
 }
 
 #[test]

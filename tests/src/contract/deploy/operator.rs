@@ -38,7 +38,10 @@ case "$name $*" in
     cd "$STUBS/buckets/$4" 2>/dev/null || exit 254
     keys=
     for key in "$6"*; do [ -f "$key" ] && keys="$keys,{\"Key\":\"$key\"}"; done
-    [ -n "$keys" ] && echo "{\"Contents\":[${keys#,}]}"
+    [ -z "$keys" ] || echo "{\"Contents\":[${keys#,}]}"
+    exit 0 ;;
+  'aws dynamodb restore-table-to-point-in-time --source-table-name '*)
+    echo "{\"Table\":{\"TableStatus\":\"ACTIVE\",\"TableArn\":\"arn:$6\"}}" >"$STUBS/aws-dynamodb-describe-table---table-name-$6"
     exit ;;
   'sam deploy --template-file '*) cp "$3" "$STUBS/deployed.yaml" ;;
 esac
@@ -71,7 +74,18 @@ impl Operator {
         for function in functions() {
             fs::create_dir_all(operator.folder.join("functions").join(function)).expect("a folder is made");
         }
-        for script in ["deploy", "rollback", "stack.py", "stages.py", "build-release", "upload-storefront", "stripe-setup", "on-stage", "budget"] {
+        for script in [
+            "deploy",
+            "restore",
+            "rollback",
+            "stack.py",
+            "stages.py",
+            "build-release",
+            "upload-storefront",
+            "stripe-setup",
+            "on-stage",
+            "budget",
+        ] {
             fs::copy(root().join("scripts").join(script), operator.folder.join("scripts").join(script)).expect("it is copied");
         }
         fs::copy(root().join("template.yaml"), operator.folder.join("template.yaml")).expect("it is copied");

@@ -1,0 +1,46 @@
+//! Which missing items were lost, by the kind of item. The kinds are listed in `docs/architecture.md`.
+
+/// When an item that is missing from the live table belongs back into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Always: nothing but time deletes such items.
+    Lasts,
+    /// Unless its user was erased, which is all that deletes such items.
+    UntilErased,
+    /// If it agrees with the record that it belongs to, because it can also be missing on purpose, or be from another time.
+    IfItFits,
+    /// Never: the shop deletes such items itself, and either writes them again or does without them.
+    Passing,
+}
+
+/// The part of a key before its first variable: `PURCHASE` of `PURCHASE#…`.
+fn stem(key: &str) -> &str {
+    key.split('#').next().unwrap_or_default()
+}
+
+/// The kind of an item, as operators read it.
+#[must_use]
+pub fn kind(pk: &str, sk: &str) -> String {
+    match (stem(pk), stem(sk)) {
+        ("USER", "TOTALS") if sk.starts_with("TOTALS#DEBT#") => "DEBT".to_owned(),
+        ("USER", of_user) => of_user.to_owned(),
+        ("ACCOUNT", "READ") => "READ".to_owned(),
+        (other, _) => other.to_owned(),
+    }
+}
+
+impl Rule {
+    /// The rule for items with these keys. `None` if there are no such items.
+    #[must_use]
+    pub fn of(pk: &str, sk: &str) -> Option<Self> {
+        Some(match (stem(pk), kind(pk, sk).as_str()) {
+            ("USER", "ERASED" | "REFUNDED" | "TOTALS") | ("ACCOUNT", "READ") | ("AUDIT" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
+            ("USER", "CONTENT" | "COURSE" | "MADE" | "PROFILE" | "SHARE") => Self::UntilErased,
+            ("USER", "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
+            | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
+            ("USER", "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")
+            | ("MAIL" | "OAUTH" | "RECONCILE" | "THROTTLE", _) => Self::Passing,
+            _ => return None,
+        })
+    }
+}
