@@ -1,7 +1,7 @@
 # `make` without a target lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev stack dev-reset test fuzz dependencies lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
+.PHONY: help dev stack dev-reset test fuzz dependencies advisories lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -52,6 +52,9 @@ fuzz: ## fuzz the handlers with libFuzzer (FUZZ=60 seconds for each target, or o
 
 dependencies: ## check that no function has a dependency that slows its cold start
 	@scripts/check-dependencies
+
+advisories: ## look up advisories about the dependencies, and check licences and sources (needs cargo-deny and pip-audit)
+	@scripts/advisories
 
 lint: ## check the formatting, clippy and the documentation
 	cargo fmt --all --check

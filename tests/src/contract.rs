@@ -1,6 +1,7 @@
 //! Checks that files agree that no compiler checks together: template.yaml, openapi.yaml, the
 //! local router in Cargo.toml, and what the functions read from their environment and answer.
 
+mod advisories;
 mod alarms;
 mod deploy;
 mod events;
