@@ -434,9 +434,7 @@ async fn where_staff_need_one_they_act_as_staff_once_they_have_it() {
     world.to_next_window();
     let (staff, buyer) = (world.staff("staff@example.com").await, world.buyer("buyer@example.com").await);
     let seller = world.seller("seller@example.com").await;
-    let paths = ["/admin/users", "/admin/findings", "/admin/disputes", "/admin/applications"]
-        .map(str::to_owned)
-        .into_iter();
+    let paths = ["/admin/users", "/admin/findings", "/admin/disputes", "/admin/applications"].map(str::to_owned).into_iter();
     let of_buyer = ["", "/purchases", "/sales"].map(|rest| format!("/admin/users/{}{rest}", buyer.id));
     let paths: Vec<_> = paths.chain(of_buyer).collect();
     let lacks = |answer: &Answer| {
