@@ -185,7 +185,12 @@ struct ProgressView {
 
 impl From<Progress> for ProgressView {
     fn from(progress: Progress) -> Self {
-        Self { course_id: progress.course_id.to_string(), done: progress.done, last: progress.last, updated_at: written(progress.updated_at) }
+        Self {
+            course_id: progress.course_id.to_string(),
+            done: progress.done,
+            last: progress.last,
+            updated_at: written(progress.updated_at),
+        }
     }
 }
 

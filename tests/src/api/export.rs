@@ -100,7 +100,11 @@ async fn the_export_takes_a_password_that_was_entered_lately() {
     world.operations();
     assert_eq!(world.get("/users/me/export").cookie(&person.token).await.status, 200);
     let operations = world.operations();
-    assert_eq!((operations.len(), operations[0].as_str()), (16, "BatchGetItem"), "session, offer and totals, thirteen lists: {operations:?}");
+    assert_eq!(
+        (operations.len(), operations[0].as_str()),
+        (16, "BatchGetItem"),
+        "session, offer and totals, thirteen lists: {operations:?}"
+    );
     world.pass(Duration::minutes(16)).await;
     let late = world.get("/users/me/export").cookie(&person.token).await;
     late.is_problem(403, "password_required", "enter your password again first: PUT /sessions/current");

@@ -209,7 +209,8 @@ async fn an_outline_and_previews_can_be_cached_and_the_rest_cannot() {
     assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
 
     // No longer a preview.
-    let sections = json!([{"title": "Basics", "lessons": [{"id": school.preview, "title": "Hello"}, {"id": school.paid, "title": "Routes"}]}]);
+    let sections =
+        json!([{"title": "Basics", "lessons": [{"id": school.preview, "title": "Hello"}, {"id": school.paid, "title": "Routes"}]}]);
     self::outline(&world, &shop.seller, 1, sections).await;
     world.get(preview.as_str()).await.is_problem(401, "not_signed_in", "log in first");
 
