@@ -133,12 +133,16 @@ function input(item, field, attributes) {
   control.value = item[field];
   control.addEventListener('input', () => {
     item[field] = control.value;
+    for (const other of form.querySelectorAll(`[data-of="${item.key}"]`)) other.setAttribute('aria-label', `${other.dataset.text}: ${nameOf(item)}`);
     keep();
   });
   return control;
 }
 
-const small = (text, key, name, work, attributes = {}) => button(text, work, { class: 'button button-small', 'data-key': key, 'aria-label': `${text}: ${name}`, ...attributes });
+const nameOf = ({ title }) => title || 'untitled';
+/** The attributes of a control whose name follows the title of a section or lesson. */
+const named = (text, item) => ({ 'aria-label': `${text}: ${nameOf(item)}`, 'data-text': text, 'data-of': item.key });
+const small = (text, action, item, work, attributes = {}) => button(text, work, { class: 'button button-small', 'data-key': `${action}-${item.key}`, ...named(text, item), ...attributes });
 
 function swap(list, at, to, item, text) {
   [list[at], list[to]] = [list[to], list[at]];
@@ -147,15 +151,14 @@ function swap(list, at, to, item, text) {
 }
 
 function sectionBox(section, at) {
-  const name = section.title || `section ${at + 1}`;
-  const move = (to) => () => swap(sections, at, to, section, `${name}: section ${to + 1} of ${sections.length}`);
+  const move = (to) => () => swap(sections, at, to, section, `${nameOf(section)}: section ${to + 1} of ${sections.length}`);
   const remove = () => {
     sections.splice(at, 1);
     keep();
     show();
     byId('outline-add').focus();
   };
-  const more = small('Add lesson', `add-${section.key}`, name, () => add(section.lessons, newLesson()), { disabled: all(sections).length >= MOST_LESSONS });
+  const more = small('Add lesson', 'add', section, () => add(section.lessons, newLesson()), { disabled: all(sections).length >= MOST_LESSONS });
   return h(
     'fieldset',
     { class: 'fieldset outline-section' },
@@ -167,9 +170,9 @@ function sectionBox(section, at) {
       h(
         'div',
         { class: 'row-actions' },
-        small('Up', `up-${section.key}`, name, move(at - 1), { disabled: at === 0 }),
-        small('Down', `down-${section.key}`, name, move(at + 1), { disabled: at === sections.length - 1 }),
-        small('Remove', `remove-${section.key}`, name, remove),
+        small('Up', 'up', section, move(at - 1), { disabled: at === 0 }),
+        small('Down', 'down', section, move(at + 1), { disabled: at === sections.length - 1 }),
+        small('Remove', 'remove', section, remove),
       ),
     ),
     h('ol', { class: 'outline-lessons' }, section.lessons.map((lesson, number) => lessonRow(section, at, lesson, number))),
@@ -181,27 +184,26 @@ function sectionBox(section, at) {
 function moveLesson(section, at, lesson, number, step) {
   const inside = number + step;
   if (inside >= 0 && inside < section.lessons.length) {
-    swap(section.lessons, number, inside, lesson, `${lesson.title}: lesson ${inside + 1} of ${section.lessons.length}`);
+    swap(section.lessons, number, inside, lesson, `${nameOf(lesson)}: lesson ${inside + 1} of ${section.lessons.length}`);
     return;
   }
   const target = sections[at + step];
   section.lessons.splice(number, 1);
   if (step < 0) target.lessons.push(lesson);
   else target.lessons.unshift(lesson);
-  tell(`${lesson.title}: moved to ${target.title || `section ${at + step + 1}`}`);
+  tell(`${nameOf(lesson)}: moved to ${nameOf(target)}`);
   change(`${step < 0 ? 'up' : 'down'}-${lesson.key}`);
 }
 
 function lessonRow(section, at, lesson, number) {
   const place = `lesson ${at + 1}.${number + 1}`;
-  const name = lesson.title || place;
   const move = (step) => () => moveLesson(section, at, lesson, number, step);
   const remove = () => {
     section.lessons.splice(number, 1);
     change(`add-${section.key}`);
   };
-  const write = small('Text', `text-${lesson.key}`, name, () => busy(write, () => writeText(at, number)));
-  const check = h('input', { type: 'checkbox', id: `preview-${lesson.key}`, 'aria-label': `Preview: ${name}` });
+  const write = small('Text', 'text', lesson, () => busy(write, () => writeText(at, number)));
+  const check = h('input', { type: 'checkbox', id: `preview-${lesson.key}`, ...named('Preview', lesson) });
   check.checked = lesson.preview;
   check.addEventListener('change', () => {
     lesson.preview = check.checked;
@@ -218,9 +220,9 @@ function lessonRow(section, at, lesson, number) {
       'div',
       { class: 'row-actions' },
       write,
-      small('Up', `up-${lesson.key}`, name, move(-1), { disabled: at === 0 && number === 0 }),
-      small('Down', `down-${lesson.key}`, name, move(1), { disabled: at === sections.length - 1 && number === section.lessons.length - 1 }),
-      small('Remove', `remove-${lesson.key}`, name, remove),
+      small('Up', 'up', lesson, move(-1), { disabled: at === 0 && number === 0 }),
+      small('Down', 'down', lesson, move(1), { disabled: at === sections.length - 1 && number === section.lessons.length - 1 }),
+      small('Remove', 'remove', lesson, remove),
       hasDraft && h('span', { class: 'label label-warn' }, 'Unsaved text'),
     ),
   );

@@ -132,7 +132,7 @@ function buyBar(side, course, user, price) {
   byId('buy-bar')?.remove();
   if (!canBuy(course, user) || course.owned) return;
   const onward = user === null
-    ? linkButton('Log in to buy', loginAddress(address), { class: 'button button-main', 'aria-label': 'Log in and buy' })
+    ? linkButton('Log in and buy', loginAddress(address), { class: 'button button-main' })
     : linkButton('Buy', '#offer', { class: 'button button-main' });
   const bar = h('div', { class: 'buy-bar', id: 'buy-bar' }, h('p', { class: 'price' }, price), onward);
   root.append(bar);
