@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, expect, newPage, newTab } from './browser.js';
 import {
-  DECLINED_CARD, FIXTURE, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
+  DECLINED_CARD, FIXTURE, PASSWORD, cardField, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, purchasesOf, signUp, toCheckout,
 } from './people.js';
 
 let TITLE;
@@ -37,7 +37,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
 
 async function signUpHere(page) {
   await page.getByLabel('Email').fill(`visitor-${Date.now()}@example.com`);
-  await page.getByLabel('Password').fill('justatest');
+  await page.getByLabel('Password').fill(PASSWORD);
   await page.locator('main').getByRole('button', { name: 'Sign up' }).click();
 }
 

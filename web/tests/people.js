@@ -6,7 +6,10 @@ import { after } from 'node:test';
 
 import { STOREFRONT, assertQuiet, newPage } from './browser.js';
 
-export const PASSWORD = 'justatest';
+/** The password of everybody who signs up here. */
+export const PASSWORD = 'unusual staple 71';
+/** The password of the fixtures' users, which is too easy to guess for a sign-up. */
+export const FIXTURE_PASSWORD = 'justatest';
 export const SELLER = 'test@seller.com';
 export const STAFF = 'test@admin.com';
 /** A course by the fixtures' seller. */
@@ -73,7 +76,7 @@ export async function confirmAddress(page) {
 
 export async function logIn(page, email, { at = '/login.html' } = {}) {
   if (at) await page.goto(at);
-  await fillIn(page, email, PASSWORD);
+  await fillIn(page, email, email.startsWith('test@') ? FIXTURE_PASSWORD : PASSWORD);
   await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
 }
 

@@ -119,7 +119,7 @@ test('a logged-out seller gets to Stripe through the log-in', async () => {
   await page.goto('/api/users/authorize');
   await page.waitForURL('**/login.html?next=authorize');
   await page.getByLabel('Email').fill(email);
-  await page.getByLabel('Password').fill('justatest');
+  await page.getByLabel('Password').fill(PASSWORD);
   await page.locator('main').getByRole('button', { name: 'Log in' }).click();
   await page.locator('[name=decision][value=allow]').click();
   await page.getByText('Your Stripe account is connected.').waitFor();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { DISPUTED_CARD, FIXTURE, PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
+import { DISPUTED_CARD, FIXTURE, FIXTURE_PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -142,7 +142,7 @@ test('after a while, whatever staff change requires the password', async () => {
   await staff.route('**/api/purchases/*/refund', refuse);
   const again = staff.getByRole('dialog', { name: 'Enter your password' });
   const enter = async () => {
-    await again.getByLabel('Password').fill(PASSWORD);
+    await again.getByLabel('Password').fill(FIXTURE_PASSWORD);
     await again.getByRole('button', { name: 'Continue' }).click();
     await again.waitFor({ state: 'detached' });
   };

@@ -108,7 +108,7 @@ test('a purchase is paid by the event that Stripe signed, and by nothing like it
   const course = { title: 'Signed', slug, description: 'x', price: { amount: 4000, currency: 'usd' } };
   const { body: { id: course_id } } = await ask('POST', '/courses', seller.token, course);
   t.after(() => ask('DELETE', `/courses/${slug}`, seller.token).catch(() => {}));
-  const buyer = (await ask('POST', '/users', null, { email: `${slug}@example.com`, password: 'justatest' })).body;
+  const buyer = (await ask('POST', '/users', null, { email: `${slug}@example.com`, password: 'unusual staple 71' })).body;
 
   const order = { course_id, payment_method: 'pm_card_threeDSecure2Required' };
   const { status, body: waits } = await ask('POST', '/courses/charge', buyer.token, order);

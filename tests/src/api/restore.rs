@@ -7,9 +7,10 @@ use futures_util::future::join;
 use local::proxy::{Fault, Gate, Kind};
 use operator::restore::{Mode, Outcome, Report, Tables};
 use serde_json::json;
+use shared::base::totp;
 use shared::settings::config::credentials_beside;
 
-use crate::harness::{PASSWORD, World, token_in};
+use crate::harness::{PASSWORD, Person, World, token_in};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -260,4 +261,52 @@ async fn a_lesson_comes_back_if_its_course_still_lists_it() {
     assert_eq!(world.get(address(0)).bearer(&shop.seller.token).await.json()["content"], "What it says");
     let texts = stored(&world, &live(&world)[0]).await.into_keys().filter(|(_, sk)| sk.starts_with("LESSON#")).count();
     assert_eq!(texts, 1);
+}
+
+/// Sets up a second factor, and returns its secret.
+async fn enrol(world: &World, person: &Person) -> String {
+    let secret = world.post("/users/me/second-factor", json!({})).bearer(&person.token).await.text("secret");
+    let code = totp::code(&secret, world.app.clock.now()).expect("a code");
+    let on = world.put("/users/me/second-factor", json!({"code": code})).bearer(&person.token).await;
+    assert_eq!(on.status, 200, "{}", on.body);
+    secret
+}
+
+#[tokio::test]
+async fn a_membership_and_a_second_factor_come_back_unless_they_were_given_up() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let other = world.buyer("other@example.com").await;
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    let path = format!("/sellers/{}/membership", shop.seller.id);
+    assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
+    let subscribe = json!({"interval": "month", "payment_method": "pm_card_visa"});
+    let subscribed = world.post(format!("{path}/subscribe"), subscribe).bearer(&shop.buyer.token).await;
+    assert_eq!(subscribed.status, 201, "{}", subscribed.body);
+    world.deliver().await;
+    enrol(&world, &shop.buyer).await;
+    let secret = enrol(&world, &other).await;
+    let copy = restored(&world).await;
+
+    world.app.clock.advance(time::Duration::seconds(totp::STEP));
+    let off = json!({"code": totp::code(&secret, world.app.clock.now()).expect("a code")});
+    assert_eq!(world.delete("/users/me/second-factor").json(&off).bearer(&other.token).await.status, 204);
+    let kinds = ["SUBSCRIPTION#", "MEMBER#", "SECOND-FACTOR"];
+    let partition = format!("USER#{}", shop.buyer.id);
+    let lost = lose(&world, |item| text(item, "pk") == partition && kinds.iter().any(|kind| text(item, "sk").starts_with(kind))).await;
+    assert_eq!(lost.len(), 3);
+    let report = restore(&world, &copy, Mode::Copy).await;
+    assert_eq!(report.missing[&Outcome::Back], count(&[("MEMBER", 1), ("SECOND-FACTOR", 1), ("SUBSCRIPTION", 1)]), "{report}");
+    assert_eq!(report.missing[&Outcome::Unfit], count(&[("SECOND-FACTOR", 1)]), "{report}");
+
+    let id = subscribed.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+    let canceled = world.post(format!("/subscriptions/{id}/cancel"), json!({})).bearer(&shop.buyer.token).await;
+    assert_eq!(canceled.status, 200, "{}", canceled.body);
+    let log_in = |email: &str| world.post("/sessions", json!({"email": email, "password": PASSWORD}));
+    log_in(&shop.buyer.email).await.is_problem(
+        401,
+        "second_factor_required",
+        "enter the code of your authenticator app, or a recovery code, as well",
+    );
+    assert_eq!(log_in(&other.email).await.status, 200);
 }

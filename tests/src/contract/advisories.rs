@@ -30,8 +30,8 @@ fn every_lock_file_is_looked_up_even_after_a_finding() {
             "cargo deny --locked --manifest-path fuzz/Cargo.toml check advisories",
             "npm audit --prefix checks/sdk/node",
             "npm audit --prefix web/tests",
-            "pip-audit --requirement checks/sdk/python/requirements.txt",
-            "pip-audit --requirement scripts/rehearse/requirements.txt",
+            "pip-audit --strict --requirement checks/sdk/python/requirements.txt",
+            "pip-audit --strict --requirement scripts/rehearse/requirements.txt",
         ]
     );
     assert!(file("docs/pipeline/advisories.yml").contains("- run: make advisories\n"));
