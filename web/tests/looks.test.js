@@ -52,6 +52,8 @@ const SUBSCRIPTIONS = ['pending', 'incomplete', 'active', 'active', 'past_due', 
   updated_at: '2026-11-02T09:30:01Z',
 }));
 
+const OFFER = { seller_id: SUBSCRIPTIONS[2].seller_id, title: 'All courses of seller 3', monthly: { amount: 1000 }, yearly: { amount: 10_000 }, currency: 'usd', offered: true };
+
 let buyer;
 let bought;
 before(async () => {
@@ -197,6 +199,7 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await look(page, 'course-membership', name);
     await page.route('**/api/subscriptions?*', (route) => route.fulfill({ json: { items: SUBSCRIPTIONS, next_cursor: null } }));
     await page.route('**/api/subscriptions/mem_2', (route) => route.fulfill({ json: SUBSCRIPTIONS[2] }));
+    await page.route(`**/api/sellers/${SUBSCRIPTIONS[2].seller_id}/membership`, (route) => route.fulfill({ json: OFFER }));
     await page.goto('/account.html?subscription=mem_2');
     await page.getByText('You’re a member.').waitFor();
     await look(page, 'account-joined', name);
