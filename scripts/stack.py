@@ -61,8 +61,8 @@ class Stack:
             raise Refused(f"{what}: {complaint}")
         return answer
 
-    def described(self):
-        """What CloudFormation says of the stack, or None if there is none. Refuses one that cannot be updated now."""
+    def described(self, to_update=True):
+        """What CloudFormation says of the stack, or None if there is none. Refuses one that cannot be updated now, if it is to be."""
         answer, complaint = self.aws("cloudformation", "describe-stacks", "--stack-name", self.stage.stack)
         if not answer:
             if "does not exist" in complaint:
@@ -72,6 +72,8 @@ class Stack:
         status = stack["StackStatus"]
         if status == "REVIEW_IN_PROGRESS":
             return None
+        if not to_update:
+            return stack
         if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"):
             raise Refused(f"The stack {self.stage.stack} is {status} and cannot be updated: see {RUNBOOK}#a-deploy-that-failed")
         if status.endswith("_IN_PROGRESS"):

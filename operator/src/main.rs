@@ -62,7 +62,11 @@ async fn run(arguments: &[&str]) -> Result<String, Failure> {
             let app = App::from_env()?;
             let restored = Tables { items: (*items).to_owned(), credentials: (*credentials).to_owned() };
             let mode = if copy.is_empty() { Mode::Report } else { Mode::Copy };
-            Ok(restore::run(&app, &shared::cloud::aws::dynamodb(&app.aws, endpoint), &restored, mode).await?.to_string())
+            let report = restore::run(&app, &shared::cloud::aws::dynamodb(&app.aws, endpoint), &restored, mode).await?;
+            for item in &report.items {
+                eprintln!("{item}");
+            }
+            Ok(report.to_string())
         }
         ["staff", email] => staff::appoint(&App::from_env()?, email).await,
         ["second-factor-off", email] => second_factor::switch_off(&App::from_env()?, email).await,

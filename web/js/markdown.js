@@ -5,7 +5,7 @@
 
 import { h } from './ui.js';
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|\*(.+?)\*|\[([^\][]+)\]\(([^()\s]+)\)/;
+const INLINE = /\*\*(.+?)\*\*|\*(.+?)\*|\[([^\][]+)\]\(([^()\s]+)\)/;
 
 /** Whether a link is safe: web and mail, no scripts. */
 function target(address) {
@@ -20,19 +20,47 @@ function target(address) {
 /** The maximum nesting of emphasis, and of quotes. */
 const DEEPEST = 20;
 
+/** The first code span of a text, between two runs of equally many backticks. A regular expression would take forever for a long run. */
+function codeSpan(text) {
+  const alone = new Set();
+  const runs = /`+/g;
+  for (let open = runs.exec(text); open; open = runs.exec(text)) {
+    const size = open[0].length;
+    if (alone.has(size)) continue;
+    const later = /`+/g;
+    later.lastIndex = runs.lastIndex;
+    for (let close = later.exec(text); close; close = later.exec(text)) {
+      if (close[0].length === size) return { start: open.index, end: later.lastIndex, code: text.slice(runs.lastIndex, close.index) };
+    }
+    alone.add(size);
+  }
+  return null;
+}
+
 /** @returns {Array<Node|string>} a line's text with its emphasis */
 function inline(text, depth = 0) {
   const nodes = [];
   let rest = text;
-  for (let match = INLINE.exec(rest); match && depth < DEEPEST; match = INLINE.exec(rest)) {
-    const [whole, , code, strong, emphasis, label, address] = match;
+  let span = codeSpan(rest);
+  const consume = (start, end, element) => {
+    nodes.push(rest.slice(0, start), element);
+    rest = rest.slice(end);
+    if (span && span.start < end) span = codeSpan(rest);
+    else if (span) span = { ...span, start: span.start - end, end: span.end - end };
+  };
+  while (depth < DEEPEST) {
+    const match = INLINE.exec(rest);
+    if (span && (!match || span.start < match.index)) {
+      consume(span.start, span.end, h('code', {}, span.code));
+      continue;
+    }
+    if (!match) break;
+    const [whole, strong, emphasis, label, address] = match;
     let element;
-    if (code !== undefined) element = h('code', {}, code);
-    else if (strong !== undefined) element = h('strong', {}, inline(strong, depth + 1));
+    if (strong !== undefined) element = h('strong', {}, inline(strong, depth + 1));
     else if (emphasis !== undefined) element = h('em', {}, inline(emphasis, depth + 1));
     else element = target(address) ? h('a', { href: target(address), rel: 'noopener noreferrer' }, label) : whole;
-    nodes.push(rest.slice(0, match.index), element);
-    rest = rest.slice(match.index + whole.length);
+    consume(match.index, match.index + whole.length, element);
   }
   return [...nodes, rest];
 }

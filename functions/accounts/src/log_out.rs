@@ -22,7 +22,7 @@ pub(crate) async fn log_out(app: &App, request: &Request) -> Result<Response, Er
 pub(crate) async fn log_out_elsewhere(app: &App, request: &Request) -> Result<Response, Error> {
     let token = identity::required(request, &app.config)?.token;
     let (user, now) = (identity::user_with_password(request, app).await?, app.clock.now());
-    match app.store.end_other_sessions(&token, now).await? {
+    match app.store.end_other_sessions(&token, &user, now).await? {
         Written::Yes => {
             let user = User { sessions_ended_at: Some(now), ..user };
             Ok(signed_in::on_known_device(app, &user, response::no_content()))

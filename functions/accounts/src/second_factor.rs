@@ -178,7 +178,7 @@ async fn use_up(app: &App, user: &User, code: &str, then: Then<'_>, now: OffsetD
             return Ok(if seen.was_just_used(code, now) { Used::Before } else { Used::Never });
         };
         let written = match then {
-            Then::Off { token, at } => app.store.switch_off_second_factor(token, &seen, at).await?,
+            Then::Off { token, at } => app.store.switch_off_second_factor(user, token, &seen, at).await?,
             Then::On => app.store.use_second_factor(&user.id, &seen, (&factor, shown), now).await?,
         };
         if written == Written::Yes {

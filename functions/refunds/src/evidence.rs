@@ -144,13 +144,19 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     identity::required(request, &app.config)?;
     let (staff, case) = tokio::join!(identity::staff_with_password(request, app), known(app, id));
     let (staff, case) = (staff?, platforms(app, case?)?);
+    // The bank takes evidence once, so nobody gives it against themselves.
+    if staff.id == case.seller_id || case.buyer().is_some_and(|buyer| buyer == staff.id) {
+        return Err(Error::Forbidden);
+    }
     let body: Body = request::json(request)?;
     let submit = body.submit;
     let body = evidence(&texts(body)?, submit);
     let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
 
     let at = app.clock.now();
-    let asked = Asked { submit, digest: digest(&body), by: staff.id, at };
+    // An inquiry that has become a dispute needs evidence anew.
+    let is_inquiry = heard.status.is_some_and(DisputeStatus::is_inquiry);
+    let asked = Asked { submit, digest: digest(&format!("{is_inquiry} {body}")), by: staff.id, at };
     let earlier = case.evidence.clone();
     let repeated = earlier.clone().filter(|earlier| asked.repeats(earlier));
     // An earlier request that the bank has, or turns out to have.

@@ -60,21 +60,35 @@ fn has_lesson(outline: &Item, id: &str) -> bool {
 /// The user whose erasure deletes an item of this kind.
 pub(super) fn owner<'a>(pk: &'a str, sk: &str, item: &'a Item) -> Option<&'a str> {
     match kind(pk, sk).as_str() {
-        // Payments, and what they bought, stay on record without a name.
-        "PURCHASE" | "OWNS" | "SUBSCRIPTION" | "MEMBER" | "PAYMENT" => None,
+        // Payments stay on record without a name, and buyers keep what they bought.
+        "PURCHASE" | "OWNS" | "SUBSCRIPTION" | "MEMBER" | "PAYMENT" | "LESSON" => None,
         "EMAIL" | "ACCOUNT" => text(item, "user_id"),
         "SLUG" => text(item, "course.seller_id"),
         _ => pk.strip_prefix("USER#"),
     }
 }
 
-/// The item to write. A payment's copy of its purchase may be older than the purchase, and is not needed: without it, the purchase is read.
-pub(super) fn as_written(pk: &str, item: &Item) -> Item {
+/// The item to write, at this time in RFC 3339. A payment's copy of its purchase may be older than the purchase, and is not needed: without it,
+/// the purchase is read. A user's sessions end, because those that were ended since would be open again.
+pub(super) fn as_written(pk: &str, sk: &str, item: &Item, now: &str) -> Item {
     let mut item = item.clone();
-    if pk.starts_with("PAYMENT#") {
-        item.remove("purchase");
+    match kind(pk, sk).as_str() {
+        "PAYMENT" => {
+            item.remove("purchase");
+        }
+        "PROFILE" => {
+            item.insert("sessions_ended_at".to_owned(), AttributeValue::S(now.to_owned()));
+        }
+        _ => {}
     }
     item
+}
+
+/// A course as its seller's erasure leaves it.
+pub(super) fn as_deleted(mut course: Item) -> Item {
+    course.insert("deleted".to_owned(), AttributeValue::Bool(true));
+    course.retain(|name, _| !name.starts_with("gsi1"));
+    course
 }
 
 impl Work<'_> {

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
 use shared::app::App;
+use time::format_description::well_known::Rfc3339;
 
 use crate::Failure;
 use fits::Check;
@@ -64,6 +65,8 @@ pub struct Report {
     mode: Mode,
     /// How many had each outcome, by kind.
     pub missing: BTreeMap<Outcome, BTreeMap<String, usize>>,
+    /// The outcome and the key of each, but for those that the shop deletes itself.
+    pub items: Vec<String>,
 }
 
 impl std::fmt::Display for Report {
@@ -97,8 +100,9 @@ pub async fn run(app: &App, client: &Client, restored: &Tables, mode: Mode) -> R
     if live.items == restored.items || live.credentials == restored.credentials {
         return Err("these are the live tables; name those that DynamoDB restored".into());
     }
-    let work = Work { client, live: &live, restored, now: app.clock.now().unix_timestamp() };
-    let mut report = Report { mode, missing: BTreeMap::new() };
+    let now = app.clock.now();
+    let work = Work { client, live: &live, restored, now: now.unix_timestamp(), written: now.format(&Rfc3339)? };
+    let mut report = Report { mode, missing: BTreeMap::new(), items: Vec::new() };
     for (from, to) in [(&restored.items, &live.items), (&restored.credentials, &live.credentials)] {
         let mut pages = client.scan().table_name(from).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -107,6 +111,9 @@ pub async fn run(app: &App, client: &Client, restored: &Tables, mode: Mode) -> R
                 for item in work.missing(to, some).await? {
                     let (pk, sk) = key(item).ok_or("an item has no key")?;
                     let outcome = work.decide(to, pk, sk, item, mode).await?;
+                    if !matches!(outcome, Outcome::Passing | Outcome::Expired) {
+                        report.items.push(format!("{outcome:?}\t{pk}\t{sk}"));
+                    }
                     *report.missing.entry(outcome).or_default().entry(kind(pk, sk)).or_default() += 1;
                 }
             }
@@ -130,6 +137,8 @@ struct Work<'a> {
     restored: &'a Tables,
     /// In Unix seconds.
     now: i64,
+    /// The same moment in RFC 3339.
+    written: String,
 }
 
 impl Work<'_> {
@@ -164,16 +173,23 @@ impl Work<'_> {
             },
         };
         let owner = fits::owner(pk, sk, item).filter(|_| rule != Rule::Lasts);
-        if let Some(owner) = owner
-            && self.record(&format!("USER#{owner}"), "ERASED").await?.is_some()
-        {
+        let is_erased = match owner {
+            Some(owner) => self.record(&format!("USER#{owner}"), "ERASED").await?.is_some(),
+            None => false,
+        };
+        let is_course = kind(pk, sk) == "COURSE";
+        if is_erased && !is_course {
             return Ok(Outcome::Erased);
         }
         if mode == Mode::Report {
             return Ok(Outcome::Back);
         }
+        let item = fits::as_written(pk, sk, item, &self.written);
+        if is_erased {
+            return self.put_back(table, fits::as_deleted(item), checks.into_iter()).await;
+        }
         let not_erased = owner.map(|owner| Check::absent(format!("USER#{owner}"), "ERASED"));
-        self.put_back(table, fits::as_written(pk, item), checks.into_iter().chain(not_erased)).await
+        self.put_back(table, item, checks.into_iter().chain(not_erased)).await
     }
 
     async fn put_back(&self, table: &str, item: Item, checks: impl Iterator<Item = Check>) -> Result<Outcome, Failure> {

@@ -5,7 +5,7 @@
 pub enum Rule {
     /// Always: nothing but time deletes such items.
     Lasts,
-    /// Unless its user was erased, which is all that deletes such items.
+    /// Unless its user was erased, which is all that deletes such items. A course of an erased seller comes back as deleted, for its buyers.
     UntilErased,
     /// If it agrees with the record that it belongs to, because it can also be missing on purpose, or be from another time.
     IfItFits,
@@ -34,10 +34,10 @@ impl Rule {
     #[must_use]
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         Some(match (stem(pk), kind(pk, sk).as_str()) {
-            ("USER", "ERASED" | "REFUNDED" | "TOTALS")
+            ("USER", "CONTENT" | "ERASED" | "OUTLINE" | "REFUNDED" | "SHARE" | "TOTALS")
             | ("ACCOUNT", "READ")
             | ("AUDIT" | "DISPUTE" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
-            ("USER", "CONTENT" | "COURSE" | "MADE" | "OUTLINE" | "PROFILE" | "PROGRESS" | "SHARE") => Self::UntilErased,
+            ("USER", "COURSE" | "MADE" | "PROFILE" | "PROGRESS") => Self::UntilErased,
             ("USER", "LESSON" | "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
             | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
             ("USER", "APPLICATION" | "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")

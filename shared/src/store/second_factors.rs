@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Up
 use time::OffsetDateTime;
 
 use super::keys::{profile, second_factor_key};
+use super::sessions::if_not_ended_since;
 use super::table::{Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
 use crate::domain::audit::Entry;
@@ -100,6 +101,7 @@ impl Store {
             Shown::RecoveryCode => {
                 let update = Update::builder()
                     .update_expression("SET recovery_codes = :left")
+                    .condition_expression("attribute_exists(pk)")
                     .expression_attribute_values(":left", number(now_is.recovery_codes.len()));
                 items.extend(self.news_of_factor(user, update, FactorNews::RecoveryCode, at)?);
             }
@@ -110,9 +112,15 @@ impl Store {
     /// Switches a factor off that was read, with all sessions of the user but the one of `token`. The user is told by mail.
     ///
     /// # Errors
-    /// As [`Store::use_second_factor`].
-    pub async fn switch_off_second_factor(&self, token: &Token, seen: &SecondFactor, at: OffsetDateTime) -> Result<Written, StoreError> {
-        let mut items = self.factor_goes(token.user_id(), seen, at)?;
+    /// As [`Store::use_second_factor`]. [`Written::No`] also if the sessions have ended since the user was read.
+    pub async fn switch_off_second_factor(
+        &self,
+        user: &User,
+        token: &Token,
+        seen: &SecondFactor,
+        at: OffsetDateTime,
+    ) -> Result<Written, StoreError> {
+        let mut items = self.factor_goes(&user.id, Some(user), seen, at)?;
         items.push(self.outlives(token, at)?);
         self.transact(&items).await
     }
@@ -122,15 +130,26 @@ impl Store {
     /// # Errors
     /// As [`Store::use_second_factor`].
     pub async fn take_second_factor_away(&self, seen: &SecondFactor, entry: &Entry) -> Result<Written, StoreError> {
-        let mut items = self.factor_goes(&entry.user_id, seen, entry.at)?;
+        let mut items = self.factor_goes(&entry.user_id, None, seen, entry.at)?;
         items.push(self.audited(entry)?);
         self.transact(&items).await
     }
 
-    fn factor_goes(&self, user: &UserId, seen: &SecondFactor, at: OffsetDateTime) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let update = Update::builder()
+    /// `asks` is the user who switches it off, as read.
+    fn factor_goes(
+        &self,
+        user: &UserId,
+        asks: Option<&User>,
+        seen: &SecondFactor,
+        at: OffsetDateTime,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut update = Update::builder()
             .update_expression("SET sessions_ended_at = :now REMOVE recovery_codes")
+            .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", moment(at)?);
+        if let Some(asks) = asks {
+            update = if_not_ended_since(asks, update)?;
+        }
         let mut items = vec![self.factor_becomes(user, seen, None)?];
         items.extend(self.news_of_factor(user, update, FactorNews::Off, at)?);
         Ok(items)
@@ -144,7 +163,7 @@ impl Store {
         news: FactorNews,
         at: OffsetDateTime,
     ) -> Result<[TransactWriteItem; 2], StoreError> {
-        let update = update.table_name(&self.table).set_key(Some(profile(user).attributes())).condition_expression("attribute_exists(pk)");
+        let update = update.table_name(&self.table).set_key(Some(profile(user).attributes()));
         let update = update.build().expect("a table, a key and an expression are given");
         let mail = self.ask_for(&Mail::SecondFactor { user: user.clone(), news, at: at.unix_timestamp() }, at)?;
         Ok([TransactWriteItem::builder().update(update).build(), mail])

@@ -4,6 +4,7 @@
 //! single write that changes the password ends all sessions, even one that is just being started. For the same reason it stores when
 //! the user's sessions were last ended, as the log-in saw it: ending them also ends one whose log-in read the user before.
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -64,6 +65,14 @@ impl Session {
 /// When the user's sessions were last ended.
 fn ended_at(user: &User) -> OffsetDateTime {
     user.sessions_ended_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// An update of a profile on the condition that its user's sessions were not ended since the user was read.
+pub(super) fn if_not_ended_since(user: &User, update: UpdateBuilder) -> Result<UpdateBuilder, StoreError> {
+    Ok(match user.sessions_ended_at {
+        Some(seen) => update.condition_expression("sessions_ended_at = :seen").expression_attribute_values(":seen", moment(seen)?),
+        None => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(sessions_ended_at)"),
+    })
 }
 
 /// The signed-in user, if session and profile match.
@@ -168,19 +177,17 @@ impl Store {
         self.transact(&[TransactWriteItem::builder().update(update).build()]).await
     }
 
-    /// Ends all sessions of a user but the one of `token`.
+    /// Ends all sessions of a user, who was just read, but the one of `token`.
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if that one has ended, too.
-    pub async fn end_other_sessions(&self, token: &Token, now: OffsetDateTime) -> Result<Written, StoreError> {
+    /// If DynamoDB fails. [`Written::No`] if that one has ended, too: it must not come back.
+    pub async fn end_other_sessions(&self, token: &Token, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(profile(token.user_id()).attributes()))
+            .set_key(Some(profile(&user.id).attributes()))
             .update_expression("SET sessions_ended_at = :now")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", moment(now)?)
-            .build()
-            .expect("a table, a key and an expression are given");
+            .expression_attribute_values(":now", moment(now)?);
+        let update = if_not_ended_since(user, update)?.build().expect("a table, a key and an expression are given");
         self.transact(&[TransactWriteItem::builder().update(update).build(), self.outlives(token, now)?]).await
     }
 

@@ -98,12 +98,14 @@ impl Change {
 /// The attributes of a profile that staff change.
 const STAFFS: [&str; 5] = ["is_seller", "is_staff", "terms", "suspended", "sessions_ended_at"];
 
-/// The update that makes a stored profile the one in `new`, if the attributes that staff change are still as in `old`.
+/// The update that makes a stored profile the one in `new`, if the attributes that only staff change are still as in `old`.
 fn update_of_staffs(table: &str, id: &UserId, old: &Item, new: &Item) -> TransactWriteItem {
     let mut update = Update::builder().table_name(table).set_key(Some(profile(id).attributes()));
     let (mut sets, mut removed, mut conditions) = (Vec::new(), Vec::new(), vec!["attribute_exists(pk)".to_owned()]);
     for name in STAFFS {
         match old.get(name) {
+            // Users end their sessions, too, which must not hold up a suspension.
+            _ if name == "sessions_ended_at" => {}
             Some(value) => {
                 conditions.push(format!("{name} = :old_{name}"));
                 update = update.expression_attribute_values(format!(":old_{name}"), value.clone());

@@ -1,6 +1,7 @@
 //! `POST /sessions` and `DELETE /sessions/current`
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use local::proxy::{Fault, Gate, Kind};
 use serde_json::json;
 use time::Duration;
 
@@ -286,6 +287,25 @@ async fn all_other_sessions_end_at_once() {
         "password_required",
         "enter your password again first: PUT /sessions/current",
     );
+}
+
+/// A thief keeps requests in flight that would start their session anew.
+#[tokio::test]
+async fn a_session_that_was_ended_meanwhile_does_not_outlive_the_others() {
+    let world = World::start().await;
+    let person = world.buyer("a@example.com").await;
+    let thief = world.log_in(&person).await;
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let late = world.delete("/sessions").bearer(&thief).into_future();
+    let owner = async {
+        gate.reached().await;
+        world.delete("/sessions").bearer(&person.token).await.is_empty(204);
+        gate.open();
+    };
+    let (late, ()) = join(late, owner).await;
+    late.is_problem(401, "not_signed_in", "log in first");
+    assert_eq!((status_of(&world, &thief).await, status_of(&world, &person.token).await), (401, 200));
 }
 
 #[tokio::test]

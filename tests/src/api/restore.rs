@@ -108,6 +108,10 @@ async fn a_lost_buyer_comes_back_whole_and_what_exists_stays_as_it_is() {
         if let Some(item) = expected.as_mut().filter(|_| key.1 == "PAYMENT") {
             item.remove("purchase");
         }
+        // What ended their sessions since then is not known.
+        if let Some(item) = expected.as_mut().filter(|_| key.1 == "PROFILE") {
+            item.insert("sessions_ended_at".to_owned(), after[&key]["sessions_ended_at"].clone());
+        }
         assert_eq!(after.get(&key), expected.as_ref(), "{key:?}");
     }
     let course = world.get("/courses/flask-microservices").await.json();
@@ -309,4 +313,43 @@ async fn a_membership_and_a_second_factor_come_back_unless_they_were_given_up() 
         "enter the code of your authenticator app, or a recovery code, as well",
     );
     assert_eq!(log_in(&other.email).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_stays_so_though_its_users_profile_was_lost() {
+    let world = World::start().await;
+    let buyer = world.buyer("a@example.com").await;
+    let stolen = world.log_in(&buyer).await;
+    let copy = restored(&world).await;
+    world.delete("/sessions").bearer(&buyer.token).await.is_empty(204);
+    lose(&world, |item| text(item, "sk") == "PROFILE").await;
+    assert_eq!(restore(&world, &copy, Mode::Copy).await.missing[&Outcome::Back], count(&[("PROFILE", 1)]));
+    assert_eq!(world.get("/users/me").bearer(&stolen).await.status, 401);
+    let token = world.log_in(&buyer).await;
+    assert_eq!(world.get("/users/me").bearer(&token).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_an_erased_seller_sold_comes_back_for_its_buyers_only() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let content = format!("/courses/{}/content", shop.course_id);
+    let written = world.put(content.as_str(), json!({"content": "What they paid for"})).bearer(&shop.seller.token).await;
+    assert_eq!(written.status, 200, "{}", written.body);
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
+    world.deliver().await;
+    let copy = restored(&world).await;
+    world.enter_password(&shop.seller).await;
+    world.delete("/users/me/stripe").bearer(&shop.seller.token).await.is_empty(204);
+    world.erase(&shop.seller.token).await.is_empty(204);
+    let is_the_courses = |item: &Item| ["COURSE#", "CONTENT#"].iter().any(|kind| text(item, "sk").starts_with(kind));
+    assert_eq!(lose(&world, is_the_courses).await.len(), 2);
+    let report = restore(&world, &copy, Mode::Copy).await;
+    assert_eq!(report.missing[&Outcome::Back], count(&[("CONTENT", 1), ("COURSE", 1)]), "{report}");
+    assert!(report.missing[&Outcome::Erased].contains_key("PROFILE"), "{report}");
+    assert!(report.items.iter().any(|item| item.starts_with("Erased\t") && item.ends_with("\tPROFILE")), "{:?}", report.items);
+    assert_eq!(world.get(content.as_str()).bearer(&shop.buyer.token).await.json()["content"], "What they paid for");
+    assert_eq!(world.get("/courses").await.json()["items"], json!([]));
+    let late = world.buyer("late@example.com").await;
+    assert_eq!(world.buy(&late, &shop.course_id, "pm_card_visa").await.status, 404);
 }

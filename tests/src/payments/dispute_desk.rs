@@ -398,3 +398,18 @@ async fn a_copied_table_answers_no_dispute_of_the_other_deployment() {
     assert_eq!(desk.at_stripe().await["status"], "needs_response");
     assert_eq!(desk.draft().await.status, 200);
 }
+
+/// The bank takes evidence once, and a member of staff could spoil it.
+#[tokio::test]
+async fn nobody_answers_a_dispute_of_their_own_sale_or_purchase() {
+    let desk = Desk::open(&[]).await;
+    for person in [&desk.shop.seller, &desk.shop.buyer] {
+        desk.world.roles(person, None, Some(true)).await;
+        desk.world.enter_password(person).await;
+        let body = json!({"evidence": {"access_activity_log": "."}, "submit": true});
+        let answer = desk.world.post(desk.path(), body).bearer(&person.token).await;
+        assert_eq!((answer.status, answer.text("code")), (403, "forbidden".to_owned()), "{}", answer.body);
+    }
+    assert_eq!(desk.sent().await, 0);
+    assert_eq!(desk.give("Opened on the first day.", true).await.status, 200);
+}
