@@ -53,7 +53,7 @@ fuzz: ## fuzz the handlers with libFuzzer (FUZZ=60 seconds for each target, or o
 dependencies: ## check that no function has a dependency that slows its cold start
 	@scripts/check-dependencies
 
-advisories: ## look up advisories about the dependencies, and check licences and sources (needs cargo-deny and pip-audit)
+advisories: ## look up advisories about the dependencies, and check licences and sources (needs cargo-deny, npm and pip-audit)
 	@scripts/advisories
 
 lint: ## check the formatting, clippy and the documentation

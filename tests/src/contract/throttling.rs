@@ -87,7 +87,12 @@ fn events_searches_passwords_and_cards_each_have_their_share() {
     assert_eq!(events.len(), 2);
     let passwords = hashing_routes();
     assert!(passwords.len() > 4, "{passwords:?}");
-    let cards = ["POST /courses/charge", "POST /sellers/{id}/membership/subscribe", "POST /users/me/payment-methods"];
+    let cards = [
+        "POST /courses/charge",
+        "POST /sellers/{id}/membership/subscribe",
+        "POST /subscriptions/{id}/resume",
+        "POST /users/me/payment-methods",
+    ];
     let public = ["GET /courses", "GET /courses/{slug}", "GET /courses/{slug}/outline", "GET /courses/{slug}/lessons/{id}"];
     let expected: BTreeSet<_> = events.iter().chain(&passwords).map(String::as_str).chain(cards).chain(public).collect();
     assert_eq!(shares.keys().copied().collect::<BTreeSet<_>>(), expected);
