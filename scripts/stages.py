@@ -66,7 +66,8 @@ def choose(stages, name, stack):
     """The chosen stage, or an unnamed stage for a stack that is not in samconfig.toml."""
     if name:
         if name not in stages:
-            raise SystemExit(f"samconfig.toml has no stage {name}, only {', '.join(stages) or 'none'}. `make deploy STAGE={name}` creates it.")
+            raise SystemExit(f"samconfig.toml has no stage {name}, only {', '.join(stages) or 'none'}. `make deploy STAGE={name}` creates it; "
+                             "a stack that exists can be named instead, with the region and credentials in the environment: STACK=…")
         if stack and stages[name].stack != stack:
             raise SystemExit(f"The stage {name} has the stack {stages[name].stack}, not {stack}.")
         return stages[name]
