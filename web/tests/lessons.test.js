@@ -1,5 +1,6 @@
 /** A course with lessons: written at the seller desk, previewed by visitors, read by buyers. */
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage, newTab } from './browser.js';
@@ -197,5 +198,21 @@ test('of two tabs that change lessons, the later one is told, and loses nothing'
   await expect(page.getByLabel('Lesson text')).toHaveValue('Third text.');
   assertQuiet(page, { except: [409] });
   assertQuiet(tab, { except: [409] });
+  await page.context().close();
+});
+
+test('long runs of special characters freeze no page', { timeout: 60_000 }, async () => {
+  const page = await newPage();
+  await page.goto('/404.html');
+  const lengths = await page.evaluate(async () => {
+    const { markdown } = await import('/js/markdown.js');
+    return ['`', '[', '*', '`a', '*a'].map((one) => {
+      const box = document.createElement('div');
+      box.append(...markdown(`x${one.repeat(20_000)}`));
+      return box.textContent.length;
+    });
+  });
+  assert.deepEqual(lengths.slice(0, 2), [20_001, 20_001]);
+  assert.ok(lengths.every((length) => length > 0));
   await page.context().close();
 });
