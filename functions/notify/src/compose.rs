@@ -43,7 +43,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let is_unfinished = |link: &StripeLink| !link.state.charges_enabled && link.state.waits_for_owner();
             seller_with(notify, user, account, is_unfinished).await?.map(|seller| letters_of_accounts::onboarding(shop, &seller.email))
         }
-        Mail::AccountStopped { user, account, reason, to } => {
+        Mail::AccountStopped { user, account, reason, to, .. } => {
             let seller = seller_with(notify, user, account, |link| link.state.stopped_by() == Some(reason)).await?;
             let address = |seller: &User| match to {
                 Recipient::Buyer | Recipient::Seller => Some(seller.email.clone()),
@@ -51,7 +51,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             };
             seller.and_then(|seller| Some(letters_of_accounts::stopped(shop, &seller, reason, *to, &address(&seller)?)))
         }
-        Mail::RequirementsDue { user, account, by } => {
+        Mail::RequirementsDue { user, account, by, .. } => {
             let seller = seller_with(notify, user, account, |link| link.state.wanted_by() == Some(*by)).await?;
             seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller.email))
         }

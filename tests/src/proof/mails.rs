@@ -243,25 +243,18 @@ impl Mails {
                 world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
                 world.deliver().await;
                 let user: UserId = user();
-                let by = world
-                    .app
-                    .store
-                    .user(&user)
-                    .await
-                    .expect("the table")
-                    .expect("they are there")
-                    .stripe
-                    .and_then(|link| link.state.wanted_by());
-                let by = by.expect("there is a deadline");
-                if self.kind == Kind::RequirementsDue {
-                    (Mail::RequirementsDue { user, account, by }, to_buyer, "Stripe needs information from you".to_owned())
-                } else {
+                if self.kind == Kind::AccountStopped {
                     world.pump().await;
                     world.pass(Duration::days(2)).await;
                     world.deliver().await;
-                    let mail = Mail::AccountStopped { user, account, reason: "requirements.past_due".to_owned(), to: Recipient::Seller };
-                    (mail, to_buyer, "Your Stripe account was stopped".to_owned())
                 }
+                let seller = world.app.store.user(&user).await.expect("the table").expect("they are there");
+                let mail = Mail::of_account(&user, &account, &seller.stripe.expect("it is linked").state).swap_remove(0);
+                let subject = match self.kind {
+                    Kind::AccountStopped => "Your Stripe account was stopped",
+                    _ => "Stripe needs information from you",
+                };
+                (mail, to_buyer, subject.to_owned())
             }
             Kind::PayoutFailed => {
                 let mail = Mail::PayoutFailed { user: user(), payout: format!("po_{}", buyer.id) };

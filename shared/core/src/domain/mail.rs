@@ -76,7 +76,7 @@ pub enum Mail {
         /// `acct_…`
         account: String,
     },
-    /// To a seller and the staff: Stripe stopped the account's charges or payouts. Once in thirty days for each reason.
+    /// To a seller and the staff: Stripe stopped the account's charges or payouts. Once in thirty days for each reason and what is wanted.
     AccountStopped {
         /// The seller.
         user: UserId,
@@ -84,10 +84,12 @@ pub enum Mail {
         account: String,
         /// Stripe's `disabled_reason`.
         reason: String,
+        /// A digest of what Stripe wants: if it wants something else, for example because a document was refused, that is news.
+        wanted: String,
         /// The recipient.
         to: Recipient,
     },
-    /// To a seller: Stripe needs something by a day, or it stops the account. Once for each day.
+    /// To a seller: Stripe needs something by a day, or it stops the account. Once for each day and what is wanted.
     RequirementsDue {
         /// The seller.
         user: UserId,
@@ -95,6 +97,8 @@ pub enum Mail {
         account: String,
         /// In Unix seconds.
         by: i64,
+        /// As above.
+        wanted: String,
     },
     /// To a buyer: a membership could not be renewed.
     RenewalFailed {
@@ -437,16 +441,16 @@ impl Mail {
     #[must_use]
     pub fn of_account(user: &UserId, account: &str, state: &AccountState) -> Vec<Self> {
         let (user, account) = (|| user.clone(), || account.to_owned());
+        let requirements = &state.requirements;
+        let mut wanted: Vec<&str> = requirements.past_due.iter().chain(&requirements.currently_due).map(String::as_str).collect();
+        wanted.sort_unstable();
+        let wanted = || digest(&wanted.join(" "))[..12].to_owned();
         let stopped = |reason: &str| {
             let reason = reason.to_owned();
-            [Recipient::Seller, Recipient::Staff].map(|to| Self::AccountStopped {
-                user: user(),
-                account: account(),
-                reason: reason.clone(),
-                to,
-            })
+            let mail = |to| Self::AccountStopped { user: user(), account: account(), reason: reason.clone(), wanted: wanted(), to };
+            [Recipient::Seller, Recipient::Staff].map(mail)
         };
-        let due = state.wanted_by().map(|by| Self::RequirementsDue { user: user(), account: account(), by });
+        let due = state.wanted_by().map(|by| Self::RequirementsDue { user: user(), account: account(), by, wanted: wanted() });
         state.stopped_by().map(stopped).into_iter().flatten().chain(due).collect()
     }
 
@@ -481,8 +485,8 @@ impl Mail {
             Self::DisputeClosed { dispute, won: true, to, .. } => format!("dispute-closed#{dispute}#won{}", to.suffix()),
             Self::DisputeClosed { dispute, to, .. } => format!("dispute-closed#{dispute}{}", to.suffix()),
             Self::OnboardingUnfinished { account, .. } => format!("onboarding#{account}"),
-            Self::AccountStopped { account, reason, to, .. } => format!("stopped#{account}#{reason}#{}", to.name()),
-            Self::RequirementsDue { account, by, .. } => format!("due#{account}#{by}"),
+            Self::AccountStopped { account, reason, wanted, to, .. } => format!("stopped#{account}#{reason}#{wanted}#{}", to.name()),
+            Self::RequirementsDue { account, by, wanted, .. } => format!("due#{account}#{by}#{wanted}"),
             Self::RenewalFailed { invoice, .. } => format!("renewal#{invoice}"),
             Self::MembershipEnds { subscription, .. } => format!("membership-ends#{subscription}"),
             Self::MembershipRefunded { refund, .. } => format!("member-refund#{refund}"),
