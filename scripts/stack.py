@@ -23,7 +23,10 @@ class Refused(SystemExit):
 
 
 def run(*command, environment):
-    return subprocess.run(command, cwd=stages.ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    try:
+        return subprocess.run(command, cwd=stages.ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Refused(f"{command[0]} is required: see {RUNBOOK}#first-deploy") from None
 
 
 @dataclass

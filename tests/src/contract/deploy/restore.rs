@@ -46,7 +46,7 @@ fn with_tables() -> Operator {
     }
     let tags = json!({ "Tags": [{ "Key": "aws:cloudformation:stack-name", "Value": "shop" }, { "Key": "team", "Value": "courses" }] });
     operator.answers("aws-dynamodb-list-tags-of-resource", &tags.to_string());
-    for command in ["update-table", "update-continuous-backups", "update-time-to-live", "tag-resource"] {
+    for command in ["update-table", "update-time-to-live", "tag-resource"] {
         operator.answers(&format!("aws-dynamodb-{command}"), "{}");
     }
     operator.answers("aws-configure-export-credentials", "export AWS_ACCESS_KEY_ID=of-the-profile");
@@ -67,9 +67,6 @@ fn both_tables_are_restored_to_one_moment_completed_and_compared() {
     let restored = |source: &str, target: &str| {
         format!("restore-table-to-point-in-time --source-table-name {source} --target-table-name {target} --restore-date-time {MOMENT}")
     };
-    let recovery = |table: &str| {
-        format!("update-continuous-backups --table-name {table} --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true")
-    };
     let tags = |table: &str| format!(r#"tag-resource --resource-arn arn:{table} --tags [{{"Key": "team", "Value": "courses"}}]"#);
     assert_eq!(
         changes(&operator),
@@ -78,11 +75,9 @@ fn both_tables_are_restored_to_one_moment_completed_and_compared() {
             restored("shop-CredentialsTable", CREDENTIALS),
             format!("update-table --table-name {ITEMS} --stream-specification StreamEnabled=true,StreamViewType=NEW_IMAGE"),
             format!("update-table --table-name {ITEMS} --deletion-protection-enabled"),
-            recovery(ITEMS),
             format!("update-time-to-live --table-name {ITEMS} --time-to-live-specification Enabled=true,AttributeName=ttl"),
             tags(ITEMS),
             format!("update-table --table-name {CREDENTIALS} --deletion-protection-enabled"),
-            recovery(CREDENTIALS),
             tags(CREDENTIALS),
         ]
     );
@@ -105,7 +100,7 @@ fn a_second_run_uses_the_restored_tables_and_copies_if_asked_to() {
     }
     operator.succeeds("restore", &[MOMENT, "--copy"]);
     // These can be set again, the others DynamoDB would refuse.
-    assert!(changes(&operator).iter().all(|call| call.starts_with("update-continuous-backups ") || call.starts_with("tag-resource ")));
+    assert!(changes(&operator).iter().all(|call| call.starts_with("tag-resource ")));
     let compared = operator.calls("cargo run --quiet --bin operator -- restore").pop().expect("they are compared");
     assert!(compared.contains(&format!("restore {ITEMS} {CREDENTIALS} --copy | ")), "{compared}");
 }
