@@ -327,19 +327,30 @@ async fn nothing_is_sent_once_the_day_has_passed_or_the_bank_has_decided() {
 
 #[tokio::test]
 async fn an_inquiry_that_became_a_dispute_takes_evidence_again() {
-    let world = World::start().await;
-    let shop = world.shop().await;
-    let staff = world.staff("staff@example.com").await;
-    let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
-    let dispute = id_of(&disputed(&world, None, json!({"status": "warning_needs_response"})).await);
-    let desk = Desk { purchase: id_of(&bought.json()["purchase"]), dispute, world, shop, staff };
-    assert_eq!(desk.give("Opened it.", true).await.json()["status"], "warning_under_review");
-    desk.world.admin("POST", &format!("disputes/{}/escalate", desk.dispute), json!({})).await;
-    desk.world.deliver().await;
-    desk.world.app.clock.advance(Duration::seconds(1));
-    let again = desk.give("Opened it.", true).await;
-    assert_eq!((again.status, &again.json()["status"]), (200, &json!("under_review")), "{}", again.body);
-    assert_eq!(desk.entries().await.len(), 2);
+    // Stripe would replay the response that was lost: it is the inquiry's.
+    for is_lost in [false, true] {
+        let world = World::start().await;
+        let shop = world.shop().await;
+        let staff = world.staff("staff@example.com").await;
+        let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+        let dispute = id_of(&disputed(&world, None, json!({"status": "warning_needs_response"})).await);
+        let desk = Desk { purchase: id_of(&bought.json()["purchase"]), dispute, world, shop, staff };
+        if is_lost {
+            let path = format!("/v1/disputes/{}", desk.dispute);
+            let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_after"}});
+            desk.world.admin("POST", "faults", fault).await;
+            assert_eq!(desk.give("Opened it.", true).await.status, 503);
+        } else {
+            assert_eq!(desk.give("Opened it.", true).await.json()["status"], "warning_under_review");
+        }
+        desk.world.admin("POST", &format!("disputes/{}/escalate", desk.dispute), json!({})).await;
+        desk.world.deliver().await;
+        desk.world.app.clock.advance(Duration::minutes(3));
+        let again = desk.give("Opened it.", true).await;
+        assert_eq!((again.status, &again.json()["status"]), (200, &json!("under_review")), "{}", again.body);
+        assert_eq!(desk.at_stripe().await["status"], "under_review", "lost: {is_lost}");
+        assert_eq!(desk.entries().await.len(), 2);
+    }
 }
 
 #[tokio::test]
