@@ -58,7 +58,7 @@ impl Store {
     /// which begins anew.
     ///
     /// # Errors
-    /// As [`Store::change_second_factor`].
+    /// As [`Store::use_second_factor`].
     pub async fn switch_on_second_factor(
         &self,
         user: &User,
