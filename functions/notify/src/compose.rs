@@ -47,7 +47,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let seller = seller_with(notify, user, account, |link| link.state.stopped_by() == Some(reason)).await?;
             let address = |seller: &User| match to {
                 Recipient::Buyer | Recipient::Seller => Some(seller.email.clone()),
-                Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+                Recipient::Staff => staff_address(notify),
             };
             seller.and_then(|seller| Some(letters_of_accounts::stopped(shop, &seller, reason, *to, &address(&seller)?)))
         }
@@ -183,8 +183,13 @@ async fn address(notify: &Notify, to: Recipient, buyer: &UserId, seller: &UserId
     Ok(match to {
         Recipient::Buyer => store.user(buyer).await?.map(|user| user.email),
         Recipient::Seller => store.user(seller).await?.map(|user| user.email),
-        Recipient::Staff => Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty()),
+        Recipient::Staff => staff_address(notify),
     })
+}
+
+/// `None` if the operator has configured none.
+fn staff_address(notify: &Notify) -> Option<String> {
+    Some(notify.app.config.staff_email.clone()).filter(|address| !address.is_empty())
 }
 
 /// A dispute of a purchase as it is now, and the recipient's address; `None` if there is none.
