@@ -97,46 +97,51 @@ const admin = async (path, json) => {
   assert.ok(answer.ok, await answer.text());
 };
 
-test('a purchase is paid by the event that Stripe signed, and by nothing like it', async (t) => {
-  const seller = (await ask('POST', '/sessions', null, { email: 'test@seller.com', password: 'justatest' })).body;
-  if (!seller.user.stripe.connected) {
-    const made = await ask('POST', '/users/me/stripe/onboarding', seller.token, { type: 'express' });
-    await admin(`accounts/${made.body.account_id}/requirements`, { verdict: 'complete' });
+for (const { type, account, path, secret, other } of [
+  // With `ChargeType=auto`, the platform charges for an Express account, and a Standard account charges itself.
+  { type: 'express', account: false, ...endpoints[0], other: endpoints[1] },
+  { type: 'standard', account: true, ...endpoints[1], other: endpoints[0] },
+]) {
+  test(`a purchase from a seller with ${type} is paid by the event that Stripe signed, and by nothing like it`, async (t) => {
+    const slug = `sdk-${randomUUID()}`;
+    const { body: seller } = await ask('POST', '/users', null, { email: `seller-${slug}@example.com`, password: 'unusual staple 71', is_seller: true });
+    const { status: made, body: onboarding } = await ask('POST', '/users/me/stripe/onboarding', seller.token, { type });
+    assert.equal(made, 200, JSON.stringify(onboarding));
+    const { account_id } = onboarding;
+    await admin(`accounts/${account_id}/requirements`, { verdict: 'complete' });
     await ask('GET', '/users/me/stripe', seller.token);
-  }
-  const slug = `sdk-${randomUUID()}`;
-  const course = { title: 'Signed', slug, description: 'x', price: { amount: 4000, currency: 'usd' } };
-  const { body: { id: course_id } } = await ask('POST', '/courses', seller.token, course);
-  t.after(() => ask('DELETE', `/courses/${slug}`, seller.token).catch(() => {}));
-  const buyer = (await ask('POST', '/users', null, { email: `${slug}@example.com`, password: 'unusual staple 71' })).body;
+    const course = { title: 'Signed', slug, description: 'x', price: { amount: 4000, currency: 'usd' } };
+    const { body: { id: course_id } } = await ask('POST', '/courses', seller.token, course);
+    t.after(() => ask('DELETE', `/courses/${slug}`, seller.token).catch(() => {}));
+    const buyer = (await ask('POST', '/users', null, { email: `${slug}@example.com`, password: 'unusual staple 71' })).body;
 
-  const order = { course_id, payment_method: 'pm_card_threeDSecure2Required' };
-  const { status, body: waits } = await ask('POST', '/courses/charge', buyer.token, order);
-  assert.deepEqual([status, waits.purchase?.status], [201, 'requires_action'], JSON.stringify(waits));
-  const state = async () => (await ask('GET', `/purchases/${waits.purchase.id}`, buyer.token)).body.status;
+    const order = { course_id, payment_method: 'pm_card_threeDSecure2Required' };
+    const { status, body: waits } = await ask('POST', '/courses/charge', buyer.token, order);
+    assert.deepEqual([status, waits.purchase?.status], [201, 'requires_action'], JSON.stringify(waits));
+    const state = async () => (await ask('GET', `/purchases/${waits.purchase.id}`, buyer.token)).body.status;
 
-  // The buyer has authenticated, and the stand-in's own event is held.
-  await admin('webhooks/mode', { hold: true });
-  t.after(() => admin('webhooks/mode', {}));
-  const id = waits.client_secret.split('_secret_')[0];
-  await admin(`payment_intents/${id}/authenticate`, { outcome: 'succeed' });
-  const object = await stripe.paymentIntents.retrieve(id);
-  assert.equal(object.status, 'succeeded');
-  const [{ path, secret }, connect] = endpoints;
-  const of = (more) => body({ type: 'payment_intent.succeeded', data: { object }, ...more });
+    // The buyer has authenticated, and the stand-in's own event is held.
+    await admin('webhooks/mode', { hold: true });
+    t.after(() => admin('webhooks/mode', {}));
+    const id = waits.client_secret.split('_secret_')[0];
+    await admin(`payment_intents/${id}/authenticate`, { outcome: 'succeed' });
+    const object = await stripe.paymentIntents.retrieve(id, {}, account ? { stripeAccount: account_id } : {});
+    assert.equal(object.status, 'succeeded');
+    const of = (more) => body({ type: 'payment_intent.succeeded', data: { object }, ...(account && { account: account_id }), ...more });
 
-  const event = of();
-  for (const [what, to, sent, header, expected] of [
-    ['of live mode', path, of({ livemode: true }), (sent) => sign(sent, secret), 200],
-    ['of a connected account', connect.path, of({ account: 'acct_1Sdk' }), (sent) => sign(sent, connect.secret), 200],
-    ['signed for the other endpoint', path, event, (sent) => sign(sent, connect.secret), 400],
-    ['signed with a foreign secret', path, event, (sent) => sign(sent, 'whsec_foreign'), 400],
-    ['stale', path, event, (sent) => sign(sent, secret, now() - 301), 400],
-    ['tampered', path, event.replace(id, 'pi_1Sdk'), () => sign(event, secret), 400],
-  ]) {
-    assert.equal((await send(to, sent, header(sent))).status, expected, what);
-    assert.equal(await state(), 'requires_action', what);
-  }
-  assert.equal((await send(path, event, sign(event, secret))).status, 200);
-  assert.equal(await state(), 'paid');
-});
+    const event = of();
+    for (const [what, to, sent, header, expected] of [
+      ['of live mode', path, of({ livemode: true }), (sent) => sign(sent, secret), 200],
+      ['of another account', endpoints[1].path, of({ account: 'acct_1Sdk' }), (sent) => sign(sent, endpoints[1].secret), 200],
+      ['signed for the other endpoint', path, event, (sent) => sign(sent, other.secret), 400],
+      ['signed with a foreign secret', path, event, (sent) => sign(sent, 'whsec_foreign'), 400],
+      ['stale', path, event, (sent) => sign(sent, secret, now() - 301), 400],
+      ['tampered', path, event.replace(id, 'pi_1Sdk'), () => sign(event, secret), 400],
+    ]) {
+      assert.equal((await send(to, sent, header(sent))).status, expected, what);
+      assert.equal(await state(), 'requires_action', what);
+    }
+    assert.equal((await send(path, event, sign(event, secret))).status, 200);
+    assert.equal(await state(), 'paid');
+  });
+}
