@@ -104,7 +104,9 @@ for (const { type, account, path, secret, other } of [
 ]) {
   test(`a purchase from a seller with ${type} is paid by the event that Stripe signed, and by nothing like it`, async (t) => {
     const slug = `sdk-${randomUUID()}`;
-    const { body: seller } = await ask('POST', '/users', null, { email: `seller-${slug}@example.com`, password: 'unusual staple 71', is_seller: true });
+    const { body: seller } = await ask('POST', '/users', null, { email: `seller-${slug}@example.com`, password: 'unusual staple 71' });
+    const staff = (await ask('POST', '/sessions', null, { email: 'test@admin.com', password: 'justatest' })).body;
+    await ask('PATCH', `/admin/users/${seller.user.id}`, staff.token, { is_seller: true });
     const { status: made, body: onboarding } = await ask('POST', '/users/me/stripe/onboarding', seller.token, { type });
     assert.equal(made, 200, JSON.stringify(onboarding));
     const { account_id } = onboarding;
