@@ -29,6 +29,7 @@ fn every_lock_file_is_looked_up_even_after_a_finding() {
             "cargo deny --locked --all-features check",
             "cargo deny --locked --manifest-path fuzz/Cargo.toml check advisories",
             "npm audit --prefix checks/sdk/node",
+            "npm audit --prefix clients/typescript",
             "npm audit --prefix web/tests",
             "pip-audit --strict --requirement checks/sdk/python/requirements.txt",
             "pip-audit --strict --requirement scripts/rehearse/requirements.txt",
