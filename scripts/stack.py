@@ -105,12 +105,17 @@ class Stack:
             file.write_text(json.dumps(asdict(release)))
             self.must("Could not keep the present release", "s3", "cp", str(file), f"s3://{bucket}/{prefix}{release.at}.json", "--only-show-errors")
 
+    def times(self, present, beginning=""):
+        """When the kept releases were deployed, newest first: those whose time has this beginning."""
+        bucket, prefix = self.place(present)
+        listed = self.must("Could not list the releases", "s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix + beginning)
+        return sorted((entry["Key"].removeprefix(prefix).removesuffix(".json") for entry in listed.get("Contents", [])), reverse=True)
+
     def kept(self, present, beginning):
         """The releases whose time has this beginning, newest first."""
         bucket, prefix = self.place(present)
-        listed = self.must("Could not list the releases", "s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix + beginning)
-        for key in sorted((entry["Key"] for entry in listed.get("Contents", [])), reverse=True):
-            yield Release(**self.must("Could not read a release", "s3", "cp", f"s3://{bucket}/{key}", "-"))
+        for time in self.times(present, beginning):
+            yield Release(**self.must("Could not read a release", "s3", "cp", f"s3://{bucket}/{prefix}{time}.json", "-"))
 
 
 def parameters(described):

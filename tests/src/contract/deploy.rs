@@ -252,6 +252,15 @@ fn functions_are_built_for_the_architecture_they_are_deployed_to() {
     assert!(operator.calls("cargo lambda build").iter().all(|call| call.contains("x86_64-unknown-linux-gnu")));
     assert!(operator.calls("sam deploy").iter().all(|call| call.contains("Architecture=\"x86_64\"")));
 
+    // A stack keeps its architecture, from another clone as well.
+    let operator = Operator::new();
+    operator.has_stack("CREATE_COMPLETE", &json!({ "Architecture": "x86_64" }));
+    let complaint = operator.refuses(&TEST);
+    assert!(complaint.contains("rustup target add x86_64-unknown-linux-gnu"), "{complaint}");
+    operator.answers("rustc---print-target-libdir---target-x86_64-unknown-linux-gnu", "/tmp");
+    operator.succeeds("deploy", &TEST);
+    assert!(operator.calls("cargo lambda build").iter().all(|call| call.contains("x86_64-unknown-linux-gnu")));
+
     let operator = Operator::new();
     operator.answers("builds-for-another", "");
     let done = operator.run("deploy", &TEST);

@@ -73,7 +73,9 @@ fn an_older_release_can_be_chosen_by_its_time() {
     operator.has_release("UPDATE_COMPLETE", "2026-11-03T09:30:00", "CodeUri: s3://code/a3\n", &parameters("300"));
     operator.succeeds("rollback", &["--yes", "2026-11-01"]);
     assert_eq!(operator.deployed(), FIRST);
-    assert!(refused(&operator, &["--yes", "2026-10"], "").contains("There is no release of 2026-10 to go back to"));
+    let said = refused(&operator, &["--yes", "2026-10"], "");
+    assert!(said.contains("There is no release of 2026-10 to go back to"), "{said}");
+    assert!(said.contains("These are kept:\n  2026-11-03T09:30:00Z\n  2026-11-02T09:30:00Z\n  2026-11-01T08:00:00Z\n"), "{said}");
     assert!(refused(&operator, &["--yes", "2026-11-01", "2026-11-02"], "").contains("one TIME at most"));
 }
 
