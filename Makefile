@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help dev stack dev-reset test fuzz dependencies advisories lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
+# Two threads for each core, because many tests wait for faults, timeouts or other processes.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
 NEXTEST ?=

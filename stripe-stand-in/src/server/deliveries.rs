@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
 use sha2::Sha256;
 
 use crate::events::endpoints;
-use crate::server::host::Server;
+use crate::server::host::{Client, Server};
 use crate::state::all::State;
 use crate::state::outbox::{Attempt, Delivery, Status};
 use crate::words::clock::{real_now, real_now_ms};
@@ -114,26 +116,21 @@ fn signing_time(state: &State) -> i64 {
     if state.outbox.mode.own_clock { state.now() } else { real_now() }
 }
 
-async fn send(client: &reqwest::Client, endpoint: &WebhookEndpoint, body: String, time: i64) -> Attempt {
-    let sent = client
-        .post(&endpoint.url)
-        .timeout(TIMEOUT)
+async fn send(client: &Client, endpoint: &WebhookEndpoint, body: String, time: i64) -> Attempt {
+    let request = Request::post(&endpoint.url)
         .header("content-type", "application/json; charset=utf-8")
         .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
         .header("stripe-signature", signature(&endpoint.secret, time, &body))
-        .body(body)
-        .send()
-        .await;
-    let (status, error) = match sent {
-        Ok(answer) => {
-            let status = answer.status().as_u16();
-            // The connection can only be reused once the body was read.
-            let _ = answer.bytes().await;
-            (Some(status), None)
-        }
-        Err(error) => (None, Some(error.without_url().to_string())),
+        .body(Full::from(body));
+    let sent = async {
+        let answer = client.request(request.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        // The connection can only be reused once the body was read.
+        let _ = answer.into_body().collect().await;
+        Ok(status)
     };
-    Attempt { at_ms: real_now_ms(), status, error }
+    let sent = tokio::time::timeout(TIMEOUT, sent).await.unwrap_or_else(|_| Err("timed out".to_owned()));
+    Attempt { at_ms: real_now_ms(), status: sent.as_ref().ok().copied(), error: sent.err() }
 }
 
 /// Sends one event again now, bypassing the queue: to the endpoint at an index, or to all it belongs to.

@@ -1,13 +1,20 @@
 //! What requests need: options, address, state.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::state::all::State;
 use crate::words::options::Options;
+
+/// Sends webhooks, over plain HTTP.
+pub(crate) type Client = legacy::Client<HttpConnector, Full<Bytes>>;
 
 /// Everything that requests need.
 #[derive(Debug)]
@@ -17,7 +24,7 @@ pub(crate) struct Server {
     state: Mutex<State>,
     /// Wakes the sender of webhooks.
     pub(crate) wake: Notify,
-    pub(crate) client: reqwest::Client,
+    pub(crate) client: Client,
     /// Limits how many webhooks are sent concurrently.
     pub(crate) senders: Semaphore,
 }
@@ -27,17 +34,10 @@ const SENDERS: usize = 128;
 
 impl Server {
     /// A server bound to this address.
-    ///
-    /// # Errors
-    /// If no HTTP client can be made for the webhooks.
-    pub(crate) fn new(options: Options, address: SocketAddr, mut state: State) -> io::Result<Self> {
+    pub(crate) fn new(options: Options, address: SocketAddr, mut state: State) -> Self {
         state.outbox.endpoints = options.webhooks.clone();
-        // Redirects do not count as deliveries, and proxies are not needed. If built together
-        // with the functions, reqwest has TLS but no provider, and needs one even for plain HTTP.
-        let _installed_already = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        let client = client.build().map_err(io::Error::other)?;
-        Ok(Self { options, address, state: Mutex::new(state), wake: Notify::new(), client, senders: Semaphore::new(SENDERS) })
+        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
+        Self { options, address, state: Mutex::new(state), wake: Notify::new(), client, senders: Semaphore::new(SENDERS) }
     }
 
     /// The state, locked. Never hold it across an await.

@@ -34,7 +34,7 @@ pub async fn start(options: Options) -> io::Result<StandIn> {
     };
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let address = listener.local_addr()?;
-    let server = Arc::new(host::Server::new(options, address, state)?);
+    let server = Arc::new(host::Server::new(options, address, state));
     let tasks = connections::spawn(&server, listener);
     Ok(StandIn { server, tasks })
 }
