@@ -17,7 +17,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
 
     let courses =
         if words.is_empty() { app.store.published_courses(&page).await? } else { app.store.search_courses(&words, &page).await? };
-    Ok(response::cacheable(request, &response::list(courses, |course| CourseView::new(course, None))))
+    Ok(response::shared(request, &response::list(courses, |course| CourseView::new(course, None))))
 }
 
 fn words(text: &str) -> Result<Vec<String>, Error> {

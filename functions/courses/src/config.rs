@@ -59,5 +59,5 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
         challenge_site_key: config.challenge.as_ref().map(|challenge| challenge.site_key.as_str()),
         api_version: STRIPE_API_VERSION,
     };
-    response::cacheable(request, &view)
+    response::shared(request, &view)
 }

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SET_COOKIE};
+use lambda_http::http::HeaderValue;
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, SET_COOKIE, VARY};
 use serde::Serialize;
 
 use super::cookie::names_a_session;
@@ -33,10 +34,22 @@ pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
         .expect("the headers are sound")
 }
 
-/// A public JSON response with an `ETag`, which CloudFront may cache for a minute. Answers 304 without a body if the client already
-/// has it. With a session, only the client's own browser may store the response, and it must revalidate.
+/// A JSON response that is the same for everybody, with or without a session, with an `ETag`. CloudFront may cache it for a minute. Answers
+/// 304 without a body if the client already has it.
+#[must_use]
+pub fn shared<T: Serialize>(request: &Request, value: &T) -> Response {
+    tagged(request, value, PUBLIC)
+}
+
+/// As [`shared`], for what differs with a session: then only the client's own browser may store the response, and it must revalidate.
 #[must_use]
 pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
+    let mut response = tagged(request, value, if names_a_session(request) { "private, no-cache" } else { PUBLIC });
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Authorization, Cookie"));
+    response
+}
+
+fn tagged<T: Serialize>(request: &Request, value: &T, caching: &str) -> Response {
     let body = encode(value);
     let digest = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12]));
@@ -45,10 +58,7 @@ pub fn cacheable<T: Serialize>(request: &Request, value: &T) -> Response {
     let unchanged = known
         .flat_map(|list| list.split(','))
         .any(|one| matches!(one.trim().trim_start_matches("W/"), found if found == tag || found == "*"));
-    let builder = lambda_http::Response::builder()
-        .header(ETAG, tag)
-        .header(CACHE_CONTROL, if names_a_session(request) { "private, no-cache" } else { PUBLIC })
-        .header("vary", "Authorization, Cookie");
+    let builder = lambda_http::Response::builder().header(ETAG, tag).header(CACHE_CONTROL, caching);
     let response = if unchanged {
         builder.status(304).body(Body::Empty)
     } else {
