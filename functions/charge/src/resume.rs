@@ -1,12 +1,12 @@
 //! Continues a purchase that an earlier request began: finished, lost, waiting for the buyer, or still in progress.
 
-use shared::domain::charging::ChargeType;
+use shared::domain::charging::{ChargeType, NEVER_MADE};
 use shared::domain::error::Error;
 use shared::domain::purchase::{Attempt, Means, Purchase, Slot, Status};
 use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::error::StripeError;
-use shared::stripe::find::{Heard, NEVER_MADE};
+use shared::stripe::find::Heard;
 use shared::work::Services;
 
 use crate::begin::{LEASE, failed_with, next};

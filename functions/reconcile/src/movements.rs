@@ -175,13 +175,18 @@ fn is_of_dispute(kind: LineKind) -> bool {
     matches!(kind, LineKind::Dispute | LineKind::DisputeReversal)
 }
 
+/// <https://docs.stripe.com/reports/balance-transaction-types>, <https://docs.stripe.com/reports/reporting-categories>
 fn kind(transaction: &BalanceTransaction) -> Option<LineKind> {
     Some(match (transaction.kind.as_str(), transaction.reporting_category.as_str()) {
+        // A debit that failed while it was pending: no refund, and never paid here.
+        (_, "charge_failure") => return None,
         ("charge" | "payment", _) => LineKind::Charge,
+        // What a bank returns has several types. Of a payment that is no card's, it is a refund in the other direction.
+        (_, "refund_failure") | ("refund_failure", _) => LineKind::RefundFailure,
+        ("refund" | "payment_refund", _) if transaction.amount > 0 => LineKind::RefundFailure,
         ("refund" | "payment_refund", _) => LineKind::Refund,
-        ("refund_failure" | "payment_failure_refund", _) => LineKind::RefundFailure,
-        ("adjustment", "dispute") => LineKind::Dispute,
-        ("adjustment", "dispute_reversal") => LineKind::DisputeReversal,
+        (_, "dispute") => LineKind::Dispute,
+        (_, "dispute_reversal") => LineKind::DisputeReversal,
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::app::App;
 use shared::base::entropy::digest;
 use shared::domain::audit::{Actor, Deed, Entry};
+use shared::domain::charging::NEVER_MADE;
 use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
@@ -191,7 +192,7 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
         Err(error @ StripeError::Failed { replayed: true, .. }) => {
             let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard));
             let Some(heard) = heard else {
-                refused(services, &case, given, "never_made").await?;
+                refused(services, &case, given, NEVER_MADE).await?;
                 return Err(error.into());
             };
             made(services, case, given, heard).await

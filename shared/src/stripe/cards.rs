@@ -282,7 +282,8 @@ impl Gateway {
     }
 
     /// A buyer's customers on an account or on the platform, at most a hundred, and whether there are
-    /// more. The search lags by up to a minute. <https://docs.stripe.com/search#search-query-language>
+    /// more. The search lags by up to a minute, and by up to an hour in an
+    /// outage. <https://docs.stripe.com/search#data-freshness>
     ///
     /// # Errors
     /// See [`StripeError`].

@@ -4,7 +4,8 @@
 //! 2. Otherwise, while Stripe remembers the idempotency key, the recorded request is sent again. Stripe either repeats its first
 //!    response or carries out the request now, once. If that response was open, it may be outdated, so the object is read.
 //! 3. If the key cannot tell, because it is too old or replays a 500, the customer's payments since then are listed and
-//!    searched for the purchase and attempt in their metadata. Stripe's search would be easier but lags by up to an hour.
+//!    searched for the purchase and attempt in their metadata. Stripe's search would be easier but lags by up to an hour. If there is none,
+//!    the attempt has failed; if one turns up later, [`Purchase::find_maker`](crate::domain::purchase::Purchase::find_maker) still takes it.
 
 use serde::de::DeserializeOwned;
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
@@ -17,12 +18,9 @@ use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, List, PaymentIntent};
 use super::requests::CHARGE_FACTS;
-use crate::domain::charging::{Failure, KEY_LIFETIME};
+use crate::domain::charging::{Failure, KEY_LIFETIME, NEVER_MADE};
 use crate::domain::ids::PurchaseId;
 use crate::domain::purchase::{Attempt, AttemptStatus, Means, Observation, Status};
-
-/// [`Failure::code`] if Stripe created nothing under the key and never will.
-pub const NEVER_MADE: &str = "never_made";
 
 /// Stripe's answer about an attempt, including what only the buyer's browser may see.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{self, number};
+use crate::domain::charging::NEVER_MADE;
 use crate::domain::membership::{Dispute, Move, MoveOutcome, Payment, Reversal, Subscription};
 use crate::domain::purchase::MovementRequest;
 
@@ -69,6 +70,7 @@ impl Gateway {
         request: &MovementRequest,
         now: OffsetDateTime,
     ) -> Result<MoveOutcome, StripeError> {
+        let mut failure = None;
         if planned.key_lives(now) {
             match self.post::<Made>(&Post { path: &request.path, body: &request.body, account: None, key: &request.key }).await {
                 Ok(made) => return Ok(MoveOutcome::Made(made.id)),
@@ -80,7 +82,7 @@ impl Gateway {
                 }
                 Err(StripeError::Declined { code, .. }) => return Ok(MoveOutcome::Refused(code)),
                 // The key replays a stored failure. The lists show whether anything was created.
-                Err(StripeError::Failed { replayed: true, .. }) => {}
+                Err(error @ StripeError::Failed { replayed: true, .. }) => failure = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -89,7 +91,12 @@ impl Gateway {
         let number = planned.number;
         let made =
             all.into_iter().find(|one| self.is_ours(&one.metadata, record) && objects::number(&one.metadata, "movement") == Some(number));
-        Ok(made.map_or_else(|| MoveOutcome::Refused("never_made".to_owned()), |made| MoveOutcome::Made(made.id)))
+        match (made, failure) {
+            (Some(made), _) => Ok(MoveOutcome::Made(made.id)),
+            // Stripe may still carry it out, so no other key is used before this one is forgotten. <https://docs.stripe.com/error-low-level>
+            (None, Some(failure)) => Err(failure),
+            (None, None) => Ok(MoveOutcome::Refused(NEVER_MADE.to_owned())),
+        }
     }
 
     /// Whether this deployment created an object for a subscription.

@@ -7,7 +7,7 @@ use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{Identified, PaymentIntent, Refund, number};
 use super::requests::{CHARGE_FACTS, form};
-use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
+use crate::domain::charging::{KEY_LIFETIME, NEVER_MADE, PLATFORM};
 use crate::domain::membership::{self, AskedState, Payment, RefundRequest, Subscription};
 use crate::domain::purchase::{Means, share};
 
@@ -49,7 +49,7 @@ impl Gateway {
         }
         let all: Vec<Refund> = self.all(&format!("/refunds?payment_intent={}", request.payment_intent), account).await?;
         let made = all.into_iter().find(|refund| self.is_asked(refund, record, request.number));
-        Ok(made.map_or_else(|| AskedState::Refused("never_made".to_owned()), |made| AskedState::Made(made.id)))
+        Ok(made.map_or_else(|| AskedState::Refused(NEVER_MADE.to_owned()), |made| AskedState::Made(made.id)))
     }
 
     /// Pays a subscription's open invoices, oldest first. <https://docs.stripe.com/api/invoices/pay>

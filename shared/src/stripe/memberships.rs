@@ -14,7 +14,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, Identified, List, PaymentIntent};
 use super::requests::form;
 use crate::base::entropy::digest;
-use crate::domain::charging::{Failure, KEY_LIFETIME, PLATFORM};
+use crate::domain::charging::{Failure, KEY_LIFETIME, NEVER_MADE, PLATFORM};
 use crate::domain::membership::{Interval, Observation, Offer, Seen, Subscription};
 
 /// What to expand in a subscription, so that its first invoice includes its payment.
@@ -429,6 +429,6 @@ impl Gateway {
                 return Box::pin(self.as_it_stands(record, &found.id)).await;
             }
         }
-        Ok(Heard::ended(Observation::refused("never_made")))
+        Ok(Heard::ended(Observation::refused(NEVER_MADE)))
     }
 }

@@ -13,6 +13,7 @@ use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{ApplicationFee, Dispute, List, PaymentIntent, Refund};
 use super::requests::CHARGE_FACTS;
+use crate::domain::charging::NEVER_MADE;
 use crate::domain::purchase::{Attempt, Movement, MovementKind, MovementRequest, MovementState, Observation, Outcome, Purchase};
 
 /// A transfer or reversal; only its id matters.
@@ -71,7 +72,12 @@ impl Gateway {
             }
             Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
             // The key replays a stored failure. The lists show whether anything was created.
-            Err(StripeError::Failed { replayed: true, .. }) => self.list_movement(purchase, movement, request).await,
+            Err(failure @ StripeError::Failed { replayed: true, .. }) => match self.list_movement(purchase, movement, request).await? {
+                // Stripe may still carry it out, so no other key is used before this one is forgotten. A refund ends, because people
+                // wait for it, and is taken in if Stripe makes it after all. <https://docs.stripe.com/error-low-level>
+                Outcome::Refused { .. } if movement.kind != MovementKind::Refund => Err(failure),
+                found => Ok(found),
+            },
             other => other,
         }
     }
@@ -110,7 +116,7 @@ impl Gateway {
                 (None, Some(next)) => path = format!("{query}&starting_after={next}"),
                 // The element that cannot be parsed may be the one.
                 (None, None) if has_hole => return Err(StripeError::Unreadable),
-                (None, None) => return Ok(Outcome::Refused { code: "never_made".to_owned() }),
+                (None, None) => return Ok(Outcome::Refused { code: NEVER_MADE.to_owned() }),
             }
         }
     }

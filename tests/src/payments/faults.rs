@@ -50,7 +50,7 @@ fn turned_away(world: &World, skip: usize, status: u16) {
 
 #[tokio::test]
 async fn a_rejected_request_says_nothing_about_a_lost_charge() {
-    for status in [429, 401] {
+    for status in [429, 401, 403] {
         let world = World::start().await;
         let shop = world.shop().await;
         // The first call is for the customer.
@@ -108,6 +108,23 @@ async fn a_stored_500_with_nothing_behind_it_frees_the_next_attempt() {
     let again = world.buy(&shop.buyer, &shop.course_id, CARD).await;
     assert_eq!((again.status, &again.json()["purchase"]["attempts"]), (201, &json!(2)), "{}", again.body);
     one_charge(&world, &shop).await;
+}
+
+/// Stripe may roll a failed request forward later: <https://docs.stripe.com/error-low-level>.
+#[tokio::test]
+async fn what_stripe_carries_out_after_a_stored_500_counts_after_all() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.fault("POST", PAYMENTS, json!({"kind": "status", "status": 500})).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.status, 502);
+    let listed = world.get("/purchases").bearer(&shop.buyer.token).await.json();
+    let id = listed["items"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let purchase = world.app.store.purchase(&id).await.expect("the table").expect("a purchase");
+    let sent: Vec<(String, String)> = url::form_urlencoded::parse(purchase.attempt().body.as_bytes()).into_owned().collect();
+    let sent: Vec<_> = sent.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    assert_eq!(world.in_dashboard("/payment_intents", None, &sent).await["status"], "succeeded");
+    one_charge(&world, &shop).await;
+    assert_eq!(world.buy(&shop.buyer, &shop.course_id, CARD).await.text("code"), "already_owned");
 }
 
 #[tokio::test]

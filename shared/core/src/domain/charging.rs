@@ -71,6 +71,11 @@ impl Failure {
     }
 }
 
+/// [`Failure::code`] if a request's key replays a 500, or is too old, and Stripe's lists show nothing made under it. Stripe may still carry
+/// such a request out: it calls a 500 indeterminate and may roll it forward afterwards. So what turns up later counts after all.
+/// <https://docs.stripe.com/error-low-level>
+pub const NEVER_MADE: &str = "never_made";
+
 /// How long Stripe replays the first answer to an idempotency key; slightly less than Stripe promises.
 /// <https://docs.stripe.com/api/idempotent_requests>
 pub const KEY_LIFETIME: Duration = Duration::hours(23);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::status::AttemptStatus;
-use crate::domain::charging::Failure;
+use crate::domain::charging::{Failure, NEVER_MADE};
 use crate::domain::ids::UserId;
 use crate::domain::money::Settled;
 
@@ -62,6 +62,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether Stripe may have created something that is not known here: nobody has heard an answer, or only a 500.
+    #[must_use]
+    pub(super) fn may_be_at_stripe(&self) -> bool {
+        let nothing_found = self.failure.as_ref().is_some_and(|failure| failure.code == NEVER_MADE);
+        self.status.is_open() || (nothing_found && !self.status.is_paid() && self.payment_intent.is_none())
+    }
+
     /// Whether the request asks Stripe to save the card. The buyer has agreed to that.
     #[must_use]
     pub fn keeps_card(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Finds the attempt that created an object at Stripe. An account's owner can write metadata, so metadata alone proves nothing: an object
-//! with an unknown id must match everything that an open attempt asked for. An attempt that has ended accepts no new object.
+//! with an unknown id must match everything that an open attempt asked for. An attempt that has ended accepts no new object, unless it ended
+//! only because Stripe's lists showed none.
 
 use time::{Duration, OffsetDateTime};
 
@@ -49,16 +50,18 @@ impl Purchase {
         })
     }
 
-    /// Whether an open attempt has no payment yet, so that a new object at Stripe may be its own.
+    /// Whether an attempt has no payment yet, so that a new object at Stripe may be its own.
     #[must_use]
     pub fn awaits_payment(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.status.is_open() && attempt.payment_intent.is_none())
+        self.attempts.iter().any(|attempt| attempt.may_be_at_stripe() && attempt.payment_intent.is_none())
     }
 
     fn fits(&self, attempt: &Attempt, made: &Made<'_>) -> bool {
         let is_free = |known: &Option<String>, heard: Option<&str>| known.is_none() || heard.is_none();
         let since = attempt.started_at - SLACK;
-        let takes = attempt.status.is_open()
+        // If the course was paid otherwise meanwhile, what turns up late is a second payment, which the books report.
+        let takes = attempt.may_be_at_stripe()
+            && (attempt.status.is_open() || self.paid_attempt().is_none())
             && is_free(&attempt.payment_intent, made.payment_intent)
             && is_free(&attempt.checkout_session, made.checkout_session)
             && (made.checkout_session.is_none() || attempt.means == Means::Checkout);

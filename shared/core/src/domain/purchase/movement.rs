@@ -22,7 +22,7 @@ pub enum MovementKind {
     Reversal,
 }
 
-/// The state of a movement. It only moves down this list.
+/// The state of a movement. It only moves down this list, except if Stripe makes one that had failed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MovementState {
@@ -282,7 +282,7 @@ pub enum Outcome {
         /// For a refund: how much of its fee the platform has refunded in total, if Stripe reported it.
         fee_refunded: Option<i64>,
     },
-    /// Stripe did nothing. A refund then ends; a transfer or reversal is tried again later.
+    /// Stripe did nothing, or nothing of it was found. A refund then ends; a transfer or reversal is tried again later.
     Refused {
         /// Stripe's code.
         code: String,

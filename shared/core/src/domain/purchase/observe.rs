@@ -113,10 +113,13 @@ impl Purchase {
         true
     }
 
-    /// Takes in what Stripe reports about a movement. A movement never goes back to an earlier state.
+    /// Takes in what Stripe reports about a movement. A movement never goes back to an earlier state, except one that had failed before
+    /// Stripe made it.
     pub fn observe_movement(&mut self, number: u32, outcome: &Outcome, cause: &str, at: OffsetDateTime) -> bool {
         let Some(movement) = self.movements.iter_mut().find(|movement| movement.number == number) else { return false };
         let (before, kind) = (movement.state, movement.kind);
+        // It ended without an object, for example because Stripe's lists showed none, and Stripe made one after all.
+        let is_late = !before.stands() && movement.stripe_id.is_none();
         let mut changed = false;
         match outcome {
             Outcome::Made { id, state, transfer_reversed, .. } => {
@@ -128,7 +131,7 @@ impl Purchase {
                     movement.transfer_reversed = reversed;
                     changed = true;
                 }
-                if *state > movement.state {
+                if *state > movement.state || is_late {
                     movement.state = *state;
                     movement.failure = None;
                 }
@@ -154,7 +157,7 @@ impl Purchase {
         }
         if let Outcome::Made { fee_refunded: Some(fee), .. } = outcome {
             // Stripe's figure includes this refund. A lower figure was read before the latest refund.
-            let is_new = before.is_planned();
+            let is_new = before.is_planned() || is_late;
             if *fee > self.fee_seen.fee || (is_new && *fee == self.fee_seen.fee) {
                 self.fee_seen = FeeSeen { fee: *fee, refunded: self.refunded_with_fee() };
                 changed = true;
@@ -163,7 +166,7 @@ impl Purchase {
         changed |= after != before;
         if after != before {
             if kind == MovementKind::Refund && stripe_id.is_some() {
-                if before.is_planned() {
+                if before.is_planned() || is_late {
                     self.news.push(News::Refunded(number));
                 }
                 if !after.stands() {

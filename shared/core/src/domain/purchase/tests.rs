@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 use super::record::KEPT_ATTEMPTS;
 use super::*;
 use crate::base::entropy::Entropy;
-use crate::domain::charging::ChargeType;
+use crate::domain::charging::{ChargeType, NEVER_MADE};
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
 use crate::domain::money::{Currency, Settled};
 
@@ -204,6 +204,13 @@ fn a_payment_counts_only_for_the_attempt_that_made_it() {
     }
     purchase.observe(1, &Observation::refused("rate_limit"), "request", AT);
     assert_eq!(purchase.find_maker(&made), None, "an attempt that has ended takes none");
+    let mut unknown = self::purchase();
+    unknown.observe(1, &Observation::refused(NEVER_MADE), "request", AT);
+    assert_eq!(unknown.find_maker(&made), Some(1), "Stripe may carry out what it answered with a 500");
+    unknown.begin(attempt(2, Means::PaymentIntent), "request");
+    assert_eq!(unknown.find_maker(&made), Some(1));
+    unknown.observe(2, &seen(AttemptStatus::Paid, "pi_2"), "request", AT);
+    assert_eq!(unknown.find_maker(&made), None, "it would be a second payment");
     purchase.observe(1, &seen(AttemptStatus::Failed, "pi_1"), "request", AT);
     assert_eq!(purchase.find_maker(&Made { amount: 1, attempt: None, ..made }), Some(1), "but it keeps its own");
 }
