@@ -34,6 +34,7 @@ enum Kind {
     Floor,
     Lean,
     CoursePage,
+    RenderedPage,
     Catalogue,
     Purchase,
     NoCourse,
@@ -72,7 +73,7 @@ const CALLBACK: Limits = Limits { size: 6_300_000, zipped: 2_900_000, ..USUAL };
 const CHARGE: Limits = Limits { init: 3_000_000, answer: 8_000_000, stripe: 1, dynamodb_trips: 3, ..USUAL };
 
 /// The requests of all functions.
-pub(crate) const FUNCTIONS: [Workload; 21] = [
+pub(crate) const FUNCTIONS: [Workload; 22] = [
     Workload {
         function: "courses",
         title: "GET /courses/{slug}",
@@ -86,6 +87,13 @@ pub(crate) const FUNCTIONS: [Workload; 21] = [
         status: Some(200),
         limits: Limits { dynamodb_trips: 1, ..USUAL },
         kind: Kind::Catalogue,
+    },
+    Workload {
+        function: "pages",
+        title: "GET /pages/courses/{slug}",
+        status: Some(200),
+        limits: Limits { dynamodb_trips: 1, ..USUAL },
+        kind: Kind::RenderedPage,
     },
     Workload { function: "charge", title: "POST /courses/charge", status: Some(201), limits: CHARGE, kind: Kind::Purchase },
     Workload {
@@ -211,6 +219,7 @@ impl Workload {
             Kind::Receipt | Kind::Schedule => Err("nobody requests it".into()),
             Kind::Floor => Ok(Event::new("GET", "/")),
             Kind::Lean | Kind::CoursePage => Ok(Event::new("GET", "/courses/flask-microservices")),
+            Kind::RenderedPage => Ok(Event::new("GET", "/pages/courses/flask-microservices")),
             Kind::Catalogue => Ok(Event::new("GET", "/courses")),
             Kind::Purchase => {
                 let course = stack.new_course("to-be-measured").await?;

@@ -1,13 +1,12 @@
-//! The storefront as it is deployed: a static site, with `/api/*` forwarded to the API without the prefix.
+//! The storefront as it is deployed: a static site, with `/api/*` forwarded to the API without the prefix, and the pages that the API renders.
 
 mod api;
 
 use std::io;
 use std::path::Path;
 
-use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::{ServeDir, ServeFile};
@@ -59,7 +58,8 @@ pub struct Web {
 /// If the port is taken.
 pub async fn start(port: u16, folder: &Path, api: &str) -> io::Result<Web> {
     let pages = ServeDir::new(folder).not_found_service(ServeFile::new(folder.join("404.html")));
-    let site = Router::new().fallback_service(pages).layer(from_fn(site));
+    let rendered = api::rendered(api);
+    let site = rendered.fallback_service(pages).layer(from_fn(site));
     let app = api::routes(api).fallback_service(site);
     let server = Server::axum(net::listen(port)?, app)?;
     Ok(Web { server })
@@ -77,13 +77,24 @@ impl Web {
     }
 }
 
+/// The present address of a course, of which a former one is asked for: `/course.html?slug=…`.
+fn present_address(uri: &Uri) -> Option<String> {
+    let query = uri.query().filter(|_| uri.path() == "/course.html")?;
+    let slug = query.split('&').find_map(|pair| pair.strip_prefix("slug="))?;
+    let is_slug = !slug.is_empty() && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    is_slug.then(|| format!("/courses/{slug}"))
+}
+
 /// Hides what is not part of the site, and adds the headers.
 async fn site(request: Request, next: Next) -> Response {
     let of_page: &[_] = if request.uri().path() == PAYMENT_PAGE { &WITH_STRIPE_JS } else { &STRICT };
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-    let mut response = match first.starts_with('.') || NOT_SERVED.contains(&first) {
-        true => StatusCode::NOT_FOUND.into_response(),
-        false => next.run(request).await,
+    let mut response = if first.starts_with('.') || NOT_SERVED.contains(&first) {
+        StatusCode::NOT_FOUND.into_response()
+    } else if let Some(address) = present_address(request.uri()) {
+        (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, address)]).into_response()
+    } else {
+        next.run(request).await
     };
     for (name, value) in HEADERS.iter().chain(of_page) {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

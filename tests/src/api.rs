@@ -13,6 +13,7 @@ mod log_in;
 mod me;
 mod my_courses;
 mod operator;
+mod pages;
 mod purchases;
 mod restore;
 mod routes;

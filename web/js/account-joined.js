@@ -1,12 +1,11 @@
 /** The return from Stripe's page after joining a membership: waits until the API knows the result, and links to the courses. */
 
 import { api, part } from './api.js';
-import { ownedAddress } from './checkout.js';
 import { joinedFrom } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { waitFor } from './waiting.js';
-import { button, byId, h, linkButton, notice, say } from './ui.js';
+import { button, byId, courseAddress, h, linkButton, notice, say } from './ui.js';
 
 const outcome = byId('joined');
 
@@ -59,7 +58,7 @@ function show({ status, title, failure }, isLast, wait) {
       break;
     case 'active': {
       const from = joinedFrom();
-      const course = from && linkButton(['Continue to ', h('bdi', {}, from.title)], ownedAddress(from.id), { class: 'button button-main' });
+      const course = from && linkButton(['Continue to ', h('bdi', {}, from.title)], courseAddress(from.id), { class: 'button button-main' });
       say(outcome, notice('good', 'You’re a member.', ['“', h('bdi', {}, title), '” is active, and its courses are open to you.'], [course || linkButton('See your courses', '#opened', { class: 'button button-main' })]));
       break;
     }

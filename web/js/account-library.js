@@ -1,14 +1,14 @@
 /** A user's library: purchased courses, and those included in memberships. */
 
 import { api } from './api.js';
-import { ownedAddress, purchasePage } from './checkout.js';
+import { purchasePage } from './checkout.js';
 import { cardSkeletons, courseCard, teacherOf } from './course-card.js';
 import { pagedList } from './list.js';
 import { subscriptionLabel } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { ownsCourse, statusLabel } from './status.js';
-import { byId, date, h, linkButton, skeleton } from './ui.js';
+import { byId, courseAddress, date, h, linkButton, skeleton } from './ui.js';
 
 const PAGE = 24;
 /** How much of the catalogue to read for a membership's courses. */
@@ -49,7 +49,7 @@ function courses() {
       return { ...answer, items };
     },
     frame: () => ({ root: h('ul', { class: 'cards' }) }),
-    row: (purchase) => courseCard({ seed: purchase.course_slug, href: ownedAddress(purchase.course_id), title: purchase.course_title }, onward('Continue')),
+    row: (purchase) => courseCard({ seed: purchase.course_slug, href: courseAddress(purchase.course_id), title: purchase.course_title }, onward('Continue')),
     waiting: () => cardSkeletons(3, () => skeleton(2)),
     empty: () =>
       h('div', { class: 'empty' }, h('p', {}, 'Courses that you buy appear here.'), linkButton('Browse courses', '/', { class: 'button button-main' })),
@@ -103,7 +103,7 @@ async function memberships() {
 function group(subscription, courses) {
   const head = h('h3', { class: 'group-title' }, h('bdi', {}, subscription.title), ' ', subscriptionLabel(subscription));
   if (courses.length === 0) return [head, h('p', {}, 'Every published course by this teacher is open to you. ', h('a', { href: '/' }, 'Browse courses'))];
-  const card = (course) => courseCard({ seed: course.slug, href: ownedAddress(course.id), title: course.title, teacher: teacherOf(course) }, onward('Open'));
+  const card = (course) => courseCard({ seed: course.slug, href: courseAddress(course.id), title: course.title, teacher: teacherOf(course) }, onward('Open'));
   return [head, h('ul', { class: 'cards' }, courses.map(card))];
 }
 

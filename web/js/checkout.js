@@ -12,9 +12,6 @@ const TIMEOUT_MS = 35_000;
 /** The page that shows a purchase's status. */
 export const purchasePage = (id) => `/purchase.html?id=${encodeURIComponent(id)}`;
 
-/** The URL of a user's course: by its id, which survives a change of the slug and even the course's deletion. */
-export const ownedAddress = (id) => `/course.html?id=${encodeURIComponent(id)}`;
-
 /** Leaves for a page at Stripe. */
 export function leaveFor(text) {
   const url = new URL(text);

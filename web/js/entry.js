@@ -25,7 +25,7 @@ function explainWhy() {
   if (!reason || !next) return;
   if (connects && again) reason.textContent = 'You’ve been logged in for a while. Enter your password again to connect your Stripe account.';
   else if (connects) reason.textContent = 'Log in as the seller whose Stripe account you’re connecting.';
-  else if (next.startsWith('/course.html')) reason.textContent = 'Log in to buy this course. You’ll come straight back to it.';
+  else if (/^\/(course\.html|courses\/)/.test(next)) reason.textContent = 'Log in to buy this course. You’ll come straight back to it.';
   else if (next !== '/') reason.textContent = 'Log in to see this page.';
   reason.hidden = !reason.textContent;
 }

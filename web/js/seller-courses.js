@@ -9,7 +9,7 @@ import { problem } from './problems.js';
 import { contentEditor, contentOf, draftName, openText } from './seller-content.js';
 import { openOutline, outlineDraftName, outlineEditor } from './seller-outline.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, confirmed, h, menu, notice, onSubmit, say, table } from './ui.js';
+import { busy, button, byId, confirmed, courseAddress, h, menu, notice, onSubmit, say, table } from './ui.js';
 
 const COLUMNS = [{ title: 'Course' }, { title: 'Status' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
 /** The key of the draft of a course, or of a new one. */
@@ -84,7 +84,7 @@ function cells(course) {
     act('Delete', () => remove(course), () => sureToRemove(course)),
   ]);
   return [
-    h('a', { href: `/course.html?slug=${encodeURIComponent(course.slug)}`, dir: 'auto' }, course.title),
+    h('a', { href: courseAddress(course.published ? course.slug : course.id), dir: 'auto' }, course.title),
     h('span', { class: `label label-${course.published ? 'good' : 'plain'}` }, course.published ? 'Published' : 'Not published'),
     `${course.fee_percent}%`,
     format(course.price.amount, course.price.currency),

@@ -22,6 +22,11 @@ export function h(tag, attributes = {}, ...children) {
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
+/**
+ * The URL of a course: its public page by its slug, or by its id the page for those who have it, which survives the course's deletion.
+ */
+export const courseAddress = (named) => (named.startsWith('crs_') ? `/course.html?id=${encodeURIComponent(named)}` : `/courses/${encodeURIComponent(named)}`);
+
 /** User-written text, whose direction does not depend on the surrounding text. */
 export const bdi = (text) => h('bdi', {}, text);
 

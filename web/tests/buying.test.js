@@ -20,7 +20,7 @@ test('a visitor finds a course, signs up on the way, pays, and owns it', async (
   await page.locator('main').getByRole('link', { name: 'Sign up' }).click();
   await page.waitForURL('**/signup.html?next=**');
   await signUpHere(page);
-  await page.waitForURL((url) => url.pathname === '/course.html' && url.searchParams.get('slug') === FIXTURE.slug);
+  await page.waitForURL((url) => url.pathname === courseAddress(FIXTURE.slug));
   await page.getByRole('button', { name: 'Buy this course' }).click();
   await pay(page);
   await purchaseIs(page, 'paid');
@@ -142,7 +142,7 @@ test('a buyer who returns without paying sees that nothing was charged, and can 
   const page = await newPage();
   await signUp(page);
   await toCheckout(page, FIXTURE.slug);
-  await page.goto(`${courseAddress(FIXTURE.slug)}&checkout=canceled`);
+  await page.goto(`${courseAddress(FIXTURE.slug)}?checkout=canceled`);
   await page.getByText('You left the payment page.').waitFor();
   await page.goto('/account.html#billing');
   await page.locator('#purchase-list').getByText('Waiting for payment').waitFor();

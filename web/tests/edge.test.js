@@ -45,6 +45,22 @@ test('every file of the site has a URL, and unknown URLs get a not-found page', 
   }
 });
 
+test('the former addresses of courses lead to the present ones', () => {
+  const handler = handlerOf('PagesFunction');
+  const asked = (slug) => handler({ viewer: { ip: '203.0.113.9' }, request: { method: 'GET', uri: '/course.html', headers: {}, querystring: { slug: { value: slug } } } });
+  const moved = asked('flask-2');
+  assert.equal(moved.statusCode, 301);
+  assert.equal(moved.headers.location.value, '/courses/flask-2');
+  for (const slug of ['', '//evil.example', 'crs_1', 'A', 'a%0d%0ab']) assert.equal(asked(slug).uri, '/course.html', slug);
+});
+
+test('rendered pages come from the API’s own addresses for them', () => {
+  const handler = handlerOf('RenderedPathFunction');
+  for (const [address, path] of [['/courses/flask', '/pages/courses/flask'], ['/courses/', '/pages/courses/-'], ['/courses/a/b', '/pages/courses/a%2Fb'], ['/sitemap.xml', '/pages/sitemap.xml'], ['/robots.txt', '/pages/robots.txt']]) {
+    assert.equal(handler(request(address)).uri, path);
+  }
+});
+
 test('the prefix is removed once, and only CloudFront sets the viewer’s address', () => {
   const handler = handlerOf('ApiPathFunction');
   for (const [address, path] of [['/api/courses', '/courses'], ['/api/courses/a', '/courses/a'], ['/api/api/x', '/api/x'], ['/api', '/'], ['/api/', '/'], ['/apiary', '/apiary']]) {

@@ -103,7 +103,7 @@ for (const [name, options] of Object.entries(LOOKS)) {
       await look(page, title, name);
     }
     assertQuiet(page);
-    await page.goto('/course.html?slug=no-such-course');
+    await page.goto(courseAddress('no-such-course'));
     await page.getByRole('heading', { name: 'We couldn’t find this course.' }).waitFor();
     await look(page, 'course-absent', name);
     await page.context().close();

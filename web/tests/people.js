@@ -188,7 +188,7 @@ export async function makeCourse(page, { title, description = 'What it is about.
   await editor.getByRole('button', { name: 'Save course' }).click();
   await page.getByText(`“${title}” is saved.`).waitFor();
   const href = await page.getByRole('link', { name: title, exact: true }).getAttribute('href');
-  return new URL(href, page.url()).searchParams.get('slug');
+  return href.split('/').at(-1);
 }
 
 /** A seller with a course who offers a membership at 10.00 a month and 100.00 a year. Returns the desk and the course's slug. */
@@ -220,7 +220,7 @@ export async function withLessons(page, wait = async () => {}) {
   await page.route('**/api/courses/*/lessons/*', fulfill({ course_id: 'crs_1', id: 'les_1', title: LESSONS[1].title, content: '# A heading\n\nSome text.\n\n```\na line of code that is too long for a small screen, and can be scrolled\n```', version: 1, updated_at: '2026-11-02T09:30:00Z' }));
 }
 
-export const courseAddress = (slug) => `/course.html?slug=${slug}`;
+export const courseAddress = (slug) => `/courses/${slug}`;
 
 /** Goes from the course's page to Stripe's. */
 export async function toCheckout(page, slug) {

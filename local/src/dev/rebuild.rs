@@ -12,7 +12,7 @@ use crate::settings::Settings;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The files and folders that the functions are built from.
-const SOURCES: [&str; 4] = ["functions", "shared", "Cargo.toml", "Cargo.lock"];
+const SOURCES: [&str; 5] = ["functions", "shared", "web/course.html", "Cargo.toml", "Cargo.lock"];
 
 /// Watches the code until dropped. `built` is the state that was built
 /// last. If code does not compile, the previous build keeps answering.

@@ -1,4 +1,4 @@
-//! Forwards `/api/*` to the API, as the deployed site's CloudFront does.
+//! Forwards `/api/*` and the rendered pages to the API, as the deployed site's CloudFront does.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, get};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
@@ -26,15 +26,35 @@ struct Api {
     client: Client<HttpConnector, Body>,
 }
 
+fn api(origin: &str) -> Arc<Api> {
+    Arc::new(Api { origin: origin.trim_end_matches('/').to_owned(), client: net::client() })
+}
+
 /// The routes under `/api`, forwarded to the API at `origin`.
 pub(super) fn routes(origin: &str) -> Router {
-    let api = Arc::new(Api { origin: origin.trim_end_matches('/').to_owned(), client: net::client() });
-    Router::new().route("/api", any(pass_on)).route("/api/{*path}", any(pass_on)).with_state(api)
+    Router::new().route("/api", any(pass_on)).route("/api/{*path}", any(pass_on)).with_state(api(origin))
+}
+
+/// The pages that the API at `origin` renders, forwarded under its `/pages`, without anything that says who asks.
+pub(super) fn rendered(origin: &str) -> Router {
+    let router = Router::new().route("/courses/{slug}", get(render)).route("/sitemap.xml", get(render)).route("/robots.txt", get(render));
+    router.with_state(api(origin))
+}
+
+async fn pass_on(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let target = without_prefix(request.uri()).to_owned();
+    forward(&api, &target, request).await
+}
+
+async fn render(State(api): State<Arc<Api>>, mut request: Request) -> Response {
+    let target = format!("/pages{}", request.uri().path_and_query().map_or("/", PathAndQuery::as_str));
+    request.headers_mut().clear();
+    forward(&api, &target, request).await
 }
 
 /// Forwards a request. Redirects and cookies are returned unchanged.
-async fn pass_on(State(api): State<Arc<Api>>, mut request: Request) -> Response {
-    let target = format!("{}{}", api.origin, without_prefix(request.uri()));
+async fn forward(api: &Api, target: &str, mut request: Request) -> Response {
+    let target = format!("{}{target}", api.origin);
     let Ok(target) = target.parse::<Uri>() else {
         return StatusCode::BAD_REQUEST.into_response();
     };

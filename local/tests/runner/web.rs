@@ -106,6 +106,35 @@ async fn strips_the_prefix_and_forwards_everything_else() {
 }
 
 #[tokio::test]
+async fn rendered_pages_come_from_the_api_with_the_headers_of_pages_and_without_cookies() {
+    let api = api().await;
+    let web = storefront(&api).await;
+    for (path, target) in [
+        ("/courses/flask", "/pages/courses/flask"),
+        ("/sitemap.xml?month=2026-11", "/pages/sitemap.xml?month=2026-11"),
+        ("/robots.txt", "/pages/robots.txt"),
+    ] {
+        let answer = send(Method::GET, &format!("{}{path}", web.url()), &[("cookie", "session=x")], "").await.unwrap();
+        let seen = answer.json();
+        assert_eq!((seen["uri"].as_str(), &seen["cookie"]), (Some(target), &serde_json::Value::Null));
+        assert!(answer.header("content-security-policy").contains("default-src 'self'"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_former_address_of_a_course_leads_to_the_present_one() {
+    let web = storefront("http://127.0.0.1:1").await;
+    let old = send(Method::GET, &format!("{}/course.html?checkout=canceled&slug=flask-2", web.url()), &[], "").await.unwrap();
+    assert_eq!((old.status, old.header("location")), (hyper::StatusCode::MOVED_PERMANENTLY, "/courses/flask-2"));
+    for path in
+        ["/course.html?id=crs_1", "/course.html?slug=", "/course.html?slug=//evil.example", "/course.html?slug=A%0a", "/index.html?slug=a"]
+    {
+        let page = send(Method::GET, &format!("{}{path}", web.url()), &[], "").await.unwrap();
+        assert_ne!(page.status, 301, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn says_so_when_the_api_is_down() {
     let web = storefront("http://127.0.0.1:1").await;
     let answer = send(Method::GET, &format!("{}/api/courses", web.url()), &[], "").await.unwrap();

@@ -57,12 +57,19 @@ fn has_lesson(outline: &Item, id: &str) -> bool {
     parts(outline, "sections").flat_map(|section| parts(section, "lessons")).any(|lesson| text(lesson, "id") == Some(id))
 }
 
+/// Whether a slug is one that its course had before.
+fn is_former(slug: &Item) -> bool {
+    at(slug, "course.deleted") == Some(&AttributeValue::Bool(true))
+}
+
 /// The user whose erasure deletes an item of this kind.
 pub(super) fn owner<'a>(pk: &'a str, sk: &str, item: &'a Item) -> Option<&'a str> {
     match kind(pk, sk).as_str() {
         // Payments stay on record without a name, and buyers keep what they bought.
         "PURCHASE" | "OWNS" | "SUBSCRIPTION" | "MEMBER" | "PAYMENT" | "LESSON" => None,
         "EMAIL" | "ACCOUNT" => text(item, "user_id"),
+        // A former slug stays reserved.
+        "SLUG" if is_former(item) => None,
         "SLUG" => text(item, "course.seller_id"),
         _ => pk.strip_prefix("USER#"),
     }
@@ -126,6 +133,8 @@ impl Work<'_> {
                 let (course, lesson) = sk.trim_start_matches("LESSON#").split_once('#').unwrap_or_default();
                 self.beside(pk, &format!("OUTLINE#{course}"), &["version"], |outline| has_lesson(outline, lesson)).await
             }
+            // Under a former slug, the copy only says whose it was.
+            "SLUG" if is_former(item) => Ok(Some(Vec::new())),
             // It contains a copy of the course.
             "SLUG" => {
                 let is_its = |course: &Item| text(course, "slug") == Some(suffix) && course.get("version") == at(item, "course.version");

@@ -94,6 +94,31 @@ pub fn redirect(location: &str) -> Response {
         .expect("a URL is a header value")
 }
 
+/// Text for everybody, whoever asks: a page, or something for robots. CloudFront may cache it for a minute, unless it says that there is nothing.
+#[must_use]
+pub fn public(status: u16, media: &'static str, body: String) -> Response {
+    lambda_http::Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, media)
+        .header(CACHE_CONTROL, if status == 200 { PUBLIC } else { "no-store" })
+        .body(Body::from(body))
+        .expect("the headers are sound")
+}
+
+/// Says that a page has another address for good.
+///
+/// # Panics
+/// If `location` is not a valid header value. Pass a URL built here, never a client's text.
+#[must_use]
+pub fn moved(location: &str) -> Response {
+    lambda_http::Response::builder()
+        .status(301)
+        .header(LOCATION, location)
+        .header(CACHE_CONTROL, PUBLIC)
+        .body(Body::Empty)
+        .expect("a URL is a header value")
+}
+
 /// Adds a cookie to a response.
 ///
 /// # Panics

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
-use super::page::{List, PUBLIC_REACH, Page, Paged};
+use super::page::{Cursor, List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
-use super::table::{Item, Key, Store, StoreError, Written, from_item, string, taken, to_item};
+use super::table::{Item, Key, PutItem, Store, StoreError, Written, string, taken, to_item};
 use super::token::Token;
 use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course, check_slug};
@@ -21,6 +21,17 @@ use crate::domain::user::User;
 #[derive(Serialize, Deserialize)]
 struct SlugOwner {
     course: Course,
+}
+
+/// What the public address of a course leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A course that is offered.
+    Offered(Box<Course>),
+    /// The course has another slug now.
+    Moved(String),
+    /// Nothing that everybody may see.
+    Nothing,
 }
 
 /// Content with its key.
@@ -59,30 +70,50 @@ pub(super) fn rights_in(found: &mut HashMap<Key, Item>, [slot, member]: &[Key; 2
     Ok(Rights { slot: taken(found, slot)?, member: taken(found, member)? })
 }
 
+/// The part of the index's sort key that sorts courses by age.
+fn created_key(at: time::OffsetDateTime) -> String {
+    format!("{:020}", at.unix_timestamp_nanos())
+}
+
 fn course_item(course: &Course) -> Result<Item, StoreError> {
     let mut item = to_item(&course_key(&course.id), course)?;
     if course.is_offered() {
         item.insert("gsi1pk".to_owned(), string("COURSES"));
-        item.insert("gsi1sk".to_owned(), string(format!("{:020}#{}", course.created_at.unix_timestamp_nanos(), course.id)));
+        item.insert("gsi1sk".to_owned(), string(format!("{}#{}", created_key(course.created_at), course.id)));
     }
     Ok(item)
 }
 
+/// The course under its slug.
+fn slug_item(slug: &str, course: Course) -> Result<Item, StoreError> {
+    to_item(&slug_key(slug), &SlugOwner { course })
+}
+
 impl Store {
-    /// Adds a course with an unused slug, and what the audit log says of it.
+    /// The item under the new slug of a course. A slug can be taken if it is unused, or if it was last used by the same seller: links to a
+    /// former slug must never lead to another seller's course.
+    fn take_slug(&self, course: &Course) -> Result<TransactWriteItem, StoreError> {
+        let PutItem(put) = self.put(slug_item(&course.slug, course.clone())?);
+        let put = put
+            .condition_expression("attribute_not_exists(pk) OR (course.deleted = :former AND course.seller_id = :seller)")
+            .expression_attribute_values(":former", AttributeValue::Bool(true))
+            .expression_attribute_values(":seller", string(course.seller_id.to_string()));
+        Ok(PutItem(put).always())
+    }
+
+    /// Adds a course with a free slug, and what the audit log says of it.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the slug is taken.
     pub async fn add_course(&self, course: &Course, entries: &[Entry]) -> Result<Written, StoreError> {
-        let owner = to_item(&slug_key(&course.slug), &SlugOwner { course: course.clone() })?;
-        let mut items = vec![self.put(owner).if_absent(), self.put(course_item(course)?).if_absent()];
+        let mut items = vec![self.take_slug(course)?, self.put(course_item(course)?).if_absent()];
         for entry in entries {
             items.push(self.audited(entry)?);
         }
         self.transact(&items).await
     }
 
-    /// Replaces a course that was read as `old`. A deleted course releases its slug.
+    /// Replaces a course that was read as `old`. The slug of a deleted course, and one that it had before, stay reserved for its seller.
     ///
     /// # Errors
     /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken.
@@ -98,21 +129,22 @@ impl Store {
         more: Vec<TransactWriteItem>,
     ) -> Result<Written, StoreError> {
         let mut items = vec![self.put(course_item(new)?).if_version(Some(old.version))];
-        let owner = to_item(&slug_key(&new.slug), &SlugOwner { course: new.clone() })?;
-        if new.deleted {
-            items.push(self.remove(&slug_key(&old.slug)));
-        } else if new.slug == old.slug {
-            items.push(self.put(owner).always());
-        } else {
-            items.push(self.put(owner).if_absent());
-            items.push(self.remove(&slug_key(&old.slug)));
+        if new.slug != old.slug {
+            items.push(self.take_slug(new)?);
+        }
+        // Under its former slug, a course is stored as deleted, with the slug that it has now. A deleted course has no slug any more:
+        // another may be using it.
+        let is_former = new.deleted || new.slug != old.slug;
+        if !old.deleted {
+            let course = if is_former { Course { deleted: true, description: String::new(), ..new.clone() } } else { new.clone() };
+            items.push(self.put(slug_item(&old.slug, course)?).always());
         }
         items.extend(more);
         self.transact(&items).await
     }
 
-    /// The course at a slug, published or not, and the signed-in user if a token is given: one trip. The
-    /// course's id also works as a slug, even after the course was deleted and another took its slug.
+    /// The course at a slug, published or not, and the signed-in user if a token is given: one trip, or two if the course has another slug
+    /// by now. The course's id also works as a slug, even after the course was deleted and another took its slug.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -125,22 +157,44 @@ impl Store {
         let id = slug.parse::<CourseId>().ok();
         // No course has an invalid slug, and DynamoDB would refuse a key that is too long.
         let key = id.as_ref().map(course_key).or_else(|| check_slug(slug).is_ok().then(|| slug_key(slug)));
-        let read = |item: Item| match &id {
-            Some(_) => from_item::<Course>(item),
-            None => from_item::<SlugOwner>(item).map(|owner| owner.course),
-        };
         let Some(token) = token else {
             let Some(key) = key else { return Ok((None, None)) };
             let course = match &id {
                 Some(_) => self.get::<Course>(&key).await?,
-                None => self.get::<SlugOwner>(&key).await?.map(|owner| owner.course),
+                None => self.present(self.get::<SlugOwner>(&key).await?).await?,
             };
             return Ok((course, None));
         };
         let (session, user) = (token.key(), profile(token.user_id()));
         let mut found = self.get_all([session.clone(), user.clone()].into_iter().chain(key.clone())).await?;
-        let course = key.and_then(|key| found.remove(&key)).map(read).transpose()?;
+        let course = match (id, key) {
+            (_, None) => None,
+            (Some(_), Some(key)) => taken(&mut found, &key)?,
+            (None, Some(key)) => self.present(taken(&mut found, &key)?).await?,
+        };
         Ok((course, signed_in(found.get(&session), found.get(&user), now)?))
+    }
+
+    /// The course as it is now. If the slug is a former one, this takes another trip, and a deleted course is not found.
+    async fn present(&self, found: Option<SlugOwner>) -> Result<Option<Course>, StoreError> {
+        match found {
+            Some(SlugOwner { course }) if course.deleted => Ok(self.course(&course.id).await?.filter(|course| !course.deleted)),
+            found => Ok(found.map(|owner| owner.course)),
+        }
+    }
+
+    /// What everybody sees at a slug: one trip, which reads nothing but the slug's own item.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn address(&self, slug: &str) -> Result<Address, StoreError> {
+        // No course has an invalid slug, and DynamoDB would refuse a key that is too long.
+        let found = if check_slug(slug).is_ok() { self.get::<SlugOwner>(&slug_key(slug)).await? } else { None };
+        Ok(match found {
+            Some(SlugOwner { course }) if course.is_offered() => Address::Offered(Box::new(course)),
+            Some(SlugOwner { course }) if course.deleted && course.slug != slug => Address::Moved(course.slug),
+            _ => Address::Nothing,
+        })
     }
 
     /// A course, published, deleted or not.
@@ -177,6 +231,21 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn published_courses(&self, page: &Page) -> Result<Paged<Course>, StoreError> {
         self.list(List::Index { pk: "COURSES".to_owned() }, page).await
+    }
+
+    /// The published course that was created first, if there is any.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn oldest_course(&self) -> Result<Option<Course>, StoreError> {
+        let page = Page { limit: 1, after: None };
+        Ok(self.list_ascending(List::Index { pk: "COURSES".to_owned() }, &page).await?.items.into_iter().next())
+    }
+
+    /// The position in the list of published courses after which those created before this time begin.
+    #[must_use]
+    pub fn published_before(&self, time: time::OffsetDateTime) -> Cursor {
+        List::Index { pk: "COURSES".to_owned() }.position(created_key(time))
     }
 
     /// Published courses that contain all the words in their title or description, newest first. A page may be

@@ -165,6 +165,11 @@ impl List<'_> {
         })
     }
 
+    /// The position just before the items of an index with this sort key or a smaller one. No item has this position, and none needs to.
+    pub(super) fn position(&self, before: String) -> Cursor {
+        Cursor(vec![self.name(), before, "USER#".to_owned(), "COURSE#".to_owned()])
+    }
+
     /// Short and unique: derived from the partition and, where several lists share one, the prefix.
     fn name(&self) -> String {
         let mut name = match self {

@@ -94,8 +94,16 @@ async fn only_published_courses_are_listed() {
     assert_eq!(titles(&world.get("/courses").await), ["Hidden", "Public"]);
 }
 
+/// The item of the course that was written since the last [`local::proxy::Proxy::clear`].
+pub(super) fn written(world: &World) -> Value {
+    let calls = world.proxy.calls();
+    let writes = calls.iter().flat_map(|call| call.body["TransactItems"].as_array().into_iter().flatten());
+    let mut items = writes.map(|write| &write["Put"]["Item"]);
+    items.find(|item| item["gsi1pk"]["S"] == "COURSES").expect("it is listed").clone()
+}
+
 /// Copies of a course's item, each newer than the one before, a hundred per seller.
-fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
+pub(super) fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<Value> {
     let text = |name: &str| original[name]["S"].as_str().unwrap_or_else(|| panic!("{original} has no {name}"));
     let (seller, own) = text("id").strip_prefix("crs_").and_then(|parts| parts.split_once('_')).expect("it has two parts");
     let place: usize = text("gsi1sk").split_once('#').and_then(|(place, _)| place.parse().ok()).expect("nanoseconds");
@@ -128,10 +136,7 @@ async fn a_page_costs_its_courses_and_not_the_catalogue() {
     let seller = world.seller("seller@example.com").await;
     world.proxy.clear();
     add(&world, &seller, "Copy", &"Read by nobody. ".repeat(20)).await;
-    let calls = world.proxy.calls();
-    let writes = calls.iter().flat_map(|call| call.body["TransactItems"].as_array().into_iter().flatten());
-    let mut items = writes.map(|write| &write["Put"]["Item"]);
-    let course = items.find(|item| item["gsi1pk"]["S"] == "COURSES").expect("it is listed");
+    let course = &written(&world);
     let query = |call: &local::proxy::Call| (call.operation.clone(), call.body.clone());
 
     world.import(copies(course, 0..FEW));

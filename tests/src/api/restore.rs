@@ -158,9 +158,27 @@ async fn what_was_deleted_on_purpose_stays_away() {
     let report = restore(&world, &copy, Mode::Copy).await;
     assert_eq!(report.missing.get(&Outcome::Back), None, "{report}");
     assert_eq!(report.missing[&Outcome::Erased], count(&[("EMAIL", 1), ("PASSWORD", 1), ("PROFILE", 1)]), "{report}");
-    assert_eq!(report.missing[&Outcome::Unfit], count(&[("ACCOUNT", 1), ("EMAIL", 1), ("SLUG", 1)]), "{report}");
+    assert_eq!(report.missing[&Outcome::Unfit], count(&[("ACCOUNT", 1), ("EMAIL", 1)]), "{report}");
     assert!(["SESSION", "STRIPE"].iter().all(|kind| report.missing[&Outcome::Passing].contains_key(*kind)), "{report}");
     assert_eq!([stored(&world, &live(&world)[0]).await, stored(&world, &live(&world)[1]).await], before);
+}
+
+#[tokio::test]
+async fn a_former_slug_that_was_lost_is_reserved_again_also_after_its_seller_was_erased() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let seller = world.seller("gone@example.com").await;
+    world.post("/courses", json!({"title": "Gone", "price": {"amount": 5000, "currency": "usd"}})).bearer(&seller.token).await;
+    world.erase(&seller.token).await.is_empty(204);
+    assert_eq!(world.patch("/courses/flask-microservices", json!({"slug": "moved"})).bearer(&shop.seller.token).await.status, 200);
+    let copy = restored(&world).await;
+
+    lose(&world, |item| ["SLUG#flask-microservices", "SLUG#gone"].contains(&text(item, "pk"))).await;
+    let report = restore(&world, &copy, Mode::Copy).await;
+    assert_eq!(report.missing[&Outcome::Back], count(&[("SLUG", 2)]), "{report}");
+    assert_eq!(world.get("/courses/flask-microservices").await.json()["slug"], "moved");
+    let again = json!({"title": "Gone", "slug": "gone", "price": {"amount": 5000, "currency": "usd"}});
+    assert_eq!(world.post("/courses", again).bearer(&shop.seller.token).await.status, 409);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ async fn answers_are_no_pages_and_keep_browsers_on_https() {
 #[tokio::test]
 async fn unknown_routes_and_methods_are_refused() {
     let world = World::start().await;
-    for function in ["accounts", "courses", "purchases"] {
+    for function in ["accounts", "courses", "pages", "purchases"] {
         for path in ["/", "/unknown", "/users/me/unknown", "/courses/a/b", "/purchases/a/b", "/%F0%9F%A6%80"] {
             let answer = world.get(path).to(function).await;
             answer.is_problem(404, "not_found", "there is no such address");
@@ -107,6 +107,9 @@ async fn unknown_routes_and_methods_are_refused() {
         ("courses", "POST", "/courses/slug"),
         ("courses", "POST", "/users/me/courses"),
         ("courses", "POST", "/config"),
+        ("pages", "POST", "/pages/courses/slug"),
+        ("pages", "DELETE", "/pages/sitemap.xml"),
+        ("pages", "PUT", "/pages/robots.txt"),
         ("purchases", "POST", "/purchases"),
         ("purchases", "DELETE", "/purchases/pur_x"),
         ("purchases", "POST", "/sales"),

@@ -93,6 +93,10 @@ fn direct(body: &str) -> Reach {
             reach.on_table.insert(format!("dynamodb:{action}"));
         }
     }
+    // What reads any list reads those that its callers name.
+    if body.contains("List::Table { pk, prefix }") {
+        reach.on_table.remove("dynamodb:Query");
+    }
     let is_query_of_its_own = body.contains(".index_name(") && !body.contains("List::Index");
     if body.contains("List::Index { pk: ") || is_query_of_its_own {
         reach.on_index.insert("dynamodb:Query".to_owned());
@@ -204,11 +208,12 @@ fn granted(template: &Template, function: &str) -> Reach {
             continue;
         }
         let actions = actions.into_iter().map(text).filter(|action| action.starts_with("dynamodb:")).map(str::to_owned);
+        // Which lists of the index a role may read is in roles.rs.
         if statement["Resource"].get("Fn::Sub").is_some() {
-            all.on_index.extend(actions)
-        } else {
-            all.on_table.extend(actions)
+            all.on_index.extend(actions);
+            continue;
         }
+        all.on_table.extend(actions);
         let keys = statement.pointer("/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys");
         all.keys.extend(keys.into_iter().flat_map(list).map(|key| text(key).to_owned()));
     }

@@ -14,6 +14,9 @@ use super::{list, root, strings, text};
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER_EXCEPT_HOST_HEADER: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
+/// The addresses whose pages the API renders.
+const RENDERED: [&str; 3] = ["/courses/*", "/sitemap.xml", "/robots.txt"];
+
 fn distribution(template: &Template) -> &Value {
     template.property("Distribution", "DistributionConfig")
 }
@@ -64,11 +67,22 @@ fn the_bucket_is_read_by_our_cloudfront_and_by_nobody_else() {
 fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     let template = Template::read();
     for (pattern, behavior) in behaviors(&template) {
-        let origin = if pattern.starts_with("/api/") { "api" } else { "pages" };
+        let (origin, path) = match pattern {
+            api if api.starts_with("/api/") => ("api", "ApiPathFunction"),
+            rendered if RENDERED.contains(&rendered) => ("api", "RenderedPathFunction"),
+            _ => ("pages", "PagesFunction"),
+        };
         assert_eq!(behavior["TargetOriginId"], origin, "{pattern}");
         assert_ne!(behavior["ViewerProtocolPolicy"], "allow-all", "{pattern}");
         let function = got(&behavior["FunctionAssociations"][0]["FunctionARN"], "FunctionARN");
-        assert_eq!(function, if origin == "api" { "ApiPathFunction" } else { "PagesFunction" }, "{pattern}");
+        assert_eq!(function, path, "{pattern}");
+        if RENDERED.contains(&pattern) {
+            // Without an origin request policy, the API gets only what is in the cache key.
+            assert_eq!(behavior.get("OriginRequestPolicyId"), None, "{pattern}");
+            assert_eq!(referred(&behavior["CachePolicyId"]), "RenderedCache", "{pattern}");
+            assert_eq!(referred(&behavior["ResponseHeadersPolicyId"]), "PageHeaders", "{pattern}");
+            continue;
+        }
         if origin == "pages" {
             continue;
         }
@@ -84,6 +98,13 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     let order: Vec<_> = list(&distribution(&template)["CacheBehaviors"]).iter().map(|behavior| text(&behavior["PathPattern"])).collect();
     let place = |pattern: &str| order.iter().position(|found| *found == pattern).expect("it is there");
     assert!(["/api/courses", "/api/courses/*", "/api/config"].iter().all(|pattern| place(pattern) < place("/api/*")));
+
+    let rendered = template.property("RenderedCache", "CachePolicyConfig");
+    let key = &rendered["ParametersInCacheKeyAndForwardedToOrigin"];
+    assert_eq!((&rendered["MinTTL"], &rendered["DefaultTTL"]), (&json!(0), &json!(0)), "only the API decides what is cached");
+    assert_eq!(key["CookiesConfig"], json!({ "CookieBehavior": "none" }));
+    assert_eq!(key["HeadersConfig"], json!({ "HeaderBehavior": "none" }));
+    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "whitelist", "QueryStrings": ["month"] }));
 
     let key_of = |policy: &str| {
         let policy = template.property(policy, "CachePolicyConfig");

@@ -64,6 +64,10 @@ fn assert_answer_described(document: &Value, operation: &Value, key: &str, answe
         return;
     };
     assert_eq!(answer.header("content-type"), Some(media.as_str()), "the media type of {key}, {status}: {}", answer.body);
+    // Pages are checked where they are tested.
+    if !media.ends_with("json") {
+        return;
+    }
     let body = answer.json();
     if let Err(fault) = compare(document, &content["schema"], &body, "body") {
         panic!("{key} answered {status} with what openapi.yaml does not describe: {fault}");

@@ -14,6 +14,7 @@ pub(super) async fn dispatch(world: &World, function: &str, request: Request) ->
         "memberships" => Box::pin(memberships::handle(&world.payments.memberships, request)).await,
         "oauth-callback" => Box::pin(oauth_callback::handle(&world.payments.oauth, request)).await,
         "onboarding" => Box::pin(onboarding::handle(&world.payments.onboarding, request)).await,
+        "pages" => Box::pin(pages::handle(&world.app, request)).await,
         "payment-methods" => Box::pin(payment_methods::handle(&world.payments.payment_methods, request)).await,
         "purchases" => Box::pin(purchases::handle(&world.app, request)).await,
         "refunds" => Box::pin(refunds::handle(&world.payments.refunds, request)).await,

@@ -10,13 +10,13 @@ import { problem } from '../problems.js';
 import { fill, showReader } from '../reader.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
 import { platform, publishableKey } from '../stripe-js.js';
-import { busy, button, byId, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
+import { busy, button, byId, courseAddress, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
 /** A course's id works in place of its slug, even after the slug was changed or removed. */
-const named = query.get('id') || query.get('slug') || '';
+const named = /^\/courses\/([a-z0-9-]+)$/.exec(window.location.pathname)?.[1] || query.get('id') || query.get('slug') || '';
 /** This page's URL, without what a visit to the payment page appended. */
-const address = `/course.html?${query.get('id') ? 'id' : 'slug'}=${encodeURIComponent(named)}`;
+const address = courseAddress(named);
 const root = byId('course');
 const outcome = byId('outcome');
 /** Saved cards are shown first if they arrive in time; what is already shown does not move. */
@@ -28,7 +28,9 @@ let paying = false;
 let notOnSale = false;
 
 showNavigation();
-root.append(waiting());
+// The server has rendered what everybody sees, except at an address with an id.
+if (root.childElementCount === 0) root.append(waiting());
+else root.querySelector('.course-cover')?.append(cover(named, 6, 2));
 if (query.get('checkout') === 'canceled') {
   say(outcome, notice('plain', 'You left the payment page.', 'You haven’t been charged. The course is here whenever you want it.'));
 }

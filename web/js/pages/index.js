@@ -5,7 +5,7 @@ import { pagedList } from '../list.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { goToLogin, loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
-import { busy, button, byId, h, linkButton, notice, say, skeleton } from '../ui.js';
+import { busy, button, byId, courseAddress, h, linkButton, notice, say, skeleton } from '../ui.js';
 
 const PAGE = 12;
 /** The API's maximum page size. */
@@ -210,6 +210,6 @@ async function backTo(y, ready) {
 }
 
 function card(course) {
-  const to = { seed: course.slug, href: `/course.html?slug=${encodeURIComponent(course.slug)}`, title: course.title, teacher: teacherOf(course), text: course.description };
+  const to = { seed: course.slug, href: courseAddress(course.slug), title: course.title, teacher: teacherOf(course), text: course.description };
   return courseCard(to, h('p', { class: 'price' }, format(course.price.amount, course.price.currency)));
 }

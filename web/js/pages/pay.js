@@ -4,15 +4,15 @@ import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { requiredSession, showNavigation } from '../session.js';
 import { publishableKey, stripeJs } from '../stripe-js.js';
-import { byId, h, linkButton, notice, onSubmit, say, setTitle, skeleton } from '../ui.js';
+import { byId, courseAddress, h, linkButton, notice, onSubmit, say, setTitle, skeleton } from '../ui.js';
 
 const slug = new URLSearchParams(window.location.search).get('slug') ?? '';
-const courseAddress = `/course.html?slug=${encodeURIComponent(slug)}`;
+const coursePage = courseAddress(slug);
 const outcome = byId('outcome');
 const order = byId('order');
 const form = byId('form');
 
-byId('back').href = courseAddress;
+byId('back').href = coursePage;
 showNavigation();
 order.append(skeleton(2));
 start();
@@ -21,7 +21,7 @@ async function start() {
   try {
     await requiredSession();
     const [course, key] = await Promise.all([api.get(`/courses/${part(slug)}`, { cache: 'no-store' }), publishableKey()]);
-    const toCourse = [linkButton('Back to the course', courseAddress, { class: 'button button-main' })];
+    const toCourse = [linkButton('Back to the course', coursePage, { class: 'button button-main' })];
     if (course.owned) say(outcome, notice('good', 'You already own this course.', '', toCourse));
     else if (!key) say(outcome, notice('plain', 'You can’t pay by card on this page.', 'Pay on Stripe’s page instead, from the course.', toCourse));
     else await offer(course, key);

@@ -1,10 +1,10 @@
 import { api, part } from '../api.js';
-import { buy, ownedAddress, purchasePage } from '../checkout.js';
+import { buy, purchasePage } from '../checkout.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { ownsCourse, statusLabel } from '../status.js';
-import { busy, button, byId, date, h, linkButton, say, setTitle, skeleton } from '../ui.js';
+import { busy, button, byId, courseAddress, date, h, linkButton, say, setTitle, skeleton } from '../ui.js';
 
 const FIRST_WAIT_MS = 700;
 const LONGEST_WAIT_MS = 15_000;
@@ -101,7 +101,7 @@ function fail(error) {
 /** @returns {{tone: string, title: string, text: string, actions: Node[]}} what the status means for the buyer */
 function meaning(purchase) {
   // By its id, because the course's slug may have been changed or removed.
-  const course = (text, main) => linkButton(text, ownedAddress(purchase.course_id), { class: main ? 'button button-main' : 'button' });
+  const course = (text, main) => linkButton(text, courseAddress(purchase.course_id), { class: main ? 'button button-main' : 'button' });
   const onwards = (text) => {
     const control = button(text, () => busy(control, () => goOn(purchase)), { class: 'button button-main' });
     return control;
@@ -225,7 +225,7 @@ async function goOn({ course_id: courseId, amount, currency }) {
     return;
   }
   if (box.dataset.code === 'price_changed') {
-    box.append(linkButton('See the course', ownedAddress(courseId)));
+    box.append(linkButton('See the course', courseAddress(courseId)));
   }
   say(trouble, box);
 }

@@ -1,5 +1,4 @@
 import { api, part } from '../api.js';
-import { ownedAddress } from '../checkout.js';
 import { pagedList } from '../list.js';
 import { format } from '../money.js';
 import { together } from '../parts.js';
@@ -10,7 +9,7 @@ import { THEIRS, sales } from '../sales.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { terms } from '../staff-terms.js';
 import { statusLabel } from '../status.js';
-import { byId, date, h, linkButton, notice, say, setTitle, skeleton, table } from '../ui.js';
+import { byId, courseAddress, date, h, linkButton, notice, say, setTitle, skeleton, table } from '../ui.js';
 
 const id = new URLSearchParams(window.location.search).get('id') ?? '';
 const address = `/admin/users/${part(id)}`;
@@ -103,7 +102,7 @@ function money() {
     row: (purchase) => {
       const sum = (amount) => format(amount, purchase.currency);
       return rows.row([
-        h('a', { href: ownedAddress(purchase.course_id), dir: 'auto' }, purchase.course_title),
+        h('a', { href: courseAddress(purchase.course_id), dir: 'auto' }, purchase.course_title),
         date(purchase.created_at),
         statusLabel(purchase),
         sum(purchase.amount),

@@ -1,5 +1,6 @@
 //! Courses and their slugs.
 
+use deunicode::deunicode_with_tofu;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -11,7 +12,7 @@ use super::money::{FeePercent, Price};
 pub struct Course {
     /// The course's id.
     pub id: CourseId,
-    /// Its URL name, unique among the courses that are not deleted.
+    /// Its URL name, unique among the courses that are not deleted. A former one leads to the course, and stays its seller's.
     pub slug: String,
     /// At most 200 characters.
     pub title: String,
@@ -39,7 +40,7 @@ pub struct Course {
     pub updated_at: OffsetDateTime,
     /// Incremented by each change. A write is conditional on the version that it read.
     pub version: u64,
-    /// A deleted course leaves the catalogue and frees its slug. Its record stays for its buyers and for the books.
+    /// A deleted course leaves the catalogue, and its slug is for its seller's next course. Its record stays for its buyers and for the books.
     #[serde(default)]
     pub deleted: bool,
     /// Set if staff took it down: it is neither shown nor sold, and its seller cannot undo that.
@@ -205,12 +206,12 @@ pub fn check_slug(slug: &str) -> Result<(), &'static str> {
     if RESERVED.contains(&slug) { Err("slug is a reserved word") } else { Ok(()) }
 }
 
-/// Derives a slug from a title: everything but ASCII letters and digits becomes a hyphen. If nothing is left, for example
-/// with a title in another script, the slug is `course`.
+/// Derives a slug from a title: letters of any script are written in ASCII, and everything but letters and digits becomes a hyphen. If
+/// nothing is left, the slug is `course`.
 #[must_use]
 pub fn slug_of(title: &str) -> String {
     let mut slug = String::new();
-    for letter in title.chars() {
+    for letter in deunicode_with_tofu(title, " ").chars() {
         if slug.len() >= SLUG_MAX - 12 {
             break;
         }
@@ -233,7 +234,12 @@ mod tests {
         for (title, slug) in [
             ("Flask Microservices", "flask-microservices"),
             ("  C++ & Rust: what's new? ", "c-rust-whats-new"),
-            ("数学", "course"),
+            ("Français débutant", "francais-debutant"),
+            ("Größe & Straße", "grosse-strasse"),
+            ("Привет, мир!", "privet-mir"),
+            ("数学", "shu-xue"),
+            ("Don’t panic", "dont-panic"),
+            ("– – –", "course"),
             ("Charge", "course"),
         ] {
             assert_eq!(slug_of(title), slug);

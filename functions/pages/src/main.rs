@@ -1,0 +1,10 @@
+//! Serves `pages` to Lambda.
+
+use shared::app::App;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::base::log::init();
+    let app = App::from_env()?;
+    shared::http::serve(|request| pages::handle(&app, request)).await
+}
