@@ -34,6 +34,7 @@ const SENTENCES = {
   foreign_origin: 'This page isn’t allowed to do that. Open the site at its own address and try again.',
   not_a_seller: 'Only sellers can do this. Ask the staff to make you a seller.',
   already_seller: 'You’re a seller already. Reload the page.',
+  too_many_applications: 'Your last application was declined less than a week ago.',
   application_waiting: 'Your application is already waiting for the staff.',
   not_found: 'It’s no longer here.',
   slug_taken: 'Another course already uses this address. Choose a different one.',

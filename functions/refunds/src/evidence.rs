@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::base::entropy::digest;
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::course::Course;
 use shared::domain::error::Error;
@@ -15,7 +14,7 @@ use shared::http::staff_view::CaseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::disputes::{Case, Evidence, EvidenceState};
-use shared::stripe::disputes::{DisputeFile, LONGEST_TEXT, TEXTS, evidence};
+use shared::stripe::disputes::{DisputeFile, Given, LONGEST_TEXT, TEXTS, evidence};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Dispute;
 use shared::work::Services;
@@ -135,7 +134,8 @@ fn texts(body: Body) -> Result<BTreeMap<&'static str, String>, Error> {
 /// `POST /admin/disputes/{id}/evidence`: stages evidence at Stripe or, with `submit`, gives it to the bank, which takes it once.
 ///
 /// Stripe is asked first what it has, so that evidence from its Dashboard counts. The request is then recorded, with its key and the digest of
-/// its body, and sent. If the response is lost, the same request finds the outcome. Three trips to DynamoDB, two calls to Stripe.
+/// what it says, and sent. If the response is lost, the same request finds the outcome: Stripe keeps the digest of the evidence that it took from us, so
+/// that evidence from its Dashboard is not taken for ours. Three trips to DynamoDB, two calls to Stripe.
 ///
 /// # Errors
 /// See `POST /admin/disputes/{id}/evidence` in `openapi.yaml`.
@@ -150,17 +150,20 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     }
     let body: Body = request::json(request)?;
     let submit = body.submit;
-    let body = evidence(&texts(body)?, submit);
+    let texts = texts(body)?;
     let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
 
     let at = app.clock.now();
-    // An inquiry that has become a dispute needs evidence anew.
-    let is_inquiry = heard.status.is_some_and(DisputeStatus::is_inquiry);
-    let asked = Asked { submit, digest: digest(&format!("{is_inquiry} {body}")), by: staff.id, at };
+    let Given { digest, body } = evidence(&texts, submit, heard.status.is_some_and(DisputeStatus::is_inquiry));
+    let asked = Asked { submit, digest, by: staff.id, at };
     let earlier = case.evidence.clone();
     let repeated = earlier.clone().filter(|earlier| asked.repeats(earlier));
     // An earlier request that the bank has, or turns out to have.
     if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && !earlier.state.is_refused() && was_submitted(&heard)) {
+        if !is_ours(&earlier, &heard) {
+            refused(services, &case, earlier, ELSEWHERE).await?;
+            return Err(Error::EvidenceSubmitted);
+        }
         let is_same = earlier.digest == asked.digest;
         let answer = made(services, case, earlier, heard).await?;
         return if is_same { Ok(answer) } else { Err(Error::EvidenceSubmitted) };
@@ -189,7 +192,7 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
         Err(error) if error.is_turned_away() => Err(error.into()),
         // The key replays a stored failure. Stripe's dispute shows whether the bank has it; if not, the next request has another key.
         Err(error @ StripeError::Failed { replayed: true, .. }) => {
-            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard));
+            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard) && is_ours(&given, heard));
             let Some(heard) = heard else {
                 refused(services, &case, given, "never_made").await?;
                 return Err(error.into());
@@ -239,6 +242,18 @@ fn was_submitted(heard: &Dispute) -> bool {
         Some(DisputeStatus::WarningClosed | DisputeStatus::Won | DisputeStatus::Lost) => heard.submissions() > 0,
         Some(DisputeStatus::WarningNeedsResponse | DisputeStatus::NeedsResponse | DisputeStatus::Prevented) | None => false,
         Some(DisputeStatus::AppealNeedsResponse | DisputeStatus::AppealUnderReview) => false,
+    }
+}
+
+/// The code of evidence that was overtaken: somebody submitted other evidence in Stripe's Dashboard.
+const ELSEWHERE: &str = "submitted_elsewhere";
+
+/// Whether what the bank has is this evidence.
+fn is_ours(given: &Evidence, heard: &Dispute) -> bool {
+    match given.state {
+        EvidenceState::Asked => heard.has_taken(&given.digest),
+        EvidenceState::Made => true,
+        EvidenceState::Refused(_) => false,
     }
 }
 

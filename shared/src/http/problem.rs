@@ -88,6 +88,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::TooManySignUps { .. } => (429, "Too many sign-ups"),
         Error::TooManyMails { .. } => (429, "Too many mails"),
         Error::TooManyCards { .. } => (429, "Too many cards"),
+        Error::TooManyApplications { .. } => (429, "Too many applications"),
         Error::Internal(_) => (500, "Internal error"),
         Error::PaymentProviderError(_) => (502, "Payment provider error"),
         Error::PaymentProviderUnavailable(_) => (503, "Payment provider unavailable"),
@@ -120,6 +121,7 @@ pub fn response(error: &Error, request_id: &str) -> Response {
         Error::Throttled { retry_after }
         | Error::RefundLimitReached { retry_after }
         | Error::TooManyCards { retry_after }
+        | Error::TooManyApplications { retry_after }
         | Error::TooManyMails { retry_after }
         | Error::TooManySignUps { retry_after } => {
             builder = builder.header(RETRY_AFTER, *retry_after);

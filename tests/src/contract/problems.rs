@@ -41,6 +41,7 @@ fn every_error() -> Vec<Error> {
         Error::NotASeller,
         Error::AlreadySeller,
         Error::ApplicationWaiting,
+        Error::TooManyApplications { retry_after: 540 },
         Error::OwnCourse,
         Error::OwnMembership,
         Error::NotFound("course"),

@@ -268,6 +268,35 @@ async fn evidence_that_never_arrived_can_be_replaced() {
     );
 }
 
+/// The status only says that somebody submitted evidence.
+#[tokio::test]
+async fn evidence_of_the_dashboard_is_not_taken_for_ours() {
+    for staged in [false, true] {
+        let desk = Desk::open(&[]).await;
+        let world = &desk.world;
+        if staged {
+            assert_eq!(desk.give("Staged.", false).await.status, 200);
+        }
+        let path = format!("/v1/disputes/{}", desk.dispute);
+        let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_before"}});
+        world.admin("POST", "faults", fault).await;
+        assert_eq!(desk.give("Opened it.", true).await.status, 503);
+        let theirs = [("evidence[product_description]", "A course".to_owned())];
+        world.in_dashboard(&format!("/disputes/{}", desk.dispute), None, &theirs).await;
+        for _ in 0..2 {
+            let again = desk.give("Opened it.", true).await;
+            again.is_problem(409, "evidence_submitted", "evidence for this dispute was submitted already, which is possible only once");
+            let known = desk.listed("").await[0]["evidence"].clone();
+            assert_eq!((&known["state"], &known["code"]), (&json!("refused"), &json!("submitted_elsewhere")), "staged: {staged}");
+        }
+        let at_stripe = desk.at_stripe().await;
+        assert_eq!(at_stripe["evidence_details"]["submission_count"], 1);
+        assert_ne!(at_stripe["evidence"]["access_activity_log"], "Opened it.");
+        let last = desk.entries().await.pop().expect("an entry");
+        assert_eq!(last.0, "dispute_evidence_refused");
+    }
+}
+
 #[tokio::test]
 async fn of_two_at_once_one_is_submitted() {
     let desk = Desk::open(&[]).await;

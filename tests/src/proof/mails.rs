@@ -261,7 +261,7 @@ impl Mails {
                 (mail, to_buyer, "A payout did not reach your bank".to_owned())
             }
             Kind::ChangedByStaff => {
-                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
+                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id), note: None };
                 (mail, to_buyer, "Your account is suspended".to_owned())
             }
             Kind::ApplicationDeclined => {

@@ -102,6 +102,12 @@ pub enum Error {
     /// The user's application has not been decided.
     #[error("your application is waiting for the staff")]
     ApplicationWaiting,
+    /// The user's application was declined only lately.
+    #[error("your application was declined; you can apply again in {}", time(*retry_after))]
+    TooManyApplications {
+        /// In seconds.
+        retry_after: i64,
+    },
     /// Users cannot buy their own courses.
     #[error("you cannot buy your own course")]
     OwnCourse,
@@ -337,6 +343,7 @@ impl Error {
             Self::NotASeller => "not_a_seller",
             Self::AlreadySeller => "already_seller",
             Self::ApplicationWaiting => "application_waiting",
+            Self::TooManyApplications { .. } => "too_many_applications",
             Self::OwnCourse => "own_course",
             Self::OwnMembership => "own_membership",
             Self::NotFound(_) => "not_found",
