@@ -27,6 +27,7 @@ const SENTENCES = {
   card_declined: 'Your card was declined. Try another card, or ask your bank.',
   card_in_use: 'One of your memberships uses this card.',
   payment_method_refused: 'This card can’t be used. Choose another one.',
+  terms_not_accepted: 'The terms of use must be accepted first. Reload the page to read those that hold now.',
   fee_is_the_platforms: 'Only the staff can change the platform fee.',
   sales_not_shareable: 'Your sales go through your own Stripe account, so they can’t be shared. Ask the staff to change that.',
   email_taken: 'An account with this email already exists. Log in, or use another address.',

@@ -23,6 +23,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::ForeignOrigin => (403, "Foreign origin"),
         Error::EmailNotConfirmed => (403, "E-mail not confirmed"),
         Error::ChallengeWanted => (403, "Challenge required"),
+        Error::TermsNotAccepted { .. } => (403, "Terms of use not accepted"),
         Error::FeeIsThePlatforms => (403, "The fee is the platform's"),
         Error::Suspended => (403, "Account suspended"),
         Error::NotASeller => (403, "Not a seller"),
@@ -115,6 +116,7 @@ pub fn response(error: &Error, request_id: &str) -> Response {
             body["decline_code"] = json!(told(decline_code.as_deref().unwrap_or(reason)));
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
+        Error::TermsNotAccepted { url, version } => body["terms_of_use"] = json!({"url": url, "version": version}),
         Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::RefundTooSmall { least, currency } => body["least"] = json!({"amount": least, "currency": currency}),

@@ -161,14 +161,14 @@ impl Store {
         Ok(())
     }
 
-    /// A course's content, and a reader's rights to it: one trip.
+    /// A course's content, and a reader's rights to it, and when they opened it: one trip.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Rights), StoreError> {
-        let (content, rights) = (content_key(course), rights_keys(reader, course));
-        let mut found = self.get_all([content.clone()].into_iter().chain(rights.clone())).await?;
-        Ok((taken(&mut found, &content)?, rights_in(&mut found, &rights)?))
+    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Rights, Option<Opened>), StoreError> {
+        let (content, opened, rights) = (content_key(course), opened_key(reader, course), rights_keys(reader, course));
+        let mut found = self.get_all([content.clone(), opened.clone()].into_iter().chain(rights.clone())).await?;
+        Ok((taken(&mut found, &content)?, rights_in(&mut found, &rights)?, taken(&mut found, &opened)?))
     }
 
     /// Published courses, newest first.

@@ -35,6 +35,7 @@ fn every_error() -> Vec<Error> {
         Error::TooManyCards { retry_after: 540 },
         Error::EmailNotConfirmed,
         Error::ChallengeWanted,
+        Error::TermsNotAccepted { url: "https://shop.example.com/terms".to_owned(), version: "2026-11".to_owned() },
         Error::FeeIsThePlatforms,
         Error::SalesNotShareable,
         Error::Suspended,

@@ -84,6 +84,14 @@ pub enum Error {
     /// After several declined cards, the user must prove to be human.
     #[error("answer the challenge first, or pay on the payment provider's own page")]
     ChallengeWanted,
+    /// The user has not accepted the terms of use that hold now.
+    #[error("accept the terms of use first: version {version}")]
+    TermsNotAccepted {
+        /// Where they can be read.
+        url: String,
+        /// Their version.
+        version: String,
+    },
     /// Only staff may set the platform's fee.
     #[error("only staff can set the platform's fee")]
     FeeIsThePlatforms,
@@ -337,6 +345,7 @@ impl Error {
             Self::TooManyCards { .. } => "too_many_cards",
             Self::EmailNotConfirmed => "email_not_confirmed",
             Self::ChallengeWanted => "challenge_wanted",
+            Self::TermsNotAccepted { .. } => "terms_not_accepted",
             Self::FeeIsThePlatforms => "fee_is_the_platforms",
             Self::SalesNotShareable => "sales_not_shareable",
             Self::Suspended => "account_suspended",
