@@ -66,7 +66,8 @@ pub(crate) async fn draft(services: &Services, request: &Request, id: &str) -> R
     let (file, buyer, course, opened) = tokio::join!(services.stripe.dispute_file(id), buyer, course, opened);
     let file = file?.ok_or(Error::NotFound("dispute"))?;
     let (buyer, course, opened) = (buyer?, course?, opened?);
-    let mut evidence = drafted(&case, &Known { buyer: buyer.as_ref(), course: course.as_ref(), opened: &opened, terms: app.config.terms_of_use.as_ref() }, &file);
+    let known = Known { buyer: buyer.as_ref(), course: course.as_ref(), opened: &opened, terms: app.config.terms_of_use.as_ref() };
+    let mut evidence = drafted(&case, &known, &file);
     evidence.extend(file.texts());
     Ok(response::json(200, &Draft { dispute: CaseView::from(now(case, &file.dispute)), evidence }))
 }
@@ -83,8 +84,8 @@ struct Known<'a> {
 
 /// A time as a bank reads it.
 fn moment(at: OffsetDateTime) -> String {
-    let (at, time) = (at.to_offset(UtcOffset::UTC), at.to_offset(UtcOffset::UTC).time());
-    format!("{} {:02}:{:02} UTC", at.date(), time.hour(), time.minute())
+    let at = at.to_offset(UtcOffset::UTC);
+    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }
 
 /// When the buyer opened what is disputed: the course, or any course of the membership.
@@ -209,6 +210,9 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     // An earlier request that the bank has, or turns out to have.
     if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && !earlier.state.is_refused() && was_submitted(&heard)) {
         if !is_ours(&earlier, &heard) {
+            if at - earlier.at < UNDER_WAY {
+                return Err(Error::Conflict);
+            }
             refused(services, &case, earlier, ELSEWHERE).await?;
             return Err(Error::EvidenceSubmitted);
         }

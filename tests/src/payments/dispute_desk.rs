@@ -356,6 +356,9 @@ async fn evidence_of_the_dashboard_is_not_taken_for_ours() {
         assert_eq!(desk.give("Opened it.", true).await.status, 503);
         let theirs = [("evidence[product_description]", "A course".to_owned())];
         world.in_dashboard(&format!("/disputes/{}", desk.dispute), None, &theirs).await;
+        let early = desk.give("Opened it.", true).await;
+        assert_eq!((early.status, early.text("code").as_str()), (409, "conflict"), "ours may still be under way");
+        world.pass(Duration::minutes(3)).await;
         for _ in 0..2 {
             let again = desk.give("Opened it.", true).await;
             again.is_problem(409, "evidence_submitted", "evidence for this dispute was submitted already, which is possible only once");
