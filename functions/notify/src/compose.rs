@@ -1,7 +1,7 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
-use shared::domain::mail::{Mail, News, Recipient};
+use shared::domain::mail::{Mail, Recipient};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
+use super::keys::{content_key, course_key, member_key, opened_key, profile, slot_key, slug_key};
 use super::page::{List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
 use super::table::{Item, Key, Store, StoreError, Written, from_item, string, taken, to_item};
@@ -15,6 +15,7 @@ use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course, check_slug};
 use crate::domain::ids::{CourseId, UserId};
 use crate::domain::membership;
+use crate::domain::outline::Opened;
 use crate::domain::purchase::Slot;
 use crate::domain::user::User;
 

@@ -10,6 +10,7 @@ use oauth_callback::OAuthCallback;
 use reconcile::{Asked, Only, Report};
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::settings::config::Config;
 use shared::settings::rotating::Rotating;
 use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::stripe::Gateway;
