@@ -142,5 +142,9 @@ pub(crate) async fn decline(app: &App, request: &Request, id: &str) -> Result<Re
     let (which, declined) = (at("at", &given.at)?, Declined { note: sound("note", &given.note)?, at: now });
     let deed = Deed::ApplicationDeclined { note: declined.note.clone() };
     let entry = Entry::new(&Actor::Staff { id: staff.id }, &id, deed, now, &app.entropy);
-    if app.store.decline_application(which, &declined, &entry).await? { Ok(response::no_content()) } else { Err(Error::NotFound("application")) }
+    if app.store.decline_application(which, &declined, &entry).await? {
+        Ok(response::no_content())
+    } else {
+        Err(Error::NotFound("application"))
+    }
 }

@@ -15,7 +15,8 @@ use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
 use shared::http::staff_view::AuditView;
 use shared::http::view::{
-    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView, UserView,
+    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView,
+    UserView,
 };
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;

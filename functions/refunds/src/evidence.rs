@@ -92,7 +92,8 @@ fn moment(at: OffsetDateTime) -> String {
 fn access_log(case: &Case, opened: &[Opened]) -> String {
     let is_it = |one: &&Opened| case.course_id.as_ref().is_none_or(|course| *course == one.course_id);
     let lines = opened.iter().filter(is_it).map(|one| {
-        let what = if case.course_id.is_some() { format!("\u{201c}{}\u{201d}", case.title) } else { format!("the course {}", one.course_id) };
+        let what =
+            if case.course_id.is_some() { format!("\u{201c}{}\u{201d}", case.title) } else { format!("the course {}", one.course_id) };
         let (first, days) = (moment(one.first_at), if one.days == 1 { "one day".to_owned() } else { format!("{} days", one.days) });
         let last = if one.days == 1 { String::new() } else { format!(", and on the last of these days at {}", moment(one.last_at)) };
         format!("Logged in to their account, the customer opened the paid content of {what} on {days}, first at {first}{last}.")

@@ -125,7 +125,10 @@ fn terms_of_use(url: String, version: String) -> Result<Option<TermsOfUse>, Conf
     if !is_url || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ConfigError { name: "TERMS_OF_USE_URL", expected: "a URL, set together with TERMS_OF_USE_VERSION" });
     }
-    if version.is_empty() || version.len() > TERMS_VERSION_MAX || !version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+    if version.is_empty()
+        || version.len() > TERMS_VERSION_MAX
+        || !version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
         return Err(ConfigError { name: "TERMS_OF_USE_VERSION", expected: "at most 50 letters, digits, dots, hyphens and underscores" });
     }
     Ok(Some(TermsOfUse { url, version }))

@@ -188,10 +188,12 @@ impl Store {
         let Some(user) = taken::<User>(&mut found, &profile(user))? else { return Ok(()) };
         let before = of_card.as_ref().and_then(|key| found.get(key)).map_or(0, declines);
         let weight = if before >= PER_CARD * wide { PER_USER_HOUR } else { 1 };
-        let mut counted = Key::new(format!("THROTTLE#{}", digest(&format!("decline counted {cause}"))), "DECLINES").attributes();
+        let once = digest(&format!("decline counted {cause}"));
+        let mut counted = Key::new(format!("THROTTLE#{once}"), "DECLINES").attributes();
         counted.insert("ttl".to_owned(), number((now + REMEMBERED).unix_timestamp()));
         let mut items = vec![self.put(counted).if_absent()];
-        let counters = of_card.map(|key| (key, now + time::Duration::DAY)).into_iter().chain([(platform_key(now), now + time::Duration::HOUR)]);
+        let counters =
+            of_card.map(|key| (key, now + time::Duration::DAY)).into_iter().chain([(platform_key(now), now + time::Duration::HOUR)]);
         for (key, until) in counters {
             let update = Update::builder().table_name(&self.table).set_key(Some(key.attributes())).update_expression(ADD);
             let update = update.expression_attribute_names("#ttl", "ttl").expression_attribute_values(":one", number(1));

@@ -102,8 +102,8 @@ async fn the_export_takes_a_password_that_was_entered_lately() {
     let operations = world.operations();
     assert_eq!(
         (operations.len(), operations[0].as_str()),
-        (17, "BatchGetItem"),
-        "session, offer, totals and application, thirteen lists: {operations:?}"
+        (18, "BatchGetItem"),
+        "session, offer, totals and application, fourteen lists: {operations:?}"
     );
     world.pass(Duration::minutes(16)).await;
     let late = world.get("/users/me/export").cookie(&person.token).await;

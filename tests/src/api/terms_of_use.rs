@@ -12,7 +12,8 @@ const SETTINGS: [(&str, &str); 2] = [("TERMS_OF_USE_URL", URL), ("TERMS_OF_USE_V
 const PATH: &str = "/users/me/terms-of-use";
 
 fn refused(answer: &Answer, version: &str) {
-    answer.is_problem(403, "terms_not_accepted", &format!("accept the terms of use first: version {version}"));
+    assert_eq!((answer.status, answer.text("code").as_str()), (403, "terms_not_accepted"), "{}", answer.body);
+    assert_eq!(answer.text("detail"), format!("accept the terms of use first: version {version}"));
     assert_eq!(answer.json()["terms_of_use"], json!({"url": URL, "version": version}));
 }
 
@@ -149,7 +150,9 @@ fn terms_need_an_address_and_a_version() {
         })
     };
     assert_eq!(read("", "").expect("none are needed").terms_of_use, None);
-    for (url, version) in [(URL, ""), ("", "1"), ("javascript:alert(1)", "1"), ("https://a.example/ b", "1"), (URL, "1 2"), (URL, &"1".repeat(51))] {
+    for (url, version) in
+        [(URL, ""), ("", "1"), ("javascript:alert(1)", "1"), ("https://a.example/ b", "1"), (URL, "1 2"), (URL, &"1".repeat(51))]
+    {
         assert!(read(url, version).is_err(), "{url} {version}");
     }
     assert_eq!(read(URL, "1.2_3-4").expect("both are there").terms_of_use.map(|terms| terms.version), Some("1.2_3-4".to_owned()));

@@ -72,9 +72,12 @@ async fn awaited(services: &Services, event: &Event, invoice: &Invoice) -> Resul
     let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(None) };
     let Some(id) = named(metadata) else { return Ok(None) };
     let (Some(subscription), false) = services.app.store.subscription_for_event(&id, &event.id).await? else { return Ok(None) };
-    let is_it = subscription.account == event.account && subscription.stripe_id.as_deref() == Some(stripe_id);
-    let is_own = subscription.is_of_stack(&services.app.config.stack_id);
-    Ok((is_it && is_own && subscription.status.is_incomplete()).then_some(subscription.buyer_id))
+    // The owner of an account can put one of our ids into another subscription's metadata.
+    let is_it = subscription.stripe_id.as_deref().map_or(event.account.is_none(), |known| known == stripe_id);
+    let is_own = subscription.account == event.account && subscription.is_of_stack(&services.app.config.stack_id);
+    // Its answer may have been lost, so that it is still pending here.
+    let waits = subscription.status.is_open() && !subscription.status.runs();
+    Ok((is_it && is_own && waits).then_some(subscription.buyer_id))
 }
 
 /// Returns the event's invoice, read from Stripe if the event's endpoint uses another API version. `None` if it cannot be read.
