@@ -523,10 +523,11 @@ impl Mail {
     #[must_use]
     pub fn without_address(&self) -> Self {
         let mut mail = self.clone();
-        match &mut mail {
-            Self::PasswordReset { email: address, .. } | Self::EmailMoved { from: address, .. } => address.clear(),
-            Self::ChangedByStaff { note, .. } => *note = None,
-            _ => {}
+        if let Self::PasswordReset { email: address, .. } | Self::EmailMoved { from: address, .. } = &mut mail {
+            address.clear();
+        }
+        if let Self::ChangedByStaff { note, .. } = &mut mail {
+            *note = None;
         }
         mail
     }
