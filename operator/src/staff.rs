@@ -18,6 +18,6 @@ pub async fn appoint(app: &App, email: &str) -> Result<String, Failure> {
     let change = Change { is_staff: Some(true), ..Change::default() };
     match app.store.change_user(&seen, &change, None, app.clock.now(), &app.entropy).await? {
         Changed::Yes(user) => Ok(format!("{} is now a staff member", user.email)),
-        Changed::NotStaff | Changed::Raced => Err("the user was changed at the same time; try again".into()),
+        Changed::NotStaff | Changed::NoApplication | Changed::Raced => Err("the user was changed at the same time; try again".into()),
     }
 }

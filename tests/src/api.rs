@@ -21,3 +21,4 @@ mod second_factor;
 mod sign_up;
 mod staff;
 mod suspended;
+mod terms_of_use;

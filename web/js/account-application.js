@@ -27,6 +27,11 @@ function show(own) {
     root.replaceChildren(notice('plain', 'Your application is waiting for the staff.', ['You sent it on ', date(own.at), '. You get an email once they have decided.']));
     return;
   }
+  const answer = own && notice('plain', 'Your last application was declined.', ['The staff wrote: ', h('bdi', {}, own.declined.note)]);
+  if (own && new Date(own.declined.apply_again_at) > new Date()) {
+    root.replaceChildren(answer, h('p', {}, 'You can apply again from ', date(own.declined.apply_again_at), '.'));
+    return;
+  }
   const form = h(
     'form',
     { class: 'form card form-narrow', 'aria-labelledby': 'sell-title' },
@@ -39,7 +44,6 @@ function show(own) {
     h('div', { class: 'actions' }, h('button', { class: 'button', type: 'submit', disabled: true }, 'Apply')),
   );
   onSubmit(form, apply);
-  const answer = own && notice('plain', 'Your last application was declined.', ['The staff wrote: ', h('bdi', {}, own.declined.note)]);
   root.replaceChildren(...[answer, form].filter(Boolean));
 }
 

@@ -5,6 +5,7 @@ import { goToLogin } from './session.js';
 import { format } from './money.js';
 import { button, linkButton, notice } from './ui.js';
 import { problem } from './problems.js';
+import { withTerms } from './terms.js';
 
 /** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
@@ -28,7 +29,7 @@ export function leaveFor(text) {
  */
 export async function charge(body) {
   try {
-    return await api.post('/courses/charge', body, { timeout: TIMEOUT_MS });
+    return await withTerms(() => api.post('/courses/charge', body, { timeout: TIMEOUT_MS }));
   } catch (error) {
     if (error.status !== 401) throw error;
     goToLogin();

@@ -55,23 +55,25 @@ async function greet() {
  * @param {string} path the API's path that accepts the e-mail and the password
  * @param {string} failure the title of the notice about an error
  * @param {string} otherPage the URL of the other page
+ * @param {(error: Error) => void} [failed] is told of errors
  */
-export function entry(path, failure, otherPage) {
+export function entry(path, failure, otherPage, failed) {
   showNavigation();
   explainWhy();
   greet();
   const other = byId('other');
   if (next) other.href = `${otherPage}?next=${encodeURIComponent(next)}`;
   other.parentElement.hidden = false;
-  onSubmit(byId('form'), async ({ email, password }) => {
+  onSubmit(byId('form'), async ({ email, password, ...more }) => {
     say(byId('outcome'), null);
     try {
-      const { user } = await withCode((code) => api.post(path, { email: email.trim(), password, code }));
+      const { user } = await withCode((code) => api.post(path, { email: email.trim(), password, code, ...more }));
       markSignedIn();
       window.location.assign(destination(user));
       await new Promise(() => {});
     } catch (error) {
       say(byId('outcome'), problem(failure, error));
+      failed?.(error);
       const field = byId(error.code === 'email_taken' ? 'email' : 'password');
       field.focus();
       field.select();

@@ -5,6 +5,7 @@ import { leaveFor } from './checkout.js';
 import { format } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
+import { withTerms } from './terms.js';
 import { h, linkButton, notice } from './ui.js';
 
 /** Includes requests to Stripe, which may be slow. */
@@ -67,7 +68,7 @@ export async function subscribe(course, { interval, amount, currency }, card) {
   const seller = course.seller.id;
   try {
     const body = { interval, expected_amount: amount, expected_currency: currency, payment_method: card };
-    const answer = await api.post(`/sellers/${part(seller)}/membership/subscribe`, body, { timeout: TIMEOUT_MS });
+    const answer = await withTerms(() => api.post(`/sellers/${part(seller)}/membership/subscribe`, body, { timeout: TIMEOUT_MS }));
     if (answer.checkout_url) {
       window.sessionStorage.setItem(FROM, JSON.stringify({ id: course.id, title: course.title }));
       leaveFor(answer.checkout_url);

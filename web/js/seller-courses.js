@@ -9,6 +9,7 @@ import { problem } from './problems.js';
 import { contentEditor, contentOf, draftName, openText } from './seller-content.js';
 import { openOutline, outlineDraftName, outlineEditor } from './seller-outline.js';
 import { goToLogin } from './session.js';
+import { withTerms } from './terms.js';
 import { busy, button, byId, confirmed, courseAddress, h, menu, notice, onSubmit, say, table } from './ui.js';
 
 const COLUMNS = [{ title: 'Course' }, { title: 'Status' }, { title: 'Platform fee', number: true }, { title: 'Price', number: true }, { title: 'Actions' }];
@@ -121,7 +122,7 @@ function editOutline(course) {
 async function change(failure, done, work) {
   say(outcome, null);
   try {
-    await work();
+    await withTerms(work);
   } catch (error) {
     if (error.status === 401) goToLogin();
     else say(outcome, problem(failure, error));
@@ -235,8 +236,8 @@ async function save(values) {
     published: field('published').checked,
   };
   try {
-    if (edited) await api.patch(`/courses/${part(edited.slug)}`, course);
-    else await api.post('/courses', values.slug ? { ...course, slug: values.slug } : course);
+    if (edited) await withTerms(() => api.patch(`/courses/${part(edited.slug)}`, course));
+    else await withTerms(() => api.post('/courses', values.slug ? { ...course, slug: values.slug } : course));
   } catch (error) {
     if (error.status === 401) {
       goToLogin();

@@ -5,6 +5,7 @@ import { leastPrice, offerCurrencies } from './currencies.js';
 import { format, fractionDigits, parse, toMajor } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
+import { withTerms } from './terms.js';
 import { busy, byId, confirmed, notice, onSubmit, say } from './ui.js';
 
 const outcome = byId('membership-outcome');
@@ -79,7 +80,7 @@ async function stop(path) {
 async function ask(work, failure, done) {
   say(outcome, null);
   try {
-    show(await work());
+    show(await withTerms(work));
     say(outcome, notice('good', done));
   } catch (error) {
     if (error.status === 401) goToLogin();

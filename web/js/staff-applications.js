@@ -32,7 +32,7 @@ export function applications() {
 
   function actions(one) {
     const name = one.email ?? one.user_id;
-    const accept = button('Make seller', () => busy(accept, () => decide(one, () => api.patch(`/admin/users/${part(one.user_id)}`, { is_seller: true }), `${name} is now a seller.`)), {
+    const accept = button('Make seller', () => busy(accept, () => decide(one, () => api.patch(`/admin/users/${part(one.user_id)}`, { is_seller: true, application: one.at }), `${name} is now a seller.`)), {
       class: 'button button-small',
       'aria-label': `Make seller: ${name}`,
       'data-focus': `accept ${one.user_id}`,
@@ -48,7 +48,7 @@ export function applications() {
       await withPassword(request);
     } catch (error) {
       if (error.status === 401) goToLogin();
-      else say(trouble, problem('The application wasn’t decided.', error));
+      else say(trouble, problem('The application wasn’t decided.', error, error.status === 404 ? { text: 'It was decided already, or written anew. Reload the page.' } : {}));
       return false;
     }
     say(outcome, notice('good', text));
@@ -62,7 +62,7 @@ export function applications() {
       'form',
       { class: 'form' },
       h('h2', { id: 'decline-title' }, 'Decline this application?'),
-      h('p', { id: 'decline-text' }, `${name} gets an email with what you write, and can apply again.`),
+      h('p', { id: 'decline-text' }, `${name} gets an email with what you write, and can apply again in a week.`),
       h('div', { class: 'field' }, h('label', { for: 'decline-note' }, 'What to tell them'), h('textarea', { id: 'decline-note', name: 'note', rows: '4', dir: 'auto', maxlength: '2000', required: true })),
       trouble,
       h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-danger', type: 'submit' }, 'Decline')),
@@ -70,7 +70,7 @@ export function applications() {
     const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'decline-title', 'aria-describedby': 'decline-text' }, form);
     dialog.addEventListener('close', () => dialog.remove());
     onSubmit(form, async ({ note }) => {
-      const done = await decide(one, () => api.post(`/admin/applications/${part(one.user_id)}/decline`, { note }), `The application of ${name} was declined.`, trouble);
+      const done = await decide(one, () => api.post(`/admin/applications/${part(one.user_id)}/decline`, { note, at: one.at }), `The application of ${name} was declined.`, trouble);
       if (done) dialog.close();
     });
     document.body.append(dialog);

@@ -279,44 +279,48 @@ test('staff answer a dispute from a draft, and it is submitted once', async () =
   await seller.context().close();
 });
 
-test('a buyer asks to become a seller, is declined, asks again, and is accepted', async () => {
-  const buyer = await newPage();
-  const email = await signUp(buyer);
-  await confirmAddress(buyer);
-  await visit(buyer, '/account.html#settings');
-  const form = buyer.getByRole('form', { name: 'Sell here' });
-  await form.getByLabel('About you and your courses').fill('I teach sums.');
-  await form.getByRole('button', { name: 'Apply' }).click();
-  await buyer.getByText('Your application is waiting for the staff.').waitFor();
-
+test('a buyer who asks to become a seller is accepted, or declined and told why and until when', async () => {
   const staff = await newPage();
   await logIn(staff, STAFF);
-  await staff.goto('/staff.html#applications');
-  const row = staff.getByRole('table', { name: 'Applications' }).getByRole('row').filter({ hasText: email });
-  await row.getByText('I teach sums.').waitFor();
-  await row.getByRole('button', { name: `Decline: ${email}` }).click();
+  const asks = async (text) => {
+    const page = await newPage();
+    const email = await signUp(page);
+    await confirmAddress(page);
+    await visit(page, '/account.html#settings');
+    const form = page.getByRole('form', { name: 'Sell here' });
+    await form.getByLabel('About you and your courses').fill(text);
+    await form.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('Your application is waiting for the staff.').waitFor();
+    await staff.goto('/staff.html#applications');
+    await staff.reload();
+    const row = staff.getByRole('table', { name: 'Applications' }).getByRole('row').filter({ hasText: email });
+    await row.getByText(text).waitFor();
+    return { page, email, form, row };
+  };
+
+  const one = await asks('I teach sums.');
+  await one.row.getByRole('button', { name: `Decline: ${one.email}` }).click();
   const dialog = staff.getByRole('dialog', { name: 'Decline this application?' });
   await dialog.getByLabel('What to tell them').fill('Show us a lesson.');
   await dialog.getByRole('button', { name: 'Decline' }).click();
-  await staff.getByText(`The application of ${email} was declined.`).waitFor();
-  await expect(row).toHaveCount(0);
+  await staff.getByText(`The application of ${one.email} was declined.`).waitFor();
+  await expect(one.row).toHaveCount(0);
+  await one.page.reload();
+  await one.page.getByText('Show us a lesson.').waitFor();
+  await one.page.getByText('You can apply again from').waitFor();
+  await expect(one.form).toHaveCount(0);
 
-  await buyer.reload();
-  await buyer.getByText('Show us a lesson.').waitFor();
-  await form.getByLabel('About you and your courses').fill('Here is a lesson.');
-  await form.getByRole('button', { name: 'Apply' }).click();
-  await buyer.getByText('Your application is waiting for the staff.').waitFor();
-  await staff.reload();
-  await row.getByRole('button', { name: `Make seller: ${email}` }).click();
-  await staff.getByText(`${email} is now a seller.`).waitFor();
-  await expect(row).toHaveCount(0);
-  await buyer.reload();
-  await buyer.getByRole('link', { name: 'Seller desk' }).waitFor();
-  await expect(buyer.getByRole('heading', { name: 'Sell here' })).toBeHidden();
-  assertQuiet(staff);
-  assertQuiet(buyer);
-  await staff.context().close();
-  await buyer.context().close();
+  const other = await asks('Here is a lesson.');
+  await other.row.getByRole('button', { name: `Make seller: ${other.email}` }).click();
+  await staff.getByText(`${other.email} is now a seller.`).waitFor();
+  await expect(other.row).toHaveCount(0);
+  await other.page.reload();
+  await other.page.getByRole('link', { name: 'Seller desk' }).waitFor();
+  await expect(other.page.getByRole('heading', { name: 'Sell here' })).toBeHidden();
+  for (const page of [staff, one.page, other.page]) {
+    assertQuiet(page);
+    await page.context().close();
+  }
 });
 
 test('the audit log says in words what was done to whom', async () => {

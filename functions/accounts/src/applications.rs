@@ -9,7 +9,9 @@ use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::user::User;
 use shared::http::{Request, Response, identity, request, response};
-use shared::store::applications::{Application, Applied, Declined};
+use shared::store::applications::{Application, Applied, Declined, PAUSE};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The longest application and note, in characters.
 const TEXT_MAX: usize = 2000;
@@ -27,11 +29,16 @@ pub(crate) struct ApplicationView {
 struct DeclinedView {
     note: String,
     at: String,
+    apply_again_at: String,
 }
 
 impl From<Application> for ApplicationView {
     fn from(one: Application) -> Self {
-        let declined = one.declined.map(|declined| DeclinedView { note: declined.note, at: written(declined.at) });
+        let declined = one.declined.map(|declined| DeclinedView {
+            note: declined.note,
+            at: written(declined.at),
+            apply_again_at: written(declined.at + PAUSE),
+        });
         Self { text: one.text, at: written(one.at), declined }
     }
 }
@@ -63,9 +70,12 @@ pub(crate) async fn show(app: &App, request: &Request) -> Result<Response, Error
     Ok(response::json(200, &Answer { application: application?.map(ApplicationView::from) }))
 }
 
-/// `POST /users/me/application`: asks to become a seller. The address must be confirmed, because the answer goes there. Two trips to DynamoDB.
+/// `POST /users/me/application`: asks to become a seller. The address must be confirmed, because the answer goes there. Two trips to
+/// DynamoDB: user and application are read in parallel.
 pub(crate) async fn apply(app: &App, request: &Request) -> Result<Response, Error> {
-    let user = identity::user(request, app).await?;
+    let session = identity::required(request, &app.config)?;
+    let (user, seen) = tokio::join!(identity::user(request, app), app.store.application(session.token.user_id()));
+    let (user, seen) = (user?, seen?);
     let wanted: Wanted = request::json(request)?;
     let text = sound("text", &wanted.text)?;
     if user.is_seller {
@@ -74,8 +84,15 @@ pub(crate) async fn apply(app: &App, request: &Request) -> Result<Response, Erro
     if !user.email_confirmed {
         return Err(Error::EmailNotConfirmed);
     }
-    let application = Application { user_id: user.id, text, at: app.clock.now(), declined: None };
-    match app.store.apply(&application).await? {
+    let now = app.clock.now();
+    if let Some(seen) = &seen {
+        let again_at = seen.declined.as_ref().ok_or(Error::ApplicationWaiting)?.at + PAUSE;
+        if now < again_at {
+            return Err(Error::TooManyApplications { retry_after: (again_at - now).whole_seconds().max(1) });
+        }
+    }
+    let application = Application { user_id: user.id, text, at: now, declined: None };
+    match app.store.apply(&application, seen.as_ref()).await? {
         Applied::Yes => Ok(response::json(201, &Answer { application: Some(application.into()) })),
         Applied::NoBuyer => Err(Error::AlreadySeller),
         Applied::Waiting => Err(Error::ApplicationWaiting),
@@ -107,17 +124,27 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
 #[derive(Deserialize)]
 struct Note {
     note: String,
+    at: String,
+}
+
+/// The time of an application, which says which one of its user's it is.
+pub(crate) fn at(name: &str, given: &str) -> Result<OffsetDateTime, Error> {
+    OffsetDateTime::parse(given, &Rfc3339).map_err(|_| Error::InvalidRequest(format!("{name} must be the application's at")))
 }
 
 /// `POST /admin/applications/{id}/decline`: declines a user's application, with a note that they are mailed. Needs a password that was
-/// entered lately. `PATCH /admin/users/{id}` with `is_seller` accepts one. Two trips to DynamoDB.
+/// entered lately. It names the application that staff read, because its user may have written another since. `PATCH /admin/users/{id}` with `is_seller` accepts one. Two trips to DynamoDB.
 pub(crate) async fn decline(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let staff = identity::staff_with_password(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("application"))?;
     let given: Note = request::json(request)?;
     let now = app.clock.now();
-    let declined = Declined { note: sound("note", &given.note)?, at: now };
+    let (which, declined) = (at("at", &given.at)?, Declined { note: sound("note", &given.note)?, at: now });
     let deed = Deed::ApplicationDeclined { note: declined.note.clone() };
     let entry = Entry::new(&Actor::Staff { id: staff.id }, &id, deed, now, &app.entropy);
-    if app.store.decline_application(&declined, &entry).await? { Ok(response::no_content()) } else { Err(Error::NotFound("application")) }
+    if app.store.decline_application(which, &declined, &entry).await? {
+        Ok(response::no_content())
+    } else {
+        Err(Error::NotFound("application"))
+    }
 }

@@ -10,12 +10,13 @@ use shared::base::clock::written;
 use shared::domain::error::Error;
 use shared::domain::ids::{LessonId, UserId};
 use shared::domain::membership::{Payment, Subscription};
-use shared::domain::outline::{LessonText, Progress};
+use shared::domain::outline::{LessonText, Opened, Progress};
 use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
 use shared::http::staff_view::AuditView;
 use shared::http::view::{
-    CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView, UserView,
+    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView,
+    UserView,
 };
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;
@@ -43,6 +44,7 @@ enum Section {
     Outlines,
     Lessons,
     Progress,
+    Opened,
     Shares,
     Purchases,
     Subscriptions,
@@ -51,7 +53,7 @@ enum Section {
     Audit,
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     Section::Sessions,
     Section::Accounts,
     Section::Courses,
@@ -59,6 +61,7 @@ const SECTIONS: [Section; 13] = [
     Section::Outlines,
     Section::Lessons,
     Section::Progress,
+    Section::Opened,
     Section::Shares,
     Section::Purchases,
     Section::Subscriptions,
@@ -82,6 +85,7 @@ struct Export {
     outlines: Vec<OutlineView>,
     lessons: Vec<LessonView>,
     progress: Vec<ProgressView>,
+    opened: Vec<OpenedView>,
     shares: Vec<ShareView>,
     purchases: Vec<BoughtView>,
     subscriptions: Vec<JoinedView>,
@@ -97,6 +101,7 @@ struct Profile {
     /// The user's Stripe customers, by connected account.
     stripe_customers: BTreeMap<String, String>,
     cards_declined_at: Vec<i64>,
+    accepted_terms: Vec<AcceptedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     membership: Option<MembershipView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +204,25 @@ impl From<Progress> for ProgressView {
 }
 
 #[derive(Serialize)]
+struct OpenedView {
+    course_id: String,
+    first_at: String,
+    last_at: String,
+    days: u32,
+}
+
+impl From<Opened> for OpenedView {
+    fn from(opened: Opened) -> Self {
+        Self {
+            course_id: opened.course_id.to_string(),
+            first_at: written(opened.first_at),
+            last_at: written(opened.last_at),
+            days: opened.days,
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct BoughtView {
     #[serde(flatten)]
     purchase: PurchaseView,
@@ -255,7 +279,7 @@ impl From<Subscription> for JoinedView {
 /// What is stored of the user, in parts of some megabytes at most: `?cursor=` continues where a part ended. The password must have been
 /// entered within the last quarter of an hour, so that a stolen session is not enough.
 ///
-/// Two trips to DynamoDB for the first part (session and user; offer, totals and application), and one for each list, of which there are thirteen. Shares
+/// Two trips to DynamoDB for the first part (session and user; offer, totals and application), and one for each list, of which there are fourteen. Shares
 /// take two.
 ///
 /// # Errors
@@ -300,6 +324,7 @@ async fn profile(app: &App, user: &User) -> Result<Profile, Error> {
         user: UserView::from(user),
         stripe_customers: user.customers.clone(),
         cards_declined_at: user.declined_at.clone(),
+        accepted_terms: user.accepted_terms.iter().map(AcceptedView::from).collect(),
         membership: offer?.map(MembershipView::from),
         application: application?.map(ApplicationView::from),
         totals: totals.by_currency.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect(),
@@ -331,6 +356,7 @@ impl Export {
             }
             Section::Lessons => keep(app.store.lessons_of(user, &page).await?, &mut self.lessons, LessonView::from, size),
             Section::Progress => keep(app.store.progress_of(user, &page).await?, &mut self.progress, ProgressView::from, size),
+            Section::Opened => keep(app.store.opened_by(user, &page).await?, &mut self.opened, OpenedView::from, size),
             Section::Shares => {
                 let courses = app.store.shared_courses(user, &page).await?;
                 keep(courses, &mut self.shares, |course| ShareView::new(course, user), size)

@@ -15,6 +15,7 @@ mod second_factor;
 mod sign_up;
 mod signed_in;
 mod staff;
+mod terms_of_use;
 
 use lambda_http::http::Method;
 use shared::app::App;
@@ -38,6 +39,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::GET, ["users", "me"]) => me::show(app, request).await,
         (&Method::PATCH, ["users", "me"]) => Box::pin(me::change(app, request)).await,
         (&Method::DELETE, ["users", "me"]) => Box::pin(erase::erase(app, request)).await,
+        (&Method::PUT, ["users", "me", "terms-of-use"]) => terms_of_use::accept(app, request).await,
         (&Method::POST, ["users", "me", "second-factor"]) => Box::pin(second_factor::begin(app, request)).await,
         (&Method::PUT, ["users", "me", "second-factor"]) => Box::pin(second_factor::confirm(app, request)).await,
         (&Method::DELETE, ["users", "me", "second-factor"]) => Box::pin(second_factor::switch_off(app, request)).await,
@@ -58,7 +60,7 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         | (
             _,
             ["users", "me"]
-            | ["users", "me", "second-factor" | "export" | "application"]
+            | ["users", "me", "second-factor" | "export" | "application" | "terms-of-use"]
             | ["admin", "applications"]
             | ["admin", "applications", _, "decline"]
             | ["admin", "users"]

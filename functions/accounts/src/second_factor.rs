@@ -153,6 +153,10 @@ async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: O
     match use_up(app, user, code, then, attempt.now()).await? {
         Used::Now => return attempt.succeeded().await,
         Used::Before => attempt.succeeded().await?,
+        Used::TooLate => {
+            attempt.succeeded().await?;
+            return Err(Error::NotSignedIn);
+        }
         Used::Never => attempt.code_failed(&user.id).await?,
     }
     Err(Error::SecondFactorWrong)
@@ -162,8 +166,10 @@ async fn check(app: &App, request: &Request, user: &User, by: Shows<'_>, code: O
 enum Used {
     /// By this request.
     Now,
-    /// By the one before, perhaps of a double click. It is refused, but is no guess.
+    /// By the one before, perhaps of a double click, or others keep being faster. It is refused, but is no guess.
     Before,
+    /// It is right, but the session that shows it, or its user, is gone.
+    TooLate,
     /// It is wrong.
     Never,
 }
@@ -171,8 +177,8 @@ enum Used {
 /// Uses a code, unless somebody else has: of several requests with one code, one writes that it was used.
 async fn use_up(app: &App, user: &User, code: &str, then: Then<'_>, now: OffsetDateTime) -> Result<Used, Error> {
     for _ in 0..LOOKS {
-        // Switched off meanwhile, it takes no code.
-        let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(Used::Never) };
+        // Switched off meanwhile, it takes no code, and so nobody can guess one.
+        let Some(seen) = app.store.second_factor(&user.id).await?.filter(|factor| factor.is_on) else { return Ok(Used::Before) };
         let mut factor = seen.clone();
         let Some(shown) = factor.take(code, now) else {
             return Ok(if seen.was_just_used(code, now) { Used::Before } else { Used::Never });
@@ -181,9 +187,12 @@ async fn use_up(app: &App, user: &User, code: &str, then: Then<'_>, now: OffsetD
             Then::Off { token, at } => app.store.switch_off_second_factor(user, token, &seen, at).await?,
             Then::On => app.store.use_second_factor(&user.id, &seen, (&factor, shown), now).await?,
         };
-        if written == Written::Yes {
-            return Ok(Used::Now);
+        match written {
+            Written::Yes => return Ok(Used::Now),
+            // The factor is the first item.
+            Written::No(0) => {}
+            Written::No(_) => return Ok(Used::TooLate),
         }
     }
-    Ok(Used::Never)
+    Ok(Used::Before)
 }

@@ -5,7 +5,7 @@ use shared::app::App;
 use shared::base::password;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::domain::user::{Email, User};
+use shared::domain::user::{Email, TermsOfUse, User};
 use shared::http::{Request, Response, identity, request};
 use shared::store::Written;
 use shared::store::throttle::{Try, window_ends_in};
@@ -18,9 +18,10 @@ use crate::{mails, signed_in};
 struct Body {
     email: String,
     password: String,
+    terms_version: Option<String>,
 }
 
-/// Creates a buyer's account and starts a session. One trip to DynamoDB: account, unique
+/// Creates a buyer's account and starts a session. Where the operator has terms of use, the request names the version that it accepts. One trip to DynamoDB: account, unique
 /// address, session and the count of sign-ups from the client's address are one transaction.
 pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
@@ -29,8 +30,13 @@ pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Er
     let email = Email::parse_new(&body.email).map_err(invalid)?;
     password::check(&body.password, &[&body.email, app.config.storefront_host()]).map_err(invalid)?;
 
+    let now = app.clock.now();
+    let accept = |terms: &TermsOfUse| terms.accept(body.terms_version.as_deref(), now);
+    let accepted = app.config.terms_of_use.as_ref().map(accept).transpose()?;
+
     let hash = password::hash(body.password, &app.entropy).await;
-    let user = User::new(UserId::generate(&app.entropy), &email, &hash, app.clock.now());
+    let mut user = User::new(UserId::generate(&app.entropy), &email, &hash, now);
+    user.accepted_terms.extend(accepted);
     let token = Token::generate(&user.id, &app.entropy);
     let address = mails::client(app, request);
     let from = SignUps { address: &address, most: mails::PER_CLIENT * app.config.address_limits };

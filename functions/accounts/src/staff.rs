@@ -15,6 +15,8 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::store::users::{Change, Changed};
 use time::OffsetDateTime;
 
+use crate::applications;
+
 /// The longest search text, in characters.
 const SEARCH_MAX: usize = 254;
 
@@ -59,6 +61,8 @@ struct Body {
     /// `null` lifts the suspension.
     #[serde(default, deserialize_with = "given")]
     suspended: Option<Option<Object<Suspend>>>,
+    /// The `at` of the application that is accepted.
+    application: Option<String>,
 }
 
 /// A seller's individual terms. Unknown names are refused: a misspelled field would be removed instead of set.
@@ -105,7 +109,11 @@ impl Body {
             None => None,
         };
         let terms = self.terms.map(|given| given.map(terms));
-        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended })
+        if self.application.is_some() && self.is_seller != Some(true) {
+            return Err(invalid("application goes with is_seller: true"));
+        }
+        let application = self.application.as_deref().map(|at| applications::at("application", at)).transpose()?;
+        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended, application })
     }
 }
 
@@ -116,7 +124,8 @@ const TRIES: u32 = 5;
 /// suspends users. Needs a password that was entered lately. A suspension ends their sessions and their sales. Their data stays as it is, except that
 /// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the staff member and
 /// the user in parallel, then the change with its entries in the audit log. Removing the role of seller and a suspension cost one
-/// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written.
+/// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written. With `application`,
+/// only that application is accepted, and none that its user has written since.
 ///
 /// Staff cannot remove their own role (422) and must still have it, and their second factor, when they remove somebody else's (409). So the last
 /// member cannot lock everybody out, and two cannot lock each other out. A staff member must lose the role before being suspended.
@@ -155,6 +164,7 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
                 return Ok(response::json(200, &view));
             }
             Changed::NotStaff => return Err(Error::Conflict),
+            Changed::NoApplication => return Err(Error::NotFound("application")),
             Changed::Raced => seen = app.store.user_to_change(&id).await?,
         }
     }

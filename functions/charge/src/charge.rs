@@ -61,6 +61,7 @@ pub async fn charge(services: &Services, request: &Request) -> Result<Response, 
     if course.seller_id == buyer.id {
         return Err(Error::OwnCourse);
     }
+    app.config.check_terms(&buyer)?;
     course.price.check_shown(body.expected_amount, body.expected_currency)?;
 
     if payment != Payment::Checkout {

@@ -38,7 +38,11 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     let change = |course: &mut Course| match by {
         By::Staff => fields.apply_staffs(course, now),
         By::Seller => {
+            let was_offered = course.is_offered();
             fields.apply(course)?;
+            if course.is_offered() && !was_offered {
+                app.config.check_terms(&user)?;
+            }
             fields.check_price(app, &user, course)
         }
     };

@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared::app::App;
 use shared::domain::charging::ChargeType;
 use shared::domain::money::{Currency, PerCurrency};
+use shared::domain::user::TermsOfUse;
 use shared::http::{Request, Response, response};
 use shared::settings::config::STRIPE_API_VERSION;
 
@@ -23,6 +24,8 @@ struct ConfigView<'a> {
     livemode: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge_site_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms_of_use: Option<&'a TermsOfUse>,
     api_version: &'static str,
 }
 
@@ -57,6 +60,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
         fee_minimum_percent: config.terms.fee_minimum.percent(),
         livemode: config.livemode(),
         challenge_site_key: config.challenge.as_ref().map(|challenge| challenge.site_key.as_str()),
+        terms_of_use: config.terms_of_use.as_ref(),
         api_version: STRIPE_API_VERSION,
     };
     response::shared(request, &view)

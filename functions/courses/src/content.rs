@@ -37,11 +37,12 @@ struct Body {
 }
 
 /// `GET /courses/{slug}/content`: for those who may read the course, see [`reader::check`]. Two trips to DynamoDB: user and course, then
-/// content, purchase and subscription.
+/// content, purchase and subscription. A third on the first visit of a day, see [`reader::note`].
 pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (reader, course) = reader::with_course(app, request, slug).await?;
-    let (content, rights) = app.store.content_for(&course.id, &reader.id).await?;
+    let (content, rights, opened) = app.store.content_for(&course.id, &reader.id).await?;
     reader::check(app, &reader, &course, rights)?;
+    reader::note(app, &reader, &course, opened.as_ref()).await;
     Ok(response::json(200, &Answer::new(course, content)))
 }
 

@@ -28,6 +28,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     if !seller.is_seller {
         return Err(Error::NotASeller);
     }
+    app.config.check_terms(&seller)?;
     let fields: Fields = request::json(request)?;
     if !seller.is_staff {
         fields.check_sellers()?;

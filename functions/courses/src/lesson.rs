@@ -49,7 +49,7 @@ fn found<'a>(outline: Option<&'a Outline>, id: &LessonId) -> Result<(&'a Outline
 
 /// `GET /courses/{slug}/lessons/{id}`: for those who may read the course, see [`reader::check`]; for everybody if it is a preview and the
 /// course is offered, and then the answer to a request without a session may be cached. Two trips to DynamoDB: course and user, then
-/// outline, text, purchase and subscription.
+/// outline, text, purchase and subscription. A third on the first visit of a day, see [`reader::note`].
 pub(crate) async fn show(app: &App, request: &Request, slug: &str, id: &str) -> Result<Response, Error> {
     let session = identity::presented(request, &app.config);
     let (course, user) = app.store.course_by_slug(slug, session.as_ref().map(|one| &one.token), app.clock.now()).await?;
@@ -65,6 +65,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str, id: &str) -> 
     let reader = identity::in_role(user.ok_or(Error::NotSignedIn)?, &app.config);
     reader::check(app, &reader, &course, read.rights)?;
     let (outline, lesson) = lesson?;
+    reader::note(app, &reader, &course, read.opened.as_ref()).await;
     Ok(response::json(200, &Answer::new(outline, lesson, read.text)))
 }
 

@@ -3,9 +3,11 @@
 use shared::app::App;
 use shared::domain::course::Course;
 use shared::domain::error::Error;
+use shared::domain::outline::Opened;
 use shared::domain::purchase::Ownership;
 use shared::domain::user::User;
 use shared::http::{Request, identity};
+use shared::store::Written;
 use shared::store::courses::Rights;
 
 /// The signed-in user and the course: one trip to DynamoDB.
@@ -54,5 +56,19 @@ pub(crate) fn check(app: &App, reader: &User, course: &Course, rights: Rights) -
         Ownership::Contested => Err(Error::AccessSuspended),
         Ownership::None if is_offered => Err(Error::NotOwned),
         Ownership::None => Err(Error::NotFound("course")),
+    }
+}
+
+/// Notes that somebody opened what they have paid for: one trip to DynamoDB on the first visit of a day, otherwise none. It is evidence in a
+/// dispute. If it cannot be written, the course is shown nevertheless.
+pub(crate) async fn note(app: &App, reader: &User, course: &Course, seen: Option<&Opened>) {
+    if course.seller_id == reader.id || reader.is_staff {
+        return;
+    }
+    let Some(opened) = Opened::again(seen, &course.id, app.clock.now()) else { return };
+    match app.store.put_opened(&reader.id, &opened, seen.map(|seen| seen.version)).await {
+        // Another request on the same day was first.
+        Ok(Written::Yes | Written::No(_)) => {}
+        Err(error) => tracing::warn!(course_id = %course.id, %error, "it is not noted that a buyer opened a course"),
     }
 }

@@ -71,7 +71,7 @@ async fn carry_out(services: &Services, erasure: &mut Erasure, until: Instant) -
     let (app, user) = (&services.app, erasure.user_id.clone());
     let now = app.clock.now();
     // By now, requests that could write more of it have ended.
-    app.store.forget_progress(&user).await?;
+    app.store.forget_reading(&user).await?;
     if now - erasure.at < FOR_PAYMENTS && has_open_payments(app, erasure).await? {
         erasure.due_at = Some(now + PAUSE);
         return Ok(());

@@ -44,6 +44,7 @@ pub(crate) async fn show(services: &Services, id: &str) -> Result<Response, Erro
 pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let app = &services.app;
     let seller = own(services, request, id).await?;
+    app.config.check_terms(&seller)?;
     let body: Body = request::json(request)?;
     let offer = Offer {
         seller_id: seller.id.clone(),

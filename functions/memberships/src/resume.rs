@@ -31,7 +31,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     // It was declined in the browser. Failed authentications are counted by their event.
     let declined = subscription.failure.as_ref().is_some_and(|failure| failure.declined && !failure.is_of_authentication());
     if !was_lost && declined && subscription.status.is_failed() {
-        declines::count_in_browser(app, &order.buyer.id, heard.fingerprint.as_deref()).await?;
+        declines::count_in_browser(app, subscription.id.as_str(), &order.buyer.id, heard.fingerprint.as_deref()).await?;
     }
     match subscription.status {
         Status::Active | Status::PastDue => answer(&subscription, heard),

@@ -54,6 +54,7 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
     if read.slot.as_ref().is_some_and(|slot| slot.status.runs()) {
         return Err(Error::AlreadySubscribed);
     }
+    app.config.check_terms(&buyer)?;
     let offer = read.offer.ok_or(NOT_FOUND)?;
     let amount = offer.price(body.interval).ok_or(Error::IntervalNotOffered)?;
     Price { amount, currency: offer.currency }.check_shown(body.expected_amount, body.expected_currency)?;

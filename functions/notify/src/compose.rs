@@ -1,7 +1,7 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
-use shared::domain::mail::{Mail, News, Recipient};
+use shared::domain::mail::{Mail, Recipient};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
@@ -104,14 +104,8 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             notify.app.store.user(user).await?.map(|user| letters::second_factor(shop, *news, &user.email))
         }
         Mail::CodesWrong { user, .. } => notify.app.store.user(user).await?.map(|user| letters::codes_wrong(shop, &user.email)),
-        Mail::ChangedByStaff { user, news, .. } => {
-            let Some(user) = notify.app.store.user(user).await? else { return Ok(None) };
-            let note = match news {
-                News::ApplicationDeclined => notify.app.store.application(&user.id).await?.and_then(|one| one.declined).map(|one| one.note),
-                News::SellerRoleGiven | News::SellerRoleTaken | News::StaffRoleGiven | News::StaffRoleTaken => None,
-                News::Suspended | News::SuspensionLifted => None,
-            };
-            Some(letters::changed_by_staff(shop, *news, note, &user.email))
+        Mail::ChangedByStaff { user, news, note, .. } => {
+            notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, note.clone(), &user.email))
         }
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters_of_accounts::connected(shop, account, &user.email))

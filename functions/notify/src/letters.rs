@@ -269,7 +269,7 @@ pub(crate) fn changed_by_staff(shop: &str, news: News, note: Option<String>, to:
         ),
         News::ApplicationDeclined => (
             "Your application to sell was declined",
-            "Thank you for your application. The staff decided not to make you a seller for now. You can apply again.",
+            "Thank you for your application. The staff decided not to make you a seller for now. You can apply again in a week.",
             None,
         ),
         News::StaffRoleGiven => (

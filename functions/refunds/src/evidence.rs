@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared::app::App;
-use shared::base::entropy::digest;
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::charging::NEVER_MADE;
 use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
+use shared::domain::outline::Opened;
 use shared::domain::purchase::DisputeStatus;
-use shared::domain::user::User;
+use shared::domain::user::terms_of_use::accepted_before;
+use shared::domain::user::{TermsOfUse, User};
 use shared::http::staff_view::CaseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::disputes::{Case, Evidence, EvidenceState};
-use shared::stripe::disputes::{DisputeFile, LONGEST_TEXT, TEXTS, evidence};
+use shared::stripe::disputes::{DisputeFile, Given, LONGEST_TEXT, TEXTS, evidence};
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Dispute;
 use shared::work::Services;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 /// How much of a course's description is in the draft, in characters.
 const EXCERPT: usize = 2000;
@@ -57,15 +58,61 @@ pub(crate) async fn draft(services: &Services, request: &Request, id: &str) -> R
             None => Ok(None),
         }
     };
-    let (file, buyer, course) = tokio::join!(services.stripe.dispute_file(id), buyer, course);
+    let opened = async {
+        match case.buyer() {
+            Some(buyer) => app.store.opened_from(&buyer, &case.seller_id).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let (file, buyer, course, opened) = tokio::join!(services.stripe.dispute_file(id), buyer, course, opened);
     let file = file?.ok_or(Error::NotFound("dispute"))?;
-    let mut evidence = drafted(&case, buyer?.as_ref(), course?.as_ref(), &file);
+    let (buyer, course, opened) = (buyer?, course?, opened?);
+    let known = Known { buyer: buyer.as_ref(), course: course.as_ref(), opened: &opened, terms: app.config.terms_of_use.as_ref() };
+    let mut evidence = drafted(&case, &known, &file);
     evidence.extend(file.texts());
     Ok(response::json(200, &Draft { dispute: CaseView::from(now(case, &file.dispute)), evidence }))
 }
 
+/// What is known here.
+struct Known<'a> {
+    buyer: Option<&'a User>,
+    course: Option<&'a Course>,
+    /// When the buyer opened the seller's courses.
+    opened: &'a [Opened],
+    /// The terms of use that hold now.
+    terms: Option<&'a TermsOfUse>,
+}
+
+/// A time as a bank reads it.
+fn moment(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
+}
+
+/// When the buyer opened what is disputed: the course, or any course of the membership.
+fn access_log(case: &Case, opened: &[Opened]) -> String {
+    let is_it = |one: &&Opened| case.course_id.as_ref().is_none_or(|course| *course == one.course_id);
+    let lines = opened.iter().filter(is_it).map(|one| {
+        let what =
+            if case.course_id.is_some() { format!("\u{201c}{}\u{201d}", case.title) } else { format!("the course {}", one.course_id) };
+        let (first, days) = (moment(one.first_at), if one.days == 1 { "one day".to_owned() } else { format!("{} days", one.days) });
+        let last = if one.days == 1 { String::new() } else { format!(", and on the last of these days at {}", moment(one.last_at)) };
+        format!("Logged in to their account, the customer opened the paid content of {what} on {days}, first at {first}{last}.")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Which terms of use the buyer had accepted when they paid.
+fn accepted(case: &Case, known: &Known<'_>) -> Option<String> {
+    let paid_at = case.paid_at.unwrap_or(case.opened_at);
+    let accepted = accepted_before(&known.buyer?.accepted_terms, paid_at)?;
+    let place = known.terms.filter(|terms| terms.version == accepted.version).map(|terms| format!(", {}", terms.url)).unwrap_or_default();
+    Some(format!("At {} the customer accepted the terms of use, version {}{place}.", moment(accepted.at), accepted.version))
+}
+
 /// What is known here, as evidence.
-fn drafted(case: &Case, buyer: Option<&User>, course: Option<&Course>, file: &DisputeFile) -> BTreeMap<&'static str, String> {
+fn drafted(case: &Case, known: &Known<'_>, file: &DisputeFile) -> BTreeMap<&'static str, String> {
+    let Known { buyer, course, opened, .. } = *known;
     let mut texts: BTreeMap<&'static str, String> = TEXTS.into_iter().map(|name| (name, String::new())).collect();
     if let Some(buyer) = buyer {
         texts.insert("customer_email_address", buyer.email.clone());
@@ -76,6 +123,7 @@ fn drafted(case: &Case, buyer: Option<&User>, course: Option<&Course>, file: &Di
     let what = if case.course_id.is_some() { "An online course" } else { "A membership with access to all of a seller's online courses" };
     let about: String = course.map(|course| course.description.chars().take(EXCERPT).collect()).unwrap_or_default();
     texts.insert("product_description", format!("{what}: \u{201c}{}\u{201d}. {about}", case.title).trim().to_owned());
+    texts.insert("access_activity_log", access_log(case, opened));
     let mut facts = Vec::new();
     if let Some(paid_at) = case.paid_at {
         texts.insert("service_date", paid_at.date().to_string());
@@ -84,6 +132,7 @@ fn drafted(case: &Case, buyer: Option<&User>, course: Option<&Course>, file: &Di
     if let Some(purchase) = &case.purchase_id {
         facts.push(format!("The purchase is on record as {purchase}."));
     }
+    facts.extend(accepted(case, known));
     if let Some(url) = file.receipt_url() {
         facts.push(format!("The receipt: {url}"));
     }
@@ -136,7 +185,8 @@ fn texts(body: Body) -> Result<BTreeMap<&'static str, String>, Error> {
 /// `POST /admin/disputes/{id}/evidence`: stages evidence at Stripe or, with `submit`, gives it to the bank, which takes it once.
 ///
 /// Stripe is asked first what it has, so that evidence from its Dashboard counts. The request is then recorded, with its key and the digest of
-/// its body, and sent. If the response is lost, the same request finds the outcome. Three trips to DynamoDB, two calls to Stripe.
+/// what it says, and sent. If the response is lost, the same request finds the outcome: Stripe keeps the digest of the evidence that it took from us, so
+/// that evidence from its Dashboard is not taken for ours. Three trips to DynamoDB, two calls to Stripe.
 ///
 /// # Errors
 /// See `POST /admin/disputes/{id}/evidence` in `openapi.yaml`.
@@ -151,17 +201,23 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
     }
     let body: Body = request::json(request)?;
     let submit = body.submit;
-    let body = evidence(&texts(body)?, submit);
+    let texts = texts(body)?;
     let heard = services.stripe.dispute(id, None).await?.ok_or(Error::NotFound("dispute"))?;
 
     let at = app.clock.now();
-    // An inquiry that has become a dispute needs evidence anew.
-    let is_inquiry = heard.status.is_some_and(DisputeStatus::is_inquiry);
-    let asked = Asked { submit, digest: digest(&format!("{is_inquiry} {body}")), by: staff.id, at };
+    let Given { digest, body } = evidence(&texts, submit, heard.status.is_some_and(DisputeStatus::is_inquiry));
+    let asked = Asked { submit, digest, by: staff.id, at };
     let earlier = case.evidence.clone();
     let repeated = earlier.clone().filter(|earlier| asked.repeats(earlier));
     // An earlier request that the bank has, or turns out to have.
     if let Some(earlier) = earlier.clone().filter(|earlier| earlier.submit && !earlier.state.is_refused() && was_submitted(&heard)) {
+        if !is_ours(&earlier, &heard) {
+            if at - earlier.at < UNDER_WAY {
+                return Err(Error::Conflict);
+            }
+            refused(services, &case, earlier, ELSEWHERE).await?;
+            return Err(Error::EvidenceSubmitted);
+        }
         let is_same = earlier.digest == asked.digest;
         let answer = made(services, case, earlier, heard).await?;
         return if is_same { Ok(answer) } else { Err(Error::EvidenceSubmitted) };
@@ -190,7 +246,7 @@ pub(crate) async fn give(services: &Services, request: &Request, id: &str) -> Re
         Err(error) if error.is_turned_away() => Err(error.into()),
         // The key replays a stored failure. Stripe's dispute shows whether the bank has it; if not, the next request has another key.
         Err(error @ StripeError::Failed { replayed: true, .. }) => {
-            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard));
+            let heard = services.stripe.dispute(id, None).await?.filter(|heard| submit && was_submitted(heard) && is_ours(&given, heard));
             let Some(heard) = heard else {
                 refused(services, &case, given, NEVER_MADE).await?;
                 return Err(error.into());
@@ -240,6 +296,18 @@ fn was_submitted(heard: &Dispute) -> bool {
         Some(DisputeStatus::WarningClosed | DisputeStatus::Won | DisputeStatus::Lost) => heard.submissions() > 0,
         Some(DisputeStatus::WarningNeedsResponse | DisputeStatus::NeedsResponse | DisputeStatus::Prevented) | None => false,
         Some(DisputeStatus::AppealNeedsResponse | DisputeStatus::AppealUnderReview) => false,
+    }
+}
+
+/// The code of evidence that was overtaken: somebody submitted other evidence in Stripe's Dashboard.
+const ELSEWHERE: &str = "submitted_elsewhere";
+
+/// Whether what the bank has is this evidence.
+fn is_ours(given: &Evidence, heard: &Dispute) -> bool {
+    match given.state {
+        EvidenceState::Asked => heard.has_taken(&given.digest),
+        EvidenceState::Made => true,
+        EvidenceState::Refused(_) => false,
     }
 }
 

@@ -37,7 +37,7 @@ impl Rule {
             ("USER", "CONTENT" | "ERASED" | "OUTLINE" | "REFUNDED" | "SHARE" | "TOTALS")
             | ("ACCOUNT", "READ")
             | ("AUDIT" | "DISPUTE" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
-            ("USER", "COURSE" | "MADE" | "PROFILE" | "PROGRESS") => Self::UntilErased,
+            ("USER", "COURSE" | "MADE" | "OPENED" | "PROFILE" | "PROGRESS") => Self::UntilErased,
             ("USER", "LESSON" | "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
             | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
             ("USER", "APPLICATION" | "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")

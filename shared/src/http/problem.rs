@@ -23,6 +23,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::ForeignOrigin => (403, "Foreign origin"),
         Error::EmailNotConfirmed => (403, "E-mail not confirmed"),
         Error::ChallengeWanted => (403, "Challenge required"),
+        Error::TermsNotAccepted { .. } => (403, "Terms of use not accepted"),
         Error::FeeIsThePlatforms => (403, "The fee is the platform's"),
         Error::Suspended => (403, "Account suspended"),
         Error::NotASeller => (403, "Not a seller"),
@@ -88,6 +89,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::TooManySignUps { .. } => (429, "Too many sign-ups"),
         Error::TooManyMails { .. } => (429, "Too many mails"),
         Error::TooManyCards { .. } => (429, "Too many cards"),
+        Error::TooManyApplications { .. } => (429, "Too many applications"),
         Error::Internal(_) => (500, "Internal error"),
         Error::PaymentProviderError(_) => (502, "Payment provider error"),
         Error::PaymentProviderUnavailable(_) => (503, "Payment provider unavailable"),
@@ -114,12 +116,14 @@ pub fn response(error: &Error, request_id: &str) -> Response {
             body["decline_code"] = json!(told(decline_code.as_deref().unwrap_or(reason)));
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
+        Error::TermsNotAccepted { url, version } => body["terms_of_use"] = json!({"url": url, "version": version}),
         Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::RefundTooSmall { least, currency } => body["least"] = json!({"amount": least, "currency": currency}),
         Error::Throttled { retry_after }
         | Error::RefundLimitReached { retry_after }
         | Error::TooManyCards { retry_after }
+        | Error::TooManyApplications { retry_after }
         | Error::TooManyMails { retry_after }
         | Error::TooManySignUps { retry_after } => {
             builder = builder.header(RETRY_AFTER, *retry_after);

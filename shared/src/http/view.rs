@@ -11,7 +11,7 @@ use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
 use crate::domain::money::Price;
 use crate::domain::outline::{Outline, Section};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
-use crate::domain::user::{AccountType, SellerTerms, User};
+use crate::domain::user::{Accepted, AccountType, SellerTerms, User};
 
 /// `user`
 #[derive(Debug, Serialize)]
@@ -34,7 +34,22 @@ pub struct UserView {
     /// Only for staff, and only of users with an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     charges: Option<ChargesView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_terms: Option<AcceptedView>,
     stripe: StripeView,
+}
+
+/// The terms of use that a user accepted last.
+#[derive(Debug, Serialize)]
+pub struct AcceptedView {
+    version: String,
+    at: String,
+}
+
+impl From<&Accepted> for AcceptedView {
+    fn from(accepted: &Accepted) -> Self {
+        Self { version: accepted.version.clone(), at: written(accepted.at) }
+    }
 }
 
 /// How a seller's sales without payees are charged.
@@ -79,6 +94,7 @@ impl From<&User> for UserView {
             terms: user.terms.clone(),
             suspended: user.suspended.as_ref().map(|one| ReasonView { reason: one.reason.clone(), at: written(one.at) }),
             charges: None,
+            accepted_terms: user.accepted_terms.last().map(AcceptedView::from),
             stripe: StripeView {
                 connected: link.is_some(),
                 account_id: link.map(|link| link.account_id.clone()),

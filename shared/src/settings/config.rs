@@ -4,14 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::charging::{ChargeType, PlatformTerms};
+use crate::domain::error::Error;
 use crate::domain::money::{Currency, FeePercent, PerCurrency};
-use crate::domain::user::AccountsApi;
+use crate::domain::user::{AccountsApi, TermsOfUse, User};
 
 /// Stripe's API version, the one of async-stripe's request types.
 pub const STRIPE_API_VERSION: &str = "2026-09-30.endive";
 
 /// A metadata value at Stripe has at most 500 characters.
 const STACK_ID_MAX: usize = 200;
+
+/// The longest version of the terms of use.
+const TERMS_VERSION_MAX: usize = 50;
 
 /// The settings of a function. `template.yaml` sets all of them; each has a safe default.
 #[derive(Clone, Debug)]
@@ -63,6 +67,8 @@ pub struct Config {
     pub default_fee_percent: FeePercent,
     /// `MAIL_FROM`: the sender address of mails. It must be verified in SES.
     pub mail_from: String,
+    /// `TERMS_OF_USE_URL` and `TERMS_OF_USE_VERSION`: the terms that users accept; `None` if there are none.
+    pub terms_of_use: Option<TermsOfUse>,
     /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
     pub staff_email: String,
     /// `STAFF_SECOND_FACTOR`: whether staff need a second factor (`required`) or may have one (`optional`).
@@ -111,6 +117,23 @@ impl fmt::Debug for ChallengeSecret {
 }
 
 /// URL and site key must be set together. Without a secret no answer can be checked, so nobody passes.
+fn terms_of_use(url: String, version: String) -> Result<Option<TermsOfUse>, ConfigError> {
+    if url.is_empty() && version.is_empty() {
+        return Ok(None);
+    }
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if !is_url || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConfigError { name: "TERMS_OF_USE_URL", expected: "a URL, set together with TERMS_OF_USE_VERSION" });
+    }
+    if version.is_empty()
+        || version.len() > TERMS_VERSION_MAX
+        || !version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
+        return Err(ConfigError { name: "TERMS_OF_USE_VERSION", expected: "at most 50 letters, digits, dots, hyphens and underscores" });
+    }
+    Ok(Some(TermsOfUse { url, version }))
+}
+
 fn challenge(url: String, site_key: String, secret: String) -> Result<Option<Challenge>, ConfigError> {
     match (url.is_empty(), site_key.is_empty()) {
         (true, true) => Ok(None),
@@ -311,6 +334,7 @@ impl Config {
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),
+            terms_of_use: terms_of_use(text("TERMS_OF_USE_URL", ""), text("TERMS_OF_USE_VERSION", ""))?,
             staff_email: text("STAFF_EMAIL", ""),
             staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
             refund_caps,
@@ -329,6 +353,14 @@ impl Config {
     #[must_use]
     pub fn callback_url(&self) -> String {
         format!("{}/users/oauth/callback", self.public_api_url)
+    }
+
+    /// Refuses what needs the terms of use if the user has not accepted those that hold now.
+    ///
+    /// # Errors
+    /// [`Error::TermsNotAccepted`]
+    pub fn check_terms(&self, user: &User) -> Result<(), Error> {
+        self.terms_of_use.as_ref().map_or(Ok(()), |terms| terms.check(&user.accepted_terms))
     }
 
     /// The storefront's host, by which its users know the platform.

@@ -1,12 +1,12 @@
 //! Buyers who ask to become sellers. An application is deleted when its user becomes a seller, or is erased.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::keys::{application_key, profile};
 use super::page::{List, Page, Paged};
-use super::table::{PutItem, Store, StoreError, Written, from_item, string, to_item};
+use super::table::{PutItem, Store, StoreError, Written, from_item, moment, string, to_item};
 use crate::domain::audit::Entry;
 use crate::domain::ids::UserId;
 use crate::domain::mail::Mail;
@@ -25,10 +25,13 @@ pub struct Application {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Set once staff declined it. Then they may apply again.
+    /// Set once staff declined it. After [`PAUSE`] they may apply again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declined: Option<Declined>,
 }
+
+/// How long after a decline the user may not apply again.
+pub const PAUSE: Duration = Duration::days(7);
 
 /// The staff's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +50,19 @@ pub enum Applied {
     Yes,
     /// The user is a seller, or was erased.
     NoBuyer,
-    /// Another one is waiting.
+    /// Another one is waiting, or was decided at this moment.
     Waiting,
 }
 
+/// The condition that the application of a time is waiting: its user may have written another since staff read it.
+const IS_WAITING: &str = "#at = :at AND attribute_not_exists(declined)";
+
 impl Store {
-    /// Records an application of somebody who is no seller and has none waiting.
+    /// Records an application of somebody who is no seller, in place of the declined one that was `seen`.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn apply(&self, application: &Application) -> Result<Applied, StoreError> {
+    pub async fn apply(&self, application: &Application, seen: Option<&Application>) -> Result<Applied, StoreError> {
         let (user, at) = (&application.user_id, application.at);
         let check = ConditionCheck::builder()
             .table_name(&self.table)
@@ -69,12 +75,31 @@ impl Store {
         item.insert("gsi1pk".to_owned(), string(LIST));
         item.insert("gsi1sk".to_owned(), string(format!("{:020}#{user}", at.unix_timestamp_nanos())));
         let PutItem(put) = self.put(item);
-        let put = PutItem(put.condition_expression("attribute_not_exists(pk) OR attribute_exists(declined)")).always();
+        let put = match seen {
+            None => PutItem(put).if_absent(),
+            Some(seen) => {
+                let put = put.condition_expression("#at = :seen AND attribute_exists(declined)").expression_attribute_names("#at", "at");
+                PutItem(put.expression_attribute_values(":seen", moment(seen.at)?)).always()
+            }
+        };
         Ok(match self.transact(&[check, put]).await? {
             Written::Yes => Applied::Yes,
             Written::No(0) => Applied::NoBuyer,
             Written::No(_) => Applied::Waiting,
         })
+    }
+
+    /// Deletes the application of a user who becomes a seller. If staff accept the one of a time, only that.
+    pub(super) fn application_goes(&self, user: &UserId, accepted: Option<OffsetDateTime>) -> Result<TransactWriteItem, StoreError> {
+        let Some(at) = accepted else { return Ok(self.remove(&application_key(user))) };
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(application_key(user).attributes()))
+            .condition_expression(IS_WAITING)
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", moment(at)?)
+            .build();
+        Ok(TransactWriteItem::builder().delete(delete.expect("a table and a key are given")).build())
     }
 
     /// A user's application, waiting or declined.
@@ -99,23 +124,23 @@ impl Store {
         Ok(Paged { items: found.items.into_iter().map(with_user).collect::<Result<_, StoreError>>()?, next: found.next })
     }
 
-    /// Declines a waiting application, with the audit log's entry and a mail to the user. False if there is none.
+    /// Declines the application of this time if it is waiting, with the audit log's entry and a mail to the user. False if it is not.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn decline_application(&self, declined: &Declined, entry: &Entry) -> Result<bool, StoreError> {
+    pub async fn decline_application(&self, at: OffsetDateTime, declined: &Declined, entry: &Entry) -> Result<bool, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(application_key(&entry.user_id).attributes()))
             .update_expression("SET declined = :declined REMOVE gsi1pk, gsi1sk")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(declined)")
+            .condition_expression(IS_WAITING)
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":at", moment(at)?)
             .expression_attribute_values(":declined", AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(declined)?))
             .build();
         let update = update.expect("a table, a key and an expression are given");
-        let mut items = vec![TransactWriteItem::builder().update(update).build(), self.audited(entry)?];
-        if let Some(mail) = Mail::of_entry(entry) {
-            items.push(self.ask_for(&mail, entry.at)?);
-        }
+        let mail = self.ask_for(&Mail::application_declined(entry, &declined.note), entry.at)?;
+        let items = [TransactWriteItem::builder().update(update).build(), self.audited(entry)?, mail];
         Ok(self.transact(&items).await? == Written::Yes)
     }
 }

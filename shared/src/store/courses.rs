@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::keys::{content_key, course_key, member_key, profile, slot_key, slug_key};
+use super::keys::{content_key, course_key, member_key, opened_key, profile, slot_key, slug_key};
 use super::page::{Cursor, List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
 use super::table::{Item, Key, PutItem, Store, StoreError, Written, string, taken, to_item};
@@ -15,6 +15,7 @@ use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course, check_slug};
 use crate::domain::ids::{CourseId, UserId};
 use crate::domain::membership;
+use crate::domain::outline::Opened;
 use crate::domain::purchase::Slot;
 use crate::domain::user::User;
 
@@ -215,14 +216,14 @@ impl Store {
         Ok(())
     }
 
-    /// A course's content, and a reader's rights to it: one trip.
+    /// A course's content, and a reader's rights to it, and when they opened it: one trip.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Rights), StoreError> {
-        let (content, rights) = (content_key(course), rights_keys(reader, course));
-        let mut found = self.get_all([content.clone()].into_iter().chain(rights.clone())).await?;
-        Ok((taken(&mut found, &content)?, rights_in(&mut found, &rights)?))
+    pub async fn content_for(&self, course: &CourseId, reader: &UserId) -> Result<(Option<Content>, Rights, Option<Opened>), StoreError> {
+        let (content, opened, rights) = (content_key(course), opened_key(reader, course), rights_keys(reader, course));
+        let mut found = self.get_all([content.clone(), opened.clone()].into_iter().chain(rights.clone())).await?;
+        Ok((taken(&mut found, &content)?, rights_in(&mut found, &rights)?, taken(&mut found, &opened)?))
     }
 
     /// Published courses, newest first.

@@ -7,14 +7,18 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use time::OffsetDateTime;
 
+use super::events::REMEMBERED;
 use super::keys::profile;
 use super::sessions::signed_in;
-use super::table::{Item, Key, Store, StoreError, Written, number, string};
+use super::table::{Item, Key, Store, StoreError, Written, number, string, taken};
 use super::token::Token;
 use crate::base::entropy::digest;
 use crate::domain::declines::{Counts, PER_CARD, PER_USER_HOUR};
 use crate::domain::ids::UserId;
 use crate::domain::user::User;
+
+/// Increments a counter.
+const ADD: &str = "ADD declines :one SET #ttl = :ttl";
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -49,8 +53,47 @@ fn address_key(address: &str, now: OffsetDateTime) -> Key {
     decline_key(&format!("declines address {address}"), HOUR, now)
 }
 
+/// `card` is its fingerprint.
+fn card_key(card: &str, now: OffsetDateTime) -> Key {
+    decline_key(&format!("declines card {card}"), DAY, now)
+}
+
 fn platform_key(now: OffsetDateTime) -> Key {
     decline_key("declines platform", HOUR, now)
+}
+
+/// What a counter says.
+fn declines(item: &Item) -> i64 {
+    item.get("declines").and_then(|count| count.as_n().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// A change of a user's declines, with its condition. If that fails, the next one is tried.
+struct Appended {
+    expression: &'static str,
+    condition: &'static str,
+    new: Vec<AttributeValue>,
+    old: Vec<AttributeValue>,
+}
+
+/// Adds a decline of this weight to the user as read. Entries older than a day are removed, unless another decline was added in the meantime.
+fn appended(user: &User, weight: usize, now: OffsetDateTime) -> impl Iterator<Item = Appended> {
+    let new = vec![number(now.unix_timestamp()); weight];
+    let recent = |at: &&i64| **at > now.unix_timestamp() - DAY;
+    let is_old = user.declined_at.iter().any(|at| !recent(&at));
+    let replace = Appended {
+        expression: "SET declined_at = :new",
+        condition: "declined_at = :old",
+        new: user.declined_at.iter().filter(recent).map(number).chain(new.iter().cloned()).collect(),
+        old: user.declined_at.iter().map(number).collect(),
+    };
+    let append = Appended {
+        expression: "SET declined_at = list_append(if_not_exists(declined_at, :old), :new)",
+        // This must not recreate a user who was erased in the meantime.
+        condition: "attribute_exists(pk)",
+        new,
+        old: Vec::new(),
+    };
+    is_old.then_some(replace).into_iter().chain([append])
 }
 
 /// The two counters that a request with a card reads.
@@ -66,7 +109,7 @@ impl Counters {
     }
 
     pub(super) fn read(&self, found: &HashMap<Key, Item>) -> Counts {
-        let count = |key: &Key| found.get(key).and_then(|item| item.get("declines")?.as_n().ok()?.parse().ok()).unwrap_or(0);
+        let count = |key: &Key| found.get(key).map_or(0, declines);
         Counts { address: count(&self.0), platform: count(&self.1) }
     }
 }
@@ -98,7 +141,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let of_card = async {
             match card {
-                Some(card) => self.add_decline(&decline_key(&format!("declines card {card}"), DAY, now), now + time::Duration::DAY).await,
+                Some(card) => self.add_decline(&card_key(card, now), now + time::Duration::DAY).await,
                 None => Ok(0),
             }
         };
@@ -114,16 +157,7 @@ impl Store {
         of_address?;
         of_platform?;
         let weight = if of_card? > PER_CARD * wide { PER_USER_HOUR } else { 1 };
-        let new = vec![number(now.unix_timestamp()); weight];
-        let recent = |at: &&i64| **at > now.unix_timestamp() - DAY;
-        let kept = user.declined_at.iter().filter(recent).map(number).chain(new.iter().cloned()).collect();
-        let seen = user.declined_at.iter().map(number).collect();
-        // Entries older than a day are removed, unless another decline was added in the meantime.
-        let replace = ("SET declined_at = :new", "declined_at = :old", kept, seen);
-        // This must not recreate a user who was erased in the meantime.
-        let append = ("SET declined_at = list_append(if_not_exists(declined_at, :old), :new)", "attribute_exists(pk)", new, Vec::new());
-        let is_old = user.declined_at.iter().any(|at| !recent(&at));
-        for (expression, condition, new, old) in is_old.then_some(replace).into_iter().chain([append]) {
+        for Appended { expression, condition, new, old } in appended(user, weight, now) {
             let update = self.client.update_item().table_name(&self.table).set_key(Some(profile(&user.id).attributes()));
             let update = update.update_expression(expression).condition_expression(condition);
             let update = update.expression_attribute_values(":new", AttributeValue::L(new));
@@ -136,6 +170,50 @@ impl Store {
         Ok(())
     }
 
+    /// Counts a decline that an event or a later request tells of, once for each `cause`, however often it is told. As
+    /// [`Store::count_decline`], but the address is not known. Two sequential trips.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn count_decline_once(
+        &self,
+        cause: &str,
+        user: &UserId,
+        card: Option<&str>,
+        wide: i64,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let of_card = card.map(|card| card_key(card, now));
+        let mut found = self.get_all(of_card.iter().cloned().chain([profile(user)])).await?;
+        let Some(user) = taken::<User>(&mut found, &profile(user))? else { return Ok(()) };
+        let before = of_card.as_ref().and_then(|key| found.get(key)).map_or(0, declines);
+        let weight = if before >= PER_CARD * wide { PER_USER_HOUR } else { 1 };
+        let once = digest(&format!("decline counted {cause}"));
+        let mut counted = Key::new(format!("THROTTLE#{once}"), "DECLINES").attributes();
+        counted.insert("ttl".to_owned(), number((now + REMEMBERED).unix_timestamp()));
+        let mut items = vec![self.put(counted).if_absent()];
+        let counters =
+            of_card.map(|key| (key, now + time::Duration::DAY)).into_iter().chain([(platform_key(now), now + time::Duration::HOUR)]);
+        for (key, until) in counters {
+            let update = Update::builder().table_name(&self.table).set_key(Some(key.attributes())).update_expression(ADD);
+            let update = update.expression_attribute_names("#ttl", "ttl").expression_attribute_values(":one", number(1));
+            let update = update.expression_attribute_values(":ttl", number(until.unix_timestamp() + DAY)).build();
+            items.push(TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build());
+        }
+        for Appended { expression, condition, new, old } in appended(&user, weight, now) {
+            let update = Update::builder().table_name(&self.table).set_key(Some(profile(&user.id).attributes()));
+            let update = update.update_expression(expression).condition_expression(condition);
+            let update = update.expression_attribute_values(":new", AttributeValue::L(new));
+            let update = update.expression_attribute_values(":old", AttributeValue::L(old)).build();
+            let update = TransactWriteItem::builder().update(update.expect("a table, a key and an expression are given")).build();
+            match self.transact(&[items.as_slice(), &[update]].concat()).await? {
+                Written::Yes | Written::No(0) => break,
+                Written::No(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Increments a counter that expires a day after `until`, and returns its value.
     async fn add_decline(&self, key: &Key, until: OffsetDateTime) -> Result<i64, StoreError> {
         let answer = self
@@ -143,7 +221,7 @@ impl Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key.attributes()))
-            .update_expression("ADD declines :one SET #ttl = :ttl")
+            .update_expression(ADD)
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":ttl", number(until.unix_timestamp() + DAY))
@@ -151,8 +229,7 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::request("UpdateItem", &error))?;
-        let count = answer.attributes().and_then(|item| item.get("declines")?.as_n().ok()?.parse().ok());
-        Ok(count.unwrap_or(0))
+        Ok(answer.attributes().map_or(0, declines))
     }
 
     /// Counts a card against this minute's limits of its user and their address: one trip. Returns false if that is used up.

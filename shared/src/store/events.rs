@@ -9,7 +9,7 @@ use super::keys::event_key;
 use super::table::{Store, StoreError, Written, number, to_item};
 
 /// Stripe retries an event for up to three days, and can be asked to resend it for thirty.
-const REMEMBERED: Duration = Duration::days(35);
+pub(super) const REMEMBERED: Duration = Duration::days(35);
 
 #[derive(Serialize, Deserialize)]
 struct Handled {

@@ -64,6 +64,13 @@ pub(super) fn progress_key(reader: &UserId, course: &CourseId) -> Key {
     Key::new(format!("USER#{reader}"), format!("PROGRESS#{course}"))
 }
 
+/// The prefix of the sort keys of what a reader opened.
+pub(super) const OPENED: &str = "OPENED#";
+
+pub(super) fn opened_key(reader: &UserId, course: &CourseId) -> Key {
+    Key::new(format!("USER#{reader}"), format!("{OPENED}{course}"))
+}
+
 pub(super) fn purchase_key(id: &PurchaseId) -> Key {
     Key::new(format!("USER#{}", id.buyer()), format!("PURCHASE#{id}"))
 }

@@ -33,6 +33,7 @@ pub mod second_factors;
 pub mod sessions;
 pub mod shares;
 mod table;
+pub mod terms_of_use;
 pub mod throttle;
 pub mod token;
 pub mod users;

@@ -1,14 +1,14 @@
-//! The outlines of courses, the texts of their lessons, and readers' progress. The outline is one item, so that a course's page reads it
+//! The outlines of courses, the texts of their lessons, readers' progress, and when they opened a course. The outline is one item, so that a course's page reads it
 //! at once; each text is an item of its own next to it.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
 use super::courses::{Rights, rights_in, rights_keys};
-use super::keys::{lesson_key, outline_key, progress_key};
+use super::keys::{OPENED, lesson_key, opened_key, outline_key, progress_key};
 use super::page::{List, Page, Paged};
 use super::table::{Store, StoreError, Written, number, taken, to_item};
 use crate::domain::ids::{CourseId, LessonId, UserId};
-use crate::domain::outline::{LessonText, Outline, Progress};
+use crate::domain::outline::{LessonText, Opened, Outline, Progress};
 
 /// How many lessons can be removed at once. Their texts are deleted in the same transaction, whose items may have 4 MB together.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
@@ -23,6 +23,8 @@ pub struct ForLesson {
     pub text: Option<LessonText>,
     /// The reader's rights.
     pub rights: Rights,
+    /// When they opened the course.
+    pub opened: Option<Opened>,
 }
 
 /// What a request for a reader's progress needs.
@@ -54,10 +56,15 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn lesson_for(&self, course: &CourseId, lesson: &LessonId, reader: Option<&UserId>) -> Result<ForLesson, StoreError> {
         let (outline, text) = (outline_key(course), lesson_key(course, lesson));
-        let rights = reader.map(|reader| rights_keys(reader, course));
-        let mut found = self.get_all([outline.clone(), text.clone()].into_iter().chain(rights.iter().flatten().cloned())).await?;
-        let rights = rights.map(|keys| rights_in(&mut found, &keys)).transpose()?;
-        Ok(ForLesson { outline: taken(&mut found, &outline)?, text: taken(&mut found, &text)?, rights: rights.unwrap_or_default() })
+        let (rights, opened) = (reader.map(|reader| rights_keys(reader, course)), reader.map(|reader| opened_key(reader, course)));
+        let of_reader = rights.iter().flatten().chain(&opened).cloned();
+        let mut found = self.get_all([outline.clone(), text.clone()].into_iter().chain(of_reader)).await?;
+        Ok(ForLesson {
+            outline: taken(&mut found, &outline)?,
+            text: taken(&mut found, &text)?,
+            rights: rights.map(|keys| rights_in(&mut found, &keys)).transpose()?.unwrap_or_default(),
+            opened: opened.map(|key| taken(&mut found, &key)).transpose()?.flatten(),
+        })
     }
 
     /// A reader's progress in a course, with its outline and their rights to it: one trip.
@@ -111,6 +118,33 @@ impl Store {
         self.transact(&[self.put(item).if_version(seen)]).await
     }
 
+    /// Records when a reader opened a course, which was read in the version `seen`, or was not there. [`Written::No`] if another request did.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn put_opened(&self, reader: &UserId, opened: &Opened, seen: Option<u64>) -> Result<Written, StoreError> {
+        let item = to_item(&opened_key(reader, &opened.course_id), opened)?;
+        self.transact(&[self.put(item).if_version(seen)]).await
+    }
+
+    /// When a reader opened courses.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn opened_by(&self, reader: &UserId, page: &Page) -> Result<Paged<Opened>, StoreError> {
+        self.list(List::Table { pk: format!("USER#{reader}"), prefix: OPENED }, page).await
+    }
+
+    /// When a reader opened courses of a seller; of very many, only the newest courses.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn opened_from(&self, reader: &UserId, seller: &UserId) -> Result<Vec<Opened>, StoreError> {
+        // A course's id begins with its seller's.
+        let prefix = format!("{OPENED}crs_{}_", seller.as_part());
+        Ok(self.list(List::Table { pk: format!("USER#{reader}"), prefix: &prefix }, &Page { limit: 100, after: None }).await?.items)
+    }
+
     /// The outlines of a seller's courses.
     ///
     /// # Errors
@@ -135,22 +169,30 @@ impl Store {
         self.list(List::Table { pk: format!("USER#{reader}"), prefix: "PROGRESS#" }, page).await
     }
 
-    /// Deletes a reader's progress in all courses. Doing it twice does no harm.
+    /// Deletes a reader's progress in all courses, and when they opened them. Doing it twice does no harm.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn forget_progress(&self, reader: &UserId) -> Result<(), StoreError> {
-        let mut page = Page { limit: 100, after: None };
-        loop {
-            let found = self.progress_of(reader, &page).await?;
-            let items: Vec<_> = found.items.iter().map(|one| self.remove(&progress_key(reader, &one.course_id))).collect();
+    pub async fn forget_reading(&self, reader: &UserId) -> Result<(), StoreError> {
+        let first = || Some(Page { limit: 50, after: None });
+        let (mut progress, mut opened) = (first(), first());
+        while progress.is_some() || opened.is_some() {
+            let mut keys = Vec::new();
+            if let Some(page) = progress.take() {
+                let found = self.progress_of(reader, &page).await?;
+                keys.extend(found.items.iter().map(|one| progress_key(reader, &one.course_id)));
+                progress = found.next.map(|next| Page { after: Some(next), ..page });
+            }
+            if let Some(page) = opened.take() {
+                let found = self.opened_by(reader, &page).await?;
+                keys.extend(found.items.iter().map(|one| opened_key(reader, &one.course_id)));
+                opened = found.next.map(|next| Page { after: Some(next), ..page });
+            }
+            let items: Vec<_> = keys.iter().map(|key| self.remove(key)).collect();
             if !items.is_empty() {
                 let _unconditional = self.transact(&items).await?;
             }
-            page.after = found.next;
-            if page.after.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 }

@@ -52,6 +52,8 @@ pub struct Change {
     pub terms: Option<Option<SellerTerms>>,
     /// Suspends the user, which ends all sessions, or lifts the suspension.
     pub suspended: Option<Option<Suspension>>,
+    /// When the application was made by which the user becomes a seller, if it is by one.
+    pub application: Option<OffsetDateTime>,
 }
 
 /// A user before a change by staff, and the item as stored.
@@ -69,6 +71,8 @@ pub enum Changed {
     Yes(Box<User>),
     /// Whoever asked is no longer staff.
     NotStaff,
+    /// The application is not waiting any more.
+    NoApplication,
     /// The user was changed by another request, or erased: read them again and decide again.
     Raced,
 }
@@ -454,7 +458,7 @@ impl Store {
         let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
         if user.is_seller && !seen.user.is_seller {
             // They need not wait for it any more.
-            items.push(self.remove(&application_key(&id)));
+            items.push(self.application_goes(&id, change.application)?);
         }
         let actor = by.map_or(Actor::Operator, |staff| Actor::Staff { id: staff.id.clone() });
         for deed in deeds {
@@ -473,6 +477,8 @@ impl Store {
         Ok(match self.transact(&items).await? {
             Written::Yes => Changed::Yes(Box::new(user)),
             Written::No(index) if index == still => Changed::NotStaff,
+            // The user is the first item.
+            Written::No(1) if change.application.is_some() => Changed::NoApplication,
             Written::No(_) => Changed::Raced,
         })
     }

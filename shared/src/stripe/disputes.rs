@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::error::StripeError;
 use super::gateway::{Gateway, Post};
-use super::objects::Dispute;
+use super::objects::{Dispute, EVIDENCE_MARK};
 use super::requests::form;
+use crate::base::entropy::digest;
 
 /// The texts of evidence that suit courses and memberships, as Stripe names them. There are others for shipped goods, and files, which
 /// are uploaded in Stripe's Dashboard.
@@ -83,13 +84,27 @@ impl DisputeFile {
     }
 }
 
-/// The body that gives Stripe these texts; an empty one removes what was staged. With `submit`, the bank gets all that is staged, once.
+/// Evidence as it is sent.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The digest of what it says. Stripe keeps it in the dispute's metadata, because a dispute's status does not say who submitted evidence:
+    /// somebody may have done so in the Dashboard. <https://docs.stripe.com/api/disputes/object#dispute_object-metadata>
+    pub digest: String,
+    /// The request's body.
+    pub body: String,
+}
+
+/// Gives Stripe these texts; an empty one removes what was staged. With `submit`, the bank gets all that is staged, once. An inquiry that has
+/// become a dispute needs evidence anew, so the same texts have another digest then.
 #[must_use]
-pub fn evidence(texts: &BTreeMap<&'static str, String>, submit: bool) -> String {
+pub fn evidence(texts: &BTreeMap<&'static str, String>, submit: bool, is_inquiry: bool) -> Given {
     let names: Vec<String> = texts.keys().map(|name| format!("evidence[{name}]")).collect();
     let mut fields: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.values().map(String::as_str)).collect();
     fields.push(("submit", if submit { "true" } else { "false" }));
-    form(&fields)
+    let digest = digest(&format!("{is_inquiry} {}", form(&fields)));
+    let mark = format!("metadata[{EVIDENCE_MARK}]");
+    fields.push((&mark, &digest));
+    Given { body: form(&fields), digest }
 }
 
 impl Gateway {

@@ -86,15 +86,13 @@ pub async fn count<T>(app: &App, user: &User, address: &str, answer: &Result<T, 
     Ok(())
 }
 
-/// Counts a card that failed in the browser, without a request to us: three trips to DynamoDB. `card` is its fingerprint.
+/// Counts a card that failed in the browser, without a request to us, once for each `cause`: two trips to DynamoDB. `card` is its
+/// fingerprint. Whoever records the failure counts it before that, or it would stay uncounted if they died in between.
 ///
 /// # Errors
 /// If DynamoDB fails.
-pub async fn count_in_browser(app: &App, user: &UserId, card: Option<&str>) -> Result<(), Error> {
-    if let Some(user) = app.store.user(user).await? {
-        app.store.count_decline(&user, (None, card), app.config.address_limits, app.clock.now()).await?;
-    }
-    Ok(())
+pub async fn count_in_browser(app: &App, cause: &str, user: &UserId, card: Option<&str>) -> Result<(), Error> {
+    Ok(app.store.count_decline_once(cause, user, card, app.config.address_limits, app.clock.now()).await?)
 }
 
 /// Too many cards were tried in the minute of `now`.

@@ -1,7 +1,8 @@
 //! `/users/me/application` and `/admin/applications`: buyers ask to become sellers, and staff decide.
 
 use serde_json::{Value, json};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use crate::harness::{Answer, Person, World};
 
@@ -23,8 +24,16 @@ async fn waiting(world: &World, staff: &Person) -> Vec<Value> {
     answer.json()["items"].as_array().expect("a list").clone()
 }
 
+/// Declines the application that the user has now.
 async fn decline(world: &World, staff: &Person, person: &Person, note: &str) -> Answer {
-    world.post(format!("/admin/applications/{}/decline", person.id), json!({"note": note})).bearer(&staff.token).await
+    let id = person.id.parse().expect("an id");
+    let own = world.app.store.application(&id).await.expect("the table is there");
+    let at = own.map_or_else(|| "2026-11-01T08:00:00Z".to_owned(), |own| shared::base::clock::written(own.at));
+    decline_of(world, staff, person, (note, &json!(at))).await
+}
+
+async fn decline_of(world: &World, staff: &Person, person: &Person, (note, at): (&str, &Value)) -> Answer {
+    world.post(format!("/admin/applications/{}/decline", person.id), json!({"note": note, "at": at})).bearer(&staff.token).await
 }
 
 async fn make_seller(world: &World, staff: &Person, person: &Person) {
@@ -39,7 +48,9 @@ async fn an_application_waits_until_its_user_is_made_a_seller() {
     assert_eq!(own(&world, &person).await, Value::Null);
     world.operations();
     let answer = apply(&world, &person, &format!(" {TEXT}\n")).await;
-    assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    let mut operations = world.operations();
+    operations[..2].sort();
+    assert_eq!(operations, ["BatchGetItem", "GetItem", "TransactWriteItems"]);
     answer.is(201, &json!({"application": {"text": TEXT, "at": "[time]"}}));
     assert_eq!(own(&world, &person).await, answer.json()["application"]);
     apply(&world, &person, "Please!").await.is_problem(409, "application_waiting", "your application is waiting for the staff");
@@ -66,8 +77,9 @@ async fn a_declined_applicant_is_told_why_and_may_apply_again() {
     assert_eq!(apply(&world, &person, TEXT).await.status, 201);
     world.app.clock.advance(Duration::seconds(1));
     let note = "Show us a lesson, to us@example.com.";
+    let at = own(&world, &person).await["at"].clone();
     world.operations();
-    decline(&world, &staff, &person, note).await.is_empty(204);
+    decline_of(&world, &staff, &person, (note, &at)).await.is_empty(204);
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);
     decline(&world, &staff, &person, "Again").await.is_problem(404, "not_found", "there is no such application");
     assert!(waiting(&world, &staff).await.is_empty());
@@ -84,10 +96,60 @@ async fn a_declined_applicant_is_told_why_and_may_apply_again() {
     assert_eq!((&entry["action"], &entry["note"]), (&json!("application_declined"), &json!("Show us a lesson, to [address]")));
     assert_eq!((&entry["staff_id"], entries["items"].as_array().map(Vec::len)), (&json!(staff.id), Some(1)));
 
-    world.app.clock.advance(Duration::seconds(1));
+    let again_at = own(&world, &person).await["declined"]["apply_again_at"].clone();
+    let again = apply(&world, &person, "Here is a lesson.").await;
+    again.is_problem(429, "too_many_applications", "your application was declined; you can apply again in 168 hours");
+    let seconds: i64 = again.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("it says for how long");
+    assert!((604_700..=604_800).contains(&seconds), "{seconds}");
+    world.app.clock.advance(Duration::days(7));
+    let again_at = OffsetDateTime::parse(again_at.as_str().expect("text"), &Rfc3339).expect("a time");
+    let now = world.app.clock.now();
+    assert!(again_at <= now && now - again_at < Duration::minutes(1), "{again_at}");
     let again = apply(&world, &person, "Here is a lesson.").await;
     assert_eq!((again.status, again.json()["application"].get("declined")), (201, None), "{}", again.body);
+    let staff = Person { token: world.log_in(&staff).await, ..staff };
     assert_eq!(waiting(&world, &staff).await[0]["text"], "Here is a lesson.");
+}
+
+/// Staff decide about what they have read, not about what came in its place.
+#[tokio::test]
+async fn a_decision_about_an_earlier_application_decides_nothing() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    let first = waiting(&world, &staff).await[0]["at"].clone();
+    decline_of(&world, &staff, &person, ("Not yet.", &first)).await.is_empty(204);
+    world.app.clock.advance(Duration::days(8));
+    let staff = Person { token: world.log_in(&staff).await, ..staff };
+    assert_eq!(apply(&world, &person, "I teach picking locks.").await.status, 201);
+
+    decline_of(&world, &staff, &person, ("No", &first)).await.is_problem(404, "not_found", "there is no such application");
+    let accept = |at: &Value| {
+        world.patch(format!("/admin/users/{}", person.id), json!({"is_seller": true, "application": at})).bearer(&staff.token).into_future()
+    };
+    accept(&first).await.is_problem(404, "not_found", "there is no such application");
+    accept(&json!("yesterday")).await.is_problem(422, "invalid_request", "application must be the application's at");
+    let alone = world.patch(format!("/admin/users/{}", person.id), json!({"is_staff": true, "application": first})).bearer(&staff.token);
+    alone.await.is_problem(422, "invalid_request", "application goes with is_seller: true");
+    let second = waiting(&world, &staff).await;
+    assert_eq!((second.len(), &second[0]["text"]), (1, &json!("I teach picking locks.")));
+    assert_eq!(accept(&second[0]["at"]).await.json()["is_seller"], true);
+    assert_eq!(own(&world, &person).await, Value::Null);
+}
+
+/// The mail may be late, and the user may have applied again or be a seller by then.
+#[tokio::test]
+async fn the_mail_says_what_was_written_with_the_decision() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    decline(&world, &staff, &person, "Show us a lesson, to us@example.com.").await.is_empty(204);
+    make_seller(&world, &staff, &person).await;
+    world.pump().await;
+    let told: Vec<_> = world.mails_to(&person.email).into_iter().filter(|mail| mail.subject.starts_with("Your application")).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains("Show us a lesson, to us@example.com."), "{}", told[0].text);
+    assert!(!world.stored().await.contains("us@example.com"), "it is forgotten once it is sent");
 }
 
 #[tokio::test]

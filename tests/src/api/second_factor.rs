@@ -618,6 +618,43 @@ async fn staff_who_lose_their_factor_meanwhile_take_nobodys_role() {
     assert_eq!(dismiss(&staff).await.status, 200);
 }
 
+#[tokio::test]
+async fn a_right_code_of_a_session_that_ended_meanwhile_is_no_wrong_code() {
+    let world = World::start().await;
+    world.to_next_window();
+    let person = world.buyer("sue@example.com").await;
+    let app = enrol(&world, &person).await;
+    let other = log_in(&world, &person, Some(&app.next(&world))).await.text("token");
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("TransactWriteItems", Kind::Hold(gate.clone())));
+    let code = app.next(&world);
+    let late = world.delete(PATH).json(&json!({"code": code})).bearer(&person.token).into_future();
+    let meanwhile = async {
+        gate.reached().await;
+        world.delete("/sessions").bearer(&other).await.is_empty(204);
+        gate.open();
+    };
+    let (late, ()) = join(late, meanwhile).await;
+    late.is_problem(401, "not_signed_in", "log in first");
+    assert_eq!(me(&world, &Person { token: other.clone(), ..person.clone() }).await.0, json!(true), "the factor stays on");
+
+    // A double click: the second request comes when the factor is off.
+    let gate = Gate::new();
+    world.proxy.inject(Fault::next("GetItem", Kind::Hold(gate.clone())));
+    let code = app.next(&world);
+    let switch = || world.delete(PATH).json(&json!({"code": code})).bearer(&other).into_future();
+    let first = async {
+        gate.reached().await;
+        let first = switch().await;
+        gate.open();
+        first
+    };
+    let (second, first) = join(switch(), first).await;
+    assert_eq!(first.status, 204, "{}", first.body);
+    wrong(&second);
+    assert!(!world.stored().await.contains("failures"), "neither counts as a guess");
+}
+
 /// Whoever knows the password goes on logging in while the owner switches the factor on.
 #[tokio::test]
 async fn a_log_in_that_read_the_user_before_the_switch_ends_with_it() {

@@ -218,6 +218,8 @@ fn invalid_settings_are_refused_before_anything_is_built() {
         ("AllowedOrigins=https://*.example.com", "origins such as"),
         ("ChallengeUrl=https://a.example", "ChallengeSecretArn must be given with ChallengeUrl"),
         ("ChallengeUrl=http://a.example", "ChallengeUrl must be an https URL"),
+        ("TermsOfUseUrl=https://a.example/terms", "TermsOfUseVersion must be given with TermsOfUseUrl"),
+        ("TermsOfUseUrl=javascript:alert(1)", "TermsOfUseUrl must be an https URL"),
         ("StripeApiBase=http://127.0.0.1:12111", "StripeApiBase must be an https URL"),
         ("StripeConnectBase=", "StripeConnectBase must be an https URL"),
         ("Colour=red", "no parameter Colour"),

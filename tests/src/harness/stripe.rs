@@ -10,6 +10,7 @@ use oauth_callback::OAuthCallback;
 use reconcile::{Asked, Only, Report};
 use serde_json::{Value, json};
 use shared::app::App;
+use shared::settings::config::Config;
 use shared::settings::rotating::Rotating;
 use shared::settings::secrets::{StripeKeys, TokenKeys};
 use shared::stripe::Gateway;
@@ -151,6 +152,15 @@ async fn receive(State(services): State<Services>, incoming: axum::extract::Requ
 
 /// Access to Stripe's API that bypasses the functions.
 impl World {
+    /// The operator deploys other settings.
+    pub(crate) fn reconfigure(&mut self, change: impl Fn(&mut Config)) {
+        let all = &mut self.payments;
+        for services in [&mut all.charge, &mut all.memberships, &mut all.refunds] {
+            change(&mut services.app.config);
+        }
+        change(&mut self.app.config);
+    }
+
     /// Calls the stand-in's admin API.
     pub(crate) async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
         self.payments.admin(&self.app, method, path, &body).await

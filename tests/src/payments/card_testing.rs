@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::State;
 use futures_util::future::join_all;
+use local::proxy::{Fault, Kind as Fail};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -296,6 +297,62 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     let id = shop.buyer.id.parse().expect("an id");
     let honest = world.app.store.user(&id).await.expect("the table is there").expect("they are there");
     assert!(honest.declined_at.is_empty());
+}
+
+/// A new buyer fails to authenticate a card of this use. Returns Stripe's event, which was not delivered, and the buyer.
+async fn failed_in_browser(world: &World, shop: &Shop, kind: &str, number: usize) -> (Value, Person) {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let buyer = world.buyer(&format!("{kind}{number}@example.com")).await;
+    let (path, event, body) = match kind {
+        "saved" => ("/users/me/payment-methods".to_owned(), "setup_intent.setup_failed", json!({"payment_method": ASKS})),
+        "bought" => {
+            let body = json!({"course_id": shop.course_id, "payment_method": ASKS});
+            ("/courses/charge".to_owned(), "payment_intent.payment_failed", body)
+        }
+        _ => {
+            let path = format!("/sellers/{}/membership/subscribe", shop.seller.id);
+            (path, "invoice.payment_failed", json!({"interval": "month", "payment_method": ASKS}))
+        }
+    };
+    let asked = world.post(path, body).bearer(&buyer.token).await;
+    let object = object_of(&asked);
+    let resource = if kind == "saved" { "setup_intents" } else { "payment_intents" };
+    world.admin("POST", &format!("{resource}/{object}/authenticate"), json!({"outcome": "fail"})).await;
+    // Nothing else has happened since, so the newest event is the one.
+    let event = world.event(event, |one| kind == "joined" || one["id"] == object.as_str()).await.expect("it happened");
+    (event, buyer)
+}
+
+/// A function that dies leaves what it has written, and Stripe sends the event again.
+#[tokio::test]
+async fn a_decline_in_the_browser_is_counted_once_wherever_the_function_dies() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    assert_eq!(world.post(format!("/sellers/{}/membership", shop.seller.id), offer).bearer(&shop.seller.token).await.status, 200);
+    for kind in ["saved", "bought", "joined"] {
+        // The first time nothing fails, to see how many calls there are.
+        let mut calls = 1;
+        let mut number = 0;
+        while number <= calls {
+            let (event, buyer) = failed_in_browser(&world, &shop, kind, number).await;
+            world.operations();
+            if let Some(broken) = number.checked_sub(1) {
+                world.proxy.inject(Fault::always(Fail::InternalServerError).skip(broken).times(3));
+            }
+            let first = world.tell(&event).await;
+            assert!(number > 0 || first.status == 200, "{kind}: {}", first.body);
+            if number == 0 {
+                calls = world.operations().len();
+            }
+            assert_eq!(world.tell(&event).await.status, 200, "{kind}, call {number}");
+            let id = buyer.id.parse().expect("an id");
+            let counted = world.app.store.user(&id).await.expect("the table").expect("they are there").declined_at.len();
+            assert_eq!(counted, 1, "{kind}, call {number} of {calls}");
+            number += 1;
+        }
+        assert!(calls >= 4, "{kind}: {calls}");
+    }
 }
 
 #[tokio::test]

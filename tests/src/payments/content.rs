@@ -33,7 +33,7 @@ async fn content_is_for_those_who_paid_the_seller_and_staff() {
     let read = world.get(path).bearer(&shop.buyer.token).await;
     read.is(200, &expected);
     assert_eq!(read.header("cache-control"), Some("private, no-store"));
-    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
+    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem", "TransactWriteItems"], "the first visit of a day is noted");
 
     // The buyer keeps access after the course was removed from the catalogue.
     let gone = world.delete("/courses/flask-microservices").bearer(&shop.seller.token).await;

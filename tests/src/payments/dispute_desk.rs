@@ -186,6 +186,79 @@ async fn the_draft_has_what_is_known_and_what_was_staged() {
     assert!(!world.stored().await.contains("Opened it."));
 }
 
+/// What a bank asks for where nothing was shipped.
+#[tokio::test]
+async fn the_draft_says_when_the_course_was_opened_and_which_terms_were_accepted() {
+    let settings = [("TERMS_OF_USE_URL", "https://shop.example.com/terms"), ("TERMS_OF_USE_VERSION", "2033-06")];
+    let mut world = World::with(&settings).await;
+    let seller = world.seller("seller@example.com").await;
+    let buyer = world.buyer("buyer@example.com").await;
+    for person in [&seller, &buyer] {
+        let accepted = world.put("/users/me/terms-of-use", json!({"version": "2033-06"})).bearer(&person.token).await;
+        assert_eq!(accepted.status, 200, "{}", accepted.body);
+    }
+    let account = world.link(&seller).await;
+    let course = world.course(&seller, "Sums", 5000, "usd", 50).await;
+    let other = world.course(&seller, "More sums", 5000, "usd", 50).await;
+    let (course_id, text) = (id_of(&course), format!("/courses/{}/content", course["slug"].as_str().expect("a slug")));
+    world.pass(Duration::hours(1)).await;
+    let bought = world.buy(&buyer, &course_id, "pm_card_visa").await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+    assert_eq!(world.buy(&buyer, &id_of(&other), "pm_card_visa").await.status, 201);
+    let read = async |token: &str| {
+        world.operations();
+        assert_eq!(world.get(text.as_str()).bearer(token).await.status, 200);
+        world.operations()
+    };
+    let minute = || {
+        let at = world.app.clock.now();
+        format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
+    };
+    let first = minute();
+    assert_eq!(read(&buyer.token).await, ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]);
+    world.pass(Duration::minutes(1)).await;
+    assert_eq!(read(&buyer.token).await, ["BatchGetItem", "BatchGetItem"], "once a day");
+    world.pass(Duration::days(2)).await;
+    let last = minute();
+    assert_eq!(read(&buyer.token).await.len(), 3);
+    assert_eq!(read(&seller.token).await.len(), 2, "it is theirs");
+    assert_eq!(world.get(format!("/courses/{}/content", other["slug"].as_str().expect("a slug"))).bearer(&buyer.token).await.status, 200);
+
+    // Later terms say nothing about this sale.
+    world.reconfigure(|config| {
+        let terms = config.terms_of_use.as_mut().expect("there are some");
+        terms.version = "2033-07".to_owned();
+    });
+    let later = world.put("/users/me/terms-of-use", json!({"version": "2033-07"})).bearer(&buyer.token).await;
+    assert_eq!(later.status, 200, "{}", later.body);
+    let charges = world.stripe("/charges", None).await;
+    let mine = charges["data"].as_array().expect("a list").iter().find(|one| one["metadata"]["course_id"] == course_id.as_str());
+    let dispute = world.admin("POST", &format!("charges/{}/dispute", id_of(mine.expect("a charge"))), json!({})).await;
+    world.deliver().await;
+    let staff = world.staff("staff@example.com").await;
+    let draft = world.get(format!("/admin/disputes/{}/evidence", id_of(&dispute))).bearer(&staff.token).await.json();
+    let log = format!(
+        "Logged in to their account, the customer opened the paid content of \u{201c}Sums\u{201d} on 2 days, \
+         first at {first}, and on the last of these days at {last}."
+    );
+    assert!(first.starts_with("2033-06-15 11:") && last.starts_with("2033-06-17 11:"), "{first} {last}");
+    assert_eq!(draft["evidence"]["access_activity_log"], log);
+    let rest = draft["evidence"]["uncategorized_text"].as_str().expect("text");
+    assert!(rest.contains("At 2033-06-15 10:") && rest.contains("the customer accepted the terms of use, version 2033-06."), "{rest}");
+    assert!(account.starts_with("acct_") && !rest.contains("2033-07"), "{rest}");
+
+    // It is the buyer's, and goes with them.
+    let token = world.log_in(&buyer).await;
+    let export = world.get("/users/me/export").bearer(&token).await.json();
+    let days: Vec<&Value> = export["opened"].as_array().expect("a list").iter().map(|one| &one["days"]).collect();
+    assert_eq!(days, [1, 2], "{}", export["opened"]);
+    world.erase(&token).await.is_empty(204);
+    world.pass(Duration::minutes(6)).await;
+    let report = world.erase_at_stripe().await;
+    assert_eq!((report.done, report.waiting), (1, 0), "{report:?}");
+    assert!(world.items().await.iter().all(|item| !item.contains("OPENED#")));
+}
+
 #[tokio::test]
 async fn evidence_is_staged_as_often_as_wanted_and_submitted_once() {
     let desk = Desk::open(&[]).await;
@@ -266,6 +339,38 @@ async fn evidence_that_never_arrived_can_be_replaced() {
         (&evidence["evidence_details"]["submission_count"], &evidence["evidence"]["access_activity_log"]),
         (&json!(1), &json!("Opened it twice."))
     );
+}
+
+/// The status only says that somebody submitted evidence.
+#[tokio::test]
+async fn evidence_of_the_dashboard_is_not_taken_for_ours() {
+    for staged in [false, true] {
+        let desk = Desk::open(&[]).await;
+        let world = &desk.world;
+        if staged {
+            assert_eq!(desk.give("Staged.", false).await.status, 200);
+        }
+        let path = format!("/v1/disputes/{}", desk.dispute);
+        let fault = json!({"match": {"method": "POST", "path": path}, "times": 3, "fault": {"kind": "drop_before"}});
+        world.admin("POST", "faults", fault).await;
+        assert_eq!(desk.give("Opened it.", true).await.status, 503);
+        let theirs = [("evidence[product_description]", "A course".to_owned())];
+        world.in_dashboard(&format!("/disputes/{}", desk.dispute), None, &theirs).await;
+        let early = desk.give("Opened it.", true).await;
+        assert_eq!((early.status, early.text("code").as_str()), (409, "conflict"), "ours may still be under way");
+        world.pass(Duration::minutes(3)).await;
+        for _ in 0..2 {
+            let again = desk.give("Opened it.", true).await;
+            again.is_problem(409, "evidence_submitted", "evidence for this dispute was submitted already, which is possible only once");
+            let known = desk.listed("").await[0]["evidence"].clone();
+            assert_eq!((&known["state"], &known["code"]), (&json!("refused"), &json!("submitted_elsewhere")), "staged: {staged}");
+        }
+        let at_stripe = desk.at_stripe().await;
+        assert_eq!(at_stripe["evidence_details"]["submission_count"], 1);
+        assert_ne!(at_stripe["evidence"]["access_activity_log"], "Opened it.");
+        let last = desk.entries().await.pop().expect("an entry");
+        assert_eq!(last.0, "dispute_evidence_refused");
+    }
 }
 
 #[tokio::test]

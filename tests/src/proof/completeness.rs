@@ -88,7 +88,8 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
     ),
     ("functions/webhook/src/events/invoice.rs", "of_our_version", "get", "an endpoint of another API version: see payments/arrivals.rs"),
     ("functions/webhook/src/events/invoice.rs", "paid", "of_our_version", "an endpoint of another API version"),
-    ("functions/webhook/src/events/invoice.rs", "not_paid", "of_our_version", "an endpoint of another API version, too"),
+    ("functions/webhook/src/events/invoice.rs", "payment_failed", "of_our_version", "an endpoint of another API version, too"),
+    ("functions/webhook/src/events/invoice.rs", "payment_action_required", "of_our_version", "an endpoint of another API version, as well"),
     ("shared/src/work/settlement.rs", "rest", "write_outcome", "it is another deployment's purchase: nothing follows"),
     ("shared/src/work/customers.rs", "replace", "of_somebody", "the buyer has erased their account: the same steps as after `keep`"),
     ("shared/src/work/customers.rs", "make_for", "of_somebody", "the buyer has erased their account"),
@@ -110,6 +111,12 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "payment_failed",
         "count_in_browser",
         "a member did not authenticate: the same steps as for a card to be saved",
+    ),
+    (
+        "functions/refunds/src/evidence.rs",
+        "give",
+        "refused",
+        "other evidence was submitted in Stripe's Dashboard: the same steps as after a refusal, see payments/dispute_desk.rs",
     ),
     ("shared/src/store/audit.rs", "write_by_staff", "write_with", "the staff asks: the same transaction as a seller's, with one item more"),
     (

@@ -7,7 +7,6 @@ use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::ids::{SubscriptionId, UserId};
 use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient};
 use shared::domain::user::Email;
-use shared::store::applications::Declined;
 use time::Duration;
 
 use super::engine::Scenario;
@@ -261,18 +260,12 @@ impl Mails {
                 (mail, to_buyer, "A payout did not reach your bank".to_owned())
             }
             Kind::ChangedByStaff => {
-                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id) };
+                let mail = Mail::ChangedByStaff { user: user(), news: News::Suspended, entry: format!("aud_{}", buyer.id), note: None };
                 (mail, to_buyer, "Your account is suspended".to_owned())
             }
             Kind::ApplicationDeclined => {
-                let answer = world.post("/users/me/application", json!({"text": "I teach."})).bearer(&buyer.token).await;
-                assert_eq!(answer.status, 201, "{}", answer.body);
-                let at = now;
-                let declined = Declined { note: "Not now.".to_owned(), at };
-                let deed = Deed::ApplicationDeclined { note: declined.note.clone() };
-                let entry = Entry::new(&Actor::Operator, &user(), deed, at, &world.app.entropy);
-                assert!(world.app.store.decline_application(&declined, &entry).await.expect("the table"));
-                let mail = Mail::of_entry(&entry).expect("they are told");
+                let entry = Entry::new(&Actor::Operator, &user(), Deed::SessionsEnded, now, &world.app.entropy);
+                let mail = Mail::application_declined(&entry, "Not now.");
                 (mail, to_buyer, "Your application to sell was declined".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {

@@ -15,6 +15,8 @@ import { withPassword } from '../password.js';
 import { problem } from '../problems.js';
 import { goToLogin, logOut, markSignedOut, requiredSession, showNavigation } from '../session.js';
 import { statusLabel } from '../status.js';
+import { platform } from '../stripe-js.js';
+import { askForTerms } from '../terms.js';
 import { busy, button, byId, confirmed, date, h, linkButton, notice, onSubmit, say, table } from '../ui.js';
 
 const who = byId('who');
@@ -30,6 +32,8 @@ async function start() {
     user = await requiredSession();
     showUser(user);
     secondFactor(user);
+    // Without the settings, buying asks for it.
+    platform().then((settings) => askForTerms(byId('terms'), user, settings.terms_of_use), () => {});
   } catch (error) {
     byId('trouble').replaceChildren(h('div', { role: 'alert' }, problem('We couldn’t load your account.', error, { retry: () => window.location.reload() })));
     return;

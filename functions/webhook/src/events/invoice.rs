@@ -1,7 +1,5 @@
 //! `invoice.*`: a subscription's invoices. Handlers ask Stripe which of them are paid.
 
-use std::sync::Mutex;
-
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::stripe::billing::{Invoice, named};
@@ -26,23 +24,22 @@ pub async fn paid(services: &Services, event: &Event) -> Result<(), Error> {
 }
 
 /// A payment attempt failed. If a renewal is past due, the member gets one mail per invoice. A first payment that was not authenticated is
-/// counted against the buyer: two more calls to Stripe, and three trips to DynamoDB.
+/// counted against the buyer first: two more calls to Stripe, and three trips to DynamoDB.
 /// <https://docs.stripe.com/api/events/types#event_types-invoice.payment_failed>
 ///
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Error> {
-    let Some((invoice, buyer)) = not_paid(services, event).await? else { return Ok(()) };
-    let failed = services.stripe.failed_authentication(&invoice.id, event.account.as_deref()).await;
-    match failed {
-        Ok(Some(card)) => declines::count_in_browser(&services.app, &buyer, card.as_deref()).await,
-        Ok(None) => Ok(()),
-        Err(error) => {
-            // The event has had its effect and will not be sent again.
-            tracing::warn!(event_id = event.id, %error, "it is unknown whether the cardholder failed to authenticate, so the card is not counted");
-            Ok(())
+    let Some(invoice) = of_our_version(services, event).await? else { return Ok(()) };
+    if let Some(buyer) = awaited(services, event, &invoice).await? {
+        match services.stripe.failed_authentication(&invoice.id, event.account.as_deref()).await {
+            Ok(Some(card)) => declines::count_in_browser(&services.app, &event.id, &buyer, card.as_deref()).await?,
+            // An account that revoked access tells nothing any more.
+            Ok(None) | Err(StripeError::AccountRevoked) => {}
+            Err(error) => return Err(error.into()),
         }
     }
+    not_paid(services, event, &invoice).await
 }
 
 /// The cardholder must authenticate. Only the member can do that, so they are notified in the same
@@ -51,26 +48,36 @@ pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Er
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn payment_action_required(services: &Services, event: &Event) -> Result<(), Error> {
-    not_paid(services, event).await.map(drop)
+    let Some(invoice) = of_our_version(services, event).await? else { return Ok(()) };
+    not_paid(services, event, &invoice).await
 }
 
-/// Returns the invoice and the buyer if it is the first one and the subscription waits for the buyer's browser.
-async fn not_paid(services: &Services, event: &Event) -> Result<Option<(Invoice, UserId)>, Error> {
-    let Some(invoice) = of_our_version(services, event).await? else { return Ok(None) };
-    let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(None) };
-    let Some(id) = named(metadata) else { return Ok(None) };
-    let is_first = invoice.billing_reason.as_deref() == Some("subscription_create");
-    let buyer = Mutex::new(None);
+async fn not_paid(services: &Services, event: &Event, invoice: &Invoice) -> Result<(), Error> {
+    let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(()) };
+    let Some(id) = named(metadata) else { return Ok(()) };
     let is_renewal = invoice.billing_reason.as_deref() == Some("subscription_cycle");
     follow(services, event, &id, Look::Stripe(stripe_id), |subscription| {
         if is_renewal && subscription.status.is_past_due() {
             subscription.renewal_failed(&invoice.id);
         }
-        let waits = is_first && subscription.status.is_incomplete();
-        *buyer.lock().expect("nobody panics with it") = waits.then(|| subscription.buyer_id.clone());
     })
-    .await?;
-    Ok(buyer.into_inner().expect("nobody panics with it").map(|buyer| (invoice, buyer)))
+    .await
+}
+
+/// Returns the buyer if the event is new and its invoice is the first one of a subscription that waits for the buyer's browser.
+async fn awaited(services: &Services, event: &Event, invoice: &Invoice) -> Result<Option<UserId>, Error> {
+    if invoice.billing_reason.as_deref() != Some("subscription_create") {
+        return Ok(None);
+    }
+    let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(None) };
+    let Some(id) = named(metadata) else { return Ok(None) };
+    let (Some(subscription), false) = services.app.store.subscription_for_event(&id, &event.id).await? else { return Ok(None) };
+    // The owner of an account can put one of our ids into another subscription's metadata.
+    let is_it = subscription.stripe_id.as_deref().map_or(event.account.is_none(), |known| known == stripe_id);
+    let is_own = subscription.account == event.account && subscription.is_of_stack(&services.app.config.stack_id);
+    // Its answer may have been lost, so that it is still pending here.
+    let waits = subscription.status.is_open() && !subscription.status.runs();
+    Ok((is_it && is_own && waits).then_some(subscription.buyer_id))
 }
 
 /// Returns the event's invoice, read from Stripe if the event's endpoint uses another API version. `None` if it cannot be read.

@@ -1,7 +1,5 @@
 //! `payment_intent.*`
 
-use std::sync::Mutex;
-
 use shared::domain::error::Error;
 use shared::stripe::objects::PaymentIntent;
 use shared::stripe::webhook::Event;
@@ -19,27 +17,23 @@ pub async fn succeeded(services: &Services, event: &Event) -> Result<(), Error> 
     as_it_stands(services, event).await
 }
 
-/// An attempt was declined or not authenticated. One that had been handed to the browser is counted against the buyer, which costs three
-/// more trips; requests count the others themselves.
+/// An attempt was declined or not authenticated. One that had been handed to the browser is counted against the buyer first; requests count
+/// the others themselves. One trip to DynamoDB more, and two to count.
 /// <https://docs.stripe.com/api/events/types#event_types-payment_intent.payment_failed>
 ///
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn payment_failed(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(payment_intent) = object::<PaymentIntent>(event) else { return Ok(()) };
-    let place = services.stripe.place(event.account.as_deref());
-    let buyer = Mutex::new(None);
-    change_purchase(services, event, Subject::of(&payment_intent.metadata, None), |purchase, cause, now| {
-        let number = purchase.find_attempt(Some(&payment_intent.id), None);
-        let in_browser = number.is_some_and(|number| purchase.was_in_the_buyers_hands(number));
-        *buyer.lock().expect("nobody panics with it") = in_browser.then(|| purchase.buyer_id.clone());
-        payment_intent.tell(purchase, &place, cause, now)
-    })
-    .await?;
-    match buyer.into_inner().expect("nobody panics with it") {
-        Some(buyer) => declines::count_in_browser(&services.app, &buyer, payment_intent.fingerprint().as_deref()).await,
-        None => Ok(()),
+    if let Subject::Purchase(id, _) = Subject::of(&payment_intent.metadata, None)
+        && let (Some(purchase), false) = services.app.store.purchase_for_event(&id, &event.id).await?
+        && let Some(number) = purchase.find_attempt(Some(&payment_intent.id), None)
+        && purchase.was_in_the_buyers_hands(number)
+    {
+        let card = payment_intent.fingerprint();
+        declines::count_in_browser(&services.app, &event.id, &purchase.buyer_id, card.as_deref()).await?;
     }
+    as_it_stands(services, event).await
 }
 
 /// The payment was canceled. <https://docs.stripe.com/api/events/types#event_types-payment_intent.canceled>

@@ -1,7 +1,6 @@
 //! `setup_intent.*`
 
 use shared::domain::error::Error;
-use shared::store::Written;
 use shared::store::events::EventMark;
 use shared::stripe::cards::SetupIntent;
 use shared::stripe::webhook::Event;
@@ -11,8 +10,8 @@ use shared::work::declines;
 use super::event::object;
 
 /// A card that was to be saved was declined or not authenticated. Requests see declines themselves; a failed authentication happens in the
-/// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Two DynamoDB
-/// trips and one Stripe call, and three trips for the count.
+/// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Four DynamoDB
+/// trips, two of them for the count, and one Stripe call.
 /// <https://docs.stripe.com/api/events/types#event_types-setup_intent.setup_failed>
 ///
 /// # Errors
@@ -28,9 +27,8 @@ pub async fn setup_failed(services: &Services, event: &Event) -> Result<(), Erro
         return Ok(());
     }
     stripe.cancel_setup_intent(&intent.id).await?;
+    declines::count_in_browser(&services.app, &event.id, &user, intent.fingerprint().as_deref()).await?;
     let mark = EventMark { id: event.id.clone(), kind: event.kind.clone(), at: services.app.clock.now() };
-    if store.mark_handled(&mark).await? == Written::Yes {
-        declines::count_in_browser(&services.app, &user, intent.fingerprint().as_deref()).await?;
-    }
+    let _by_another = store.mark_handled(&mark).await?;
     Ok(())
 }

@@ -84,6 +84,14 @@ pub enum Error {
     /// After several declined cards, the user must prove to be human.
     #[error("answer the challenge first, or pay on the payment provider's own page")]
     ChallengeWanted,
+    /// The user has not accepted the terms of use that hold now.
+    #[error("accept the terms of use first: version {version}")]
+    TermsNotAccepted {
+        /// Where they can be read.
+        url: String,
+        /// Their version.
+        version: String,
+    },
     /// Only staff may set the platform's fee.
     #[error("only staff can set the platform's fee")]
     FeeIsThePlatforms,
@@ -102,6 +110,12 @@ pub enum Error {
     /// The user's application has not been decided.
     #[error("your application is waiting for the staff")]
     ApplicationWaiting,
+    /// The user's application was declined only lately.
+    #[error("your application was declined; you can apply again in {}", time(*retry_after))]
+    TooManyApplications {
+        /// In seconds.
+        retry_after: i64,
+    },
     /// Users cannot buy their own courses.
     #[error("you cannot buy your own course")]
     OwnCourse,
@@ -331,12 +345,14 @@ impl Error {
             Self::TooManyCards { .. } => "too_many_cards",
             Self::EmailNotConfirmed => "email_not_confirmed",
             Self::ChallengeWanted => "challenge_wanted",
+            Self::TermsNotAccepted { .. } => "terms_not_accepted",
             Self::FeeIsThePlatforms => "fee_is_the_platforms",
             Self::SalesNotShareable => "sales_not_shareable",
             Self::Suspended => "account_suspended",
             Self::NotASeller => "not_a_seller",
             Self::AlreadySeller => "already_seller",
             Self::ApplicationWaiting => "application_waiting",
+            Self::TooManyApplications { .. } => "too_many_applications",
             Self::OwnCourse => "own_course",
             Self::OwnMembership => "own_membership",
             Self::NotFound(_) => "not_found",

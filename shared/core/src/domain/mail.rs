@@ -223,6 +223,9 @@ pub enum Mail {
         news: News,
         /// The id of the audit log's entry.
         entry: String,
+        /// What staff wrote to the user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// To a seller: a Stripe account was connected.
     AccountConnected {
@@ -406,7 +409,6 @@ impl Mail {
         let news = match &entry.deed {
             Deed::SellerRole { to: true, .. } => News::SellerRoleGiven,
             Deed::SellerRole { .. } => News::SellerRoleTaken,
-            Deed::ApplicationDeclined { .. } => News::ApplicationDeclined,
             Deed::StaffRole { to: true, .. } => News::StaffRoleGiven,
             Deed::StaffRole { .. } => News::StaffRoleTaken,
             Deed::Suspension { from: None, .. } => News::Suspended,
@@ -415,8 +417,9 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
-            // A mail of its own says so.
+            // Mails of their own say so.
             | Deed::SecondFactorOff
+            | Deed::ApplicationDeclined { .. }
             | Deed::CourseTakenDown { .. }
             | Deed::CourseFee { .. }
             | Deed::Refund { .. }
@@ -427,7 +430,14 @@ impl Mail {
             | Deed::MembershipRefund { .. }
             | Deed::MembershipRefundRefused { .. } => return None,
         };
-        Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone() })
+        Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone(), note: None })
+    }
+
+    /// Says that an application was declined. The audit log's entry has the note without addresses.
+    #[must_use]
+    pub fn application_declined(entry: &Entry, note: &str) -> Self {
+        let (user, entry) = (entry.user_id.clone(), entry.id.clone());
+        Self::ChangedByStaff { user, news: News::ApplicationDeclined, entry, note: Some(note.to_owned()) }
     }
 
     /// Says that a user's address was changed.
@@ -509,12 +519,15 @@ impl Mail {
         }
     }
 
-    /// The mail without the address that it was sent to. Its [`Mail::id`] is another then.
+    /// The mail without the address that it was sent to, and without what staff wrote, which may name one. Its [`Mail::id`] may be another then.
     #[must_use]
     pub fn without_address(&self) -> Self {
         let mut mail = self.clone();
         if let Self::PasswordReset { email: address, .. } | Self::EmailMoved { from: address, .. } = &mut mail {
             address.clear();
+        }
+        if let Self::ChangedByStaff { note, .. } = &mut mail {
+            *note = None;
         }
         mail
     }
@@ -522,8 +535,8 @@ impl Mail {
     /// How long the row is kept after the mail was sent or has failed. No cause is repeated that late.
     #[must_use]
     pub fn kept(&self) -> Duration {
-        // They contain an address until they are sent.
-        let has_address = matches!(self, Self::PasswordReset { .. } | Self::EmailMoved { .. });
+        // They contain an address until they are sent, or may.
+        let has_address = matches!(self, Self::PasswordReset { .. } | Self::EmailMoved { .. } | Self::ChangedByStaff { note: Some(_), .. });
         if has_address { Duration::days(2) } else { Duration::days(30) }
     }
 }

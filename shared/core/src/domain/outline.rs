@@ -1,4 +1,4 @@
-//! The outline of a course: its sections and lessons, the lessons' texts, and a reader's progress.
+//! The outline of a course: its sections and lessons, the lessons' texts, a reader's progress, and when they opened it.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -118,6 +118,37 @@ impl Progress {
     #[must_use]
     pub fn done_of(&self, outline: &Outline) -> Vec<LessonId> {
         outline.lessons().map(|lesson| lesson.id.clone()).filter(|id| self.done.contains(id)).collect()
+    }
+}
+
+/// When somebody opened what they have paid for: what a bank asks for in a dispute. It is written at most once a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The course.
+    pub course_id: CourseId,
+    /// The first time.
+    #[serde(with = "time::serde::rfc3339")]
+    pub first_at: OffsetDateTime,
+    /// The first time on the last day.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_at: OffsetDateTime,
+    /// On how many days, in UTC.
+    pub days: u32,
+    /// Incremented by each change. A write is conditional on the version that it read.
+    pub version: u64,
+}
+
+impl Opened {
+    /// With another time that is now; `None` if there was one on this day already.
+    #[must_use]
+    pub fn again(seen: Option<&Self>, course: &CourseId, at: OffsetDateTime) -> Option<Self> {
+        match seen {
+            None => Some(Self { course_id: course.clone(), first_at: at, last_at: at, days: 1, version: 1 }),
+            Some(seen) if seen.last_at.date() < at.date() => {
+                Some(Self { last_at: at, days: seen.days + 1, version: seen.version + 1, ..seen.clone() })
+            }
+            Some(_) => None,
+        }
     }
 }
 

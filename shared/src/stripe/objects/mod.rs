@@ -11,6 +11,7 @@ pub(super) use balance::ApplicationFee;
 pub use balance::{BalanceTransaction, Source};
 pub(super) use common::Expandable;
 pub use common::{Identified, List, number};
+pub(super) use movements::EVIDENCE_MARK;
 pub use movements::{Dispute, Refund, Reversal, Transfer};
 pub use oauth::OAuthToken;
 pub(super) use payments::Body;

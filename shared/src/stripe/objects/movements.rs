@@ -139,6 +139,9 @@ pub struct Dispute {
     pub balance_transactions: Option<Vec<BalanceTransaction>>,
     #[serde(default)]
     evidence_details: Option<EvidenceDetails>,
+    /// What we have sent with evidence.
+    #[serde(default)]
+    metadata: Option<HashMap<String, String>>,
 }
 
 /// <https://docs.stripe.com/api/disputes/object#dispute_object-evidence_details>
@@ -150,6 +153,9 @@ struct EvidenceDetails {
     #[serde(default)]
     submission_count: i64,
 }
+
+/// The key in a dispute's metadata under which each of our updates leaves the digest of its evidence.
+pub(crate) const EVIDENCE_MARK: &str = "evidence";
 
 fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DisputeStatus>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -176,6 +182,12 @@ impl Dispute {
     #[must_use]
     pub fn submissions(&self) -> i64 {
         self.evidence_details.as_ref().map_or(0, |details| details.submission_count)
+    }
+
+    /// Whether the evidence that Stripe last took from us has this digest, see [`evidence`](crate::stripe::disputes::evidence).
+    #[must_use]
+    pub fn has_taken(&self, digest: &str) -> bool {
+        self.metadata.as_ref().and_then(|metadata| metadata.get(EVIDENCE_MARK)).is_some_and(|taken| taken == digest)
     }
 
     /// Updates the purchase of its payment with the dispute's state `as_of` a time. Returns whether

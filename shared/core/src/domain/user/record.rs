@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::account::StripeLink;
 use super::email::Email;
+use super::terms_of_use::Accepted;
 use crate::base::entropy::{digest, keyed_digest};
 use crate::domain::charging::{ChargeType, PLATFORM, PlatformTerms};
 use crate::domain::course::Course;
@@ -79,6 +80,9 @@ pub struct User {
     /// When staff ended the user's sessions. Sessions that began before or at that time are invalid.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub sessions_ended_at: Option<OffsetDateTime>,
+    /// The terms of use that the user has accepted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_terms: Vec<Accepted>,
 }
 
 /// Why and since when a user is suspended.
@@ -140,6 +144,7 @@ impl User {
             declined_at: Vec::new(),
             suspended: None,
             sessions_ended_at: None,
+            accepted_terms: Vec::new(),
         }
     }
 
