@@ -21,7 +21,7 @@ const DISPUTES: &str = "destination_on_behalf_of_charge_management dispute_manag
 const PAYOUTS: &str = "disable_stripe_user_authentication edit_payout_schedule external_account_collection instant_payouts standard_payouts";
 
 /// The components with their features.
-const COMPONENTS: [(&str, &str); 25] = [
+const COMPONENTS: [(&str, &str); 22] = [
     ("account_management", INFORMATION),
     ("account_onboarding", INFORMATION),
     ("balance_report", NOTHING),
@@ -45,11 +45,8 @@ const COMPONENTS: [(&str, &str); 25] = [
     ("payout_reconciliation_report", NOTHING),
     ("payouts", PAYOUTS),
     ("payouts_list", NOTHING),
-    ("reporting_chart", NOTHING),
     ("tax_registrations", NOTHING),
     ("tax_settings", NOTHING),
-    ("terminal_hardware_orders", NOTHING),
-    ("terminal_hardware_shop", NOTHING),
 ];
 
 /// Only for accounts with capabilities that the stand-in does not have.

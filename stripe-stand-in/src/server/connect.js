@@ -12,7 +12,7 @@
   const NAMES = [
     'account-management', 'account-onboarding', 'balance-report', 'balances', 'disputes-list', 'documents', 'instant-payouts-promotion',
     'notification-banner', 'payment-details', 'payment-disputes', 'payment-method-settings', 'payments', 'payout-details',
-    'payout-reconciliation-report', 'payouts', 'payouts-list', 'reporting-chart', 'tax-registrations', 'tax-settings',
+    'payout-reconciliation-report', 'payouts', 'payouts-list', 'tax-registrations', 'tax-settings',
   ];
   const SETTERS = [
     'setCollectionOptions', 'setDefaultFilters', 'setFullTermsOfServiceUrl', 'setOnClose', 'setOnExit', 'setOnLoadError', 'setOnLoaderStart',

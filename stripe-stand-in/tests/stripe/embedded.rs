@@ -47,7 +47,7 @@ async fn a_sessions_features_are_those_of_its_account() {
         });
         assert_eq!(made["components"]["payouts"], json!({ "enabled": true, "features": payouts }), "{kind}");
         assert_eq!(made["components"]["documents"], json!({ "enabled": false, "features": {} }));
-        assert_eq!(made["components"].as_object().unwrap().len(), 25);
+        assert_eq!(made["components"].as_object().unwrap().len(), 22);
         // Only where the platform collects what Stripe requires may it leave out Stripe's log-in.
         let without_banks = session(&stripe, &seller, &["payouts"], &["payouts.external_account_collection"]).await;
         if kind == "custom" {
