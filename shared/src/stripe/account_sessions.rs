@@ -9,7 +9,8 @@ use super::requests::form;
 use crate::domain::user::{AccountType, StripeLink};
 
 /// What Stripe shows of an account that the platform may ask information of.
-const OF_OURS: &[&str] = &["account_management", "account_onboarding", "balances", "documents", "notification_banner", "payments", "payouts"];
+const OF_OURS: &[&str] =
+    &["account_management", "account_onboarding", "balances", "documents", "notification_banner", "payments", "payouts"];
 
 /// The same without the forms for the information that Stripe requires. The owner of an account linked by OAuth gives that in their
 /// own Dashboard; Stripe makes no Account Links for such an account either.
@@ -44,7 +45,9 @@ fn features(component: &str, stripe_bears_losses: bool) -> Vec<(&'static str, bo
             ("refund_management", false),
             ("smart_disputes_management", false),
         ],
-        "balances" | "payouts" => ["edit_payout_schedule", "instant_payouts", "standard_payouts"].map(|name| (name, stripe_bears_losses)).to_vec(),
+        "balances" | "payouts" => {
+            ["edit_payout_schedule", "instant_payouts", "standard_payouts"].map(|name| (name, stripe_bears_losses)).to_vec()
+        }
         _ => Vec::new(),
     }
 }

@@ -16,9 +16,11 @@ const LIFETIME: i64 = 60 * 60;
 
 const NOTHING: &str = "";
 const INFORMATION: &str = "disable_stripe_user_authentication external_account_collection";
-const PAYMENTS: &str = "capture_payments destination_on_behalf_of_charge_management dispute_management refund_management smart_disputes_management";
+const PAYMENTS: &str =
+    "capture_payments destination_on_behalf_of_charge_management dispute_management refund_management smart_disputes_management";
 const DISPUTES: &str = "destination_on_behalf_of_charge_management dispute_management refund_management smart_disputes_management";
-const PAYOUTS: &str = "disable_stripe_user_authentication edit_payout_schedule external_account_collection instant_payouts standard_payouts";
+const PAYOUTS: &str =
+    "disable_stripe_user_authentication edit_payout_schedule external_account_collection instant_payouts standard_payouts";
 
 /// The components with their features.
 const COMPONENTS: [(&str, &str); 22] = [
