@@ -69,7 +69,7 @@ test('nothing is loaded before it is opened, and an account is finished there by
   await expect(fold(page, 'Stripe’s form')).toBeFocused();
   await page.keyboard.press('Enter');
   const form = unfolded(page, 'Account onboarding');
-  await form.getByText('external_account').waitFor();
+  await form.getByText('external_account', { exact: true }).waitFor();
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => globalThis.axe.run('#at-stripe'));
   assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), []);
@@ -89,10 +89,10 @@ test('nothing is loaded before it is opened, and an account is finished there by
   await expect(fold(page, 'Stripe’s form')).toHaveCount(0);
   await fold(page, 'Payments and disputes').click();
   const payments = unfolded(page, 'Payments');
-  // Half of it is the platform's.
-  await payments.getByText('$15.00 succeeded').waitFor();
+  await payments.getByText('$30.00 succeeded').waitFor();
   await payments.getByText('Allowed: dispute_management.').waitFor();
   await fold(page, 'Balances').click();
+  // Half of it is the platform's.
   await unfolded(page, 'Balances').getByText('$15.00 pending').waitFor();
   for (const title of ['Payouts', 'Documents', 'Your details']) await fold(page, title).click();
   await unfolded(page, 'Payouts').getByText('There are no payouts.').waitFor();
