@@ -134,11 +134,10 @@ fn read_features(account: &Value, component: &str, features: &str, asked: &Param
     let mut read = Map::new();
     for feature in features.split_whitespace() {
         let value = asked.flag(feature).unwrap_or_else(|| default(feature));
-        let is_the_platforms = match feature {
-            "disable_stripe_user_authentication" => value,
-            "external_account_collection" => !value,
-            _ => false,
-        };
+        let is_the_platforms = matches!(
+            (feature, asked.flag(feature)),
+            ("disable_stripe_user_authentication", Some(true)) | ("external_account_collection", Some(false))
+        );
         if is_the_platforms && !platform_collects {
             let message = format!(
                 "The feature `{feature}` can only be `{value}` for accounts where your platform is responsible for collecting requirements."
