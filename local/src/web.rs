@@ -1,6 +1,7 @@
 //! The storefront as it is deployed: a static site, with `/api/*` forwarded to the API without the prefix, and the pages that the API renders.
+//! Only here, `/stripe-stand-in/*` is forwarded to the Stripe stand-in, so that a page can load its Connect.js without naming another site.
 
-mod api;
+mod forward;
 
 use std::io;
 use std::path::Path;
@@ -30,9 +31,8 @@ const STRICT: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// The page that loads Stripe.js, and its headers instead. Stripe.js embeds frames for Stripe's fields and a bank's page.
+/// The headers of the page that loads Stripe.js instead. Stripe.js embeds frames for Stripe's fields and a bank's page.
 /// <https://docs.stripe.com/security/guide#content-security-policy>
-const PAYMENT_PAGE: &str = "/pay.html";
 const WITH_STRIPE_JS: [(HeaderName, &str); 2] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -41,6 +41,20 @@ const WITH_STRIPE_JS: [(HeaderName, &str); 2] = [
          img-src 'self' https://*.stripe.com; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=(self \"https://js.stripe.com\")"),
+];
+
+/// The headers of the page that loads Connect.js instead. Connect.js embeds frames, adds an empty `style` element, whose hash this is,
+/// and opens a window in which the seller logs in at Stripe, so there is no cross-origin-opener-policy.
+/// <https://docs.stripe.com/connect/get-started-connect-embedded-components#csp-and-http-header-requirements>
+const WITH_CONNECT_JS: [(HeaderName, &str); 2] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; script-src 'self' https://connect-js.stripe.com https://js.stripe.com; \
+         frame-src https://connect-js.stripe.com https://js.stripe.com; connect-src 'self' https://connect-js.stripe.com https://api.stripe.com; \
+         img-src 'self' https://*.stripe.com; style-src 'self' 'sha256-0hAheEzaMe6uXIKV4EehS9pu1am1lj/KnnzrOYqckXk='; \
+         base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=()"),
 ];
 
 /// Files in the folder that are not part of the site.
@@ -52,15 +66,19 @@ pub struct Web {
     server: Server,
 }
 
-/// Serves `folder` on `port` (0 takes any free one), and forwards `/api/*` to the API's origin `api`.
+/// Serves `folder` on `port` (0 takes any free one), and forwards `/api/*` to the API's origin `api`, and what is for the Stripe stand-in
+/// to its origin, if it is in use.
 ///
 /// # Errors
 /// If the port is taken.
-pub async fn start(port: u16, folder: &Path, api: &str) -> io::Result<Web> {
+pub async fn start(port: u16, folder: &Path, api: &str, stripe: Option<&str>) -> io::Result<Web> {
     let pages = ServeDir::new(folder).not_found_service(ServeFile::new(folder.join("404.html")));
-    let rendered = api::rendered(api);
-    let site = rendered.fallback_service(pages).layer(from_fn(site));
-    let app = api::routes(api).fallback_service(site);
+    let site = forward::rendered(api).fallback_service(pages).layer(from_fn(site));
+    let mut app = forward::routes("/api", api);
+    if let Some(stripe) = stripe {
+        app = app.merge(forward::routes("/stripe-stand-in", stripe));
+    }
+    let app = app.fallback_service(site);
     let server = Server::axum(net::listen(port)?, app)?;
     Ok(Web { server })
 }
@@ -87,7 +105,11 @@ fn present_address(uri: &Uri) -> Option<String> {
 
 /// Hides what is not part of the site, and adds the headers.
 async fn site(request: Request, next: Next) -> Response {
-    let of_page: &[_] = if request.uri().path() == PAYMENT_PAGE { &WITH_STRIPE_JS } else { &STRICT };
+    let of_page: &[_] = match request.uri().path() {
+        "/pay.html" => &WITH_STRIPE_JS,
+        "/seller.html" => &WITH_CONNECT_JS,
+        _ => &STRICT,
+    };
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
     let mut response = if first.starts_with('.') || NOT_SERVED.contains(&first) {
         StatusCode::NOT_FOUND.into_response()

@@ -13,7 +13,7 @@ const FLOORS: [(&str, &str); 6] = [
         "json ids clock form html limits options kind errors versions http params countries email cards money rates calendar request_log faults \
          idempotency",
     ),
-    ("state", "row table door agenda calls outbox settings traffic all"),
+    ("state", "row table door embedded agenda calls outbox settings traffic all"),
     ("events", "context endpoints emit"),
     (
         "engine",
@@ -26,13 +26,13 @@ const FLOORS: [(&str, &str); 6] = [
     ),
     (
         "resources",
-        "list expand account_links accounts external_accounts persons application_fees balance charges new_checkout_session checkout_sessions coupons customers \
+        "list expand account_links account_sessions accounts external_accounts persons application_fees balance charges new_checkout_session checkout_sessions coupons customers \
          disputes events invoice_items invoices payment_intents payment_methods payouts prices products radar refunds setup_intents subscriptions \
          test_clocks tokens transfers webhook_endpoints v2_accounts v2_account_links routes",
     ),
     (
         "server",
-        "host auth persistence deliveries jobs account_pages invoice_pages oauth pages api admin::read admin::objects admin::steer connections run",
+        "host auth persistence deliveries jobs account_pages embedded invoice_pages oauth pages api admin::read admin::objects admin::steer connections run",
     ),
 ];
 

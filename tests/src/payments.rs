@@ -1,5 +1,6 @@
 //! Purchases, linked accounts and Stripe's events, across the functions and Stripe's stand-in.
 
+mod account_sessions;
 mod accounts_api;
 mod arrivals;
 mod capabilities;

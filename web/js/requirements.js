@@ -33,11 +33,30 @@ const REASONS = {
   under_review: 'Stripe is reviewing the account.',
   listed: 'Stripe is checking whether it may serve this account.',
   platform_paused: 'The platform has paused this account. Contact the staff.',
+  'action_required.requested_capabilities': 'Stripe needs something from you before this account can do all that was requested.',
 };
 
 /** @returns {string} why an account does not work, or nothing */
-export function disabled(reason) {
+export function whyDisabled(reason) {
   if (!reason) return '';
   if (REASONS[reason]) return REASONS[reason];
   return reason.startsWith('rejected.') ? 'Stripe has rejected this account. Contact Stripe’s support.' : 'Stripe has paused this account for now.';
+}
+
+/**
+ * Why an account is paid nothing out, and what to do about it.
+ *
+ * @param {{requirements: object}} account as in `GET /users/me/stripe`
+ * @param {boolean} hasForm whether its form is opened from here
+ */
+export function whyUnpaid({ requirements: { past_due: late, currently_due: due, pending_verification: checking, disabled_reason: reason } }, hasForm) {
+  const isWanted = late.length + due.length > 0;
+  // Nobody else's decision ends by filling in a form.
+  const helps = isWanted && (!reason || reason === 'requirements.past_due' || reason.startsWith('action_required.'));
+  const todo = helps ? (hasForm ? ' Finish Stripe’s form to be paid again.' : ' Provide them in your Stripe dashboard.') : '';
+  const why = whyDisabled(reason);
+  if (why) return why + todo;
+  if (isWanted) return `Stripe is waiting for details.${todo}`;
+  if (checking.length > 0) return 'Stripe is checking your details.';
+  return 'Stripe hasn’t said why. Check your bank details at Stripe, or ask Stripe’s support.';
 }

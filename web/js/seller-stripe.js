@@ -5,7 +5,7 @@ import { leaveFor } from './checkout.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
-import { disabled, inWords } from './requirements.js';
+import { inWords, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, linkButton, notice, say, skeleton, table } from './ui.js';
 
@@ -21,14 +21,33 @@ const money = byId('money');
 let holds = false;
 /** Whether the balance is shown. */
 let onShow = false;
+/** Why nothing is paid out, if so. */
+let unpaid = '';
+
+/** Told of the account when another is connected, and of `null` when none is. */
+let tell = () => {};
+let told;
+
+function isConnected(account) {
+  const id = account?.account_id ?? null;
+  if (id === told) return;
+  told = id;
+  tell(account);
+}
 
 /** An account that needs attention is shown above all sections of the desk, an active one in the settings. */
 function place(needsAttention) {
   byId(needsAttention ? 'attention' : 'settings').append(box);
 }
 
-/** Shows the account, or how to get one. */
-export async function stripe(user) {
+/**
+ * Shows the account, or how to get one.
+ *
+ * @param {object} user
+ * @param {(account: object|null) => void} [changed] told of the account when another is connected, and of `null` when none is
+ */
+export async function stripe(user, changed = tell) {
+  tell = changed;
   const cameBack = new URLSearchParams(window.location.search).get('onboarding');
   if (cameBack) window.history.replaceState(null, '', `${window.location.pathname}${window.location.hash}`);
   place(!user.stripe.connected || !user.stripe.charges_enabled);
@@ -63,6 +82,7 @@ export async function stripe(user) {
 function ways() {
   place(true);
   holds = false;
+  isConnected(null);
   money.replaceChildren(h('p', { class: 'muted' }, 'Connect a Stripe account to see your balance and payouts here.'));
   const open = button('Set up a new account', () => busy(open, () => onboard('express')));
   const bare = button('Set up one without a dashboard', () => busy(bare, () => onboard('custom')));
@@ -141,6 +161,8 @@ function show(account) {
     ),
   );
   holds = account.details_submitted || !isMadeHere(account);
+  unpaid = account.details_submitted && !account.payouts_enabled ? whyUnpaid(account, isMadeHere(account)) : '';
+  isConnected(account);
   if (onShow) {
     money.replaceChildren();
     balance();
@@ -176,11 +198,11 @@ function deadline({ requirements: { current_deadline: at, past_due: late } }) {
 function advice(account) {
   if (account.scope === 'read_only') return 'You granted read-only access. Disconnect, then connect again with permission to take payments.';
   if (!isMadeHere(account) && !account.charges_enabled) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
-  const reason = disabled(account.requirements.disabled_reason);
+  const reason = whyDisabled(account.requirements.disabled_reason);
   if (!account.details_submitted) return 'Your account is open, but Stripe needs more details before it can take payments.';
-  if (reason && !account.charges_enabled) return reason;
+  if (reason && !account.charges_enabled) return `Nobody can buy from you${account.payouts_enabled ? '' : ', and payouts are paused'}. ${reason}`;
+  if (!account.payouts_enabled) return `You can sell, but payouts are paused. ${whyUnpaid(account, isMadeHere(account))}`;
   if (account.requirements.pending_verification.length > 0) return 'Stripe is checking your details. You can keep selling in the meantime.';
-  if (!account.payouts_enabled && isMadeHere(account)) return 'You can sell. Payouts start as soon as Stripe has what it needs.';
   return account.livemode === false ? 'Test mode: no real money moves.' : 'Your sales are paid to this account.';
 }
 
@@ -228,6 +250,7 @@ export async function balance() {
     const { available, pending, payouts } = await api.get('/users/me/stripe/balance', { cache: 'no-store', ...OPTIONS });
     const sums = (list) => (list.length > 0 ? list.map(({ amount, currency }) => h('span', { class: 'sum' }, format(amount, currency))) : '–');
     money.replaceChildren(
+      unpaid ? notice('plain', 'Payouts are paused.', unpaid) : '',
       h('dl', { class: 'card figures' }, h('div', { class: 'figure-main' }, h('dt', {}, 'Available for payout'), h('dd', {}, sums(available))), h('div', {}, h('dt', {}, 'Pending'), h('dd', {}, sums(pending)))),
       payouts.length > 0 ? payoutTable(payouts) : h('p', { class: 'muted' }, 'No payouts yet.'),
     );

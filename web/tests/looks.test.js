@@ -243,6 +243,11 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await part('Payouts');
     await page.getByRole('table', { name: 'Payouts' }).waitFor();
     await look(page, 'seller-payouts', name);
+    await part('Stripe');
+    await page.getByRole('button', { name: 'Open here' }).click();
+    await page.locator('summary', { hasText: 'Payments and disputes' }).click();
+    await page.getByRole('group', { name: 'Payments' }).waitFor();
+    await look(page, 'seller-at-stripe', name);
     await part('Membership');
     await page.getByLabel('Monthly price').waitFor();
     await look(page, 'seller-no-membership', name);

@@ -94,6 +94,18 @@ test('an account is onboarded and its dashboard opened', async () => {
   assert.equal((await stripe.accounts.reject(id, { reason: 'fraud' })).requirements.disabled_reason, 'rejected.fraud');
 });
 
+test('an account session shows components of one account', async () => {
+  const { id } = await stripe.accounts.create({ type: 'express', country: 'US', capabilities: { transfers: { requested: true } } });
+  const payments = { enabled: true, features: { refund_management: false } };
+  const session = await stripe.accountSessions.create({ account: id, components: { payments, payouts: { enabled: true } } });
+  assert.deepEqual([session.account, session.components.documents.enabled], [id, false]);
+  assert.deepEqual([session.components.payments.features.refund_management, session.components.payouts.features.standard_payouts], [false, false]);
+  assert.ok(session.client_secret && session.expires_at > 0);
+  const linked = await connected();
+  const form = stripe.accountSessions.create({ account: linked, components: { account_onboarding: { enabled: true } } });
+  await assert.rejects(form, { type: 'StripeInvalidRequestError', statusCode: 400 });
+});
+
 test('accounts do not see each other', async () => {
   const [one, two] = [await connected(), await connected()];
   const customer = await stripe.customers.create({ email: 'a@example.com' }, { stripeAccount: one });

@@ -101,6 +101,17 @@ class Accounts(unittest.TestCase):
         self.assertEqual((listed["card_payments"], listed["transfers"]), ("active", "active"))
         self.assertEqual(stripe.Account.retrieve_capability(account, "transfers").status, "active")
 
+    def test_an_account_session_shows_components_of_one_account(self):
+        account = stripe.Account.create(type="express", country="US", capabilities={"transfers": {"requested": True}})
+        payments = {"enabled": True, "features": {"refund_management": False}}
+        session = stripe.AccountSession.create(account=account.id, components={"payments": payments, "payouts": {"enabled": True}})
+        self.assertEqual((session.account, session.components.documents.enabled), (account.id, False))
+        self.assertFalse(session.components.payments.features.refund_management)
+        self.assertFalse(session.components.payouts.features.standard_payouts)
+        self.assertTrue(session.client_secret)
+        with self.assertRaises(stripe.InvalidRequestError):
+            stripe.AccountSession.create(account=connected(), components={"account_onboarding": {"enabled": True}})
+
     def test_an_account_is_onboarded_and_its_dashboard_opened(self):
         account = stripe.Account.create(type="express", country="US", capabilities={"transfers": {"requested": True}})
         self.assertIn("external_account", account.requirements.currently_due)

@@ -1,12 +1,13 @@
 //! A seller's Stripe account: `POST /users/me/stripe/onboarding` creates one and links to Stripe's form,
-//! `GET /users/me/stripe` shows its state, and `POST /users/me/stripe/dashboard` and `GET /users/me/stripe/balance` are
-//! for its owner. <https://docs.stripe.com/connect/hosted-onboarding>
+//! `GET /users/me/stripe` shows its state, and `POST /users/me/stripe/dashboard`, `POST /users/me/stripe/session` and
+//! `GET /users/me/stripe/balance` are for its owner. <https://docs.stripe.com/connect/hosted-onboarding>
 
 pub mod balance;
 pub mod dashboard;
 mod link;
 pub mod make;
 pub mod onboard;
+pub mod session;
 pub mod show;
 pub mod view;
 
@@ -24,6 +25,7 @@ pub async fn handle(services: &Services, request: Request) -> Response {
             (&Method::GET, ["users", "me", "stripe"]) => show::show(services, &request).await,
             (&Method::POST, ["users", "me", "stripe", "onboarding"]) => onboard::onboard(services, &request).await,
             (&Method::POST, ["users", "me", "stripe", "dashboard"]) => dashboard::dashboard(services, &request).await,
+            (&Method::POST, ["users", "me", "stripe", "session"]) => session::session(services, &request).await,
             (&Method::GET, ["users", "me", "stripe", "balance"]) => balance::balance(services, &request).await,
             _ => Err(Error::NotFound("address")),
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::base::clock::written;
 use shared::domain::user::{AccountType, CapabilityStatus, StripeLink};
+use shared::stripe::account_sessions::AccountSession;
 use time::OffsetDateTime;
 
 /// The answer of `GET /users/me/stripe`. The account's state is included if there is one.
@@ -97,6 +98,28 @@ pub struct AddressView {
     /// `acct_…`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
+}
+
+/// What a page needs to show Stripe's components.
+#[derive(Serialize)]
+pub struct SessionView {
+    /// For `fetchClientSecret` of Connect.js, once, and only in the owner's browser.
+    client_secret: String,
+    /// When it expires.
+    expires_at: Option<String>,
+    /// `acct_…`
+    account_id: String,
+    /// What can be shown, in the names of Stripe's API.
+    components: &'static [&'static str],
+}
+
+impl SessionView {
+    /// A new session of the linked account.
+    #[must_use]
+    pub fn new(link: &StripeLink, session: AccountSession, components: &'static [&'static str]) -> Self {
+        let AccountSession { client_secret, expires_at } = session;
+        Self { client_secret, expires_at: expires_at.and_then(at), account_id: link.account_id.clone(), components }
+    }
 }
 
 /// An amount in Stripe's form, which is also this API's: in the minor unit, with a lower-case ISO 4217 currency.

@@ -38,7 +38,9 @@ pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
     let secrets = secrets(settings).map_err(failed("the local secrets"))?;
     let aws = aws::start(ports.aws, secrets).await.map_err(failed("the AWS stand-in"))?;
     let api = format!("http://localhost:{}", ports.api);
-    let web = web::start(ports.storefront, &settings.root().join("web"), &api).await.map_err(failed("the storefront"))?;
+    let stand_in = stripe.is_some().then(|| format!("http://localhost:{}", ports.stripe));
+    let folder = settings.root().join("web");
+    let web = web::start(ports.storefront, &folder, &api, stand_in.as_deref()).await.map_err(failed("the storefront"))?;
     Ok(StandIns { dynamo, stripe, aws, web })
 }
 

@@ -54,7 +54,7 @@ fn site() -> PathBuf {
 }
 
 async fn storefront(api: &str) -> Web {
-    web::start(0, &site(), api).await.unwrap()
+    web::start(0, &site(), api, None).await.unwrap()
 }
 
 #[tokio::test]
@@ -132,6 +132,19 @@ async fn the_former_address_of_a_course_leads_to_the_present_one() {
         let page = send(Method::GET, &format!("{}{path}", web.url()), &[], "").await.unwrap();
         assert_ne!(page.status, 301, "{path}");
     }
+}
+
+#[tokio::test]
+async fn forwards_to_the_stripe_stand_in_if_it_is_in_use() {
+    let (api, stripe) = (api().await, api().await);
+    let web = web::start(0, &site(), &api, Some(&stripe)).await.unwrap();
+    let answer = send(Method::POST, &format!("{}/stripe-stand-in/embedded/payments?a=1", web.url()), &[], "{}").await.unwrap();
+    let seen = answer.json();
+    assert_eq!((&seen["method"], &seen["uri"], &seen["body"]), (&json!("POST"), &json!("/embedded/payments?a=1"), &json!("{}")));
+    assert_eq!(seen["host"], stripe.trim_start_matches("http://"));
+    let without = storefront(&api).await;
+    let answer = send(Method::GET, &format!("{}/stripe-stand-in/v1.0/connect.js", without.url()), &[], "").await.unwrap();
+    assert_eq!(answer.status, 404);
 }
 
 #[tokio::test]

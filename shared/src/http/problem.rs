@@ -72,6 +72,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NotConnected => (409, "Not connected"),
         Error::NoExpressDashboard => (409, "No Express Dashboard"),
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),
+        Error::ComponentsRefused => (409, "Components refused"),
         Error::StillConnected => (409, "Stripe account still connected"),
         Error::StillSubscribed => (409, "Still subscribed"),
         Error::CardInUse => (409, "Card in use"),

@@ -1,5 +1,6 @@
 //! The Stripe gateway: typed requests, a single HTTP client, lenient parsing, and errors classified by what they say about the outcome.
 
+pub mod account_sessions;
 pub mod accounts;
 pub mod billing;
 pub mod cards;

@@ -1,6 +1,7 @@
 //! One file per API object: its endpoints and their parameters.
 
 pub(crate) mod account_links;
+pub(crate) mod account_sessions;
 pub(crate) mod accounts;
 pub(crate) mod application_fees;
 pub(crate) mod balance;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::events::context::Context;
 use crate::resources::account_links;
+use crate::resources::account_sessions;
 use crate::resources::accounts;
 use crate::resources::application_fees;
 use crate::resources::balance;
@@ -142,6 +143,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         post("/v1/accounts/*/reject", "reason:(fraud|other|terms_of_service)", accounts::reject),
         post("/v1/accounts/*/login_links", "", account_links::login),
         post("/v1/account_links", account_links::CREATE, account_links::create),
+        post("/v1/account_sessions", &account_sessions::fields(), account_sessions::create),
         index("/v1/customers", "created:range email test_clock", customers::index),
         post("/v1/customers", customers::CREATE, customers::create),
         get("/v1/customers/search", "limit:i page query", customers::search),

@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::server::admin::steer;
 use crate::server::api;
 use crate::server::deliveries;
+use crate::server::embedded;
 use crate::server::host::Server;
 use crate::server::jobs;
 use crate::server::oauth;
@@ -149,6 +150,9 @@ async fn dispatch(server: &Arc<Server>, request: &Incomer) -> Answer {
     }
     if path == "/oauth/authorize" || path == "/express/oauth/authorize" {
         return oauth::authorize(server, request);
+    }
+    if path == "/v1.0/connect.js" || path.starts_with("/embedded/") {
+        return embedded::answer(server, request);
     }
     pages::answer(server, request)
 }

@@ -6,6 +6,7 @@ pub(crate) mod api;
 pub(crate) mod auth;
 pub(crate) mod connections;
 pub(crate) mod deliveries;
+pub(crate) mod embedded;
 pub(crate) mod host;
 pub(crate) mod invoice_pages;
 pub(crate) mod jobs;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::state::agenda::Agenda;
 use crate::state::calls::Calls;
 use crate::state::door::Door;
+use crate::state::embedded::Embedded;
 use crate::state::outbox::Outbox;
 use crate::state::row::{AuthorizationCode, Funds, Grant, Link, Outside, Row};
 use crate::state::settings::Settings;
@@ -52,6 +53,9 @@ pub(crate) struct State {
     /// Account and login links by their path.
     #[serde(default)]
     pub(crate) doors: BTreeMap<String, Door>,
+    /// Account Sessions by their client secret.
+    #[serde(default)]
+    pub(crate) embedded: BTreeMap<String, Embedded>,
     /// Balance transactions that are not yet available: account and id.
     pub(crate) unsettled: Vec<(String, String)>,
     /// When the first of them becomes available, if known.
@@ -96,6 +100,7 @@ impl State {
             grants: BTreeMap::new(),
             outside: BTreeMap::new(),
             doors: BTreeMap::new(),
+            embedded: BTreeMap::new(),
             unsettled: Vec::new(),
             settles_at: None,
             live: BTreeSet::new(),

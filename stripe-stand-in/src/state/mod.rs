@@ -4,6 +4,7 @@ pub(crate) mod agenda;
 pub(crate) mod all;
 pub(crate) mod calls;
 pub(crate) mod door;
+pub(crate) mod embedded;
 pub(crate) mod outbox;
 pub(crate) mod row;
 pub(crate) mod settings;

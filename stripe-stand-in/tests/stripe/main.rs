@@ -13,6 +13,7 @@ mod client;
 mod currencies;
 mod discounts;
 mod disputes;
+mod embedded;
 mod faults;
 mod idempotency;
 mod later;

@@ -8,7 +8,7 @@ use crate::harness::{World, logged, token_in};
 /// What Stripe calls a secret: keys, webhook secrets, client secrets, OAuth codes and tokens. And a card's number.
 const OF_STRIPE: &str = r"(sk|rk)_(test|live)_\w+|whsec_\w+|_secret_\w+|\b(ac|rt)_\w{8,}|4242424242424242";
 
-/// Signs up, confirms, logs in, rightly and wrongly, sets up a second factor, links an account, buys with good and bad cards, and resets the
+/// Signs up, confirms, logs in, rightly and wrongly, sets up a second factor, links an account, opens Stripe's components, buys with good and bad cards, and resets the
 /// password. Returns what must not be in the log.
 async fn journey(world: &World) -> Vec<String> {
     let (password, wrong, new) = ("unusual staple 71", "a guess of somebody 5", "another staple 8080");
@@ -29,6 +29,8 @@ async fn journey(world: &World) -> Vec<String> {
     assert_eq!(world.put("/users/me/second-factor", json!({"code": "000000"})).bearer(&token).await.status, 401);
 
     let shop = world.shop().await;
+    let session = world.post("/users/me/stripe/session", json!({})).bearer(&shop.seller.token).await;
+    assert_eq!(session.status, 200, "{}", session.body);
     let asks = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await;
     assert_eq!(asks.status, 201, "{}", asks.body);
     let declined = json!({"course_id": shop.course_id, "payment_method": "pm_card_visa_chargeDeclined"});
@@ -43,7 +45,15 @@ async fn journey(world: &World) -> Vec<String> {
     world.pump().await;
     let reset = token_in(&world.mails_to(email).into_iter().rfind(|mail| mail.subject == "Set a new password").expect("a mail"));
     world.put("/password-resets", json!({"token": reset, "password": new})).await.is_empty(204);
-    secrets.extend([token, again.text("token"), confirm, reset, factor.text("secret"), asks.text("client_secret")]);
+    secrets.extend([
+        token,
+        again.text("token"),
+        confirm,
+        reset,
+        factor.text("secret"),
+        asks.text("client_secret"),
+        session.text("client_secret"),
+    ]);
     secrets.extend([email.to_owned(), shop.buyer.email.clone(), shop.seller.email.clone(), shop.buyer.token, shop.seller.token]);
     secrets
 }

@@ -97,6 +97,7 @@ fn every_error() -> Vec<Error> {
         Error::NotConnected,
         Error::NoExpressDashboard,
         Error::OnboardingUnfinished,
+        Error::ComponentsRefused,
         Error::BadSignature,
         Error::Internal(cause()),
     ];

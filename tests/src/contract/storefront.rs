@@ -195,14 +195,14 @@ fn sent(template: &Template, policy: &str) -> BTreeMap<String, String> {
 async fn pages_are_sent_with_the_same_headers_on_a_laptop_and_deployed() {
     let template = Template::read();
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
-    let web = local::web::start(0, &root().join("web"), "http://127.0.0.1:9").await.expect("a port is free");
+    let web = local::web::start(0, &root().join("web"), "http://127.0.0.1:9", None).await.expect("a port is free");
     let client = reqwest::Client::new();
     let policies: BTreeMap<_, _> = behaviors(&template)
         .into_iter()
         .filter(|(_, behavior)| behavior["TargetOriginId"] == "pages")
         .map(|(pattern, behavior)| (if pattern == "*" { "/" } else { pattern }, referred(&behavior["ResponseHeadersPolicyId"])))
         .collect();
-    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), ["/", "/pay.html"]);
+    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), ["/", "/pay.html", "/seller.html"]);
     for (path, policy) in policies {
         let answer = client.get(format!("{}{path}", web.url())).send().await.expect("it answers");
         assert_eq!(answer.status(), 200, "{path}");

@@ -20,6 +20,7 @@ kinds![
     Shown,
     Balance,
     Dashboard,
+    Session,
     Unlinked,
     // The answer was lost, and by now Stripe lets the platform make no accounts with v2.
     LostAndBlocked,
@@ -91,6 +92,7 @@ impl Accounts {
             Kind::Shown => world.get("/users/me/stripe").bearer(token).await,
             Kind::Balance => world.get("/users/me/stripe/balance").bearer(token).await,
             Kind::Dashboard => world.post("/users/me/stripe/dashboard", json!({})).bearer(token).await,
+            Kind::Session => world.post("/users/me/stripe/session", json!({})).bearer(token).await,
             Kind::Unlinked => world.delete("/users/me/stripe").bearer(token).await,
             _ => self.onboard(&play.seller).await,
         }
@@ -138,7 +140,7 @@ impl Scenario for Accounts {
                 let answer = self.onboard(&seller).await;
                 assert_eq!(answer.status, 200, "{}", answer.body);
             }
-            Kind::Balance | Kind::Dashboard | Kind::Unlinked | Kind::ComesBack | Kind::Gone => {
+            Kind::Balance | Kind::Dashboard | Kind::Session | Kind::Unlinked | Kind::ComesBack | Kind::Gone => {
                 let account = world.made_account(&seller, "express", "US").await;
                 if matches!(self.kind, Kind::ComesBack | Kind::Gone) {
                     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);

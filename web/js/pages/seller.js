@@ -1,6 +1,7 @@
 import { parts } from '../parts.js';
 import { problem } from '../problems.js';
 import { MINE, sales } from '../sales.js';
+import { components } from '../seller-components.js';
 import { courses } from '../seller-courses.js';
 import { members } from '../seller-members.js';
 import { membership } from '../seller-membership.js';
@@ -22,11 +23,13 @@ async function start() {
       return;
     }
     byId('desk').hidden = false;
-    const account = stripe(user);
+    const reload = () => stripe(user);
+    const account = stripe(user, (linked) => components(linked, reload));
     parts(byId('parts'), {
       courses: () => courses(user),
       sales: () => sales('/sales', MINE, refreshBalance),
       payouts: () => account.then(balance),
+      'at-stripe': () => account,
       membership: () => Promise.all([membership(user), members(user)]),
       settings: () => account,
     });

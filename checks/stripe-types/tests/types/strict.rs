@@ -27,6 +27,7 @@ impl Checked {
         let faults = match name.as_str() {
             "account" => read::<stripe_shared::Account>(value),
             "account_link" => read::<stripe_connect::AccountLink>(value),
+            "account_session" => read::<stripe_connect::AccountSession>(value),
             "application" => read::<stripe_shared::Application>(value),
             "application_fee" => read::<stripe_shared::ApplicationFee>(value),
             "balance" => read::<stripe_core::Balance>(value),

@@ -311,6 +311,9 @@ pub enum Error {
     /// Stripe gives no Dashboard access before the account's owner has submitted details.
     #[error("finish setting up your Stripe account first")]
     OnboardingUnfinished,
+    /// Stripe shows no components for the account.
+    #[error("Stripe has no components for this account; use its own pages")]
+    ComponentsRefused,
     /// The webhook's signature does not verify.
     #[error("the signature is invalid")]
     BadSignature,
@@ -407,6 +410,7 @@ impl Error {
             Self::NotConnected => "not_connected",
             Self::NoExpressDashboard => "no_express_dashboard",
             Self::OnboardingUnfinished => "onboarding_unfinished",
+            Self::ComponentsRefused => "components_refused",
             Self::BadSignature => "bad_signature",
             Self::Internal(_) => "internal",
         }

@@ -1,4 +1,5 @@
-//! Forwards `/api/*` and the rendered pages to the API, as the deployed site's CloudFront does.
+//! Forwards the paths under a prefix to another server, without the prefix, and the rendered pages to the API, as the deployed site's
+//! CloudFront does.
 
 use std::sync::Arc;
 
@@ -21,62 +22,63 @@ const HOP_BY_HOP: [HeaderName; 6] =
     [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
 #[derive(Debug)]
-struct Api {
+struct Target {
+    prefix: &'static str,
     origin: String,
     client: Client<HttpConnector, Body>,
 }
 
-fn api(origin: &str) -> Arc<Api> {
-    Arc::new(Api { origin: origin.trim_end_matches('/').to_owned(), client: net::client() })
+fn target(prefix: &'static str, origin: &str) -> Arc<Target> {
+    Arc::new(Target { prefix, origin: origin.trim_end_matches('/').to_owned(), client: net::client() })
 }
 
-/// The routes under `/api`, forwarded to the API at `origin`.
-pub(super) fn routes(origin: &str) -> Router {
-    Router::new().route("/api", any(pass_on)).route("/api/{*path}", any(pass_on)).with_state(api(origin))
+/// The routes under `prefix`, forwarded to the server at `origin`.
+pub(super) fn routes(prefix: &'static str, origin: &str) -> Router {
+    let router = Router::new().route(prefix, any(pass_on)).route(&format!("{prefix}/{{*path}}"), any(pass_on));
+    router.with_state(target(prefix, origin))
 }
 
 /// The pages that the API at `origin` renders, forwarded under its `/pages`, without anything that says who asks.
 pub(super) fn rendered(origin: &str) -> Router {
     let router = Router::new().route("/courses/{slug}", get(render)).route("/sitemap.xml", get(render)).route("/robots.txt", get(render));
-    router.with_state(api(origin))
+    router.with_state(target("", origin))
 }
 
-async fn pass_on(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let target = without_prefix(request.uri()).to_owned();
-    forward(&api, &target, request).await
+async fn pass_on(State(target): State<Arc<Target>>, request: Request) -> Response {
+    let path = without_prefix(request.uri(), target.prefix).to_owned();
+    forward(&target, &path, request).await
 }
 
-async fn render(State(api): State<Arc<Api>>, mut request: Request) -> Response {
-    let target = format!("/pages{}", request.uri().path_and_query().map_or("/", PathAndQuery::as_str));
+async fn render(State(target): State<Arc<Target>>, mut request: Request) -> Response {
+    let path = format!("/pages{}", request.uri().path_and_query().map_or("/", PathAndQuery::as_str));
     request.headers_mut().clear();
-    forward(&api, &target, request).await
+    forward(&target, &path, request).await
 }
 
 /// Forwards a request. Redirects and cookies are returned unchanged.
-async fn forward(api: &Api, target: &str, mut request: Request) -> Response {
-    let target = format!("{}{target}", api.origin);
-    let Ok(target) = target.parse::<Uri>() else {
+async fn forward(target: &Target, path: &str, mut request: Request) -> Response {
+    let Ok(uri) = format!("{}{path}", target.origin).parse::<Uri>() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let host = target.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    *request.uri_mut() = target;
+    let host = uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    *request.uri_mut() = uri;
     forget_hop(request.headers_mut());
     if let Some(host) = host {
         request.headers_mut().insert(header::HOST, host);
     }
-    match api.client.request(request).await {
+    match target.client.request(request).await {
         Ok(response) => {
             let mut response = response.map(Body::new);
             forget_hop(response.headers_mut());
             response
         }
-        Err(_) => unreachable_api(&api.origin),
+        Err(_) => unreachable_server(&target.origin),
     }
 }
 
-fn without_prefix(uri: &Uri) -> &str {
+fn without_prefix<'a>(uri: &'a Uri, prefix: &str) -> &'a str {
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    match path.strip_prefix("/api") {
+    match path.strip_prefix(prefix) {
         Some(rest) if rest.starts_with('/') => rest,
         _ => "/",
     }
@@ -88,12 +90,12 @@ fn forget_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn unreachable_api(origin: &str) -> Response {
+fn unreachable_server(origin: &str) -> Response {
     let problem = json!({
         "type": "about:blank",
         "title": "Bad Gateway",
         "status": 502,
-        "detail": format!("The API at {origin} does not answer."),
+        "detail": format!("The server at {origin} does not answer."),
         "code": "api_unreachable",
         "request_id": ""
     });
