@@ -34,6 +34,7 @@ mod rotation;
 mod separate_refunds;
 mod shown_prices;
 mod stacks;
+mod thin_events;
 mod tokens;
 mod tutorial;
 mod webhooks;

@@ -13,6 +13,7 @@ mod client;
 mod currencies;
 mod discounts;
 mod disputes;
+mod event_destinations;
 mod faults;
 mod idempotency;
 mod later;

@@ -1,5 +1,7 @@
 //! Which charge type applies to whom: by default the one that fits the seller's account, else what the operator or the staff has fixed.
 
+mod matrix;
+
 use serde_json::{Value, json};
 use time::Duration;
 
