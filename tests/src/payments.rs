@@ -28,6 +28,7 @@ mod oauth;
 mod onboarding;
 mod open_pages;
 mod payees;
+mod recipients;
 mod reconcile;
 mod refunds;
 mod rotation;

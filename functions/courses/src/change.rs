@@ -39,7 +39,8 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
         By::Staff => fields.apply_staffs(course, now),
         By::Seller => {
             fields.apply(course)?;
-            fields.check_price(app, &user, course)
+            fields.check_price(app, &user, course)?;
+            fields.check_border(app, &user, course)
         }
     };
     let course = replace(app, request, slug, (by, &user), course, change).await?;

@@ -8,6 +8,7 @@ use crate::engine::accounts::requirements;
 use crate::engine::accounts::rows;
 use crate::engine::accounts::thin;
 use crate::engine::accounts::v2_shape::{self, CONFIGURATIONS, INCLUDES};
+use crate::engine::borders;
 use crate::events::context::Context;
 use crate::resources::accounts;
 use crate::resources::v2_list;
@@ -245,7 +246,13 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         Some("full") => "standard",
         _ => "custom",
     };
-    let form = as_v1(params, &given, ctx.now())?;
+    let mut form = as_v1(params, &given, ctx.now())?.value().clone();
+    let country = given["identity"].text("country");
+    let alone = given["configuration"]["recipient"].is_object() && !given["configuration"]["merchant"].is_object();
+    if alone && borders::is_recipients_only(ctx, country) {
+        form["tos_acceptance"]["service_agreement"] = "recipient".into();
+    }
+    let form = Params::from_value(form);
     let id = accounts::make(ctx, &form, Some(kind), false)?;
     v2_shape::keep(ctx.state, &id, given);
     thin::announce(ctx, &id, "created");
