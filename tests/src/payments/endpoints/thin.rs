@@ -143,7 +143,8 @@ async fn a_platform_without_accounts_v2_registers_none_and_says_so() {
     assert_eq!(world.asked_stripe().await, ["GET /v1/webhook_endpoints"]);
     assert!(registered(&world).await.is_empty());
     assert_eq!(sorted(&secret.value().await["connect_webhook_secrets"]).len(), 1);
-    // Once it has v2, they are added.
+    // Once it has v2, they are added. The stand-in replays a refusal for a day, as v1 does.
+    world.pass(time::Duration::hours(25)).await;
     world.app.config.accounts_api = None;
     world.admin("POST", "settings", json!({"accounts_v2": true})).await;
     assert!(set_up(&world, &secret).await[2].starts_with("created ed_"));
