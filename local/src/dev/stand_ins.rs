@@ -83,11 +83,7 @@ fn options(settings: &Settings) -> stripe::Options {
         publishable_key: variable("STRIPE_PUBLISHABLE_KEY"),
         client_id: variable("STRIPE_CLIENT_ID"),
         redirect_uris: vec![format!("{public_api}/users/oauth/callback")],
-        webhooks: vec![
-            webhook("/webhooks/stripe", WEBHOOK_SECRET, false),
-            WebhookEndpoint { thin: true, ..connect.clone() },
-            connect,
-        ],
+        webhooks: vec![webhook("/webhooks/stripe", WEBHOOK_SECRET, false), WebhookEndpoint { thin: true, ..connect.clone() }, connect],
         country: variable("PLATFORM_COUNTRY"),
         ..stripe::Options::default()
     }

@@ -183,7 +183,9 @@ pub async fn set_up(app: &App, secret: &Secret, key: Option<String>) -> Result<S
         Ok(listed) => unless_refused(one(&run, &wanted, &wanted.among(&listed)).await)?,
         Err(why) => Err(why),
     };
-    lines.extend(of_thin.unwrap_or_else(|why| vec![format!("no thin events are registered ({why}): events of v1 report all accounts, too")]));
+    lines.extend(
+        of_thin.unwrap_or_else(|why| vec![format!("no thin events are registered ({why}): events of v1 report all accounts, too")]),
+    );
     Ok(lines.join("\n"))
 }
 
@@ -250,7 +252,10 @@ async fn one(run: &Run<'_>, wanted: &Wanted, here: &[&Endpoint]) -> Result<Vec<S
     }
     for old in known.iter().filter(|endpoint| endpoint.is_enabled) {
         if let Some(outdated) = &old.outdated {
-            lines.push(format!("{} at {url} also sends events, with {outdated}: delete it at Stripe once it has no pending deliveries", old.id));
+            lines.push(format!(
+                "{} at {url} also sends events, with {outdated}: delete it at Stripe once it has no pending deliveries",
+                old.id
+            ));
         }
     }
     Ok(lines)

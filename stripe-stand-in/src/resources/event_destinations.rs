@@ -162,7 +162,8 @@ fn shown(ctx: &Context, id: &str, params: &Params) -> Result<Value, ApiError> {
     let mut object = ctx.fetch(Kind::EventDestination, id, "id")?;
     let include = params.texts("include");
     if !include.is_empty() {
-        let url = ctx.state.hidden(&ctx.account, Kind::EventDestination, id, "url").filter(|_| include.iter().any(|one| one.ends_with("url")));
+        let url =
+            ctx.state.hidden(&ctx.account, Kind::EventDestination, id, "url").filter(|_| include.iter().any(|one| one.ends_with("url")));
         object["webhook_endpoint"] = json!({ "signing_secret": null, "url": url });
     }
     Ok(object)

@@ -55,7 +55,8 @@ async fn the_secret_is_returned_once_and_only_on_request() {
     let stripe = Stripe::start().await;
     let body = destination("https://shop.example/thin", json!(["v2.core.account.updated"]));
     let keyed = async || {
-        let request = request(&stripe, Method::POST, DESTINATIONS).header("content-type", "application/json").header("idempotency-key", "k");
+        let request =
+            request(&stripe, Method::POST, DESTINATIONS).header("content-type", "application/json").header("idempotency-key", "k");
         send(request.body(body.to_string())).await
     };
     let mut made = keyed().await.ok();
@@ -91,7 +92,8 @@ async fn the_secret_is_returned_once_and_only_on_request() {
     assert_eq!((id(&next["data"][0]), &next["next_page_url"]), (id(&made), &Value::Null));
     let deleted = send(request(&stripe, Method::DELETE, &path)).await.ok();
     assert_eq!(deleted, json!({ "id": id(&made), "object": "v2.core.event_destination" }));
-    for answer in [get(&stripe, &path).await, post(&stripe, &path, json!({ "name": "x" })).await, send(request(&stripe, Method::DELETE, &path)).await]
+    for answer in
+        [get(&stripe, &path).await, post(&stripe, &path, json!({ "name": "x" })).await, send(request(&stripe, Method::DELETE, &path)).await]
     {
         assert_eq!((answer.status, answer.body["error"]["code"].as_str()), (404, Some("not_found")));
     }
@@ -213,7 +215,9 @@ async fn a_destination_receives_its_types_from_its_accounts_while_it_is_enabled(
     let came: Vec<_> = receiver.received().into_iter().map(|one| (one.path.clone(), one.kind())).collect();
     assert_eq!(came, [("/one".to_owned(), "v2.core.account.created".to_owned())]);
     post(&stripe, &format!("{DESTINATIONS}/{}/enable", id(&off)), json!({})).await.ok();
-    post(&stripe, &format!("{DESTINATIONS}/{}", id(&one)), json!({ "webhook_endpoint": { "url": format!("{}/moved", receiver.url) } })).await.ok();
+    post(&stripe, &format!("{DESTINATIONS}/{}", id(&one)), json!({ "webhook_endpoint": { "url": format!("{}/moved", receiver.url) } }))
+        .await
+        .ok();
     seller(&stripe).await;
     stripe.admin("POST", "webhooks/flush", json!({})).await.ok();
     let mut paths: Vec<_> = receiver.received().into_iter().skip(1).map(|one| one.path).collect();

@@ -91,7 +91,8 @@ async fn a_seller_who_is_only_paid_out_joins_and_is_sent_the_part_of_each_sale()
         world.deliver().await;
         assert_eq!(balance(&world, &account).await, 0, "{api}");
         let books = world.books().await;
-        let sum: i64 = books["accounts"].as_object().expect("accounts").values().map(|one| one["usd"]["balance"].as_i64().unwrap_or(0)).sum();
+        let sum: i64 =
+            books["accounts"].as_object().expect("accounts").values().map(|one| one["usd"]["balance"].as_i64().unwrap_or(0)).sum();
         assert_eq!(sum, -350, "{api}: Stripe keeps its two fees");
     }
 }
@@ -115,7 +116,9 @@ async fn a_country_that_stripe_does_not_pay_out_to_is_the_requests_mistake() {
     // As when the platform itself is there.
     let message = "The recipient ToS agreement is not supported for platforms in US creating accounts in PH.";
     let error = json!({"error": {"type": "invalid_request_error", "message": message, "param": "tos_acceptance[service_agreement]"}});
-    world.fault("POST", "/v1/accounts", json!({"kind": "raw", "status": 400, "content_type": "application/json", "body": error.to_string()})).await;
+    world
+        .fault("POST", "/v1/accounts", json!({"kind": "raw", "status": 400, "content_type": "application/json", "body": error.to_string()}))
+        .await;
     let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express", "country": "PH"})).bearer(&seller.token).await;
     answer.is_problem(422, "invalid_request", "country: Stripe makes no such account in PH");
 }

@@ -164,7 +164,8 @@ async fn an_account_is_followed_from_onboarding_to_its_end_whatever_happens_to_i
         world.pass(time::Duration::minutes(2)).await;
         world.stripe(&format!("/accounts/{account}"), None).await;
         settle("restriction", false).await;
-        let failure = json!({"requirement": "individual.verification.document", "code": "verification_document_not_readable", "reason": "…"});
+        let failure =
+            json!({"requirement": "individual.verification.document", "code": "verification_document_not_readable", "reason": "…"});
         world.admin("POST", &requirements, json!({"verdict": "failed", "failure": failure})).await;
         world.admin("POST", &requirements, json!({"verdict": "complete"})).await;
         settle("recovery", true).await;

@@ -54,7 +54,10 @@ async fn thin_events_come_to_the_address_of_connected_accounts_signed_with_a_sec
     let all = registered(&world).await;
     let made = all.last().expect("there are some").clone();
     assert_eq!((all.len(), &made["event_payload"], &made["status"]), (12, &json!("thin"), &json!("enabled")));
-    assert_eq!((&made["events_from"], &made["webhook_endpoint"]["url"]), (&json!(["@self", "@accounts"]), &json!(format!("{url}/webhooks/stripe/connect"))));
+    assert_eq!(
+        (&made["events_from"], &made["webhook_endpoint"]["url"]),
+        (&json!(["@self", "@accounts"]), &json!(format!("{url}/webhooks/stripe/connect")))
+    );
     assert_eq!(sorted(&made["enabled_events"]), events(endpoints::THIN));
     assert!(events(endpoints::THIN).contains(&"v2.core.account[requirements].updated"));
     let lines = set_up(&world, &secret).await;

@@ -319,7 +319,8 @@ impl StripeLink {
         if on_platform && !self.state.has(Capability::Transfers) {
             return Err(Unable::Lacks(Capability::Transfers));
         }
-        let is_sent_abroad = charge_type == ChargeType::Separate && self.is_only_paid_out() && self.out_of_reach(platform_country).is_none();
+        let is_sent_abroad =
+            charge_type == ChargeType::Separate && self.is_only_paid_out() && self.out_of_reach(platform_country).is_none();
         if (!on_platform || self.is_foreign(platform_country)) && !takes_cards && !is_sent_abroad {
             return Err(Unable::Lacks(Capability::CardPayments));
         }
@@ -420,7 +421,13 @@ mod tests {
         ] {
             let link = StripeLink { account_type, ..link(card_payments, transfers, "US") };
             assert_eq!(link.fitting_charge_type("US"), fitting, "{link:?}");
-            let abroad = if fitting == Direct { Direct } else if card_payments == Unrequested { Separate } else { Destination };
+            let abroad = if fitting == Direct {
+                Direct
+            } else if card_payments == Unrequested {
+                Separate
+            } else {
+                Destination
+            };
             assert_eq!(link.fitting_charge_type("GB"), abroad, "{link:?}");
             let ruled_out = [Direct, Destination, Separate].map(|charge_type| link.rules_out(charge_type));
             assert_eq!(ruled_out, [false, account_type == Standard, account_type == Standard]);
@@ -449,7 +456,9 @@ mod tests {
         use CapabilityStatus::Unrequested;
         use ChargeType::{Destination, Direct, Separate};
         let lacks_cards = Err(Unable::Lacks(Capability::CardPayments));
-        for (country, platform, separate) in [("PH", "US", Ok(())), ("PH", "JP", lacks_cards), ("DE", "US", lacks_cards), ("PH", "PH", Ok(()))] {
+        for (country, platform, separate) in
+            [("PH", "US", Ok(())), ("PH", "JP", lacks_cards), ("DE", "US", lacks_cards), ("PH", "PH", Ok(()))]
+        {
             let link = link(Unrequested, Active, country);
             assert_eq!(link.check(Separate, platform), separate, "{country} {platform}");
             assert_eq!(link.check(Destination, platform).is_ok(), country == platform);
