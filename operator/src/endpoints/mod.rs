@@ -79,10 +79,15 @@ impl Secret {
         Ok(value.filter(Value::is_object).ok_or("the secret is not a JSON object")?)
     }
 
-    /// Inserts an endpoint's signing secret before the existing ones, which stay valid.
+    /// Inserts an endpoint's signing secret before the existing ones, which stay valid. One that is already there is not written
+    /// again, so that a slower run does not overwrite what a faster one has stored since.
     async fn add(&self, wanted: &Wanted, endpoint: &Endpoint, signing: &str) -> Result<(), Failure> {
         let mut value = self.read().await?;
-        for (name, text) in [(wanted.list, signing), (RECORD, endpoint.id.as_str())] {
+        let entries = [(wanted.list, signing), (RECORD, endpoint.id.as_str())];
+        if entries.iter().all(|(name, text)| texts(&value, name).iter().any(|one| one == text)) {
+            return Ok(());
+        }
+        for (name, text) in entries {
             let mut texts = texts(&value, name);
             texts.retain(|other| other != text);
             texts.insert(0, text.to_owned());
