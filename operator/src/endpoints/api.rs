@@ -171,7 +171,7 @@ pub(super) struct New {
 }
 
 impl New {
-    pub(super) fn new(payload: Payload, url: &str, events: &[&str]) -> Self {
+    pub(super) fn of(payload: Payload, url: &str, events: &[&str]) -> Self {
         let body = match payload {
             Payload::Snapshots { connect } => {
                 let mut form = Serializer::new(String::new());

@@ -271,7 +271,7 @@ async fn one(run: &Run<'_>, wanted: &Wanted, here: &[&Endpoint]) -> Result<Vec<S
 ///
 /// v2 returns it without its secret, which only the run that created it has. So once it has had the time to store it, the key changes.
 async fn make(run: &Run<'_>, wanted: &Wanted, here: &[&Endpoint], unknown: &[&Endpoint]) -> Result<Endpoint, Failure> {
-    let new = New::new(wanted.payload, &wanted.url, &wanted.events);
+    let new = New::of(wanted.payload, &wanted.url, &wanted.events);
     let may_return_secret = |endpoint: &Endpoint| match wanted.payload {
         Payload::Snapshots { .. } => true,
         Payload::Thin => endpoint.is_young(run.now),
