@@ -19,8 +19,8 @@ const USAGE: &str = "usage: operator table          create the table (local endp
        operator second-factor-off EMAIL   let a user who has lost app and recovery codes log in without them
        operator tokens renew [EMAIL]   have Stripe issue new OAuth tokens for one seller or for all, and seal them
        operator tokens seal [EMAIL]    seal OAuth tokens again that were sealed with an older key
-       operator stripe-setup   register the webhook endpoints at PUBLIC_API_URL with Stripe and store their signing
-                               secrets in the secret; uses the key STRIPE_SETUP_KEY if it is set";
+       operator stripe-setup   register the webhook endpoints at PUBLIC_API_URL with Stripe, for snapshots and thin
+                               events, and store their signing secrets in the secret; uses the key STRIPE_SETUP_KEY if it is set";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

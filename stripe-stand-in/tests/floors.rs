@@ -17,8 +17,8 @@ const FLOORS: [(&str, &str); 6] = [
     ("events", "context endpoints emit"),
     (
         "engine",
-        "exchange ledger application_fees accounts::people accounts::build accounts::known accounts::rows accounts::banks \
-         accounts::requirements accounts::v2_shape borders customer_rows tokens payment_methods customers discounts charges refund_row transfers radar disputes refunds payouts \
+        "exchange ledger application_fees accounts::people accounts::build accounts::known accounts::v2_shape accounts::thin accounts::rows accounts::banks \
+         accounts::requirements borders customer_rows tokens payment_methods customers discounts charges refund_row transfers radar disputes refunds payouts \
          settlement attempts debits payments new_payment_intent setup_intents \
          payment_intents billing::lines billing::products billing::prices billing::rows billing::invoices billing::periods \
          billing::pending billing::subscriptions billing::changes billing::cycle checkout_rows checkout_subscribe checkout \
@@ -28,7 +28,7 @@ const FLOORS: [(&str, &str); 6] = [
         "resources",
         "list expand account_links account_sessions accounts external_accounts persons application_fees balance charges new_checkout_session checkout_sessions coupons customers \
          disputes events invoice_items invoices payment_intents payment_methods payouts prices products radar refunds setup_intents subscriptions \
-         test_clocks tokens transfers webhook_endpoints v2_accounts v2_account_links routes",
+         test_clocks tokens transfers webhook_endpoints v2_list v2_accounts v2_account_links event_destinations routes",
     ),
     (
         "server",

@@ -37,7 +37,7 @@ use stripe_stand_in::StandIn;
 use time::OffsetDateTime;
 
 pub(crate) use client::{Answer, Call};
-pub(crate) use events::{CONNECT, PLATFORM, sign};
+pub(crate) use events::{CONNECT, PLATFORM, THIN, sign};
 pub(crate) use log::{logged, warned};
 pub(crate) use mail::token_in;
 pub(crate) use people::{PASSWORD, Person};

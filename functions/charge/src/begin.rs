@@ -187,7 +187,7 @@ async fn send(
         payment_method: payment_method.map(str::to_owned),
         amount: sale.amount,
         application_fee: sale.application_fee,
-        payees: payees(purchase, order, sale.amount - sale.application_fee)?,
+        payees: payees(purchase, order, sale.amount - sale.application_fee, &app.config.platform_country)?,
         started_at: now,
         leased_until: now + LEASE,
         payment_intent: None,
@@ -217,8 +217,8 @@ fn fee(services: &Services, order: &Order) -> Result<i64, Error> {
 
 /// Splits what remains after the fee among the payees when the platform makes the transfers; the parts add up exactly.
 /// A payee whose account cannot receive transfers at the moment is paid later and does not block the sale. One without
-/// an account, or whose account asks for no transfers, fails the sale: there is nothing to transfer to later.
-fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, Error> {
+/// an account, or whose account asks for no transfers or is in a country out of reach, fails the sale: there is nothing to transfer to later.
+fn payees(purchase: &Purchase, order: &Order, rest: i64, platform_country: &str) -> Result<Vec<Payee>, Error> {
     if purchase.charge_type != ChargeType::Separate {
         return Ok(Vec::new());
     }
@@ -230,7 +230,8 @@ fn payees(purchase: &Purchase, order: &Order, rest: i64) -> Result<Vec<Payee>, E
     let weights: Vec<i64> = shares.iter().map(|share| rest * i64::from(share.share)).collect();
     let one = |(share, amount): (&Share, i64)| {
         let payee = order.payees.iter().find(|payee| payee.id == share.seller).and_then(|payee| payee.connected_account());
-        let payee = payee.filter(|link| !link.asks_for_no_transfers());
+        let is_sellers = share.seller == purchase.seller_id;
+        let payee = payee.filter(|link| !link.asks_for_no_transfers() && (is_sellers || link.out_of_reach(platform_country).is_none()));
         let account = payee.ok_or(Error::SellerNotConnected)?.account_id.clone();
         Ok(Payee { user_id: share.seller.clone(), account, amount })
     };

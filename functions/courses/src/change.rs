@@ -43,7 +43,8 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
             if course.is_offered() && !was_offered {
                 app.config.check_terms(&user)?;
             }
-            fields.check_price(app, &user, course)
+            fields.check_price(app, &user, course)?;
+            fields.check_border(app, &user, course)
         }
     };
     let course = replace(app, request, slug, (by, &user), course, change).await?;

@@ -157,6 +157,21 @@ impl Fields {
         )))
     }
 
+    /// Checks that the seller can be paid for it across borders, if the course is to be sold.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`].
+    pub(crate) fn check_border(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
+        let is_about_sales = self.price.is_some() || self.payees.is_some() || self.published == Some(true);
+        let abroad = seller.stripe.as_ref().and_then(|link| link.never_paid_in(&app.config.platform_country));
+        match abroad.filter(|_| is_about_sales && course.published) {
+            Some(country) => Err(Error::InvalidRequest(format!(
+                "your Stripe account is in {country}, where this platform cannot send money: nobody could buy the course"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn payees(&self) -> Option<Vec<Share>> {
         Some(self.payees.as_ref()?.iter().map(|Object(share)| share.clone()).collect())
     }
@@ -229,6 +244,13 @@ impl Fields {
         let is_never_paid = |user: &&User| user.stripe.as_ref().is_some_and(StripeLink::asks_for_no_transfers);
         if let Some(user) = users.iter().find(is_never_paid) {
             return Err(Error::InvalidRequest(format!("payees: the Stripe account of {} receives no transfers", user.id)));
+        }
+        let abroad = |user: &User| user.stripe.as_ref()?.out_of_reach(&app.config.platform_country).map(str::to_owned);
+        if let Some((user, country)) = users.iter().find_map(|user| Some((user, abroad(user)?))) {
+            return Err(Error::InvalidRequest(format!(
+                "payees: the Stripe account of {} is in {country}, where this platform cannot send money",
+                user.id
+            )));
         }
         if let Some(fault) = self.payees().and_then(|payees| fault_of_shares(&payees)) {
             return Err(Error::InvalidRequest(fault.to_owned()));

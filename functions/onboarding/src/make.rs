@@ -195,8 +195,9 @@ async fn refusal(services: &Services, user: &User, mut record: MadeAccount, erro
         record.state = MakingState::Refused;
         let _by_another = services.app.store.write_made_account(&user.id, &mut record).await?;
     }
-    // v2 names no parameter.
-    Ok(if param.as_deref() == Some("country") || code.contains("country") {
+    // v2 names no parameter. Whether an account may be only paid out depends on the two countries.
+    let is_about_country = matches!(param.as_deref(), Some("country" | "tos_acceptance[service_agreement]")) || code.contains("country");
+    Ok(if is_about_country {
         Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country))
     } else {
         error.into()

@@ -1,5 +1,5 @@
 //! Stripe's webhooks: `POST /webhooks/stripe` for the platform's own events,
-//! `POST /webhooks/stripe/connect` for those of connected accounts. <https://docs.stripe.com/connect/webhooks>
+//! `POST /webhooks/stripe/connect` for those of connected accounts, snapshots and thin ones. <https://docs.stripe.com/connect/webhooks>
 //!
 //! An event is verified, handled and then acknowledged. Its effect and the mark that it was
 //! handled are one transaction, so each event takes effect once, however often and in whatever
@@ -12,8 +12,8 @@ use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
 use shared::http::{Request, Response, answer, request, response};
 use shared::settings::secrets::StripeKeys;
+use shared::stripe::signature;
 use shared::stripe::webhook::Event;
-use shared::stripe::{read, signature};
 use shared::work::Services;
 
 /// The longest event, in bytes. Invoices include their lines, and subscriptions their items. API Gateway and Lambda allow more.
@@ -49,7 +49,7 @@ async fn receive(services: &Services, request: &Request) -> Result<Response, Err
     // Anything else that is signed is acknowledged. Stripe disables an
     // endpoint that fails for days, and a retry would send the same bytes.
     let sent: serde_json::Value = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(error.to_string()))?;
-    let event: Event = read::value(sent).unwrap_or_default();
+    let event = Event::read(sent);
 
     // A live Connect endpoint also receives test mode events. These never touch live data.
     if event.id.is_empty() {

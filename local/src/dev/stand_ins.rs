@@ -71,7 +71,13 @@ fn options(settings: &Settings) -> stripe::Options {
     let public_api = variable("PUBLIC_API_URL");
     let public_api = public_api.trim_end_matches('/');
     let api = format!("http://localhost:{}", settings.ports().api);
-    let webhook = |path: &str, secret: &str, connect| WebhookEndpoint { url: format!("{api}{path}"), secret: secret.to_owned(), connect };
+    let webhook = |path: &str, secret: &str, connect| WebhookEndpoint {
+        url: format!("{api}{path}"),
+        secret: secret.to_owned(),
+        connect,
+        thin: false,
+    };
+    let connect = webhook("/webhooks/stripe/connect", CONNECT_WEBHOOK_SECRET, true);
     stripe::Options {
         port: settings.ports().stripe,
         state_file: Some(settings.state("stripe.json")),
@@ -79,10 +85,7 @@ fn options(settings: &Settings) -> stripe::Options {
         publishable_key: variable("STRIPE_PUBLISHABLE_KEY"),
         client_id: variable("STRIPE_CLIENT_ID"),
         redirect_uris: vec![format!("{public_api}/users/oauth/callback")],
-        webhooks: vec![
-            webhook("/webhooks/stripe", WEBHOOK_SECRET, false),
-            webhook("/webhooks/stripe/connect", CONNECT_WEBHOOK_SECRET, true),
-        ],
+        webhooks: vec![webhook("/webhooks/stripe", WEBHOOK_SECRET, false), WebhookEndpoint { thin: true, ..connect.clone() }, connect],
         country: variable("PLATFORM_COUNTRY"),
         ..stripe::Options::default()
     }

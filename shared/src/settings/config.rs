@@ -324,7 +324,7 @@ impl Config {
                 .collect(),
             public_api_url: address("PUBLIC_API_URL", "http://localhost:9000"),
             storefront_url: address("STOREFRONT_URL", "http://localhost:3000"),
-            terms: PlatformTerms { charge_type, fee_fixed: per_currency("FEE_FIXED")?, fee_minimum },
+            terms: PlatformTerms { country: platform_country.clone(), charge_type, fee_fixed: per_currency("FEE_FIXED")?, fee_minimum },
             platform_country,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,

@@ -25,7 +25,7 @@ pub struct StripeKeys {
     /// `whsec_…` of the platform's endpoint; two while one is being rotated.
     #[serde(default)]
     pub webhook_secrets: Vec<String>,
-    /// `whsec_…` of the Connect endpoint; two while one is being rotated.
+    /// `whsec_…` of the Connect endpoint and of the destination of thin events; more while one is being rotated.
     #[serde(default)]
     pub connect_webhook_secrets: Vec<String>,
 }

@@ -12,6 +12,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::List;
 use super::requests::form;
 use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
+use crate::domain::country::takes_cards;
 use crate::domain::ids::UserId;
 use crate::domain::user::{AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, MadeAccount, Requirements, StripeLink};
 
@@ -202,6 +203,12 @@ impl New<'_> {
         }
     }
 
+    /// Whether the account is only to be paid out, because Stripe offers nothing else in its country.
+    /// <https://docs.stripe.com/connect/service-agreement-types#recipient>
+    fn is_only_paid_out(&self) -> bool {
+        self.account_type != AccountType::Standard && !takes_cards(self.country)
+    }
+
     /// <https://docs.stripe.com/api/accounts/create>. Stripe collects the required information for all types.
     fn form(&self) -> String {
         let number = self.generation.to_string();
@@ -215,7 +222,12 @@ impl New<'_> {
         ];
         // Standard accounts have them by default.
         if self.account_type != AccountType::Standard {
-            fields.extend([("capabilities[card_payments][requested]", "true"), ("capabilities[transfers][requested]", "true")]);
+            fields.push(("capabilities[transfers][requested]", "true"));
+            fields.push(if self.is_only_paid_out() {
+                ("tos_acceptance[service_agreement]", "recipient")
+            } else {
+                ("capabilities[card_payments][requested]", "true")
+            });
         }
         form(&fields)
     }
@@ -228,9 +240,14 @@ impl New<'_> {
     /// | Standard | full | Stripe | merchant: direct charges only |
     /// | Express | express | the platform | merchant and recipient |
     /// | Custom | none | the platform | merchant and recipient |
+    ///
+    /// Where accounts are only paid out, they are recipients alone.
     fn json(&self) -> String {
         let requested = json!({ "requested": true });
-        let mut configuration = json!({ "merchant": { "capabilities": { "card_payments": requested } } });
+        let mut configuration = json!({});
+        if !self.is_only_paid_out() {
+            configuration["merchant"] = json!({ "capabilities": { "card_payments": requested } });
+        }
         let (dashboard, collector) = match self.account_type {
             AccountType::Standard => ("full", "stripe"),
             AccountType::Express => ("express", "application"),

@@ -14,6 +14,12 @@ fn is_open(country: &str) -> bool {
     ["EEA", "North America"].contains(&build::region(country))
 }
 
+/// Whether the platform can only send money to recipients in a country.
+pub(crate) fn is_recipients_only(ctx: &Context, country: &str) -> bool {
+    let own = ctx.state.account(&ctx.account).map_or("US", |account| account.text("country"));
+    own != country && !is_open(country)
+}
+
 /// Whether an account has the recipient agreement, so that it only receives transfers and cannot sell.
 pub(crate) fn is_recipient(account: &Value) -> bool {
     account["tos_acceptance"].text("service_agreement") == "recipient"

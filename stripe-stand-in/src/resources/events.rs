@@ -13,6 +13,12 @@ pub(crate) fn retrieve(ctx: &mut Context, path: &[&str], _: &Params) -> Result<V
     ctx.fetch(Kind::Event, path[0], "id")
 }
 
+/// `GET /v2/core/events/{id}`: a thin event with its data, on the account that it happened on
+/// (<https://docs.stripe.com/api/v2/core/events/retrieve>).
+pub(crate) fn retrieve_thin(ctx: &mut Context, path: &[&str], _: &Params) -> Result<Value, ApiError> {
+    ctx.fetch(Kind::ThinEvent, path[0], "id")
+}
+
 /// `GET /v1/events`
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     let types = params.texts("types");

@@ -19,6 +19,7 @@ use crate::resources::checkout_sessions;
 use crate::resources::coupons;
 use crate::resources::customers;
 use crate::resources::disputes;
+use crate::resources::event_destinations;
 use crate::resources::events;
 use crate::resources::external_accounts;
 use crate::resources::invoice_items;
@@ -272,5 +273,14 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         v2(Method::POST, "/v2/core/accounts/*", &v2_accounts::update_fields(), v2_accounts::update),
         v2(Method::POST, "/v2/core/accounts/*/close", "applied_configurations[]:(customer|merchant|recipient)", v2_accounts::close),
         v2(Method::POST, "/v2/core/account_links", &v2_account_links::fields(), v2_account_links::create),
+        v2(Method::GET, "/v2/core/events/*", "", events::retrieve_thin),
+        v2(Method::GET, "/v2/core/event_destinations", &event_destinations::list_fields(), event_destinations::index),
+        v2(Method::POST, "/v2/core/event_destinations", &event_destinations::create_fields(), event_destinations::create),
+        v2(Method::GET, "/v2/core/event_destinations/*", event_destinations::RETRIEVE, event_destinations::retrieve),
+        v2(Method::POST, "/v2/core/event_destinations/*", &event_destinations::update_fields(), event_destinations::update),
+        v2(Method::DELETE, "/v2/core/event_destinations/*", "", event_destinations::delete),
+        v2(Method::POST, "/v2/core/event_destinations/*/enable", event_destinations::RETRIEVE, event_destinations::enable),
+        v2(Method::POST, "/v2/core/event_destinations/*/disable", event_destinations::RETRIEVE, event_destinations::disable),
+        v2(Method::POST, "/v2/core/event_destinations/*/ping", "", event_destinations::ping),
     ]
 });

@@ -1,16 +1,17 @@
 //! Accounts of the newer API: <https://docs.stripe.com/api/v2/core/accounts>. Each is also an
 //! account of `/v1`, where it can be read and changed. Accounts created by `/v1` do not exist here.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::engine::accounts::known::Known;
 use crate::engine::accounts::requirements;
 use crate::engine::accounts::rows;
+use crate::engine::accounts::thin;
 use crate::engine::accounts::v2_shape::{self, CONFIGURATIONS, INCLUDES};
+use crate::engine::borders;
 use crate::events::context::Context;
 use crate::resources::accounts;
+use crate::resources::v2_list;
 use crate::state::row::Link;
 use crate::words::countries;
 use crate::words::errors::ApiError;
@@ -54,7 +55,7 @@ fn refused(code: &str, message: impl Into<String>) -> ApiError {
 }
 
 /// Checks that the platform has this API. The code is Stripe's, the message is the stand-in's own.
-fn check_access(ctx: &Context) -> Result<(), ApiError> {
+pub(crate) fn check_access(ctx: &Context) -> Result<(), ApiError> {
     if ctx.state.settings.accounts_v2 {
         return Ok(());
     }
@@ -245,9 +246,16 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
         Some("full") => "standard",
         _ => "custom",
     };
-    let form = as_v1(params, &given, ctx.now())?;
+    let mut form = as_v1(params, &given, ctx.now())?.value().clone();
+    let country = given["identity"].text("country");
+    let alone = given["configuration"]["recipient"].is_object() && !given["configuration"]["merchant"].is_object();
+    if alone && borders::is_recipients_only(ctx, country) {
+        form["tos_acceptance"]["service_agreement"] = "recipient".into();
+    }
+    let form = Params::from_value(form);
     let id = accounts::make(ctx, &form, Some(kind), false)?;
     v2_shape::keep(ctx.state, &id, given);
+    thin::announce(ctx, &id, "created");
     Ok(answer(ctx, &id, params))
 }
 
@@ -279,7 +287,9 @@ pub(crate) fn update(ctx: &mut Context, path: &[&str], params: &Params) -> Resul
         fields.remove("country");
     }
     accounts::update(ctx, path, &Params::from_value(form))?;
+    let seen = thin::seen(ctx.state, path[0]);
     v2_shape::keep(ctx.state, path[0], given);
+    thin::announce_changes(ctx, path[0], &seen);
     Ok(answer(ctx, path[0], params))
 }
 
@@ -301,17 +311,13 @@ pub(crate) fn close(ctx: &mut Context, path: &[&str], params: &Params) -> Result
         known.keep(ctx.state, path[0]);
         requirements::review(ctx, path[0], json!({}));
     }
+    thin::announce(ctx, path[0], "closed");
     Ok(answer(ctx, path[0], params))
 }
 
-/// `GET /v2/core/accounts`: newest first. A page token contains an account, and whether the page is before or after it.
+/// `GET /v2/core/accounts`: newest first.
 pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {
     check_access(ctx)?;
-    let limit = params.int("limit").unwrap_or(10);
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::invalid("The limit must be between 1 and 100."));
-    }
-    let limit = usize::try_from(limit).unwrap_or(10);
     let wanted = params.texts("applied_configurations");
     let fits = |id: &String| {
         let Some(given) = v2_shape::given(ctx.state, id).filter(|_| ctx.state.link(id) != Link::None) else { return false };
@@ -323,34 +329,9 @@ pub(crate) fn index(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Va
     if ctx.is_connected() {
         ids.clear();
     }
-    let (begin, end) = match params.text("page").map(place) {
-        None => (0, limit.min(ids.len())),
-        Some(Some((after, id))) => {
-            let at = ids.iter().position(|one| *one == id).ok_or_else(|| ApiError::invalid("This page no longer exists."))?;
-            if after { (at + 1, (at + 1 + limit).min(ids.len())) } else { (at.saturating_sub(limit), at) }
-        }
-        Some(None) => return Err(ApiError::invalid("This page does not exist.")),
-    };
-    let data: Vec<Value> = ids[begin..end].iter().map(|id| v2_shape::answer(ctx.state, id, &[])).collect();
-    let url = |token: String| {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (n, name) in wanted.iter().enumerate() {
-            query.append_pair(&format!("applied_configurations[{n}]"), name);
-        }
-        if params.is("closed") {
-            query.append_pair("closed", "true");
-        }
-        query.append_pair("limit", &limit.to_string()).append_pair("page", &token);
-        format!("/v2/core/accounts?{}", query.finish())
-    };
-    let next = (end < ids.len()).then(|| url(URL_SAFE_NO_PAD.encode(format!("after {}", ids[end - 1]))));
-    let previous = (begin > 0).then(|| url(URL_SAFE_NO_PAD.encode(format!("before {}", ids[begin.min(ids.len() - 1)]))));
-    Ok(json!({ "data": data, "next_page_url": next, "previous_page_url": previous }))
-}
-
-/// Whether a page comes after an account, and which account.
-fn place(token: &str) -> Option<(bool, String)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let (side, id) = text.split_once(' ')?;
-    Some((side == "after", id.to_owned()))
+    let mut filters = v2_list::repeated("applied_configurations", &wanted);
+    if params.is("closed") {
+        filters.push(("closed".to_owned(), "true".to_owned()));
+    }
+    v2_list::page("/v2/core/accounts", &ids, params, &filters, |id| v2_shape::answer(ctx.state, id, &[]))
 }

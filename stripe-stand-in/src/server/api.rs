@@ -285,7 +285,8 @@ async fn perform(
     if let Some(used) = &used {
         let mut state = server.state();
         let now = state.now();
-        let stored = (settled || idempotency::is_stored(status)).then_some((status, text.as_str()));
+        let replay = without_secret(body).map_or_else(|| text.clone(), |body| body.to_string());
+        let stored = (settled || idempotency::is_stored(status)).then_some((status, replay.as_str()));
         state.keys.end(used, now, stored);
     }
     let mut answer = first(request, id, Answer::text(status, "application/json", text));
@@ -293,6 +294,14 @@ async fn perform(
         answer = answer.with("stripe-should-retry", "false");
     }
     (answer, false)
+}
+
+/// A new event destination as it is replayed. A replay in `/v2` creates nothing (<https://docs.stripe.com/api/idempotent_requests>), and
+/// only the creation returns the secret.
+fn without_secret(mut body: Value) -> Option<Value> {
+    let secret = body.pointer_mut("/webhook_endpoint/signing_secret")?;
+    *secret = Value::Null;
+    Some(body)
 }
 
 /// A response that is not a replay: for a POST, it says that it is the original.

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use sha2::Sha256;
 
+use crate::events::emit::notification;
 use crate::events::endpoints;
 use crate::server::host::{Client, Server};
 use crate::state::all::State;
@@ -96,15 +97,24 @@ fn target_of(state: &State, delivery: &Delivery) -> Option<(WebhookEndpoint, Str
         Some(id) => endpoints::target(state, id)?,
         None => {
             let connect = delivery.account != state.platform;
-            let mut set = state.outbox.endpoints.iter();
-            (set.find(|endpoint| endpoint.url == delivery.endpoint && endpoint.connect == connect)?.clone(), None)
+            let thin = state.object(&delivery.account, Kind::ThinEvent, &delivery.event).is_some();
+            let mut set = state.outbox.endpoints.iter().filter(|endpoint| receives(endpoint, connect, thin));
+            (set.find(|endpoint| endpoint.url == delivery.endpoint)?.clone(), None)
         }
     };
     Some((endpoint, body_of(state, &delivery.account, &delivery.event, version)?))
 }
 
+/// Whether an endpoint that the stand-in was started with receives an event.
+fn receives(endpoint: &WebhookEndpoint, connect: bool, thin: bool) -> bool {
+    endpoint.thin == thin && (thin || endpoint.connect == connect)
+}
+
 /// The body of an event. Its objects are always in the only version that the stand-in knows.
 fn body_of(state: &State, account: &str, event: &str, version: Option<String>) -> Option<String> {
+    if let Some(thin) = state.object(account, Kind::ThinEvent, event) {
+        return serde_json::to_string_pretty(&notification(thin)).ok();
+    }
     let mut event = state.object(account, Kind::Event, event)?.clone();
     if let Some(version) = version {
         event["api_version"] = version.into();
@@ -137,11 +147,13 @@ async fn send(client: &Client, endpoint: &WebhookEndpoint, body: String, time: i
 pub(crate) async fn deliver(server: &Server, event: &str, place: Option<usize>) -> Result<Vec<Attempt>, String> {
     let (time, targets): (i64, Vec<(WebhookEndpoint, String)>) = {
         let state = server.state();
-        let account = state.owner_of(Kind::Event, event).ok_or_else(|| format!("no event {event}"))?;
+        let owner = state.owner_of(Kind::Event, event).map(|account| (account, false));
+        let owner = owner.or_else(|| Some((state.owner_of(Kind::ThinEvent, event)?, true)));
+        let (account, thin) = owner.ok_or_else(|| format!("no event {event}"))?;
         let connected = account != state.platform;
         let body = body_of(&state, &account, event, None).ok_or_else(|| format!("no event {event}"))?;
         let all = state.outbox.endpoints.iter().enumerate();
-        let chosen = all.filter(|(n, endpoint)| place.map_or(endpoint.connect == connected, |place| place == *n));
+        let chosen = all.filter(|(n, endpoint)| place.map_or_else(|| receives(endpoint, connected, thin), |place| place == *n));
         (signing_time(&state), chosen.map(|(_, endpoint)| (endpoint.clone(), body.clone())).collect())
     };
     if targets.is_empty() {

@@ -34,7 +34,9 @@ pub(crate) enum Kind {
     Payout,
     BalanceTransaction,
     Event,
+    ThinEvent,
     WebhookEndpoint,
+    EventDestination,
 }
 
 impl Kind {
@@ -70,6 +72,7 @@ impl Kind {
             "txn" => Self::BalanceTransaction,
             "evt" => Self::Event,
             "we" => Self::WebhookEndpoint,
+            "ed" => Self::EventDestination,
             _ => return None,
         })
     }
@@ -104,8 +107,9 @@ impl Kind {
             Self::TestClock => "test clock",
             Self::Payout => "payout",
             Self::BalanceTransaction => "balance transaction",
-            Self::Event => "event",
+            Self::Event | Self::ThinEvent => "event",
             Self::WebhookEndpoint => "webhook endpoint",
+            Self::EventDestination => "event destination",
         }
     }
 }

@@ -79,6 +79,9 @@ pub struct WebhookEndpoint {
     /// Whether it receives connected accounts' events instead of the platform's own.
     #[serde(default)]
     pub connect: bool,
+    /// Whether it receives thin events, of all accounts, and no others.
+    #[serde(default)]
+    pub thin: bool,
 }
 
 impl WebhookEndpoint {

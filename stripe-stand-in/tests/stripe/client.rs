@@ -67,6 +67,7 @@ impl Stripe {
             url: format!("{}/{path}", receiver.url),
             secret: secret.to_owned(),
             connect,
+            thin: false,
         };
         let webhooks = vec![endpoint("platform", "whsec_platform", false), endpoint("connect", "whsec_connect", true)];
         Self::with(Options { webhooks, ..Options::default() }).await

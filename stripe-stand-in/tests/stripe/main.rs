@@ -14,6 +14,7 @@ mod currencies;
 mod discounts;
 mod disputes;
 mod embedded;
+mod event_destinations;
 mod faults;
 mod idempotency;
 mod later;

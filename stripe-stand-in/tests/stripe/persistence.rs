@@ -73,7 +73,7 @@ async fn what_was_written_survives_a_crash() {
 async fn undelivered_events_are_delivered_after_a_restart() {
     let folder = Folder::new("outbox");
     let receiver = Receiver::start().await;
-    let webhooks = |url: &str| vec![WebhookEndpoint { url: url.to_owned(), secret: "whsec_x".to_owned(), connect: false }];
+    let webhooks = |url: &str| vec![WebhookEndpoint { url: url.to_owned(), secret: "whsec_x".to_owned(), ..WebhookEndpoint::default() }];
     let options = || Options { webhooks: webhooks(&format!("{}/platform", receiver.url)), ..folder.options() };
     let stripe = Stripe::with(options()).await;
     receiver.answer(&[503]);

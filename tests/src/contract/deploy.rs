@@ -98,7 +98,9 @@ fn the_next_deploy_asks_nothing_and_every_script_uses_the_same_target() {
     ] {
         operator.answers(&format!("{describe}-Stacks_0_.Outputs__OutputKey==_{output}__.OutputValue____0_"), value);
     }
-    operator.answers(&format!("{describe}-Stacks_0_.Parameters__ParameterKey==_StripePublishableKey__.ParameterValue____0_"), "pk_test_1");
+    for (parameter, value) in [("StripePublishableKey", "pk_test_1"), ("AccountsApi", "auto")] {
+        operator.answers(&format!("{describe}-Stacks_0_.Parameters__ParameterKey==_{parameter}__.ParameterValue____0_"), value);
+    }
     operator.answers("aws-s3-sync", "");
     operator.answers("aws-cloudfront-create-invalidation", "I1");
     for script in ["stripe-setup", "upload-storefront"] {

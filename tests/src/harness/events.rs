@@ -11,6 +11,9 @@ pub(crate) const PLATFORM: (&str, &str) = ("/webhooks/stripe", "whsec_local");
 /// The endpoint and signing secret for connected accounts' events.
 pub(crate) const CONNECT: (&str, &str) = ("/webhooks/stripe/connect", "whsec_local_connect");
 
+/// The endpoint and signing secret for thin events.
+pub(crate) const THIN: (&str, &str) = ("/webhooks/stripe/connect", "whsec_local_thin");
+
 /// <https://docs.stripe.com/webhooks#verify-manually>
 pub(crate) fn sign(secret: &str, at: i64, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -28,7 +31,11 @@ impl World {
 
     /// Posts an event to its endpoint.
     pub(crate) async fn tell(&self, event: &Value) -> Answer {
-        let endpoint = if event["account"].is_string() { CONNECT } else { PLATFORM };
+        let endpoint = match event["account"].is_string() {
+            _ if event["object"] == "v2.core.event" => THIN,
+            true => CONNECT,
+            false => PLATFORM,
+        };
         self.send_event(endpoint, &event.to_string()).await
     }
 

@@ -58,7 +58,7 @@ impl Payments {
         let keys = StripeKeys {
             secret_key: "sk_test_local".into(),
             webhook_secrets: vec!["whsec_old".into(), "whsec_local".into()],
-            connect_webhook_secrets: vec!["whsec_local_connect".into()],
+            connect_webhook_secrets: vec!["whsec_local_connect".into(), "whsec_local_thin".into()],
         };
         let stripe = Gateway::new(app, keys).pausing(PAUSE);
         let token_keys = TokenKeys { current: "k1".into(), keys: HashMap::from([("k1".into(), app.entropy.bytes())]) };
@@ -82,6 +82,7 @@ impl Payments {
         endpoints["endpoints"].as_array_mut().expect("it is a list").extend([
             json!({"url": format!("{url}/webhooks/stripe"), "secret": "whsec_local", "connect": false}),
             json!({"url": format!("{url}/webhooks/stripe/connect"), "secret": "whsec_local_connect", "connect": true}),
+            json!({"url": format!("{url}/webhooks/stripe/connect"), "secret": "whsec_local_thin", "thin": true}),
         ]);
         payments.admin(app, "PUT", "webhooks", &endpoints).await;
         // Events are held until a test releases them, so each test controls the state it sees.

@@ -1,5 +1,7 @@
 //! Which charge type applies to whom: by default the one that fits the seller's account, else what the operator or the staff has fixed.
 
+mod matrix;
+
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -133,8 +135,11 @@ async fn an_account_that_is_only_paid_out_is_never_charged_directly() {
             (409, "seller_capability_missing".to_owned(), "card_payments")
         );
         agree(&world, &staff, &seller, None).await;
-        // Abroad the charge would settle there, which needs cards.
+        // Abroad a destination charge would settle there, which needs cards; so the account is sent its part afterwards.
         can(&world, &account, "unrequested", "active", "TH").await;
+        assert_eq!(seen(&world, &staff, &seller).await, json!({"type": "separate", "ruled_out": kind == "standard"}));
+        assert_eq!(sold(&world, &course_id).await, "separate", "{kind}");
+        agree(&world, &staff, &seller, Some("destination")).await;
         let refused = sell(&world, &course_id).await;
         assert_eq!((refused.status, refused.text("capability").as_str()), (409, "card_payments"), "{}", refused.body);
         assert!(world.succeeded(Some(&account)).await.is_empty());

@@ -1,4 +1,6 @@
-//! `make stripe-setup`: both webhook endpoints at Stripe, and their signing secrets in Secrets Manager.
+//! `make stripe-setup`: the webhook endpoints at Stripe, and their signing secrets in Secrets Manager.
+
+mod thin;
 
 use std::sync::{Arc, Mutex};
 
@@ -28,10 +30,10 @@ async fn try_set_up(world: &World, secret: &Secret, key: Option<&str>) -> Result
 }
 
 async fn set_up(world: &World, secret: &Secret) -> Vec<String> {
-    try_set_up(world, secret, None).await.expect("both can be registered")
+    try_set_up(world, secret, None).await.expect("all can be registered")
 }
 
-/// The endpoints at Stripe, the oldest first.
+/// The endpoints of snapshots at Stripe, the oldest first.
 async fn registered(world: &World) -> Vec<Value> {
     let listed = world.stripe("/webhook_endpoints?limit=100", None).await;
     let mut all = listed["data"].as_array().expect("it is a list").clone();
@@ -89,12 +91,13 @@ async fn keys_of_the_other_mode_are_refused_before_stripe_is_asked() {
 }
 
 #[tokio::test]
-async fn both_endpoints_are_registered_once_and_their_events_accepted() {
+async fn all_endpoints_are_registered_once_and_their_events_accepted() {
     let (mut world, secret) = World::with_secret(&empty()).await;
     let (url, received) = receiver().await;
     world.app.config.public_api_url.clone_from(&url);
-    assert_eq!(set_up(&world, &secret).await.len(), 2);
+    assert_eq!(set_up(&world, &secret).await.len(), 3);
     let endpoints = registered(&world).await;
+    let [destination] = thin::registered(&world).await.try_into().expect("there is one");
     let facts: Vec<_> = endpoints.iter().map(|one| (one["url"].as_str(), &one["application"], &one["api_version"])).collect();
     let version = json!("2026-09-30.endive");
     assert_eq!(
@@ -104,22 +107,23 @@ async fn both_endpoints_are_registered_once_and_their_events_accepted() {
             (Some(format!("{url}/webhooks/stripe/connect").as_str()), &json!("ca_local"), &version),
         ]
     );
-    assert_eq!(sorted(&endpoints[0]["enabled_events"]), events(false));
-    assert_eq!(sorted(&endpoints[1]["enabled_events"]), events(true));
-    let only_connect: Vec<_> = events(true).into_iter().filter(|name| !events(false).contains(name)).collect();
+    assert_eq!(sorted(&endpoints[0]["enabled_events"]), events(endpoints::PLATFORM));
+    assert_eq!(sorted(&endpoints[1]["enabled_events"]), events(endpoints::CONNECT));
+    let of_platform = events(endpoints::PLATFORM);
+    let only_connect: Vec<_> = events(endpoints::CONNECT).into_iter().filter(|name| !of_platform.contains(name)).collect();
     assert_eq!(only_connect, ["account.application.deauthorized", "account.updated", "capability.updated"]);
 
     // Other values in the secret are kept.
     let kept = secret.value().await;
     assert_eq!((&kept["secret_key"], &kept["note"]), (&json!("sk_test_local"), &json!("mine")));
-    assert_eq!(sorted(&kept["webhook_endpoints"]), sorted(&json!([endpoints[0]["id"], endpoints[1]["id"]])));
+    assert_eq!(sorted(&kept["webhook_endpoints"]), sorted(&json!([endpoints[0]["id"], endpoints[1]["id"], destination["id"]])));
 
     // A second run changes nothing, neither at Stripe nor in the secret.
     world.asked_stripe().await;
     secret.proxy().clear();
     let lines = set_up(&world, &secret).await;
     assert!(lines.iter().all(|line| line.ends_with("is up to date")), "{lines:?}");
-    assert_eq!(world.asked_stripe().await, ["GET /v1/webhook_endpoints"]);
+    assert_eq!(world.asked_stripe().await, ["GET /v1/webhook_endpoints", "GET /v2/core/event_destinations"]);
     // Read once for Stripe's key, and again after listing the endpoints.
     assert_eq!(secret.proxy().operations(), ["GetSecretValue", "GetSecretValue"]);
 
@@ -153,13 +157,14 @@ async fn an_endpoint_whose_secret_was_not_stored_is_requested_again() {
     let made = broken_off(&world, &secret).await;
     // A concurrent run between Stripe's response and the write would see the same.
     let lines = set_up(&world, &secret).await;
-    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines.len(), 3, "{lines:?}");
     let endpoints = registered(&world).await;
     let facts: Vec<_> = endpoints.iter().map(|one| (one["id"] == made["id"], &one["status"])).collect();
     assert_eq!(facts, [(true, &json!("enabled")), (false, &json!("enabled"))]);
     let kept = secret.value().await;
-    assert_eq!(sorted(&kept["webhook_endpoints"]), sorted(&json!([endpoints[0]["id"], endpoints[1]["id"]])));
-    assert_eq!((sorted(&kept["webhook_secrets"]).len(), sorted(&kept["connect_webhook_secrets"]).len()), (1, 1));
+    let [destination] = thin::registered(&world).await.try_into().expect("there is one");
+    assert_eq!(sorted(&kept["webhook_endpoints"]), sorted(&json!([endpoints[0]["id"], endpoints[1]["id"], destination["id"]])));
+    assert_eq!((sorted(&kept["webhook_secrets"]).len(), sorted(&kept["connect_webhook_secrets"]).len()), (1, 2));
 }
 
 #[tokio::test]
@@ -201,11 +206,12 @@ async fn concurrent_runs_and_lost_responses_create_one_endpoint_each() {
     let (world, secret) = World::with_secret(&empty()).await;
     world.stripe_proxy.inject(Fault::next(MAKE, Kind::LoseAnswer));
     let (one, other) = tokio::join!(set_up(&world, &secret), set_up(&world, &secret));
-    assert_eq!((one.len(), other.len()), (2, 2));
+    assert_eq!((one.len(), other.len()), (3, 3));
     let endpoints = registered(&world).await;
-    assert_eq!(endpoints.len(), 2, "{endpoints:?}");
+    assert_eq!((endpoints.len(), thin::registered(&world).await.len()), (2, 1), "{endpoints:?}");
     let kept = secret.value().await;
-    assert_eq!((sorted(&kept["webhook_secrets"]).len(), sorted(&kept["connect_webhook_secrets"]).len()), (1, 1));
+    assert_eq!((sorted(&kept["webhook_secrets"]).len(), sorted(&kept["connect_webhook_secrets"]).len()), (1, 2));
+    assert!(set_up(&world, &secret).await.iter().all(|line| line.ends_with("is up to date")));
 }
 
 #[tokio::test]
@@ -219,8 +225,8 @@ async fn changed_endpoints_are_repaired_and_deleted_ones_recreated() {
         change_by_hand(&world, &connect, "enabled_events[]=account.updated").await;
         let lines = set_up(&world, &secret).await;
         let enabled = |types: usize| format!("is now enabled for {types} event types");
-        let all = events(true).len();
-        assert!(lines[0].ends_with(&enabled(events(false).len())) && lines[1].ends_with(&enabled(all)), "{lines:?}");
+        let all = events(endpoints::CONNECT).len();
+        assert!(lines[0].ends_with(&enabled(events(endpoints::PLATFORM).len())) && lines[1].ends_with(&enabled(all)), "{lines:?}");
         let now = registered(&world).await;
         assert_eq!((&now[0]["status"], sorted(&now[1]["enabled_events"]).len()), (&json!("enabled"), all));
     }
@@ -270,7 +276,8 @@ async fn a_manually_created_endpoint_is_used_if_its_secret_is_stored() {
     secret.put(&value).await;
     set_up(&world, &secret).await;
     let now = registered(&world).await;
-    assert_eq!((now.len(), &now[0]["id"], sorted(&now[0]["enabled_events"]).len()), (2, &own["id"], events(false).len()));
+    let types = events(endpoints::PLATFORM).len();
+    assert_eq!((now.len(), &now[0]["id"], sorted(&now[0]["enabled_events"]).len()), (2, &own["id"], types));
     assert_eq!(secret.value().await["webhook_secrets"], json!([own["secret"]]));
 }
 
@@ -282,6 +289,6 @@ async fn a_separate_key_can_be_used_and_failures_are_explained() {
     assert_eq!(try_set_up(&world, &secret, None).await, Err("the secret has no secret_key yet".to_owned()));
     let refused = try_set_up(&world, &secret, Some("sk_test_unknown")).await.expect_err("Stripe does not know it");
     assert!(refused.starts_with("refused with 401"), "{refused}");
-    assert_eq!(try_set_up(&world, &secret, Some("sk_test_local")).await.map(|lines| lines.len()), Ok(2));
+    assert_eq!(try_set_up(&world, &secret, Some("sk_test_local")).await.map(|lines| lines.len()), Ok(3));
     assert_eq!(secret.value().await["secret_key"], "", "the key used is not stored");
 }

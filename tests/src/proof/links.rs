@@ -22,6 +22,7 @@ kinds![
     Disconnected,
     DisconnectedWithAPayment,
     AccountUpdated,
+    AccountUpdatedThin,
     AccountListed,
     CapabilityUpdated,
     PayoutFailed,
@@ -159,6 +160,10 @@ impl Scenario for Link {
                         self.change(&account).await;
                         Some("account.updated")
                     }
+                    Kind::AccountUpdatedThin => {
+                        self.change(&account).await;
+                        Some("v2.core.account.updated")
+                    }
                     Kind::CapabilityUpdated => {
                         self.change(&account).await;
                         Some("capability.updated")
@@ -185,10 +190,17 @@ impl Scenario for Link {
                     // An event this soon after linking may belong to the previous link, so Stripe is asked.
                     let later = if self.kind == Kind::DeauthorizedAtOnce { 0 } else { 90 };
                     let at = world.app.clock.now().unix_timestamp() + later;
-                    play.event = Some(json!({
+                    let mut event = json!({
                         "id": format!("evt_{}", self.played), "object": "event", "type": kind, "created": at, "livemode": false,
                         "account": account, "data": {"object": object},
-                    }));
+                    });
+                    if kind.starts_with("v2.") {
+                        event = json!({
+                            "id": event["id"], "object": "v2.core.event", "type": kind, "created": "2026-11-01T08:00:00.000Z", "livemode": false,
+                            "context": account, "related_object": {"id": account, "type": "v2.core.account"},
+                        });
+                    }
+                    play.event = Some(event);
                 }
                 play.account = Some(account);
             }

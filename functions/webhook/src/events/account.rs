@@ -1,4 +1,4 @@
-//! `account.*`: changes to a seller's Stripe account.
+//! `account.*` and `v2.core.account*`: changes to a seller's Stripe account.
 
 use shared::domain::error::Error;
 use shared::store::events::EventMark;
@@ -7,9 +7,9 @@ use shared::stripe::webhook::Event;
 use shared::work::{Services, accounts};
 use time::{Duration, OffsetDateTime};
 
-/// The capabilities or requirements of a linked account changed. Events can arrive out of order, so this asks Stripe
-/// for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.
-/// <https://docs.stripe.com/api/events/types#event_types-account.updated>
+/// The capabilities or requirements of a linked account changed. Events can arrive out of order, and thin ones contain nothing, so this asks
+/// Stripe for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.
+/// <https://docs.stripe.com/api/events/types#event_types-account.updated>, <https://docs.stripe.com/api/v2/core/accounts/event-types>
 ///
 /// # Errors
 /// If Stripe must send the event again.

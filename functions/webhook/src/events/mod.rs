@@ -28,25 +28,40 @@ use shared::work::Services;
 
 type Handler = for<'a> fn(&'a Services, &'a Event) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
+/// Which of Stripe's streams an event comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Snapshots of any account, so both of the platform's and of connected accounts.
+    OfAny,
+    /// Snapshots that only connected accounts have.
+    OfConnected,
+    /// Thin events.
+    Thin,
+}
+
 /// A type of event that is handled.
 #[derive(Clone, Copy, Debug)]
 pub struct Handled {
-    /// As Stripe names it. <https://docs.stripe.com/api/events/types>
+    /// As Stripe names it. <https://docs.stripe.com/api/events/types>, <https://docs.stripe.com/api/v2/core/events/event-types>
     pub name: &'static str,
-    /// Whether only connected accounts have it, so that it is sent only to the Connect endpoint.
-    pub connect_only: bool,
+    /// Where it comes from.
+    pub stream: Stream,
     handler: Handler,
 }
 
 const fn on_any(name: &'static str, handler: Handler) -> Handled {
-    Handled { name, connect_only: false, handler }
+    Handled { name, stream: Stream::OfAny, handler }
 }
 
 const fn on_connected(name: &'static str, handler: Handler) -> Handled {
-    Handled { name, connect_only: true, handler }
+    Handled { name, stream: Stream::OfConnected, handler }
 }
 
-/// All handled events, for any account or only for connected accounts.
+const fn thin(name: &'static str, handler: Handler) -> Handled {
+    Handled { name, stream: Stream::Thin, handler }
+}
+
+/// All handled events: snapshots of any account or only of connected accounts, and thin ones.
 pub const EVENTS: &[Handled] = &[
     on_connected("account.application.deauthorized", |services, event| Box::pin(account::application_deauthorized(services, event))),
     on_connected("account.updated", |services, event| Box::pin(account::updated(services, event))),
@@ -84,6 +99,17 @@ pub const EVENTS: &[Handled] = &[
     on_any("setup_intent.setup_failed", |services, event| Box::pin(setup_intent::setup_failed(services, event))),
     on_any("transfer.created", |services, event| Box::pin(transfer::created(services, event))),
     on_any("transfer.reversed", |services, event| Box::pin(transfer::reversed(services, event))),
+    thin("v2.core.account.closed", |services, event| Box::pin(account::updated(services, event))),
+    thin("v2.core.account.updated", |services, event| Box::pin(account::updated(services, event))),
+    thin("v2.core.account[configuration.merchant].capability_status_updated", |services, event| {
+        Box::pin(account::updated(services, event))
+    }),
+    thin("v2.core.account[configuration.merchant].updated", |services, event| Box::pin(account::updated(services, event))),
+    thin("v2.core.account[configuration.recipient].capability_status_updated", |services, event| {
+        Box::pin(account::updated(services, event))
+    }),
+    thin("v2.core.account[configuration.recipient].updated", |services, event| Box::pin(account::updated(services, event))),
+    thin("v2.core.account[requirements].updated", |services, event| Box::pin(account::updated(services, event))),
 ];
 
 /// Passes an event to its handler. An unknown type is counted but is not an error, because Stripe has many.

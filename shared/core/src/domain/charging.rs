@@ -21,6 +21,8 @@ pub enum ChargeType {
 /// The platform's terms, unless it has agreed on others with a seller.
 #[derive(Clone, Debug)]
 pub struct PlatformTerms {
+    /// The platform's country, upper-case ISO 3166.
+    pub country: String,
     /// How sales are charged. `None`, which is `auto`, is what fits each seller's account.
     pub charge_type: Option<ChargeType>,
     /// The fixed part of the fee, by currency, in the minor unit.

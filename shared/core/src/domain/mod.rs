@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod card;
 pub mod charging;
+pub mod country;
 pub mod course;
 pub mod declines;
 pub mod error;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::accounts::build::{New, build, new_id, no_requirements};
+use crate::engine::accounts::thin;
 use crate::events::context::Context;
 use crate::state::all::State;
 use crate::state::row::Link;
@@ -74,9 +75,10 @@ pub(crate) fn visible(ctx: &Context, id: &str) -> Result<Value, ApiError> {
     .code("account_invalid"))
 }
 
-/// Changes an account and sends the events to the Connect endpoint, including one per capability.
+/// Changes an account and sends the events to the Connect endpoint, including one per capability, and thin events.
 pub(crate) fn change(ctx: &mut Context, id: &str, fields: Value) {
     let Some(before) = ctx.state.account(id).cloned() else { return };
+    let seen = thin::seen(ctx.state, id);
     ctx.state.set(id, Kind::Account, id, fields);
     let Some(after) = ctx.state.account(id).cloned() else { return };
     if after == before {
@@ -89,6 +91,7 @@ pub(crate) fn change(ctx: &mut Context, id: &str, fields: Value) {
             ctx.emit_object(id, "capability.updated", object, Value::Null);
         }
     }
+    thin::announce_changes(ctx, id, &seen);
 }
 
 pub(crate) fn capability_object(account: &Value, name: &str, status: &Value) -> Value {

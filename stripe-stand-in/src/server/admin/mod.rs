@@ -6,7 +6,7 @@
 //! | `GET`, `DELETE /_admin/faults` | lists or removes the pending faults |
 //! | `GET /_admin/requests?since=N` | the log of API requests after number N: `{"requests":[…],"last":N}` |
 //! | `DELETE /_admin/requests` | clears the log |
-//! | `GET`, `PUT /_admin/webhooks` | the endpoints: `{"endpoints":[{"url","secret","connect"}]}` |
+//! | `GET`, `PUT /_admin/webhooks` | the endpoints: `{"endpoints":[{"url","secret","connect","thin"}]}` |
 //! | `POST /_admin/webhooks/mode` | `{"hold","duplicate","drop_next","shuffle","delay_ms","own_clock"}`; omitted ones are off |
 //! | `POST /_admin/webhooks/deliver` | `{"event","endpoint"}` sends one event now, to the endpoint at an index or to all it belongs to |
 //! | `POST /_admin/webhooks/flush` | releases held deliveries and responds once each was tried |

@@ -285,7 +285,8 @@ fn events(state: &State, account: Option<&str>, since: u64) -> Value {
         }
         // They are stored in order, so the new ones are last.
         let place = |row: &Row| row.hidden.get("place").and_then(Value::as_u64).unwrap_or(0);
-        for row in state.rows(&id, Kind::Event).iter().rev().take_while(|row| place(row) > since) {
+        let of_kind = |kind: Kind| state.rows(&id, kind).iter().rev().take_while(|row| place(row) > since);
+        for row in of_kind(Kind::Event).chain(of_kind(Kind::ThinEvent)) {
             let deliveries: Vec<Value> = state
                 .outbox
                 .of_event(row.object.text("id"))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::domain::charging::ChargeType;
+use crate::domain::country::reaches;
 
 /// Stripe's types of connected account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -251,11 +252,14 @@ impl AccountState {
 
 impl StripeLink {
     /// The charge type that fits the account, for a sale without payees: direct where Stripe bears its losses, destination where the
-    /// platform does. An account that is only paid out to never takes cards, so it cannot be charged directly, whatever its type.
+    /// platform does. An account that is only paid out to never takes cards, so it cannot be charged directly, whatever its type; abroad
+    /// it can only be sent its part afterwards, because a destination charge would settle there.
     /// <https://docs.stripe.com/connect/integration-recommendations>
     #[must_use]
-    pub fn fitting_charge_type(&self) -> ChargeType {
-        if self.account_type.has_losses_borne_by_stripe() && !self.is_only_paid_out() {
+    pub fn fitting_charge_type(&self, platform_country: &str) -> ChargeType {
+        if self.is_only_paid_out() {
+            if self.is_foreign(platform_country) { ChargeType::Separate } else { ChargeType::Destination }
+        } else if self.account_type.has_losses_borne_by_stripe() {
             ChargeType::Direct
         } else {
             ChargeType::Destination
@@ -284,6 +288,20 @@ impl StripeLink {
         self.state.capabilities.is_some_and(|all| all.transfers == CapabilityStatus::Unrequested)
     }
 
+    /// The account's country, if it is one to which the platform can never transfer money. What was charged on behalf of the account
+    /// itself always reaches it.
+    #[must_use]
+    pub fn out_of_reach(&self, platform_country: &str) -> Option<&str> {
+        let is_recipient = self.is_only_paid_out();
+        self.state.country.as_deref().filter(|country| !reaches(platform_country, country, is_recipient))
+    }
+
+    /// The same for an account that sells, and so takes cards for what is charged on its behalf, if it can.
+    #[must_use]
+    pub fn never_paid_in(&self, platform_country: &str) -> Option<&str> {
+        self.out_of_reach(platform_country).filter(|_| self.is_only_paid_out())
+    }
+
     /// Whether a sale can be charged this way, as far as is known. If Stripe has not reported capabilities yet, the first charge decides.
     ///
     /// # Errors
@@ -301,29 +319,35 @@ impl StripeLink {
         if on_platform && !self.state.has(Capability::Transfers) {
             return Err(Unable::Lacks(Capability::Transfers));
         }
-        if (!on_platform || self.is_foreign(platform_country)) && !takes_cards {
+        let is_sent_abroad =
+            charge_type == ChargeType::Separate && self.is_only_paid_out() && self.out_of_reach(platform_country).is_none();
+        if (!on_platform || self.is_foreign(platform_country)) && !takes_cards && !is_sent_abroad {
             return Err(Unable::Lacks(Capability::CardPayments));
         }
         Ok(())
     }
 
     /// The settlement merchant of a charge on the platform: the account itself if it is in a different country from the
-    /// platform, and the platform otherwise.
+    /// platform and takes cards, and the platform otherwise.
     /// <https://docs.stripe.com/connect/destination-charges#settlement-merchant>
     #[must_use]
     pub fn on_behalf_of(&self, charge_type: ChargeType, platform_country: &str) -> Option<&str> {
-        let wanted = charge_type != ChargeType::Direct && self.is_foreign(platform_country);
+        let wanted = charge_type != ChargeType::Direct && self.settles_abroad(platform_country);
         wanted.then_some(self.account_id.as_str())
     }
 
     /// The country in whose currency a sale settles, if known.
     #[must_use]
     pub fn settles_in<'a>(&'a self, charge_type: ChargeType, platform_country: &'a str) -> Option<&'a str> {
-        if charge_type == ChargeType::Direct || self.is_foreign(platform_country) {
+        if charge_type == ChargeType::Direct || self.settles_abroad(platform_country) {
             self.state.country.as_deref()
         } else {
             Some(platform_country)
         }
+    }
+
+    fn settles_abroad(&self, platform_country: &str) -> bool {
+        self.is_foreign(platform_country) && !self.is_only_paid_out()
     }
 
     fn is_foreign(&self, platform_country: &str) -> bool {
@@ -396,14 +420,22 @@ mod tests {
             (Custom, Active, Active, Destination),
         ] {
             let link = StripeLink { account_type, ..link(card_payments, transfers, "US") };
-            assert_eq!(link.fitting_charge_type(), fitting, "{link:?}");
+            assert_eq!(link.fitting_charge_type("US"), fitting, "{link:?}");
+            let abroad = if fitting == Direct {
+                Direct
+            } else if card_payments == Unrequested {
+                Separate
+            } else {
+                Destination
+            };
+            assert_eq!(link.fitting_charge_type("GB"), abroad, "{link:?}");
             let ruled_out = [Direct, Destination, Separate].map(|charge_type| link.rules_out(charge_type));
             assert_eq!(ruled_out, [false, account_type == Standard, account_type == Standard]);
             assert_eq!(link.asks_for_no_transfers(), transfers == Unrequested);
         }
         let mut new = StripeLink { account_type: Standard, ..link(Active, Active, "US") };
         new.state.capabilities = None;
-        assert_eq!((new.fitting_charge_type(), new.asks_for_no_transfers()), (Direct, false), "Stripe has not reported them yet");
+        assert_eq!((new.fitting_charge_type("US"), new.asks_for_no_transfers()), (Direct, false), "Stripe has not reported them yet");
     }
 
     #[test]
@@ -417,5 +449,26 @@ mod tests {
         let recipient = link(Inactive, Active, "DE");
         assert_eq!(recipient.check(ChargeType::Destination, "US"), Err(Unable::Lacks(Capability::CardPayments)));
         assert_eq!(recipient.check(ChargeType::Destination, "DE"), Ok(()));
+    }
+
+    #[test]
+    fn an_account_that_is_only_paid_out_is_sent_money_abroad_where_stripe_allows_it() {
+        use CapabilityStatus::Unrequested;
+        use ChargeType::{Destination, Direct, Separate};
+        let lacks_cards = Err(Unable::Lacks(Capability::CardPayments));
+        for (country, platform, separate) in
+            [("PH", "US", Ok(())), ("PH", "JP", lacks_cards), ("DE", "US", lacks_cards), ("PH", "PH", Ok(()))]
+        {
+            let link = link(Unrequested, Active, country);
+            assert_eq!(link.check(Separate, platform), separate, "{country} {platform}");
+            assert_eq!(link.check(Destination, platform).is_ok(), country == platform);
+            assert_eq!(link.check(Direct, platform), lacks_cards);
+            assert_eq!(link.on_behalf_of(Separate, platform), None);
+            assert_eq!(link.settles_in(Separate, platform), Some(platform));
+            assert_eq!(link.never_paid_in(platform), separate.is_err().then_some(country));
+        }
+        // One with cards is paid by a charge on its behalf, but not as another's payee.
+        let abroad = link(Active, Active, "AU");
+        assert_eq!((abroad.never_paid_in("US"), abroad.out_of_reach("US")), (None, Some("AU")));
     }
 }

@@ -216,7 +216,7 @@ impl User {
     #[must_use]
     pub fn charge_type(&self, platform: &PlatformTerms) -> ChargeType {
         let agreed = self.terms.as_ref().and_then(|terms| terms.charge_type).or(platform.charge_type);
-        let fitting = || self.stripe.as_ref().map_or(ChargeType::Destination, StripeLink::fitting_charge_type);
+        let fitting = || self.stripe.as_ref().map_or(ChargeType::Destination, |link| link.fitting_charge_type(&platform.country));
         agreed.unwrap_or_else(fitting)
     }
 
