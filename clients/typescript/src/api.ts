@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Who asks to become a seller, oldest first
-         * @description For staff. `PATCH /admin/users/{id}` with `is_seller` accepts an application, which is then gone from the list.
+         * @description For staff. `PATCH /admin/users/{id}` with `is_seller` and `application` accepts an application, which is then gone from the list.
          */
         get: operations["listApplications"];
         put?: never;
@@ -41,7 +41,7 @@ export interface paths {
         put?: never;
         /**
          * Decline somebody's application to sell
-         * @description For staff. The user gets a mail with the note.
+         * @description For staff. The user gets a mail with the note. Only the application that `at` names is declined, or none (404) if its user has written another since.
          */
         post: operations["declineApplication"];
         delete?: never;
@@ -309,14 +309,14 @@ export interface paths {
         };
         /**
          * One course
-         * @description For everybody. If the user is logged in, `owned` says whether they have access, by a purchase or the seller's membership, and the response is private. An unpublished course is only visible to its seller and its buyers.
+         * @description For everybody. If the user is logged in, `owned` says whether they have access, by a purchase or the seller's membership, and the response is private. An unpublished course is only visible to its seller and its buyers. A slug that the course had before works as well, and so does its id. `slug` is always the present one, so if you asked for another, show that.
          */
         get: operations["getCourse"];
         put?: never;
         post?: never;
         /**
          * Delete your course
-         * @description It leaves the catalogue permanently, and its slug is free again. Its purchases stay.
+         * @description It leaves the catalogue permanently. Its slug stays yours, so you can use it for another course, and no other seller can. Its purchases stay.
          */
         delete: operations["deleteCourse"];
         options?: never;
@@ -324,6 +324,8 @@ export interface paths {
         /**
          * Change your course
          * @description Only the fields that are sent change. Existing purchases keep their title and price.
+         *
+         *     After a change of the slug, the former one still leads to the course, and stays yours: you can use it for another course, and no other seller can.
          *
          *     The staff sets `fee_percent` and `taken_down` of any course, and nothing else. A seller who sends `fee_percent` is refused.
          *     `payees` are offered their shares: until each has accepted with `PUT /courses/{slug}/share`, sales are divided as before.
@@ -519,6 +521,69 @@ export interface paths {
          * @description Goes to `new_email` if there is one. At most once a minute. Nothing is sent if the address is already confirmed and no other one was requested.
          */
         post: operations["askForEmailConfirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/pages/courses/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example flask-microservices */
+                slug: components["parameters"]["Slug"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A course's page
+         * @description `/courses/{slug}` of the storefront, with title, description, canonical address, a preview for social media and structured data. It is the same for everybody, with or without a session; the page's modules ask the API for the rest.
+         */
+        get: operations["getCoursePage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/pages/robots.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What robots may read
+         * @description `/robots.txt` of the storefront, with the address of its sitemap.
+         */
+        get: operations["getRobots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/pages/sitemap.xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sitemaps
+         * @description `/sitemap.xml` of the storefront. Without `month`, the list of the sitemaps, one for each month since the first course. With it, the courses that are offered and were created in this month, the newest 1,000.
+         */
+        get: operations["getSitemap"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -923,7 +988,7 @@ export interface paths {
         put?: never;
         /**
          * Sign up
-         * @description A new user is a buyer and is logged in.
+         * @description A new user is a buyer and is logged in. Where `GET /config` has `terms_of_use`, `terms_version` says which version of them the user accepts.
          */
         post: operations["signUp"];
         delete?: never;
@@ -1003,7 +1068,7 @@ export interface paths {
         put?: never;
         /**
          * Ask to become a seller
-         * @description The staff see it and decide; you get a mail. One application waits at a time. After one was declined, you may apply again.
+         * @description The staff see it and decide; you get a mail. One application waits at a time. A week after one was declined, you may apply again.
          */
         post: operations["applyToSell"];
         delete?: never;
@@ -1241,6 +1306,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/me/stripe/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a page needs to show Stripe's components
+         * @description An [account session](https://docs.stripe.com/connect/get-started-connect-embedded-components) for your own account. Pass `client_secret` to `fetchClientSecret` of Connect.js, and call this again whenever Connect.js asks again: a secret is used once. The platform's publishable key is in `GET /config`. What `components` lists can be shown; an account linked by OAuth has no forms, because its owner has a Dashboard of their own. Refunds are not possible there, only by `POST /purchases/{id}/refund`. Payouts and their schedule can be changed where Stripe bears the account's losses.
+         */
+        post: operations["openStripeComponents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/me/terms-of-use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Accept the terms of use
+         * @description `GET /config` has `terms_of_use` if the operator has set some. Whoever has not accepted that version (`accepted_terms` of `GET /users/me`) can read, log in, cancel and erase, but gets a 403 `terms_not_accepted` when they buy, join a membership, create or publish a course, or offer a membership. Accepting the same version again changes nothing.
+         */
+        put: operations["acceptTerms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/oauth/callback": {
         parameters: {
             query?: never;
@@ -1330,7 +1435,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Events of connected accounts
+         * Events of connected accounts, snapshots and thin ones
          * @description An event that cannot be processed now gets a 5xx, so that Stripe sends it again.
          */
         post: operations["stripeConnectEvent"];
@@ -1344,6 +1449,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The version of the terms of use that they accepted last. Missing if they have accepted none. */
+        AcceptedTerms: {
+            /** Format: date-time */
+            at: string;
+            version: string;
+        };
         AccountChanges: {
             code?: components["schemas"]["Code"];
             current_password: string;
@@ -1376,6 +1487,11 @@ export interface components {
             at: string;
             /** @description The staff's answer; missing while it waits. */
             declined?: {
+                /**
+                 * Format: date-time
+                 * @description From when on you may apply again.
+                 */
+                apply_again_at: string;
                 /** Format: date-time */
                 at: string;
                 note: string;
@@ -1508,7 +1624,7 @@ export interface components {
             evidence: null | {
                 /** Format: date-time */
                 at: string;
-                /** @description Of refused evidence: the payment provider's code. */
+                /** @description Of refused evidence: the payment provider's code, or `submitted_elsewhere` if other evidence was submitted in Stripe's Dashboard before it. */
                 code?: string;
                 staff_id: string;
                 /**
@@ -1650,6 +1766,7 @@ export interface components {
             livemode: boolean;
             /** @description For Stripe.js. */
             publishable_key: string;
+            terms_of_use?: components["schemas"]["TermsOfUse"];
         };
         Content: {
             /** @description Markdown; empty if the seller has written nothing yet. */
@@ -1739,6 +1856,8 @@ export interface components {
         Credentials: {
             email: string;
             password: components["schemas"]["Password"];
+            /** @description The `version` of `terms_of_use` that the user has seen and accepts. */
+            terms_version?: string;
         };
         /** @description Lower-case ISO 4217; `GET /config` lists the currencies for prices. */
         Currency: string;
@@ -1847,9 +1966,24 @@ export interface components {
             next_cursor: components["schemas"]["NextCursor"];
             /** @description What is stored elsewhere or left out. */
             note: string;
+            /** @description When you opened courses that you have paid for. */
+            opened: {
+                course_id: string;
+                /** @description On how many days, in UTC. */
+                days: number;
+                /** Format: date-time */
+                first_at: string;
+                /**
+                 * Format: date-time
+                 * @description The first time on the last day.
+                 */
+                last_at: string;
+            }[];
             /** @description Those of your courses, including deleted ones. */
             outlines: components["schemas"]["Outline"][];
             profile?: {
+                /** @description Oldest first. */
+                accepted_terms: components["schemas"]["AcceptedTerms"][];
                 application?: components["schemas"]["Application"];
                 /** @description In Unix seconds. */
                 cards_declined_at: number[];
@@ -2230,6 +2364,8 @@ export interface components {
             /** @description For the operator. */
             request_id: string;
             status: number;
+            /** @description With `terms_not_accepted`: what to accept. */
+            terms_of_use?: components["schemas"]["TermsOfUse"];
             title: string;
             /** Format: uri */
             type: string;
@@ -2312,6 +2448,11 @@ export interface components {
             stripe_account?: string;
         };
         Roles: {
+            /**
+             * Format: date-time
+             * @description With `is_seller`: the `at` of the application to sell that is accepted. If its user has written another since, nothing is changed (404). Without it, a user is made a seller whether or not they applied.
+             */
+            application?: string;
             is_seller?: boolean;
             is_staff?: boolean;
             /** @description Suspends the user; null ends the suspension. */
@@ -2579,6 +2720,12 @@ export interface components {
          * @enum {string}
          */
         SubscriptionStatus: "pending" | "incomplete" | "active" | "past_due" | "canceled" | "failed";
+        /** @description The terms of use that hold now. Missing if the operator has set none. */
+        TermsOfUse: {
+            /** Format: uri */
+            url: string;
+            version: string;
+        };
         Totals: {
             /** @description The platform's fees. */
             application_fee: number;
@@ -2613,6 +2760,7 @@ export interface components {
          *     }
          */
         User: {
+            accepted_terms?: components["schemas"]["AcceptedTerms"];
             charges?: components["schemas"]["Charges"];
             /** Format: date-time */
             created_at: string;
@@ -3010,10 +3158,16 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "note": "Please add a link to something you have taught."
+                 *       "note": "Please add a link to something you have taught.",
+                 *       "at": "2026-11-01T08:00:00Z"
                  *     }
                  */
                 "application/json": {
+                    /**
+                     * Format: date-time
+                     * @description The application's `at`, as listed.
+                     */
+                    at: string;
                     /** @description What the user is told. */
                     note: string;
                 };
@@ -3600,7 +3754,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
-            /** @description You are not a seller, you set a field that only staff may set, the page's origin is not allowed, or you propose payees or set a field of the staff's and last entered your password more than a quarter of an hour ago. */
+            /** @description You are not a seller, you have not accepted the terms of use, you set a field that only staff may set, the page's origin is not allowed, or you propose payees or set a field of the staff's and last entered your password more than a quarter of an hour ago. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3609,7 +3763,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another course has this slug, or your sales cannot be shared. */
+            /** @description Another course has this slug, another seller's course had it, or your sales cannot be shared. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3716,7 +3870,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
-            /** @description You are not a seller, it is another seller's course, you set a field that only staff may set, the page's origin is not allowed, or you propose payees or set a field of the staff's and last entered your password more than a quarter of an hour ago. */
+            /** @description You are not a seller, it is another seller's course, you publish it and have not accepted the terms of use, you set a field that only staff may set, the page's origin is not allowed, or you propose payees or set a field of the staff's and last entered your password more than a quarter of an hour ago. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3726,7 +3880,7 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
-            /** @description Another course has the new slug, your sales cannot be shared, or somebody else changed this course at the same time. */
+            /** @description Another course has the new slug, another seller's course had it, your sales cannot be shared, or somebody else changed this course at the same time. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4221,7 +4375,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is your own course, or the page's origin is not allowed. Or, after a declined card, your address is not confirmed yet, or the challenge must be answered; the payment provider's own page is still available to you. */
+            /** @description It is your own course, you have not accepted the terms of use, or the page's origin is not allowed. Or, after a declined card, your address is not confirmed yet, or the challenge must be answered; the payment provider's own page is still available to you. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4324,6 +4478,96 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getCoursePage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example flask-microservices */
+                slug: components["parameters"]["Slug"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page of a course that is offered. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            /** @description The course has another slug by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such course, or it is not offered. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getRobots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the Robots Exclusion Protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getSitemap: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A year and a month.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the sitemap protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/xml; charset=utf-8": string;
+                };
+            };
+            422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
         };
     };
@@ -4697,7 +4941,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
-            /** @description It is another seller's, you are not a seller, or the page's origin is not allowed. */
+            /** @description It is another seller's, you are not a seller, you have not accepted the terms of use, or the page's origin is not allowed. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4793,7 +5037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is your own membership, or the page's origin is not allowed. Or, after a declined card, your address is not confirmed yet, or the challenge must be answered. */
+            /** @description It is your own membership, you have not accepted the terms of use, or the page's origin is not allowed. Or, after a declined card, your address is not confirmed yet, or the challenge must be answered. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5344,7 +5588,15 @@ export interface operations {
         responses: {
             201: components["responses"]["SignedIn"];
             400: components["responses"]["MalformedJson"];
-            403: components["responses"]["ForeignOrigin"];
+            /** @description The terms of use must be accepted, or the page's origin is not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             409: components["responses"]["EmailTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -5650,6 +5902,16 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            /** @description Your last application was declined less than a week ago. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             default: components["responses"]["Unexpected"];
         };
     };
@@ -6233,7 +6495,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description ISO 3166; the platform's by default. It cannot be changed later. */
+                    /** @description ISO 3166; the platform's by default. It cannot be changed later. Where Stripe offers no cards, the account is only paid out. */
                     country?: string;
                     type: components["schemas"]["AccountType"];
                 };
@@ -6281,6 +6543,111 @@ export interface operations {
             502: components["responses"]["PaymentProviderError"];
             503: components["responses"]["PaymentProviderUnavailable"];
             504: components["responses"]["PaymentProviderTimeout"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    openStripeComponents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A session for one page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "client_secret": "accs_secret__QXh…",
+                     *       "expires_at": "2026-11-02T10:30:00Z",
+                     *       "account_id": "acct_123",
+                     *       "components": [
+                     *         "balances",
+                     *         "documents",
+                     *         "payments",
+                     *         "payouts"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description `acct_…` */
+                        account_id: string;
+                        /** @description A secret: do not store or log it. */
+                        client_secret: string;
+                        components: ("account_management" | "account_onboarding" | "balances" | "documents" | "notification_banner" | "payments" | "payouts")[];
+                        /** Format: date-time */
+                        expires_at: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["NotSignedIn"];
+            403: components["responses"]["SellersWithPassword"];
+            /** @description There is no account, its access was revoked, or Stripe has no components for it. Stripe's own pages still work. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            502: components["responses"]["PaymentProviderError"];
+            503: components["responses"]["PaymentProviderUnavailable"];
+            504: components["responses"]["PaymentProviderTimeout"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    acceptTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "version": "2026-11"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The version that you have seen. */
+                    version: string;
+                };
+            };
+        };
+        responses: {
+            /** @description You, with `accepted_terms`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["NotSignedIn"];
+            /** @description Another version holds now, or the page's origin is not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
         };
     };

@@ -252,7 +252,8 @@ async fn accounts(stripe: &mut Stripe, seller: &str) {
         }
         let back = [("return_url", "http://localhost/return"), ("refresh_url", "http://localhost/refresh"), ("type", "account_onboarding")];
         stripe.post(None, "/v1/account_links", &[&[("account", id(&made).as_str())], &back[..]].concat()).await;
-        let shown = [("account", id(&made)), ("components[payments][enabled]", "true".into()), ("components[payouts][enabled]", "true".into())];
+        let shown =
+            [("account", id(&made)), ("components[payments][enabled]", "true".into()), ("components[payouts][enabled]", "true".into())];
         stripe.post(None, "/v1/account_sessions", &shown.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
         stripe.post(None, &format!("{path}/login_links"), &[]).await;
         stripe.post(None, &format!("{path}/reject"), &[("reason", "terms_of_service")]).await;
