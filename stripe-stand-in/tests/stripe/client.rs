@@ -57,6 +57,8 @@ impl Stripe {
 
     pub async fn with(options: Options) -> Self {
         let _installed_already = rustls::crypto::ring::default_provider().install_default();
+        // If built together with the functions, reqwest has TLS but no provider, and needs one even for plain HTTP.
+        let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { stand_in: start(options).await.unwrap(), http }
     }
