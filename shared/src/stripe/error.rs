@@ -93,11 +93,11 @@ impl StripeError {
         matches!(self, Self::Refused { code, param, .. } if code == "resource_missing" && param.as_deref() == Some(name))
     }
 
-    /// Whether Stripe rejected the request because of its key or its sender's rate (401, 403, 429), without having looked at the rest. That
-    /// says nothing about an earlier request with the same idempotency key. <https://docs.stripe.com/error-low-level>
+    /// Whether Stripe rejected the request without looking at it (429, 401, or 403 for an account
+    /// that revoked access). That says nothing about an earlier request with the same key.
     #[must_use]
     pub fn is_turned_away(&self) -> bool {
-        matches!(self, Self::RateLimited | Self::AccountRevoked | Self::Refused { status: 401 | 403, .. })
+        matches!(self, Self::RateLimited | Self::AccountRevoked | Self::Refused { status: 401, .. })
     }
 
     /// Whether Stripe may have done something that we do not know of.

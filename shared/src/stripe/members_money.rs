@@ -93,9 +93,10 @@ impl Gateway {
             all.into_iter().find(|one| self.is_ours(&one.metadata, record) && objects::number(&one.metadata, "movement") == Some(number));
         match (made, failure) {
             (Some(made), _) => Ok(MoveOutcome::Made(made.id)),
-            // Stripe may still carry it out, so no other key is used before this one is forgotten. <https://docs.stripe.com/error-low-level>
-            (None, Some(failure)) => Err(failure),
-            (None, None) => Ok(MoveOutcome::Refused(NEVER_MADE.to_owned())),
+            // Stripe may still carry it out, so a transfer uses no other key before this one is forgotten.
+            // <https://docs.stripe.com/error-low-level>
+            (None, Some(failure)) if !planned.gives_back() => Err(failure),
+            (None, _) => Ok(MoveOutcome::Refused(NEVER_MADE.to_owned())),
         }
     }
 

@@ -73,9 +73,9 @@ impl Gateway {
             Err(StripeError::Declined { code, .. }) => Ok(Outcome::Refused { code }),
             // The key replays a stored failure. The lists show whether anything was created.
             Err(failure @ StripeError::Failed { replayed: true, .. }) => match self.list_movement(purchase, movement, request).await? {
-                // Stripe may still carry it out, so no other key is used before this one is forgotten. A refund ends, because people
-                // wait for it, and is taken in if Stripe makes it after all. <https://docs.stripe.com/error-low-level>
-                Outcome::Refused { .. } if movement.kind != MovementKind::Refund => Err(failure),
+                // Stripe may still carry it out, so a transfer uses no other key before this one is forgotten. Buyers wait for a refund and
+                // its reversals: what Stripe makes of those after all is taken in. <https://docs.stripe.com/error-low-level>
+                Outcome::Refused { .. } if movement.kind == MovementKind::Transfer => Err(failure),
                 found => Ok(found),
             },
             other => other,

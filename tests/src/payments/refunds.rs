@@ -189,34 +189,41 @@ async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
 
 /// Stripe may roll a failed request forward later: <https://docs.stripe.com/error-low-level>.
 #[tokio::test]
-async fn a_refund_that_stripe_carries_out_after_a_stored_500_is_not_made_twice_and_the_seller_gets_nothing_back() {
-    let world = World::start().await;
-    let (shop, id) = bought(&world).await;
-    world.fault("POST", "/v1/refunds", json!({"kind": "status", "status": 500})).await;
-    let failed = refund(&world, &shop.seller.token, &id, json!({"amount": 1000})).await;
-    assert_ne!(failed.status, 200, "{}", failed.body);
-    let purchase = world.app.store.purchase(&id.parse().expect("an id")).await.expect("the table").expect("a purchase");
-    let movement = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund).expect("a refund");
-    assert_eq!(movement.failure.as_deref(), Some("never_made"));
-    let form = [
-        ("payment_intent", purchase.attempt().payment_intent.clone().expect("it is paid")),
-        ("amount", "1000".to_owned()),
-        ("reverse_transfer", "true".to_owned()),
-        ("refund_application_fee", "true".to_owned()),
-        ("metadata[purchase_id]", id.clone()),
-        ("metadata[movement]", movement.number.to_string()),
-    ];
-    world.in_dashboard("/refunds", None, &form).await;
-    world.deliver().await;
-    world.pass(time::Duration::days(1)).await;
-    world.reconcile().await;
-    let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
-    assert_eq!((&purchase["status"], &purchase["refunded"]), (&json!("partially_refunded"), &json!(1000)));
-    assert_eq!(world.stripe("/transfers", None).await["data"].as_array().map(Vec::len), Some(1), "the seller's part is not paid again");
-    let all = refund(&world, &shop.seller.token, &id, json!({})).await;
-    assert_eq!((all.status, &all.json()["refunded"]), (200, &json!(5000)), "{}", all.body);
-    world.deliver().await;
-    world.books().await;
+async fn a_refund_that_stripe_carries_out_after_a_stored_500_counts_and_nobody_has_their_part_twice() {
+    for charge_type in ["destination", "separate"] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (shop, id) = bought(&world).await;
+        world.fault("POST", "/v1/refunds", json!({"kind": "status", "status": 500})).await;
+        let failed = refund(&world, &shop.seller.token, &id, json!({"amount": 1000})).await;
+        assert_ne!(failed.status, 200, "{charge_type}: {}", failed.body);
+        let purchase = world.app.store.purchase(&id.parse().expect("an id")).await.expect("the table").expect("a purchase");
+        let movement = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund).expect("a refund");
+        assert_eq!(movement.failure.as_deref(), Some("never_made"), "{charge_type}");
+        // What payees returned for it, they get again.
+        world.pass(time::Duration::minutes(30)).await;
+        world.reconcile().await;
+        assert_eq!(held(&world, Some(&shop.account)).await, 2500, "{charge_type}");
+        let mut form = vec![
+            ("payment_intent", purchase.attempt().payment_intent.clone().expect("it is paid")),
+            ("amount", "1000".to_owned()),
+            ("metadata[purchase_id]", id.clone()),
+            ("metadata[movement]", movement.number.to_string()),
+        ];
+        if charge_type == "destination" {
+            form.extend([("reverse_transfer", "true".to_owned()), ("refund_application_fee", "true".to_owned())]);
+        }
+        world.in_dashboard("/refunds", None, &form).await;
+        world.deliver().await;
+        for _ in 0..3 {
+            world.pass(time::Duration::days(4)).await;
+            world.reconcile().await;
+        }
+        let purchase = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json();
+        assert_eq!((&purchase["status"], &purchase["refunded"]), (&json!("partially_refunded"), &json!(1000)), "{charge_type}");
+        assert_eq!(held(&world, Some(&shop.account)).await, 2000, "{charge_type}: the seller has their part of what is left, once");
+        assert_eq!(sales(&world, &shop).await["items"][0]["net"], 2000, "{charge_type}");
+        world.books().await;
+    }
 }
 
 #[tokio::test]

@@ -59,9 +59,11 @@ impl Purchase {
     fn fits(&self, attempt: &Attempt, made: &Made<'_>) -> bool {
         let is_free = |known: &Option<String>, heard: Option<&str>| known.is_none() || heard.is_none();
         let since = attempt.started_at - SLACK;
-        // If the course was paid otherwise meanwhile, what turns up late is a second payment, which the books report.
+        // While the course is being paid otherwise, or was, what turns up late would be a second payment: an orphan, which is reported.
+        let is_alone =
+            || self.paid_attempt().is_none() && !self.attempt().status.is_open() && attempt.account.as_deref() == self.charged_account();
         let takes = attempt.may_be_at_stripe()
-            && (attempt.status.is_open() || self.paid_attempt().is_none())
+            && (attempt.status.is_open() || is_alone())
             && is_free(&attempt.payment_intent, made.payment_intent)
             && is_free(&attempt.checkout_session, made.checkout_session)
             && (made.checkout_session.is_none() || attempt.means == Means::Checkout);

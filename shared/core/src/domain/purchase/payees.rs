@@ -68,6 +68,15 @@ impl Purchase {
         self.draft_reversals(reason, held, &parts, at);
     }
 
+    /// Takes back what payees got again because a refund had failed, if Stripe made that refund after all.
+    pub(super) fn take_restored(&mut self, refund: u32, at: OffsetDateTime) {
+        let is_restored =
+            |held: &Held| held.of.and_then(|number| self.movement(number)).is_some_and(|one| one.reason == Reason::FailedRefund(refund));
+        let held: Vec<Held> = self.transfers_held().into_iter().filter(is_restored).collect();
+        let parts: Vec<i64> = held.iter().map(|one| one.payee.amount).collect();
+        self.draft_reversals(&Reason::Refund(refund), held, &parts, at);
+    }
+
     /// Returns to payees, with one transfer each, what was reversed for `taken`, and to the seller also what Stripe itself reversed.
     /// Cancels reversals that Stripe has not received and waits for those it may have received. Returns whether it canceled any.
     pub(super) fn restore(&mut self, taken: &Reason, reason: &Reason, by_stripe: Pair, at: OffsetDateTime) -> bool {

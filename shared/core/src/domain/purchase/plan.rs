@@ -244,6 +244,7 @@ impl Purchase {
             if refund.state.stands() {
                 if self.charge_type == ChargeType::Separate {
                     self.take(&reason, refund.amount - refund.fee_refunded, at);
+                    self.take_restored(refund.number, at);
                 }
             } else if self.charge_type != ChargeType::Direct && !(take_back && self.is_owed_to_banks()) {
                 let by_stripe = self.taken_by_stripe(&refund);
