@@ -152,6 +152,7 @@ impl Stack {
             version: 1,
             deleted: false,
             taken_down: None,
+            renames: 0,
         };
         match self.app.store.add_course(&course, &[]).await? {
             Written::Yes => Ok(course.id),

@@ -107,5 +107,6 @@ fn course(app: &App, seller: &UserId, slug: &str, title: &str, cents: i64, descr
         version: 1,
         deleted: false,
         taken_down: None,
+        renames: 0,
     })
 }

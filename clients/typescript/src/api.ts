@@ -325,7 +325,7 @@ export interface paths {
          * Change your course
          * @description Only the fields that are sent change. Existing purchases keep their title and price.
          *
-         *     After a change of the slug, the former one still leads to the course, and stays yours: you can use it for another course, and no other seller can.
+         *     After a change of the slug, the former one still leads to the course, and stays yours: you can use it for another course, and no other seller can. A slug can be changed ten times.
          *
          *     The staff sets `fee_percent` and `taken_down` of any course, and nothing else. A seller who sends `fee_percent` is refused.
          *     `payees` are offered their shares: until each has accepted with `PUT /courses/{slug}/share`, sales are divided as before.

@@ -2,7 +2,7 @@
 
 use shared::app::App;
 use shared::domain::audit::{Actor, Deed, Entry};
-use shared::domain::course::Course;
+use shared::domain::course::{Course, RENAMES_MAX};
 use shared::domain::error::Error;
 use shared::domain::user::User;
 use shared::http::view::CourseView;
@@ -38,9 +38,9 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     let change = |course: &mut Course| match by {
         By::Staff => fields.apply_staffs(course, now),
         By::Seller => {
-            let was_offered = course.is_offered();
+            let was_published = course.published;
             fields.apply(course)?;
-            if course.is_offered() && !was_offered {
+            if course.published && !was_published {
                 app.config.check_terms(&user)?;
             }
             fields.check_price(app, &user, course)?;
@@ -106,6 +106,12 @@ async fn replace(
         change(&mut course)?;
         if course == seen {
             return Ok(course);
+        }
+        if course.slug != seen.slug {
+            if course.renames >= RENAMES_MAX {
+                return Err(Error::InvalidRequest(format!("the slug of a course can be changed {RENAMES_MAX} times")));
+            }
+            course.renames += 1;
         }
         course.version += 1;
         course.updated_at = app.clock.now();

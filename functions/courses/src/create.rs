@@ -53,6 +53,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
         version: 1,
         deleted: false,
         taken_down: None,
+        renames: 0,
     };
     fields.apply(&mut course)?;
     fields.check_price(app, &seller, &course)?;

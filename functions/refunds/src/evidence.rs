@@ -89,17 +89,29 @@ fn moment(at: OffsetDateTime) -> String {
     format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
 }
 
-/// When the buyer opened what is disputed: the course, or any course of the membership.
+/// When the buyer opened what is disputed, since they paid for it: the course, or any course of the membership.
 fn access_log(case: &Case, opened: &[Opened]) -> String {
-    let is_it = |one: &&Opened| case.course_id.as_ref().is_none_or(|course| *course == one.course_id);
+    let paid_at = case.paid_at.unwrap_or(case.opened_at);
+    let is_it = |one: &&Opened| case.course_id.as_ref().is_none_or(|course| *course == one.course_id) && one.last_at >= paid_at;
     let lines = opened.iter().filter(is_it).map(|one| {
         let what =
             if case.course_id.is_some() { format!("\u{201c}{}\u{201d}", case.title) } else { format!("the course {}", one.course_id) };
+        if one.first_at < paid_at {
+            // The days before do not count, and how many there were since is not known.
+            return format!("Logged in to their account, the customer opened the paid content of {what}, last at {}.", moment(one.last_at));
+        }
         let (first, days) = (moment(one.first_at), if one.days == 1 { "one day".to_owned() } else { format!("{} days", one.days) });
         let last = if one.days == 1 { String::new() } else { format!(", and on the last of these days at {}", moment(one.last_at)) };
         format!("Logged in to their account, the customer opened the paid content of {what} on {days}, first at {first}{last}.")
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let mut left = LONGEST_TEXT;
+    let fits = |line: &String| {
+        let length = line.chars().count() + 1;
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    };
+    lines.take_while(fits).collect::<Vec<_>>().join("\n")
 }
 
 /// Which terms of use the buyer had accepted when they paid.

@@ -184,7 +184,8 @@ impl Store {
         }
     }
 
-    /// What everybody sees at a slug: one trip, which reads nothing but the slug's own item.
+    /// What everybody sees at a slug: one trip, which reads nothing but the slug's own item, or a second one for a former slug. That
+    /// leads only to a course that everybody sees.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -193,7 +194,11 @@ impl Store {
         let found = if check_slug(slug).is_ok() { self.get::<SlugOwner>(&slug_key(slug)).await? } else { None };
         Ok(match found {
             Some(SlugOwner { course }) if course.is_offered() => Address::Offered(Box::new(course)),
-            Some(SlugOwner { course }) if course.deleted && course.slug != slug => Address::Moved(course.slug),
+            Some(SlugOwner { course }) if course.deleted && course.slug != slug => {
+                let there = self.get::<SlugOwner>(&slug_key(&course.slug)).await?.map(|owner| owner.course);
+                let leads = there.is_some_and(|there| there.seller_id == course.seller_id && (there.is_offered() || there.deleted));
+                if leads { Address::Moved(course.slug) } else { Address::Nothing }
+            }
             _ => Address::Nothing,
         })
     }

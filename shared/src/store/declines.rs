@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use time::OffsetDateTime;
 
@@ -19,6 +21,9 @@ use crate::domain::user::User;
 
 /// Increments a counter.
 const ADD: &str = "ADD declines :one SET #ttl = :ttl";
+
+/// How often an update is sent again after a conflict.
+const TRIES: u32 = 4;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -96,6 +101,18 @@ fn appended(user: &User, weight: usize, now: OffsetDateTime) -> impl Iterator<It
     is_old.then_some(replace).into_iter().chain([append])
 }
 
+/// Sends an update again if it meets a transaction on the same item, which the SDK does not repeat: an event that counts the same.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
+async fn patiently(update: UpdateItemFluentBuilder) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
+    for _ in 0..TRIES {
+        match update.clone().send().await {
+            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception) => {}
+            sent => return sent,
+        }
+    }
+    update.send().await
+}
+
 /// The two counters that a request with a card reads.
 pub(super) struct Counters(Key, Key);
 
@@ -154,19 +171,19 @@ impl Store {
         };
         let platform = platform_key(now);
         let (of_card, of_address, of_platform) = tokio::join!(of_card, of_address, self.add_decline(&platform, soon));
-        of_address?;
-        of_platform?;
         let weight = if of_card? > PER_CARD * wide { PER_USER_HOUR } else { 1 };
         for Appended { expression, condition, new, old } in appended(user, weight, now) {
             let update = self.client.update_item().table_name(&self.table).set_key(Some(profile(&user.id).attributes()));
             let update = update.update_expression(expression).condition_expression(condition);
             let update = update.expression_attribute_values(":new", AttributeValue::L(new));
-            match update.expression_attribute_values(":old", AttributeValue::L(old)).send().await {
+            match patiently(update.expression_attribute_values(":old", AttributeValue::L(old))).await {
                 Ok(_) => break,
                 Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
                 Err(error) => return Err(StoreError::request("UpdateItem", &error)),
             }
         }
+        of_address?;
+        of_platform?;
         Ok(())
     }
 
@@ -216,7 +233,7 @@ impl Store {
 
     /// Increments a counter that expires a day after `until`, and returns its value.
     async fn add_decline(&self, key: &Key, until: OffsetDateTime) -> Result<i64, StoreError> {
-        let answer = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -225,10 +242,8 @@ impl Store {
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":ttl", number(until.unix_timestamp() + DAY))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await
-            .map_err(|error| StoreError::request("UpdateItem", &error))?;
+            .return_values(ReturnValue::AllNew);
+        let answer = patiently(update).await.map_err(|error| StoreError::request("UpdateItem", &error))?;
         Ok(answer.attributes().map_or(0, declines))
     }
 

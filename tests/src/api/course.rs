@@ -527,3 +527,21 @@ async fn unknown_slugs_are_not_found() {
         answer.is_problem(404, "not_found", "there is no such course");
     }
 }
+
+/// Each former slug stays reserved, so one seller could otherwise take all words from the others.
+#[tokio::test]
+async fn a_slug_can_be_changed_ten_times() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let body = json!({"title": "Course", "slug": "word-0", "description": "", "price": {"amount": 5000, "currency": "usd"}});
+    assert_eq!(world.post("/courses", body).bearer(&seller.token).await.status, 201);
+    let rename =
+        |from: u8, to: u8| world.patch(format!("/courses/word-{from}"), json!({"slug": format!("word-{to}")})).bearer(&seller.token);
+    for number in 0..10 {
+        assert_eq!(rename(number, number + 1).await.status, 200, "{number}");
+    }
+    rename(10, 11).await.is_problem(422, "invalid_request", "the slug of a course can be changed 10 times");
+    assert_eq!(world.get("/courses/word-0").await.json()["slug"], "word-10");
+    let other = world.patch("/courses/word-10", json!({"title": "Another title"})).bearer(&seller.token).await;
+    assert_eq!(other.status, 200, "{}", other.body);
+}

@@ -46,6 +46,17 @@ pub struct Course {
     /// Set if staff took it down: it is neither shown nor sold, and its seller cannot undo that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_down: Option<TakenDown>,
+    /// How often its slug was changed. Each former slug stays reserved, so there are at most [`RENAMES_MAX`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renames: u8,
+}
+
+/// How often a course's slug can be changed.
+pub const RENAMES_MAX: u8 = 10;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "Serde passes a reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// Why and since when a course is taken down.
@@ -268,6 +279,7 @@ mod tests {
             version: 1,
             deleted: false,
             taken_down: None,
+            renames: 0,
         }
     }
 
