@@ -22,8 +22,8 @@ use crate::domain::user::User;
 /// Increments a counter.
 const ADD: &str = "ADD declines :one SET #ttl = :ttl";
 
-/// How often an update is sent again after a conflict.
-const TRIES: u32 = 4;
+/// How often an update is sent at most.
+const TRIES: u32 = 5;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -104,13 +104,14 @@ fn appended(user: &User, weight: usize, now: OffsetDateTime) -> impl Iterator<It
 /// Sends an update again if it meets a transaction on the same item, which the SDK does not repeat: an event that counts the same.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>
 async fn patiently(update: UpdateItemFluentBuilder) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-    for _ in 0..TRIES {
+    let mut tries = 0;
+    loop {
+        tries += 1;
         match update.clone().send().await {
-            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception) => {}
+            Err(error) if tries < TRIES && error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception) => {}
             sent => return sent,
         }
     }
-    update.send().await
 }
 
 /// The two counters that a request with a card reads.
