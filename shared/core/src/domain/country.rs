@@ -22,7 +22,7 @@ pub fn takes_cards(country: &str) -> bool {
 
 /// Whether a platform in one country can send money to an account in another.
 ///
-/// From the [`OPEN`] countries it reaches accounts with the full service agreement in the others, and in the rest of the world those
+/// From the `OPEN` countries it reaches accounts with the full service agreement in the others, and in the rest of the world those
 /// with the recipient agreement, which Stripe allows on request. <https://docs.stripe.com/connect/service-agreement-types>
 #[must_use]
 pub fn reaches(platform: &str, account: &str, is_recipient: bool) -> bool {
