@@ -51,7 +51,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
     Ok(response::json(200, &CourseView::of_its_own(course, None)))
 }
 
-/// Removes a course from the catalogue permanently and frees its slug. Its buyers keep it. Two trips to DynamoDB, as
+/// Removes a course from the catalogue permanently. Its buyers keep it, and its seller its slug. Two trips to DynamoDB, as
 /// for [`edit`].
 pub(crate) async fn delete(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
     let (user, course) = user_and_course(app, request, slug).await?;

@@ -138,8 +138,7 @@ struct Switch {
 /// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals.
 pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    let (user, mut subscription) = own(services, request, id).await?;
-    app.config.check_terms(&user)?;
+    let (_, mut subscription) = own(services, request, id).await?;
     let Switch { interval, expected_amount, expected_currency } = request::json(request)?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);

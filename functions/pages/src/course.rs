@@ -9,7 +9,7 @@ use crate::markup;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The page of a course that is offered: one trip to DynamoDB. A former slug redirects for good. Any other course is not found, also if it
+/// The page of a course that is offered: one trip to DynamoDB. A former slug redirects for good, after two. Any other course is not found, also if it
 /// is unpublished or taken down; for its seller and buyers, the page's modules then ask the API.
 pub(crate) async fn show(app: &App, slug: &str) -> Result<Response, Error> {
     let shop = &app.config.storefront_url;
