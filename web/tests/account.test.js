@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
-import { PASSWORD, linkIn, logIn, mailTo, newEmail, signUp } from './people.js';
+import { PASSWORD, linkIn, logIn, mailTo, newEmail, signUp, signUpByForm } from './people.js';
 
 test('somebody signs up, logs out and logs in again', async () => {
   const page = await newPage();
-  const email = await signUp(page);
+  const email = await signUpByForm(page);
   await page.getByText(`Welcome back, ${email}.`).waitFor();
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
@@ -21,6 +21,7 @@ test('somebody signs up, logs out and logs in again', async () => {
 test('pages that need an account send visitors to the log-in and back, and no request fails', async () => {
   const page = await newPage();
   const email = await signUp(page);
+  await page.goto('/');
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
   for (const address of ['/account.html', '/seller.html', '/staff.html', '/purchase.html?id=pur_1']) {

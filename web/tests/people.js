@@ -1,4 +1,7 @@
-/** What users do on the storefront, as steps of journeys. Everything is done by hand, through the pages' forms. */
+/**
+ * What users do on the storefront, as steps of journeys, by hand, through the pages' forms. Only what nearly every
+ * journey begins with is asked of the API: a sign-up, and the role of a seller.
+ */
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -56,11 +59,20 @@ async function fillIn(page, email, password) {
   await form.getByRole('button').click();
 }
 
-/** Signs up and ends on the page that the form leads to. */
-export async function signUp(page, email = newEmail('buyer')) {
+/** Signs up through the form and ends on the page that it leads to. */
+export async function signUpByForm(page, email = newEmail('buyer')) {
   await page.goto('/signup.html');
   await fillIn(page, email, PASSWORD);
   await page.getByRole('link', { name: 'Account', exact: true }).waitFor();
+  return email;
+}
+
+/** Signs up the page's browser, whose page stays as it is. */
+export async function signUp(page, email = newEmail('buyer')) {
+  const answer = await page.request.post('/api/users', { data: { email, password: PASSWORD }, headers: { origin: STOREFRONT } });
+  assert.equal(answer.status(), 201, await answer.text());
+  // The pages' scripts set it beside the session's.
+  await page.context().addCookies([{ name: 'signed_in', value: '1', url: STOREFRONT }]);
   return email;
 }
 
@@ -87,7 +99,7 @@ export async function visit(page, address) {
 }
 
 /** Searches for a user at the staff desk. */
-export async function findUser(page, email) {
+async function findUser(page, email) {
   await visit(page, '/staff.html#users');
   await page.getByLabel('Search by email').fill(email);
   await page.getByRole('button', { name: 'Search' }).click();
@@ -101,28 +113,26 @@ export async function toUser(page, email) {
 }
 
 let staff;
-/** The staff's browser, which stays logged in during a test file. */
-async function staffPage() {
-  const page = await newPage();
-  await logIn(page, STAFF);
-  return page;
+/** What the staff's requests say who they are with. There is one log-in per test file. */
+async function staffHeaders() {
+  const answer = await fetch(`${STOREFRONT}/api/sessions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: STAFF, password: FIXTURE_PASSWORD }) });
+  assert.equal(answer.status, 200);
+  return { authorization: `Bearer ${(await answer.json()).token}`, 'content-type': 'application/json' };
 }
 
 /** Makes a user a seller, as the staff. */
-export async function makeSeller(email) {
-  staff ??= staffPage();
-  const page = await staff;
-  await findUser(page, email);
-  await page.getByRole('button', { name: `Make seller: ${email}` }).click();
-  await page.getByText(`${email} is now a seller.`).waitFor();
-  assertQuiet(page);
+async function makeSeller(page) {
+  staff ??= staffHeaders();
+  const { id } = await (await page.request.get('/api/users/me')).json();
+  const answer = await fetch(`${STOREFRONT}/api/admin/users/${id}`, { method: 'PATCH', headers: await staff, body: JSON.stringify({ is_seller: true }) });
+  assert.equal(answer.status, 200, await answer.text());
 }
 
 /** A page with a new seller logged in. */
 export async function newSeller(options) {
   const page = await newPage(options);
   const email = await signUp(page, newEmail('seller'));
-  await makeSeller(email);
+  await makeSeller(page);
   return { page, email };
 }
 

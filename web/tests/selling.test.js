@@ -114,6 +114,7 @@ test('a seller who declines on Stripe’s page is not linked, and can agree late
 
 test('a logged-out seller gets to Stripe through the log-in', async () => {
   const { page, email } = await newSeller();
+  await page.goto('/');
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('link', { name: 'Log in' }).waitFor();
   await page.goto('/api/users/authorize');

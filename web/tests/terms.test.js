@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, PASSWORD, courseAddress, fixtureSellerIsConnected, newEmail, signUp, visit } from './people.js';
+import { FIXTURE, PASSWORD, courseAddress, fixtureSellerIsConnected, newEmail, signUp, signUpByForm, visit } from './people.js';
 
 const TERMS = { url: `${STOREFRONT}/terms`, version: '2026-11' };
 const REFUSAL = { status: 403, contentType: 'application/problem+json', body: JSON.stringify({ code: 'terms_not_accepted', status: 403, terms_of_use: TERMS }) };
@@ -58,7 +58,7 @@ test('whoever signs up ticks the terms that hold, and reads them beside the form
 
 test('without terms the form has no box', async () => {
   const page = await newPage();
-  await signUp(page);
+  await signUpByForm(page);
   await expect(page.getByRole('checkbox')).toHaveCount(0);
   assertQuiet(page);
   await page.context().close();

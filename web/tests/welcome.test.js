@@ -137,6 +137,7 @@ test('an unknown URL shows a not-found page', async () => {
 test('only a seller without a link is asked to connect', async () => {
   const page = await newPage();
   await signUp(page);
+  await page.goto('/');
   await page.getByText('Welcome back,').waitFor();
   await expect(page.getByRole('link', { name: 'Connect Stripe account' })).toHaveCount(0);
   await page.context().close();
