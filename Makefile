@@ -3,8 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help dev stack dev-reset test fuzz dependencies advisories lint bench bench-check rehearse simulate matrix build deploy rollback restore stripe-setup storefront staff tokens passwords second-factor-off budget ci
 
-# Two threads for each core, because many tests wait for faults, timeouts or other processes.
-export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# Three threads for each core, because many tests wait for faults, timeouts or other processes.
+export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 
 PROOF := cargo test --package tests --lib
 # NEXTEST=1 runs each test in its own process, with cargo-nextest.
@@ -78,9 +78,9 @@ simulate: ## buy, subscribe, refund, dispute and inject faults at random, then c
 	@mkdir -p target
 	SEED=$(SEED) PURCHASES=$(PURCHASES) MINUTES=$(MINUTES) $(PROOF) simulation -- --ignored --nocapture >target/simulation.log
 
-matrix: ## make every call fail in every way, and check the money (MATRIX_ONLY=Refund MATRIX_WAYS=few)
+matrix: ## make every call fail in every way, and check the money (MATRIX_ONLY=Refund MATRIX_WAYS=few MATRIX_MINUTES=7)
 	@mkdir -p target
-	MATRIX_ONLY=$(MATRIX_ONLY) MATRIX_WAYS=$(MATRIX_WAYS) $(PROOF) matrix -- --ignored --nocapture >target/matrix.log
+	MATRIX_ONLY=$(MATRIX_ONLY) MATRIX_WAYS=$(MATRIX_WAYS) MATRIX_MINUTES=$(MATRIX_MINUTES) $(PROOF) matrix -- --ignored --nocapture >target/matrix.log
 
 build: ## build the functions for a release (ARCH=arm64 or x86_64)
 	@scripts/build-release $(ARCH)

@@ -5,6 +5,7 @@ mod advisories;
 mod alarms;
 mod deploy;
 mod events;
+mod harnesses;
 mod layers;
 mod moves;
 pub(crate) mod openapi;

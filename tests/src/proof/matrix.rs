@@ -1,12 +1,13 @@
 //! The fault matrix: every request, event and run that moves or records money, broken at every call.
 //!
-//! `make matrix` breaks each call in every way. `MATRIX_ONLY=Refund` limits it to scenarios whose name contains that, and
-//! `MATRIX_WAYS=few` to the ways that no retry hides. A plain `cargo test` plays each scenario once with nothing broken and
+//! `make matrix` breaks each call in every way. `MATRIX_ONLY=Refund` limits it to scenarios whose name contains that,
+//! `MATRIX_WAYS=few` to the ways that no retry hides, and `MATRIX_MINUTES=7` to those that begin by then, in an order of chance. A plain `cargo test` plays each scenario once with nothing broken and
 //! checks that every call in the code is reached; it also breaks the calls of a few scenarios in the ways that no retry hides.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -42,10 +43,12 @@ enum Work {
 }
 
 struct Matrix {
-    runs: JoinSet<usize>,
+    runs: Vec<Pin<Box<dyn Future<Output = Option<usize>> + Send>>>,
     places: Arc<Semaphore>,
     only: Option<String>,
     work: Work,
+    /// After this no scenario begins.
+    until: Option<Instant>,
 }
 
 impl Matrix {
@@ -56,11 +59,14 @@ impl Matrix {
         if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
             return;
         }
-        let (places, work) = (Arc::clone(&self.places), self.work.clone());
+        let (places, work, until) = (Arc::clone(&self.places), self.work.clone(), self.until);
         let scenario = start(if let Work::Break(how) = work { how } else { How::Every });
-        self.runs.spawn(async move {
+        self.runs.push(Box::pin(async move {
             let _place = places.acquire().await.expect("it stays open");
             let began = Instant::now();
+            if until.is_some_and(|until| began > until) {
+                return None;
+            }
             let scenario = scenario.await;
             let (what, cases) = match work {
                 Work::Break(how) => (format!("{how:?}"), engine::run(scenario, how).await),
@@ -72,8 +78,8 @@ impl Matrix {
                 }
             };
             eprintln!("{name}: {cases} {what}, {:.1} s", began.elapsed().as_secs_f64());
-            cases
-        });
+            Some(cases)
+        }));
     }
 
     fn add_sale(&mut self, kind: Kind) {
@@ -116,26 +122,31 @@ impl Matrix {
 
     /// Returns how many cases held.
     async fn finish(mut self) -> usize {
-        let (mut cases, mut failed) = (0, 0);
-        while let Some(run) = self.runs.join_next().await {
+        if self.until.is_some() {
+            fastrand::shuffle(&mut self.runs);
+        }
+        let (mut cases, mut failed, mut left) = (0, 0, 0);
+        let mut runs: JoinSet<_> = self.runs.into_iter().collect();
+        while let Some(run) = runs.join_next().await {
             match run {
-                Ok(number) => cases += number,
+                Ok(Some(number)) => cases += number,
+                Ok(None) => left += 1,
                 // Its panic was already printed.
                 Err(_) => failed += 1,
             }
         }
-        eprintln!("{cases} cases held, {failed} scenarios did not");
+        eprintln!("{cases} cases held, {failed} scenarios did not; there was no time for {left}");
         assert_eq!(failed, 0);
         cases
     }
 }
 
 /// Runs a matrix. Unoptimized futures of whole requests are too large for a default thread stack.
-fn run(work: Work, only: Option<&str>, fill: impl FnOnce(&mut Matrix)) -> usize {
+fn run(work: Work, only: Option<&str>, until: Option<Instant>, fill: impl FnOnce(&mut Matrix)) -> usize {
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK).enable_all().build();
     threads.expect("threads can be made").block_on(async {
-        let (runs, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
-        let mut matrix = Matrix { runs, places, only: only.map(str::to_owned), work };
+        let (runs, places) = (Vec::new(), Arc::new(Semaphore::new(AT_ONCE)));
+        let mut matrix = Matrix { runs, places, only: only.map(str::to_owned), work, until };
         fill(&mut matrix);
         matrix.finish().await
     })
@@ -143,7 +154,7 @@ fn run(work: Work, only: Option<&str>, fill: impl FnOnce(&mut Matrix)) -> usize 
 
 #[test]
 fn a_purchase_and_its_event_may_break_anywhere() {
-    run(Work::Break(How::Few), None, |matrix| {
+    run(Work::Break(How::Few), None, None, |matrix| {
         for kind in [Kind::FirstPurchase, Kind::RacingCharges, Kind::PaymentSucceededOfSeparate] {
             matrix.add_sale(kind);
         }
@@ -154,7 +165,7 @@ fn a_purchase_and_its_event_may_break_anywhere() {
 fn every_call_in_the_code_is_broken_in_the_matrix() {
     let chains = Arc::default();
     calls::listen();
-    run(Work::Listen(Arc::clone(&chains)), None, Matrix::add_all);
+    run(Work::Listen(Arc::clone(&chains)), None, None, Matrix::add_all);
     completeness::check(&chains.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
@@ -168,6 +179,8 @@ fn the_money_is_right_whatever_breaks() {
         Some(other) => panic!("MATRIX_WAYS is few, or nothing: {other}"),
     };
     let only = read("MATRIX_ONLY");
-    let cases: usize = ways.iter().map(|how| run(Work::Break(*how), only.as_deref(), Matrix::add_all)).sum();
+    let minutes = read("MATRIX_MINUTES").map(|minutes| minutes.parse().expect("MATRIX_MINUTES is a whole number"));
+    let until = minutes.map(|minutes: u64| Instant::now() + Duration::from_secs(60 * minutes));
+    let cases: usize = ways.iter().map(|how| run(Work::Break(*how), only.as_deref(), until, Matrix::add_all)).sum();
     assert!(cases > 0, "no scenario is named {only:?}");
 }
