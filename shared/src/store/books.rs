@@ -125,6 +125,7 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
             Some(Line { currency: refund.settled.as_ref()?.currency.clone(), ..line })
         }
         News::NotPaid(_)
+        | News::OffRecord { .. }
         | News::DisputeOpened(_)
         | News::DisputeNeedsAnswer(_)
         | News::DisputeClosed(_)

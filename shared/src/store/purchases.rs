@@ -89,6 +89,7 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
                 mails.extend([Recipient::Buyer, Recipient::Seller, Recipient::Staff].map(mail));
             }
             News::NotPaid(_)
+            | News::OffRecord { .. }
             | News::MoveRefused(_)
             | News::MoveDone(_)
             | News::Converted(_)
@@ -112,6 +113,11 @@ fn measure(purchase: &Purchase, news: &[News]) {
             News::DisputeClosed(_) => ("Disputes", "closed", None),
             News::MoveRefused(number) => {
                 measure_refusal(purchase, *number);
+                continue;
+            }
+            News::OffRecord { .. } => {
+                // As if the reconciliation had found it.
+                metrics::emit("ReconcileDifferences", metrics::Unit::Count, 1.0, &[], &[("purchase_id", id)]);
                 continue;
             }
             News::DisputeNeedsAnswer(_)

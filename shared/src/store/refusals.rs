@@ -1,4 +1,4 @@
-//! Changes of a purchase that need staff: money that Stripe refused to move, and refunds that banks returned.
+//! Changes of a purchase that need staff: money that Stripe refused to move or took off the record, and refunds that banks returned.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +43,17 @@ impl Store {
                         account: refund.account.clone(),
                         currency: purchase.currency.code().to_owned(),
                         amount: refund.amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::OffRecord { attempt, amount } => {
+                    let Some(attempt) = purchase.attempts().iter().find(|one| one.number == *attempt) else { continue };
+                    let found = Found::PaymentOffRecord {
+                        payment_intent: attempt.payment_intent.clone().unwrap_or_default(),
+                        account: attempt.account.clone(),
+                        purchase_id: purchase.id.clone(),
+                        currency: purchase.currency.code().to_owned(),
+                        amount: *amount,
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

@@ -86,7 +86,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempt, ChargeFacts, Means, Observation, Payee};
+pub use attempt::{Attempt, ChargeFacts, Means, Observation, Payee, Sold};
 pub use dispute::{Dispute, DisputeMove, DisputeStatus, SeenDispute};
 pub use division::{divide, share};
 pub use maker::Made;

@@ -337,7 +337,7 @@ impl Purchase {
     }
 
     /// The transfer that Stripe made with a destination charge.
-    fn own_transfer(&self) -> Option<&str> {
+    pub(super) fn own_transfer(&self) -> Option<&str> {
         self.paid_attempt()?.charge.as_ref()?.transfer.as_deref()
     }
 

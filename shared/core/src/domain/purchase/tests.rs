@@ -28,6 +28,7 @@ fn attempt(number: u32, means: Means) -> Attempt {
         charge: None,
         status: AttemptStatus::Pending,
         failure: None,
+        sold: None,
     }
 }
 
