@@ -2090,10 +2090,10 @@ export interface components {
             found_at: string;
             id: string;
             /**
-             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
+             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
              * @enum {string}
              */
-            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "customer_credit" | "accounts_refused";
+            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "accounts_refused";
             /** Format: date-time */
             last_found_at: string;
             /** @description A sentence that describes the finding. */
@@ -2113,7 +2113,7 @@ export interface components {
             settled_at: string | null;
             /** @description The amount at Stripe; null if it is missing there. */
             stripe: number | null;
-            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `txn_…` or `cus_…`. */
+            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `issfr_…`, `txn_…` or `cus_…`. */
             stripe_id: string | null;
             /** @description The subscription that it is about. */
             subscription_id: string | null;

@@ -114,6 +114,16 @@ impl From<Finding> for FindingView {
                 reason: Some(reason),
                 ..of(None, None)
             },
+            Found::FraudWarning { warning, purchase_id, subscription_id, account, currency, amount, reason } => Self {
+                kind: "fraud_warning",
+                message: "the issuer of the card says that the payment was fraud; refund it unless you know better".to_owned(),
+                stripe_id: Some(warning),
+                account,
+                currency: Some(currency),
+                amount: Some(amount),
+                reason: Some(reason),
+                ..of(purchase_id, subscription_id)
+            },
             Found::CustomerCredit { customer, subscription_id, currency, amount } => Self {
                 kind: "customer_credit",
                 message:

@@ -54,6 +54,8 @@ pub struct Config {
     /// `LOST_DISPUTES`: whether the seller's part of a lost dispute is reversed (`seller`) or the platform bears the
     /// loss (`platform`). For a direct charge the seller always bears it.
     pub take_back_lost_disputes: bool,
+    /// `FRAUD_WARNINGS`: whether an early fraud warning only tells staff (`tell`), or also refunds the purchase (`refund`).
+    pub refund_fraud_warnings: bool,
     /// `MEMBERSHIP_GRACE_DAYS`: how long a member keeps access while a renewal is unpaid.
     pub membership_grace: time::Duration,
     /// `ORPHAN_POLICY`: what the reconciliation does with a payment that matches no purchase.
@@ -328,6 +330,7 @@ impl Config {
             platform_country,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
+            refund_fraud_warnings: !either("FRAUD_WARNINGS", "tell", "refund", "tell or refund")?,
             membership_grace,
             orphan_policy,
             accounts_api,

@@ -1,4 +1,4 @@
-//! Changes of a purchase that need staff: money that Stripe refused to move, and refunds that banks returned.
+//! Changes of a purchase that need staff: money that Stripe refused to move, refunds that banks returned, and early fraud warnings.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +43,18 @@ impl Store {
                         account: refund.account.clone(),
                         currency: purchase.currency.code().to_owned(),
                         amount: refund.amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::FraudWarning(warning) => {
+                    let found = Found::FraudWarning {
+                        warning: warning.id.clone(),
+                        purchase_id: Some(purchase.id.clone()),
+                        subscription_id: None,
+                        account: purchase.charged_account().map(str::to_owned),
+                        currency: purchase.currency.code().to_owned(),
+                        amount: purchase.amount(),
+                        reason: warning.reason.clone(),
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

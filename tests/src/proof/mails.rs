@@ -5,7 +5,7 @@ use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::ids::{SubscriptionId, UserId};
-use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient};
+use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient, Sold};
 use shared::domain::user::Email;
 use time::Duration;
 
@@ -44,6 +44,8 @@ kinds![
     MemberRefundFailed,
     MemberDisputeOpened,
     MemberDisputeClosed,
+    FraudWarning,
+    MemberFraudWarning,
     AskedAgain,
     Unread,
     Refused,
@@ -169,6 +171,10 @@ impl Mails {
         let email = Email::parse(&buyer.email).expect("an address");
         let renewal = Mail::RenewalFailed { user: user(), invoice: format!("in_{}", buyer.id), title: title.to_owned() };
         let (to_buyer, to_seller) = (buyer.email.clone(), self.seller.email.clone());
+        let warning = |of, payment, to| {
+            let (warning, reason) = (format!("issfr_{}", buyer.id), "made_with_stolen_card".to_owned());
+            Mail::FraudWarning { of, warning, payment, reason, to }
+        };
         match self.kind {
             Kind::PasswordReset => (Mail::password_reset(&email, now), to_buyer, "Set a new password".to_owned()),
             Kind::RefundFailedToBuyer | Kind::RefundFailedToSeller | Kind::RefundFailedToStaff => {
@@ -203,6 +209,19 @@ impl Mails {
                 let (subscription, dispute) = self.member(buyer, title).await;
                 let mail = Mail::MembershipDisputeClosed { subscription, dispute, won: true, to: Recipient::Seller };
                 (mail, to_seller, format!("Dispute won: {title}"))
+            }
+            Kind::MemberFraudWarning => {
+                let (subscription, _) = self.member(buyer, title).await;
+                let record = world.app.store.subscription(&subscription).await.expect("the table").expect("it is there");
+                let payment = record.payments[0].payment_intent.clone().expect("it was paid by card");
+                let mail = warning(Sold::Membership(subscription), payment, Recipient::Seller);
+                (mail, to_seller, format!("A bank warns of fraud: {title}"))
+            }
+            Kind::FraudWarning => {
+                let purchase = self.sold(buyer, title).await.parse().expect("an id");
+                world.pump().await;
+                let mail = warning(Sold::Purchase(purchase), String::new(), Recipient::Staff);
+                (mail, STAFF.to_owned(), format!("A bank warns of fraud: {title}"))
             }
             Kind::Refund | Kind::DisputeOpened | Kind::DisputeClosed => {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
