@@ -69,6 +69,8 @@ pub struct Config {
     pub default_fee_percent: FeePercent,
     /// `MAIL_FROM`: the sender address of mails. It must be verified in SES.
     pub mail_from: String,
+    /// `MAIL_CONFIGURATION_SET`: SES's configuration set for mails, which reports bounces and complaints. If empty, the sender's default, if it has one.
+    pub mail_configuration_set: Option<String>,
     /// `TERMS_OF_USE_URL` and `TERMS_OF_USE_VERSION`: the terms that users accept; `None` if there are none.
     pub terms_of_use: Option<TermsOfUse>,
     /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
@@ -337,6 +339,7 @@ impl Config {
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),
+            mail_configuration_set: Some(text("MAIL_CONFIGURATION_SET", "")).filter(|name| !name.is_empty()),
             terms_of_use: terms_of_use(text("TERMS_OF_USE_URL", ""), text("TERMS_OF_USE_VERSION", ""))?,
             staff_email: text("STAFF_EMAIL", ""),
             staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
