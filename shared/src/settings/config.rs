@@ -81,6 +81,8 @@ pub struct Config {
     pub refund_caps: RefundCaps,
     /// `ORIGIN_SECRET`: what CloudFront sends to the API, see [`OriginSecret`].
     pub origin_secret: OriginSecret,
+    /// `CLOUDFRONT_ONLY`: whether requests that did not come through CloudFront are refused (`true`), because a firewall in front of it does not see them.
+    pub only_through_cloudfront: bool,
     /// `ADDRESS_LIMITS`: a factor for the limits per address, per card and on all declines. 1, unless all clients share one
     /// address, or all use test cards.
     pub address_limits: i64,
@@ -345,6 +347,7 @@ impl Config {
             staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
             refund_caps,
             origin_secret: OriginSecret(text("ORIGIN_SECRET", "")),
+            only_through_cloudfront: !either("CLOUDFRONT_ONLY", "false", "true", "true or false")?,
             address_limits: text("ADDRESS_LIMITS", "1")
                 .parse()
                 .ok()
