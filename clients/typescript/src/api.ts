@@ -1062,7 +1062,7 @@ export interface paths {
         };
         /**
          * Your application to become a seller
-         * @description Staff decide about it; a decline has a note.
+         * @description Staff decide about it. A decline has a note, which is also here; an acceptance may have one, in the mail about it.
          */
         get: operations["getApplication"];
         put?: never;
@@ -1551,7 +1551,7 @@ export interface components {
             dispute_id?: string;
             from?: components["schemas"]["Audited"];
             id: string;
-            /** @description Of an `application_declined`: what the user was told, with `[address]` in place of e-mail addresses. */
+            /** @description Of an `application_declined`, and of a `seller_role` that accepted an application with a note: what the user was told, with `[address]` in place of e-mail addresses. */
             note?: string;
             /** @description Of a `refund`: whether the platform pays before the payees have returned their parts. */
             platform_pays?: boolean;
@@ -2164,6 +2164,19 @@ export interface components {
                 refunded: number;
             }[];
         };
+        /**
+         * @description Nothing is mailed to the address any more, because a mail bounced, or its owner marked one as spam. Another address, once it is confirmed, ends that. Missing if mail is sent.
+         * @example {
+         *       "reason": "bounce",
+         *       "at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        MailSuppression: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            reason: "bounce" | "complaint";
+        };
         MemberList: {
             items: components["schemas"]["Member"][];
             next_cursor: components["schemas"]["NextCursor"];
@@ -2455,6 +2468,8 @@ export interface components {
             application?: string;
             is_seller?: boolean;
             is_staff?: boolean;
+            /** @description With `application`: what the user is told in the mail that says that they are a seller. */
+            note?: string;
             /** @description Suspends the user; null ends the suspension. */
             suspended?: {
                 reason: string;
@@ -2773,6 +2788,7 @@ export interface components {
             is_seller: boolean;
             /** @description Whether they are a staff member. */
             is_staff: boolean;
+            mail_suppressed?: components["schemas"]["MailSuppression"];
             /** @description The address that will replace it once it is confirmed. */
             new_email?: string;
             /** @description How many recovery codes are left; only for the user with a second factor themselves. */

@@ -334,9 +334,9 @@ impl From<Entry> for AuditView {
         };
         let changed = |view: Self, action, from, to| Self { action, from: Some(from), to: Some(to), ..view };
         match entry.deed {
-            Deed::SellerRole { from, to } => {
+            Deed::SellerRole { from, to, note } => {
                 let side = |is| AuditedView { is_seller: Some(is), ..AuditedView::default() };
-                changed(view, "seller_role", side(from), side(to))
+                Self { note, ..changed(view, "seller_role", side(from), side(to)) }
             }
             Deed::StaffRole { from, to } => {
                 let side = |is| AuditedView { is_staff: Some(is), ..AuditedView::default() };

@@ -457,6 +457,15 @@ impl Mail {
         Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone(), note: None })
     }
 
+    /// The same mail with what staff wrote, if it is about a change by staff.
+    #[must_use]
+    pub fn with_note(mut self, written: Option<String>) -> Self {
+        if let Self::ChangedByStaff { note, .. } = &mut self {
+            *note = written;
+        }
+        self
+    }
+
     /// Says that an application was declined. The audit log's entry has the note without addresses.
     #[must_use]
     pub fn application_declined(entry: &Entry, note: &str) -> Self {
