@@ -1766,6 +1766,8 @@ export interface components {
             livemode: boolean;
             /** @description For Stripe.js. */
             publishable_key: string;
+            /** @description Where buyers can read the refund policy, if the operator has set it: link to it next to the button that buys. */
+            refund_policy_url?: string;
             terms_of_use?: components["schemas"]["TermsOfUse"];
         };
         Content: {
