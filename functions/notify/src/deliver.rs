@@ -76,10 +76,10 @@ enum Ready {
 }
 
 async fn ready(notify: &Notify, mail: &Mail) -> Result<Ready, StoreError> {
-    let (store, now) = (&notify.app.store, notify.app.clock.now());
+    let store = &notify.app.store;
     let Some(letter) = compose(notify, mail).await? else { return Ok(Ready::ToNobody) };
     let Ok(email) = Email::parse(&letter.to) else { return Ok(Ready::Letter(letter)) };
-    let Some(suppression) = store.suppression_of(&email, now).await? else { return Ok(Ready::Letter(letter)) };
+    let Some(suppression) = store.suppression_of(&email).await? else { return Ok(Ready::Letter(letter)) };
     // Whoever has the address now may have signed up with it later.
     store.show_suppressed(&email, &suppression).await?;
     Ok(Ready::Suppressed)

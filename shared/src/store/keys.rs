@@ -141,7 +141,7 @@ pub(super) fn mail_key(id: &str) -> Key {
 }
 
 pub(super) fn suppressed_key(email: &Email) -> Key {
-    // Outlives the user's erasure, so it has no address.
+    // Whoever has no account cannot be erased, so it has no address.
     Key::new(format!("SUPPRESSED#{}", digest(email.key())), "SUPPRESSED")
 }
 

@@ -1,23 +1,11 @@
-//! Addresses to which nothing is mailed any more, as items of their own: a mail may go to somebody without an account.
+//! Addresses to which nothing is mailed any more, as items of their own: a mail may go to somebody without an account. An item is deleted when its
+//! user has moved to another address, or is erased.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use serde::Deserialize;
-use time::{Duration, OffsetDateTime};
 
 use super::keys::{profile, suppressed_key};
-use super::table::{Store, StoreError, number, string, to_item};
+use super::table::{Store, StoreError, string, to_item};
 use crate::domain::user::{Email, MailSuppression};
-
-/// How long an address is suppressed after the last bounce or complaint.
-const KEPT: Duration = Duration::days(365);
-
-/// As stored. DynamoDB deletes expired items some time later.
-#[derive(Deserialize)]
-struct Suppressed {
-    #[serde(flatten)]
-    suppression: MailSuppression,
-    ttl: i64,
-}
 
 impl Store {
     /// Suppresses an address, and shows that to its user. Two trips, and two more if it has a user. Repeating it does no harm.
@@ -25,9 +13,7 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn suppress(&self, email: &Email, suppression: &MailSuppression) -> Result<(), StoreError> {
-        let mut item = to_item(&suppressed_key(email), suppression)?;
-        item.insert("ttl".to_owned(), number((suppression.at + KEPT).unix_timestamp()));
-        let _always = self.transact(&[self.put(item).always()]).await?;
+        let _always = self.transact(&[self.put(to_item(&suppressed_key(email), suppression)?).always()]).await?;
         self.show_suppressed(email, suppression).await
     }
 
@@ -55,8 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn suppression_of(&self, email: &Email, now: OffsetDateTime) -> Result<Option<MailSuppression>, StoreError> {
-        let found: Option<Suppressed> = self.get(&suppressed_key(email)).await?;
-        Ok(found.filter(|found| found.ttl > now.unix_timestamp()).map(|found| found.suppression))
+    pub async fn suppression_of(&self, email: &Email) -> Result<Option<MailSuppression>, StoreError> {
+        self.get(&suppressed_key(email)).await
     }
 }

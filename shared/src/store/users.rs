@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
-use super::keys::{application_key, email_key, made_key, old_email_key, profile};
+use super::keys::{application_key, email_key, made_key, old_email_key, profile, suppressed_key};
 use super::page::{List, Page, Paged};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
@@ -400,6 +400,7 @@ impl Store {
         items.push(self.forget_second_factor(&user.id));
         items.push(self.remove(&application_key(&user.id)));
         items.extend(Email::parse(&user.email).iter().flat_map(|email| self.free(email)));
+        items.extend(Email::parse(&user.email).iter().map(|email| self.remove(&suppressed_key(email))));
         // Recorded requests to Stripe contain the address.
         let types = [AccountType::Standard, AccountType::Express, AccountType::Custom];
         items.extend(types.map(|account_type| self.remove(&made_key(&user.id, account_type))));

@@ -84,11 +84,11 @@ async fn staff_are_told_once_of_a_warning_and_so_is_the_seller_whose_account_was
         world.reconcile().await;
         assert_eq!((status(&world, &shop, &id).await, refunds(&world, account).await.len()), ("paid".to_owned(), 0), "{charge_type}");
         // A refund of a part changes nothing; once all is refunded, nothing is left to do.
-        for (body, settled) in [(json!({"amount": 1000}), false), (json!({"platform_pays": true}), true)] {
+        for (body, settled) in [(json!({"amount": 1000, "platform_pays": true}), false), (json!({"platform_pays": true}), true)] {
             world.enter_password(&staff).await;
             let refund = world.post(format!("/purchases/{id}/refund"), body).bearer(&staff.token).await;
-            assert!([200, 202].contains(&refund.status), "{charge_type}: {}", refund.body);
-            world.pass(Duration::days(8)).await;
+            assert_eq!(refund.status, 200, "{charge_type}: {}", refund.body);
+            world.pass(Duration::days(1)).await;
             world.reconcile().await;
             world.deliver().await;
             assert_eq!(findings(&world, &staff).await[0]["settled_at"].is_string(), settled, "{charge_type}");
@@ -106,7 +106,7 @@ async fn a_warning_refunds_the_purchase_once_where_the_operator_wants_it() {
         assert_eq!(refunds(&world, account).await.len(), 0, "{charge_type}: the reconciliation makes it");
         // With separate transfers, once the payee's money is there.
         world.pass(Duration::days(8)).await;
-        for _ in 0..2 {
+        for _ in 0..4 {
             world.reconcile().await;
             world.deliver().await;
             assert_eq!(world.tell(&event).await.status, 200);
