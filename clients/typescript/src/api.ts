@@ -2142,6 +2142,19 @@ export interface components {
             email: string;
             password: components["schemas"]["Password"];
         };
+        /**
+         * @description Nothing is mailed to the address any more, because a mail bounced, or its owner marked one as spam. Another address, once it is confirmed, ends that. Missing if mail is sent.
+         * @example {
+         *       "reason": "bounce",
+         *       "at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        MailSuppression: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            reason: "bounce" | "complaint";
+        };
         /** @description A subscription as its seller and staff see it. */
         Member: components["schemas"]["Subscription"] & {
             buyer_id: string;
@@ -2165,19 +2178,6 @@ export interface components {
                 refundable: number;
                 refunded: number;
             }[];
-        };
-        /**
-         * @description Nothing is mailed to the address any more, because a mail bounced, or its owner marked one as spam. Another address, once it is confirmed, ends that. Missing if mail is sent.
-         * @example {
-         *       "reason": "bounce",
-         *       "at": "2026-11-02T09:30:00Z"
-         *     }
-         */
-        MailSuppression: {
-            /** Format: date-time */
-            at: string;
-            /** @enum {string} */
-            reason: "bounce" | "complaint";
         };
         MemberList: {
             items: components["schemas"]["Member"][];
