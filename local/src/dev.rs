@@ -127,7 +127,11 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
     let gateway = functions::serve(settings).await?;
     functions::ready(settings).await?;
     words::dev_is_ready(settings, began.elapsed());
-    tokio::join!(pump::pump(settings, stand_ins.dynamo(), stand_ins.mailbox()), pump::schedules(settings), rebuild::follow(settings, &gateway, code));
+    tokio::join!(
+        pump::pump(settings, stand_ins.dynamo(), stand_ins.mailbox()),
+        pump::schedules(settings),
+        rebuild::follow(settings, &gateway, code)
+    );
     Ok(())
 }
 

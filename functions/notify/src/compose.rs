@@ -81,9 +81,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let found = disputed_by_member(notify, subscription, dispute, *to).await?;
             found.map(|(one, address)| letters_of_disputes::closed(shop, &one, *won, *to, &address))
         }
-        Mail::FraudWarning { of, payment, reason, to, .. } => {
-            warned(notify, of, payment, reason, *to).await?.map(|(one, address)| letters_of_disputes::fraud_warning(shop, &one, *to, &address))
-        }
+        Mail::FraudWarning { of, payment, reason, to, .. } => warned(notify, of, payment, reason, *to)
+            .await?
+            .map(|(one, address)| letters_of_disputes::fraud_warning(shop, &one, *to, &address)),
         Mail::PasswordReset { email, .. } => {
             let Ok(email) = Email::parse(email) else { return Ok(None) };
             match notify.app.store.user_by_email(&email).await? {

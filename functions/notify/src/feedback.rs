@@ -2,8 +2,8 @@
 //! <https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html>
 
 use serde::Deserialize;
-use shared::store::StoreError;
 use shared::domain::user::{Email, MailSuppression, SuppressionReason};
+use shared::store::StoreError;
 
 use crate::Notify;
 

@@ -146,5 +146,10 @@ pub(crate) fn fraud_warning(shop: &str, one: &Warned, recipient: Recipient, to: 
         Recipient::Staff => (Part::Link("Open the staff desk", format!("{shop}/staff.html#findings")), STAFF),
         Recipient::Seller | Recipient::Buyer => end(shop, recipient),
     };
-    letter(to, &format!("A bank warns of fraud: {}", one.title), &[Part::Says(says), Part::Facts(facts), Part::Says(to_do.to_owned()), link], why)
+    letter(
+        to,
+        &format!("A bank warns of fraud: {}", one.title),
+        &[Part::Says(says), Part::Facts(facts), Part::Says(to_do.to_owned()), link],
+        why,
+    )
 }

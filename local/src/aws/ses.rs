@@ -133,7 +133,8 @@ fn feedback(mail: &Mail, to: &str) -> Option<Value> {
     let (name, _) = to.strip_suffix("@simulator.amazonses.com").map(|name| name.split_once('+').unwrap_or((name, "")))?;
     let (kind, (field, what)) = match name {
         "bounce" => {
-            let recipient = json!({"emailAddress": to, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"});
+            let recipient =
+                json!({"emailAddress": to, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"});
             ("Email Bounced", ("bounce", json!({"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [recipient]})))
         }
         "complaint" => {

@@ -178,7 +178,9 @@ impl Store {
                 let has_factor = if user.has_second_factor() { "attribute_exists" } else { "attribute_not_exists" };
                 let removed = if factor.is_some() { ", recovery_codes" } else { "" };
                 update
-                    .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at, mail_suppressed{removed}"))
+                    .update_expression(format!(
+                        "{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at, mail_suppressed{removed}"
+                    ))
                     .condition_expression(format!("email = :old AND {same} AND {has_factor}(recovery_codes)"))
                     .expression_attribute_values(":now", moment(now)?)
             }

@@ -29,12 +29,16 @@ fn event(detail: &Value) -> Value {
 }
 
 fn bounce(kind: &str, address: &str) -> Value {
-    let recipient = json!({"emailAddress": address, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"});
-    event(&json!({"eventType": "Bounce", "bounce": {"bounceType": kind, "bounceSubType": "General", "bouncedRecipients": [recipient], "feedbackId": "1"}}))
+    let recipient =
+        json!({"emailAddress": address, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"});
+    event(
+        &json!({"eventType": "Bounce", "bounce": {"bounceType": kind, "bounceSubType": "General", "bouncedRecipients": [recipient], "feedbackId": "1"}}),
+    )
 }
 
 fn complaint(kind: &Value, address: &str) -> Value {
-    let complaint = json!({"complainedRecipients": [{"emailAddress": address}], "complaintFeedbackType": kind, "feedbackId": "1", "userAgent": "ISP"});
+    let complaint =
+        json!({"complainedRecipients": [{"emailAddress": address}], "complaintFeedbackType": kind, "feedbackId": "1", "userAgent": "ISP"});
     event(&json!({"eventType": "Complaint", "complaint": complaint}))
 }
 

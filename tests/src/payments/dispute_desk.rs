@@ -192,7 +192,8 @@ async fn the_draft_says_where_the_refund_policy_was_shown_if_there_is_one() {
     let desk = Desk::open(&[("REFUND_POLICY_URL", url)]).await;
     assert_eq!(desk.world.get("/config").await.json()["refund_policy_url"], url);
     let shown = desk.draft().await.json()["evidence"]["refund_policy_disclosure"].clone();
-    let expected = format!("The refund policy is at {url}. Before the customer paid, the course's page linked to it, next to the button that buys.");
+    let expected =
+        format!("The refund policy is at {url}. Before the customer paid, the course's page linked to it, next to the button that buys.");
     assert_eq!(shown, json!(expected));
     // What staff write themselves is kept.
     let body = json!({"evidence": {"refund_policy_disclosure": "No refunds."}, "submit": false});

@@ -75,7 +75,11 @@ async fn staff_are_told_once_of_a_warning_and_so_is_the_seller_whose_account_was
         let expected = json!([id, shop.buyer.id, account, event["data"]["object"]["id"], 5000, "usd", "made_with_stolen_card", null]);
         let fields = ["purchase_id", "buyer_id", "account", "stripe_id", "amount", "currency", "reason", "settled_at"];
         assert_eq!(json!(fields.map(|name| found[0][name].clone())), expected, "{charge_type}");
-        assert_eq!((told(&world, STAFF), told(&world, &shop.seller.email), told(&world, &shop.buyer.email)), (1, sellers, 0), "{charge_type}");
+        assert_eq!(
+            (told(&world, STAFF), told(&world, &shop.seller.email), told(&world, &shop.buyer.email)),
+            (1, sellers, 0),
+            "{charge_type}"
+        );
         let mail = world.mails_to(STAFF).into_iter().find(|mail| mail.subject == SUBJECT).expect("it was sent");
         for text in ["50.00", "made with stolen card", "staff.html#findings", id.as_str()] {
             assert!(mail.text.contains(text), "{charge_type}: {text} is not in {}", mail.text);
@@ -117,7 +121,11 @@ async fn a_warning_refunds_the_purchase_once_where_the_operator_wants_it() {
         let made = refunds(&world, account).await;
         assert_eq!(made.len(), 1, "{charge_type}: {made:?}");
         assert_eq!((&made[0]["amount"], &made[0]["reason"]), (&json!(5000), &json!("fraudulent")), "{charge_type}");
-        assert_eq!(world.mails_to(&shop.buyer.email).iter().filter(|mail| mail.subject == "Your refund: Django").count(), 1, "{charge_type}");
+        assert_eq!(
+            world.mails_to(&shop.buyer.email).iter().filter(|mail| mail.subject == "Your refund: Django").count(),
+            1,
+            "{charge_type}"
+        );
         assert_eq!(told(&world, STAFF), 1, "{charge_type}");
         assert!(findings(&world, &staff).await[0]["settled_at"].is_string(), "{charge_type}");
         let sale = world.get("/sales").bearer(&shop.seller.token).await.json()["items"][0].clone();
