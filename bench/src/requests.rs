@@ -181,7 +181,7 @@ pub(crate) const FUNCTIONS: [Workload; 22] = [
         function: "notify",
         title: "a receipt to be mailed",
         status: None,
-        limits: Limits { dynamodb_trips: 4, ..USUAL },
+        limits: Limits { dynamodb_trips: 5, ..USUAL },
         kind: Kind::Receipt,
     },
     Workload {

@@ -63,6 +63,7 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ADDRESS_LIMITS", "1000"),
     ("STAFF_SECOND_FACTOR", "optional"),
     ("MAIL_FROM", "Courses <courses@example.com>"),
+    ("MAIL_CONFIGURATION_SET", "under-test-mail"),
 ];
 
 /// When every test begins: 2033-06-15 10:30 UTC, so that no test depends on the current day. It is the middle of an

@@ -19,6 +19,7 @@ mod faults;
 mod fees;
 mod findings;
 mod forged;
+mod fraud_warnings;
 mod guards;
 mod least;
 mod lessons;

@@ -1062,7 +1062,7 @@ export interface paths {
         };
         /**
          * Your application to become a seller
-         * @description Staff decide about it; a decline has a note.
+         * @description Staff decide about it. A decline has a note, which is also here; an acceptance may have one, in the mail about it.
          */
         get: operations["getApplication"];
         put?: never;
@@ -1551,7 +1551,7 @@ export interface components {
             dispute_id?: string;
             from?: components["schemas"]["Audited"];
             id: string;
-            /** @description Of an `application_declined`: what the user was told, with `[address]` in place of e-mail addresses. */
+            /** @description Of an `application_declined`, and of a `seller_role` that accepted an application with a note: what the user was told, with `[address]` in place of e-mail addresses. */
             note?: string;
             /** @description Of a `refund`: whether the platform pays before the payees have returned their parts. */
             platform_pays?: boolean;
@@ -1766,6 +1766,8 @@ export interface components {
             livemode: boolean;
             /** @description For Stripe.js. */
             publishable_key: string;
+            /** @description Where buyers can read the refund policy, if the operator has set it: link to it next to the button that buys. */
+            refund_policy_url?: string;
             terms_of_use?: components["schemas"]["TermsOfUse"];
         };
         Content: {
@@ -2090,10 +2092,10 @@ export interface components {
             found_at: string;
             id: string;
             /**
-             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
+             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
              * @enum {string}
              */
-            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "customer_credit" | "accounts_refused";
+            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "accounts_refused";
             /** Format: date-time */
             last_found_at: string;
             /** @description A sentence that describes the finding. */
@@ -2113,7 +2115,7 @@ export interface components {
             settled_at: string | null;
             /** @description The amount at Stripe; null if it is missing there. */
             stripe: number | null;
-            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `txn_…` or `cus_…`. */
+            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `issfr_…`, `txn_…` or `cus_…`. */
             stripe_id: string | null;
             /** @description The subscription that it is about. */
             subscription_id: string | null;
@@ -2139,6 +2141,19 @@ export interface components {
             code?: components["schemas"]["Code"];
             email: string;
             password: components["schemas"]["Password"];
+        };
+        /**
+         * @description Nothing is mailed to the address any more, because a mail bounced, or its owner marked one as spam. Another address, once it is confirmed, ends that. Missing if mail is sent.
+         * @example {
+         *       "reason": "bounce",
+         *       "at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        MailSuppression: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            reason: "bounce" | "complaint";
         };
         /** @description A subscription as its seller and staff see it. */
         Member: components["schemas"]["Subscription"] & {
@@ -2455,6 +2470,8 @@ export interface components {
             application?: string;
             is_seller?: boolean;
             is_staff?: boolean;
+            /** @description With `application`: what the user is told in the mail that says that they are a seller. */
+            note?: string;
             /** @description Suspends the user; null ends the suspension. */
             suspended?: {
                 reason: string;
@@ -2773,6 +2790,7 @@ export interface components {
             is_seller: boolean;
             /** @description Whether they are a staff member. */
             is_staff: boolean;
+            mail_suppressed?: components["schemas"]["MailSuppression"];
             /** @description The address that will replace it once it is confirmed. */
             new_email?: string;
             /** @description How many recovery codes are left; only for the user with a second factor themselves. */

@@ -63,6 +63,8 @@ struct Body {
     suspended: Option<Option<Object<Suspend>>>,
     /// The `at` of the application that is accepted.
     application: Option<String>,
+    /// What its user is told.
+    note: Option<String>,
 }
 
 /// A seller's individual terms. Unknown names are refused: a misspelled field would be removed instead of set.
@@ -112,8 +114,12 @@ impl Body {
         if self.application.is_some() && self.is_seller != Some(true) {
             return Err(invalid("application goes with is_seller: true"));
         }
+        if self.note.is_some() && self.application.is_none() {
+            return Err(invalid("note goes with application"));
+        }
+        let note = self.note.as_deref().map(|note| applications::sound("note", note)).transpose()?;
         let application = self.application.as_deref().map(|at| applications::at("application", at)).transpose()?;
-        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended, application })
+        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended, application, note })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
 use crate::domain::money::Price;
 use crate::domain::outline::{Outline, Section};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
-use crate::domain::user::{Accepted, AccountType, SellerTerms, User};
+use crate::domain::user::{Accepted, AccountType, MailSuppression, SellerTerms, User};
 
 /// `user`
 #[derive(Debug, Serialize)]
@@ -21,6 +21,8 @@ pub struct UserView {
     email_confirmed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_suppressed: Option<MailSuppression>,
     is_seller: bool,
     is_staff: bool,
     second_factor: bool,
@@ -86,6 +88,7 @@ impl From<&User> for UserView {
             email: user.email.clone(),
             email_confirmed: user.email_confirmed,
             new_email: user.new_email.clone(),
+            mail_suppressed: user.mail_suppressed.clone(),
             is_seller: user.is_seller,
             is_staff: user.is_staff,
             second_factor: user.has_second_factor(),

@@ -130,7 +130,8 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
         | News::DisputeNeedsAnswer(_)
         | News::DisputeClosed(_)
         | News::MoveRefused(_)
-        | News::MoveDone(_) => None,
+        | News::MoveDone(_)
+        | News::FraudWarning(_) => None,
     });
     lines.collect()
 }

@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use super::table::Key;
+use crate::base::entropy::digest;
 use crate::domain::ids::{CourseId, LessonId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::user::{AccountType, Email};
 
@@ -137,6 +138,11 @@ pub(super) fn dispute_key(id: &str) -> Key {
 
 pub(super) fn mail_key(id: &str) -> Key {
     Key::new(format!("MAIL#{id}"), "MAIL")
+}
+
+pub(super) fn suppressed_key(email: &Email) -> Key {
+    // Whoever has no account cannot be erased, so it has no address.
+    Key::new(format!("SUPPRESSED#{}", digest(email.key())), "SUPPRESSED")
 }
 
 pub(super) fn read_key(account: &str) -> Key {

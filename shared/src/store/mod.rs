@@ -32,6 +32,7 @@ mod refusals;
 pub mod second_factors;
 pub mod sessions;
 pub mod shares;
+pub mod suppressions;
 mod table;
 pub mod terms_of_use;
 pub mod throttle;

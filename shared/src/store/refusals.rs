@@ -1,4 +1,5 @@
-//! Changes of a purchase that need staff: money that Stripe refused to move or took off the record, and refunds that banks returned.
+//! Changes of a purchase that need staff: money that Stripe refused to move or took off the record, refunds that banks returned, and early fraud
+//! warnings.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,18 @@ impl Store {
                         purchase_id: purchase.id.clone(),
                         currency: purchase.currency.code().to_owned(),
                         amount: *amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::FraudWarning(warning) => {
+                    let found = Found::FraudWarning {
+                        warning: warning.id.clone(),
+                        purchase_id: Some(purchase.id.clone()),
+                        subscription_id: None,
+                        account: purchase.charged_account().map(str::to_owned),
+                        currency: purchase.currency.code().to_owned(),
+                        amount: purchase.amount(),
+                        reason: warning.reason.clone(),
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
-use super::keys::{application_key, email_key, made_key, old_email_key, profile};
+use super::keys::{application_key, email_key, made_key, old_email_key, profile, suppressed_key};
 use super::page::{List, Page, Paged};
 use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
@@ -54,6 +54,8 @@ pub struct Change {
     pub suspended: Option<Option<Suspension>>,
     /// When the application was made by which the user becomes a seller, if it is by one.
     pub application: Option<OffsetDateTime>,
+    /// What the user is told with that, if anything.
+    pub note: Option<String>,
 }
 
 /// A user before a change by staff, and the item as stored.
@@ -83,7 +85,7 @@ impl Change {
     pub fn deeds(&self, user: &User) -> Vec<Deed> {
         let mut deeds = Vec::new();
         if let Some(to) = self.is_seller.filter(|to| *to != user.is_seller) {
-            deeds.push(Deed::SellerRole { from: user.is_seller, to });
+            deeds.push(Deed::SellerRole { from: user.is_seller, to, note: self.note.clone() });
         }
         if let Some(to) = self.is_staff.filter(|to| *to != user.is_staff) {
             deeds.push(Deed::StaffRole { from: user.is_staff, to });
@@ -398,6 +400,7 @@ impl Store {
         items.push(self.forget_second_factor(&user.id));
         items.push(self.remove(&application_key(&user.id)));
         items.extend(Email::parse(&user.email).iter().flat_map(|email| self.free(email)));
+        items.extend(Email::parse(&user.email).iter().map(|email| self.remove(&suppressed_key(email))));
         // Recorded requests to Stripe contain the address.
         let types = [AccountType::Standard, AccountType::Express, AccountType::Custom];
         items.extend(types.map(|account_type| self.remove(&made_key(&user.id, account_type))));
@@ -465,6 +468,8 @@ impl Store {
             let entry = Entry::new(&actor, &id, deed, now, entropy);
             items.push(self.audited(&entry)?);
             if let Some(mail) = Mail::of_entry(&entry) {
+                // The entry's note has no addresses.
+                let mail = if let Deed::SellerRole { to: true, .. } = entry.deed { mail.with_note(change.note.clone()) } else { mail };
                 items.push(self.ask_for(&mail, now)?);
             }
         }

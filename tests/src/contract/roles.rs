@@ -86,10 +86,11 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                     let [identity, set] = list(resource) else { panic!("{folder} sends as {resource}") };
                     let identity = text(&identity["Fn::Sub"]);
                     assert!(identity.ends_with(":identity/${MailIdentity}"), "{folder} sends as {identity}");
-                    let [condition, set, none] = list(&set["Fn::If"]) else { panic!("{folder} sends with {set}") };
-                    assert_eq!((condition, none), (&json!("HasMailConfigurationSet"), &json!({ "Ref": "AWS::NoValue" })));
-                    let set = text(&set["Fn::Sub"]);
-                    assert!(set.ends_with(":configuration-set/${MailConfigurationSet}"), "{folder} sends with {set}");
+                    let [condition, given, made] = list(&set["Fn::If"]) else { panic!("{folder} sends with {set}") };
+                    assert_eq!(condition, &json!("HasMailConfigurationSet"));
+                    for (set, name) in [(given, "${MailConfigurationSet}"), (made, "${MailConfiguration}")] {
+                        assert!(text(&set["Fn::Sub"]).ends_with(&format!(":configuration-set/{name}")), "{folder} sends with {set}");
+                    }
                 }
                 ["sqs:SendMessage"] => {
                     let queue = got(resource, "Arn");

@@ -227,6 +227,21 @@ fn the_outputs_are_the_urls_to_register_at_stripe() {
 }
 
 #[test]
+fn bounces_and_complaints_of_the_stacks_own_mails_reach_notify() {
+    let template = Template::read();
+    let set = json!({ "Fn::If": ["HasMailConfigurationSet", { "Ref": "MailConfigurationSet" }, { "Ref": "MailConfiguration" }] });
+    let used = template.at("/Globals/Function/Environment/Variables/MAIL_CONFIGURATION_SET");
+    let reports = template.at("/Resources/MailFeedback/Properties");
+    let rule = template.at("/Resources/NotifyFeedback/Properties");
+    let heard = &rule["EventPattern"]["detail"]["mail"]["tags"]["ses:configuration-set"];
+    assert_eq!((used, &reports["ConfigurationSetName"], heard), (&set, &set, &json!([set])));
+    assert_eq!(reports["EventDestination"]["MatchingEventTypes"], json!(["bounce", "complaint"]));
+    assert_eq!(rule["EventPattern"]["source"], json!(["aws.ses"]));
+    assert_eq!(rule["EventPattern"]["detail-type"], json!(["Email Bounced", "Email Complaint Received"]));
+    assert_eq!(list(&rule["Targets"])[0]["Arn"], json!({ "Fn::GetAtt": ["NotifyFunction", "Arn"] }));
+}
+
+#[test]
 fn the_stream_delivers_only_new_mails_to_notify() {
     let template = Template::read();
     let mapping = template.at("/Resources/NotifyStream/Properties");

@@ -143,14 +143,40 @@ fn cloudfront_sends_the_api_the_viewers_address_and_its_secret() {
     for (folder, id) in template.functions() {
         let known = template.environment(id).get("ORIGIN_SECRET").copied();
         let expected = json!({ "Fn::If": ["HasStorefront", secret, ""] });
-        // The functions that count by the viewer's address.
-        let counts = ["accounts", "charge", "memberships", "payment-methods"].contains(&folder);
-        assert_eq!(known, counts.then_some(&expected), "{folder}");
+        // Those that people call, and that may have to refuse what did not come through CloudFront. Stripe calls `webhook` directly.
+        let is_called = !["webhook", "erasures", "notify", "reconcile"].contains(&folder);
+        assert_eq!(known, is_called.then_some(&expected), "{folder}");
+        if is_called || folder == "webhook" {
+            let main = super::file(&format!("functions/{folder}/src/main.rs"));
+            assert_eq!(main.contains("serve_directly("), folder == "webhook", "{folder}");
+        }
+        let takes_cards = ["charge", "memberships", "payment-methods"].contains(&folder);
         let challenge = json!({ "Fn::If": ["HasChallenge", { "Fn::Sub": "{{resolve:secretsmanager:${ChallengeSecretArn}}}" }, ""] });
         let known = template.environment(id).get("CHALLENGE_SECRET").copied();
-        assert_eq!(known, (counts && folder != "accounts").then_some(&challenge), "{folder}");
+        assert_eq!(known, takes_cards.then_some(&challenge), "{folder}");
     }
     assert!(template.property("OriginSecret", "GenerateSecretString").is_object());
+}
+
+#[test]
+fn a_firewall_is_in_front_of_everything_that_people_call() {
+    let template = Template::read();
+    let acl = json!({ "Fn::If": ["HasWebAcl", { "Ref": "WebAclArn" }, { "Ref": "AWS::NoValue" }] });
+    assert_eq!(distribution(&template)["WebACLId"], acl);
+    let only = template.at("/Globals/Function/Environment/Variables/CLOUDFRONT_ONLY");
+    assert_eq!(only, &json!({ "Fn::If": ["HasWebAcl", "true", "false"] }));
+    let pattern = text(template.at("/Parameters/WebAclArn/AllowedPattern"));
+    let allowed = regex_lite::Regex::new(&format!("^(?:{pattern})$")).expect("it is one");
+    let arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/shop/0a1b2c3d-0000-4000-8000-0123456789ab";
+    for (given, expected) in [
+        ("", true),
+        (arn, true),
+        (&arn.replace("us-east-1", "eu-west-1"), false),
+        (&arn.replace("global", "regional"), false),
+        ("0a1b2c3d-0000-4000-8000-0123456789ab", false),
+    ] {
+        assert_eq!(allowed.is_match(given), expected, "{given}");
+    }
 }
 
 #[test]

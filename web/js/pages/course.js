@@ -200,6 +200,7 @@ function offer(course, user, config, savedCard) {
     savedCard,
     action,
     h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You’ll come straight back here.' : savedCard ? 'With another card, on Stripe’s secure page.' : 'You pay on Stripe’s secure page.'),
+    config?.refund_policy_url && h('p', { class: 'muted small' }, h('a', { href: config.refund_policy_url, target: '_blank', rel: 'noopener' }, 'Refund policy')),
     // A direct charge's page cannot save a card. A seller's own terms may differ from the platform's; then the buyer
     // learns that when buying.
     !signedOut && config && config.charge_type !== 'direct' && keepCard(),

@@ -80,6 +80,7 @@ function show(user) {
         {},
         h('p', { class: 'who-stripe' }, roleLabels(user)),
         h('p', { class: 'muted' }, 'Since ', date(user.created_at), user.email_confirmed ? ', email confirmed' : ', email not confirmed'),
+        user.mail_suppressed && h('p', { class: 'muted' }, user.mail_suppressed.reason === 'bounce' ? 'Mail to this address bounces since ' : 'Marked a mail as spam on ', date(user.mail_suppressed.at), '; nothing is sent to it'),
         h('p', { class: 'muted' }, stripe.connected ? ['Stripe account ', h('code', { class: 'breakable' }, stripe.account_id), stripe.charges_enabled ? '' : ', can’t be paid yet'] : 'No Stripe account'),
       ),
       change,

@@ -10,6 +10,7 @@ pub mod country;
 pub mod course;
 pub mod declines;
 pub mod error;
+pub mod fraud_warning;
 pub mod ids;
 pub mod mail;
 pub mod membership;

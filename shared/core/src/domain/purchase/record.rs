@@ -9,6 +9,7 @@ use super::movement::{FeeSeen, Movement};
 use super::status::{Ownership, Status};
 use super::sums::Sums;
 use crate::domain::charging::ChargeType;
+use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
 use crate::domain::money::Currency;
 
@@ -69,6 +70,8 @@ pub enum News {
     DisputeReinstated(String),
     /// The dispute was won or lost, or an inquiry was closed.
     DisputeClosed(String),
+    /// The card's issuer says that the payment was fraud.
+    FraudWarning(FraudWarning),
 }
 
 /// A purchase as stored. It keeps the course's title and slug at the time of sale.
