@@ -82,11 +82,11 @@ impl Account {
         }
     }
 
-    /// The account's state, from a response to a request made at this time.
+    /// The account's state, from a response to a request made at this time, as if it was the first.
     #[must_use]
     pub fn state(&self, asked_at: OffsetDateTime) -> AccountState {
         let wanted = self.requirements.clone().unwrap_or_default();
-        AccountState {
+        let state = AccountState {
             charges_enabled: self.charges_enabled.unwrap_or_default(),
             payouts_enabled: self.payouts_enabled.unwrap_or_default(),
             details_submitted: self.details_submitted.unwrap_or_default(),
@@ -101,7 +101,9 @@ impl Account {
             },
             country: self.country.clone(),
             asked_at: i64::try_from(asked_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
-        }
+            ..AccountState::default()
+        };
+        state.following(&AccountState::default())
     }
 }
 
