@@ -12,7 +12,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::List;
 use super::requests::form;
 use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
-use crate::domain::country::takes_cards;
+use crate::domain::country::is_only_paid_out;
 use crate::domain::ids::UserId;
 use crate::domain::user::{AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, MadeAccount, Requirements, StripeLink};
 
@@ -183,6 +183,8 @@ pub struct New<'a> {
     pub account_type: AccountType,
     /// Upper-case ISO 3166.
     pub country: &'a str,
+    /// The platform's country.
+    pub platform_country: &'a str,
     /// See [`MadeAccount::generation`].
     pub generation: u32,
     /// The id of this deployment.
@@ -208,7 +210,7 @@ impl New<'_> {
     /// Whether the account is only to be paid out, because Stripe offers nothing else in its country.
     /// <https://docs.stripe.com/connect/service-agreement-types#recipient>
     fn is_only_paid_out(&self) -> bool {
-        self.account_type != AccountType::Standard && !takes_cards(self.country)
+        self.account_type != AccountType::Standard && is_only_paid_out(self.platform_country, self.country)
     }
 
     /// <https://docs.stripe.com/api/accounts/create>. Stripe collects the required information for all types.
