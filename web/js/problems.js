@@ -29,6 +29,7 @@ const SENTENCES = {
   payment_method_refused: 'This card can’t be used. Choose another one.',
   terms_not_accepted: 'The terms of use must be accepted first. Reload the page to read those that hold now.',
   fee_is_the_platforms: 'Only the staff can change the platform fee.',
+  not_sellable: 'Your Stripe account can’t be charged for this. A membership needs an account that takes card payments: sell your courses one by one, connect another account, or ask the staff.',
   sales_not_shareable: 'Your sales go through your own Stripe account, so they can’t be shared. Ask the staff to change that.',
   email_taken: 'An account with this email already exists. Log in, or use another address.',
   forbidden: 'Your account isn’t allowed to do this.',

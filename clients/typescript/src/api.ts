@@ -747,7 +747,7 @@ export interface paths {
         put?: never;
         /**
          * Offer a membership, or change the offer
-         * @description For the seller. The offer is replaced as a whole. Existing subscribers keep their price until they switch.
+         * @description For the seller. The offer is replaced as a whole. Existing subscribers keep their price until they switch. An account that is only paid out is charged for memberships in the platform's own country alone: elsewhere the offer is refused (`not_sellable`). Without a Stripe account it can be prepared.
          */
         post: operations["offerMembership"];
         /**
@@ -2186,6 +2186,7 @@ export interface components {
         /**
          * @example {
          *       "offered": true,
+         *       "available": true,
          *       "seller_id": "usr_4zq8m1x7t2c9v3k5",
          *       "title": "All courses",
          *       "monthly": {
@@ -2197,6 +2198,8 @@ export interface components {
          *     }
          */
         Membership: {
+            /** @description Whether buyers can join at the moment. False while the seller cannot be paid for memberships; subscribing is then a 409. Not in the export. */
+            available?: boolean;
             currency?: components["schemas"]["Currency"];
             monthly?: components["schemas"]["MembershipPrice"] | null;
             offered: boolean;
@@ -2362,7 +2365,7 @@ export interface components {
         };
         /** @description RFC 9457 problem details. */
         Problem: {
-            /** @description With `seller_capability_missing`: what the seller's account lacks, `card_payments` or `transfers`. */
+            /** @description With `seller_capability_missing` and `not_sellable`: what the seller's account lacks, `card_payments` or `transfers`. */
             capability?: string;
             /** @description For programs to check; the examples list all of them. */
             code: string;
@@ -2577,7 +2580,9 @@ export interface components {
          *       "made_by_platform": true,
          *       "country": "US",
          *       "charges_enabled": false,
+         *       "charges_disabled_since": "2026-11-02T09:30:00Z",
          *       "payouts_enabled": false,
+         *       "payouts_disabled_since": "2026-11-02T09:30:00Z",
          *       "details_submitted": false,
          *       "capabilities": {
          *         "card_payments": "inactive",
@@ -2595,7 +2600,13 @@ export interface components {
          *         ],
          *         "pending_verification": [],
          *         "disabled_reason": "requirements.past_due",
-         *         "current_deadline": null
+         *         "current_deadline": null,
+         *         "missing": [
+         *           {
+         *             "name": "external_account",
+         *             "since": "2026-11-02T09:30:00Z"
+         *           }
+         *         ]
          *       },
          *       "scope": "read_write",
          *       "livemode": false,
@@ -2612,6 +2623,11 @@ export interface components {
                 /** @description Destination and separate charges need it. */
                 transfers: components["schemas"]["CapabilityStatus"];
             };
+            /**
+             * Format: date-time
+             * @description When Stripe first told that it cannot. Null if it can, or if that was before this was recorded.
+             */
+            charges_disabled_since?: string | null;
             /** @description Whether it can accept charges itself. */
             charges_enabled?: boolean;
             connected: boolean;
@@ -2624,6 +2640,11 @@ export interface components {
             livemode?: boolean;
             /** @description Whether it was created here. Otherwise its owner granted access to it. */
             made_by_platform?: boolean;
+            /**
+             * Format: date-time
+             * @description The same for payouts.
+             */
+            payouts_disabled_since?: string | null;
             /** @description Whether its balance can be paid out. */
             payouts_enabled?: boolean;
             /** @description The information that Stripe requires, by Stripe's own names; the first twenty of each kind. */
@@ -2633,6 +2654,15 @@ export interface components {
                 currently_due: string[];
                 disabled_reason: string | null;
                 eventually_due: string[];
+                /** @description What is past or currently due, each once, and when Stripe first told so. It keeps that time until it is provided. */
+                missing: {
+                    name: string;
+                    /**
+                     * Format: date-time
+                     * @description Null if it was missing before this was recorded.
+                     */
+                    since: string | null;
+                }[];
                 past_due: string[];
                 pending_verification: string[];
             };
@@ -3781,7 +3811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another course has this slug, another seller's course had it, or your sales cannot be shared. */
+            /** @description Another course has this slug, another seller's course had it, your sales cannot be shared, or your account can never be charged for the course. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3898,7 +3928,7 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
-            /** @description Another course has the new slug, another seller's course had it, your sales cannot be shared, or somebody else changed this course at the same time. */
+            /** @description Another course has the new slug, another seller's course had it, your sales cannot be shared, your account can never be charged for the course, or somebody else changed it at the same time. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4961,6 +4991,15 @@ export interface operations {
             401: components["responses"]["NotSignedIn"];
             /** @description It is another seller's, you are not a seller, you have not accepted the terms of use, or the page's origin is not allowed. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your Stripe account can never be charged for memberships. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -325,7 +325,7 @@ async fn profile(app: &App, user: &User) -> Result<Profile, Error> {
         stripe_customers: user.customers.clone(),
         cards_declined_at: user.declined_at.clone(),
         accepted_terms: user.accepted_terms.iter().map(AcceptedView::from).collect(),
-        membership: offer?.map(MembershipView::from),
+        membership: offer?.map(|offer| MembershipView::new(offer, None)),
         application: application?.map(ApplicationView::from),
         totals: totals.by_currency.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect(),
         debts: totals.debts,

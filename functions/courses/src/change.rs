@@ -44,7 +44,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
                 app.config.check_terms(&user)?;
             }
             fields.check_price(app, &user, course)?;
-            fields.check_border(app, &user, course)
+            fields.check_sellable(app, &user, course)
         }
     };
     let course = replace(app, request, slug, (by, &user), course, change).await?;

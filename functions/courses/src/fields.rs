@@ -157,17 +157,22 @@ impl Fields {
         )))
     }
 
-    /// Checks that the seller can be paid for it across borders, if the course is to be sold.
+    /// Checks that the seller's account can be charged for the course and paid for it across borders, if it is to be sold.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`].
-    pub(crate) fn check_border(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
+    /// [`Error::InvalidRequest`], [`Error::NotSellable`].
+    pub(crate) fn check_sellable(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
         let is_about_sales = self.price.is_some() || self.payees.is_some() || self.published == Some(true);
-        let abroad = seller.stripe.as_ref().and_then(|link| link.never_paid_in(&app.config.platform_country));
-        match abroad.filter(|_| is_about_sales && course.published) {
-            Some(country) => Err(Error::InvalidRequest(format!(
-                "your Stripe account is in {country}, where this platform cannot send money: nobody could buy the course"
-            ))),
+        let (Some(link), true) = (&seller.stripe, is_about_sales && course.published) else { return Ok(()) };
+        let country = &app.config.platform_country;
+        if let Some(abroad) = link.never_paid_in(country) {
+            return Err(Error::InvalidRequest(format!(
+                "your Stripe account is in {abroad}, where this platform cannot send money: nobody could buy the course"
+            )));
+        }
+        let charge_type = seller.charge_type_of(course, &app.config.terms);
+        match charge_type.and_then(|charge_type| link.never_takes(charge_type, country)) {
+            Some(capability) => Err(Error::NotSellable { capability: capability.as_str() }),
             None => Ok(()),
         }
     }

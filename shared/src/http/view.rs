@@ -373,6 +373,8 @@ impl From<&Dispute> for DisputeView {
 #[derive(Debug, Serialize)]
 pub struct MembershipView {
     offered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<bool>,
     seller_id: UserId,
     title: String,
     monthly: Option<AmountView>,
@@ -386,10 +388,13 @@ struct AmountView {
     amount: i64,
 }
 
-impl From<Offer> for MembershipView {
-    fn from(offer: Offer) -> Self {
+impl MembershipView {
+    /// `available` is whether buyers can join, if that was looked at.
+    #[must_use]
+    pub fn new(offer: Offer, available: Option<bool>) -> Self {
         Self {
             offered: true,
+            available,
             seller_id: offer.seller_id,
             title: offer.title,
             monthly: offer.monthly.map(|amount| AmountView { amount }),

@@ -72,6 +72,16 @@ impl Store {
         self.get(&offer_key(seller)).await
     }
 
+    /// A seller's offer, and the seller: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn offer_and_seller(&self, seller: &UserId) -> Result<(Option<Offer>, Option<User>), StoreError> {
+        let (offer, seller) = (offer_key(seller), profile(seller));
+        let mut found = self.get_all([offer.clone(), seller.clone()]).await?;
+        Ok((found.remove(&offer).map(from_item).transpose()?, found.remove(&seller).map(from_item).transpose()?))
+    }
+
     /// Ends a seller's offer; its subscriptions continue.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ fn every_error() -> Vec<Error> {
         Error::ChallengeWanted,
         Error::TermsNotAccepted { url: "https://shop.example.com/terms".to_owned(), version: "2026-11".to_owned() },
         Error::FeeIsThePlatforms,
+        Error::NotSellable { capability: "card_payments" },
         Error::SalesNotShareable,
         Error::Suspended,
         Error::NotASeller,

@@ -1,6 +1,7 @@
 //! Users: buyers, who may also be sellers or staff.
 
 mod account;
+mod account_state;
 mod email;
 mod made_account;
 mod record;
@@ -8,7 +9,8 @@ mod second_factor;
 mod suppression;
 pub mod terms_of_use;
 
-pub use account::{AccountState, AccountType, AccountsApi, Capabilities, Capability, CapabilityStatus, Requirements, StripeLink, Unable};
+pub use account::{AccountType, AccountsApi, StripeLink, Unable};
+pub use account_state::{AccountState, Capabilities, Capability, CapabilityStatus, Requirements, Since};
 pub use email::Email;
 pub use made_account::{MadeAccount, MakingState};
 pub use record::{SellerTerms, Suspension, User, payer_place};
