@@ -65,6 +65,8 @@ pub enum Deed {
     SessionsEnded,
     /// The user's second factor was switched off.
     SecondFactorOff,
+    /// Text and links of the seller's page were removed.
+    PageCleared,
     /// A course was taken down or restored.
     CourseTakenDown {
         /// Which course.
@@ -200,6 +202,7 @@ impl Deed {
             | Self::Terms { .. }
             | Self::SessionsEnded
             | Self::SecondFactorOff
+            | Self::PageCleared
             | Self::CourseFee { .. }
             | Self::Refund { .. }
             | Self::RefundBorne { .. }

@@ -417,6 +417,7 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
+            | Deed::PageCleared
             // Mails of their own say so.
             | Deed::SecondFactorOff
             | Deed::ApplicationDeclined { .. }
