@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import axe from 'axe-core';
 
 import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
-import { club, courseAddress, makeCourse, newSeller, visit } from './people.js';
+import { STAFF, club, courseAddress, logIn, makeCourse, newSeller, toUser, visit } from './people.js';
 
 const PHONE = { width: 390, height: 844 };
 
@@ -145,4 +145,24 @@ test('the page offers the membership: as text without JavaScript, as a form with
   await expect(visitor.locator('#membership-offer')).toHaveCount(0);
   assertQuiet(visitor);
   for (const page of [seller, plain, visitor]) await page.context().close();
+});
+
+test('staff clear a page, after a question', async () => {
+  const { page: seller, email } = await newSeller();
+  await fillIn(seller, { name: 'Mean', handle: `mean-${Date.now()}` });
+  const staff = await newPage();
+  await logIn(staff, STAFF);
+  await toUser(staff, email);
+  const clear = staff.getByRole('button', { name: `Clear page: ${email}` });
+  await clear.click();
+  await staff.getByRole('dialog', { name: 'Clear this seller’s page?' }).getByRole('button', { name: 'Cancel' }).click();
+  const own = async () => (await seller.request.get('/api/users/me/page')).json();
+  assert.notEqual((await own()).text, '');
+  await clear.click();
+  await staff.getByRole('button', { name: 'Clear page', exact: true }).click();
+  await staff.getByText('The page has no text and no links now.').waitFor();
+  const { name, text, links } = await own();
+  assert.deepEqual([name, text, links], ['Mean', '', []]);
+  assertQuiet(staff);
+  for (const page of [seller, staff]) await page.context().close();
 });

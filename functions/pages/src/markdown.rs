@@ -20,8 +20,12 @@ pub(crate) fn render(text: &str) -> Markup {
             Event::Start(Tag::Link { link_type, dest_url, .. }) => {
                 let is_kept = is_safe(link_type, &dest_url);
                 dropped.push(!is_kept);
-                return is_kept
-                    .then(|| Event::Start(Tag::Link { link_type, dest_url, title: CowStr::Borrowed(""), id: CowStr::Borrowed("") }));
+                return is_kept.then_some(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url,
+                    title: CowStr::Borrowed(""),
+                    id: CowStr::Borrowed(""),
+                }));
             }
             Event::End(TagEnd::Link) if dropped.pop() == Some(true) => return None,
             other => other,
