@@ -40,6 +40,7 @@ const SENTENCES = {
   application_waiting: 'Your application is already waiting for the staff.',
   not_found: 'It’s no longer here.',
   slug_taken: 'Another course already uses this address. Choose a different one.',
+  handle_taken: 'Another teacher has, or had, this address. Choose a different one.',
   conflict: 'It was changed somewhere else at the same moment. Reload the page and try again.',
   bad_cursor: 'This list has changed. Reload the page to see it from the start.',
   already_linked: 'A Stripe account is already connected. Disconnect it first.',

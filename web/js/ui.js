@@ -28,6 +28,9 @@ export const byId = (id) => document.getElementById(id);
  */
 export const courseAddress = (named) => (named.startsWith('crs_') ? `/course.html?id=${encodeURIComponent(named)}` : `/courses/${encodeURIComponent(named)}`);
 
+/** The URL of a seller's page. */
+export const sellerAddress = (handle) => `/sellers/${encodeURIComponent(handle)}`;
+
 /** User-written text, whose direction does not depend on the surrounding text. */
 export const bdi = (text) => h('bdi', {}, text);
 

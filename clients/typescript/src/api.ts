@@ -546,7 +546,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * A course's page, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headCoursePage"];
         patch?: never;
         trace?: never;
     };
@@ -566,7 +570,38 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * What robots may read, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headRobots"];
+        patch?: never;
+        trace?: never;
+    };
+    "/pages/sellers/{handle}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A seller's page
+         * @description `/sellers/{handle}` of the storefront, with name, text, links, courses, membership, and a head as of a course's page. It is the same for everybody, with or without a session.
+         */
+        get: operations["getSellerPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * A seller's page, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headSellerPage"];
         patch?: never;
         trace?: never;
     };
@@ -586,7 +621,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * The sitemaps, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headSitemap"];
         patch?: never;
         trace?: never;
     };
@@ -692,6 +731,29 @@ export interface paths {
          * @description For sellers. All purchases that were ever paid, and those whose payment is in progress (`processing`). The totals are those of all paid sales, not of the page, and include memberships, where each paid invoice counts as a sale.
          */
         get: operations["listSales"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sellers/{handle}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A seller's page
+         * @description The same for everybody, with or without a session, and cacheable. A former handle leads to it as well; `handle` is the present one. A seller who is suspended, or is none any more, has no page. Their courses are `GET /courses?seller=…`, their membership `GET /sellers/{id}/membership`.
+         */
+        get: operations["getSeller"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1117,6 +1179,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/me/page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your own page as a seller
+         * @description For sellers. Without one, `handle` is null and the other fields are empty.
+         */
+        get: operations["getMyPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Make or change your page as a seller
+         * @description For sellers. Missing fields stay as they are. The first request makes the page and needs a `name`; without a `handle`, one is derived from it. A former handle stays yours and leads to the page; you can have ten.
+         */
+        patch: operations["editMyPage"];
+        trace?: never;
+    };
     "/users/me/payment-methods": {
         parameters: {
             query?: never;
@@ -1535,7 +1621,7 @@ export interface components {
              * @description `course_taken_down`: a course was taken down or restored. `refund`, `membership_refund`: staff asked for a refund, which is written before the payment provider is asked. `refund_borne`: the platform pays a refund that was waiting for its payees. `refund_refused`, `membership_refund_refused`: the payment provider refused it afterwards, and no money moved. `dispute_evidence`: evidence for a dispute was staged or submitted, which is written before the payment provider is asked; `dispute_evidence_refused`: it refused that. The other names say what was changed or done.
              * @enum {string}
              */
-            action: "seller_role" | "staff_role" | "terms" | "suspension" | "sessions_ended" | "second_factor_off" | "course_taken_down" | "course_fee" | "refund" | "refund_borne" | "refund_refused" | "membership_refund" | "membership_refund_refused" | "application_declined" | "dispute_evidence" | "dispute_evidence_refused";
+            action: "seller_role" | "staff_role" | "terms" | "suspension" | "sessions_ended" | "second_factor_off" | "page_cleared" | "course_taken_down" | "course_fee" | "refund" | "refund_borne" | "refund_refused" | "membership_refund" | "membership_refund_refused" | "application_declined" | "dispute_evidence" | "dispute_evidence_refused";
             /** @description What was refunded. */
             amount?: components["schemas"]["Price"];
             /** Format: date-time */
@@ -1818,7 +1904,11 @@ export interface components {
             }[];
             published: boolean;
             seller: {
+                /** @description The end of their page's address, if they have a page. Only in the answer for a single course. */
+                handle?: string;
                 id: string;
+                /** @description As on their page. */
+                name?: string;
             };
             slug: string;
             taken_down?: components["schemas"]["Reason"];
@@ -1990,7 +2080,10 @@ export interface components {
                 /** @description In Unix seconds. */
                 cards_declined_at: number[];
                 debts: components["schemas"]["Debt"][];
+                /** @description The earlier handles of your page, which lead to it. */
+                former_handles: string[];
                 membership?: components["schemas"]["Membership"];
+                page?: components["schemas"]["SellerPage"];
                 /** @description Your customers at Stripe, `cus_…`, by connected account or `platform`. */
                 stripe_customers: {
                     [key: string]: string;
@@ -2471,6 +2564,8 @@ export interface components {
              * @description With `is_seller`: the `at` of the application to sell that is accepted. If its user has written another since, nothing is changed (404). Without it, a user is made a seller whether or not they applied.
              */
             application?: string;
+            /** @description True removes text and links of the seller's page. Its name and handle stay. */
+            clear_page?: boolean;
             is_seller?: boolean;
             is_staff?: boolean;
             /** @description With `application`: what the user is told in the mail that says that they are a seller. */
@@ -2547,6 +2642,51 @@ export interface components {
              */
             next_action_url?: string;
             payment_method?: components["schemas"]["PaymentMethod"];
+        };
+        SellerLink: {
+            /** @description One line. */
+            title: string;
+            /**
+             * Format: uri
+             * @description With `https`, a domain, and neither user nor password.
+             */
+            url: string;
+        };
+        /**
+         * @description What a seller says of themselves.
+         * @example {
+         *       "seller_id": "usr_4zq8m1x7t2c9v3k5",
+         *       "handle": "ada-lovelace",
+         *       "name": "Ada Lovelace",
+         *       "text": "I teach **numbers**.",
+         *       "links": [
+         *         {
+         *           "title": "My site",
+         *           "url": "https://example.com/"
+         *         }
+         *       ],
+         *       "updated_at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        SellerPage: {
+            /** @description The end of the page's address. Null, for the seller alone, if there is no page. */
+            handle: string | null;
+            links: components["schemas"]["SellerLink"][];
+            name: string;
+            seller_id: string;
+            /** @description Markdown. */
+            text: string;
+            /** Format: date-time */
+            updated_at: string | null;
+        };
+        SellerPageChanges: {
+            /** @description Unique. Some words are reserved. */
+            handle?: string;
+            links?: components["schemas"]["SellerLink"][];
+            /** @description One line. */
+            name?: string;
+            /** @description Markdown. */
+            text?: string;
         };
         /** @description The individual terms that staff have set for this seller; for missing ones, the platform's settings apply. */
         SellerTerms: {
@@ -3102,6 +3242,8 @@ export interface components {
         AuthorizeType: "standard" | "express";
         /** @description The `next_cursor` of the previous page. */
         Cursor: string;
+        /** @example ada-lovelace */
+        Handle: string;
         /** @description The `ETag` of an earlier response. */
         IfNoneMatch: string;
         /** @example les_7h3k9m2p5r8t1v4x */
@@ -3741,6 +3883,11 @@ export interface operations {
                  * @example microservices
                  */
                 q?: string;
+                /**
+                 * @description A seller's id, for their courses only. Not together with `q`.
+                 * @example usr_4zq8m1x7t2c9v3k5
+                 */
+                seller?: string;
             };
             header?: {
                 /** @description The `ETag` of an earlier response. */
@@ -4570,6 +4717,49 @@ export interface operations {
             default: components["responses"]["Unexpected"];
         };
     };
+    headCoursePage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example flask-microservices */
+                slug: components["parameters"]["Slug"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page of a course that is offered. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The course has another slug by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such course, or it is not offered. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     getRobots: {
         parameters: {
             query?: never;
@@ -4589,6 +4779,137 @@ export interface operations {
                 };
             };
             default: components["responses"]["Unexpected"];
+        };
+    };
+    headRobots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the Robots Exclusion Protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getSellerPage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            /** @description The seller has another handle by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadCursor"];
+            /** @description There is no such seller, or they may not sell. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            422: components["responses"]["InvalidRequest"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    headSellerPage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The seller has another handle by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such seller, or they may not sell. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     getSitemap: {
@@ -4617,6 +4938,44 @@ export interface operations {
             };
             422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
+        };
+    };
+    headSitemap: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A year and a month.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the sitemap protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     resetPassword: {
@@ -4871,6 +5230,36 @@ export interface operations {
             401: components["responses"]["NotSignedIn"];
             403: components["responses"]["NotASeller"];
             422: components["responses"]["InvalidRequest"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getSeller: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of an earlier response. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            404: components["responses"]["NotFound"];
             default: components["responses"]["Unexpected"];
         };
     };
@@ -6036,6 +6425,89 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            422: components["responses"]["InvalidRequest"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getMyPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            401: components["responses"]["NotSignedIn"];
+            403: components["responses"]["NotASeller"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    editMyPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Ada Lovelace",
+                 *       "text": "I teach **numbers**.",
+                 *       "links": [
+                 *         {
+                 *           "title": "My site",
+                 *           "url": "https://example.com/"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SellerPageChanges"];
+            };
+        };
+        responses: {
+            /** @description The page as changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["NotSignedIn"];
+            /** @description You are not a seller, or the page's origin is not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another seller has or had the handle, or the page was changed at the same moment. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
         };

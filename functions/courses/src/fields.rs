@@ -4,10 +4,11 @@ use serde::Deserialize;
 use shared::app::App;
 use shared::base::text;
 use shared::domain::charging::ChargeType;
-use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, check_slug, fault_of_shares};
+use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, fault_of_shares};
 use shared::domain::error::Error;
 use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{FeePercent, Price};
+use shared::domain::slug::SLUGS;
 use shared::domain::user::{StripeLink, User};
 use shared::http::request::Object;
 use shared::http::{Request, identity};
@@ -84,7 +85,7 @@ impl Fields {
     /// [`Error::InvalidRequest`].
     pub(crate) fn slug(&self) -> Result<Option<&str>, Error> {
         let Some(slug) = self.slug.as_deref() else { return Ok(None) };
-        check_slug(slug).map_err(|fault| Error::InvalidRequest(fault.to_owned()))?;
+        SLUGS.check(slug).map_err(Error::InvalidRequest)?;
         Ok(Some(slug))
     }
 

@@ -40,6 +40,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::AlreadySeller => (409, "Already a seller"),
         Error::ApplicationWaiting => (409, "Application waiting"),
         Error::SlugTaken => (409, "Slug taken"),
+        Error::HandleTaken => (409, "Handle taken"),
         Error::Conflict => (409, "Conflicting change"),
         Error::AlreadyOwned => (409, "Already owned"),
         Error::PriceChanged { .. } => (409, "Price changed"),

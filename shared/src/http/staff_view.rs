@@ -354,6 +354,7 @@ impl From<Entry> for AuditView {
             Deed::ApplicationDeclined { note } => Self { action: "application_declined", note: Some(note), ..view },
             Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
             Deed::SecondFactorOff => Self { action: "second_factor_off", ..view },
+            Deed::PageCleared => Self { action: "page_cleared", ..view },
             Deed::CourseTakenDown { course_id, from, to } => {
                 let reason = |one: TakenDown| AuditedReason { reason: Some(one.reason), at: written(one.at) };
                 let side = |one: Option<TakenDown>| AuditedView { taken_down: one.map(reason), ..AuditedView::default() };

@@ -49,6 +49,29 @@ pub(super) fn slug_key(slug: &str) -> Key {
     Key::new(format!("SLUG#{slug}"), "SLUG")
 }
 
+/// How many slugs a seller has taken.
+pub(super) fn slugs_key(seller: &UserId) -> Key {
+    Key::new(format!("USER#{seller}"), "SLUGS")
+}
+
+pub(super) fn handle_key(handle: &str) -> Key {
+    Key::new(format!("HANDLE#{}", digest(handle)), "HANDLE")
+}
+
+pub(super) fn page_key(seller: &UserId) -> Key {
+    Key::new(format!("SELLER#{seller}"), "PAGE")
+}
+
+/// The copy for everybody of [`offer_key`].
+pub(super) fn public_offer_key(seller: &UserId) -> Key {
+    Key::new(format!("SELLER#{seller}"), "MEMBERSHIP")
+}
+
+/// The copy for everybody of [`outline_key`].
+pub(super) fn public_outline_key(id: &CourseId) -> Key {
+    Key::new(format!("SELLER#{}", id.seller()), format!("OUTLINE#{id}"))
+}
+
 pub(super) fn content_key(id: &CourseId) -> Key {
     Key::new(format!("USER#{}", id.seller()), format!("CONTENT#{id}"))
 }

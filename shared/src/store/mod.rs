@@ -30,6 +30,7 @@ pub mod reconciliation;
 pub mod refund_days;
 mod refusals;
 pub mod second_factors;
+pub mod seller_pages;
 pub mod sessions;
 pub mod shares;
 pub mod suppressions;

@@ -12,7 +12,7 @@ use shared::http::view::{CourseView, MembershipView, PaymentMethodView, Purchase
 
 use super::{entries, file, list, strings, text};
 
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
 pub fn read() -> Value {
     yaml_serde::from_str(&file("openapi.yaml")).expect("it is YAML")

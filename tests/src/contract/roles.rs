@@ -57,14 +57,14 @@ fn no_role_has_a_wildcard_or_a_policy_from_elsewhere() {
 }
 
 #[test]
-fn the_rendered_pages_can_only_show_courses_and_the_catalogue() {
+fn the_rendered_pages_can_only_show_what_everybody_may_see() {
     let template = Template::read();
     let keys = |keys: Value| json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
     let statements = template.statements(template.functions()["pages"]).into_iter();
     let data: Vec<_> = statements.filter(|one| actions(one) != TRACE && !one["Action"].to_string().contains("logs:")).collect();
     let granted: Vec<_> = data.iter().map(|one| (actions(one), &one["Condition"])).collect();
-    let (of_slugs, of_catalogue) = (keys(json!(["SLUG#*"])), keys(json!(["COURSES"])));
-    assert_eq!(granted, [(vec!["dynamodb:GetItem"], &of_slugs), (vec!["dynamodb:Query"], &of_catalogue)]);
+    let (of_slugs, of_catalogue) = (keys(json!(["SLUG#*", "HANDLE#*", "SELLER#*"])), keys(json!(["COURSES", "COURSES#*"])));
+    assert_eq!(granted, [(vec!["dynamodb:GetItem", "dynamodb:BatchGetItem"], &of_slugs), (vec!["dynamodb:Query"], &of_catalogue)]);
 }
 
 #[test]

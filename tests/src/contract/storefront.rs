@@ -15,7 +15,7 @@ const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER_EXCEPT_HOST_HEADER: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
 /// The addresses whose pages the API renders.
-const RENDERED: [&str; 3] = ["/courses/*", "/sitemap.xml", "/robots.txt"];
+const RENDERED: [&str; 4] = ["/courses/*", "/sellers/*", "/sitemap.xml", "/robots.txt"];
 
 fn distribution(template: &Template) -> &Value {
     template.property("Distribution", "DistributionConfig")
@@ -89,7 +89,7 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
         assert_eq!(behavior["OriginRequestPolicyId"], ALL_VIEWER_EXCEPT_HOST_HEADER, "{pattern}");
         match pattern {
             "/api/courses" | "/api/config" => assert_eq!(referred(&behavior["CachePolicyId"]), "SharedReadsCache", "{pattern}"),
-            "/api/courses/*" => assert_eq!(referred(&behavior["CachePolicyId"]), "PublicReadsCache", "{pattern}"),
+            "/api/courses/*" | "/api/sellers/*" => assert_eq!(referred(&behavior["CachePolicyId"]), "PublicReadsCache", "{pattern}"),
             _ => assert_eq!(behavior["CachePolicyId"], CACHING_DISABLED, "{pattern}"),
         }
     }
@@ -97,14 +97,14 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     assert!(behaviors(&template).contains_key("/api/*"));
     let order: Vec<_> = list(&distribution(&template)["CacheBehaviors"]).iter().map(|behavior| text(&behavior["PathPattern"])).collect();
     let place = |pattern: &str| order.iter().position(|found| *found == pattern).expect("it is there");
-    assert!(["/api/courses", "/api/courses/*", "/api/config"].iter().all(|pattern| place(pattern) < place("/api/*")));
+    assert!(["/api/courses", "/api/courses/*", "/api/sellers/*", "/api/config"].iter().all(|pattern| place(pattern) < place("/api/*")));
 
     let rendered = template.property("RenderedCache", "CachePolicyConfig");
     let key = &rendered["ParametersInCacheKeyAndForwardedToOrigin"];
     assert_eq!((&rendered["MinTTL"], &rendered["DefaultTTL"]), (&json!(0), &json!(0)), "only the API decides what is cached");
     assert_eq!(key["CookiesConfig"], json!({ "CookieBehavior": "none" }));
     assert_eq!(key["HeadersConfig"], json!({ "HeaderBehavior": "none" }));
-    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "whitelist", "QueryStrings": ["month"] }));
+    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "whitelist", "QueryStrings": ["cursor", "month"] }));
 
     let key_of = |policy: &str| {
         let policy = template.property(policy, "CachePolicyConfig");

@@ -1,6 +1,5 @@
 import { api, part } from '../api.js';
 import { buy, isNotOnSale } from '../checkout.js';
-import { teacherOf } from '../course-card.js';
 import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
 import { membershipForm } from '../course-membership.js';
 import { cover } from '../cover.js';
@@ -10,7 +9,7 @@ import { problem } from '../problems.js';
 import { fill, showReader } from '../reader.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
 import { platform, publishableKey } from '../stripe-js.js';
-import { busy, button, byId, courseAddress, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
+import { bdi, busy, button, byId, courseAddress, date, h, linkButton, notice, say, sellerAddress, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
 /** A course's id works in place of its slug, even after the slug was changed or removed. */
@@ -85,12 +84,11 @@ const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course
 function show(course, outline, user, config) {
   setTitle(course.title);
   const side = h('section', { class: 'card course-side', id: 'offer', 'aria-label': 'Price and purchase', tabindex: '-1' });
-  const teacher = teacherOf(course);
   root.replaceChildren(
     h(
       'article',
       { class: 'course' },
-      h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), teacher && h('p', { class: 'lead course-teacher' }, 'By ', h('bdi', {}, teacher))),
+      h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), byline(course)),
       h(
         'div',
         { class: 'course-about' },
@@ -105,6 +103,9 @@ function show(course, outline, user, config) {
   fillSide(side, course, user, config);
   if (mayRead(course, user)) content(course, outline);
 }
+
+/** Leads to the seller's page, if there is one. */
+const byline = ({ seller }) => seller.handle && h('p', { class: 'lead course-teacher' }, 'By ', h('a', { href: sellerAddress(seller.handle) }, bdi(seller.name)));
 
 /** Fills the box next to the description, at once or when the saved cards are known. */
 async function fillSide(side, course, user, config) {

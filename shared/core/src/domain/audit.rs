@@ -68,6 +68,8 @@ pub enum Deed {
     SessionsEnded,
     /// The user's second factor was switched off.
     SecondFactorOff,
+    /// Text and links of the seller's page were removed.
+    PageCleared,
     /// A course was taken down or restored.
     CourseTakenDown {
         /// Which course.
@@ -203,6 +205,7 @@ impl Deed {
             | Self::Terms { .. }
             | Self::SessionsEnded
             | Self::SecondFactorOff
+            | Self::PageCleared
             | Self::CourseFee { .. }
             | Self::Refund { .. }
             | Self::RefundBorne { .. }

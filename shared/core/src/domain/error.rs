@@ -139,6 +139,9 @@ pub enum Error {
     /// Another course has the slug.
     #[error("another course already has this slug")]
     SlugTaken,
+    /// Another seller has, or had, this handle.
+    #[error("another seller has or had this handle")]
+    HandleTaken,
     /// Another request changed it in the meantime.
     #[error("another request changed it at the same time; read it again and retry")]
     Conflict,
@@ -370,6 +373,7 @@ impl Error {
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SlugTaken => "slug_taken",
+            Self::HandleTaken => "handle_taken",
             Self::Conflict => "conflict",
             Self::AlreadyOwned => "already_owned",
             Self::PriceChanged { .. } => "price_changed",

@@ -441,6 +441,7 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
+            | Deed::PageCleared
             // Mails of their own say so.
             | Deed::SecondFactorOff
             | Deed::ApplicationDeclined { .. }

@@ -18,4 +18,6 @@ pub mod money;
 pub mod outline;
 pub mod purchase;
 pub mod sealed;
+pub mod seller_page;
+pub mod slug;
 pub mod user;
