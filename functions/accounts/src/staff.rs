@@ -122,7 +122,7 @@ impl Body {
         }
         let note = self.note.as_deref().map(|note| applications::sound("note", note)).transpose()?;
         let application = self.application.as_deref().map(|at| applications::at("application", at)).transpose()?;
-        let Self { is_seller, is_staff, clear_page, .. } = *self;
+        let Self { is_seller, is_staff, clear_page, .. } = self;
         Ok(Change { is_seller, is_staff, terms, suspended, application, note, clear_page })
     }
 }
