@@ -335,16 +335,15 @@ impl Store {
         Ok(Paged { items: stored.items.into_iter().map(of).collect(), next: stored.next })
     }
 
-    /// Whether a seller has a course that members can read.
+    /// Whether a seller offers a course, which members can read.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn has_published_course(&self, seller: &UserId) -> Result<bool, StoreError> {
-        let is_read = |course: &Course| course.published && !course.deleted;
+    pub async fn offers_a_course(&self, seller: &UserId) -> Result<bool, StoreError> {
         let mut page = Page { limit: 1, after: None };
         loop {
             let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
-            let found = self.search(list, &page, &is_read).await?;
+            let found = self.search(list, &page, &Course::is_offered).await?;
             if !found.items.is_empty() || found.next.is_none() {
                 return Ok(!found.items.is_empty());
             }
