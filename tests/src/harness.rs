@@ -46,7 +46,7 @@ pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
 /// The functions' environment, unless a test overrides it.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("STACK_ID", "under-test"),
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
