@@ -3218,7 +3218,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A bug of ours, or a method that this path does not support. */
+        /** @description A bug of ours, a method that this path does not support, or, where a firewall is in front of the API's public address, a request that went around it (403). */
         Unexpected: {
             headers: {
                 [name: string]: unknown;

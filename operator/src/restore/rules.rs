@@ -43,7 +43,7 @@ impl Rule {
             | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
             ("USER", "APPLICATION" | "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")
             | ("SELLER", "MEMBERSHIP")
-            | ("MAIL" | "OAUTH" | "RECONCILE" | "THROTTLE", _) => Self::Passing,
+            | ("MAIL" | "OAUTH" | "RECONCILE" | "SUPPRESSED" | "THROTTLE", _) => Self::Passing,
             _ => return None,
         })
     }

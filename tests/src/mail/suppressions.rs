@@ -90,8 +90,9 @@ async fn nothing_is_sent_to_an_address_that_bounced_and_its_user_and_staff_see_i
 #[tokio::test]
 async fn mail_is_sent_again_once_the_user_has_another_address() {
     let world = World::start().await;
-    let person = world.buyer(BOUNCES).await;
+    let person = world.stranger(BOUNCES).await;
     world.pump().await;
+    world.confirm(&person).await;
     reported(&world).await;
     assert_eq!(reason(&world, &person).await.as_deref(), Some("bounce"));
     let change = json!({"email": "new@example.com", "current_password": PASSWORD});

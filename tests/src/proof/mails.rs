@@ -232,8 +232,8 @@ impl Mails {
             Kind::FraudWarning => {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
                 world.pump().await;
-                let mail = warning(Sold::Purchase(purchase), String::new(), Recipient::Staff);
-                (mail, STAFF.to_owned(), format!("A bank warns of fraud: {title}"))
+                let mail = warning(Sold::Purchase(purchase), String::new(), Recipient::Seller);
+                (mail, to_seller, format!("A bank warns of fraud: {title}"))
             }
             Kind::Refund | Kind::DisputeOpened | Kind::DisputeClosed => {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
