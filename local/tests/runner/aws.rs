@@ -59,13 +59,13 @@ async fn a_label_is_moved_only_from_the_version_that_has_it() {
         let refused =
             ask("UpdateSecretVersionStage", json!({"VersionStage": "AWSCURRENT", "MoveToVersionId": beside, "RemoveFromVersionId": from}))
                 .await;
-        assert_eq!((refused.status, &refused.json()["__type"]), (400, &json!("InvalidParameterException")), "{from}");
+        assert_eq!((refused.status.as_u16(), &refused.json()["__type"]), (400, &json!("InvalidParameterException")), "{from}");
         assert_eq!(current().await["VersionId"], other);
     }
     let moved =
         ask("UpdateSecretVersionStage", json!({"VersionStage": "AWSCURRENT", "MoveToVersionId": beside, "RemoveFromVersionId": other}))
             .await;
-    assert_eq!((moved.status, &current().await["SecretString"]), (200, &json!("1")));
+    assert_eq!((moved.status.as_u16(), &current().await["SecretString"]), (200, &json!("1")));
     assert_eq!(ask("GetSecretValue", json!({"VersionStage": "AWSPREVIOUS"})).await.json()["VersionId"], other);
     assert_eq!(ask("UpdateSecretVersionStage", json!({"VersionStage": "NEXT", "RemoveFromVersionId": beside})).await.status, 200);
     assert_eq!(ask("GetSecretValue", json!({"VersionStage": "NEXT"})).await.json()["__type"], "ResourceNotFoundException");
