@@ -231,6 +231,7 @@ async fn since_when_is_not_known_of_what_an_earlier_version_recorded() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
     account_of(&world, &seller, "express").await;
+    assert!(stands(&world, &seller).await["charges_disabled_since"].is_string());
     let update = world.database().update_item().table_name(&world.app.config.table_name);
     let update = update.key("pk", AttributeValue::S(format!("USER#{}", seller.id))).key("sk", AttributeValue::S("PROFILE".to_owned()));
     update.update_expression("REMOVE stripe.since, stripe.version").send().await.expect("the table can be written");

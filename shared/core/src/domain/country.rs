@@ -3,8 +3,8 @@
 //! Stripe's lists change, and no API tells them all. So each list here has the page that it was taken from, and the day, and errs on the side of what Stripe
 //! can still decide: where it is silent, Stripe is asked for an account that takes cards, no money is sent, and Stripe's refusal is passed on.
 
-/// Where accounts are only paid out: the `supported_transfer_countries` of the United States in <https://docs.stripe.com/api/country_specs/list>, as stored in
-/// 2026, without those where Stripe offers accounts that take cards, which are on <https://stripe.com/global> without a mark, as of 9 September 2026.
+/// Where accounts are only paid out: the `supported_transfer_countries` of the United States in <https://docs.stripe.com/api/country_specs/list>, from a copy whose
+/// day is not known, without those where Stripe offers accounts that take cards: on <https://stripe.com/global> without a mark, as others noted on 9 September 2026.
 const RECIPIENTS: [&str; 76] = [
     "AG", "AL", "AM", "AO", "AR", "AZ", "BA", "BD", "BH", "BJ", "BN", "BO", "BS", "BT", "BW", "CI", "CL", "CO", "CR", "DO", "DZ", "EC",
     "EG", "ET", "GA", "GH", "GM", "GT", "GY", "ID", "IL", "IS", "JM", "JO", "KE", "KH", "KR", "KW", "KZ", "LA", "LC", "LK", "MA", "MC",

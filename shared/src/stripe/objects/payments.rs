@@ -162,7 +162,12 @@ impl PaymentIntent {
         if self.amount == attempt.amount {
             return seen;
         }
-        tracing::warn!(attempt = attempt.number, payment_intent = self.id, amount = self.amount, "the payment's amount differs from the attempt's");
+        tracing::warn!(
+            attempt = attempt.number,
+            payment_intent = self.id,
+            amount = self.amount,
+            "the payment's amount differs from the attempt's"
+        );
         let changed = Observation { payment_intent: seen.payment_intent, charge: seen.charge, ..Observation::refused(AMOUNT_CHANGED) };
         if seen.status.is_paid() { Observation { taken_otherwise: Some(self.amount), ..changed } } else { changed }
     }

@@ -91,10 +91,7 @@ impl Purchase {
                 AttemptStatus::Failed | AttemptStatus::Canceled if was_open => {
                     self.news.push(News::NotPaid(failure.unwrap_or_else(|| Status::from(seen.status).as_str().to_owned())));
                 }
-                AttemptStatus::Pending
-                | AttemptStatus::RequiresAction
-                | AttemptStatus::Failed
-                | AttemptStatus::Canceled => {}
+                AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed | AttemptStatus::Canceled => {}
             }
             self.enter(number, seen.status.into(), cause, at, None);
         }
