@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::settings::secrets::{Secret as _, TokenKeys};
 
 use super::template::{Template, referred};
-use super::{list, text};
+use super::text;
 
 #[test]
 fn functions_are_rust_binaries_on_the_present_runtime() {

@@ -59,7 +59,7 @@ fn told(world: &World, address: &str) -> usize {
 #[tokio::test]
 async fn staff_are_told_once_of_a_warning_and_so_is_the_seller_whose_account_was_charged() {
     for (charge_type, sellers) in [("destination", 0), ("separate", 0), ("direct", 1)] {
-        let (world, staff, shop, id) = bought(charge_type, "tell", CARD).await;
+        let (world, staff, shop, id) = Box::pin(bought(charge_type, "tell", CARD)).await;
         let account = account(charge_type, &shop);
         world.deliver().await;
         let event = world.event(CREATED, |_| true).await.expect("the issuer has warned");
@@ -103,7 +103,7 @@ async fn staff_are_told_once_of_a_warning_and_so_is_the_seller_whose_account_was
 #[tokio::test]
 async fn a_warning_refunds_the_purchase_once_where_the_operator_wants_it() {
     for charge_type in ["destination", "separate", "direct"] {
-        let (world, staff, shop, id) = bought(charge_type, "refund", CARD).await;
+        let (world, staff, shop, id) = Box::pin(bought(charge_type, "refund", CARD)).await;
         let account = account(charge_type, &shop);
         world.deliver().await;
         let event = world.event(CREATED, |_| true).await.expect("the issuer has warned");
@@ -142,7 +142,7 @@ async fn a_warning_refunds_the_purchase_once_where_the_operator_wants_it() {
 async fn a_warning_of_a_payment_that_was_refunded_or_disputed_does_nothing() {
     for policy in ["tell", "refund"] {
         for is_disputed in [false, true] {
-            let (world, staff, shop, id) = bought("destination", policy, "pm_card_visa").await;
+            let (world, staff, shop, id) = Box::pin(bought("destination", policy, "pm_card_visa")).await;
             // It is sent before, and arrives after.
             let event = warned(&world, None).await;
             assert_eq!(event["data"]["object"]["actionable"], true);
@@ -191,7 +191,7 @@ async fn a_warning_of_another_stacks_payment_is_left_to_that_stack() {
 
 #[tokio::test]
 async fn a_refund_under_way_comes_first_and_staff_decide_about_the_rest() {
-    let (world, staff, shop, id) = bought("destination", "refund", "pm_card_visa").await;
+    let (world, staff, shop, id) = Box::pin(bought("destination", "refund", "pm_card_visa")).await;
     let event = warned(&world, None).await;
     let lost = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": {"kind": "drop_before"}});
     world.admin("POST", "faults", lost).await;
