@@ -123,7 +123,7 @@ test('the welcome is for new visitors: neither above search results nor for logg
 
 test('on a phone the title and the text come first, and the buy button stays visible', async () => {
   const page = await newPage({ viewport: PHONE });
-  await page.route('**/api/courses/long', (route) => route.fulfill({ json: course(1, { slug: 'long', description: 'A long text.\n\n'.repeat(60), seller: { id: 'usr_1', name: 'Ada Teacher' } }) }));
+  await page.route('**/api/courses/long', (route) => route.fulfill({ json: course(1, { slug: 'long', description: 'A long text.\n\n'.repeat(60), seller: { id: 'usr_1', name: 'Ada Teacher', handle: 'ada' } }) }));
   await page.goto(courseAddress('long'));
   await page.getByText('By Ada Teacher').waitFor();
   const place = async (locator) => (await locator.boundingBox()).y;

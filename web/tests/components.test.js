@@ -200,6 +200,7 @@ test('paused payouts say why, and what to do', async () => {
   await visit(page, '/seller.html#payouts');
   await page.locator('#money').getByText('Payouts are paused.').waitFor();
   await page.locator('#money').getByText('Stripe is waiting for overdue details.').waitFor();
+  await visit(page, '/seller.html#settings');
   await page.locator('#stripe').getByText('You can sell, but payouts are paused.').waitFor();
 
   // Once it is known since when.
@@ -209,8 +210,9 @@ test('paused payouts say why, and what to do', async () => {
     await route.fulfill({ response: answer, json: { ...(await answer.json()), ...paused } });
   });
   await page.reload();
-  await page.locator('#money').getByText('Since Nov 30, 2026. Stripe hasn’t said why.').waitFor();
   await page.locator('#stripe').getByText('You can sell, but payouts have been paused since Nov 30, 2026. Stripe hasn’t said why.').waitFor();
+  await visit(page, '/seller.html#payouts');
+  await page.locator('#money').getByText('Since Nov 30, 2026. Stripe hasn’t said why.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });
