@@ -53,7 +53,7 @@ impl Store {
                         payment_intent: attempt.payment_intent.clone().unwrap_or_default(),
                         account: attempt.account.clone(),
                         purchase_id: purchase.id.clone(),
-                        currency: purchase.currency.code().to_owned(),
+                        currency: attempt.sold.as_ref().map_or(purchase.currency, |sold| sold.currency).code().to_owned(),
                         amount: *amount,
                     };
                     items.push(self.keep_finding_with(&found, at)?);

@@ -169,7 +169,12 @@ impl PaymentIntent {
             "the payment's amount differs from the attempt's"
         );
         let changed = Observation { payment_intent: seen.payment_intent, charge: seen.charge, ..Observation::refused(AMOUNT_CHANGED) };
-        if seen.status.is_paid() { Observation { taken_otherwise: Some(self.amount), ..changed } } else { changed }
+        match seen.status {
+            // Nobody can confirm it any more.
+            AttemptStatus::Canceled => Observation { status: AttemptStatus::Canceled, ..changed },
+            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.amount), ..changed },
+            AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed => changed,
+        }
     }
 
     /// Whether its charge was ever disputed, if the charge was expanded.

@@ -69,11 +69,11 @@ pub struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sold {
     /// How it is charged.
-    pub(super) charge_type: ChargeType,
+    pub charge_type: ChargeType,
     /// The seller's Stripe account, `acct_…`.
-    pub(super) seller_account: String,
+    pub seller_account: String,
     /// The currency.
-    pub(super) currency: Currency,
+    pub currency: Currency,
 }
 
 impl Attempt {
