@@ -203,6 +203,26 @@ async fn a_payment_with_copied_metadata_pays_for_nothing() {
 }
 
 #[tokio::test]
+async fn an_amount_that_the_accounts_owner_changed_pays_for_nothing_and_is_a_finding() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let (shop, staff) = (world.shop().await, world.staff("staff@example.com").await);
+    let (_, payment_intent) = waiting(&world, &shop).await;
+    let id = payment_intent["id"].as_str().expect("an id");
+    let changed = world.in_dashboard(&format!("/payment_intents/{id}"), Some(&shop.account), &[("amount", "9900".to_owned())]).await;
+    assert_eq!(changed["amount"], 9900, "{changed}");
+    world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
+    for _ in 0..2 {
+        world.deliver().await;
+        world.close_pages().await;
+    }
+    assert_eq!(status(&world, &shop).await, "canceled");
+    assert_eq!(world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await.status, 403);
+    let found = world.get("/admin/findings").bearer(&staff.token).await.json()["items"].take();
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!((&found[0]["kind"], &found[0]["stripe_id"]), (&json!("payment_off_record"), &json!(id)));
+}
+
+#[tokio::test]
 async fn an_accounts_own_transfers_reverse_none_of_the_platforms() {
     let world = World::start().await;
     let shop = world.shop().await;
