@@ -105,7 +105,7 @@ test('a buyer who accepts new terms goes on to pay, and one who cancels stays', 
 test('a course’s page links to the refund policy next to the button that buys', async () => {
   const page = await newPage();
   await signUp(page, newEmail('buyer'));
-  await visit(page, courseAddress(FIXTURE));
+  await visit(page, courseAddress(FIXTURE.slug));
   await page.getByRole('button', { name: 'Buy this course' }).waitFor();
   await expect(page.getByRole('link', { name: 'Refund policy' })).toHaveCount(0);
   await page.route('**/api/config', async (route) => {
