@@ -10,6 +10,7 @@ mod moves;
 pub(crate) mod openapi;
 mod problems;
 mod reach;
+mod releases;
 mod roles;
 mod routes;
 mod security;
