@@ -25,6 +25,7 @@ mod lessons;
 mod liability;
 mod many_accounts;
 mod memberships;
+mod newer_release;
 mod oauth;
 mod onboarding;
 mod open_pages;

@@ -379,11 +379,26 @@ fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
 }
 
 #[test]
+fn a_sender_that_ses_has_not_verified_does_not_stop_a_deploy_which_says_what_to_do_where() {
+    let operator = Operator::new();
+    let said = operator.succeeds("deploy", &[&TEST[..7], &["MailFrom=a@example.org"]].concat());
+    let make = "SES does not know example.org in this region: mails are queued and given up after nine hours. \
+                Run `aws sesv2 create-email-identity --email-identity example.org --region eu-central-1 --profile shop`";
+    assert!(said.contains(make), "{said}");
+    operator.answers("aws-sesv2-get-email-identity---email-identity-a@example.org", r#"{"VerifiedForSendingStatus":false}"#);
+    let said = operator.succeeds("deploy", &["test", "--yes", "MailIdentity=a@example.org"]);
+    let look = "SES has not verified a@example.org: mails are queued and given up after nine hours. \
+                `aws sesv2 get-email-identity --email-identity a@example.org --region eu-central-1 --profile shop`";
+    assert!(said.contains(look), "{said}");
+}
+
+#[test]
 fn a_deploy_says_which_settings_of_a_colleague_it_would_undo() {
     let operator = Operator::new();
     operator.succeeds("deploy", &[&TEST[..], &["ThrottlingRate=300"]].concat());
     // Somebody deploys another rate and another level from a clone of their own.
-    let theirs = json!({ "StripePublishableKey": "pk_test_1", "ThrottlingRate": "400", "LogLevel": "warn", "DeploymentPreference": "AllAtOnce" });
+    let theirs =
+        json!({ "StripePublishableKey": "pk_test_1", "ThrottlingRate": "400", "LogLevel": "warn", "DeploymentPreference": "AllAtOnce" });
     operator.has_stack("UPDATE_COMPLETE", &theirs);
     let said = operator.succeeds("deploy", &["test", "--yes", "DeploymentPreference=Canary10Percent10Minutes"]);
     assert!(said.contains("ThrottlingRate: 400 becomes 300, as samconfig.toml has it\n"), "{said}");

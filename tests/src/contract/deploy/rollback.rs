@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{TEST, release};
 use super::operator::Operator;
+use super::{TEST, release};
 
 const FIRST: &str = "# The first.\nResources:\n  A:\n    CodeUri: s3://code/a1\n  B:\n    CodeUri: s3://code/b1\n";
 const SECOND: &str = "# The second.\nResources:\n  A:\n    CodeUri: s3://code/a2\n  B:\n    CodeUri: s3://code/b1\n";
