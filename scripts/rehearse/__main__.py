@@ -178,6 +178,8 @@ def rehearse(arguments, folder):
         say("a release that cannot be deployed leaves the one before in use")
 
         deployment.person.deploys("test", template.without_lists(text))
+        second = deployment.versions(STACK)
+        assert all(second[name] != version for name, version in first.items()), "an alias stayed on the release before"
         answer, body = seller.send("GET", "/sales")
         assert answer.status == 500, f"{answer.status} without the permission: {body[:300]}"
         emulator.wait_for("AccessDenied in the log of purchases", 20, lambda: deployment.logged("purchases", "AccessDenied"))

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 
+import template
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPTS = ["build-release", "deploy", "on-stage", "restore", "rollback", "stack.py", "stages.py", "upload-storefront"]
 
@@ -41,6 +43,7 @@ class Operator:
     def __init__(self, folder, code, program, environment):
         """`code` has a folder with a bootstrap for each function, `program` is the built operator."""
         self.folder = folder / "project"
+        self.deployed = 0
         for script in SCRIPTS:
             self.file(f"scripts/{script}", (ROOT / "scripts" / script).read_text(), executable=True)
         for function in code.iterdir():
@@ -71,8 +74,9 @@ class Operator:
             raise SystemExit(f"{script} {'succeeded' if fails else 'failed'}:\n{said[-4000:]}")
         return said
 
-    def deploys(self, stage, template, *settings, fails=False):
-        self.file("template.yaml", template)
+    def deploys(self, stage, text, *settings, fails=False):
+        self.deployed += 1
+        self.file("template.yaml", template.published(text, self.deployed))
         return self.run(stage, "deploy", stage, "--yes", *settings, fails=fails)
 
 

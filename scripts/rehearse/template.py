@@ -51,6 +51,13 @@ def without_lists(text):
     return text[:begin].rstrip() + "\n" + text[end:]
 
 
+def published(text, release):
+    """The template of this release. The emulator tells SAM the parameters' defaults and not their values."""
+    text, count = re.subn(r'(\n  Release:\n    Type: String\n    Default: )"0"', rf'\g<1>"{release}"', text)
+    assert count == 1, count
+    return text
+
+
 def failing(text):
     """The template with a resource that cannot be made: an alias that exists, and only after it has moved."""
     broken = """  Broken:

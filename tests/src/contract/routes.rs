@@ -83,8 +83,8 @@ fn every_function_of_the_workspace_is_deployed_and_has_a_route_or_another_trigge
     let deployed: BTreeSet<_> = template.functions().keys().map(ToString::to_string).collect();
     assert_eq!(deployed, functions());
     let routed: BTreeSet<_> = of_template(&template).into_values().collect();
-    let called = functions().into_iter().filter(|function| !WITHOUT_ROUTES.contains(&function.as_str()));
-    assert_eq!(routed, called.collect());
+    let routable = functions().into_iter().filter(|function| !WITHOUT_ROUTES.contains(&function.as_str()));
+    assert_eq!(routed, routable.collect());
     let rules = template.resources("AWS::Events::Rule");
     for function in WITHOUT_ROUTES {
         let id = template.functions()[function];
