@@ -39,6 +39,7 @@ mod shown_prices;
 mod stacks;
 mod thin_events;
 mod tokens;
+mod traces;
 mod tutorial;
 mod webhooks;
 mod zero_sum;
