@@ -84,4 +84,4 @@ def without_symbols(code):
     """Debug builds without their symbols: SAM packs every function for every deploy."""
     if strip := shutil.which("strip"):
         for bootstrap in code.glob("*/bootstrap"):
-            subprocess.run([strip, "--strip-debug", str(bootstrap)], check=True)
+            subprocess.run([strip, str(bootstrap)], check=True)
