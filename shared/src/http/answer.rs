@@ -1,10 +1,12 @@
 //! What every function does before and after a request.
 
+use lambda_http::RequestExt as _;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 
 use super::message::{Request, Response, request_id};
 use super::{identity, problem};
+use crate::cloud::trace::Daemon;
 use crate::domain::error::Error;
 use crate::settings::config::Config;
 
@@ -49,7 +51,7 @@ pub async fn turned_away(request: &Request, config: &Config) -> Option<Response>
     Some(answer(request, async { Err(Error::Forbidden) }).await)
 }
 
-/// Serves a handler to Lambda.
+/// Serves a handler to Lambda. Its calls are traced if `TRACE_CALLS` is `on`; those of functions without requests, which run each minute, are not.
 ///
 /// # Errors
 /// If Lambda's runtime API fails.
@@ -77,9 +79,17 @@ where
     F: Fn(Request) -> W,
     W: Future<Output = Response> + Send,
 {
-    lambda_http::run(lambda_http::service_fn(|request| {
+    let daemon = Daemon::from_env();
+    lambda_http::run(lambda_http::service_fn(|request: Request| {
+        let watched = daemon.clone().zip(request.lambda_context_ref().and_then(|context| context.xray_trace_id.clone()));
         let work = handle(request);
-        async move { Ok::<_, std::convert::Infallible>(work.await) }
+        async move {
+            let response = match watched {
+                Some((daemon, header)) => daemon.watch(&header, work).await,
+                None => work.await,
+            };
+            Ok::<_, std::convert::Infallible>(response)
+        }
     }))
     .await
 }

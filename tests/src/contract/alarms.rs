@@ -221,7 +221,10 @@ fn failed_runs_of_reconcile_are_kept() {
     let template = Template::read();
     let queue = json!({ "Fn::GetAtt": ["ReconcileFailures", "Arn"] });
     let runs = template.at("/Resources/ReconcileInvocations/Properties");
-    assert_eq!((referred(&runs["FunctionName"]), &runs["Qualifier"]), ("ReconcileFunction", &json!("$LATEST")));
+    assert_eq!(
+        (referred(&runs["FunctionName"]), &runs["Qualifier"]),
+        ("ReconcileFunction", template.at("/Globals/Function/AutoPublishAlias"))
+    );
     assert_eq!(runs["DestinationConfig"]["OnFailure"]["Destination"], queue);
     let age = runs["MaximumEventAgeInSeconds"].as_u64().expect("a number of seconds");
     assert_eq!(template.property("ReconcileSchedule", "ScheduleExpression"), &json!(format!("rate({} minutes)", age / 60)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::template::{Template, got};
+use super::template::{Template, got, referred};
 use super::{all_strings, list, text};
 
 /// The actions for sending traces. X-Ray has no resources to restrict them to.
@@ -96,7 +96,7 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                     let queue = got(resource, "Arn");
                     let streams = template.resources("AWS::Lambda::EventSourceMapping").into_values();
                     let mut ways = streams.chain(template.resources("AWS::Lambda::EventInvokeConfig").into_values());
-                    let way = ways.find(|way| way["Properties"]["FunctionName"]["Ref"] == id);
+                    let way = ways.find(|way| referred(&way["Properties"]["FunctionName"]).trim_end_matches(".Alias") == id);
                     let way = way.unwrap_or_else(|| panic!("{folder} has nothing that fails to a queue"));
                     assert_eq!(got(&way["Properties"]["DestinationConfig"]["OnFailure"]["Destination"], "Arn"), queue, "{folder}");
                 }
