@@ -10,6 +10,19 @@ import { button, h, notice, onSubmit, say } from './ui.js';
 /** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
 
+/**
+ * The idempotency keys of refunds whose outcome is unknown, by path and amount, in the session's storage. Whoever tries such a refund again,
+ * even in another dialog or after a reload, asks for the same refund.
+ */
+const keys = {
+  of(refund) {
+    const key = window.sessionStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
+    window.sessionStorage.setItem(refund, key);
+    return key;
+  },
+  forget: (refund) => window.sessionStorage.removeItem(refund),
+};
+
 /** What can still be refunded, as far as we know; the API knows for sure. */
 const left = ({ amount, refunded, refundable }) => refundable ?? amount - refunded;
 
@@ -62,11 +75,6 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
   );
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
   dialog.addEventListener('close', () => dialog.remove());
-  // The request's idempotency key: the same key is the same refund, however often it is sent. A different amount is a different refund.
-  let key = globalThis.crypto.randomUUID();
-  field.addEventListener('input', () => {
-    key = globalThis.crypto.randomUUID();
-  });
   onSubmit(form, refund);
   document.body.append(dialog);
   dialog.showModal();
@@ -80,14 +88,21 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
       return;
     }
     let purchase;
+    const body = amount === left(payment) ? fixed : { ...fixed, amount };
+    const attempt = `refund ${path} ${JSON.stringify(body)} ${amount}`;
     try {
-      const body = amount === left(payment) ? fixed : { ...fixed, amount };
-      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS }));
+      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': keys.of(attempt) }, timeout: TIMEOUT_MS }));
     } catch (error) {
+      if (error.isOutage) {
+        say(outcome, problem('We don’t know whether the refund was made.', error, { text: 'Try again: it is made only once, however often you send it.' }));
+        return;
+      }
+      keys.forget(attempt);
       if (error.status === 401) goToLogin();
-      else say(outcome, problem('The refund wasn’t made.', error, error.isOutage ? { text: 'Try again: it is made only once, however often you send it.' } : {}));
+      else say(outcome, problem('The refund wasn’t made.', error));
       return;
     }
+    keys.forget(attempt);
     dialog.close();
     const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
     await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);

@@ -101,6 +101,11 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
                 _ => Ok(same.number),
             };
         }
+        if let (None, Some(amount)) = (&wanted.client_key, wanted.amount)
+            && let Some(same) = asked.iter().find(|asked| asked.is_asked_again(&wanted.by.id, amount, app.clock.now()))
+        {
+            return Ok(same.number);
+        }
         if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
             if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
                 return Ok(open.number);

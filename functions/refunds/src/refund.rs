@@ -48,7 +48,8 @@ struct Wanted {
 ///
 /// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
 ///
-/// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund.
+/// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund;
+/// without one, so are requests of the same user for the same amount within ten minutes.
 ///
 /// # Errors
 /// See `POST /purchases/{id}/refund` in `openapi.yaml`.
@@ -129,6 +130,12 @@ async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> 
             if wanted.amount.is_some_and(|wanted| wanted != amount) {
                 return Err(Error::InvalidRequest("this Idempotency-Key was used for a refund of another amount".to_owned()));
             }
+            bear(services, purchase, number, wanted).await?;
+            return Ok(Planned { number, is_new: false });
+        }
+        if let (None, Some(amount)) = (&wanted.client_key, wanted.amount)
+            && let Some((number, _)) = refund_of(purchase, &|refund| refund.is_asked_again(&wanted.by.id, amount, app.clock.now()))
+        {
             bear(services, purchase, number, wanted).await?;
             return Ok(Planned { number, is_new: false });
         }

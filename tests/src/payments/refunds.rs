@@ -170,6 +170,30 @@ async fn a_double_click_is_one_refund() {
 }
 
 #[tokio::test]
+async fn a_refund_that_is_asked_for_again_without_a_key_is_made_once() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    let ask = || refund(&world, &shop.seller.token, &id, json!({"amount": 700}));
+    for answer in futures_util::future::join_all((0..6).map(|_| ask())).await {
+        assert!([200, 409].contains(&answer.status), "{}", answer.body);
+    }
+    // Stripe has made it, and the client never heard of that.
+    let again = ask().await;
+    assert_eq!((again.status, &again.json()["refunded"]), (200, &json!(700)), "{}", again.body);
+    assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1));
+
+    // Neither another amount is a repetition, nor somebody else's, nor one with a key, nor one that is asked for later.
+    let staff = world.staff("staff@example.com").await;
+    assert_eq!(refund(&world, &staff.token, &id, json!({"amount": 700})).await.json()["refunded"], 1400);
+    assert_eq!(refund(&world, &shop.seller.token, &id, json!({"amount": 701})).await.json()["refunded"], 2101);
+    let keyed = world.post(format!("/purchases/{id}/refund"), json!({"amount": 700})).bearer(&shop.seller.token);
+    assert_eq!(keyed.header("idempotency-key", "another").await.json()["refunded"], 2801);
+    world.pass(time::Duration::minutes(10)).await;
+    assert_eq!(ask().await.json()["refunded"], 3501);
+    world.books().await;
+}
+
+#[tokio::test]
 async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
     for fault in [json!({"kind": "drop_after"}), json!({"kind": "drop_before"}), json!({"kind": "html_503"}), json!({"kind": "no_answer"})]
     {
