@@ -5,12 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 use shared::domain::error::Error;
-use shared::domain::membership::{EndCause, Interval, Status, Subscription};
+use shared::domain::membership::{Agreed, EndCause, Interval, Status, Subscription};
 use shared::domain::money::{Currency, Price};
 use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::stripe::billing::{RENEWALS_FEE, SWITCH_FEE};
+use shared::store::Written;
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
 use shared::work::Services;
@@ -85,6 +85,7 @@ pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> 
 
 async fn resume_with(services: &Services, buyer: &User, mut subscription: Subscription, method: Option<&str>) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
+    check_charges(services, &subscription).await?;
     let mut fields = Vec::new();
     if subscription.ending {
         fields.push(("cancel_at_period_end", "false"));
@@ -135,7 +136,8 @@ struct Switch {
 /// one starts now: the rest of the paid period is credited and the difference charged at once; if that
 /// fails, nothing changes. A cheaper one starts when the period ends, so that no credit is left that could
 /// pay another seller. First reads the current state from Stripe, because only paid time is credited. If the
-/// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals.
+/// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals. What is
+/// asked for is recorded first, so that no percentage is ever read from what the account's owner can write.
 pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (_, mut subscription) = own(services, request, id).await?;
@@ -167,6 +169,7 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     let config = &app.config;
     let fee = seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, offer.currency);
     let usual = fee.percent_of(amount).unwrap_or_else(|| "0".to_owned());
+    check_charges(services, &subscription).await?;
     let price = stripe.price_of(&offer, interval, amount, subscription.account.as_deref()).await?;
     let item = subscription.item.clone().ok_or(Error::SubscriptionNotRunning)?;
     let ends_at = subscription.period_end.ok_or(Error::SubscriptionNotRunning)?.unix_timestamp().to_string();
@@ -176,8 +179,6 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         ("application_fee_percent", raised.as_deref().unwrap_or(&usual)),
         ("items[0][id]", item.as_str()),
         ("items[0][price]", price.as_str()),
-        (RENEWALS_FEE, &usual),
-        (SWITCH_FEE, raised.as_deref().unwrap_or_default()),
     ];
     if subscription.switches_later(amount) {
         // A trial is time that is not charged: here, time that is already paid. <https://docs.stripe.com/billing/subscriptions/trials>
@@ -188,11 +189,25 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         }
         fields.extend([("payment_behavior", "error_if_incomplete"), ("proration_behavior", "always_invoice")]);
     }
+    subscription.asked = Some(Agreed { interval, amount, fee_percent: usual.clone(), switch_fee_percent: raised.clone() });
+    if let Written::No(_) = app.store.write_subscription(&mut subscription, None).await? {
+        return Err(Error::SubscriptionInProgress);
+    }
     change(services, &mut subscription, &fields).await?;
     if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
         tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
     }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
+}
+
+/// Refuses a change whose next invoice would also charge what the seller has added to the member's customer on their own account, or
+/// that pays an invoice with such an addition: two calls to Stripe side by side, and one for a membership that owes. On the platform
+/// only staff could add anything.
+async fn check_charges(services: &Services, subscription: &Subscription) -> Result<(), Error> {
+    let Some(account) = subscription.account.as_deref() else { return Ok(()) };
+    let is_clean = services.stripe.charges_nothing_else(&subscription.customer, Some(account)).await?;
+    let owes_more = subscription.status.is_past_due() && services.stripe.owes_more_than_agreed(subscription).await?;
+    if is_clean && !owes_more { Ok(()) } else { Err(Error::OtherCharges) }
 }
 
 /// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended in the meantime.

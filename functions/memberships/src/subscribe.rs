@@ -46,8 +46,8 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
     };
 
     let address = identity::address(request, &app.config);
-    let reads = (app.store.read_for_subscription(&presented.token, &seller, &address, now), app.store.offers_a_course(&seller));
-    let (read, has_course) = tokio::join!(reads.0, reads.1);
+    let (read, has_course) =
+        tokio::join!(app.store.read_for_subscription(&presented.token, &seller, &address, now), app.store.offers_a_course(&seller));
     let (read, has_course) = (read?, has_course?);
     let buyer = read.buyer.ok_or(Error::NotSignedIn)?;
     if buyer.id == seller {

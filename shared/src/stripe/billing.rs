@@ -10,6 +10,7 @@ use super::objects::{Expandable, List};
 use super::read;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::membership::{Interval, Payment, Seen, Status, Subscription};
+use crate::domain::money::Currency;
 
 /// <https://docs.stripe.com/api/subscriptions/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,12 +42,6 @@ pub struct StripeSubscription {
     pub metadata: HashMap<String, String>,
 }
 
-/// Where a switch writes the platform's percentage of the renewals, and its own higher one.
-/// Any run that finds the higher one still in force restores the lower.
-pub const RENEWALS_FEE: &str = "metadata[renewals_fee_percent]";
-/// See [`RENEWALS_FEE`].
-pub const SWITCH_FEE: &str = "metadata[switch_fee_percent]";
-
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Item {
     id: String,
@@ -54,20 +49,64 @@ struct Item {
     current_period_end: Option<i64>,
     #[serde(default)]
     price: Price,
+    #[serde(default = "one")]
+    quantity: i64,
 }
 
+fn one() -> i64 {
+    1
+}
+
+/// <https://docs.stripe.com/api/prices/object>
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Price {
+pub(super) struct Price {
+    /// `price_…`
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(default)]
+    currency: String,
     #[serde(default)]
     unit_amount: Option<i64>,
     #[serde(default)]
     recurring: Option<Recurring>,
+    #[serde(default, deserialize_with = "read::id")]
+    product: Option<String>,
+    /// Divides the quantity before it is priced.
+    #[serde(default)]
+    transform_quantity: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Recurring {
     #[serde(default)]
     interval: String,
+    #[serde(default = "one")]
+    interval_count: i64,
+    /// `licensed`, or `metered` for what is charged by use.
+    #[serde(default)]
+    usage_type: String,
+}
+
+impl Price {
+    /// The interval, if it is one of ours.
+    fn interval(&self) -> Option<Interval> {
+        let recurring = self.recurring.as_ref().filter(|recurring| recurring.interval_count == 1 && recurring.usage_type != "metered")?;
+        match recurring.interval.as_str() {
+            "month" => Some(Interval::Month),
+            "year" => Some(Interval::Year),
+            _ => None,
+        }
+    }
+
+    /// Whether it charges this amount for each interval, and nothing else. A price with tiers has no `unit_amount`.
+    pub(super) fn charges(&self, amount: i64, currency: Currency, interval: Interval) -> bool {
+        let is_plain = self.transform_quantity.is_none() && self.currency == currency.code();
+        is_plain && self.unit_amount == Some(amount) && self.interval() == Some(interval)
+    }
+
+    pub(super) fn is_of(&self, product: &str) -> bool {
+        self.product.as_deref() == Some(product)
+    }
 }
 
 /// <https://docs.stripe.com/api/invoices/object>
@@ -83,6 +122,8 @@ pub struct Invoice {
     pub billing_reason: Option<String>,
     #[serde(default)]
     pub(super) amount_paid: i64,
+    #[serde(default)]
+    pub(super) amount_remaining: i64,
     #[serde(default)]
     lines: List<Line>,
     /// Present if expanded.
@@ -226,11 +267,11 @@ impl StripeSubscription {
         }
     }
 
-    /// The platform's percentage of the renewals, if that of a switch is still in force.
-    fn renewals_fee(&self) -> Option<String> {
-        let in_force = self.application_fee_percent.as_ref()?.to_string();
-        let is_of_switch = self.metadata.get("switch_fee_percent").map(String::as_str) == Some(in_force.trim_end_matches(".0"));
-        self.metadata.get("renewals_fee_percent").filter(|_| is_of_switch).cloned()
+    /// The platform's percentage that is in force, with at most two decimals; `0` if there is none.
+    fn fee_percent(&self) -> String {
+        let percent = self.application_fee_percent.as_ref().map(serde_json::Number::to_string).unwrap_or_default();
+        let percent = percent.strip_suffix(".0").unwrap_or(&percent);
+        if percent.is_empty() { "0".to_owned() } else { percent.to_owned() }
     }
 
     /// Whether it has ended.
@@ -253,23 +294,19 @@ impl StripeSubscription {
 
     pub(super) fn seen(&self, invoices: &[Invoice], payments: Vec<Payment>) -> Seen {
         let item = self.items.data.first();
-        let interval = item.and_then(|item| item.price.recurring.as_ref()).and_then(|recurring| match recurring.interval.as_str() {
-            "month" => Some(Interval::Month),
-            "year" => Some(Interval::Year),
-            _ => None,
-        });
+        let amount = item.and_then(|item| Some(item.price.unit_amount?.saturating_mul(item.quantity)));
         let period_end = item.and_then(|item| item.current_period_end);
         Seen {
             stripe_id: self.id.clone(),
             status: self.status(),
             item: item.map(|item| item.id.clone()),
             card: self.default_payment_method.clone(),
-            interval,
-            amount: item.and_then(|item| item.price.unit_amount),
+            interval: item.and_then(|item| item.price.interval()),
+            amount,
             ending: self.cancel_at_period_end || self.cancel_at.is_some(),
             switching: self.status == "trialing",
             owes: invoices.iter().any(Invoice::is_owed),
-            renewals_fee: self.renewals_fee(),
+            fee_percent: self.fee_percent(),
             period_end: period_end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok()),
             payments,
         }

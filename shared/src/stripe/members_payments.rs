@@ -73,6 +73,17 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether one of a subscription's open invoices is more than what was agreed: one call.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn owes_more_than_agreed(&self, record: &Subscription) -> Result<bool, StripeError> {
+        let Some(agreed) = &record.agreed else { return Ok(false) };
+        let id = record.stripe_id.as_deref().unwrap_or_default();
+        let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), record.account.as_deref()).await?;
+        Ok(open.iter().any(|invoice| invoice.amount_remaining > agreed.amount))
+    }
+
     /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
     /// for Stripe.js. `None` if nothing is owed. <https://docs.stripe.com/invoicing/hosted-invoice-page>
     ///
