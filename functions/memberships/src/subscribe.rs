@@ -26,7 +26,7 @@ struct Body {
 
 /// Subscribes to a seller's membership, once.
 ///
-/// With a saved card of a known customer: four DynamoDB trips (two reads in parallel, count the card, intent, outcome) and sequential calls to Stripe
+/// With a saved card of a known customer: four DynamoDB trips (read, count the card, intent, outcome) and sequential calls to Stripe
 /// for the card, the price, the subscription and its first payment. For a direct charge the card is cloned and
 /// attached: two more calls. Customer, product and price are created the first time only, at the cost of their calls.
 ///
@@ -46,9 +46,7 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
     };
 
     let address = identity::address(request, &app.config);
-    let (read, has_course) =
-        tokio::join!(app.store.read_for_subscription(&presented.token, &seller, &address, now), app.store.offers_a_course(&seller));
-    let (read, has_course) = (read?, has_course?);
+    let read = app.store.read_for_subscription(&presented.token, &seller, &address, now).await?;
     let buyer = read.buyer.ok_or(Error::NotSignedIn)?;
     if buyer.id == seller {
         return Err(Error::OwnMembership);
@@ -57,8 +55,7 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
         return Err(Error::AlreadySubscribed);
     }
     app.config.check_terms(&buyer)?;
-    // Without a course there is nothing to pay for, as after staff took the only one down.
-    let offer = read.offer.filter(|_| has_course).ok_or(NOT_FOUND)?;
+    let offer = read.offer.ok_or(NOT_FOUND)?;
     let amount = offer.price(body.interval).ok_or(Error::IntervalNotOffered)?;
     Price { amount, currency: offer.currency }.check_shown(body.expected_amount, body.expected_currency)?;
     let seller = read.seller.ok_or(Error::SellerNotConnected)?;

@@ -182,18 +182,6 @@ async fn take_down(world: &World, club: &Club) {
 }
 
 #[tokio::test]
-async fn a_membership_without_a_course_is_not_sold() {
-    for method in [true, false] {
-        let world = World::start().await;
-        let club = Club::open(&world).await;
-        take_down(&world, &club).await;
-        let answer = if method { club.subscribe(&world, "month").await } else { club.ask(&world, json!({"interval": "month"})).await };
-        answer.is_problem(404, "not_found", "membership not found");
-        assert_eq!((world.succeeded(None).await.len(), club.at_stripe(&world, None).await.len()), (0, 0));
-    }
-}
-
-#[tokio::test]
 async fn a_membership_whose_only_course_was_taken_down_is_neither_switched_nor_renewed() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;
