@@ -100,8 +100,14 @@ pub(crate) async fn for_subscription(
 ) -> Result<String, Error> {
     let (customer, seen) = (&subscription.customer, subscription.version);
     let account = subscription.account.as_deref();
-    let paying =
-        Paying { buyer, seller: &subscription.seller_id, account, customer: Some(customer.as_str()), currency: subscription.currency, seen };
+    let paying = Paying {
+        buyer,
+        seller: &subscription.seller_id,
+        account,
+        customer: Some(customer.as_str()),
+        currency: subscription.currency,
+        seen,
+    };
     if account.is_some() {
         return card(services, &paying, method).await?.1.ok_or_else(kept_elsewhere);
     }

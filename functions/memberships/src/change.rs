@@ -13,6 +13,7 @@ use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
+use shared::stripe::memberships::Heard;
 use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
@@ -193,7 +194,12 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     if let Written::No(_) = app.store.write_subscription(&mut subscription, None).await? {
         return Err(Error::SubscriptionInProgress);
     }
-    change(services, &mut subscription, &fields).await?;
+    let changed = stripe.change_subscription(&subscription, &fields).await;
+    if let Err(StripeError::Refused { .. } | StripeError::Declined { .. }) = &changed {
+        // It was not made, so it must not count as agreed if the owner makes it later.
+        subscription.asked = None;
+    }
+    record(services, &mut subscription, changed).await?;
     if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
         tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
     }
@@ -201,19 +207,25 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
 }
 
 /// Refuses a change whose next invoice would also charge what the seller has added to the member's customer on their own account, or
-/// that pays an invoice with such an addition: two calls to Stripe side by side, and one for a membership that owes. On the platform
-/// only staff could add anything.
+/// that pays an invoice with such an addition: three calls to Stripe side by side. On the platform only staff could add anything.
 async fn check_charges(services: &Services, subscription: &Subscription) -> Result<(), Error> {
     let Some(account) = subscription.account.as_deref() else { return Ok(()) };
-    let is_clean = services.stripe.charges_nothing_else(&subscription.customer, Some(account)).await?;
-    let owes_more = subscription.status.is_past_due() && services.stripe.owes_more_than_agreed(subscription).await?;
+    let stripe = &services.stripe;
+    // Whether it owes is not taken from the record: the event of a failed renewal may come later.
+    let (is_clean, owes_more) =
+        tokio::try_join!(stripe.charges_nothing_else(&subscription.customer, Some(account)), stripe.owes_more_than_agreed(subscription))?;
     if is_clean && !owes_more { Ok(()) } else { Err(Error::OtherCharges) }
 }
 
 /// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended in the meantime.
 async fn change(services: &Services, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
+    let changed = services.stripe.change_subscription(subscription, fields).await;
+    record(services, subscription, changed).await
+}
+
+/// Records the outcome of a change.
+async fn record(services: &Services, subscription: &mut Subscription, changed: Result<Heard, StripeError>) -> Result<(), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    let changed = stripe.change_subscription(subscription, fields).await;
     let refused = match &changed {
         Err(StripeError::Refused { code, .. }) => Some(code.clone()),
         _ => None,

@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::objects::{Expandable, List};
 use super::read;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::membership::{Interval, Payment, Seen, Status, Subscription};
 use crate::domain::money::Currency;
+
+/// Allowed difference between Stripe's clock and ours.
+const SLACK: Duration = Duration::minutes(1);
 
 /// <https://docs.stripe.com/api/subscriptions/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,6 +25,12 @@ pub struct StripeSubscription {
     status: String,
     #[serde(default)]
     cancel_at_period_end: bool,
+    /// The `ca_…` of the platform that created it on a connected account.
+    #[serde(default, deserialize_with = "read::id")]
+    application: Option<String>,
+    /// In Unix seconds.
+    #[serde(default)]
+    created: i64,
     /// In Unix seconds.
     #[serde(default)]
     cancel_at: Option<i64>,
@@ -287,9 +296,12 @@ impl StripeSubscription {
         }
     }
 
-    /// Whether a record created it.
-    pub(super) fn is_of(&self, record: &Subscription) -> bool {
-        is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str())
+    /// Whether a record created it. The owner of a connected account can write any metadata: on a subscription that they create, and on
+    /// an earlier one of the same member.
+    pub(super) fn is_of(&self, record: &Subscription, client_id: &str) -> bool {
+        let by_platform = record.account.is_none() || client_id.is_empty() || self.application.as_deref() == Some(client_id);
+        let is_earlier = self.created < (record.created_at - SLACK).unix_timestamp();
+        is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str()) && by_platform && !is_earlier
     }
 
     pub(super) fn seen(&self, invoices: &[Invoice], payments: Vec<Payment>) -> Seen {

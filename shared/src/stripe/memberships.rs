@@ -331,7 +331,7 @@ impl Gateway {
         let path = format!("/subscriptions/{id}");
         let (current, invoices) = tokio::join!(self.get::<StripeSubscription>(&path, account), self.invoices(id, account));
         let current = current?;
-        if record.stripe_id.as_deref() != Some(id) && !current.is_of(record) {
+        if record.stripe_id.as_deref() != Some(id) && !current.is_of(record, &self.client_id) {
             tracing::warn!(subscription_id = %record.id, stripe_id = id, "the subscription at Stripe belongs to another record");
             return Ok(None);
         }
@@ -435,7 +435,7 @@ impl Gateway {
         } else {
             let query = format!("/subscriptions?customer={}&status=all", record.customer);
             let all: Vec<StripeSubscription> = self.all(&query, account).await?;
-            if let Some(found) = all.iter().find(|one| one.is_of(record)) {
+            if let Some(found) = all.iter().find(|one| one.is_of(record, &self.client_id)) {
                 return Box::pin(self.as_it_stands(record, &found.id)).await;
             }
         }

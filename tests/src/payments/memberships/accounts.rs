@@ -264,7 +264,118 @@ async fn a_new_card_does_not_pay_what_the_owner_added_to_a_renewal() {
     with_addition_to_member(&world, &club).await;
     pass(&world, &mut club, 32).await;
     assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
-    let resumed = world.post(format!("/subscriptions/{id}/resume"), json!({"payment_method": club.card})).bearer(&club.shop.buyer.token).await;
+    let resumed =
+        world.post(format!("/subscriptions/{id}/resume"), json!({"payment_method": club.card})).bearer(&club.shop.buyer.token).await;
     assert_eq!((resumed.status, resumed.text("code")), (409, "other_charges".to_owned()), "{}", resumed.body);
     assert_eq!(taken(&world, &club).await, [1000]);
+}
+
+#[tokio::test]
+async fn a_smaller_refund_of_the_owners_is_not_the_one_that_was_asked_for() {
+    for heard in [true, false] {
+        let world = World::with(&DIRECT).await;
+        let club = Club::open(&world).await;
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let staff = world.staff("staff@example.com").await;
+        for _ in 0..3 {
+            world.fault("POST", "/v1/refunds", json!({"kind": "drop_before"})).await;
+        }
+        let asked = world.post(format!("/subscriptions/{id}/refund"), json!({"amount": 400})).bearer(&staff.token).await;
+        assert_eq!(asked.status, 503, "{}", asked.body);
+        let paid = world.succeeded(Some(&club.shop.account)).await[0]["id"].as_str().expect("an id").to_owned();
+        let form =
+            [("amount", "1"), ("metadata[number]", "1"), ("metadata[subscription_id]", id.as_str()), ("payment_intent", paid.as_str())];
+        as_owner(&world, &club, "/refunds", &form).await;
+        if heard {
+            world.deliver().await;
+        }
+        world.pass(Duration::hours(1)).await;
+        world.reconcile().await;
+        let refunds = world.stripe("/refunds", Some(&club.shop.account)).await;
+        let mut amounts: Vec<i64> =
+            refunds["data"].as_array().expect("a list").iter().map(|refund| refund["amount"].as_i64().expect("an amount")).collect();
+        amounts.sort_unstable();
+        assert_eq!(amounts, [1, 400]);
+    }
+}
+
+/// A member's first request whose response was lost. Returns its id, which stands in all metadata.
+async fn lost(world: &World, club: &Club) -> String {
+    for _ in 0..3 {
+        world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_before"})).await;
+    }
+    assert_eq!(club.subscribe(world, "month").await.status, 503);
+    let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
+    assert_eq!(list["items"][0]["status"], "pending");
+    list["items"][0]["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn an_earlier_subscription_does_not_take_the_place_of_a_new_one() {
+    let world = World::with(&DIRECT).await;
+    let club = Club::open(&world).await;
+    let earlier = club.joined(&world, "month").await;
+    world.deliver().await;
+    let account = Some(club.shop.account.as_str());
+    let ended = world.post(format!("/subscriptions/{earlier}/cancel"), json!({"at_once": true})).bearer(&club.shop.buyer.token).await;
+    assert_eq!(ended.status, 200, "{}", ended.body);
+    world.deliver().await;
+    world.pass(Duration::minutes(10)).await;
+    let id = lost(&world, &club).await;
+    let old = club.at_stripe(&world, account).await[0]["id"].as_str().expect("an id").to_owned();
+    as_owner(&world, &club, &format!("/subscriptions/{old}"), &[("metadata[subscription_id]", id.as_str())]).await;
+    world.deliver().await;
+    assert_eq!(club.subscription(&world, &id).await["status"], "pending");
+    world.pass(Duration::minutes(10)).await;
+    assert_eq!(club.joined(&world, "month").await, id);
+    assert_eq!(club.at_stripe(&world, account).await.len(), 2);
+    world.deliver().await;
+    assert!(club.is_open(&world).await);
+}
+
+#[tokio::test]
+async fn a_subscription_that_another_platform_made_is_not_taken_for_ours() {
+    for ours in [true, false] {
+        let mut settings = DIRECT.to_vec();
+        if !ours {
+            // What the stand-in writes on the subscription is then another platform's.
+            settings.push(("STRIPE_CLIENT_ID", "ca_of_ours"));
+        }
+        let world = World::with(&settings).await;
+        let club = Club::open(&world).await;
+        for _ in 0..3 {
+            world.fault("POST", "/v1/subscriptions", json!({"kind": "drop_after"})).await;
+        }
+        assert_eq!(club.subscribe(&world, "month").await.status, 503);
+        world.deliver().await;
+        let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
+        assert_eq!(list["items"][0]["status"], if ours { "active" } else { "pending" });
+    }
+}
+
+#[tokio::test]
+async fn a_declined_switch_is_not_agreed_later() {
+    let world = World::with(&DIRECT).await;
+    let club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    let account = Some(club.shop.account.as_str());
+    let at_stripe = club.at_stripe(&world, account).await[0].clone();
+    let text = |value: &Value| value.as_str().expect("it is text").to_owned();
+    let (path, customer) = (format!("/subscriptions/{}", text(&at_stripe["id"])), text(&at_stripe["customer"]));
+    let attach = async |card: &str| {
+        let attached = as_owner(&world, &club, &format!("/payment_methods/{card}/attach"), &[("customer", &customer)]).await;
+        as_owner(&world, &club, &path, &[("default_payment_method", &text(&attached["id"]))]).await;
+    };
+    attach("pm_card_chargeCustomerFail").await;
+    assert_eq!(switch(&world, &club, &id, "year").await.status, 402);
+    attach("pm_card_visa").await;
+    let prices = world.stripe("/prices?limit=100", account).await;
+    let yearly = prices["data"].as_array().expect("a list").iter().find(|price| price["unit_amount"] == 10_000).expect("it was made");
+    let item = text(&at_stripe["items"]["data"][0]["id"]);
+    as_owner(&world, &club, &path, &[("items[0][id]", &item), ("items[0][price]", &text(&yearly["id"]))]).await;
+    world.deliver().await;
+    let staff = world.staff("staff@example.com").await;
+    assert!(findings(&world, &staff).await.contains(&json!(["price", 1000, 10_000, false])));
 }
