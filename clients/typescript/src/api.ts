@@ -2291,7 +2291,7 @@ export interface components {
          *     }
          */
         Membership: {
-            /** @description Whether buyers can join at the moment. False while the seller cannot be paid for memberships; subscribing is then a 409. Not in the export. */
+            /** @description Whether buyers can join at the moment. False while the seller cannot be paid for memberships, when subscribing is a 409, and while the seller's courses are taken down and no other one is offered, when it is a 404. Not in the export. */
             available?: boolean;
             currency?: components["schemas"]["Currency"];
             monthly?: components["schemas"]["MembershipPrice"] | null;

@@ -84,8 +84,8 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
             )));
         }
     }
-    app.store.put_offer(&offer).await?;
-    let available = is_available(services, &seller, &offer);
+    let ((), is_taken_down) = tokio::try_join!(app.store.put_offer(&offer), app.store.is_taken_down(&seller.id))?;
+    let available = !is_taken_down && is_available(services, &seller, &offer);
     Ok(response::json(200, &MembershipView::new(offer, Some(available))))
 }
 

@@ -197,9 +197,12 @@ async fn nobody_joins_a_seller_whose_courses_were_taken_down() {
             _ => {}
         }
         for answer in [club.subscribe(&world, "month").await, club.ask(&world, json!({"interval": "month"})).await] {
-            answer.is_problem(404, "not_found", "membership not found");
+            answer.is_problem(404, "not_found", "there is no such membership");
         }
         assert_eq!((available().await, club.at_stripe(&world, None).await.len()), (json!(false), 0), "{then}");
+        let body = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+        let again = world.post(format!("/sellers/{}/membership", club.shop.seller.id), body).bearer(&club.shop.seller.token).await;
+        assert_eq!((again.status, &again.json()["available"]), (200, &json!(false)), "{}", again.body);
         world.course(&club.shop.seller, "Another course", 5000, "usd", 10).await;
         assert_eq!(available().await, true);
         club.joined(&world, "month").await;
