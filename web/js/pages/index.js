@@ -194,19 +194,23 @@ function catalogue() {
   if (place?.y) backTo(place.y, shown.ready);
   // The scroll position is stored in the history entry, so that users who come back find the same place. When the page is
   // being left, it is too late to store it.
-  document.addEventListener('click', () => keepPlace({ y: window.scrollY }), { capture: true });
+  document.addEventListener('click', leaveFrom, { capture: true });
 }
 
 function keepPlace(change) {
   window.history.replaceState({ ...window.history.state, place: { ...window.history.state?.place, ...change } }, '');
 }
 
+/** The browser must not restore the position itself: it begins before the page is as long as it was, and its smooth scroll would go on. */
+function leaveFrom() {
+  keepPlace({ y: window.scrollY });
+  window.history.scrollRestoration = 'manual';
+}
+
 /** Scrolls to the stored position once the page is as long as it was. */
 async function backTo(y, ready) {
-  window.history.scrollRestoration = 'manual';
   await ready;
   window.scrollTo({ top: y, behavior: 'instant' });
-  window.history.scrollRestoration = 'auto';
 }
 
 function card(course) {
