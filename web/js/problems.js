@@ -76,6 +76,7 @@ const SENTENCES = {
   refund_too_small: 'That’s less than Stripe can refund. Refund a larger part, or all that is left.',
   too_many_refunds: 'This sale has been refunded in too many parts already. Ask the staff to refund the rest.',
   refund_limit_reached: 'You’ve reached today’s limit for refunds. Continue tomorrow, or ask the staff.',
+  other_charges: 'The teacher has added other charges to your payments, so this would cost something else. Ask the teacher to remove them, or cancel.',
   period_refunded: 'Part of this period was refunded or is disputed. You can switch when the period is over.',
   dispute_is_the_sellers: 'The payment was made on the seller’s own Stripe account, so the seller answers.',
   dispute_not_answerable: 'The bank takes no evidence here: the dispute is decided, or it’s an appeal, which is made in the Stripe Dashboard.',

@@ -52,14 +52,17 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
     check_price(services, &order.seller, charge_type, order.amount, order.offer.currency)?;
     let account = (charge_type == ChargeType::Direct).then_some(link.account_id.as_str());
     let seen = slot.map_or(0, |slot| slot.version);
-    let paying = Paying { buyer: &order.buyer, seller: &order.seller.id, account, currency: order.offer.currency, seen };
+    let paying = Paying { buyer: &order.buyer, seller: &order.seller.id, account, customer: None, currency: order.offer.currency, seen };
     let (customer, card) = match (&order.payment_method, account) {
         (Some(method), _) => card(services, &paying, method).await?,
-        (None, Some(_)) => (customers::find_or_make(app, stripe, &order.buyer, account).await?, None),
+        (None, Some(account)) => (customers::for_direct_membership(app, stripe, &order.buyer, account).await?, None),
         (None, None) => (customers::for_membership(app, stripe, &order.buyer, order.offer.currency, None).await?.customer, None),
     };
     let price = stripe.price_of(&order.offer, order.interval, order.amount, account).await?;
 
+    let config = &app.config;
+    let fee = order.seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, order.offer.currency);
+    let fee = fee.percent_of(order.amount);
     let now = app.clock.now();
     let id = SubscriptionId::generate(&order.buyer.id, now, &app.entropy);
     let page = format!("{}/account.html?subscription=", app.config.storefront_url);
@@ -71,6 +74,7 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         interval: order.interval,
         amount: order.amount,
         currency: order.offer.currency,
+        fee_percent: fee.clone(),
         charge_type,
         seller_account: link.account_id.clone(),
         customer,
@@ -81,9 +85,6 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         at: now,
         lease: LEASE,
     });
-    let config = &app.config;
-    let fee = order.seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, order.offer.currency);
-    let fee = fee.percent_of(order.amount);
     let wanted = memberships::Order {
         price: &price,
         application_fee_percent: fee.as_deref(),

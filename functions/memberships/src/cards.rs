@@ -19,6 +19,8 @@ pub(crate) struct Paying<'a> {
     pub(crate) seller: &'a UserId,
     /// The charged account; `None` is the platform.
     pub(crate) account: Option<&'a str>,
+    /// The customer of a running subscription on a connected account.
+    pub(crate) customer: Option<&'a str>,
     pub(crate) currency: Currency,
     /// The version on record, for the idempotency keys.
     pub(crate) seen: u64,
@@ -51,8 +53,13 @@ pub(crate) async fn card(services: &Services, paying: &Paying<'_>, method: &str)
     let clone = requests::clone_payment_method(&kept, Some(&keeper));
     let cloned: Result<Identified, _> = stripe.send_harmless(&clone, Some(account), &paying.key("clone", account, method)).await;
     let cloned = cloned.map_err(method_error)?;
-    let customer = customers::find_or_make(app, stripe, buyer, Some(account)).await?;
-    let (customer, card) = attach(services, buyer, Some(account), &cloned.id, customer, &paying.key("attach", account, method)).await?;
+    let customer = match paying.customer {
+        Some(customer) => customer.to_owned(),
+        None => customers::for_direct_membership(app, stripe, buyer, account).await?,
+    };
+    // A retry may come after the customer was replaced.
+    let key = format!("{}:{customer}", paying.key("attach", account, method));
+    let (customer, card) = attach(services, buyer, Some(account), &cloned.id, customer, &key).await?;
     Ok((customer, Some(card)))
 }
 
@@ -93,7 +100,14 @@ pub(crate) async fn for_subscription(
 ) -> Result<String, Error> {
     let (customer, seen) = (&subscription.customer, subscription.version);
     let account = subscription.account.as_deref();
-    let paying = Paying { buyer, seller: &subscription.seller_id, account, currency: subscription.currency, seen };
+    let paying = Paying {
+        buyer,
+        seller: &subscription.seller_id,
+        account,
+        customer: Some(customer.as_str()),
+        currency: subscription.currency,
+        seen,
+    };
     if account.is_some() {
         return card(services, &paying, method).await?.1.ok_or_else(kept_elsewhere);
     }

@@ -5,14 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 use shared::domain::error::Error;
-use shared::domain::membership::{EndCause, Interval, Status, Subscription};
+use shared::domain::membership::{Agreed, EndCause, Interval, Status, Subscription};
 use shared::domain::money::{Currency, Price};
 use shared::domain::user::User;
 use shared::http::view::SubscriptionView;
 use shared::http::{Request, Response, identity, request, response};
-use shared::stripe::billing::{RENEWALS_FEE, SWITCH_FEE};
+use shared::store::Written;
 use shared::stripe::cards::is_payment_method;
 use shared::stripe::error::StripeError;
+use shared::stripe::memberships::Heard;
 use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
@@ -85,6 +86,7 @@ pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> 
 
 async fn resume_with(services: &Services, buyer: &User, mut subscription: Subscription, method: Option<&str>) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
+    check_charges(services, &subscription).await?;
     let mut fields = Vec::new();
     if subscription.ending {
         fields.push(("cancel_at_period_end", "false"));
@@ -135,7 +137,8 @@ struct Switch {
 /// one starts now: the rest of the paid period is credited and the difference charged at once; if that
 /// fails, nothing changes. A cheaper one starts when the period ends, so that no credit is left that could
 /// pay another seller. First reads the current state from Stripe, because only paid time is credited. If the
-/// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals.
+/// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals. What is
+/// asked for is recorded first, so that no percentage is ever read from what the account's owner can write.
 pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (_, mut subscription) = own(services, request, id).await?;
@@ -167,6 +170,7 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     let config = &app.config;
     let fee = seller.fee(&config.terms, &config.platform_country, config.default_fee_percent, offer.currency);
     let usual = fee.percent_of(amount).unwrap_or_else(|| "0".to_owned());
+    check_charges(services, &subscription).await?;
     let price = stripe.price_of(&offer, interval, amount, subscription.account.as_deref()).await?;
     let item = subscription.item.clone().ok_or(Error::SubscriptionNotRunning)?;
     let ends_at = subscription.period_end.ok_or(Error::SubscriptionNotRunning)?.unix_timestamp().to_string();
@@ -176,8 +180,6 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         ("application_fee_percent", raised.as_deref().unwrap_or(&usual)),
         ("items[0][id]", item.as_str()),
         ("items[0][price]", price.as_str()),
-        (RENEWALS_FEE, &usual),
-        (SWITCH_FEE, raised.as_deref().unwrap_or_default()),
     ];
     if subscription.switches_later(amount) {
         // A trial is time that is not charged: here, time that is already paid. <https://docs.stripe.com/billing/subscriptions/trials>
@@ -188,17 +190,42 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         }
         fields.extend([("payment_behavior", "error_if_incomplete"), ("proration_behavior", "always_invoice")]);
     }
-    change(services, &mut subscription, &fields).await?;
+    subscription.asked = Some(Agreed { interval, amount, fee_percent: usual.clone(), switch_fee_percent: raised.clone() });
+    if let Written::No(_) = app.store.write_subscription(&mut subscription, None).await? {
+        return Err(Error::SubscriptionInProgress);
+    }
+    let changed = stripe.change_subscription(&subscription, &fields).await;
+    if let Err(StripeError::Refused { .. } | StripeError::Declined { .. }) = &changed {
+        // It was not made, so it must not count as agreed if the owner makes it later.
+        subscription.asked = None;
+    }
+    record(services, &mut subscription, changed).await?;
     if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
         tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
     }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
 }
 
+/// Refuses a change whose next invoice would also charge what the seller has added to the member's customer on their own account, or
+/// that pays an invoice with such an addition: three calls to Stripe side by side. On the platform only staff could add anything.
+async fn check_charges(services: &Services, subscription: &Subscription) -> Result<(), Error> {
+    let Some(account) = subscription.account.as_deref() else { return Ok(()) };
+    let stripe = &services.stripe;
+    // Whether it owes is not taken from the record: the event of a failed renewal may come later.
+    let (is_clean, owes_more) =
+        tokio::try_join!(stripe.charges_nothing_else(&subscription.customer, Some(account)), stripe.owes_more_than_agreed(subscription))?;
+    if is_clean && !owes_more { Ok(()) } else { Err(Error::OtherCharges) }
+}
+
 /// Has Stripe change it and records the resulting state. If Stripe refuses, it may have ended in the meantime.
 async fn change(services: &Services, subscription: &mut Subscription, fields: &[(&str, &str)]) -> Result<(), Error> {
+    let changed = services.stripe.change_subscription(subscription, fields).await;
+    record(services, subscription, changed).await
+}
+
+/// Records the outcome of a change.
+async fn record(services: &Services, subscription: &mut Subscription, changed: Result<Heard, StripeError>) -> Result<(), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    let changed = stripe.change_subscription(subscription, fields).await;
     let refused = match &changed {
         Err(StripeError::Refused { code, .. }) => Some(code.clone()),
         _ => None,

@@ -32,13 +32,14 @@ struct NoMembership {
     offered: bool,
 }
 
-/// `GET`: public. One trip to DynamoDB. Having no offer is not an error, because every course page asks.
+/// `GET`: public. Two reads of DynamoDB in parallel. Having no offer is not an error, because every course page asks.
 pub(crate) async fn show(services: &Services, id: &str) -> Result<Response, Error> {
     let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
-    let (offer, seller) = services.app.store.offer_and_seller(&seller).await?;
+    let store = &services.app.store;
+    let ((offer, seller), is_taken_down) = tokio::try_join!(store.offer_and_seller(&seller), store.is_taken_down(&seller))?;
     Ok(match offer {
         Some(offer) => {
-            let available = seller.is_some_and(|seller| is_available(services, &seller, &offer));
+            let available = !is_taken_down && seller.is_some_and(|seller| is_available(services, &seller, &offer));
             response::json(200, &MembershipView::new(offer, Some(available)))
         }
         None => response::json(200, &NoMembership { offered: false }),
@@ -83,8 +84,8 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
             )));
         }
     }
-    app.store.put_offer(&offer).await?;
-    let available = is_available(services, &seller, &offer);
+    let ((), is_taken_down) = tokio::try_join!(app.store.put_offer(&offer), app.store.is_taken_down(&seller.id))?;
+    let available = !is_taken_down && is_available(services, &seller, &offer);
     Ok(response::json(200, &MembershipView::new(offer, Some(available))))
 }
 

@@ -124,7 +124,7 @@ async fn look_for_credit(services: &Services, subscription: &mut Subscription) -
     if subscription.account.is_some() || !subscription.status.runs() {
         return Ok(());
     }
-    let customer = match services.stripe.customer(&subscription.customer).await {
+    let customer = match services.stripe.customer(&subscription.customer, None).await {
         // The customer was deleted, and the subscriptions with it.
         Err(StripeError::Refused { .. }) => return Ok(()),
         found => found?,

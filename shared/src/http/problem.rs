@@ -60,6 +60,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::RefundInProgress => (409, "Refund in progress"),
         Error::RefundRefused(_) => (409, "Refund refused"),
         Error::PeriodRefunded => (409, "Period refunded"),
+        Error::OtherCharges => (409, "Other charges"),
         Error::PurchaseDisputed => (409, "Purchase disputed"),
         Error::DisputeIsTheSellers => (409, "The seller's dispute"),
         Error::DisputeNotAnswerable => (409, "Dispute not answerable"),

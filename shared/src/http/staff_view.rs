@@ -6,6 +6,7 @@ use crate::base::clock::written;
 use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::course::TakenDown;
 use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
+use crate::domain::membership::Term;
 use crate::domain::money::{FeePercent, Price};
 use crate::domain::purchase::DisputeStatus;
 use crate::domain::user::{SellerTerms, Suspension};
@@ -132,6 +133,22 @@ impl From<Finding> for FindingView {
                 stripe_id: Some(customer),
                 currency: Some(currency),
                 amount: Some(amount),
+                ..of(None, Some(subscription_id))
+            },
+            Found::MembershipDiffers { subscription_id, stripe_id, account, currency, term, ours, stripe } => Self {
+                kind: "membership_differs",
+                message: match term {
+                    Term::Price => "a membership at Stripe will charge something else than what its member agreed to",
+                    Term::Payment => "a member paid more than what they agreed to; refund the difference",
+                    Term::ApplicationFeePercent => "a membership at Stripe leaves the platform a lower percentage than what was agreed",
+                }
+                .to_owned(),
+                account,
+                stripe_id,
+                currency: Some(currency),
+                ours: Some(ours),
+                stripe: Some(stripe),
+                reason: Some(term.as_str().to_owned()),
                 ..of(None, Some(subscription_id))
             },
             Found::Unreadable { stripe_id, account } => Self {

@@ -76,6 +76,9 @@ pub(super) fn rights_in(found: &mut HashMap<Key, Item>, [slot, member]: &[Key; 2
 /// can keep from others.
 pub const SLUGS_MAX: u32 = 1_000;
 
+/// How many of a seller's courses to read at once while looking for one that is offered.
+const AT_ONCE: i32 = 10;
+
 /// The index in [`Written::No`] if a seller has taken [`SLUGS_MAX`].
 pub const NO_MORE_SLUGS: usize = 2;
 
@@ -333,6 +336,28 @@ impl Store {
         let stored: Paged<StoredContent> = self.list(List::Table { pk: format!("USER#{seller}"), prefix: "CONTENT#" }, page).await?;
         let of = |StoredContent { sk, content }: StoredContent| ContentOf { course_id: sk.replacen("CONTENT#", "", 1), content };
         Ok(Paged { items: stored.items.into_iter().map(of).collect(), next: stored.next })
+    }
+
+    /// Whether staff took courses of a seller down and no other one is offered. What the seller does with those courses afterwards
+    /// changes nothing. One query for a seller whose newest courses are offered.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn is_taken_down(&self, seller: &UserId) -> Result<bool, StoreError> {
+        let (mut page, mut is_taken_down) = (Page { limit: AT_ONCE, after: None }, false);
+        loop {
+            let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
+            let found =
+                self.list_where(list, &page, &|course: &Course| course.is_offered() || course.taken_down.is_some(), AT_ONCE).await?;
+            if found.items.iter().any(Course::is_offered) {
+                return Ok(false);
+            }
+            is_taken_down |= !found.items.is_empty();
+            page.after = found.next;
+            if page.after.is_none() {
+                return Ok(is_taken_down);
+            }
+        }
     }
 
     /// Whether a seller offers a course, which members can read.

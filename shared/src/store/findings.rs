@@ -14,6 +14,7 @@ use super::table::{Item, Store, StoreError, number, string};
 use crate::base::clock::written;
 use crate::base::entropy::digest;
 use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::membership::Term;
 
 /// How long a finding is kept after it was last found.
 const KEPT: Duration = Duration::days(90);
@@ -142,6 +143,23 @@ pub enum Found {
         /// The amount.
         amount: i64,
     },
+    /// A membership at Stripe charges something else than what was agreed, or leaves the platform less of it.
+    MembershipDiffers {
+        /// The subscription to the membership.
+        subscription_id: SubscriptionId,
+        /// `sub_…`
+        stripe_id: Option<String>,
+        /// The connected account; `None` is the platform's own.
+        account: Option<String>,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// What differs, and the unit of the next two.
+        term: Term,
+        /// What was agreed.
+        ours: i64,
+        /// What Stripe has.
+        stripe: i64,
+    },
     /// A payment or balance transaction at Stripe that this program cannot parse and so cannot compare.
     Unreadable {
         /// `pi_…` or `txn_…`; empty if that cannot be read either.
@@ -181,6 +199,7 @@ impl Found {
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
+            Self::MembershipDiffers { subscription_id, term, .. } => format!("membership#{subscription_id}#{}", term.as_str()),
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),

@@ -12,7 +12,7 @@ use super::payments::payment_of_subscription;
 use super::table::{Store, StoreError, to_item};
 use crate::base::metrics;
 use crate::domain::mail::{DisputeStage, Mail, Recipient, Sold, told_of_disputes};
-use crate::domain::membership::{Dispute, Move, News, Payment, Refund, Subscription};
+use crate::domain::membership::{Difference, Dispute, Move, News, Payment, Refund, Subscription, Term};
 
 fn refund<'a>(subscription: &'a Subscription, id: &str) -> Option<(&'a Payment, &'a Refund)> {
     let all = subscription.payments.iter().flat_map(|payment| payment.refunds.iter().map(move |refund| (payment, refund)));
@@ -42,7 +42,9 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         | News::MoveDone(_)
         | News::RenewalFailed(_)
         | News::SellerGone
-        | News::FraudWarning(_) => return None,
+        | News::FraudWarning(_)
+        | News::Differs(_)
+        | News::Agrees(_) => return None,
     };
     Some(Line {
         kind,
@@ -85,7 +87,13 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
         }
         News::SellerGone => vec![Mail::membership_ends(subscription)],
         News::FraudWarning(warning) => Mail::fraud_warning(&Sold::Membership(id()), warning, subscription.account.as_deref()),
-        News::Paid(_) | News::DisputeWithdrawn(_) | News::DisputeReinstated(_) | News::MoveRefused(_) | News::MoveDone(_) => Vec::new(),
+        News::Paid(_)
+        | News::DisputeWithdrawn(_)
+        | News::DisputeReinstated(_)
+        | News::MoveRefused(_)
+        | News::MoveDone(_)
+        | News::Differs(_)
+        | News::Agrees(_) => Vec::new(),
     }
 }
 
@@ -114,7 +122,9 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
             | News::MoveDone(_)
             | News::RenewalFailed(_)
             | News::SellerGone
-            | News::FraudWarning(_) => {}
+            | News::FraudWarning(_)
+            | News::Differs(_)
+            | News::Agrees(_) => {}
         }
     }
 }
@@ -134,12 +144,26 @@ fn refused(subscription: &Subscription, one: &Move) -> Found {
     }
 }
 
+/// The finding that Stripe has something else than what was agreed.
+fn differs(subscription: &Subscription, difference: &Difference) -> Found {
+    Found::MembershipDiffers {
+        subscription_id: subscription.id.clone(),
+        stripe_id: subscription.stripe_id.clone(),
+        account: subscription.account.clone(),
+        currency: subscription.currency.code().to_owned(),
+        term: difference.term,
+        ours: difference.agreed,
+        stripe: difference.found,
+    }
+}
+
 impl Store {
     /// The items that follow from changes, for the transaction that writes them.
     pub(super) fn follows(&self, subscription: &Subscription, news: &[News]) -> Result<Vec<TransactWriteItem>, StoreError> {
         let (at, mut items) = (subscription.updated_at, self.members_disputes_with(subscription)?);
         // A transaction can write an item only once, so the last outcome of a move counts.
         let mut moves: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut terms: BTreeMap<Term, Option<&Difference>> = BTreeMap::new();
         for news in news {
             if let Some(line) = line(subscription, news) {
                 items.push(self.put(ledger_item(&line)?).always());
@@ -154,6 +178,8 @@ impl Store {
             match news {
                 News::MoveRefused(number) => drop(moves.insert(*number, true)),
                 News::MoveDone(number) => drop(moves.insert(*number, false)),
+                News::Differs(difference) => drop(terms.insert(difference.term, Some(difference))),
+                News::Agrees(term) => drop(terms.insert(*term, None)),
                 News::RefundFailed(id) => {
                     let found = Found::RefundFailed {
                         purchase_id: None,
@@ -179,6 +205,12 @@ impl Store {
                 }
                 _ => {}
             }
+        }
+        for (term, difference) in terms {
+            items.push(match difference {
+                Some(difference) => self.keep_finding_with(&differs(subscription, difference), at)?,
+                None => self.settle_finding_with(&differs(subscription, &Difference { term, agreed: 0, found: 0 }), at),
+            });
         }
         for (number, is_refused) in moves {
             let Some(one) = subscription.find_move(number) else { continue };

@@ -4,12 +4,16 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::objects::{Expandable, List};
 use super::read;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::membership::{Interval, Payment, Seen, Status, Subscription};
+use crate::domain::money::Currency;
+
+/// Allowed difference between Stripe's clock and ours.
+const SLACK: Duration = Duration::minutes(1);
 
 /// <https://docs.stripe.com/api/subscriptions/object>
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,6 +25,12 @@ pub struct StripeSubscription {
     status: String,
     #[serde(default)]
     cancel_at_period_end: bool,
+    /// The `ca_…` of the platform that created it on a connected account.
+    #[serde(default, deserialize_with = "read::id")]
+    application: Option<String>,
+    /// In Unix seconds.
+    #[serde(default)]
+    created: i64,
     /// In Unix seconds.
     #[serde(default)]
     cancel_at: Option<i64>,
@@ -41,12 +51,6 @@ pub struct StripeSubscription {
     pub metadata: HashMap<String, String>,
 }
 
-/// Where a switch writes the platform's percentage of the renewals, and its own higher one.
-/// Any run that finds the higher one still in force restores the lower.
-pub const RENEWALS_FEE: &str = "metadata[renewals_fee_percent]";
-/// See [`RENEWALS_FEE`].
-pub const SWITCH_FEE: &str = "metadata[switch_fee_percent]";
-
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Item {
     id: String,
@@ -54,20 +58,64 @@ struct Item {
     current_period_end: Option<i64>,
     #[serde(default)]
     price: Price,
+    #[serde(default = "one")]
+    quantity: i64,
 }
 
+fn one() -> i64 {
+    1
+}
+
+/// <https://docs.stripe.com/api/prices/object>
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Price {
+pub(super) struct Price {
+    /// `price_…`
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(default)]
+    currency: String,
     #[serde(default)]
     unit_amount: Option<i64>,
     #[serde(default)]
     recurring: Option<Recurring>,
+    #[serde(default, deserialize_with = "read::id")]
+    product: Option<String>,
+    /// Divides the quantity before it is priced.
+    #[serde(default)]
+    transform_quantity: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Recurring {
     #[serde(default)]
     interval: String,
+    #[serde(default = "one")]
+    interval_count: i64,
+    /// `licensed`, or `metered` for what is charged by use.
+    #[serde(default)]
+    usage_type: String,
+}
+
+impl Price {
+    /// The interval, if it is one of ours.
+    fn interval(&self) -> Option<Interval> {
+        let recurring = self.recurring.as_ref().filter(|recurring| recurring.interval_count == 1 && recurring.usage_type != "metered")?;
+        match recurring.interval.as_str() {
+            "month" => Some(Interval::Month),
+            "year" => Some(Interval::Year),
+            _ => None,
+        }
+    }
+
+    /// Whether it charges this amount for each interval, and nothing else. A price with tiers has no `unit_amount`.
+    pub(super) fn charges(&self, amount: i64, currency: Currency, interval: Interval) -> bool {
+        let is_plain = self.transform_quantity.is_none() && self.currency == currency.code();
+        is_plain && self.unit_amount == Some(amount) && self.interval() == Some(interval)
+    }
+
+    pub(super) fn is_of(&self, product: &str) -> bool {
+        self.product.as_deref() == Some(product)
+    }
 }
 
 /// <https://docs.stripe.com/api/invoices/object>
@@ -83,6 +131,8 @@ pub struct Invoice {
     pub billing_reason: Option<String>,
     #[serde(default)]
     pub(super) amount_paid: i64,
+    #[serde(default)]
+    pub(super) amount_remaining: i64,
     #[serde(default)]
     lines: List<Line>,
     /// Present if expanded.
@@ -226,11 +276,11 @@ impl StripeSubscription {
         }
     }
 
-    /// The platform's percentage of the renewals, if that of a switch is still in force.
-    fn renewals_fee(&self) -> Option<String> {
-        let in_force = self.application_fee_percent.as_ref()?.to_string();
-        let is_of_switch = self.metadata.get("switch_fee_percent").map(String::as_str) == Some(in_force.trim_end_matches(".0"));
-        self.metadata.get("renewals_fee_percent").filter(|_| is_of_switch).cloned()
+    /// The platform's percentage that is in force, with at most two decimals; `0` if there is none.
+    fn fee_percent(&self) -> String {
+        let percent = self.application_fee_percent.as_ref().map(serde_json::Number::to_string).unwrap_or_default();
+        let percent = percent.strip_suffix(".0").unwrap_or(&percent);
+        if percent.is_empty() { "0".to_owned() } else { percent.to_owned() }
     }
 
     /// Whether it has ended.
@@ -246,30 +296,29 @@ impl StripeSubscription {
         }
     }
 
-    /// Whether a record created it.
-    pub(super) fn is_of(&self, record: &Subscription) -> bool {
-        is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str())
+    /// Whether a record created it. The owner of a connected account can write any metadata: on a subscription that they create, and on
+    /// an earlier one of the same member.
+    pub(super) fn is_of(&self, record: &Subscription, client_id: &str) -> bool {
+        let by_platform = record.account.is_none() || client_id.is_empty() || self.application.as_deref() == Some(client_id);
+        let is_earlier = self.created < (record.created_at - SLACK).unix_timestamp();
+        is_named(&self.metadata, record) && self.customer.as_deref() == Some(record.customer.as_str()) && by_platform && !is_earlier
     }
 
     pub(super) fn seen(&self, invoices: &[Invoice], payments: Vec<Payment>) -> Seen {
         let item = self.items.data.first();
-        let interval = item.and_then(|item| item.price.recurring.as_ref()).and_then(|recurring| match recurring.interval.as_str() {
-            "month" => Some(Interval::Month),
-            "year" => Some(Interval::Year),
-            _ => None,
-        });
+        let amount = item.and_then(|item| Some(item.price.unit_amount?.saturating_mul(item.quantity)));
         let period_end = item.and_then(|item| item.current_period_end);
         Seen {
             stripe_id: self.id.clone(),
             status: self.status(),
             item: item.map(|item| item.id.clone()),
             card: self.default_payment_method.clone(),
-            interval,
-            amount: item.and_then(|item| item.price.unit_amount),
+            interval: item.and_then(|item| item.price.interval()),
+            amount,
             ending: self.cancel_at_period_end || self.cancel_at.is_some(),
             switching: self.status == "trialing",
             owes: invoices.iter().any(Invoice::is_owed),
-            renewals_fee: self.renewals_fee(),
+            fee_percent: self.fee_percent(),
             period_end: period_end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok()),
             payments,
         }

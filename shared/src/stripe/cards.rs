@@ -97,6 +97,9 @@ pub struct Customer {
     /// In that currency. A negative balance pays the customer's next invoices, of any seller.
     #[serde(default)]
     balance: i64,
+    /// Applies to each of the customer's invoices.
+    #[serde(default)]
+    discount: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     invoice_settings: InvoiceSettings,
     #[serde(default)]
@@ -122,12 +125,19 @@ impl Customer {
         self.deleted
     }
 
+    /// Whether an invoice charges it the sum of its lines: there is no credit or debt to settle with it, and no discount.
+    /// <https://docs.stripe.com/billing/customer/balance>
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        self.balance == 0 && self.discount.is_none()
+    }
+
     /// Whether it can pay for a membership in this currency: it has no subscription in another one, and no credit or
     /// debt that would be settled with this seller's invoice.
     /// <https://docs.stripe.com/invoicing/multi-currency-customers>, <https://docs.stripe.com/billing/customer/balance>
     #[must_use]
     pub fn takes_membership(&self, currency: Currency) -> bool {
-        self.balance == 0 && self.currency.as_deref().is_none_or(|of| of == currency.code())
+        self.is_even() && self.currency.as_deref().is_none_or(|of| of == currency.code())
     }
 
     /// The credit that is used up before its card is charged, in the minor unit.
@@ -265,7 +275,7 @@ impl Gateway {
                 Err(error) => return Err(error),
             }
         }
-        match self.customer(id).await {
+        match self.customer(id, None).await {
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => {
                 Ok((Customer { deleted: true, ..Customer::default() }, false))
             }
@@ -273,12 +283,29 @@ impl Gateway {
         }
     }
 
-    /// One of the platform's customers. <https://docs.stripe.com/api/customers/retrieve>
+    /// A customer on an account or on the platform. <https://docs.stripe.com/api/customers/retrieve>
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn customer(&self, id: &str) -> Result<Customer, StripeError> {
-        self.get(&format!("/customers/{id}"), None).await
+    pub async fn customer(&self, id: &str, account: Option<&str>) -> Result<Customer, StripeError> {
+        self.get(&format!("/customers/{id}"), account).await
+    }
+
+    /// Whether the next invoice of a customer charges its own lines and nothing else: no credit, debt or discount, and no item that
+    /// waits for an invoice. The owner of a connected account can add any of them. A deleted customer counts as even, because
+    /// nothing can be charged. Two calls side by side. <https://docs.stripe.com/billing/invoices/subscription>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn charges_nothing_else(&self, customer: &str, account: Option<&str>) -> Result<bool, StripeError> {
+        let items = format!("/invoiceitems?customer={customer}&pending=true&limit=1");
+        let (found, items) = tokio::join!(self.customer(customer, account), self.get::<List<Identified>>(&items, account));
+        match found {
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(true),
+            Ok(customer) if customer.is_deleted() => Ok(true),
+            Ok(customer) => Ok(customer.is_even() && items?.data.is_empty()),
+            Err(error) => Err(error),
+        }
     }
 
     /// A buyer's customers on an account or on the platform, at most a hundred, and whether there are
@@ -340,7 +367,7 @@ impl Gateway {
     /// # Errors
     /// See [`StripeError`].
     pub async fn make_first_default(&self, customer: &str, card: &str) -> Result<bool, StripeError> {
-        let customer = match self.customer(customer).await {
+        let customer = match self.customer(customer, None).await {
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => return Ok(false),
             other => other?,
         };
@@ -392,7 +419,7 @@ impl Gateway {
             ("succeeded", Some(Expandable::Object(method)), customer) if method.is_card() => {
                 let customer = match customer {
                     Some(Expandable::Object(customer)) => *customer,
-                    _ => self.customer(saver.customer).await?,
+                    _ => self.customer(saver.customer, None).await?,
                 };
                 let is_default = match customer.default_card() {
                     Some(default) => *default == method.id,

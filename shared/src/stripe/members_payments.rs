@@ -48,7 +48,7 @@ impl Gateway {
             }
         }
         let all: Vec<Refund> = self.all(&format!("/refunds?payment_intent={}", request.payment_intent), account).await?;
-        let made = all.into_iter().find(|refund| self.is_asked(refund, record, request.number));
+        let made = all.into_iter().find(|refund| self.is_asked(refund, record, (request.number, request.amount)));
         Ok(made.map_or_else(|| AskedState::Refused(NEVER_MADE.to_owned()), |made| AskedState::Made(made.id)))
     }
 
@@ -71,6 +71,17 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Whether one of a subscription's open invoices is more than what was agreed: one call.
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn owes_more_than_agreed(&self, record: &Subscription) -> Result<bool, StripeError> {
+        let Some(agreed) = &record.agreed else { return Ok(false) };
+        let id = record.stripe_id.as_deref().unwrap_or_default();
+        let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), record.account.as_deref()).await?;
+        Ok(open.iter().any(|invoice| invoice.amount_remaining > agreed.amount))
     }
 
     /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
@@ -157,7 +168,7 @@ impl Gateway {
                     payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
                     payment.fee_refunded = fee;
                     for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
-                        if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, asked.number)) {
+                        if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, (asked.number, asked.amount))) {
                             asked.state = AskedState::Made(made.id.clone());
                         }
                     }
@@ -168,9 +179,10 @@ impl Gateway {
         Ok(payments)
     }
 
-    /// Whether our metadata says that a refund is the one with this number of a subscription's payment.
-    fn is_asked(&self, refund: &Refund, record: &Subscription, asked: u32) -> bool {
-        self.is_ours(&refund.metadata, record) && number(&refund.metadata, "number") == Some(asked)
+    /// Whether a refund is the one with this number and amount of a subscription's payment. The owner of a connected account can
+    /// write the same metadata on a smaller one.
+    fn is_asked(&self, refund: &Refund, record: &Subscription, (asked, amount): (u32, i64)) -> bool {
+        self.is_ours(&refund.metadata, record) && number(&refund.metadata, "number") == Some(asked) && refund.amount == amount
     }
 }
 

@@ -8,7 +8,7 @@
 
 use time::OffsetDateTime;
 
-use super::billing::{Invoice, StripeSubscription, is_named};
+use super::billing::{Invoice, Price, StripeSubscription, is_named};
 use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, Identified, List, PaymentIntent};
@@ -82,7 +82,9 @@ impl Order<'_> {
             ("transfer_data[destination]", destination),
         ];
         let money = money.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let mut fields: Vec<(String, &str)> = vec![("customer".to_owned(), &record.customer)];
+        // A price can have amounts in other currencies, and the customer's would be used.
+        let mut fields: Vec<(String, &str)> =
+            vec![("currency".to_owned(), record.currency.code()), ("customer".to_owned(), &record.customer)];
         let mut add = |name: &str, value| fields.push((name.to_owned(), value));
         if let Some(method) = self.payment_method {
             add("default_payment_method", method);
@@ -116,7 +118,9 @@ impl Order<'_> {
 impl Gateway {
     /// Stripe's price for an offer's interval: one call, or three if it must be created. There is one for
     /// each amount, currency, interval and title of a seller on an account, identified by its lookup key.
-    /// <https://docs.stripe.com/products-prices/manage-prices#lookup-keys>
+    /// The owner of a connected account can give the key to a price of their own, so a price is only used
+    /// if it charges exactly this. Its amount and interval cannot be changed afterwards.
+    /// <https://docs.stripe.com/products-prices/manage-prices#lookup-keys>, <https://docs.stripe.com/api/prices/update>
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -124,9 +128,15 @@ impl Gateway {
         let place = account.unwrap_or(PLATFORM);
         let product = format!("membership_{}_{}", offer.seller_id, &digest(&offer.title)[..12]);
         let lookup = format!("{product}_{}_{}_{amount}", interval.as_str(), offer.currency.code());
-        let found: List<Identified> = self.get(&format!("/prices?active=true&lookup_keys[0]={lookup}"), account).await?;
-        if let Some(price) = found.data.into_iter().next() {
-            return Ok(price.id);
+        let found: List<Price> = self.get(&format!("/prices?active=true&lookup_keys[0]={lookup}"), account).await?;
+        let found = found.data.into_iter().next();
+        if let Some(price) = found.as_ref().filter(|price| price.charges(amount, offer.currency, interval) && price.is_of(&product)) {
+            return Ok(price.id.clone());
+        }
+        // Otherwise Stripe would return the price that had the key before.
+        let instead_of = found.map(|price| format!(":instead_of:{}", price.id)).unwrap_or_default();
+        if !instead_of.is_empty() {
+            tracing::warn!(account, lookup, instead_of, "somebody gave a membership's lookup key to another price");
         }
         let body = form(&[
             ("id", &product),
@@ -145,11 +155,11 @@ impl Gateway {
             ("metadata[stack_id]", self.stack_id()),
             ("product", &product),
             ("recurring[interval]", interval.as_str()),
-            // Otherwise an archived price would keep the key.
+            // Otherwise an archived price would keep the key, or one that charges something else.
             ("transfer_lookup_key", "true"),
             ("unit_amount", &amount.to_string()),
         ]);
-        let post = Post { path: "/prices", body: &body, account, key: &format!("{place}:price:{lookup}") };
+        let post = Post { path: "/prices", body: &body, account, key: &format!("{place}:price:{lookup}{instead_of}") };
         // A second price takes over the lookup key, and the first is never used.
         Ok(self.post_harmless::<Identified>(&post).await?.id)
     }
@@ -321,7 +331,7 @@ impl Gateway {
         let path = format!("/subscriptions/{id}");
         let (current, invoices) = tokio::join!(self.get::<StripeSubscription>(&path, account), self.invoices(id, account));
         let current = current?;
-        if record.stripe_id.as_deref() != Some(id) && !current.is_of(record) {
+        if record.stripe_id.as_deref() != Some(id) && !current.is_of(record, &self.client_id) {
             tracing::warn!(subscription_id = %record.id, stripe_id = id, "the subscription at Stripe belongs to another record");
             return Ok(None);
         }
@@ -425,7 +435,7 @@ impl Gateway {
         } else {
             let query = format!("/subscriptions?customer={}&status=all", record.customer);
             let all: Vec<StripeSubscription> = self.all(&query, account).await?;
-            if let Some(found) = all.iter().find(|one| one.is_of(record)) {
+            if let Some(found) = all.iter().find(|one| one.is_of(record, &self.client_id)) {
                 return Box::pin(self.as_it_stands(record, &found.id)).await;
             }
         }

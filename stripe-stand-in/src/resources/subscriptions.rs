@@ -35,7 +35,11 @@ pub(crate) fn update(ctx: &mut Context, path: &[&str], params: &Params) -> Resul
     let id = path[0];
     let before = ctx.fetch(Kind::Subscription, id, "id")?;
     let now = customer_rows::now_of(ctx, before.text("customer"));
-    if ["canceled", "incomplete_expired"].contains(&before.text("status")) {
+    let is_about_nothing_else = params
+        .value()
+        .as_object()
+        .is_some_and(|given| given.keys().all(|name| ["cancellation_details", "metadata"].contains(&name.as_str())));
+    if ["canceled", "incomplete_expired"].contains(&before.text("status")) && !is_about_nothing_else {
         return Err(ApiError::invalid("A canceled subscription can only update its cancellation_details and metadata."));
     }
     if params.has("pause_collection") {

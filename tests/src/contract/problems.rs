@@ -72,6 +72,7 @@ fn every_error() -> Vec<Error> {
         Error::RefundInProgress,
         Error::RefundRefused("charge_already_refunded".to_owned()),
         Error::PeriodRefunded,
+        Error::OtherCharges,
         Error::PurchaseDisputed,
         Error::DisputeIsTheSellers,
         Error::DisputeNotAnswerable,

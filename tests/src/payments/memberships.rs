@@ -1,5 +1,6 @@
 //! Memberships: sellers' offers, subscriptions, and what they give access to.
 
+mod accounts;
 mod changes;
 mod currencies;
 mod disputes;

@@ -41,6 +41,7 @@ kinds![
     DirectDecline,
     DirectOfADeletedCustomer,
     DirectHostedOfADeletedCustomer,
+    DirectOfAnIndebtedCustomer,
     // Retries after a lost response.
     Lost,
     LostDecline,

@@ -235,6 +235,9 @@ pub enum Error {
     /// A switch would credit money that the member does not have in the subscription any more.
     #[error("part of the current period was refunded or is disputed; switch when the period is over")]
     PeriodRefunded,
+    /// The next invoice would charge more or less than the membership.
+    #[error("the seller has added other charges or credits to your payments at Stripe; ask the seller to remove them, or cancel")]
+    OtherCharges,
     /// The bank decides about the money.
     #[error("the buyer's bank disputes this payment, and decides what is refunded")]
     PurchaseDisputed,
@@ -397,6 +400,7 @@ impl Error {
             Self::RefundInProgress => "refund_in_progress",
             Self::RefundRefused(_) => "refund_refused",
             Self::PeriodRefunded => "period_refunded",
+            Self::OtherCharges => "other_charges",
             Self::PurchaseDisputed => "purchase_disputed",
             Self::DisputeIsTheSellers => "dispute_is_the_sellers",
             Self::DisputeNotAnswerable => "dispute_not_answerable",

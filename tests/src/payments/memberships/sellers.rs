@@ -182,6 +182,42 @@ async fn take_down(world: &World, club: &Club) {
 }
 
 #[tokio::test]
+async fn nobody_joins_a_seller_whose_courses_were_taken_down() {
+    // What the seller does with the course afterwards, and whether it was published.
+    for then in ["nothing", "unpublish", "delete"] {
+        let world = World::start().await;
+        let club = Club::open(&world).await;
+        let course = format!("/courses/{}", club.shop.course_id);
+        let available = async || world.get(format!("/sellers/{}/membership", club.shop.seller.id)).await.json()["available"].clone();
+        assert_eq!(available().await, true);
+        take_down(&world, &club).await;
+        match then {
+            "unpublish" => publish(&world, &club, false).await,
+            "delete" => assert_eq!(world.delete(course.as_str()).bearer(&club.shop.seller.token).await.status, 204),
+            _ => {}
+        }
+        for answer in [club.subscribe(&world, "month").await, club.ask(&world, json!({"interval": "month"})).await] {
+            answer.is_problem(404, "not_found", "there is no such membership");
+        }
+        assert_eq!((available().await, club.at_stripe(&world, None).await.len()), (json!(false), 0), "{then}");
+        let body = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+        let again = world.post(format!("/sellers/{}/membership", club.shop.seller.id), body).bearer(&club.shop.seller.token).await;
+        assert_eq!((again.status, &again.json()["available"]), (200, &json!(false)), "{}", again.body);
+        world.course(&club.shop.seller, "Another course", 5000, "usd", 10).await;
+        assert_eq!(available().await, true);
+        club.joined(&world, "month").await;
+    }
+}
+
+#[tokio::test]
+async fn a_seller_without_a_course_may_have_members() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    assert_eq!(world.delete(format!("/courses/{}", club.shop.course_id)).bearer(&club.shop.seller.token).await.status, 204);
+    club.joined(&world, "month").await;
+}
+
+#[tokio::test]
 async fn a_membership_whose_only_course_was_taken_down_is_neither_switched_nor_renewed() {
     let world = World::start().await;
     let mut club = Club::open(&world).await;

@@ -71,6 +71,14 @@ impl Membership {
                 assert_eq!(self.subscribe(play, "month", None).await.status, 201);
                 self.delete_customer(play, self.charged(&play.seller)).await;
             }
+            Kind::DirectOfAnIndebtedCustomer => {
+                assert_eq!(self.subscribe(play, "month", None).await.status, 201);
+                for customer in self.customers_of(play, self.charged(&play.seller)).await {
+                    let path = format!("/customers/{customer}");
+                    let changed = self.world.in_dashboard(&path, self.charged(&play.seller), &[("balance", "90000".to_owned())]).await;
+                    assert_eq!(changed["balance"], 90_000, "{changed}");
+                }
+            }
             Kind::DirectHostedOfADeletedCustomer => {
                 assert_eq!(self.ask(play).await.status, 201);
                 let session = self.open_session(play).await.expect("it was made");

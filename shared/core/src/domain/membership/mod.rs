@@ -3,6 +3,7 @@
 //! Stripe is the source of a subscription's state: the state is read there as a whole, never
 //! derived from an event or a redirect. What it gives access to follows from its paid invoices.
 
+mod agreed;
 mod moves;
 mod observe;
 mod offer;
@@ -12,6 +13,7 @@ mod slot;
 mod subscription;
 mod taking;
 
+pub use agreed::{Agreed, Difference, Term};
 pub use moves::{Move, MoveCause, MoveOutcome, MoveState};
 pub use observe::{Observation, Seen};
 pub use offer::{Interval, Offer, TITLE_MAX};

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::agreed::{Difference, InForce, Term};
 use super::offer::Interval;
 use super::payment::{Dispute, Payment};
 use super::subscription::{News, Status, Subscription};
@@ -20,7 +21,7 @@ pub struct Seen {
     pub card: Option<String>,
     /// The billing interval; `None` if it is not one of ours.
     pub interval: Option<Interval>,
-    /// The price of an interval.
+    /// What an interval costs: price and quantity.
     pub amount: Option<i64>,
     /// Whether it ends with the period.
     pub ending: bool,
@@ -28,8 +29,8 @@ pub struct Seen {
     pub switching: bool,
     /// Whether an invoice is neither paid nor void.
     pub owes: bool,
-    /// The platform's percentage of the renewals, if that of a switch is still in force.
-    pub renewals_fee: Option<String>,
+    /// The platform's percentage that is in force, with at most two decimals; `0` if it keeps nothing.
+    pub fee_percent: String,
     /// The end of the current period.
     pub period_end: Option<OffsetDateTime>,
     /// Newest first.
@@ -83,7 +84,7 @@ impl Subscription {
         self.ending = seen.ending;
         self.switching = seen.switching;
         self.owes = seen.owes;
-        self.renewals_fee.clone_from(&seen.renewals_fee);
+        let most = self.compare(seen);
         self.period_end = seen.period_end;
         if seen.status.runs() {
             self.failure = None;
@@ -92,6 +93,9 @@ impl Subscription {
             let before = self.payments.iter().find(|known| known.invoice == payment.invoice);
             if before.is_none() {
                 self.news.push(News::Paid(payment.invoice.clone()));
+                if let Some(agreed) = most.filter(|most| payment.amount > *most) {
+                    self.news.push(News::Differs(Difference { term: Term::Payment, agreed, found: payment.amount }));
+                }
             }
             for refund in &payment.refunds {
                 let known = before.and_then(|before| before.refunds.iter().find(|known| known.id == refund.id));
@@ -112,6 +116,30 @@ impl Subscription {
             dispute.opened_at.get_or_insert(now);
         }
         self.find_reversals(now);
+    }
+}
+
+impl Subscription {
+    /// Compares Stripe's answer with what was agreed, and notes what became or ceased to be different. Returns the most that a payment may be.
+    fn compare(&mut self, seen: &Seen) -> Option<i64> {
+        let before = self.agreed.as_ref().map(|agreed| agreed.amount);
+        let stripe = InForce { interval: seen.interval, amount: seen.amount, fee_percent: &seen.fee_percent };
+        if let Some(asked) = self.asked.take_if(|asked| asked.is_at(stripe)) {
+            self.agreed = Some(asked);
+        }
+        let Some(agreed) = &self.agreed else {
+            self.renewals_fee = None;
+            return None;
+        };
+        self.renewals_fee = agreed.renewals_fee(stripe);
+        let now = if seen.status.runs() { agreed.differences(stripe) } else { Vec::new() };
+        let news = now.iter().filter(|one| !self.differences.contains(one)).cloned().map(News::Differs);
+        let gone = self.differences.iter().filter(|one| now.iter().all(|now| now.term != one.term)).map(|one| News::Agrees(one.term));
+        let news: Vec<News> = news.chain(gone).collect();
+        let most = before.max(Some(agreed.amount));
+        self.news.extend(news);
+        self.differences = now;
+        most
     }
 }
 

@@ -16,6 +16,8 @@ pub struct RefundRequest {
     pub payment_intent: String,
     /// The number of the payment's refund.
     pub number: u32,
+    /// In the minor unit.
+    pub amount: i64,
     /// When it was requested.
     pub at: OffsetDateTime,
     /// Sent as `Idempotency-Key`.
@@ -129,7 +131,7 @@ impl Subscription {
             form.push(("reverse_transfer", "true".to_owned()));
         }
         let key = format!("{}:{}:refund:{invoice}:{number}", self.account.as_deref().unwrap_or(PLATFORM), self.id);
-        Some(RefundRequest { payment_intent, number, at: asked.at, key, form })
+        Some(RefundRequest { payment_intent, number, amount: asked.amount, at: asked.at, key, form })
     }
 
     /// Records the outcome of a refund.

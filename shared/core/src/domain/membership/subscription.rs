@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::agreed::{Agreed, Difference, Term};
 use super::offer::Interval;
 use super::payment::Payment;
 use crate::domain::charging::{ChargeType, Failure, PLATFORM};
@@ -135,6 +136,10 @@ pub enum News {
     SellerGone,
     /// The card's issuer says that a payment was fraud.
     FraudWarning(FraudWarning),
+    /// Stripe has something else than what was agreed.
+    Differs(Difference),
+    /// Stripe has what was agreed again.
+    Agrees(Term),
 }
 
 /// A subscription. Amounts are in the minor unit.
@@ -199,6 +204,15 @@ pub struct Subscription {
     /// Whether Stripe has an invoice for it that could still be charged.
     #[serde(default)]
     pub owes: bool,
+    /// What was agreed; `None` in records of earlier versions, until the next switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Agreed>,
+    /// What a switch asks Stripe for. Written before Stripe is called, and agreed once Stripe has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Agreed>,
+    /// What the coming renewals would do differently from what was agreed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
     /// The platform's percentage of the renewals, while Stripe has the higher one of a switch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewals_fee: Option<String>,
@@ -264,6 +278,8 @@ pub struct Terms {
     pub amount: i64,
     /// The amount's currency.
     pub currency: Currency,
+    /// The platform's percentage, with at most two decimals; `None` if it keeps nothing.
+    pub fee_percent: Option<String>,
     /// Which account is charged.
     pub charge_type: ChargeType,
     /// The seller's Stripe account.
@@ -312,6 +328,14 @@ impl Subscription {
             switching: false,
             end: None,
             owes: false,
+            agreed: Some(Agreed {
+                interval: terms.interval,
+                amount: terms.amount,
+                fee_percent: terms.fee_percent.unwrap_or_else(|| "0".to_owned()),
+                switch_fee_percent: None,
+            }),
+            asked: None,
+            differences: Vec::new(),
             renewals_fee: None,
             looked_at_for: None,
             period_end: None,

@@ -22,6 +22,7 @@ fn paid(settled: Option<i64>) -> Subscription {
         interval: Interval::Month,
         amount: 1000,
         currency: Currency::Usd,
+        fee_percent: Some("10".to_owned()),
         charge_type: ChargeType::Destination,
         seller_account: "acct_1".into(),
         customer: "cus_1".into(),
