@@ -7,7 +7,7 @@ use shared::domain::purchase::{Attempt, Purchase, Status};
 use shared::http::view::PurchaseView;
 use shared::http::{Response, response};
 use shared::store::Written;
-use shared::stripe::error::StripeError;
+use shared::stripe::error::{NO_TRANSFERS, StripeError};
 use shared::stripe::find::Heard;
 use shared::work::Services;
 use shared::work::customers;
@@ -135,6 +135,7 @@ fn failure(failure: &Failure, fingerprint: Option<String>) -> Error {
         }
         PAYMENT_METHOD_REFUSED => Error::PaymentMethodRefused(UNUSABLE),
         "account_invalid" => Error::SellerNotConnected,
+        NO_TRANSFERS => Error::SellerCapabilityMissing { capability: "transfers" },
         "amount_too_small" => Error::PriceTooLow,
         "rate_limit" => Error::PaymentProviderUnavailable("rate limited".to_owned()),
         code => Error::PaymentProviderError(code.to_owned()),

@@ -7,6 +7,9 @@ use super::objects::{Body, PaymentIntent};
 use super::read;
 use crate::domain::error::Error;
 
+/// Stripe's code if an account cannot be paid, which we may not have heard of yet. <https://docs.stripe.com/error-codes>
+pub const NO_TRANSFERS: &str = "insufficient_capabilities_for_transfer";
+
 /// A request to Stripe that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum StripeError {
@@ -117,6 +120,7 @@ impl From<StripeError> for Error {
         match error {
             StripeError::Declined { code, decline_code, fingerprint, .. } => Self::CardDeclined { reason: code, decline_code, fingerprint },
             StripeError::AccountRevoked => Self::SellerNotConnected,
+            StripeError::Refused { code, .. } if code == NO_TRANSFERS => Self::SellerCapabilityMissing { capability: "transfers" },
             StripeError::RateLimited | StripeError::InUse => Self::PaymentProviderUnavailable(cause),
             StripeError::NoAnswer { timeout: true } => Self::PaymentProviderTimeout(cause),
             StripeError::NoAnswer { timeout: false } | StripeError::Failed { status: 503, .. } => Self::PaymentProviderUnavailable(cause),

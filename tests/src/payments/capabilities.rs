@@ -64,6 +64,21 @@ async fn a_charge_on_the_platform_needs_transfers() {
 }
 
 #[tokio::test]
+async fn a_lost_capability_whose_event_has_not_arrived_is_told_to_the_buyer() {
+    let world = World::with(&[("CHARGE_TYPE", "destination")]).await;
+    let shop = world.shop().await;
+    let lost = json!({"capabilities": {"card_payments": "active", "transfers": "inactive"}});
+    world.admin("POST", &format!("accounts/{}", shop.account), lost).await;
+    for body in [json!({"course_id": shop.course_id, "payment_method": CARD}), json!({"course_id": shop.course_id})] {
+        let answer = world.post("/courses/charge", body).bearer(&shop.buyer.token).await;
+        assert_eq!((answer.status, answer.text("code").as_str()), (409, "seller_capability_missing"), "{}", answer.body);
+        assert_eq!(answer.text("capability"), "transfers");
+    }
+    restrict(&world, &shop.account, "active", "active").await;
+    is_sold(&world, &shop).await;
+}
+
+#[tokio::test]
 async fn a_later_attempt_is_refused_like_a_first_one() {
     for (charge_type, missing) in [("direct", "card_payments"), ("destination", "transfers"), ("separate", "transfers")] {
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
