@@ -827,7 +827,7 @@ export interface paths {
         get?: never;
         /**
          * Enter the password again
-         * @description A quarter of an hour after the log-in, requests that change where a seller's money goes, and what staff change, answer 403 `password_required`. This
+         * @description A quarter of an hour after the log-in, requests that change where a seller's or a payee's money goes, and what staff change, answer 403 `password_required`. This
          *     allows them for another quarter of an hour.
          */
         put: operations["enterPassword"];
@@ -3044,6 +3044,15 @@ export interface components {
             headers: {
                 [name: string]: unknown;
             };
+        /** @description The page's origin is not allowed, or you last entered your password more than a quarter of an hour ago. */
+        WithPassword: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
@@ -4307,7 +4316,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["WithPassword"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -4336,7 +4345,7 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["NotSignedIn"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["WithPassword"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             default: components["responses"]["Unexpected"];
