@@ -2437,15 +2437,11 @@ export interface components {
         };
         /** @description A subscription, with Stripe's payment page if something is owed. */
         Resumed: components["schemas"]["Subscription"] & {
-            /** @description For Stripe.js, as an alternative to that page. */
-            client_secret?: string;
             /**
              * Format: uri
              * @description Stripe's page for the open invoice.
              */
             payment_url?: string;
-            /** @description For Stripe.js, for direct charges: the account that is charged. */
-            stripe_account?: string;
         };
         Roles: {
             /**
@@ -3044,15 +3040,15 @@ export interface components {
             headers: {
                 [name: string]: unknown;
             };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The page's origin is not allowed, or you last entered your password more than a quarter of an hour ago. */
         WithPassword: {
             headers: {
                 [name: string]: unknown;
             };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };

@@ -14,15 +14,6 @@ use crate::domain::purchase::{Means, share};
 /// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
 const MOST_AT_ONCE: usize = 12;
 
-/// For the member's browser only: never stored, never logged.
-#[derive(Clone)]
-pub struct WayToPay {
-    /// Stripe's page.
-    pub page: Option<String>,
-    /// For Stripe.js.
-    pub client_secret: Option<String>,
-}
-
 impl Gateway {
     /// Has Stripe refund money, for the first time or again: under its key while
     /// Stripe remembers that, and afterwards by searching the payment's refunds.
@@ -73,19 +64,16 @@ impl Gateway {
         Ok(())
     }
 
-    /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
-    /// for Stripe.js. `None` if nothing is owed. <https://docs.stripe.com/invoicing/hosted-invoice-page>
+    /// Stripe's page where a member can pay the oldest open invoice. `None` if nothing is owed. Never the secret for Stripe.js: with it, a
+    /// browser could try card after card, and a renewal cannot be canceled for that as a PaymentIntent can.
+    /// <https://docs.stripe.com/invoicing/hosted-invoice-page>
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn way_to_pay(&self, record: &Subscription) -> Result<Option<WayToPay>, StripeError> {
+    pub async fn page_to_pay(&self, record: &Subscription) -> Result<Option<String>, StripeError> {
         let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
-        let path = format!("/invoices?subscription={id}&status=open&expand[]=data.confirmation_secret");
-        let open: Vec<Invoice> = self.all(&path, account).await?;
-        Ok(open.into_iter().next_back().map(|invoice| WayToPay {
-            page: invoice.hosted_invoice_url,
-            client_secret: invoice.confirmation_secret.and_then(|secret| secret.client_secret),
-        }))
+        let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), account).await?;
+        Ok(open.into_iter().next_back().and_then(|invoice| invoice.hosted_invoice_url))
     }
 
     /// Whether an invoice is unpaid because the cardholder failed to authenticate, and the card's fingerprint if Stripe returned it: two calls.
