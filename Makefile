@@ -70,7 +70,7 @@ bench: ## measure size, cold start and cost per request
 bench-check: ## check binary sizes, instructions and calls against their limits
 	@cargo run --quiet --bin bench -- --check $(FUNCTIONS)
 
-rehearse: ## rehearse a deployment on a local AWS emulator: deploy with SAM, buy, update, delete
+rehearse: ## rehearse a deployment on a local AWS emulator: deploy, buy, roll back, restore, delete
 	@scripts/rehearse/run $(REHEARSE)
 
 # The functions log megabytes, so the log goes to a file.

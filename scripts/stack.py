@@ -11,6 +11,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 
 import stages
@@ -40,8 +41,12 @@ class Release:
         """The functions' code, as (bucket, key)."""
         return re.findall(r"CodeUri\"?: [\"']?s3://([^/\s]+)/([^\s\"']+)", self.template)
 
+    def settings(self):
+        """The parameters that somebody chooses."""
+        return {name: value for name, value in self.parameters.items() if name != "Release"}
+
     def differs(self, other):
-        return (self.template, self.parameters) != (other.template, other.parameters)
+        return (self.template, self.settings()) != (other.template, other.settings())
 
 
 class Stack:
@@ -116,6 +121,12 @@ class Stack:
         bucket, prefix = self.place(present)
         for time in self.times(present, beginning):
             yield Release(**self.must("Could not read a release", "s3", "cp", f"s3://{bucket}/{prefix}{time}.json", "-"))
+
+
+def new_release():
+    """The parameter `Release` of this deploy. SAM names versions after its first ten characters, and Lambda publishes none that is the same as the last
+    one. So it differs in each deploy, also in one that repeats a deploy which failed."""
+    return str(int(time.time()))
 
 
 def parameters(described):

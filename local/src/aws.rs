@@ -72,6 +72,7 @@ async fn json_service(State(secrets): State<Shared>, headers: HeaderMap, body: B
     match target {
         "secretsmanager.GetSecretValue" => told(lock(&secrets).get(&request)),
         "secretsmanager.PutSecretValue" => told(lock(&secrets).put(&request)),
+        "secretsmanager.UpdateSecretVersionStage" => told(lock(&secrets).label(&request)),
         _ => failure("UnknownOperationException", &format!("The local stack does not have {target:?}.")),
     }
 }
@@ -83,7 +84,7 @@ fn lock(secrets: &Shared) -> MutexGuard<'_, Secrets> {
 fn told(done: Result<Value, Refusal>) -> Response {
     match done {
         Ok(value) => answer(StatusCode::OK, &value),
-        Err(Refusal { kind, message }) => failure(kind, message),
+        Err(Refusal { kind, message }) => failure(kind, &message),
     }
 }
 
@@ -106,6 +107,6 @@ async fn front_page(State(secrets): State<Shared>) -> Html<String> {
         "<!doctype html><html lang=en><meta charset=utf-8><title>Local AWS</title>\
          <h1>Local AWS</h1><p>Stand-ins for the AWS services that the functions use, apart from DynamoDB.</p>\
          <h2>SES</h2><p>What was sent stands in the <a href=/mailbox>mailbox</a>.</p>\
-         <h2>Secrets Manager</h2><p><code>GetSecretValue</code> and <code>PutSecretValue</code> of:</p><ul>{names}</ul></html>"
+         <h2>Secrets Manager</h2><p><code>GetSecretValue</code>, <code>PutSecretValue</code> and <code>UpdateSecretVersionStage</code> of:</p><ul>{names}</ul></html>"
     ))
 }

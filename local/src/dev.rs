@@ -119,7 +119,7 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
 
     if mode == Mode::Stack {
         words::stack_is_ready(settings, began.elapsed());
-        tokio::join!(pump::pump(settings, stand_ins.dynamo()), pump::schedules(settings));
+        tokio::join!(pump::pump(settings, stand_ins.dynamo(), stand_ins.mailbox()), pump::schedules(settings));
         std::future::pending::<()>().await;
         return Ok(());
     }
@@ -127,7 +127,11 @@ async fn up(settings: &Settings, mode: Mode, running: &mut Option<StandIns>) -> 
     let gateway = functions::serve(settings).await?;
     functions::ready(settings).await?;
     words::dev_is_ready(settings, began.elapsed());
-    tokio::join!(pump::pump(settings, stand_ins.dynamo()), pump::schedules(settings), rebuild::follow(settings, &gateway, code));
+    tokio::join!(
+        pump::pump(settings, stand_ins.dynamo(), stand_ins.mailbox()),
+        pump::schedules(settings),
+        rebuild::follow(settings, &gateway, code)
+    );
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-"""Rehearses a deployment: SAM deploys template.yaml to a local AWS emulator that enforces IAM.
+"""Rehearses a deployment: the project's own commands deploy template.yaml with SAM to a local AWS emulator that enforces IAM.
 
     rehearse [--debug]
 
-Over the deployed API, a seller connects and a buyer sends thirty concurrent purchase requests. Then a permission is removed, and a
-request must fail. The stack is updated and must keep its data, then deleted and must leave the table and secrets. Tests of the
-template check what the emulator cannot (see docs/operations.md). scripts/build-release builds the functions, and SAM packages
-them; --debug uses debug builds, which are faster to build.
+Over the deployed API, a seller connects and a buyer sends thirty concurrent purchase requests. A release that cannot be deployed must leave
+the one before in use, and one that was deployed and does not work is taken back. What the table loses is restored, a second stage is
+deployed beside the first, and both are deleted, which must leave the tables and secrets. Tests of the template check what the emulator
+cannot (see docs/operations.md). scripts/build-release builds the functions; --debug uses debug builds, which are faster to build.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 
 import emulator
 import journey
+import person
 import template
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,24 +51,28 @@ def target():
 
 
 def built(folder, source, debug):
-    """Builds the functions. Returns the folder with each bootstrap, by the folder that the template names."""
-    functions = template.functions(source)
+    """Builds the functions into this folder, which then has a folder with a bootstrap for each."""
+    names = [pathlib.Path(code).name for code in template.functions(source).values()]
     if debug:
-        cargo("build", "--quiet", *(part for code in functions.values() for part in ("--bin", pathlib.Path(code).name)))
-        for code in functions.values():
-            (folder / code).mkdir(parents=True)
-            shutil.copy2(target() / "debug" / pathlib.Path(code).name, folder / code / "bootstrap")
-        return {code: folder / code for code in functions.values()}
-    run(str(ROOT / "scripts" / "build-release"), "x86_64")
-    return {code: target() / "lambda" / pathlib.Path(code).name for code in functions.values()}
+        cargo("build", "--quiet", *(part for name in names for part in ("--bin", name)))
+    else:
+        run(str(ROOT / "scripts" / "build-release"), "x86_64")
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        shutil.copy2(target() / "debug" / name if debug else target() / "lambda" / name / "bootstrap", folder / name / "bootstrap")
+    if debug:
+        person.without_symbols(folder)
+    return names
 
 
 class Deployment:
-    """The stack, and the clients to inspect it."""
+    """The emulator as an operator sees it, and the clients to inspect it."""
 
-    def __init__(self, endpoint, folder, stripe_url):
-        self.endpoint, self.folder, self.stripe_url = endpoint, folder, stripe_url
-        self.environment = os.environ | {
+    def __init__(self, endpoint, folder, code):
+        self.endpoint = endpoint
+        # What decides where the scripts deploy must not come from the caller.
+        caller = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name not in ("ARCH", "STACK", "STAGE", "YES")}
+        self.environment = caller | {
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -75,42 +80,27 @@ class Deployment:
             "AWS_DEFAULT_REGION": emulator.REGION,
             "SAM_CLI_TELEMETRY": "0",
         }
-        self.client("s3").create_bucket(Bucket="rehearsal-artifacts")
+        self.program = target() / "debug" / "operator"
+        self.person = person.Operator(folder, code, self.program, self.environment)
 
     def client(self, service):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=emulator.REGION, **keys)
 
-    def deploy(self, text, **parameters):
-        file = self.folder / "template.yaml"
-        file.write_text(text)
-        values = {
-            "StorefrontUrl": journey.STOREFRONT,
-            "AllowedOrigins": journey.STOREFRONT,
-            "StripePublishableKey": "pk_test_local",
-            "StripeClientId": "ca_local",
-            "StripeApiBase": self.stripe_url,
-            "StripeConnectBase": self.stripe_url,
-            "MailFrom": "courses@example.com",
-            "MailIdentity": "example.com",
-            "Architecture": "x86_64",
-            "DeletionProtection": "false",
-            "WebhookReservedConcurrency": "5",
-        } | parameters
-        command = ["sam", "deploy", "--template-file", str(file), "--stack-name", STACK, "--s3-bucket", "rehearsal-artifacts"]
-        command += ["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--region", emulator.REGION]
-        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in values.items())]
-        done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder)
-        (self.folder / "deploy.log").write_text(done.stdout + done.stderr)
-        if done.returncode:
-            raise SystemExit(f"sam deploy failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-        stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    def stack(self, name):
+        """A stack's status and outputs."""
+        stack = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return stack["StackStatus"], {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def operator(self, table, *arguments, **variables):
         environment = self.environment | {"TABLE_NAME": table, "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint} | variables
-        program = target() / "debug" / "operator"
-        subprocess.run([str(program), *arguments], env=environment, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([str(self.program), *arguments], env=environment, check=True, stdin=subprocess.DEVNULL)
+
+    def versions(self, stack):
+        """The version that each function's alias is pointed to."""
+        functions = self.client("lambda")
+        names = [one["FunctionName"] for one in functions.list_functions(MaxItems=100)["Functions"] if one["FunctionName"].startswith(f"{stack}-")]
+        return {name: functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"] for name in names}
 
     def logged(self, function, text):
         """Whether a function's log contains this text."""
@@ -127,8 +117,8 @@ class Deployment:
 def rehearse(arguments, folder):
     source = (ROOT / "template.yaml").read_text()
     cargo("build", "--quiet", "--bin", "stripe-stand-in", "--bin", "operator")
-    code = built(folder / "code", source, arguments.debug)
-    text = template.for_rehearsal(source, code)
+    names = built(folder / "code", source, arguments.debug)
+    text = template.for_rehearsal(source)
     say("build finished")
 
     with contextlib.ExitStack() as stack:
@@ -136,17 +126,21 @@ def rehearse(arguments, folder):
         say(f"the emulator is running at {endpoint} only, with IAM enforced")
         stripe_port = emulator.free_port()
         stripe_url = f"http://127.0.0.1:{stripe_port}"
-        deployment = Deployment(endpoint, folder, stripe_url)
-        outputs = deployment.deploy(text)
+        deployment = Deployment(endpoint, folder, folder / "code")
+        settings = [f"region={emulator.REGION}", "Architecture=x86_64", "MailFrom=courses@example.com", f"StorefrontUrl={journey.STOREFRONT}",
+                    f"AllowedOrigins={journey.STOREFRONT}", f"StripeApiBase={stripe_url}", f"StripeConnectBase={stripe_url}"]
+        test = [*settings, f"stack={STACK}", "StripePublishableKey=pk_test_local", "StripeClientId=ca_local"]
+        deployment.person.deploys("test", text, *test)
+        outputs = deployment.stack(STACK)[1]
         api = outputs["ApiUrl"]
+        first = deployment.versions(STACK)
         say(f"deployed: {api}")
 
         api_id = api.split("//")[1].split(".")[0]
         routes = deployment.client("apigatewayv2").get_routes(ApiId=api_id, MaxResults="500")["Items"]
         assert {route["RouteKey"] for route in routes} == template.routes(source), "not every route is deployed"
-        functions = deployment.client("lambda").list_functions(MaxItems=100)["Functions"]
-        assert len(functions) == len(code)
-        say(f"{len(functions)} functions, {len(routes)} routes")
+        assert len(first) == len(names)
+        say(f"{len(first)} functions, {len(routes)} routes")
 
         program = target() / "debug" / "stripe-stand-in"
         stack.enter_context(emulator.stripe(program, stripe_port, api, folder))
@@ -165,32 +159,58 @@ def rehearse(arguments, folder):
         seller, buyer = journey.log_in(api, "test@seller.com"), journey.log_in(api, "test@buyer.com")
         journey.connect(seller)
         say("the seller is connected")
-        course = buyer.json(200, "GET", "/courses")["items"][0]
-        purchase, tally = journey.buy_at_once(buyer, course, 30)
+        courses = buyer.json(200, "GET", "/courses")["items"]
+        purchase, tally = journey.buy_at_once(buyer, courses[0], 30)
         say(f"thirty concurrent purchase requests: {tally}")
         account = seller.json(200, "GET", "/users/me")["stripe"]["account_id"]
         assert len(journey.charged(stripe_url, purchase, account)) == 1, "the buyer was charged more than once"
-        state = buyer.json(200, "GET", f"/purchases/{purchase}")["status"]
-        assert state == "paid", state
+        assert paid(buyer, purchase)
         emulator.wait_for("Stripe's event in the log of webhook", 20, lambda: deployment.logged("webhook", "payment_intent.succeeded"))
         say("one charge and one paid purchase; Stripe's event has arrived")
         sale = seller.json(200, "GET", "/sales")["items"][0]
         assert sale["purchase_id"] == purchase and sale["net"] + sale["application_fee"] == sale["amount"], sale
 
-        deployment.deploy(template.without_lists(text))
+        # A release whose update fails half-way: its functions are published when a resource of its own cannot be made.
+        deployment.person.deploys("test", template.failing(template.without_lists(text)), fails=True)
+        assert deployment.stack(STACK)[0] == "UPDATE_ROLLBACK_COMPLETE"
+        assert deployment.versions(STACK) == first, "an alias stayed on the release that failed"
+        assert seller.json(200, "GET", "/sales")["items"][0] == sale
+        say("a release that cannot be deployed leaves the one before in use")
+
+        deployment.person.deploys("test", template.without_lists(text))
+        second = deployment.versions(STACK)
+        assert all(second[name] != version for name, version in first.items()), "an alias stayed on the release before"
         answer, body = seller.send("GET", "/sales")
         assert answer.status == 500, f"{answer.status} without the permission: {body[:300]}"
         emulator.wait_for("AccessDenied in the log of purchases", 20, lambda: deployment.logged("purchases", "AccessDenied"))
-        say("without the permission, GET /sales returns 500, and the log says AccessDenied")
-
-        deployment.deploy(text, DefaultFeePercent="30")
+        say("a release without a permission: GET /sales returns 500, and the log says AccessDenied")
+        deployment.person.run("test", "rollback", "--yes")
         assert seller.json(200, "GET", "/sales")["items"][0] == sale
-        assert buyer.json(200, "GET", f"/purchases/{purchase}")["status"] == "paid"
-        say("updated: the permission is back, and earlier sales are unchanged")
+        assert paid(buyer, purchase)
+        say("taken back: the permission is there again, and so are the sales")
+
+        deployment.person.deploys("test", text, "DefaultFeePercent=30")
+        assert buyer.json(200, "GET", "/config")["default_fee_percent"] == 30, "the alias still has the old settings"
+        say("a deploy that changes only a setting reaches the requests")
+
+        restore(deployment, outputs, buyer, courses)
+        say("what the table lost is back, and what was bought meanwhile is still there")
+
+        live = [*settings, f"stack={STACK}-live", "StripePublishableKey=pk_live_local", "StripeClientId=ca_live", "AlarmEmail=ops@example.com", "DeletionProtection=false"]
+        deployment.person.deploys("live", text, *live)
+        other = deployment.stack(f"{STACK}-live")[1]
+        # Some settings are the same, everything that the stack makes is its own.
+        assert not {value for value in other.values() if value != journey.STOREFRONT} & set(outputs.values())
+        assert journey.Browser(other["ApiUrl"]).json(200, "GET", "/courses")["items"] == []
+        journey.Browser(other["ApiUrl"]).must(401, "POST", "/sessions", {"email": "test@buyer.com", "password": "justatest"})
+        assert paid(buyer, purchase)
+        say("a second stage knows nothing of the first")
 
         cloudformation = deployment.client("cloudformation")
-        cloudformation.delete_stack(StackName=STACK)
-        emulator.wait_for("the deletion of the stack", 120, lambda: gone(cloudformation))
+        for name in (STACK, f"{STACK}-live"):
+            cloudformation.delete_stack(StackName=name)
+        for name in (STACK, f"{STACK}-live"):
+            emulator.wait_for(f"the deletion of {name}", 120, lambda name=name: gone(cloudformation, name))
         assert not deployment.client("lambda").list_functions()["Functions"]
         items = deployment.client("dynamodb").scan(TableName=outputs["TableName"], Select="COUNT")["Count"]
         assert items > 0
@@ -198,13 +218,35 @@ def rehearse(arguments, folder):
         say(f"deleted; the table, with {items} items, and the secrets are still there")
 
 
-def gone(cloudformation):
+def paid(buyer, purchase):
+    return buyer.json(200, "GET", f"/purchases/{purchase}")["status"] == "paid"
+
+
+def restore(deployment, outputs, buyer, courses):
+    """Loses a purchase, buys something else, and restores to the moment before."""
+    # The emulator restores what the table has when the copy is made, so it is made now.
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    deployment.person.run("test", "restore", moment)
+    lost = next(one for one in buyer.json(200, "GET", "/purchases")["items"] if one["course_id"] == courses[0]["id"])["id"]
+    dynamodb = deployment.client("dynamodb")
+    items = dynamodb.scan(TableName=outputs["TableName"], ConsistentRead=True)["Items"]
+    of_purchase = [item for item in items if item["sk"]["S"] in (f"PURCHASE#{lost}", f"OWNS#{courses[0]['id']}")]
+    assert len(of_purchase) == 2, of_purchase
+    for item in of_purchase:
+        dynamodb.delete_item(TableName=outputs["TableName"], Key={"pk": item["pk"], "sk": item["sk"]})
+    buyer.must(404, "GET", f"/purchases/{lost}")
+    later, _ = journey.buy_at_once(buyer, courses[1], 1)
+    said = deployment.person.run("test", "restore", moment, "--copy")
+    assert paid(buyer, lost) and paid(buyer, later), said
+
+
+def gone(cloudformation, name):
     try:
-        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
     except ClientError:
         return True
     if status == "DELETE_FAILED":
-        raise SystemExit("the stack cannot be deleted")
+        raise SystemExit(f"{name} cannot be deleted")
     return status == "DELETE_COMPLETE"
 
 

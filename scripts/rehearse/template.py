@@ -1,14 +1,12 @@
-"""Adapts template.yaml to the rehearsal: it names the finished builds, and works around the emulator's gaps."""
+"""Adapts template.yaml to the rehearsal: works around the emulator's gaps, and breaks it on purpose."""
 
 import re
 
 from samcli.yamlhelper import yaml_parse
 
 
-def for_rehearsal(text, code):
-    """`code` maps each folder that the template names to the folder with that function's bootstrap."""
-    text, folders = re.subn(r"CodeUri: (target/lambda/\S+)", lambda found: f"CodeUri: {code[found[1]]}", text)
-    assert folders == len(code), folders
+def for_rehearsal(text):
+    """The template as the emulator can deploy it."""
     # For AWS, !Ref of a secret is its ARN; for the emulator it is the name, which no policy would match.
     for secret in ("StripeSecret", "TokenKeysSecret"):
         text, count = re.subn(rf"!Ref {secret}\b", f"!GetAtt {secret}.Id", text)
@@ -51,3 +49,24 @@ def without_lists(text):
     begin = text.index("              - Sid: Lists", role)
     end = text.index("\n  PurchasesLogs:", begin)
     return text[:begin].rstrip() + "\n" + text[end:]
+
+
+def published(text, release):
+    """The template of this release. The emulator tells SAM the parameters' defaults and not their values."""
+    text, count = re.subn(r'(\n  Release:\n    Type: String\n    Default: )"0"', rf'\g<1>"{release}"', text)
+    assert count == 1, count
+    return text
+
+
+def failing(text):
+    """The template with a resource that cannot be made: an alias that exists, and only after it has moved."""
+    broken = """  Broken:
+    Type: AWS::Lambda::Alias
+    DependsOn: PurchasesFunctionAliaslive
+    Properties:
+      Name: live
+      FunctionName: !Ref PurchasesFunction
+      FunctionVersion: $LATEST
+
+"""
+    return text.replace("\nOutputs:\n", f"\n{broken}Outputs:\n")

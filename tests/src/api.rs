@@ -18,6 +18,8 @@ mod purchases;
 mod restore;
 mod routes;
 mod second_factor;
+mod seller_page;
+mod sellers;
 mod sign_up;
 mod staff;
 mod suspended;

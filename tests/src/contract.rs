@@ -11,6 +11,7 @@ mod moves;
 pub(crate) mod openapi;
 mod problems;
 mod reach;
+mod releases;
 mod roles;
 mod routes;
 mod security;

@@ -46,7 +46,7 @@ pub(crate) use shape::assert_shape;
 pub(crate) use stripe::{Consent, Payments, Shop};
 
 /// The functions' environment, unless a test overrides it.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("STACK_ID", "under-test"),
     ("TABLE_NAME", "courses-under-test"),
     ("STRIPE_PUBLISHABLE_KEY", "pk_test_local"),
@@ -63,6 +63,7 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ADDRESS_LIMITS", "1000"),
     ("STAFF_SECOND_FACTOR", "optional"),
     ("MAIL_FROM", "Courses <courses@example.com>"),
+    ("MAIL_CONFIGURATION_SET", "under-test-mail"),
 ];
 
 /// When every test begins: 2033-06-15 10:30 UTC, so that no test depends on the current day. It is the middle of an

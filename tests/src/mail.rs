@@ -5,3 +5,4 @@ mod erasure;
 mod letters;
 mod outbox;
 mod password;
+mod suppressions;

@@ -28,6 +28,7 @@ export async function membershipForm(course, user, told) {
   const head = [h('h2', { id: 'membership-title', dir: 'auto' }, offer.title), h('p', { class: 'muted' }, 'Or get access to all of this teacher’s courses with a membership.')];
   const box = (...children) => h('section', { class: 'saved-card', id: 'membership', 'aria-labelledby': 'membership-title' }, head, children);
   const prices = rates(offer);
+  if (!offer.available) return box(h('p', {}, 'Nobody can join right now. Please check back later.'));
   if (user === null) {
     const text = prices.map(({ interval, amount }) => rate(amount, offer.currency, interval)).join(', or ');
     return box(h('p', {}, text), linkButton('Log in to join', loginAddress(), { class: 'button button-wide' }));

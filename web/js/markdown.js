@@ -20,10 +20,11 @@ function target(address) {
 /** The maximum nesting of emphasis, and of quotes. */
 const DEEPEST = 20;
 
-/** The first code span of a text, between two runs of equally many backticks. A regular expression would take forever for a long run. */
-function codeSpan(text) {
+/** The first code span from a place on, between two runs of equally many backticks. A regular expression would take forever for a long run. */
+function codeSpan(text, from) {
   const alone = new Set();
   const runs = /`+/g;
+  runs.lastIndex = from;
   for (let open = runs.exec(text); open; open = runs.exec(text)) {
     const size = open[0].length;
     if (alone.has(size)) continue;
@@ -37,32 +38,39 @@ function codeSpan(text) {
   return null;
 }
 
+/** The first emphasis or link from a place on. */
+function marked(text, from) {
+  const form = new RegExp(INLINE, 'g');
+  form.lastIndex = from;
+  const match = form.exec(text);
+  return match && { start: match.index, end: form.lastIndex, match };
+}
+
 /** @returns {Array<Node|string>} a line's text with its emphasis */
 function inline(text, depth = 0) {
+  if (depth === DEEPEST) return [text];
   const nodes = [];
-  let rest = text;
-  let span = codeSpan(rest);
-  const consume = (start, end, element) => {
-    nodes.push(rest.slice(0, start), element);
-    rest = rest.slice(end);
-    if (span && span.start < end) span = codeSpan(rest);
-    else if (span) span = { ...span, start: span.start - end, end: span.end - end };
-  };
-  while (depth < DEEPEST) {
-    const match = INLINE.exec(rest);
-    if (span && (!match || span.start < match.index)) {
-      consume(span.start, span.end, h('code', {}, span.code));
-      continue;
-    }
-    if (!match) break;
-    const [whole, strong, emphasis, label, address] = match;
-    let element;
-    if (strong !== undefined) element = h('strong', {}, inline(strong, depth + 1));
-    else if (emphasis !== undefined) element = h('em', {}, inline(emphasis, depth + 1));
-    else element = target(address) ? h('a', { href: target(address), rel: 'noopener noreferrer' }, label) : whole;
-    consume(match.index, match.index + whole.length, element);
+  let at = 0;
+  // Each is searched for again only once the place is behind its start, so that a long text is read a few times, and not once per mark.
+  let code = codeSpan(text, at);
+  let mark = marked(text, at);
+  while (code || mark) {
+    const next = code && (!mark || code.start < mark.start) ? code : mark;
+    if (next.start > at) nodes.push(text.slice(at, next.start));
+    nodes.push(next === code ? h('code', {}, code.code) : element(mark.match, depth));
+    at = next.end;
+    if (code && code.start < at) code = codeSpan(text, at);
+    if (mark && mark.start < at) mark = marked(text, at);
   }
-  return [...nodes, rest];
+  if (at < text.length) nodes.push(text.slice(at));
+  return nodes;
+}
+
+/** What an emphasis or a link becomes. */
+function element([whole, strong, emphasis, label, address], depth) {
+  if (strong !== undefined) return h('strong', {}, inline(strong, depth + 1));
+  if (emphasis !== undefined) return h('em', {}, inline(emphasis, depth + 1));
+  return target(address) ? h('a', { href: target(address), rel: 'noopener noreferrer' }, label) : whole;
 }
 
 /** A heading's text, without closing marks. */
@@ -103,8 +111,8 @@ export function markdown(text, level = 2, quotes = 0) {
     if (line.trim() === '') {
       at += 1;
     } else if (FENCE.test(line)) {
-      const end = lines.findIndex((other, index) => index > at && FENCE.test(other));
-      const last = end === -1 ? lines.length : end;
+      let last = at + 1;
+      while (last < lines.length && !FENCE.test(lines[last])) last += 1;
       // Focusable, so that wide content can be scrolled with the keyboard.
       nodes.push(h('pre', { tabindex: '0' }, h('code', {}, lines.slice(at + 1, last).join('\n'))));
       at = last + 1;

@@ -20,28 +20,53 @@ const WORDS = [
 const OTHER = 'A few more details';
 
 /**
- * @param {string[]} names Stripe's own, such as `individual.dob.day`
- * @returns {string[]} a line for each, in the order of their first occurrence
+ * What is missing, a line for each kind, in the order of their first occurrence.
+ *
+ * @param {{name: string, since: string|null}[]} missing with Stripe's names, such as `individual.dob.day`
+ * @returns {{text: string, since: string|null}[]} `since` is that of the first of the kind, or null if that is not known
  */
-export function inWords(names) {
-  return [...new Set(names.map((name) => WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER))];
+export function inWords(missing) {
+  const lines = new Map();
+  for (const { name, since } of missing) {
+    const text = WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER;
+    const known = lines.has(text) ? lines.get(text) : since;
+    lines.set(text, known && since && (since < known ? since : known));
+  }
+  return [...lines].map(([text, since]) => ({ text, since }));
 }
 
+const ASK_STRIPE = 'Contact Stripe’s support.';
+const ASK_STAFF = 'Contact the staff.';
+
+/** https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason */
 const REASONS = {
+  'action_required.requested_capabilities': 'Stripe needs something from you before this account can do all that was requested.',
+  listed: 'Stripe is checking whether it may serve this account.',
+  other: `Stripe has paused this account and is reviewing it. ${ASK_STRIPE}`,
+  platform_paused: `The platform has paused this account. ${ASK_STAFF}`,
+  'rejected.fraud': `Stripe has rejected this account because it suspects fraud. ${ASK_STRIPE}`,
+  'rejected.incomplete_verification': `Stripe has rejected this account because details weren’t confirmed in time. ${ASK_STRIPE}`,
+  'rejected.listed': `Stripe has rejected this account because it may not serve it. ${ASK_STRIPE}`,
+  'rejected.other': `Stripe has rejected this account. ${ASK_STRIPE}`,
+  'rejected.platform_fraud': `The platform has rejected this account because it suspects fraud. ${ASK_STAFF}`,
+  'rejected.platform_other': `The platform has rejected this account. ${ASK_STAFF}`,
+  'rejected.platform_terms_of_service': `The platform has rejected this account for breaking its terms. ${ASK_STAFF}`,
+  'rejected.terms_of_service': `Stripe has rejected this account for breaking its terms. ${ASK_STRIPE}`,
   'requirements.past_due': 'Stripe is waiting for overdue details.',
   'requirements.pending_verification': 'Stripe is checking your details.',
   under_review: 'Stripe is reviewing the account.',
-  listed: 'Stripe is checking whether it may serve this account.',
-  platform_paused: 'The platform has paused this account. Contact the staff.',
-  'action_required.requested_capabilities': 'Stripe needs something from you before this account can do all that was requested.',
 };
 
 /** @returns {string} why an account does not work, or nothing */
 export function whyDisabled(reason) {
   if (!reason) return '';
   if (REASONS[reason]) return REASONS[reason];
-  return reason.startsWith('rejected.') ? 'Stripe has rejected this account. Contact Stripe’s support.' : 'Stripe has paused this account for now.';
+  return reason.startsWith('rejected.') ? REASONS['rejected.other'] : 'Stripe has paused this account for now.';
 }
+
+/** Whether buyers can pay: an account that is only paid out never takes cards itself. */
+export const isChargedFor = ({ charges_enabled: charges, capabilities: { card_payments: cards, transfers } }) =>
+  charges || (cards === 'unrequested' && transfers === 'active');
 
 /**
  * Why an account is paid nothing out, and what to do about it.

@@ -16,6 +16,29 @@ export const roleLabels = (user) =>
 export const userAddress = (id) => `/staff-user.html?id=${encodeURIComponent(id)}`;
 
 /**
+ * A button that removes what a seller wrote on their page.
+ *
+ * @param {object} user
+ * @param {Element} outcome where results are announced
+ */
+export function clearPageButton(user, outcome) {
+  const sure = () =>
+    confirmed({ title: 'Clear this seller’s page?', text: `What ${user.email} wrote about themselves and their links are removed for good. The name and the courses stay, and they can write again.`, yes: 'Clear page' });
+  const clear = async () => {
+    say(outcome, null);
+    try {
+      await withPassword(() => api.patch(`/admin/users/${part(user.id)}`, { clear_page: true }));
+      say(outcome, notice('good', 'The page has no text and no links now.'));
+    } catch (error) {
+      if (error.status === 401) goToLogin();
+      else say(outcome, problem('The page wasn’t changed.', error));
+    }
+  };
+  const control = button('Clear page', async () => (await sure()) && busy(control, clear), { 'aria-label': `Clear page: ${user.email}` });
+  return control;
+}
+
+/**
  * A button that grants or revokes the seller role.
  *
  * @param {object} user

@@ -12,6 +12,9 @@ const outcome = byId('membership-outcome');
 const form = byId('membership-form');
 const field = (name) => form.elements.namedItem(name);
 
+const UNAVAILABLE =
+  'Buyers can join once your Stripe account can be charged for memberships: the settings show how it stands. An account that is only paid out can’t offer them across borders.';
+
 /** Shows the offer in its form and connects its buttons. */
 export async function membership(user) {
   const path = `/sellers/${part(user.id)}/membership`;
@@ -26,13 +29,14 @@ async function load(path) {
   try {
     const offer = await api.get(path, { cache: 'no-store' });
     await offerCurrencies(field('currency'), offer.currency);
-    show(offer);
+    fill(offer);
+    if (offer.offered && !offer.available) say(outcome, notice('plain', 'Nobody can join at the moment.', UNAVAILABLE));
   } catch (error) {
     say(outcome, problem('We couldn’t load your membership.', error, { retry: () => load(path) }));
   }
 }
 
-function show(offer) {
+function fill(offer) {
   if (!offer.offered) {
     byId('membership-end').hidden = true;
     return;
@@ -80,8 +84,9 @@ async function stop(path) {
 async function ask(work, failure, done) {
   say(outcome, null);
   try {
-    show(await withTerms(work));
-    say(outcome, notice('good', done));
+    const offer = await withTerms(work);
+    say(outcome, notice('good', done, offer.offered && !offer.available && ['Nobody can join yet. ', UNAVAILABLE]));
+    fill(offer);
   } catch (error) {
     if (error.status === 401) goToLogin();
     else say(outcome, problem(failure, error));

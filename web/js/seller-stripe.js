@@ -5,7 +5,7 @@ import { leaveFor } from './checkout.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
-import { inWords, whyDisabled, whyUnpaid } from './requirements.js';
+import { inWords, isChargedFor, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, linkButton, notice, say, skeleton, table } from './ui.js';
 
@@ -21,8 +21,8 @@ const money = byId('money');
 let holds = false;
 /** Whether the balance is shown. */
 let onShow = false;
-/** Why nothing is paid out, if so. */
-let unpaid = '';
+/** Since when and why nothing is paid out, if so. */
+let unpaid = false;
 
 /** Told of the account when another is connected, and of `null` when none is. */
 let tell = () => {};
@@ -123,19 +123,19 @@ async function openDashboard() {
   }
 }
 
-const wanted = ({ requirements }) => inWords([...requirements.past_due, ...requirements.currently_due]);
+const wanted = ({ requirements }) => inWords(requirements.missing);
 const isMadeHere = (account) => account.made_by_platform || account.account_type === 'express';
 
 /** @returns {'good'|'warn'|'bad'} */
 function standing(account) {
-  if (account.scope === 'read_only' || !account.charges_enabled) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
+  if (account.scope === 'read_only' || !isChargedFor(account)) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
   return 'good';
 }
 
 function tellHowItStands(account) {
   const missing = wanted(account);
   if (missing.length > 0) say(outcome, notice('plain', 'Something is still missing.', 'You can finish Stripe’s form whenever you like. What you’ve entered is saved.'));
-  else if (!account.charges_enabled) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
+  else if (!isChargedFor(account)) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
   else say(outcome, notice('good', 'Your Stripe account is set up.', 'Your sales are paid to it from now on.'));
 }
 
@@ -156,12 +156,13 @@ function show(account) {
       h('h2', {}, 'Stripe account'),
       h('p', { class: 'who-stripe' }, h('span', { class: `label label-${tone}` }, tone === 'good' ? 'Connected' : 'Connected, can’t be paid yet'), ' ', h('code', { class: 'breakable' }, account.account_id)),
       h('p', { class: 'muted' }, advice(account)),
-      missing.length > 0 && isMadeHere(account) && h('div', {}, h('h3', {}, 'Stripe still needs'), deadline(account), h('ul', { class: 'wanted' }, missing.map((line) => h('li', {}, line)))),
+      missing.length > 0 && isMadeHere(account) && h('div', {}, h('h3', {}, 'Stripe still needs'), deadline(account), h('ul', { class: 'wanted' }, missing.map(({ text, since }) => h('li', {}, text, since && [', since ', date(since)])))),
       h('div', { class: 'actions' }, hasForm && finish, account.account_type === 'express' && account.details_submitted && dashboard, leave),
     ),
   );
   holds = account.details_submitted || !isMadeHere(account);
-  unpaid = account.details_submitted && !account.payouts_enabled ? whyUnpaid(account, isMadeHere(account)) : '';
+  const since = account.payouts_disabled_since;
+  unpaid = account.details_submitted && !account.payouts_enabled && [since && ['Since ', date(since), '. '], whyUnpaid(account, isMadeHere(account))];
   isConnected(account);
   if (onShow) {
     money.replaceChildren();
@@ -195,13 +196,15 @@ function deadline({ requirements: { current_deadline: at, past_due: late } }) {
   return at && h('p', { class: 'small' }, 'Please provide these by ', date(at), '.');
 }
 
+/** What the account can do, since when it cannot do the rest, and why. */
 function advice(account) {
+  const [unsold, unpaidSince] = [account.charges_disabled_since, account.payouts_disabled_since].map((at) => at && [' since ', date(at)]);
   if (account.scope === 'read_only') return 'You granted read-only access. Disconnect, then connect again with permission to take payments.';
-  if (!isMadeHere(account) && !account.charges_enabled) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
+  if (!isMadeHere(account) && !isChargedFor(account)) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
   const reason = whyDisabled(account.requirements.disabled_reason);
   if (!account.details_submitted) return 'Your account is open, but Stripe needs more details before it can take payments.';
-  if (reason && !account.charges_enabled) return `Nobody can buy from you${account.payouts_enabled ? '' : ', and payouts are paused'}. ${reason}`;
-  if (!account.payouts_enabled) return `You can sell, but payouts are paused. ${whyUnpaid(account, isMadeHere(account))}`;
+  if (reason && !isChargedFor(account)) return [unsold ? ['Nobody has been able to buy from you', unsold] : 'Nobody can buy from you', account.payouts_enabled ? '. ' : ', and payouts are paused. ', reason];
+  if (!account.payouts_enabled) return [unpaidSince ? ['You can sell, but payouts have been paused', unpaidSince] : 'You can sell, but payouts are paused', '. ', whyUnpaid(account, isMadeHere(account))];
   if (account.requirements.pending_verification.length > 0) return 'Stripe is checking your details. You can keep selling in the meantime.';
   return account.livemode === false ? 'Test mode: no real money moves.' : 'Your sales are paid to this account.';
 }

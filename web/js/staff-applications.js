@@ -6,10 +6,30 @@ import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { userAddress } from './roles.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, date, h, notice, onSubmit, say, table } from './ui.js';
+import { button, byId, date, h, notice, onSubmit, say, table } from './ui.js';
 
 const PAGE = 20;
 const COLUMNS = [{ title: 'Email' }, { title: 'Asked' }, { title: 'Application' }, { title: 'Actions' }];
+
+const ACCEPT = {
+  title: 'Make them a seller?',
+  text: (name) => `${name} gets an email that says so, with what you write.`,
+  needsNote: false,
+  style: 'button button-main',
+  verb: 'Make seller',
+  send: (one, note) => api.patch(`/admin/users/${part(one.user_id)}`, { is_seller: true, application: one.at, ...(note && { note }) }),
+  done: (name) => `${name} is now a seller.`,
+};
+
+const DECLINE = {
+  title: 'Decline this application?',
+  text: (name) => `${name} gets an email with what you write, and can apply again in a week.`,
+  needsNote: true,
+  style: 'button button-danger',
+  verb: 'Decline',
+  send: (one, note) => api.post(`/admin/applications/${part(one.user_id)}/decline`, { note, at: one.at }),
+  done: (name) => `The application of ${name} was declined.`,
+};
 
 /** Shows the applications that wait, oldest first. */
 export function applications() {
@@ -32,17 +52,13 @@ export function applications() {
 
   function actions(one) {
     const name = one.email ?? one.user_id;
-    const accept = button('Make seller', () => busy(accept, () => decide(one, () => api.patch(`/admin/users/${part(one.user_id)}`, { is_seller: true, application: one.at }), `${name} is now a seller.`)), {
-      class: 'button button-small',
-      'aria-label': `Make seller: ${name}`,
-      'data-focus': `accept ${one.user_id}`,
-    });
-    const decline = button('Decline', () => ask(one, name), { class: 'button button-small', 'aria-label': `Decline: ${name}`, 'data-focus': `decline ${one.user_id}` });
+    const accept = button('Make seller', () => ask(one, ACCEPT, name), { class: 'button button-small', 'aria-label': `Make seller: ${name}`, 'data-focus': `accept ${one.user_id}` });
+    const decline = button('Decline', () => ask(one, DECLINE, name), { class: 'button button-small', 'aria-label': `Decline: ${name}`, 'data-focus': `decline ${one.user_id}` });
     return h('div', { class: 'row-actions' }, accept, decline);
   }
 
   /** @returns {Promise<boolean>} whether it was done */
-  async function decide(one, request, text, trouble = outcome) {
+  async function decide(one, request, text, trouble) {
     say(trouble, null);
     try {
       await withPassword(request);
@@ -56,22 +72,26 @@ export function applications() {
     return true;
   }
 
-  function ask(one, name) {
+  function ask(one, decision, name) {
     const trouble = h('div', { role: 'status' });
     const form = h(
       'form',
       { class: 'form' },
-      h('h2', { id: 'decline-title' }, 'Decline this application?'),
-      h('p', { id: 'decline-text' }, `${name} gets an email with what you write, and can apply again in a week.`),
-      h('div', { class: 'field' }, h('label', { for: 'decline-note' }, 'What to tell them'), h('textarea', { id: 'decline-note', name: 'note', rows: '4', dir: 'auto', maxlength: '2000', required: true })),
+      h('h2', { id: 'decision-title' }, decision.title),
+      h('p', { id: 'decision-text' }, decision.text(name)),
+      h(
+        'div',
+        { class: 'field' },
+        h('label', { for: 'decision-note' }, 'What to tell them', decision.needsNote ? '' : [' ', h('span', { class: 'optional' }, '(optional)')]),
+        h('textarea', { id: 'decision-note', name: 'note', rows: '4', dir: 'auto', maxlength: '2000', required: decision.needsNote }),
+      ),
       trouble,
-      h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-danger', type: 'submit' }, 'Decline')),
+      h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: decision.style, type: 'submit' }, decision.verb)),
     );
-    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'decline-title', 'aria-describedby': 'decline-text' }, form);
+    const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'decision-title', 'aria-describedby': 'decision-text' }, form);
     dialog.addEventListener('close', () => dialog.remove());
     onSubmit(form, async ({ note }) => {
-      const done = await decide(one, () => api.post(`/admin/applications/${part(one.user_id)}/decline`, { note, at: one.at }), `The application of ${name} was declined.`, trouble);
-      if (done) dialog.close();
+      if (await decide(one, () => decision.send(one, note.trim()), decision.done(name), trouble)) dialog.close();
     });
     document.body.append(dialog);
     dialog.showModal();

@@ -45,6 +45,7 @@ const WORDS = {
   suspension: ({ to }) => (to.suspended ? 'Suspended' : 'Suspension lifted'),
   application_declined: () => 'Application to sell declined',
   sessions_ended: () => 'All sessions ended',
+  page_cleared: () => 'Text and links of the seller’s page removed',
   course_taken_down: ({ to }) => (to.taken_down ? 'Course taken down' : 'Course restored'),
   course_fee: ({ from, to }) => `Course’s fee changed from ${from.fee_percent}% to ${to.fee_percent}%`,
   second_factor_off: () => 'Second factor switched off',

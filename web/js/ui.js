@@ -15,7 +15,8 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  // One by one: as arguments of one call, the parts of a long text would overflow the stack.
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) element.append(child);
   return element;
 }
 
@@ -26,6 +27,9 @@ export const byId = (id) => document.getElementById(id);
  * The URL of a course: its public page by its slug, or by its id the page for those who have it, which survives the course's deletion.
  */
 export const courseAddress = (named) => (named.startsWith('crs_') ? `/course.html?id=${encodeURIComponent(named)}` : `/courses/${encodeURIComponent(named)}`);
+
+/** The URL of a seller's page. */
+export const sellerAddress = (handle) => `/sellers/${encodeURIComponent(handle)}`;
 
 /** User-written text, whose direction does not depend on the surrounding text. */
 export const bdi = (text) => h('bdi', {}, text);

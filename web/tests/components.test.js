@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import axe from 'axe-core';
 
-import { whyUnpaid } from '../js/requirements.js';
+import { inWords, isChargedFor, whyUnpaid } from '../js/requirements.js';
 import { assertQuiet, expect, newPage } from './browser.js';
 import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
@@ -183,7 +183,9 @@ test('paused payouts say why, and what to do', async () => {
   const late = { past_due: ['external_account'], disabled_reason: 'requirements.past_due' };
   assert.equal(why(late), 'Stripe is waiting for overdue details. Finish Stripe’s form to be paid again.');
   assert.equal(why(late, false), 'Stripe is waiting for overdue details. Provide them in your Stripe dashboard.');
-  assert.equal(why({ ...late, disabled_reason: 'rejected.fraud' }), 'Stripe has rejected this account. Contact Stripe’s support.');
+  assert.equal(why({ ...late, disabled_reason: 'rejected.fraud' }), 'Stripe has rejected this account because it suspects fraud. Contact Stripe’s support.');
+  assert.equal(why({ ...late, disabled_reason: 'rejected.platform_other' }), 'The platform has rejected this account. Contact the staff.');
+  assert.equal(why({ ...late, disabled_reason: 'rejected.newer' }), 'Stripe has rejected this account. Contact Stripe’s support.');
   assert.equal(why({ pending_verification: ['individual.id_number'] }), 'Stripe is checking your details.');
   assert.match(why({}), /hasn’t said why\. Check your bank details/);
 
@@ -198,7 +200,43 @@ test('paused payouts say why, and what to do', async () => {
   await visit(page, '/seller.html#payouts');
   await page.locator('#money').getByText('Payouts are paused.').waitFor();
   await page.locator('#money').getByText('Stripe is waiting for overdue details.').waitFor();
+  await visit(page, '/seller.html#settings');
   await page.locator('#stripe').getByText('You can sell, but payouts are paused.').waitFor();
+
+  // Once it is known since when.
+  await page.route('**/api/users/me/stripe', async (route) => {
+    const answer = await route.fetch();
+    const paused = { payouts_enabled: false, payouts_disabled_since: '2026-11-30T12:00:00Z' };
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), ...paused } });
+  });
+  await page.reload();
+  await page.locator('#stripe').getByText('You can sell, but payouts have been paused since Nov 30, 2026. Stripe hasn’t said why.').waitFor();
+  await visit(page, '/seller.html#payouts');
+  await page.locator('#money').getByText('Since Nov 30, 2026. Stripe hasn’t said why.').waitFor();
   assertQuiet(page);
   await page.context().close();
+});
+
+test('what is missing is named once, with the day since when all of it was asked for', () => {
+  const [early, late] = ['2026-11-01T00:00:00Z', '2026-11-30T00:00:00Z'];
+  const missing = [
+    { name: 'individual.dob.day', since: late },
+    { name: 'external_account', since: late },
+    { name: 'individual.dob.month', since: early },
+    { name: 'individual.address.city', since: null },
+    { name: 'individual.address.line1', since: late },
+  ];
+  assert.deepEqual(inWords(missing), [
+    { text: 'A date of birth', since: early },
+    { text: 'A bank account for your payouts', since: late },
+    { text: 'An address', since: null },
+  ]);
+});
+
+test('an account that is only paid out sells as long as it receives transfers', () => {
+  const account = (charges, cards, transfers) => ({ charges_enabled: charges, capabilities: { card_payments: cards, transfers } });
+  assert.equal(isChargedFor(account(true, null, null)), true);
+  assert.equal(isChargedFor(account(false, 'unrequested', 'active')), true);
+  assert.equal(isChargedFor(account(false, 'unrequested', 'inactive')), false);
+  assert.equal(isChargedFor(account(false, 'inactive', 'active')), false);
 });

@@ -56,7 +56,7 @@ test('the former addresses of courses lead to the present ones', () => {
 
 test('rendered pages come from the API’s own addresses for them', () => {
   const handler = handlerOf('RenderedPathFunction');
-  for (const [address, path] of [['/courses/flask', '/pages/courses/flask'], ['/courses/', '/pages/courses/-'], ['/courses/a/b', '/pages/courses/a%2Fb'], ['/sitemap.xml', '/pages/sitemap.xml'], ['/robots.txt', '/pages/robots.txt']]) {
+  for (const [address, path] of [['/courses/flask', '/pages/courses/flask'], ['/courses/', '/pages/courses/-'], ['/courses/a/b', '/pages/courses/a%2Fb'], ['/sellers/ada', '/pages/sellers/ada'], ['/sellers/', '/pages/sellers/-'], ['/sellers/a/b', '/pages/sellers/a%2Fb'], ['/sitemap.xml', '/pages/sitemap.xml'], ['/robots.txt', '/pages/robots.txt']]) {
     assert.equal(handler(request(address)).uri, path);
   }
 });

@@ -251,6 +251,9 @@ for (const [name, options] of Object.entries(LOOKS)) {
     await part('Membership');
     await page.getByLabel('Monthly price').waitFor();
     await look(page, 'seller-no-membership', name);
+    await part('Your page');
+    await page.getByRole('button', { name: 'Add link' }).click();
+    await look(page, 'seller-public-page', name);
     await part('Courses');
     await page.getByRole('button', { name: /^Edit: / }).first().click();
     await page.getByRole('dialog').waitFor();

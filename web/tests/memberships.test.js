@@ -27,6 +27,37 @@ test('a membership is offered, changed and ended at the desk', async () => {
   await page.context().close();
 });
 
+test('a membership that cannot be charged for is shown without a button to join, and the desk says so', async () => {
+  const { page: desk, slug } = await club();
+  const unavailable = async (page) => {
+    await page.route('**/api/sellers/*/membership', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), available: false } });
+    });
+  };
+  const page = await newPage();
+  await unavailable(page);
+  await page.goto(courseAddress(slug));
+  await page.locator('#membership').getByText('Nobody can join right now. Please check back later.').waitFor();
+  await expect(page.locator('#membership').getByRole('link')).toHaveCount(0);
+  await expect(page.locator('#membership').getByRole('button')).toHaveCount(0);
+
+  await unavailable(desk);
+  await visit(desk, '/seller.html#membership');
+  await desk.reload();
+  await desk.getByText('Nobody can join at the moment.').waitFor();
+  await desk.getByText('Buyers can join once your Stripe account can be charged for memberships').waitFor();
+  await desk.unroute('**/api/sellers/*/membership');
+  const refusal = { status: 409, contentType: 'application/problem+json', json: { code: 'not_sellable', status: 409, capability: 'card_payments' } };
+  await desk.route('**/api/sellers/*/membership', (route) => (route.request().method() === 'POST' ? route.fulfill(refusal) : route.continue()));
+  await desk.getByRole('button', { name: 'Save membership' }).click();
+  await desk.getByText('sell your courses one by one, connect another account, or ask the staff').waitFor();
+  for (const one of [page, desk]) {
+    assertQuiet(one, { except: [409] });
+    await one.context().close();
+  }
+});
+
 test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancels', async () => {
   const { page: desk, slug } = await club();
   const visitor = await newPage();

@@ -312,6 +312,9 @@ test('a buyer who asks to become a seller is accepted, or declined and told why 
 
   const other = await asks('Here is a lesson.');
   await other.row.getByRole('button', { name: `Make seller: ${other.email}` }).click();
+  const welcome = staff.getByRole('dialog', { name: 'Make them a seller?' });
+  await welcome.getByLabel('What to tell them (optional)').fill('We look forward to it.');
+  await welcome.getByRole('button', { name: 'Make seller' }).click();
   await staff.getByText(`${other.email} is now a seller.`).waitFor();
   await expect(other.row).toHaveCount(0);
   await other.page.reload();

@@ -85,7 +85,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
 
   test(`a seller’s and the staff’s pages do not shift, ${screen}`, async () => {
     const seller = await patient(viewport, SELLER);
-    for (const address of ['/seller.html', '/seller.html#sales', '/seller.html#payouts', '/seller.html#at-stripe', '/seller.html#membership', '/seller.html#settings']) {
+    for (const address of ['/seller.html', '/seller.html#sales', '/seller.html#payouts', '/seller.html#at-stripe', '/seller.html#membership', '/seller.html#public-page', '/seller.html#settings']) {
       await holdsStill(seller, address);
     }
     const { id } = await (await seller.request.get('/api/users/me')).json();

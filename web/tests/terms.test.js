@@ -101,3 +101,19 @@ test('a buyer who accepts new terms goes on to pay, and one who cancels stays', 
   assertQuiet(page, { except: [403] });
   await page.context().close();
 });
+
+test('a course’s page links to the refund policy next to the button that buys', async () => {
+  const page = await newPage();
+  await signUp(page, newEmail('buyer'));
+  await visit(page, courseAddress(FIXTURE.slug));
+  await page.getByRole('button', { name: 'Buy this course' }).waitFor();
+  await expect(page.getByRole('link', { name: 'Refund policy' })).toHaveCount(0);
+  await page.route('**/api/config', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), refund_policy_url: `${STOREFRONT}/refunds` } });
+  });
+  await page.reload();
+  await expect(page.getByRole('link', { name: 'Refund policy' })).toHaveAttribute('href', `${STOREFRONT}/refunds`);
+  assertQuiet(page);
+  await page.context().close();
+});

@@ -546,7 +546,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * A course's page, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headCoursePage"];
         patch?: never;
         trace?: never;
     };
@@ -566,7 +570,38 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * What robots may read, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headRobots"];
+        patch?: never;
+        trace?: never;
+    };
+    "/pages/sellers/{handle}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A seller's page
+         * @description `/sellers/{handle}` of the storefront, with name, text, links, courses, membership, and a head as of a course's page. It is the same for everybody, with or without a session.
+         */
+        get: operations["getSellerPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * A seller's page, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headSellerPage"];
         patch?: never;
         trace?: never;
     };
@@ -586,7 +621,11 @@ export interface paths {
         post?: never;
         delete?: never;
         options?: never;
-        head?: never;
+        /**
+         * The sitemaps, without the body
+         * @description The headers of the answer to `GET`.
+         */
+        head: operations["headSitemap"];
         patch?: never;
         trace?: never;
     };
@@ -700,6 +739,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sellers/{handle}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A seller's page
+         * @description The same for everybody, with or without a session, and cacheable. A former handle leads to it as well; `handle` is the present one. A seller who is suspended, or is none any more, has no page. Their courses are `GET /courses?seller=…`, their membership `GET /sellers/{id}/membership`.
+         */
+        get: operations["getSeller"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sellers/{id}/members": {
         parameters: {
             query?: never;
@@ -747,7 +809,7 @@ export interface paths {
         put?: never;
         /**
          * Offer a membership, or change the offer
-         * @description For the seller. The offer is replaced as a whole. Existing subscribers keep their price until they switch.
+         * @description For the seller. The offer is replaced as a whole. Existing subscribers keep their price until they switch. An account that is only paid out is charged for memberships in the platform's own country alone: elsewhere the offer is refused (`not_sellable`). Without a Stripe account it can be prepared.
          */
         post: operations["offerMembership"];
         /**
@@ -1062,7 +1124,7 @@ export interface paths {
         };
         /**
          * Your application to become a seller
-         * @description Staff decide about it; a decline has a note.
+         * @description Staff decide about it. A decline has a note, which is also here; an acceptance may have one, in the mail about it.
          */
         get: operations["getApplication"];
         put?: never;
@@ -1115,6 +1177,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/users/me/page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your own page as a seller
+         * @description For sellers. Without one, `handle` is null and the other fields are empty.
+         */
+        get: operations["getMyPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Make or change your page as a seller
+         * @description For sellers. Missing fields stay as they are. The first request makes the page and needs a `name`; without a `handle`, one is derived from it. A former handle stays yours and leads to the page; you can have ten.
+         */
+        patch: operations["editMyPage"];
         trace?: never;
     };
     "/users/me/payment-methods": {
@@ -1535,7 +1621,7 @@ export interface components {
              * @description `course_taken_down`: a course was taken down or restored. `refund`, `membership_refund`: staff asked for a refund, which is written before the payment provider is asked. `refund_borne`: the platform pays a refund that was waiting for its payees. `refund_refused`, `membership_refund_refused`: the payment provider refused it afterwards, and no money moved. `dispute_evidence`: evidence for a dispute was staged or submitted, which is written before the payment provider is asked; `dispute_evidence_refused`: it refused that. The other names say what was changed or done.
              * @enum {string}
              */
-            action: "seller_role" | "staff_role" | "terms" | "suspension" | "sessions_ended" | "second_factor_off" | "course_taken_down" | "course_fee" | "refund" | "refund_borne" | "refund_refused" | "membership_refund" | "membership_refund_refused" | "application_declined" | "dispute_evidence" | "dispute_evidence_refused";
+            action: "seller_role" | "staff_role" | "terms" | "suspension" | "sessions_ended" | "second_factor_off" | "page_cleared" | "course_taken_down" | "course_fee" | "refund" | "refund_borne" | "refund_refused" | "membership_refund" | "membership_refund_refused" | "application_declined" | "dispute_evidence" | "dispute_evidence_refused";
             /** @description What was refunded. */
             amount?: components["schemas"]["Price"];
             /** Format: date-time */
@@ -1551,7 +1637,7 @@ export interface components {
             dispute_id?: string;
             from?: components["schemas"]["Audited"];
             id: string;
-            /** @description Of an `application_declined`: what the user was told, with `[address]` in place of e-mail addresses. */
+            /** @description Of an `application_declined`, and of a `seller_role` that accepted an application with a note: what the user was told, with `[address]` in place of e-mail addresses. */
             note?: string;
             /** @description Of a `refund`: whether the platform pays before the payees have returned their parts. */
             platform_pays?: boolean;
@@ -1766,6 +1852,8 @@ export interface components {
             livemode: boolean;
             /** @description For Stripe.js. */
             publishable_key: string;
+            /** @description Where buyers can read the refund policy, if the operator has set it: link to it next to the button that buys. */
+            refund_policy_url?: string;
             terms_of_use?: components["schemas"]["TermsOfUse"];
         };
         Content: {
@@ -1816,7 +1904,11 @@ export interface components {
             }[];
             published: boolean;
             seller: {
+                /** @description The end of their page's address, if they have a page. Only in the answer for a single course. */
+                handle?: string;
                 id: string;
+                /** @description As on their page. */
+                name?: string;
             };
             slug: string;
             taken_down?: components["schemas"]["Reason"];
@@ -1988,7 +2080,10 @@ export interface components {
                 /** @description In Unix seconds. */
                 cards_declined_at: number[];
                 debts: components["schemas"]["Debt"][];
+                /** @description The earlier handles of your page, which lead to it. */
+                former_handles: string[];
                 membership?: components["schemas"]["Membership"];
+                page?: components["schemas"]["SellerPage"];
                 /** @description Your customers at Stripe, `cus_…`, by connected account or `platform`. */
                 stripe_customers: {
                     [key: string]: string;
@@ -2090,10 +2185,10 @@ export interface components {
             found_at: string;
             id: string;
             /**
-             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
+             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
              * @enum {string}
              */
-            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "customer_credit" | "accounts_refused";
+            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "accounts_refused";
             /** Format: date-time */
             last_found_at: string;
             /** @description A sentence that describes the finding. */
@@ -2113,7 +2208,7 @@ export interface components {
             settled_at: string | null;
             /** @description The amount at Stripe; null if it is missing there. */
             stripe: number | null;
-            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `txn_…` or `cus_…`. */
+            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `issfr_…`, `txn_…` or `cus_…`. */
             stripe_id: string | null;
             /** @description The subscription that it is about. */
             subscription_id: string | null;
@@ -2139,6 +2234,19 @@ export interface components {
             code?: components["schemas"]["Code"];
             email: string;
             password: components["schemas"]["Password"];
+        };
+        /**
+         * @description Nothing is mailed to the address any more, because a mail bounced, or its owner marked one as spam. Another address, once it is confirmed, ends that. Missing if mail is sent.
+         * @example {
+         *       "reason": "bounce",
+         *       "at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        MailSuppression: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            reason: "bounce" | "complaint";
         };
         /** @description A subscription as its seller and staff see it. */
         Member: components["schemas"]["Subscription"] & {
@@ -2171,6 +2279,7 @@ export interface components {
         /**
          * @example {
          *       "offered": true,
+         *       "available": true,
          *       "seller_id": "usr_4zq8m1x7t2c9v3k5",
          *       "title": "All courses",
          *       "monthly": {
@@ -2182,6 +2291,8 @@ export interface components {
          *     }
          */
         Membership: {
+            /** @description Whether buyers can join at the moment. False while the seller cannot be paid for memberships; subscribing is then a 409. Not in the export. */
+            available?: boolean;
             currency?: components["schemas"]["Currency"];
             monthly?: components["schemas"]["MembershipPrice"] | null;
             offered: boolean;
@@ -2347,7 +2458,7 @@ export interface components {
         };
         /** @description RFC 9457 problem details. */
         Problem: {
-            /** @description With `seller_capability_missing`: what the seller's account lacks, `card_payments` or `transfers`. */
+            /** @description With `seller_capability_missing` and `not_sellable`: what the seller's account lacks, `card_payments` or `transfers`. */
             capability?: string;
             /** @description For programs to check; the examples list all of them. */
             code: string;
@@ -2449,8 +2560,12 @@ export interface components {
              * @description With `is_seller`: the `at` of the application to sell that is accepted. If its user has written another since, nothing is changed (404). Without it, a user is made a seller whether or not they applied.
              */
             application?: string;
+            /** @description True removes text and links of the seller's page. Its name and handle stay. */
+            clear_page?: boolean;
             is_seller?: boolean;
             is_staff?: boolean;
+            /** @description With `application`: what the user is told in the mail that says that they are a seller. */
+            note?: string;
             /** @description Suspends the user; null ends the suspension. */
             suspended?: {
                 reason: string;
@@ -2524,6 +2639,51 @@ export interface components {
             next_action_url?: string;
             payment_method?: components["schemas"]["PaymentMethod"];
         };
+        SellerLink: {
+            /** @description One line. */
+            title: string;
+            /**
+             * Format: uri
+             * @description With `https`, a domain, and neither user nor password.
+             */
+            url: string;
+        };
+        /**
+         * @description What a seller says of themselves.
+         * @example {
+         *       "seller_id": "usr_4zq8m1x7t2c9v3k5",
+         *       "handle": "ada-lovelace",
+         *       "name": "Ada Lovelace",
+         *       "text": "I teach **numbers**.",
+         *       "links": [
+         *         {
+         *           "title": "My site",
+         *           "url": "https://example.com/"
+         *         }
+         *       ],
+         *       "updated_at": "2026-11-02T09:30:00Z"
+         *     }
+         */
+        SellerPage: {
+            /** @description The end of the page's address. Null, for the seller alone, if there is no page. */
+            handle: string | null;
+            links: components["schemas"]["SellerLink"][];
+            name: string;
+            seller_id: string;
+            /** @description Markdown. */
+            text: string;
+            /** Format: date-time */
+            updated_at: string | null;
+        };
+        SellerPageChanges: {
+            /** @description Unique. Some words are reserved. */
+            handle?: string;
+            links?: components["schemas"]["SellerLink"][];
+            /** @description One line. */
+            name?: string;
+            /** @description Markdown. */
+            text?: string;
+        };
         /** @description The individual terms that staff have set for this seller; for missing ones, the platform's settings apply. */
         SellerTerms: {
             charge_type?: components["schemas"]["ChargeType"];
@@ -2556,7 +2716,9 @@ export interface components {
          *       "made_by_platform": true,
          *       "country": "US",
          *       "charges_enabled": false,
+         *       "charges_disabled_since": "2026-11-02T09:30:00Z",
          *       "payouts_enabled": false,
+         *       "payouts_disabled_since": "2026-11-02T09:30:00Z",
          *       "details_submitted": false,
          *       "capabilities": {
          *         "card_payments": "inactive",
@@ -2574,7 +2736,13 @@ export interface components {
          *         ],
          *         "pending_verification": [],
          *         "disabled_reason": "requirements.past_due",
-         *         "current_deadline": null
+         *         "current_deadline": null,
+         *         "missing": [
+         *           {
+         *             "name": "external_account",
+         *             "since": "2026-11-02T09:30:00Z"
+         *           }
+         *         ]
          *       },
          *       "scope": "read_write",
          *       "livemode": false,
@@ -2591,6 +2759,11 @@ export interface components {
                 /** @description Destination and separate charges need it. */
                 transfers: components["schemas"]["CapabilityStatus"];
             };
+            /**
+             * Format: date-time
+             * @description When Stripe first told that it cannot. Null if it can, or if that was before this was recorded.
+             */
+            charges_disabled_since?: string | null;
             /** @description Whether it can accept charges itself. */
             charges_enabled?: boolean;
             connected: boolean;
@@ -2603,6 +2776,11 @@ export interface components {
             livemode?: boolean;
             /** @description Whether it was created here. Otherwise its owner granted access to it. */
             made_by_platform?: boolean;
+            /**
+             * Format: date-time
+             * @description The same for payouts.
+             */
+            payouts_disabled_since?: string | null;
             /** @description Whether its balance can be paid out. */
             payouts_enabled?: boolean;
             /** @description The information that Stripe requires, by Stripe's own names; the first twenty of each kind. */
@@ -2612,6 +2790,15 @@ export interface components {
                 currently_due: string[];
                 disabled_reason: string | null;
                 eventually_due: string[];
+                /** @description What is past or currently due, each once, and when Stripe first told so. It keeps that time until it is provided. */
+                missing: {
+                    name: string;
+                    /**
+                     * Format: date-time
+                     * @description Null if it was missing before this was recorded.
+                     */
+                    since: string | null;
+                }[];
                 past_due: string[];
                 pending_verification: string[];
             };
@@ -2769,6 +2956,7 @@ export interface components {
             is_seller: boolean;
             /** @description Whether they are a staff member. */
             is_staff: boolean;
+            mail_suppressed?: components["schemas"]["MailSuppression"];
             /** @description The address that will replace it once it is confirmed. */
             new_email?: string;
             /** @description How many recovery codes are left; only for the user with a second factor themselves. */
@@ -3026,7 +3214,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A bug of ours, or a method that this path does not support. */
+        /** @description A bug of ours, a method that this path does not support, or, where a firewall is in front of the API's public address, a request that went around it (403). */
         Unexpected: {
             headers: {
                 [name: string]: unknown;
@@ -3059,6 +3247,8 @@ export interface components {
         AuthorizeType: "standard" | "express";
         /** @description The `next_cursor` of the previous page. */
         Cursor: string;
+        /** @example ada-lovelace */
+        Handle: string;
         /** @description The `ETag` of an earlier response. */
         IfNoneMatch: string;
         /** @example les_7h3k9m2p5r8t1v4x */
@@ -3698,6 +3888,11 @@ export interface operations {
                  * @example microservices
                  */
                 q?: string;
+                /**
+                 * @description A seller's id, for their courses only. Not together with `q`.
+                 * @example usr_4zq8m1x7t2c9v3k5
+                 */
+                seller?: string;
             };
             header?: {
                 /** @description The `ETag` of an earlier response. */
@@ -3768,7 +3963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another course has this slug, another seller's course had it, or your sales cannot be shared. */
+            /** @description Another course has this slug, another seller's course had it, your sales cannot be shared, or your account can never be charged for the course. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3885,7 +4080,7 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
-            /** @description Another course has the new slug, another seller's course had it, your sales cannot be shared, or somebody else changed this course at the same time. */
+            /** @description Another course has the new slug, another seller's course had it, your sales cannot be shared, your account can never be charged for the course, or somebody else changed it at the same time. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4527,6 +4722,49 @@ export interface operations {
             default: components["responses"]["Unexpected"];
         };
     };
+    headCoursePage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example flask-microservices */
+                slug: components["parameters"]["Slug"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page of a course that is offered. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The course has another slug by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such course, or it is not offered. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     getRobots: {
         parameters: {
             query?: never;
@@ -4546,6 +4784,137 @@ export interface operations {
                 };
             };
             default: components["responses"]["Unexpected"];
+        };
+    };
+    headRobots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the Robots Exclusion Protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getSellerPage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            /** @description The seller has another handle by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadCursor"];
+            /** @description There is no such seller, or they may not sell. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            422: components["responses"]["InvalidRequest"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    headSellerPage: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The seller has another handle by now. */
+            301: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such seller, or they may not sell. The page says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     getSitemap: {
@@ -4574,6 +4943,44 @@ export interface operations {
             };
             422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
+        };
+    };
+    headSitemap: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A year and a month.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the sitemap protocol. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of `GET`, without its body. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
         };
     };
     resetPassword: {
@@ -4831,6 +5238,36 @@ export interface operations {
             default: components["responses"]["Unexpected"];
         };
     };
+    getSeller: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of an earlier response. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @example ada-lovelace */
+                handle: components["parameters"]["Handle"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
     listMembers: {
         parameters: {
             query?: {
@@ -4948,6 +5385,15 @@ export interface operations {
             401: components["responses"]["NotSignedIn"];
             /** @description It is another seller's, you are not a seller, you have not accepted the terms of use, or the page's origin is not allowed. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your Stripe account can never be charged for memberships. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5984,6 +6430,89 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            422: components["responses"]["InvalidRequest"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    getMyPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            401: components["responses"]["NotSignedIn"];
+            403: components["responses"]["NotASeller"];
+            default: components["responses"]["Unexpected"];
+        };
+    };
+    editMyPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Ada Lovelace",
+                 *       "text": "I teach **numbers**.",
+                 *       "links": [
+                 *         {
+                 *           "title": "My site",
+                 *           "url": "https://example.com/"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SellerPageChanges"];
+            };
+        };
+        responses: {
+            /** @description The page as changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SellerPage"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["NotSignedIn"];
+            /** @description You are not a seller, or the page's origin is not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another seller has or had the handle, or the page was changed at the same moment. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
             default: components["responses"]["Unexpected"];
         };

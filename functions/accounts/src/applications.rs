@@ -54,7 +54,7 @@ struct Wanted {
 }
 
 /// What somebody wrote, if it shows something and is not too long.
-fn sound(name: &str, given: &str) -> Result<String, Error> {
+pub(crate) fn sound(name: &str, given: &str) -> Result<String, Error> {
     let given = given.trim();
     if !given.is_empty() && given.chars().count() <= TEXT_MAX && text::is_sound(given) {
         return Ok(given.to_owned());
@@ -133,7 +133,7 @@ pub(crate) fn at(name: &str, given: &str) -> Result<OffsetDateTime, Error> {
 }
 
 /// `POST /admin/applications/{id}/decline`: declines a user's application, with a note that they are mailed. Needs a password that was
-/// entered lately. It names the application that staff read, because its user may have written another since. `PATCH /admin/users/{id}` with `is_seller` accepts one. Two trips to DynamoDB.
+/// entered lately. It names the application that staff read, because its user may have written another since. `PATCH /admin/users/{id}` with `is_seller` accepts one, also with a note. Two trips to DynamoDB.
 pub(crate) async fn decline(app: &App, request: &Request, id: &str) -> Result<Response, Error> {
     let staff = identity::staff_with_password(request, app).await?;
     let id: UserId = id.parse().map_err(|_| Error::NotFound("application"))?;

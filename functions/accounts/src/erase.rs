@@ -22,7 +22,7 @@ struct Body {
 /// Purchases and sales stay on record under an anonymous id. The current password is required, and the
 /// code of a second factor: a stolen session must not be enough.
 ///
-/// Five trips to DynamoDB: session and user, counters, subscriptions, the offer, the erasure. For a seller one more, and two per course; for
+/// Six trips to DynamoDB: session and user, counters, subscriptions, the offer, the seller's page, the erasure. For a seller one more, one for a page, and two per course; for
 /// somebody who has had another address, one more and two for each. A second factor costs three more.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
@@ -49,6 +49,9 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     }
     withdraw_courses(app, &user).await?;
     app.store.end_offer(&user.id).await?;
+    if app.store.erase_page(&user.id).await? != Written::Yes {
+        return Err(Error::Conflict);
+    }
     app.store.forget_left_emails(&user).await?;
     match app.store.erase_user(&user, app.clock.now()).await? {
         Written::Yes => Ok(response::with_cookie(response::no_content(), &Cookie::Session.set("", 0, &app.config))),

@@ -15,8 +15,8 @@ use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
 use shared::http::staff_view::AuditView;
 use shared::http::view::{
-    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, ShareView, SubscriptionView, TotalsView,
-    UserView,
+    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, SellerPageView, ShareView, SubscriptionView,
+    TotalsView, UserView,
 };
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;
@@ -104,6 +104,9 @@ struct Profile {
     accepted_terms: Vec<AcceptedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     membership: Option<MembershipView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<SellerPageView>,
+    former_handles: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<ApplicationView>,
     totals: Vec<TotalsView>,
@@ -279,7 +282,7 @@ impl From<Subscription> for JoinedView {
 /// What is stored of the user, in parts of some megabytes at most: `?cursor=` continues where a part ended. The password must have been
 /// entered within the last quarter of an hour, so that a stolen session is not enough.
 ///
-/// Two trips to DynamoDB for the first part (session and user; offer, totals and application), and one for each list, of which there are fourteen. Shares
+/// Two trips to DynamoDB for the first part (session and user; offer, totals, application and page), and one for each list, of which there are fourteen. Shares
 /// take two.
 ///
 /// # Errors
@@ -318,14 +321,17 @@ fn place(request: &Request) -> Result<(usize, Option<Cursor>), Error> {
 
 async fn profile(app: &App, user: &User) -> Result<Profile, Error> {
     let store = &app.store;
-    let (offer, totals, application) = tokio::join!(store.offer(&user.id), store.totals_of(&user.id), store.application(&user.id));
-    let totals = totals?;
+    let (offer, totals, application, page) =
+        tokio::join!(store.offer(&user.id), store.totals_of(&user.id), store.application(&user.id), store.page_of(&user.id));
+    let (totals, page) = (totals?, page?);
     Ok(Profile {
         user: UserView::from(user),
         stripe_customers: user.customers.clone(),
         cards_declined_at: user.declined_at.clone(),
         accepted_terms: user.accepted_terms.iter().map(AcceptedView::from).collect(),
-        membership: offer?.map(MembershipView::from),
+        membership: offer?.map(|offer| MembershipView::new(offer, None)),
+        former_handles: page.iter().flat_map(|page| page.former_handles.clone()).collect(),
+        page: page.map(SellerPageView::from),
         application: application?.map(ApplicationView::from),
         totals: totals.by_currency.into_iter().map(|(currency, sums)| TotalsView::new(currency, sums)).collect(),
         debts: totals.debts,

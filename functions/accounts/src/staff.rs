@@ -63,6 +63,11 @@ struct Body {
     suspended: Option<Option<Object<Suspend>>>,
     /// The `at` of the application that is accepted.
     application: Option<String>,
+    /// What its user is told.
+    note: Option<String>,
+    /// Removes text and links of the seller's page.
+    #[serde(default)]
+    clear_page: bool,
 }
 
 /// A seller's individual terms. Unknown names are refused: a misspelled field would be removed instead of set.
@@ -112,8 +117,13 @@ impl Body {
         if self.application.is_some() && self.is_seller != Some(true) {
             return Err(invalid("application goes with is_seller: true"));
         }
+        if self.note.is_some() && self.application.is_none() {
+            return Err(invalid("note goes with application"));
+        }
+        let note = self.note.as_deref().map(|note| applications::sound("note", note)).transpose()?;
         let application = self.application.as_deref().map(|at| applications::at("application", at)).transpose()?;
-        Ok(Change { is_seller: self.is_seller, is_staff: self.is_staff, terms, suspended, application })
+        let Self { is_seller, is_staff, clear_page, .. } = self;
+        Ok(Change { is_seller, is_staff, terms, suspended, application, note, clear_page })
     }
 }
 
@@ -121,7 +131,7 @@ impl Body {
 const TRIES: u32 = 5;
 
 /// `PATCH /admin/users/{id}`: appoints and dismisses sellers and staff, sets a seller's individual terms, and
-/// suspends users. Needs a password that was entered lately. A suspension ends their sessions and their sales. Their data stays as it is, except that
+/// suspends users, and clears their pages. Needs a password that was entered lately. A suspension ends their sessions and their sales. Their data stays as it is, except that
 /// the reconciliation ends the memberships of sellers who may no longer sell. Two trips to DynamoDB: the staff member and
 /// the user in parallel, then the change with its entries in the audit log. Removing the role of seller and a suspension cost one
 /// more. Both trips are repeated for each concurrent change that wins. A change that changes nothing is not written. With `application`,
@@ -138,8 +148,9 @@ pub(crate) async fn change(app: &App, request: &Request, id: &str) -> Result<Res
     let (staff, seen) = tokio::join!(identity::staff_with_password(request, app), app.store.user_to_change(&id));
     let (staff, mut seen) = (staff?, seen?);
     let body: Body = request::json(request)?;
-    if body.is_seller.is_none() && body.is_staff.is_none() && body.terms.is_none() && body.suspended.is_none() {
-        return Err(Error::InvalidRequest("is_seller, is_staff, terms or suspended is required".to_owned()));
+    let is_about_user = body.is_seller.is_some() || body.is_staff.is_some() || body.terms.is_some() || body.suspended.is_some();
+    if !is_about_user && !body.clear_page {
+        return Err(Error::InvalidRequest("is_seller, is_staff, terms, suspended or clear_page is required".to_owned()));
     }
     let now = app.clock.now();
     let change = body.into_change(now)?;

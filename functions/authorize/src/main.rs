@@ -6,5 +6,5 @@ use shared::app::App;
 async fn main() -> Result<(), lambda_http::Error> {
     shared::base::log::init();
     let app = App::from_env()?;
-    shared::http::serve(|request| authorize::handle(&app, request)).await
+    shared::http::serve(&app.config, |request| authorize::handle(&app, request)).await
 }

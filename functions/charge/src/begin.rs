@@ -195,6 +195,7 @@ async fn send(
         charge: None,
         status: AttemptStatus::Pending,
         failure: None,
+        sold: None,
     };
     purchase.begin(attempt, &order.cause);
     match app.store.write_try(purchase, slot, order.card_try(app).as_ref()).await? {

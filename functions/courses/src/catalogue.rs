@@ -2,6 +2,7 @@
 
 use shared::app::App;
 use shared::domain::error::Error;
+use shared::domain::ids::UserId;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, request, response};
 
@@ -10,13 +11,20 @@ const SEARCH_MAX: usize = 200;
 const WORDS_MAX: usize = 10;
 
 /// Published courses, newest first. `?q=` keeps those with all its words in the
-/// title or description. Costs one Query, and the answer is the same for everybody.
+/// title or description, `?seller=` those of a seller. Costs one Query, and the answer is the same for everybody.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error> {
     let page = request::page(request)?;
     let words = words(request::parameter(request, "q")?.as_deref().unwrap_or_default())?;
 
-    let courses =
-        if words.is_empty() { app.store.published_courses(&page).await? } else { app.store.search_courses(&words, &page).await? };
+    let courses = match request::parameter(request, "seller")? {
+        Some(_) if !words.is_empty() => return Err(Error::InvalidRequest("q and seller cannot be given together".to_owned())),
+        Some(seller) => {
+            let seller: UserId = seller.parse().map_err(|_| Error::InvalidRequest("seller must be a seller's id".to_owned()))?;
+            app.store.published_courses_of(&seller, &page).await?
+        }
+        None if words.is_empty() => app.store.published_courses(&page).await?,
+        None => app.store.search_courses(&words, &page).await?,
+    };
     Ok(response::shared(request, &response::list(courses, |course| CourseView::new(course, None))))
 }
 

@@ -8,6 +8,7 @@ use shared::domain::user::User;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
+use shared::store::courses::{NO_MORE_SLUGS, SLUGS_MAX};
 
 use crate::fields::Fields;
 
@@ -44,7 +45,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
                 app.config.check_terms(&user)?;
             }
             fields.check_price(app, &user, course)?;
-            fields.check_border(app, &user, course)
+            fields.check_sellable(app, &user, course)
         }
     };
     let course = replace(app, request, slug, (by, &user), course, change).await?;
@@ -122,6 +123,7 @@ async fn replace(
         match written {
             Written::Yes => return Ok(course),
             Written::No(0) => {}
+            Written::No(NO_MORE_SLUGS) => return Err(no_more_slugs()),
             Written::No(_) => return Err(Error::SlugTaken),
         }
         let (user, course) = user_and_course(app, request, slug).await?;
@@ -129,6 +131,11 @@ async fn replace(
         seen = by.theirs(&user, course.filter(|course| course.id == seen.id))?;
     }
     Err(Error::Conflict)
+}
+
+/// Refuses another slug to a seller who has taken the most.
+pub(crate) fn no_more_slugs() -> Error {
+    Error::InvalidRequest(format!("slug: a seller can take {SLUGS_MAX} of them, and you have taken all"))
 }
 
 /// What the audit log says of a change by staff, or of a course that they create, which is compared with the same without their fields.

@@ -26,6 +26,8 @@ struct ConfigView<'a> {
     challenge_site_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     terms_of_use: Option<&'a TermsOfUse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_policy_url: Option<&'a str>,
     api_version: &'static str,
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
         livemode: config.livemode(),
         challenge_site_key: config.challenge.as_ref().map(|challenge| challenge.site_key.as_str()),
         terms_of_use: config.terms_of_use.as_ref(),
+        refund_policy_url: config.refund_policy_url.as_deref(),
         api_version: STRIPE_API_VERSION,
     };
     response::shared(request, &view)

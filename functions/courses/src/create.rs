@@ -2,21 +2,18 @@
 
 use lambda_http::http::header::LOCATION;
 use shared::app::App;
-use shared::base::entropy::Entropy;
 use shared::domain::audit::Entry;
-use shared::domain::course::{Course, slug_of};
+use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
+use shared::domain::slug::SLUGS;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
+use shared::store::courses::NO_MORE_SLUGS;
 
-use crate::change::entries;
+use crate::change::{entries, no_more_slugs};
 use crate::fields::Fields;
-
-/// How many numbered slugs to try before random ones, and how many random ones.
-const NUMBERED: u32 = 9;
-const RANDOM: u32 = 4;
 
 /// Adds a course for the seller. Two trips to DynamoDB: the user, then course and slug in one transaction. If the slug is
 /// derived from the title, each slug that is taken costs another trip.
@@ -39,7 +36,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     let now = app.clock.now();
     let mut course = Course {
         id: CourseId::generate(&seller.id, now, &app.entropy),
-        slug: slug_of(title),
+        slug: SLUGS.derive(title),
         title: title.to_owned(),
         description: String::new(),
         price,
@@ -57,7 +54,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     };
     fields.apply(&mut course)?;
     fields.check_price(app, &seller, &course)?;
-    fields.check_border(app, &seller, &course)?;
+    fields.check_sellable(app, &seller, &course)?;
     let of_a_seller = course.clone();
     fields.apply_staffs(&mut course, now)?;
     fields.check_payees(app, request, &seller, &course.id).await?;
@@ -66,6 +63,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     if fields.slug()?.is_some() {
         match app.store.add_course(&course, &entries).await? {
             Written::Yes => {}
+            Written::No(NO_MORE_SLUGS) => return Err(no_more_slugs()),
             Written::No(_) => return Err(Error::SlugTaken),
         }
     } else {
@@ -77,22 +75,15 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     Ok(response)
 }
 
-/// Adds the course under the first free slug: the title's, then numbered ones, then ones with a random suffix.
+/// Adds the course under the first free slug that its title gives.
 async fn add_with_free_slug(app: &App, course: &mut Course, entries: &[Entry]) -> Result<(), Error> {
-    let base = course.slug.clone();
-    for try_number in 1..=NUMBERED + RANDOM {
-        course.slug = match try_number {
-            1 => base.clone(),
-            number @ ..=NUMBERED => format!("{base}-{number}"),
-            _ => format!("{base}-{}", random_ending(&app.entropy)),
-        };
-        if app.store.add_course(course, entries).await? == Written::Yes {
-            return Ok(());
+    for slug in SLUGS.candidates(&course.title.clone(), &app.entropy) {
+        course.slug = slug;
+        match app.store.add_course(course, entries).await? {
+            Written::Yes => return Ok(()),
+            Written::No(NO_MORE_SLUGS) => return Err(no_more_slugs()),
+            Written::No(_) => {}
         }
     }
     Err(Error::SlugTaken)
-}
-
-fn random_ending(entropy: &Entropy) -> String {
-    entropy.bytes::<4>().iter().map(|byte| format!("{byte:02x}")).collect()
 }

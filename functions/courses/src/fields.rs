@@ -4,10 +4,11 @@ use serde::Deserialize;
 use shared::app::App;
 use shared::base::text;
 use shared::domain::charging::ChargeType;
-use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, check_slug, fault_of_shares};
+use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, fault_of_shares};
 use shared::domain::error::Error;
 use shared::domain::ids::{CourseId, UserId};
 use shared::domain::money::{FeePercent, Price};
+use shared::domain::slug::SLUGS;
 use shared::domain::user::{StripeLink, User};
 use shared::http::request::Object;
 use shared::http::{Request, identity};
@@ -84,7 +85,7 @@ impl Fields {
     /// [`Error::InvalidRequest`].
     pub(crate) fn slug(&self) -> Result<Option<&str>, Error> {
         let Some(slug) = self.slug.as_deref() else { return Ok(None) };
-        check_slug(slug).map_err(|fault| Error::InvalidRequest(fault.to_owned()))?;
+        SLUGS.check(slug).map_err(Error::InvalidRequest)?;
         Ok(Some(slug))
     }
 
@@ -157,17 +158,22 @@ impl Fields {
         )))
     }
 
-    /// Checks that the seller can be paid for it across borders, if the course is to be sold.
+    /// Checks that the seller's account can be charged for the course and paid for it across borders, if it is to be sold.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`].
-    pub(crate) fn check_border(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
+    /// [`Error::InvalidRequest`], [`Error::NotSellable`].
+    pub(crate) fn check_sellable(&self, app: &App, seller: &User, course: &Course) -> Result<(), Error> {
         let is_about_sales = self.price.is_some() || self.payees.is_some() || self.published == Some(true);
-        let abroad = seller.stripe.as_ref().and_then(|link| link.never_paid_in(&app.config.platform_country));
-        match abroad.filter(|_| is_about_sales && course.published) {
-            Some(country) => Err(Error::InvalidRequest(format!(
-                "your Stripe account is in {country}, where this platform cannot send money: nobody could buy the course"
-            ))),
+        let (Some(link), true) = (&seller.stripe, is_about_sales && course.published) else { return Ok(()) };
+        let country = &app.config.platform_country;
+        if let Some(abroad) = link.never_paid_in(country) {
+            return Err(Error::InvalidRequest(format!(
+                "your Stripe account is in {abroad}, where this platform cannot send money: nobody could buy the course"
+            )));
+        }
+        let charge_type = seller.charge_type_of(course, &app.config.terms);
+        match charge_type.and_then(|charge_type| link.never_takes(charge_type, country)) {
+            Some(capability) => Err(Error::NotSellable { capability: capability.as_str() }),
             None => Ok(()),
         }
     }

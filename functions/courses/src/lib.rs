@@ -1,4 +1,4 @@
-//! Courses: the catalogue, a course's page, and what sellers do with their own. Also `GET /config`, which is as public as the catalogue.
+//! Courses: the catalogue, a course's page, and what sellers do with their own; also sellers' pages and `GET /config`, which is as public as the catalogue.
 
 mod catalogue;
 mod change;
@@ -11,6 +11,7 @@ mod mine;
 mod outline;
 mod progress;
 mod reader;
+mod seller;
 mod share;
 mod show;
 
@@ -46,6 +47,9 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
         (&Method::DELETE, ["courses", slug, "share"]) => share::leave(app, request, slug).await,
         (&Method::GET, ["users", "me", "shares"]) => share::list(app, request).await,
         (&Method::GET, ["users", "me", "courses"]) => mine::list(app, request).await,
+        (&Method::GET, ["users", "me", "page"]) => seller::own(app, request).await,
+        (&Method::PATCH, ["users", "me", "page"]) => seller::edit(app, request).await,
+        (&Method::GET, ["sellers", handle]) => seller::show(app, request, handle).await,
         (&Method::GET, ["config"]) => Ok(config::show(app, request)),
         (
             _,
@@ -53,7 +57,8 @@ async fn route(app: &App, request: &Request) -> Result<Response, Error> {
             | ["courses", _]
             | ["courses", _, "content" | "outline" | "progress" | "share"]
             | ["courses", _, "lessons", _]
-            | ["users", "me", "courses" | "shares"],
+            | ["users", "me", "courses" | "shares" | "page"]
+            | ["sellers", _],
         ) => Err(Error::MethodNotAllowed),
         _ => Err(Error::NotFound("address")),
     }

@@ -7,9 +7,9 @@ use shared::domain::user::User;
 use shared::http::view::CourseView;
 use shared::http::{Request, Response, identity, response};
 
-/// One course. Without a session: one trip to DynamoDB, and an answer that may be cached.
-/// With a session: includes `owned`, and takes two trips: course and user, then the user's purchase of the course and
-/// subscription to its seller's membership. Either one makes it `owned`. An expired session costs one trip.
+/// One course. Two trips to DynamoDB: the course, then its seller's page. Without a session, the answer may be cached. With one, it includes
+/// `owned`: the user is read together with the course, and their purchase of it and subscription to its seller's membership together with
+/// the page. Either one makes it `owned`.
 ///
 /// A course that is unpublished or taken down is visible only to its seller, staff and
 /// its buyers. Only its seller and staff see what the platform and payees get of a sale.
@@ -19,10 +19,14 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
 
     let (course, user) = app.store.course_by_slug(slug, token, app.clock.now()).await?;
     let course = course.ok_or(Error::NotFound("course"))?;
-    let access = match &user {
-        Some(user) => Some(access(app, user, &course).await?),
-        None => None,
+    let access_of = async {
+        match &user {
+            Some(user) => access(app, user, &course).await.map(Some),
+            None => Ok(None),
+        }
     };
+    let (access, page) = tokio::join!(access_of, app.store.page_of(&course.seller_id));
+    let (access, page) = (access?, page?.filter(|page| !page.hidden));
     let user = user.map(|user| identity::in_role(user, &app.config));
     let is_staff = user.as_ref().is_some_and(|user| user.is_staff);
     let is_its_own = user.is_some_and(|user| user.id == course.seller_id) || is_staff;
@@ -31,9 +35,9 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
     }
     let owned = access.map(|access| access.bought || access.is_member);
     Ok(match session {
-        Some(_) if is_its_own => response::json(200, &CourseView::of_its_own(course, owned)),
-        Some(_) => response::json(200, &CourseView::new(course, owned)),
-        None => response::cacheable(request, &CourseView::new(course, None)),
+        Some(_) if is_its_own => response::json(200, &CourseView::of_its_own(course, owned).by(page)),
+        Some(_) => response::json(200, &CourseView::new(course, owned).by(page)),
+        None => response::cacheable(request, &CourseView::new(course, None).by(page)),
     })
 }
 

@@ -150,8 +150,10 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
         let refunded = !subscription.status.is_past_due() && subscription.is_paid_less(app.clock.now());
         return Err(if refunded { Error::PeriodRefunded } else { Error::SubscriptionPastDue });
     }
-    let (offer, seller) = tokio::join!(app.store.offer(&subscription.seller_id), app.store.user(&subscription.seller_id));
-    let offer = offer?.filter(|offer| offer.currency == subscription.currency).ok_or(Error::IntervalNotOffered)?;
+    let (store, seller_id) = (&app.store, &subscription.seller_id);
+    let (offer, seller, has_course) = tokio::join!(store.offer(seller_id), store.user(seller_id), store.offers_a_course(seller_id));
+    let has_course = has_course?;
+    let offer = offer?.filter(|offer| has_course && offer.currency == subscription.currency).ok_or(Error::IntervalNotOffered)?;
     let amount = offer.price(interval).ok_or(Error::IntervalNotOffered)?;
     Price { amount, currency: offer.currency }.check_shown(expected_amount, expected_currency)?;
     let seller = seller?.ok_or(Error::SellerNotConnected)?;

@@ -10,6 +10,8 @@ use shared::http::view::MembershipView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::work::Services;
 
+use crate::begin::{check_price, seller_link};
+
 pub(crate) const NOT_FOUND: Error = Error::NotFound("membership");
 
 #[derive(Deserialize)]
@@ -33,10 +35,21 @@ struct NoMembership {
 /// `GET`: public. One trip to DynamoDB. Having no offer is not an error, because every course page asks.
 pub(crate) async fn show(services: &Services, id: &str) -> Result<Response, Error> {
     let seller: UserId = id.parse().map_err(|_| NOT_FOUND)?;
-    Ok(match services.app.store.offer(&seller).await? {
-        Some(offer) => response::json(200, &MembershipView::from(offer)),
+    let (offer, seller) = services.app.store.offer_and_seller(&seller).await?;
+    Ok(match offer {
+        Some(offer) => {
+            let available = seller.is_some_and(|seller| is_available(services, &seller, &offer));
+            response::json(200, &MembershipView::new(offer, Some(available)))
+        }
         None => response::json(200, &NoMembership { offered: false }),
     })
+}
+
+/// Whether buyers can join at one of the prices, as far as is known before Stripe is asked.
+fn is_available(services: &Services, seller: &User, offer: &Offer) -> bool {
+    let Ok((_, charge_type)) = seller_link(services, seller) else { return false };
+    let mut prices = [offer.monthly, offer.yearly].into_iter().flatten();
+    prices.any(|amount| check_price(services, seller, charge_type, amount, offer.currency).is_ok())
 }
 
 /// `POST`: creates or replaces the offer; existing subscribers keep their price.
@@ -58,6 +71,9 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
         return Err(Error::InvalidRequest(fault));
     }
     let charge_type = seller.charge_type_of_memberships(&app.config.terms);
+    if let Some(capability) = seller.stripe.as_ref().and_then(|link| link.never_takes(charge_type, &app.config.platform_country)) {
+        return Err(Error::NotSellable { capability: capability.as_str() });
+    }
     let least = seller.least_price(&app.config.platform_country, charge_type, offer.currency);
     for (name, amount) in [("monthly", offer.monthly), ("yearly", offer.yearly)] {
         if amount.is_some_and(|amount| amount < least) {
@@ -68,7 +84,8 @@ pub(crate) async fn put(services: &Services, request: &Request, id: &str) -> Res
         }
     }
     app.store.put_offer(&offer).await?;
-    Ok(response::json(200, &MembershipView::from(offer)))
+    let available = is_available(services, &seller, &offer);
+    Ok(response::json(200, &MembershipView::new(offer, Some(available))))
 }
 
 /// `DELETE`: nobody can subscribe any more; existing subscriptions continue. Two trips to DynamoDB.

@@ -1,7 +1,7 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
 use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
-use shared::domain::mail::{Mail, Recipient};
+use shared::domain::mail::{Mail, Recipient, Sold};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
 use shared::domain::user::{Email, StripeLink, User};
@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::Notify;
 use crate::letters::{self, Sale};
 use crate::letters_of_accounts;
-use crate::letters_of_disputes::{self, Disputed};
+use crate::letters_of_disputes::{self, Disputed, Warned};
 use crate::letters_of_members::{self, Period};
 use crate::render::Letter;
 
@@ -81,6 +81,9 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let found = disputed_by_member(notify, subscription, dispute, *to).await?;
             found.map(|(one, address)| letters_of_disputes::closed(shop, &one, *won, *to, &address))
         }
+        Mail::FraudWarning { of, payment, reason, to, .. } => warned(notify, of, payment, reason, *to)
+            .await?
+            .map(|(one, address)| letters_of_disputes::fraud_warning(shop, &one, *to, &address)),
         Mail::PasswordReset { email, .. } => {
             let Ok(email) = Email::parse(email) else { return Ok(None) };
             match notify.app.store.user_by_email(&email).await? {
@@ -226,6 +229,41 @@ async fn disputed_by_member(
         is_platforms: subscription.account.is_none(),
     });
     Ok(found.zip(address))
+}
+
+/// A payment whose card's issuer warns of fraud, as it is now, and the recipient's address; `None` if there is none.
+async fn warned(notify: &Notify, of: &Sold, payment: &str, reason: &str, to: Recipient) -> Result<Option<(Warned, String)>, StoreError> {
+    let store = &notify.app.store;
+    match of {
+        Sold::Purchase(id) => {
+            let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
+            let address = address(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
+            let found = Warned {
+                title: purchase.course_title.clone(),
+                of: ("Purchase", purchase.id.to_string()),
+                paid: purchase.amount(),
+                currency: purchase.currency,
+                reason: reason.to_owned(),
+                is_platforms: purchase.charged_account().is_none(),
+                is_refunded: purchase.is_refunded_for_fraud(),
+            };
+            Ok(Some(found).zip(address))
+        }
+        Sold::Membership(id) => {
+            let Some(subscription) = store.subscription(id).await? else { return Ok(None) };
+            let address = address(notify, to, &subscription.buyer_id, &subscription.seller_id).await?;
+            let found = subscription.payment_of(payment).map(|payment| Warned {
+                title: subscription.title.clone(),
+                of: ("Membership", subscription.id.to_string()),
+                paid: payment.amount,
+                currency: subscription.currency,
+                reason: reason.to_owned(),
+                is_platforms: subscription.account.is_none(),
+                is_refunded: false,
+            });
+            Ok(found.zip(address))
+        }
+    }
 }
 
 async fn refund_failed(notify: &Notify, id: &PurchaseId, refund: &str, to: Recipient) -> Result<Option<Letter>, StoreError> {

@@ -1,5 +1,7 @@
 //! Delivers one mail, from reading its row to marking it.
 
+use shared::domain::mail::Mail;
+use shared::domain::user::Email;
 use shared::store::StoreError;
 use shared::store::outbox::{Lease, MailRow};
 use time::Duration;
@@ -7,6 +9,7 @@ use time::Duration;
 use crate::Notify;
 use crate::compose::compose;
 use crate::mailer::Unsent;
+use crate::render::Letter;
 
 /// How long nobody else sends the mail: longer than the function may run.
 pub const LEASE: Duration = Duration::minutes(3);
@@ -23,7 +26,7 @@ fn pause(attempts: u32) -> Duration {
 }
 
 /// Sends the mail with this id, unless that was done, is being done, or must wait.
-/// Trips to DynamoDB: the lease, what the mail is about (one or two), the mark.
+/// Trips to DynamoDB: the lease, what the mail is about (one or two), whether its address is suppressed, the mark.
 ///
 /// # Errors
 /// If DynamoDB fails before anything was sent.
@@ -34,11 +37,15 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
         // The function ended during each of its tries.
         return give_up(notify, &row, "the function ended during each try").await;
     }
-    let letter = match compose(notify, &row.mail).await {
-        Ok(Some(letter)) => letter,
-        Ok(None) => {
+    let letter = match ready(notify, &row.mail).await {
+        Ok(Ready::Letter(letter)) => letter,
+        Ok(Ready::ToNobody) => {
             tracing::info!(mail = id, "the mail has no recipient");
             return store.mail_is_sent(&row, clock.now()).await;
+        }
+        Ok(Ready::Suppressed) => {
+            tracing::info!(mail = id, "the mail is not sent, because its address bounces or its owner complained");
+            return store.mail_is_suppressed(&row, clock.now()).await;
         }
         Err(error) => {
             // The stream delivers it again immediately, or the sweep finds it.
@@ -59,6 +66,23 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
             store.mail_waits(&row, clock.now() + pause(row.attempts)).await
         }
     }
+}
+
+/// What to do with a mail.
+enum Ready {
+    Letter(Letter),
+    ToNobody,
+    Suppressed,
+}
+
+async fn ready(notify: &Notify, mail: &Mail) -> Result<Ready, StoreError> {
+    let store = &notify.app.store;
+    let Some(letter) = compose(notify, mail).await? else { return Ok(Ready::ToNobody) };
+    let Ok(email) = Email::parse(&letter.to) else { return Ok(Ready::Letter(letter)) };
+    let Some(suppression) = store.suppression_of(&email).await? else { return Ok(Ready::Letter(letter)) };
+    // Whoever has the address now may have signed up with it later.
+    store.show_suppressed(&email, &suppression).await?;
+    Ok(Ready::Suppressed)
 }
 
 async fn mark(notify: &Notify, row: &MailRow) {

@@ -60,6 +60,10 @@ pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, ad
         ],
         Recipient::Buyer | Recipient::Seller => {
             let says = match reason {
+                "platform_paused" => "The staff of this site paused your Stripe account. Contact them.",
+                _ if reason.starts_with("rejected.platform_") => {
+                    "The staff of this site rejected your Stripe account, so your courses can no longer be sold with it. Contact them."
+                }
                 _ if reason.starts_with("rejected.") => {
                     "Stripe rejected your account, so your courses can no longer be sold with it. Contact Stripe's support."
                 }

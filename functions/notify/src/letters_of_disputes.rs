@@ -1,4 +1,4 @@
-//! The letters about disputes of purchases and members' payments: plain text, no markup.
+//! The letters about disputes of purchases and members' payments, and about warnings before them: plain text, no markup.
 
 use shared::domain::mail::{DisputeStage, Recipient};
 use shared::domain::money::Currency;
@@ -43,14 +43,14 @@ impl Disputed {
         match (self.is_platforms, to, self.status.is_appeal()) {
             (true, Recipient::Staff, true) => "The appeal is made in the platform's Stripe Dashboard.",
             (true, Recipient::Staff, false) => {
-                "Evidence is what decides, and it can be submitted only once. The staff desk has put a draft together: complete it and submit it by the day above.                  Without an answer, the buyer gets the money."
+                "Evidence is what decides, and it can be submitted only once. The staff desk has put a draft together: complete it and submit it by the day above. Without an answer, the buyer gets the money."
             }
             (true, _, _) => {
                 "The platform answers the bank. If you have something that proves the sale, such as messages of the buyer, send it to the platform's staff before the day above."
             }
             (false, Recipient::Staff, _) => "The payment was made on the seller's own account, so the seller answers the bank.",
             (false, _, _) => {
-                "The payment was made on your own Stripe account, so you answer the bank, in your Stripe Dashboard by the day above. Evidence is what decides, and it                  can be submitted only once. If your dashboard does not let you, ask the platform's staff. Without an answer, the buyer gets the money."
+                "The payment was made on your own Stripe account, so you answer the bank, in your Stripe Dashboard by the day above. Evidence is what decides, and it can be submitted only once. If your dashboard does not let you, ask the platform's staff. Without an answer, the buyer gets the money."
             }
         }
     }
@@ -105,4 +105,51 @@ pub(crate) fn closed(shop: &str, one: &Disputed, won: bool, recipient: Recipient
     let (link, why) = end(shop, recipient);
     let parts = [Part::Says(says.to_owned()), one.facts(), link];
     letter(to, &format!("{subject}: {}", one.title), &parts, why)
+}
+
+/// A payment whose card's issuer warns of fraud. Amounts are in the minor unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Warned {
+    pub(crate) title: String,
+    /// What it belongs to, and its id.
+    pub(crate) of: (&'static str, String),
+    pub(crate) paid: i64,
+    pub(crate) currency: Currency,
+    pub(crate) reason: String,
+    /// Whether the platform's own account was charged. Otherwise a dispute would be the seller's.
+    pub(crate) is_platforms: bool,
+    /// Whether it is refunded because of the warning.
+    pub(crate) is_refunded: bool,
+}
+
+pub(crate) fn fraud_warning(shop: &str, one: &Warned, recipient: Recipient, to: &str) -> Letter {
+    let says = format!(
+        "The bank that issued the card says that the payment for \u{201c}{}\u{201d} was fraud. Nobody has disputed it yet, but most such payments are disputed later.",
+        one.title
+    );
+    let to_do = match (one.is_refunded, one.is_platforms, recipient) {
+        (true, ..) => "It is refunded in full, as the platform's settings say. There is nothing to do.",
+        (false, true, _) => "A full refund now can prevent a dispute and its fee. Refund the payment unless you know that it is genuine.",
+        (false, false, Recipient::Staff) => {
+            "The payment was made on the seller's own account, so a dispute would be the seller's. The seller is told. You can refund it, too."
+        }
+        (false, false, _) => {
+            "The payment was made on your own Stripe account, so a dispute would be yours. A full refund now can prevent a dispute and its fee. Refund the payment unless you know that it is genuine."
+        }
+    };
+    let mut facts = vec![("Paid", amount(one.paid, one.currency))];
+    if !one.reason.is_empty() {
+        facts.push(("The bank’s reason", one.reason.replace('_', " ")));
+    }
+    facts.push((one.of.0, one.of.1.clone()));
+    let (link, why) = match recipient {
+        Recipient::Staff => (Part::Link("Open the staff desk", format!("{shop}/staff.html#findings")), STAFF),
+        Recipient::Seller | Recipient::Buyer => end(shop, recipient),
+    };
+    letter(
+        to,
+        &format!("A bank warns of fraud: {}", one.title),
+        &[Part::Says(says), Part::Facts(facts), Part::Says(to_do.to_owned()), link],
+        why,
+    )
 }

@@ -1,5 +1,5 @@
 //! Sends the mails of the outbox. The table's stream delivers new rows; a schedule
-//! starts the sweep, which finds what the stream lost and what must be retried.
+//! starts the sweep, which finds what the stream lost and what must be retried. EventBridge delivers SES's bounces and complaints.
 //!
 //! Only the holder of a mail's lease sends it, and marks it right afterwards. So it is sent once, however often and in
 //! whatever order the stream delivers. Only a crash between SES's response and the mark causes a mail to be sent twice.
@@ -7,6 +7,7 @@
 mod clients;
 mod compose;
 mod deliver;
+mod feedback;
 mod letters;
 mod letters_of_accounts;
 mod letters_of_disputes;
@@ -17,13 +18,14 @@ mod render;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use shared::store::StoreError;
 use shared::store::outbox::mail_id;
 
 pub use clients::Notify;
 pub use deliver::LEASE;
 pub use mailer::Mailer;
 
-/// The function's event: a batch of the table's stream, or `{"sweep":true}` from the schedule.
+/// The function's event: a batch of the table's stream, `{"sweep":true}` from the schedule, or what SES tells EventBridge.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
 #[derive(Debug, Default, Deserialize)]
 pub struct Event {
@@ -31,6 +33,8 @@ pub struct Event {
     records: Vec<Record>,
     #[serde(default)]
     sweep: bool,
+    #[serde(default)]
+    detail: Option<feedback::Feedback>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,7 +84,10 @@ const SWEEP: Duration = Duration::from_secs(15);
 ///
 /// A mail that SES refuses is not a failure of its record: it waits in the table for the sweep, and the
 /// stream continues. Failures are records whose mail could not be read or leased because DynamoDB failed.
-pub async fn handle(notify: &Notify, event: Event) -> Answer {
+///
+/// # Errors
+/// If a bounce or complaint could not be recorded. Lambda tries again.
+pub async fn handle(notify: &Notify, event: Event) -> Result<Answer, StoreError> {
     let mut answer = Answer::default();
     for record in event.records {
         let Some(id) = mail_id(&record.dynamodb.keys.pk.text) else { continue };
@@ -92,7 +99,10 @@ pub async fn handle(notify: &Notify, event: Event) -> Answer {
     if event.sweep {
         sweep(notify).await;
     }
-    answer
+    if let Some(feedback) = &event.detail {
+        feedback::heard(notify, feedback).await?;
+    }
+    Ok(answer)
 }
 
 /// Sends what is due. The rest stays due for the next sweep.

@@ -11,11 +11,12 @@ use shared::app::App;
 
 use crate::render::Letter;
 
-/// SES, and the sender's address.
+/// SES, the sender's address, and what reports bounces.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     client: Client,
     from: String,
+    configuration_set: Option<String>,
 }
 
 /// Why a mail was not sent.
@@ -43,7 +44,8 @@ impl Mailer {
         // SES has no idempotency, so a retried mail may arrive twice. The outbox does the retries and counts them.
         config.set_retry_config(Some(RetryConfig::disabled()));
         config.set_timeout_config(Some(TimeoutConfig::builder().operation_timeout(Self::TIMEOUT).build()));
-        Self { client: Client::from_conf(config.build()), from: app.config.mail_from.clone() }
+        let (from, configuration_set) = (app.config.mail_from.clone(), app.config.mail_configuration_set.clone());
+        Self { client: Client::from_conf(config.build()), from, configuration_set }
     }
 
     /// Sends a letter and returns SES's message id.
@@ -54,6 +56,7 @@ impl Mailer {
             .client
             .send_email()
             .from_email_address(&self.from)
+            .set_configuration_set_name(self.configuration_set.clone())
             .destination(Destination::builder().to_addresses(&letter.to).build())
             .content(EmailContent::builder().simple(message).build())
             .send()

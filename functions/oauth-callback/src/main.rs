@@ -6,5 +6,5 @@ use oauth_callback::OAuthCallback;
 async fn main() -> Result<(), lambda_http::Error> {
     shared::base::log::init();
     let oauth = OAuthCallback::from_env().await?;
-    shared::http::serve(|request| oauth_callback::handle(&oauth, request)).await
+    shared::http::serve(&oauth.app.config, |request| oauth_callback::handle(&oauth, request)).await
 }

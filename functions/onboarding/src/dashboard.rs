@@ -23,7 +23,10 @@ pub async fn dashboard(services: &Services, request: &Request) -> Result<Respons
     }
     match services.stripe.login_link(&link.account_id, &app.entropy.secret()).await {
         Ok(address) => Ok(response::json(200, &view::AddressView { url: address.url, expires_at: None, account_id: None })),
-        Err(StripeError::Refused { .. }) => Err(Error::OnboardingUnfinished),
+        // That has no code. A key without the permission, for example, is refused otherwise.
+        Err(StripeError::Refused { status: 400, message, .. }) if message.contains("not completed onboarding") => {
+            Err(Error::OnboardingUnfinished)
+        }
         Err(StripeError::AccountRevoked) => Err(Error::NotConnected),
         Err(error) => Err(error.into()),
     }

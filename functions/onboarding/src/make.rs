@@ -114,9 +114,19 @@ fn next(
     before: Option<&MadeAccount>,
     now: OffsetDateTime,
 ) -> MadeAccount {
-    let country = country.unwrap_or(&app.config.platform_country);
+    let platform_country = &app.config.platform_country;
+    let country = country.unwrap_or(platform_country);
     let generation = before.map_or(1, |before| before.generation + 1);
-    let new = New { api, user: &user.id, email: &user.email, account_type, country, generation, stack_id: &app.config.stack_id };
+    let new = New {
+        api,
+        user: &user.id,
+        email: &user.email,
+        account_type,
+        country,
+        platform_country,
+        generation,
+        stack_id: &app.config.stack_id,
+    };
     MadeAccount {
         account_type,
         country: country.to_owned(),
@@ -195,8 +205,11 @@ async fn refusal(services: &Services, user: &User, mut record: MadeAccount, erro
         record.state = MakingState::Refused;
         let _by_another = services.app.store.write_made_account(&user.id, &mut record).await?;
     }
-    // v2 names no parameter. Whether an account may be only paid out depends on the two countries.
-    let is_about_country = matches!(param.as_deref(), Some("country" | "tos_acceptance[service_agreement]")) || code.contains("country");
+    // v2 names no parameter. Whether an account may be only paid out depends on the two countries, and on what Stripe allows the platform: then
+    // its sentence names both capabilities, https://github.com/Layr-Labs/d-inference/issues/684.
+    let is_about_country = matches!(param.as_deref(), Some("country" | "tos_acceptance[service_agreement]"))
+        || code.contains("country")
+        || message.contains("without the `card_payments` capability");
     Ok(if is_about_country {
         Error::InvalidRequest(format!("country: Stripe makes no such account in {}", record.country))
     } else {

@@ -3,7 +3,7 @@
 use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
-use shared::work::Services;
+use shared::work::{Services, accounts};
 
 use crate::view::AccountView;
 
@@ -23,8 +23,8 @@ pub async fn show(services: &Services, request: &Request) -> Result<Response, Er
         let asked_at = app.clock.now();
         match services.stripe.account(&link.account_id).await {
             Ok(account) => {
-                link.state = account.state(asked_at);
-                let _gone_or_newer = app.store.set_account_state(&user.id, &link.account_id, &link.state).await?;
+                let said = account.state(asked_at);
+                link.state = accounts::take_in(app, &user.id, &link.account_id, Some(link.state), &said).await?.unwrap_or(said);
             }
             // Stripe's event for this will remove the link.
             Err(StripeError::AccountRevoked) => tracing::warn!(user_id = %user.id, account = link.account_id, "access was revoked"),

@@ -21,7 +21,9 @@ struct ConnectedView {
     made_by_platform: bool,
     country: Option<String>,
     charges_enabled: bool,
+    charges_disabled_since: Option<String>,
     payouts_enabled: bool,
+    payouts_disabled_since: Option<String>,
     details_submitted: bool,
     capabilities: CapabilitiesView,
     requirements: RequirementsView,
@@ -45,6 +47,14 @@ struct RequirementsView {
     pending_verification: Vec<String>,
     disabled_reason: Option<String>,
     current_deadline: Option<String>,
+    missing: Vec<MissingView>,
+}
+
+/// What is due now, and since when, if that is known.
+#[derive(Debug, Serialize)]
+struct MissingView {
+    name: String,
+    since: Option<String>,
 }
 
 impl AccountView {
@@ -58,14 +68,19 @@ impl AccountView {
 impl From<&StripeLink> for AccountView {
     fn from(link: &StripeLink) -> Self {
         let state = link.state.clone();
-        let wanted = state.requirements;
+        let (wanted, since) = (state.requirements, state.since);
+        let missing =
+            wanted.missing().map(|name| MissingView { name: name.to_owned(), since: since.missing.get(name).copied().and_then(at) });
+        let missing = missing.collect();
         let account = ConnectedView {
             account_id: link.account_id.clone(),
             account_type: link.account_type,
             made_by_platform: link.made_by_platform,
             country: state.country,
             charges_enabled: state.charges_enabled,
+            charges_disabled_since: since.charges.and_then(at),
             payouts_enabled: state.payouts_enabled,
+            payouts_disabled_since: since.payouts.and_then(at),
             details_submitted: state.details_submitted,
             capabilities: CapabilitiesView {
                 card_payments: state.capabilities.map(|all| all.card_payments),
@@ -78,6 +93,7 @@ impl From<&StripeLink> for AccountView {
                 pending_verification: wanted.pending_verification,
                 disabled_reason: wanted.disabled_reason,
                 current_deadline: wanted.current_deadline.and_then(at),
+                missing,
             },
             scope: link.scope.clone(),
             livemode: link.livemode,

@@ -1,14 +1,17 @@
 //! `GET /pages/sitemap.xml` and `GET /pages/robots.txt`: what search engines read first. <https://www.sitemaps.org/protocol.html>
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use shared::app::App;
 use shared::base::clock::written;
 use shared::domain::error::Error;
+use shared::domain::ids::UserId;
 use shared::http::{Request, Response, request, response};
 use shared::store::page::Page;
 use time::{Date, Month, OffsetDateTime};
 
-use crate::markup::address;
+use crate::{course, seller};
 
 const XML: &str = "application/xml; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -49,7 +52,7 @@ impl Of {
 }
 
 /// `GET /pages/sitemap.xml`: without `month`, the list of the sitemaps, one for each month since the first course: one trip to DynamoDB. With
-/// it, the courses that were created in this month, a hundred a trip, up to a thousand.
+/// it, the courses that were created in this month, a hundred a trip, up to a thousand, and the pages of their sellers, a hundred a trip.
 pub(crate) async fn sitemap(app: &App, request: &Request) -> Result<Response, Error> {
     let body = match request::parameter(request, "month")? {
         None => index(app).await?,
@@ -92,14 +95,24 @@ async fn of_month(app: &App, begin: OffsetDateTime, end: OffsetDateTime) -> Resu
             break;
         }
     }
+    let sellers: BTreeSet<UserId> = courses.iter().map(|course| course.seller_id.clone()).collect();
+    let mut pages = app.store.pages_of(&sellers).await?;
+    pages.retain(|page| !page.hidden);
+    pages.sort_by(|one, other| one.handle.cmp(&other.handle));
     Ok(html! {
         urlset xmlns=(SCHEMA) {
             // A sitemap names at least one page.
             url { loc { (shop) "/" } }
             @for course in courses {
                 url {
-                    loc { (address(shop, &course.slug)) }
+                    loc { (course::address(shop, &course.slug)) }
                     lastmod { (written(course.updated_at)) }
+                }
+            }
+            @for page in pages {
+                url {
+                    loc { (seller::address(shop, &page.handle)) }
+                    lastmod { (written(page.updated_at)) }
                 }
             }
         }

@@ -103,7 +103,7 @@ async fn list(services: &Services, until: Instant, progress: &mut Progress) -> R
         let accounts: Vec<String> = states.keys().cloned().collect();
         for (user, link) in store.links_of(&accounts).await? {
             if let Some(state) = states.get(&link.account_id).filter(|state| !link.state.is_like(state)) {
-                work::accounts::take_in(&services.app, &user, &link.account_id, state).await?;
+                let _recorded = work::accounts::take_in(&services.app, &user, &link.account_id, Some(link.state), state).await?;
             }
         }
         for (account, reading) in store.readings(&accounts).await? {

@@ -59,7 +59,7 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
 }
 
 /// Checks that a subscription's next period has a seller to pay and a course to read. If the seller
-/// has left, ends it at once. If nothing can be charged at present, or no course is published, cancels
+/// has left, ends it at once. If nothing can be charged at present, or no course is offered, cancels
 /// its renewal, which the member can undo while the period lasts. Returns whether it did either.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub async fn look_at_seller(services: &Services, subscription: &mut Subscription
     }
     let seller = app.store.user(&subscription.seller_id).await?;
     let standing = subscription.standing(seller.as_ref(), &app.config.platform_country);
-    if standing == Standing::GoesOn && app.store.has_published_course(&subscription.seller_id).await? {
+    if standing == Standing::GoesOn && app.store.offers_a_course(&subscription.seller_id).await? {
         return Ok(false);
     }
     tracing::warn!(subscription_id = %subscription.id, seller_id = %subscription.seller_id, ?standing, "the membership is not renewed");

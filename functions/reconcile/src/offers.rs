@@ -1,5 +1,5 @@
 //! Withdraws payments that wait for the buyer, on a hosted page or at the bank, for something that is no longer sold: the course was
-//! unpublished, deleted or repriced, its seller was dismissed, suspended, erased, or has no account that can be charged this way, or its
+//! unpublished, taken down, deleted or repriced, its seller was dismissed, suspended, erased, or has no account that can be charged this way, or its
 //! buyer was suspended or erased. Also withdraws payments that failed in a browser: the next try begins another, and a thief could try
 //! many cards on this one.
 //!
@@ -57,8 +57,7 @@ fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
     let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
     !purchase.can_be_confirmed_again()
         && buyer.suspended.is_none()
-        && course.published
-        && !course.deleted
+        && course.is_offered()
         && course.price.amount == purchase.amount()
         && course.price.currency == purchase.currency
         && charge_type == purchase.charge_type

@@ -186,6 +186,12 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
         (None, Some(_)) => ChargeType::Destination,
         (None, None) => ChargeType::Separate,
     };
+    // An account's owner can write metadata, and pay little for somebody else's course.
+    let is_made_by_us = payment.made(&services.stripe.place(account)).by_platform;
+    let is_price = (payment.amount, payment.currency.as_str()) == (course.price.amount, course.price.currency.code());
+    if account.is_some_and(|account| linked.as_deref() != Some(account) || !is_made_by_us || !is_price) {
+        return Ok(false);
+    }
     let seller_account = account.or(payment.destination()).map(str::to_owned).or(linked);
     let (Some(seller_account), Ok(currency)) = (seller_account, serde_json::from_value(payment.currency.clone().into())) else {
         return Ok(false);
@@ -227,6 +233,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
         charge: None,
         status: AttemptStatus::Pending,
         failure: None,
+        sold: None,
     };
     let number = attempt.number;
     purchase.begin(attempt, cause);

@@ -67,7 +67,13 @@ pub(crate) async fn draft(services: &Services, request: &Request, id: &str) -> R
     let (file, buyer, course, opened) = tokio::join!(services.stripe.dispute_file(id), buyer, course, opened);
     let file = file?.ok_or(Error::NotFound("dispute"))?;
     let (buyer, course, opened) = (buyer?, course?, opened?);
-    let known = Known { buyer: buyer.as_ref(), course: course.as_ref(), opened: &opened, terms: app.config.terms_of_use.as_ref() };
+    let known = Known {
+        buyer: buyer.as_ref(),
+        course: course.as_ref(),
+        opened: &opened,
+        terms: app.config.terms_of_use.as_ref(),
+        refund_policy: app.config.refund_policy_url.as_deref(),
+    };
     let mut evidence = drafted(&case, &known, &file);
     evidence.extend(file.texts());
     Ok(response::json(200, &Draft { dispute: CaseView::from(now(case, &file.dispute)), evidence }))
@@ -81,6 +87,8 @@ struct Known<'a> {
     opened: &'a [Opened],
     /// The terms of use that hold now.
     terms: Option<&'a TermsOfUse>,
+    /// Where the refund policy can be read.
+    refund_policy: Option<&'a str>,
 }
 
 /// A time as a bank reads it.
@@ -136,6 +144,13 @@ fn drafted(case: &Case, known: &Known<'_>, file: &DisputeFile) -> BTreeMap<&'sta
     let about: String = course.map(|course| course.description.chars().take(EXCERPT).collect()).unwrap_or_default();
     texts.insert("product_description", format!("{what}: \u{201c}{}\u{201d}. {about}", case.title).trim().to_owned());
     texts.insert("access_activity_log", access_log(case, opened));
+    if let Some(url) = known.refund_policy {
+        // How the customer was shown it: https://docs.stripe.com/api/disputes/evidence_object#evidence_object-refund_policy_disclosure
+        let shown = format!(
+            "The refund policy is at {url}. Before the customer paid, the course's page linked to it, next to the button that buys."
+        );
+        texts.insert("refund_policy_disclosure", shown);
+    }
     let mut facts = Vec::new();
     if let Some(paid_at) = case.paid_at {
         texts.insert("service_date", paid_at.date().to_string());

@@ -6,5 +6,5 @@ use shared::work::Services;
 async fn main() -> Result<(), lambda_http::Error> {
     shared::base::log::init();
     let services = Services::from_env().await?;
-    shared::http::serve(|request| refunds::handle(&services, request)).await
+    shared::http::serve(&services.app.config, |request| refunds::handle(&services, request)).await
 }

@@ -26,6 +26,8 @@ pub struct Mail {
     pub from: String,
     /// `Destination.ToAddresses`
     pub to: Vec<String>,
+    /// `ConfigurationSetName`
+    pub configuration_set: Option<String>,
     /// The subject.
     pub subject: String,
     /// The text part.
@@ -60,6 +62,7 @@ struct Inner {
     mails: VecDeque<Mail>,
     count: u64,
     outage: Option<Outage>,
+    feedback: Vec<Value>,
 }
 
 impl Mailbox {
@@ -80,6 +83,13 @@ impl Mailbox {
     /// Makes SES fail from now on, or work again.
     pub fn fail(&self, outage: Option<Outage>) {
         self.lock().outage = outage;
+    }
+
+    /// The events about mails that bounced or were complained about since the last call, as EventBridge delivers them: of mails with a
+    /// configuration set to `bounce` or `complaint` at SES's mailbox simulator. These are in the mailbox, too.
+    /// <https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-email-simulator>
+    pub fn feedback(&self) -> Vec<Value> {
+        std::mem::take(&mut self.lock().feedback)
     }
 
     /// The current outage, if any.
@@ -103,7 +113,9 @@ impl Mailbox {
         }
         inner.count += 1;
         let id = format!("{:016x}", inner.count);
-        inner.mails.push_back(Mail { id: id.clone(), at: now(), ..mail });
+        let mail = Mail { id: id.clone(), at: now(), ..mail };
+        inner.feedback.extend(mail.to.iter().filter_map(|to| feedback(&mail, to)));
+        inner.mails.push_back(mail);
         if inner.mails.len() > KEPT {
             inner.mails.pop_front();
         }
@@ -112,6 +124,29 @@ impl Mailbox {
         }
         (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], json!({"MessageId": id}).to_string()).into_response()
     }
+}
+
+/// What SES reports about a mail to its simulator's addresses, which may have labels, such as `bounce+1@simulator.amazonses.com`.
+/// <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>
+fn feedback(mail: &Mail, to: &str) -> Option<Value> {
+    let set = mail.configuration_set.as_deref()?;
+    let (name, _) = to.strip_suffix("@simulator.amazonses.com").map(|name| name.split_once('+').unwrap_or((name, "")))?;
+    let (kind, (field, what)) = match name {
+        "bounce" => {
+            let recipient =
+                json!({"emailAddress": to, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"});
+            ("Email Bounced", ("bounce", json!({"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": [recipient]})))
+        }
+        "complaint" => {
+            let complaint = json!({"complainedRecipients": [{"emailAddress": to}], "complaintFeedbackType": "abuse"});
+            ("Email Complaint Received", ("complaint", complaint))
+        }
+        _ => return None,
+    };
+    let event_type = if field == "bounce" { "Bounce" } else { "Complaint" };
+    let sent = json!({"messageId": mail.id, "source": mail.from, "destination": mail.to, "tags": {"ses:configuration-set": [set]}});
+    let detail = json!({"eventType": event_type, field: what, "mail": sent});
+    Some(json!({"version": "0", "id": mail.id, "detail-type": kind, "source": "aws.ses", "detail": detail}))
 }
 
 fn now() -> u64 {
@@ -136,7 +171,8 @@ fn read(request: &Value) -> Result<Mail, String> {
         return Err("the subject has more than one line".to_owned());
     }
     let (plain, html) = (text("/Content/Simple/Body/Text/Data")?, text("/Content/Simple/Body/Html/Data")?);
-    Ok(Mail { id: String::new(), at: 0, from, to, subject, text: plain, html })
+    let configuration_set = request["ConfigurationSetName"].as_str().map(str::to_owned);
+    Ok(Mail { id: String::new(), at: 0, from, to, configuration_set, subject, text: plain, html })
 }
 
 fn refuse(status: u16, code: &str, message: &str) -> Response {

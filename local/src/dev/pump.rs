@@ -1,4 +1,4 @@
-//! What AWS does without a request: delivers new outbox rows from the table's stream to `notify`, and invokes functions on their schedules.
+//! What AWS does without a request: delivers new outbox rows from the table's stream and SES's feedback to `notify`, and invokes functions on their schedules.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
+use crate::aws::Mailbox;
 use crate::dynamo::Dynamo;
 use crate::dynamo::stream::Stream;
 use crate::net;
@@ -26,7 +27,7 @@ const BATCH: usize = 5;
 const TRIES: u32 = 6;
 
 /// Delivers everything that is written to the table from now on, until dropped.
-pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo) {
+pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo, mailbox: &Mailbox) {
     let table = settings.functions().get("TABLE_NAME").cloned().unwrap_or_default();
     let Some(mut stream) = dynamo.stream(&table) else {
         eprintln!("local: the table has no stream; mails wait for the sweep");
@@ -36,6 +37,9 @@ pub(super) async fn pump(settings: &Settings, dynamo: &Dynamo) {
     for round in 1_u32.. {
         for batch in mails(&mut stream).chunks(BATCH) {
             hand_over(&address, batch.to_vec()).await;
+        }
+        for event in mailbox.feedback() {
+            invoke(&address, &event).await;
         }
         if round % SWEEP == 0 {
             invoke(&address, &json!({"sweep": true})).await;

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::json;
 
-use crate::aws::{self, AwsStandIn};
+use crate::aws::{self, AwsStandIn, Mailbox};
 use crate::dynamo::{self, Dynamo};
 use crate::settings::{STAND_IN_KEY, Settings, Stripe};
 use crate::web::{self, Web};
@@ -48,6 +48,11 @@ impl StandIns {
     /// The running DynamoDB.
     pub(super) fn dynamo(&self) -> &Dynamo {
         &self.dynamo
+    }
+
+    /// The mails that SES accepted.
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        self.aws.mailbox()
     }
 
     /// Stops all of them, the database last.

@@ -40,7 +40,11 @@ pub(super) fn routes(prefix: &'static str, origin: &str) -> Router {
 
 /// The pages that the API at `origin` renders, forwarded under its `/pages`, without anything that says who asks.
 pub(super) fn rendered(origin: &str) -> Router {
-    let router = Router::new().route("/courses/{slug}", get(render)).route("/sitemap.xml", get(render)).route("/robots.txt", get(render));
+    let router = Router::new()
+        .route("/courses/{slug}", get(render))
+        .route("/sellers/{handle}", get(render))
+        .route("/sitemap.xml", get(render))
+        .route("/robots.txt", get(render));
     router.with_state(target("", origin))
 }
 

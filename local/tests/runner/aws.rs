@@ -39,6 +39,39 @@ async fn refuses_what_it_does_not_have() {
     assert_eq!(unknown.json()["__type"], "UnknownOperationException");
 }
 
+#[tokio::test]
+async fn a_label_is_moved_only_from_the_version_that_has_it() {
+    let stand_in = stand_in().await;
+    let ask = async |operation: &str, mut body: serde_json::Value| {
+        body["SecretId"] = json!("local/stripe");
+        support::aws(&stand_in.url(), &format!("secretsmanager.{operation}"), &body).await.unwrap()
+    };
+    let current = async || ask("GetSecretValue", json!({})).await.json();
+    let first = current().await["VersionId"].clone();
+    let put = |number: u32, labels: serde_json::Value| json!({"ClientRequestToken": format!("00000000-0000-4000-8000-00000000000{number}"), "SecretString": number.to_string(), "VersionStages": labels});
+    let beside = ask("PutSecretValue", put(1, json!(["NEXT"]))).await.json()["VersionId"].clone();
+    assert_eq!(current().await["VersionId"], first, "another is current until the label is moved");
+    let next = ask("GetSecretValue", json!({"VersionStage": "NEXT"})).await.json();
+    assert_eq!((&next["VersionId"], &next["SecretString"], &next["VersionStages"]), (&beside, &json!("1"), &json!(["NEXT"])));
+
+    let other = ask("PutSecretValue", put(2, json!(null))).await.json()["VersionId"].clone();
+    for from in [json!(null), first.clone(), beside.clone()] {
+        let refused =
+            ask("UpdateSecretVersionStage", json!({"VersionStage": "AWSCURRENT", "MoveToVersionId": beside, "RemoveFromVersionId": from}))
+                .await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["__type"]), (400, &json!("InvalidParameterException")), "{from}");
+        assert_eq!(current().await["VersionId"], other);
+    }
+    let moved =
+        ask("UpdateSecretVersionStage", json!({"VersionStage": "AWSCURRENT", "MoveToVersionId": beside, "RemoveFromVersionId": other}))
+            .await;
+    assert_eq!((moved.status.as_u16(), &current().await["SecretString"]), (200, &json!("1")));
+    assert_eq!(ask("GetSecretValue", json!({"VersionStage": "AWSPREVIOUS"})).await.json()["VersionId"], other);
+    assert_eq!(ask("UpdateSecretVersionStage", json!({"VersionStage": "NEXT", "RemoveFromVersionId": beside})).await.status, 200);
+    assert_eq!(ask("GetSecretValue", json!({"VersionStage": "NEXT"})).await.json()["__type"], "ResourceNotFoundException");
+    assert_eq!(ask("UpdateSecretVersionStage", json!({"VersionStage": "AWSCURRENT", "RemoveFromVersionId": beside})).await.status, 400);
+}
+
 /// What the SDK sends for SendEmail.
 fn letter() -> serde_json::Value {
     json!({

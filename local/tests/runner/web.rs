@@ -111,6 +111,7 @@ async fn rendered_pages_come_from_the_api_with_the_headers_of_pages_and_without_
     let web = storefront(&api).await;
     for (path, target) in [
         ("/courses/flask", "/pages/courses/flask"),
+        ("/sellers/ada?cursor=x", "/pages/sellers/ada?cursor=x"),
         ("/sitemap.xml?month=2026-11", "/pages/sitemap.xml?month=2026-11"),
         ("/robots.txt", "/pages/robots.txt"),
     ] {

@@ -11,7 +11,7 @@
 
 mod api;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::app::App;
 use shared::base::entropy::digest;
 use shared::domain::user::AccountsApi;
@@ -39,10 +39,18 @@ pub const THIN: &[Stream] = &[Stream::Thin];
 /// The secret's list of endpoints whose signing secrets we stored.
 const RECORD: &str = "webhook_endpoints";
 
+/// The secret's digests of the signing secrets that we stored, by endpoint. The others of a list are of endpoints that were created by hand.
+const DIGESTS: &str = "webhook_endpoint_digests";
+
+/// The labels of the secret's current version, and of one that is to become it.
+const CURRENT: &str = "AWSCURRENT";
+const NEW: &str = "STRIPE_SETUP";
+
 /// How long to leave an endpoint alone whose signing secret is not stored: another run may still store it.
 const YOUNG: Duration = Duration::minutes(10);
 
-/// How many keys to try if Stripe's replayed response describes an endpoint that was deleted since.
+/// How many keys to try if Stripe's replayed response describes an endpoint that was deleted since, and how often to write the secret again if somebody
+/// else has written it meanwhile.
 const TRIES: u32 = 10;
 
 /// The secret that contains Stripe's keys.
@@ -69,34 +77,62 @@ struct Run<'a> {
     secret: &'a Secret,
     /// The secret as it was after listing the endpoints.
     value: &'a Value,
+    /// All endpoints at Stripe.
+    listed: Vec<&'a Endpoint>,
     now: OffsetDateTime,
 }
 
 impl Secret {
-    async fn read(&self) -> Result<Value, Failure> {
+    /// The current version, and its id.
+    async fn read(&self) -> Result<(Value, String), Failure> {
         let answer = self.client.get_secret_value().secret_id(&self.name).send().await.map_err(|_| "the secret cannot be read")?;
         let value: Option<Value> = answer.secret_string().and_then(|text| serde_json::from_str(text).ok());
-        Ok(value.filter(Value::is_object).ok_or("the secret is not a JSON object")?)
+        let value = value.filter(Value::is_object).ok_or("the secret is not a JSON object")?;
+        Ok((value, answer.version_id.unwrap_or_default()))
     }
 
-    /// Inserts an endpoint's signing secret before the existing ones, which stay valid. One that is already there is not written
-    /// again, so that a slower run does not overwrite what a faster one has stored since.
+    /// Inserts an endpoint's signing secret before the existing ones, which stay valid, into whatever is current by then.
     async fn add(&self, wanted: &Wanted, endpoint: &Endpoint, signing: &str) -> Result<(), Failure> {
-        let mut value = self.read().await?;
-        let entries = [(wanted.list, signing), (RECORD, endpoint.id.as_str())];
-        if entries.iter().all(|(name, text)| texts(&value, name).iter().any(|one| one == text)) {
-            return Ok(());
+        let (entries, mark) = ([(wanted.list, signing), (RECORD, endpoint.id.as_str())], digest(signing));
+        for _ in 0..TRIES {
+            let (mut value, version) = self.read().await?;
+            let is_there = entries.iter().all(|(name, text)| texts(&value, name).iter().any(|one| one == text));
+            if is_there && value[DIGESTS][&endpoint.id] == mark.as_str() {
+                return Ok(());
+            }
+            for (name, text) in entries {
+                let mut texts = texts(&value, name);
+                texts.retain(|other| other != text);
+                texts.insert(0, text.to_owned());
+                value[name] = json!(texts);
+            }
+            if !value[DIGESTS].is_object() {
+                value[DIGESTS] = json!({});
+            }
+            value[DIGESTS][&endpoint.id] = json!(mark);
+            if self.replace(&version, &value).await? {
+                return Ok(());
+            }
         }
-        for (name, text) in entries {
-            let mut texts = texts(&value, name);
-            texts.retain(|other| other != text);
-            texts.insert(0, text.to_owned());
-            value[name] = json!(texts);
+        Err("the secret is being changed all the time: run this again later".into())
+    }
+
+    /// Makes this value current, unless another version is current than the one that was read. Writing it as the current version would undo what
+    /// somebody else has written since. So it is written beside that one, and the label is moved, which Secrets Manager refuses if it is elsewhere:
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html>.
+    async fn replace(&self, before: &str, value: &Value) -> Result<bool, Failure> {
+        let put = self.client.put_secret_value().secret_id(&self.name).secret_string(value.to_string()).version_stages(NEW);
+        let written = put.send().await.map_err(|_| "the secret cannot be written")?;
+        let id = written.version_id.ok_or("the secret cannot be written")?;
+        let label = |stage: &str| self.client.update_secret_version_stage().secret_id(&self.name).version_stage(stage);
+        let moved = label(CURRENT).move_to_version_id(&id).remove_from_version_id(before).send().await;
+        // Without a label, Secrets Manager removes a version that never became current, or no longer is. A label that stays is moved by the next run.
+        let _a_label_only = label(NEW).remove_from_version_id(&id).send().await;
+        match moved {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_invalid_parameter_exception()) => Ok(false),
+            Err(_) => Err("the secret cannot be written".into()),
         }
-        let text = value.to_string();
-        let written = self.client.put_secret_value().secret_id(&self.name).secret_string(text).send().await;
-        written.map_err(|_| "the secret cannot be written")?;
-        Ok(())
     }
 }
 
@@ -137,13 +173,17 @@ impl Wanted {
         listed.iter().filter(|found| found.url == self.url && found.payload == self.payload).collect()
     }
 
-    /// Whether the secret has signing secrets of endpoints that were created by hand. The list is shared with
-    /// snapshots, so it says nothing about a thin destination.
-    fn has_secrets_by_hand(&self, value: &Value) -> bool {
-        match self.payload {
-            Payload::Snapshots { .. } => !texts(value, self.list).is_empty(),
-            Payload::Thin => false,
-        }
+    /// How many signing secrets the list has of endpoints of snapshots that were created by hand. Of those at this URL that an earlier version stored
+    /// it is not noted which they are; one for each is taken off.
+    fn secrets_by_hand(&self, value: &Value, listed: &[&Endpoint]) -> usize {
+        let Payload::Snapshots { .. } = self.payload else { return 0 };
+        let noted = &value[DIGESTS];
+        let ours: Vec<&Value> = noted.as_object().into_iter().flat_map(Map::values).collect();
+        let others = texts(value, self.list).iter().filter(|text| !ours.iter().any(|mark| **mark == digest(text).as_str())).count();
+        let recorded = texts(value, RECORD);
+        let is_unnoted =
+            |endpoint: &&&Endpoint| endpoint.url == self.url && recorded.contains(&endpoint.id) && noted[&endpoint.id].is_null();
+        others.saturating_sub(listed.iter().filter(is_unnoted).count())
     }
 }
 
@@ -156,7 +196,7 @@ impl Wanted {
 /// # Errors
 /// If Stripe or Secrets Manager fails, or if an enabled endpoint at the URL has an unknown signing secret.
 pub async fn set_up(app: &App, secret: &Secret, key: Option<String>) -> Result<String, Failure> {
-    let value = secret.read().await?;
+    let (value, _) = secret.read().await?;
     let secret_key = key.unwrap_or_else(|| value["secret_key"].as_str().unwrap_or_default().to_owned());
     if secret_key.is_empty() {
         return Err("the secret has no secret_key yet".into());
@@ -177,16 +217,17 @@ pub async fn set_up(app: &App, secret: &Secret, key: Option<String>) -> Result<S
         Some(AccountsApi::V2) | None => unless_refused(api::thin(&stripe).await.map_err(Failure::from))?,
     };
     // Read after listing, so that secrets of the listed endpoints have had time to be stored.
-    let value = secret.read().await?;
-    let run = Run { stripe: &stripe, secret, value: &value, now: app.clock.now() };
+    let (value, _) = secret.read().await?;
+    let all = listed.iter().chain(thin.iter().flatten()).collect();
+    let run = Run { stripe: &stripe, secret, value: &value, listed: all, now: app.clock.now() };
     let mut lines = Vec::new();
     let (snapshots, wanted) = Wanted::all(app);
     for wanted in &snapshots {
         lines.extend(one(&run, wanted, &wanted.among(&listed)).await?);
     }
-    let of_thin = match thin {
-        Ok(listed) => unless_refused(one(&run, &wanted, &wanted.among(&listed)).await)?,
-        Err(why) => Err(why),
+    let of_thin = match &thin {
+        Ok(listed) => unless_refused(one(&run, &wanted, &wanted.among(listed)).await)?,
+        Err(why) => Err(why.clone()),
     };
     lines.extend(
         of_thin.unwrap_or_else(|why| vec![format!("no thin events are registered ({why}): events of v1 report all accounts, too")]),
@@ -212,15 +253,22 @@ fn mode(key: &str) -> Option<&'static str> {
 
 /// Handles one endpoint, given those that exist at its URL.
 async fn one(run: &Run<'_>, wanted: &Wanted, here: &[&Endpoint]) -> Result<Vec<String>, Failure> {
-    let Run { stripe, secret, value, now } = *run;
-    let (recorded, by_hand) = (texts(value, RECORD), wanted.has_secrets_by_hand(value));
+    let Run { stripe, secret, value, now, .. } = *run;
+    let (recorded, by_hand) = (texts(value, RECORD), wanted.secrets_by_hand(value, &run.listed));
     let url = &wanted.url;
-    // Those created by hand in the Dashboard count as known if the list has any secret.
+    // Those created by hand in the Dashboard count as known if the list has as many secrets that are not ours.
+    let is_strange = |endpoint: &Endpoint| !endpoint.is_marked && !recorded.contains(&endpoint.id);
+    let strangers = here.iter().filter(|endpoint| is_strange(endpoint) && endpoint.is_enabled).count();
+    let has_all = by_hand > 0 && strangers <= by_hand;
     let (known, mut unknown): (Vec<&Endpoint>, Vec<&Endpoint>) =
-        here.iter().partition(|endpoint| recorded.contains(&endpoint.id) || (by_hand && !endpoint.is_marked));
-    if let Some(stranger) = unknown.iter().find(|endpoint| !endpoint.is_marked && endpoint.is_enabled) {
+        here.iter().partition(|endpoint| recorded.contains(&endpoint.id) || (has_all && is_strange(endpoint)));
+    if let Some(stranger) = unknown.iter().find(|endpoint| is_strange(endpoint) && endpoint.is_enabled) {
         let (id, list) = (&stranger.id, wanted.list);
         return Err(match wanted.payload {
+            Payload::Snapshots { .. } if by_hand > 0 => format!(
+                "{strangers} endpoints at {url} were created by hand, {id} among them, but {list} has signing secrets of only {by_hand}: add the \
+                 others there, or delete the endpoints at Stripe"
+            ),
             Payload::Snapshots { .. } => {
                 format!("{id} exists at {url}, but its signing secret is not in {list}: add it there, or delete {id} at Stripe")
             }

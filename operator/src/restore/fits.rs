@@ -68,6 +68,8 @@ pub(super) fn owner<'a>(pk: &'a str, sk: &str, item: &'a Item) -> Option<&'a str
         // Payments stay on record without a name, and buyers keep what they bought.
         "PURCHASE" | "OWNS" | "SUBSCRIPTION" | "MEMBER" | "PAYMENT" | "LESSON" => None,
         "EMAIL" | "ACCOUNT" => text(item, "user_id"),
+        "HANDLE" => text(item, "seller_id"),
+        "PAGE" => pk.strip_prefix("SELLER#"),
         // A former slug stays reserved.
         "SLUG" if is_former(item) => None,
         "SLUG" => text(item, "course.seller_id"),

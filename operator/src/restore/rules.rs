@@ -23,7 +23,7 @@ fn stem(key: &str) -> &str {
 pub fn kind(pk: &str, sk: &str) -> String {
     match (stem(pk), stem(sk)) {
         ("USER", "TOTALS") if sk.starts_with("TOTALS#DEBT#") => "DEBT".to_owned(),
-        ("USER", of_user) => of_user.to_owned(),
+        ("USER" | "SELLER", of_user) => of_user.to_owned(),
         ("ACCOUNT", "READ") => "READ".to_owned(),
         (other, _) => other.to_owned(),
     }
@@ -34,14 +34,16 @@ impl Rule {
     #[must_use]
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         Some(match (stem(pk), kind(pk, sk).as_str()) {
-            ("USER", "CONTENT" | "ERASED" | "OUTLINE" | "REFUNDED" | "SHARE" | "TOTALS")
+            ("USER", "CONTENT" | "ERASED" | "OUTLINE" | "REFUNDED" | "SHARE" | "SLUGS" | "TOTALS")
+            | ("SELLER", "OUTLINE")
             | ("ACCOUNT", "READ")
             | ("AUDIT" | "DISPUTE" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,
-            ("USER", "COURSE" | "MADE" | "OPENED" | "PROFILE" | "PROGRESS") => Self::UntilErased,
+            ("USER", "COURSE" | "MADE" | "OPENED" | "PROFILE" | "PROGRESS") | ("SELLER", "PAGE") | ("HANDLE", _) => Self::UntilErased,
             ("USER", "LESSON" | "MEMBER" | "OWNS" | "PASSWORD" | "PURCHASE" | "SECOND-FACTOR" | "SUBSCRIPTION")
             | ("ACCOUNT" | "EMAIL" | "PAYMENT" | "SLUG", _) => Self::IfItFits,
             ("USER", "APPLICATION" | "CONFIRM" | "DEBT" | "GOING" | "MEMBERSHIP" | "RESET" | "SESSION" | "STRIPE" | "UNDO")
-            | ("MAIL" | "OAUTH" | "RECONCILE" | "THROTTLE", _) => Self::Passing,
+            | ("SELLER", "MEMBERSHIP")
+            | ("MAIL" | "OAUTH" | "RECONCILE" | "SUPPRESSED" | "THROTTLE", _) => Self::Passing,
             _ => return None,
         })
     }

@@ -1,4 +1,5 @@
 //! The process's HTTP client, and the AWS clients that use it.
 
 pub mod aws;
+pub mod trace;
 pub mod transport;

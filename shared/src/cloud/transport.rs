@@ -16,6 +16,8 @@ use aws_smithy_types::body::SdkBody;
 
 pub use reqwest::Client;
 
+use super::trace::Call;
+
 /// The time limit for opening a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -84,7 +86,9 @@ async fn send(client: &reqwest::Client, request: HttpRequest) -> Result<HttpResp
     let body = body.bytes().map(<[u8]>::to_vec).ok_or_else(|| ConnectorError::user("the body is a stream".into()))?;
     let request = reqwest::Request::try_from(lambda_http::http::Request::from_parts(head, body))
         .map_err(|error| ConnectorError::user(error.into()))?;
+    let mut call = Call::begin(&request);
     let answer = client.execute(request).await.map_err(connector_error)?;
+    call.answered(answer.status().as_u16());
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.map_err(connector_error)?;
     let mut response = lambda_http::http::Response::new(SdkBody::from(body));

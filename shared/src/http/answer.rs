@@ -1,11 +1,14 @@
 //! What every function does before and after a request.
 
+use lambda_http::RequestExt as _;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 
 use super::message::{Request, Response, request_id};
-use super::problem;
+use super::{identity, problem};
+use crate::cloud::trace::Daemon;
 use crate::domain::error::Error;
+use crate::settings::config::Config;
 
 /// If a browser is made to show an answer as a page, it loads nothing and is in no frame.
 const NO_PAGE: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -40,18 +43,53 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
     response
 }
 
-/// Serves a handler to Lambda.
+/// The refusal of a request that went around our CloudFront, where the operator wants all to go through it.
+pub async fn turned_away(request: &Request, config: &Config) -> Option<Response> {
+    if !config.only_through_cloudfront || identity::is_through_cloudfront(request, config) {
+        return None;
+    }
+    Some(answer(request, async { Err(Error::Forbidden) }).await)
+}
+
+/// Serves a handler to Lambda. Its calls are traced if `TRACE_CALLS` is `on`; those of functions without requests, which run each minute, are not.
 ///
 /// # Errors
 /// If Lambda's runtime API fails.
-pub async fn serve<F, W>(handle: F) -> Result<(), lambda_http::Error>
+pub async fn serve<F, W>(config: &Config, handle: F) -> Result<(), lambda_http::Error>
+where
+    F: Fn(Request) -> W + Sync,
+    W: Future<Output = Response> + Send,
+{
+    let handle = &handle;
+    serve_directly(move |request| async move {
+        match turned_away(&request, config).await {
+            Some(refusal) => refusal,
+            None => handle(request).await,
+        }
+    })
+    .await
+}
+
+/// The same for requests that need not come through CloudFront, which are Stripe's.
+///
+/// # Errors
+/// If Lambda's runtime API fails.
+pub async fn serve_directly<F, W>(handle: F) -> Result<(), lambda_http::Error>
 where
     F: Fn(Request) -> W,
     W: Future<Output = Response> + Send,
 {
-    lambda_http::run(lambda_http::service_fn(|request| {
+    let daemon = Daemon::from_env();
+    lambda_http::run(lambda_http::service_fn(|request: Request| {
+        let watched = daemon.clone().zip(request.lambda_context_ref().and_then(|context| context.xray_trace_id.clone()));
         let work = handle(request);
-        async move { Ok::<_, std::convert::Infallible>(work.await) }
+        async move {
+            let response = match watched {
+                Some((daemon, header)) => daemon.watch(&header, work).await,
+                None => work.await,
+            };
+            Ok::<_, std::convert::Infallible>(response)
+        }
     }))
     .await
 }

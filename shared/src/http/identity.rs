@@ -145,13 +145,18 @@ fn is_allowed(origin: &str, config: &Config) -> bool {
         || url::Url::parse(&config.storefront_url).is_ok_and(|storefront| storefront.origin().ascii_serialization() == origin)
 }
 
+/// Whether a request proves that it came through our CloudFront.
+pub(super) fn is_through_cloudfront(request: &Request, config: &Config) -> bool {
+    request.headers().get("x-origin-secret").is_some_and(|shown| config.origin_secret.is(shown.as_bytes()))
+}
+
 /// The client's address, from API Gateway, or from CloudFront if the request proves that it came through ours. Headers that a client
 /// can set do not count. For IPv6, the /64 network: one customer usually has all of its addresses.
 #[must_use]
 pub fn address(request: &Request, config: &Config) -> String {
-    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if header("x-origin-secret").is_some_and(|shown| config.origin_secret.is(shown)) {
-        let viewer = header("x-viewer-address").and_then(|viewer| std::str::from_utf8(viewer).ok()?.parse::<IpAddr>().ok());
+    if is_through_cloudfront(request, config) {
+        let viewer = request.headers().get("x-viewer-address").map(HeaderValue::as_bytes);
+        let viewer = viewer.and_then(|viewer| std::str::from_utf8(viewer).ok()?.parse::<IpAddr>().ok());
         if let Some(viewer) = viewer {
             return network(viewer);
         }

@@ -10,5 +10,5 @@ pub mod response;
 pub mod staff_view;
 pub mod view;
 
-pub use answer::{answer, serve};
+pub use answer::{answer, serve, serve_directly, turned_away};
 pub use message::{Body, Request, Response, request_id};

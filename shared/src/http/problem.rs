@@ -35,10 +35,12 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::MethodNotAllowed => (405, "Method not allowed"),
         Error::SecondFactorOn => (409, "Second factor on"),
         Error::EmailTaken => (409, "E-mail taken"),
+        Error::NotSellable { .. } => (409, "Not sellable"),
         Error::SalesNotShareable => (409, "Sales cannot be shared"),
         Error::AlreadySeller => (409, "Already a seller"),
         Error::ApplicationWaiting => (409, "Application waiting"),
         Error::SlugTaken => (409, "Slug taken"),
+        Error::HandleTaken => (409, "Handle taken"),
         Error::Conflict => (409, "Conflicting change"),
         Error::AlreadyOwned => (409, "Already owned"),
         Error::PriceChanged { .. } => (409, "Price changed"),
@@ -118,7 +120,7 @@ pub fn response(error: &Error, request_id: &str) -> Response {
         }
         Error::PriceChanged { amount, currency } => body["price"] = json!({"amount": amount, "currency": currency}),
         Error::TermsNotAccepted { url, version } => body["terms_of_use"] = json!({"url": url, "version": version}),
-        Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
+        Error::NotSellable { capability } | Error::SellerCapabilityMissing { capability } => body["capability"] = json!(capability),
         Error::RefundTooLarge { left, currency } => body["left"] = json!({"amount": left, "currency": currency}),
         Error::RefundTooSmall { least, currency } => body["least"] = json!({"amount": least, "currency": currency}),
         Error::Throttled { retry_after }

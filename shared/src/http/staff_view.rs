@@ -114,6 +114,16 @@ impl From<Finding> for FindingView {
                 reason: Some(reason),
                 ..of(None, None)
             },
+            Found::FraudWarning { warning, purchase_id, subscription_id, account, currency, amount, reason } => Self {
+                kind: "fraud_warning",
+                message: "the issuer of the card says that the payment was fraud; refund it unless you know better".to_owned(),
+                stripe_id: Some(warning),
+                account,
+                currency: Some(currency),
+                amount: Some(amount),
+                reason: Some(reason),
+                ..of(purchase_id, subscription_id)
+            },
             Found::CustomerCredit { customer, subscription_id, currency, amount } => Self {
                 kind: "customer_credit",
                 message:
@@ -324,9 +334,9 @@ impl From<Entry> for AuditView {
         };
         let changed = |view: Self, action, from, to| Self { action, from: Some(from), to: Some(to), ..view };
         match entry.deed {
-            Deed::SellerRole { from, to } => {
+            Deed::SellerRole { from, to, note } => {
                 let side = |is| AuditedView { is_seller: Some(is), ..AuditedView::default() };
-                changed(view, "seller_role", side(from), side(to))
+                Self { note, ..changed(view, "seller_role", side(from), side(to)) }
             }
             Deed::StaffRole { from, to } => {
                 let side = |is| AuditedView { is_staff: Some(is), ..AuditedView::default() };
@@ -344,6 +354,7 @@ impl From<Entry> for AuditView {
             Deed::ApplicationDeclined { note } => Self { action: "application_declined", note: Some(note), ..view },
             Deed::SessionsEnded => Self { action: "sessions_ended", ..view },
             Deed::SecondFactorOff => Self { action: "second_factor_off", ..view },
+            Deed::PageCleared => Self { action: "page_cleared", ..view },
             Deed::CourseTakenDown { course_id, from, to } => {
                 let reason = |one: TakenDown| AuditedReason { reason: Some(one.reason), at: written(one.at) };
                 let side = |one: Option<TakenDown>| AuditedView { taken_down: one.map(reason), ..AuditedView::default() };

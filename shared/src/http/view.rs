@@ -11,7 +11,8 @@ use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
 use crate::domain::money::Price;
 use crate::domain::outline::{Outline, Section};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status, Sums};
-use crate::domain::user::{Accepted, AccountType, SellerTerms, User};
+use crate::domain::seller_page::{Link, SellerPage};
+use crate::domain::user::{Accepted, AccountType, MailSuppression, SellerTerms, User};
 
 /// `user`
 #[derive(Debug, Serialize)]
@@ -21,6 +22,8 @@ pub struct UserView {
     email_confirmed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_suppressed: Option<MailSuppression>,
     is_seller: bool,
     is_staff: bool,
     second_factor: bool,
@@ -86,6 +89,7 @@ impl From<&User> for UserView {
             email: user.email.clone(),
             email_confirmed: user.email_confirmed,
             new_email: user.new_email.clone(),
+            mail_suppressed: user.mail_suppressed.clone(),
             is_seller: user.is_seller,
             is_staff: user.is_staff,
             second_factor: user.has_second_factor(),
@@ -164,9 +168,20 @@ struct ProposedShareView {
 #[derive(Debug, Serialize)]
 struct SellerView {
     id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl CourseView {
+    /// The same with what leads to its seller's page, if there is one.
+    #[must_use]
+    pub fn by(mut self, page: Option<SellerPage>) -> Self {
+        (self.seller.handle, self.seller.name) = page.map(|page| (page.handle, page.name)).unzip();
+        self
+    }
+
     /// As everybody sees it, with `owned` if somebody is signed in.
     #[must_use]
     pub fn new(course: Course, owned: Option<bool>) -> Self {
@@ -187,13 +202,46 @@ impl CourseView {
             description: course.description,
             price: course.price,
             fee_percent: Some(course.fee_percent.into()),
-            seller: SellerView { id: course.seller_id.to_string() },
+            seller: SellerView { id: course.seller_id.to_string(), handle: None, name: None },
             payees: course.payees,
             published: course.published,
             taken_down: course.taken_down.map(|one| ReasonView { reason: one.reason, at: written(one.at) }),
             created_at: written(course.created_at),
             updated_at: written(course.updated_at),
             owned,
+        }
+    }
+}
+
+/// `seller_page`
+#[derive(Debug, Serialize)]
+pub struct SellerPageView {
+    seller_id: UserId,
+    /// `None` if there is no page.
+    handle: Option<String>,
+    name: String,
+    text: String,
+    links: Vec<Link>,
+    updated_at: Option<String>,
+}
+
+impl SellerPageView {
+    /// Of a seller who has none.
+    #[must_use]
+    pub fn none(seller_id: UserId) -> Self {
+        Self { seller_id, handle: None, name: String::new(), text: String::new(), links: Vec::new(), updated_at: None }
+    }
+}
+
+impl From<SellerPage> for SellerPageView {
+    fn from(page: SellerPage) -> Self {
+        Self {
+            seller_id: page.seller_id,
+            handle: Some(page.handle),
+            name: page.name,
+            text: page.text,
+            links: page.links,
+            updated_at: Some(written(page.updated_at)),
         }
     }
 }
@@ -370,6 +418,8 @@ impl From<&Dispute> for DisputeView {
 #[derive(Debug, Serialize)]
 pub struct MembershipView {
     offered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<bool>,
     seller_id: UserId,
     title: String,
     monthly: Option<AmountView>,
@@ -383,10 +433,13 @@ struct AmountView {
     amount: i64,
 }
 
-impl From<Offer> for MembershipView {
-    fn from(offer: Offer) -> Self {
+impl MembershipView {
+    /// `available` is whether buyers can join, if that was looked at.
+    #[must_use]
+    pub fn new(offer: Offer, available: Option<bool>) -> Self {
         Self {
             offered: true,
+            available,
             seller_id: offer.seller_id,
             title: offer.title,
             monthly: offer.monthly.map(|amount| AmountView { amount }),

@@ -54,6 +54,8 @@ pub struct Config {
     /// `LOST_DISPUTES`: whether the seller's part of a lost dispute is reversed (`seller`) or the platform bears the
     /// loss (`platform`). For a direct charge the seller always bears it.
     pub take_back_lost_disputes: bool,
+    /// `FRAUD_WARNINGS`: whether an early fraud warning only tells staff (`tell`), or also refunds the purchase (`refund`).
+    pub refund_fraud_warnings: bool,
     /// `MEMBERSHIP_GRACE_DAYS`: how long a member keeps access while a renewal is unpaid.
     pub membership_grace: time::Duration,
     /// `ORPHAN_POLICY`: what the reconciliation does with a payment that matches no purchase.
@@ -67,8 +69,12 @@ pub struct Config {
     pub default_fee_percent: FeePercent,
     /// `MAIL_FROM`: the sender address of mails. It must be verified in SES.
     pub mail_from: String,
+    /// `MAIL_CONFIGURATION_SET`: SES's configuration set for mails, which reports bounces and complaints. If empty, the sender's default, if it has one.
+    pub mail_configuration_set: Option<String>,
     /// `TERMS_OF_USE_URL` and `TERMS_OF_USE_VERSION`: the terms that users accept; `None` if there are none.
     pub terms_of_use: Option<TermsOfUse>,
+    /// `REFUND_POLICY_URL`: where buyers can read the refund policy; `None` if there is none to read.
+    pub refund_policy_url: Option<String>,
     /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
     pub staff_email: String,
     /// `STAFF_SECOND_FACTOR`: whether staff need a second factor (`required`) or may have one (`optional`).
@@ -77,6 +83,8 @@ pub struct Config {
     pub refund_caps: RefundCaps,
     /// `ORIGIN_SECRET`: what CloudFront sends to the API, see [`OriginSecret`].
     pub origin_secret: OriginSecret,
+    /// `CLOUDFRONT_ONLY`: whether requests that did not come through CloudFront are refused (`true`), because a firewall in front of it does not see them.
+    pub only_through_cloudfront: bool,
     /// `ADDRESS_LIMITS`: a factor for the limits per address, per card and on all declines. 1, unless all clients share one
     /// address, or all use test cards.
     pub address_limits: i64,
@@ -116,13 +124,15 @@ impl fmt::Debug for ChallengeSecret {
     }
 }
 
-/// URL and site key must be set together. Without a secret no answer can be checked, so nobody passes.
+fn is_url(text: &str) -> bool {
+    (text.starts_with("https://") || text.starts_with("http://")) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn terms_of_use(url: String, version: String) -> Result<Option<TermsOfUse>, ConfigError> {
     if url.is_empty() && version.is_empty() {
         return Ok(None);
     }
-    let is_url = url.starts_with("https://") || url.starts_with("http://");
-    if !is_url || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_url(&url) {
         return Err(ConfigError { name: "TERMS_OF_USE_URL", expected: "a URL, set together with TERMS_OF_USE_VERSION" });
     }
     if version.is_empty()
@@ -134,6 +144,7 @@ fn terms_of_use(url: String, version: String) -> Result<Option<TermsOfUse>, Conf
     Ok(Some(TermsOfUse { url, version }))
 }
 
+/// URL and site key must be set together. Without a secret no answer can be checked, so nobody passes.
 fn challenge(url: String, site_key: String, secret: String) -> Result<Option<Challenge>, ConfigError> {
     match (url.is_empty(), site_key.is_empty()) {
         (true, true) => Ok(None),
@@ -257,6 +268,10 @@ impl Config {
             "report" => OrphanPolicy::Report,
             _ => return Err(ConfigError { name: "ORPHAN_POLICY", expected: "record, refund or report" }),
         };
+        let refund_policy_url = Some(text("REFUND_POLICY_URL", "")).filter(|url| !url.is_empty());
+        if refund_policy_url.as_deref().is_some_and(|url| !is_url(url)) {
+            return Err(ConfigError { name: "REFUND_POLICY_URL", expected: "a URL" });
+        }
         let stack_id = text("STACK_ID", "local");
         if stack_id.len() > STACK_ID_MAX || !stack_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(ConfigError { name: "STACK_ID", expected: "at most 200 letters, digits, dots, hyphens and underscores" });
@@ -328,17 +343,21 @@ impl Config {
             platform_country,
             disputed_access: either("DISPUTED_ACCESS", "keep", "suspend", "keep or suspend")?,
             take_back_lost_disputes: either("LOST_DISPUTES", "seller", "platform", "seller or platform")?,
+            refund_fraud_warnings: !either("FRAUD_WARNINGS", "tell", "refund", "tell or refund")?,
             membership_grace,
             orphan_policy,
             accounts_api,
             oauth_scope,
             default_fee_percent,
             mail_from: text("MAIL_FROM", ""),
+            mail_configuration_set: Some(text("MAIL_CONFIGURATION_SET", "")).filter(|name| !name.is_empty()),
             terms_of_use: terms_of_use(text("TERMS_OF_USE_URL", ""), text("TERMS_OF_USE_VERSION", ""))?,
+            refund_policy_url,
             staff_email: text("STAFF_EMAIL", ""),
             staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
             refund_caps,
             origin_secret: OriginSecret(text("ORIGIN_SECRET", "")),
+            only_through_cloudfront: !either("CLOUDFRONT_ONLY", "false", "true", "true or false")?,
             address_limits: text("ADDRESS_LIMITS", "1")
                 .parse()
                 .ok()

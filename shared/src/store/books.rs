@@ -125,11 +125,13 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
             Some(Line { currency: refund.settled.as_ref()?.currency.clone(), ..line })
         }
         News::NotPaid(_)
+        | News::OffRecord { .. }
         | News::DisputeOpened(_)
         | News::DisputeNeedsAnswer(_)
         | News::DisputeClosed(_)
         | News::MoveRefused(_)
-        | News::MoveDone(_) => None,
+        | News::MoveDone(_)
+        | News::FraudWarning(_) => None,
     });
     lines.collect()
 }

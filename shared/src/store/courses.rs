@@ -3,20 +3,21 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::keys::{content_key, course_key, member_key, opened_key, profile, slot_key, slug_key};
+use super::keys::{content_key, course_key, member_key, opened_key, profile, slot_key, slug_key, slugs_key};
 use super::page::{Cursor, List, PUBLIC_REACH, Page, Paged};
 use super::sessions::signed_in;
-use super::table::{Item, Key, PutItem, Store, StoreError, Written, string, taken, to_item};
+use super::table::{Item, Key, PutItem, Store, StoreError, Written, number, string, taken, to_item};
 use super::token::Token;
 use crate::domain::audit::Entry;
-use crate::domain::course::{Content, Course, check_slug};
+use crate::domain::course::{Content, Course};
 use crate::domain::ids::{CourseId, UserId};
 use crate::domain::membership;
 use crate::domain::outline::Opened;
 use crate::domain::purchase::Slot;
+use crate::domain::slug::SLUGS;
 use crate::domain::user::User;
 
 #[derive(Serialize, Deserialize)]
@@ -24,12 +25,12 @@ struct SlugOwner {
     course: Course,
 }
 
-/// What the public address of a course leads to.
+/// What a public address leads to, of a course or of a seller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A course that is offered.
-    Offered(Box<Course>),
-    /// The course has another slug now.
+pub enum Address<T> {
+    /// What everybody sees there.
+    Offered(Box<T>),
+    /// It has another slug or handle now.
     Moved(String),
     /// Nothing that everybody may see.
     Nothing,
@@ -71,6 +72,13 @@ pub(super) fn rights_in(found: &mut HashMap<Key, Item>, [slot, member]: &[Key; 2
     Ok(Rights { slot: taken(found, slot)?, member: taken(found, member)? })
 }
 
+/// How many slugs a seller can take, for new courses and new addresses of old ones. Each stays reserved, so this is also how many one seller
+/// can keep from others.
+pub const SLUGS_MAX: u32 = 1_000;
+
+/// The index in [`Written::No`] if a seller has taken [`SLUGS_MAX`].
+pub const NO_MORE_SLUGS: usize = 2;
+
 /// The part of the index's sort key that sorts courses by age.
 fn created_key(at: time::OffsetDateTime) -> String {
     format!("{:020}", at.unix_timestamp_nanos())
@@ -79,15 +87,25 @@ fn created_key(at: time::OffsetDateTime) -> String {
 fn course_item(course: &Course) -> Result<Item, StoreError> {
     let mut item = to_item(&course_key(&course.id), course)?;
     if course.is_offered() {
-        item.insert("gsi1pk".to_owned(), string("COURSES"));
-        item.insert("gsi1sk".to_owned(), string(format!("{}#{}", created_key(course.created_at), course.id)));
+        list_in(&mut item, "COURSES".to_owned(), course);
     }
     Ok(item)
 }
 
-/// The course under its slug.
+/// Lists a course in the index, by age.
+fn list_in(item: &mut Item, list: String, course: &Course) {
+    item.insert("gsi1pk".to_owned(), string(list));
+    item.insert("gsi1sk".to_owned(), string(format!("{}#{}", created_key(course.created_at), course.id)));
+}
+
+/// The course under its slug. If everybody sees it, it is in the public list of its seller's courses.
 fn slug_item(slug: &str, course: Course) -> Result<Item, StoreError> {
-    to_item(&slug_key(slug), &SlugOwner { course })
+    let owner = SlugOwner { course };
+    let mut item = to_item(&slug_key(slug), &owner)?;
+    if owner.course.is_offered() {
+        list_in(&mut item, format!("COURSES#{}", owner.course.seller_id), &owner.course);
+    }
+    Ok(item)
 }
 
 impl Store {
@@ -102,12 +120,26 @@ impl Store {
         Ok(PutItem(put).always())
     }
 
+    /// Counts a slug that a seller takes.
+    fn count_slug(&self, seller: &UserId) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(slugs_key(seller).attributes()))
+            .update_expression("ADD taken :1")
+            .condition_expression("attribute_not_exists(taken) OR taken < :most")
+            .expression_attribute_values(":1", number(1))
+            .expression_attribute_values(":most", number(SLUGS_MAX))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
+    }
+
     /// Adds a course with a free slug, and what the audit log says of it.
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if the slug is taken.
+    /// If DynamoDB fails. [`Written::No`] if the slug is taken, or with [`NO_MORE_SLUGS`].
     pub async fn add_course(&self, course: &Course, entries: &[Entry]) -> Result<Written, StoreError> {
-        let mut items = vec![self.take_slug(course)?, self.put(course_item(course)?).if_absent()];
+        let mut items = vec![self.take_slug(course)?, self.put(course_item(course)?).if_absent(), self.count_slug(&course.seller_id)];
         for entry in entries {
             items.push(self.audited(entry)?);
         }
@@ -117,7 +149,7 @@ impl Store {
     /// Replaces a course that was read as `old`. The slug of a deleted course, and one that it had before, stay reserved for its seller.
     ///
     /// # Errors
-    /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken.
+    /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken, or [`NO_MORE_SLUGS`].
     pub async fn replace_course(&self, old: &Course, new: &Course) -> Result<Written, StoreError> {
         self.replace_course_with(old, new, Vec::new()).await
     }
@@ -131,7 +163,7 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let mut items = vec![self.put(course_item(new)?).if_version(Some(old.version))];
         if new.slug != old.slug {
-            items.push(self.take_slug(new)?);
+            items.extend([self.take_slug(new)?, self.count_slug(&new.seller_id)]);
         }
         // Under its former slug, a course is stored as deleted, with the slug that it has now. A deleted course has no slug any more:
         // another may be using it.
@@ -157,7 +189,7 @@ impl Store {
     ) -> Result<(Option<Course>, Option<User>), StoreError> {
         let id = slug.parse::<CourseId>().ok();
         // No course has an invalid slug, and DynamoDB would refuse a key that is too long.
-        let key = id.as_ref().map(course_key).or_else(|| check_slug(slug).is_ok().then(|| slug_key(slug)));
+        let key = id.as_ref().map(course_key).or_else(|| SLUGS.check(slug).is_ok().then(|| slug_key(slug)));
         let Some(token) = token else {
             let Some(key) = key else { return Ok((None, None)) };
             let course = match &id {
@@ -189,9 +221,9 @@ impl Store {
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn address(&self, slug: &str) -> Result<Address, StoreError> {
+    pub async fn address(&self, slug: &str) -> Result<Address<Course>, StoreError> {
         // No course has an invalid slug, and DynamoDB would refuse a key that is too long.
-        let found = if check_slug(slug).is_ok() { self.get::<SlugOwner>(&slug_key(slug)).await? } else { None };
+        let found = if SLUGS.check(slug).is_ok() { self.get::<SlugOwner>(&slug_key(slug)).await? } else { None };
         Ok(match found {
             Some(SlugOwner { course }) if course.is_offered() => Address::Offered(Box::new(course)),
             Some(SlugOwner { course }) if course.deleted && course.slug != slug => {
@@ -237,6 +269,15 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn published_courses(&self, page: &Page) -> Result<Paged<Course>, StoreError> {
         self.list(List::Index { pk: "COURSES".to_owned() }, page).await
+    }
+
+    /// Published courses of a seller, newest first.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn published_courses_of(&self, seller: &UserId, page: &Page) -> Result<Paged<Course>, StoreError> {
+        let found: Paged<SlugOwner> = self.list(List::Index { pk: format!("COURSES#{seller}") }, page).await?;
+        Ok(Paged { items: found.items.into_iter().map(|owner| owner.course).collect(), next: found.next })
     }
 
     /// The published course that was created first, if there is any.
@@ -294,16 +335,15 @@ impl Store {
         Ok(Paged { items: stored.items.into_iter().map(of).collect(), next: stored.next })
     }
 
-    /// Whether a seller has a course that members can read.
+    /// Whether a seller offers a course, which members can read.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn has_published_course(&self, seller: &UserId) -> Result<bool, StoreError> {
-        let is_read = |course: &Course| course.published && !course.deleted;
+    pub async fn offers_a_course(&self, seller: &UserId) -> Result<bool, StoreError> {
         let mut page = Page { limit: 1, after: None };
         loop {
             let list = List::Table { pk: format!("USER#{seller}"), prefix: "COURSE#" };
-            let found = self.search(list, &page, &is_read).await?;
+            let found = self.search(list, &page, &Course::is_offered).await?;
             if !found.items.is_empty() || found.next.is_none() {
                 return Ok(!found.items.is_empty());
             }

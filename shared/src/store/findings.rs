@@ -111,6 +111,25 @@ pub enum Found {
         /// Stripe's code.
         reason: String,
     },
+    /// The issuer of a card says that a payment was fraud.
+    FraudWarning {
+        /// `issfr_…`
+        warning: String,
+        /// The purchase,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription to a membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subscription_id: Option<SubscriptionId>,
+        /// The charged account; `None` is the platform's own.
+        account: Option<String>,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The amount paid.
+        amount: i64,
+        /// Stripe's `fraud_type`.
+        reason: String,
+    },
     /// A customer on the platform has a credit, left by an earlier version or by somebody in
     /// Stripe's Dashboard. It would pay the next invoice of a running membership of any seller.
     CustomerCredit {
@@ -160,15 +179,24 @@ impl Found {
             }
             Self::RefundFailed { refund, .. } => format!("refund-failed#{refund}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
+            Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),
         };
-        let mut id = digest(&subject);
-        id.truncate(22);
-        format!("fnd_{id}")
+        id_of(&subject)
     }
+}
+
+fn id_of(subject: &str) -> String {
+    let mut id = digest(subject);
+    id.truncate(22);
+    format!("fnd_{id}")
+}
+
+fn id_of_fraud_warning(warning: &str) -> String {
+    id_of(&format!("fraud#{warning}"))
 }
 
 /// A finding as stored.
@@ -251,11 +279,23 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn settle_finding(&self, found: &Found, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.settle(&found.id(), now).await
+    }
+
+    /// The same for the finding about an early fraud warning: nothing can be done about its charge any more.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn fraud_warning_is_over(&self, warning: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.settle(&id_of_fraud_warning(warning), now).await
+    }
+
+    async fn settle(&self, id: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(finding_key(&found.id()).attributes()))
+            .set_key(Some(finding_key(id).attributes()))
             .update_expression("SET settled_at = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(settled_at)")
             .expression_attribute_values(":now", string(written(now)));

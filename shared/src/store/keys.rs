@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use super::table::Key;
+use crate::base::entropy::digest;
 use crate::domain::ids::{CourseId, LessonId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::user::{AccountType, Email};
 
@@ -46,6 +47,29 @@ pub(super) fn course_key(id: &CourseId) -> Key {
 
 pub(super) fn slug_key(slug: &str) -> Key {
     Key::new(format!("SLUG#{slug}"), "SLUG")
+}
+
+/// How many slugs a seller has taken.
+pub(super) fn slugs_key(seller: &UserId) -> Key {
+    Key::new(format!("USER#{seller}"), "SLUGS")
+}
+
+pub(super) fn handle_key(handle: &str) -> Key {
+    Key::new(format!("HANDLE#{}", digest(handle)), "HANDLE")
+}
+
+pub(super) fn page_key(seller: &UserId) -> Key {
+    Key::new(format!("SELLER#{seller}"), "PAGE")
+}
+
+/// The copy for everybody of [`offer_key`].
+pub(super) fn public_offer_key(seller: &UserId) -> Key {
+    Key::new(format!("SELLER#{seller}"), "MEMBERSHIP")
+}
+
+/// The copy for everybody of [`outline_key`].
+pub(super) fn public_outline_key(id: &CourseId) -> Key {
+    Key::new(format!("SELLER#{}", id.seller()), format!("OUTLINE#{id}"))
 }
 
 pub(super) fn content_key(id: &CourseId) -> Key {
@@ -137,6 +161,11 @@ pub(super) fn dispute_key(id: &str) -> Key {
 
 pub(super) fn mail_key(id: &str) -> Key {
     Key::new(format!("MAIL#{id}"), "MAIL")
+}
+
+pub(super) fn suppressed_key(email: &Email) -> Key {
+    // Whoever has no account cannot be erased, so it has no address.
+    Key::new(format!("SUPPRESSED#{}", digest(email.key())), "SUPPRESSED")
 }
 
 pub(super) fn read_key(account: &str) -> Key {

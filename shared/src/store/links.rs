@@ -115,18 +115,17 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Records a linked account's state at Stripe, unless a newer one is on record, and queues the mails about it.
+    /// Records a linked account's state, which follows the one on record ([`AccountState::following`]), and queues the mails about it.
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if the user no longer has this link, or a newer state is on record.
+    /// If DynamoDB fails. [`Written::No`] if the user no longer has this link, or another state is on record than the one that it follows.
     pub async fn set_account_state(&self, user: &UserId, account: &str, state: &AccountState) -> Result<Written, StoreError> {
         let mut update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(user).attributes()))
-            .condition_expression(
-                "stripe.account_id = :account AND (attribute_not_exists(stripe.asked_at) OR stripe.asked_at <= :asked_at)",
-            )
-            .expression_attribute_values(":account", string(account));
+            .condition_expression("stripe.account_id = :account AND (stripe.version = :before OR attribute_not_exists(stripe.version))")
+            .expression_attribute_values(":account", string(account))
+            .expression_attribute_values(":before", AttributeValue::N((state.version - 1).to_string()));
         let fields: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(state)?;
         let mut parts = Vec::new();
         for (name, value) in fields {

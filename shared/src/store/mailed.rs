@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
-use super::keys::profile;
+use super::keys::{profile, suppressed_key};
 use super::page::{List, Page, Paged};
 use super::table::{Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
 use super::token::Token;
@@ -178,7 +178,9 @@ impl Store {
                 let has_factor = if user.has_second_factor() { "attribute_exists" } else { "attribute_not_exists" };
                 let removed = if factor.is_some() { ", recovery_codes" } else { "" };
                 update
-                    .update_expression(format!("{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at{removed}"))
+                    .update_expression(format!(
+                        "{set}, email_restored_at = :now REMOVE password_hash, new_email, new_email_at, mail_suppressed{removed}"
+                    ))
                     .condition_expression(format!("email = :old AND {same} AND {has_factor}(recovery_codes)"))
                     .expression_attribute_values(":now", moment(now)?)
             }
@@ -204,7 +206,7 @@ impl Store {
     }
 
     /// Spends a token to give a user the new address that they asked for, confirmed. If the old one was confirmed, it
-    /// is notified and stays reserved; otherwise it may be a stranger's, and is free immediately. `user` comes from
+    /// is notified and stays reserved; otherwise it may be a stranger's, and is free immediately. It is no longer suppressed. `user` comes from
     /// [`Store::user_by_mailed`].
     ///
     /// # Errors
@@ -216,9 +218,9 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(profile(&user.id).attributes()))
             .update_expression(if user.email_confirmed {
-                "SET email = :new, email_confirmed = :true, left_emails = :left REMOVE new_email, new_email_at"
+                "SET email = :new, email_confirmed = :true, left_emails = :left REMOVE new_email, new_email_at, mail_suppressed"
             } else {
-                "SET email = :new, email_confirmed = :true REMOVE new_email, new_email_at"
+                "SET email = :new, email_confirmed = :true REMOVE new_email, new_email_at, mail_suppressed"
             })
             .condition_expression("email = :email AND new_email = :new")
             .expression_attribute_values(":true", AttributeValue::Bool(true))
@@ -235,6 +237,8 @@ impl Store {
         };
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
+        // What bounced there says nothing about whoever has it next.
+        items.extend(from.as_ref().map(|from| self.remove(&suppressed_key(from))));
         if let (Some(from), Some(to)) = (&from, &to) {
             items.extend(self.readdress(&user.id, (from, to), user.email_confirmed, now)?);
         }

@@ -11,7 +11,7 @@ use super::keys::payment_key;
 use super::payments::payment_of_subscription;
 use super::table::{Store, StoreError, to_item};
 use crate::base::metrics;
-use crate::domain::mail::{DisputeStage, Mail, Recipient, told_of_disputes};
+use crate::domain::mail::{DisputeStage, Mail, Recipient, Sold, told_of_disputes};
 use crate::domain::membership::{Dispute, Move, News, Payment, Refund, Subscription};
 
 fn refund<'a>(subscription: &'a Subscription, id: &str) -> Option<(&'a Payment, &'a Refund)> {
@@ -41,7 +41,8 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         | News::MoveRefused(_)
         | News::MoveDone(_)
         | News::RenewalFailed(_)
-        | News::SellerGone => return None,
+        | News::SellerGone
+        | News::FraudWarning(_) => return None,
     };
     Some(Line {
         kind,
@@ -83,6 +84,7 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
             vec![Mail::RenewalFailed { user, invoice: invoice.clone(), title }]
         }
         News::SellerGone => vec![Mail::membership_ends(subscription)],
+        News::FraudWarning(warning) => Mail::fraud_warning(&Sold::Membership(id()), warning, subscription.account.as_deref()),
         News::Paid(_) | News::DisputeWithdrawn(_) | News::DisputeReinstated(_) | News::MoveRefused(_) | News::MoveDone(_) => Vec::new(),
     }
 }
@@ -111,7 +113,8 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
             | News::DisputeReinstated(_)
             | News::MoveDone(_)
             | News::RenewalFailed(_)
-            | News::SellerGone => {}
+            | News::SellerGone
+            | News::FraudWarning(_) => {}
         }
     }
 }
@@ -159,6 +162,18 @@ impl Store {
                         account: subscription.account.clone(),
                         currency: subscription.currency.code().to_owned(),
                         amount: refund(subscription, id).map_or(0, |(_, refund)| refund.amount),
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::FraudWarning(warning) => {
+                    let found = Found::FraudWarning {
+                        warning: warning.id.clone(),
+                        purchase_id: None,
+                        subscription_id: Some(subscription.id.clone()),
+                        account: subscription.account.clone(),
+                        currency: subscription.currency.code().to_owned(),
+                        amount: subscription.payment_of(&warning.payment_intent).map_or(0, |payment| payment.amount),
+                        reason: warning.reason.clone(),
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

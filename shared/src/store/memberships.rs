@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::declines::Counters;
 use super::events::EventMark;
-use super::keys::{event_key, member_key, members_key, offer_key, profile, subscription_key};
+use super::keys::{event_key, member_key, members_key, offer_key, profile, public_offer_key, subscription_key};
 use super::members_news::measure;
 use super::page::{List, Page, Paged};
 use super::sessions::signed_in;
@@ -59,8 +59,9 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn put_offer(&self, offer: &Offer) -> Result<(), StoreError> {
-        let item = to_item(&offer_key(&offer.seller_id), offer)?;
-        let _unconditional = self.transact(&[self.put(item).always()]).await?;
+        let keys = [offer_key(&offer.seller_id), public_offer_key(&offer.seller_id)];
+        let items: Vec<_> = keys.iter().map(|key| Ok(self.put(to_item(key, offer)?).always())).collect::<Result<_, StoreError>>()?;
+        let _unconditional = self.transact(&items).await?;
         Ok(())
     }
 
@@ -72,12 +73,22 @@ impl Store {
         self.get(&offer_key(seller)).await
     }
 
+    /// A seller's offer, and the seller: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn offer_and_seller(&self, seller: &UserId) -> Result<(Option<Offer>, Option<User>), StoreError> {
+        let (offer, seller) = (offer_key(seller), profile(seller));
+        let mut found = self.get_all([offer.clone(), seller.clone()]).await?;
+        Ok((found.remove(&offer).map(from_item).transpose()?, found.remove(&seller).map(from_item).transpose()?))
+    }
+
     /// Ends a seller's offer; its subscriptions continue.
     ///
     /// # Errors
     /// If DynamoDB fails.
     pub async fn end_offer(&self, seller: &UserId) -> Result<(), StoreError> {
-        self.delete(&offer_key(seller)).await?;
+        let _unconditional = self.transact(&[self.remove(&offer_key(seller)), self.remove(&public_offer_key(seller))]).await?;
         Ok(())
     }
 

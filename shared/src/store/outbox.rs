@@ -11,9 +11,9 @@
 //! without a condition. It never makes the transaction fail, and queuing a mail again for the same cause changes nothing,
 //! even after it was sent. It needs `dynamodb:UpdateItem` on `MAIL#*`. Outside of transactions use [`Store::ask`].
 //!
-//! A row is `waiting` until it is `sent` or has finally `failed`. Senders take a lease first, so only
+//! A row is `waiting` until it is `sent`, has finally `failed`, or is `suppressed`, because its address bounces or its owner complained. Senders take a lease first, so only
 //! one of several deliveries sends the mail. Waiting rows are in the index under `OUTBOX#<shard>`,
-//! sorted by when they are due; sent rows leave the index, and failed rows are under `OUTBOX#FAILED`.
+//! sorted by when they are due; sent and suppressed rows leave the index, and failed rows are under `OUTBOX#FAILED`.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -53,6 +53,8 @@ pub enum MailState {
     Sent,
     /// It was given up.
     Failed,
+    /// It was not sent, because its address is suppressed.
+    Suppressed,
 }
 
 /// A row of the outbox.
@@ -159,7 +161,7 @@ impl Store {
             // Queuing a sent mail again puts its row back into the index.
             let in_index = old.get("gsi1pk").and_then(|pk| pk.as_s().ok()).is_some_and(|pk| pk != FAILED);
             let row: MailRow = from_item(old)?;
-            if in_index && row.state == MailState::Sent {
+            if in_index && matches!(row.state, MailState::Sent | MailState::Suppressed) {
                 self.end_mail(id, &row, "SET leased_until = :zero REMOVE gsi1pk, gsi1sk", &[]).await?;
             }
         }
@@ -171,8 +173,20 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn mail_is_sent(&self, row: &MailRow, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.mail_ends(row, "sent", now).await
+    }
+
+    /// Marks a leased mail as suppressed, and forgets the address in it: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn mail_is_suppressed(&self, row: &MailRow, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.mail_ends(row, "suppressed", now).await
+    }
+
+    async fn mail_ends(&self, row: &MailRow, state: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mail = AttributeValue::M(serde_dynamo::aws_sdk_dynamodb_1::to_item(row.mail.without_address())?);
-        let values = [(":state", string("sent")), (":mail", mail), (":ttl", number((now + row.mail.kept()).unix_timestamp()))];
+        let values = [(":state", string(state)), (":mail", mail), (":ttl", number((now + row.mail.kept()).unix_timestamp()))];
         let expression = "SET #state = :state, mail = :mail, #ttl = :ttl, leased_until = :zero REMOVE gsi1pk, gsi1sk";
         self.end_mail(&row.mail.id(), row, expression, &values).await
     }

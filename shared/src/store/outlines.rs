@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
 use super::courses::{Rights, rights_in, rights_keys};
-use super::keys::{OPENED, lesson_key, opened_key, outline_key, progress_key};
+use super::keys::{OPENED, lesson_key, opened_key, outline_key, progress_key, public_outline_key};
 use super::page::{List, Page, Paged};
 use super::table::{Store, StoreError, Written, number, taken, to_item};
 use crate::domain::ids::{CourseId, LessonId, UserId};
@@ -88,6 +88,7 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn replace_outline(&self, seen: Option<u64>, outline: &Outline, removed: &[LessonId]) -> Result<Written, StoreError> {
         let mut items = vec![self.put(to_item(&outline_key(&outline.course_id), outline)?).if_version(seen)];
+        items.push(self.put(to_item(&public_outline_key(&outline.course_id), outline)?).always());
         items.extend(removed.iter().map(|lesson| self.remove(&lesson_key(&outline.course_id, lesson))));
         self.transact(&items).await
     }

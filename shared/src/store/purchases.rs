@@ -21,7 +21,7 @@ use crate::domain::charging::PLATFORM;
 use crate::domain::course::Course;
 use crate::domain::declines::Counts;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
-use crate::domain::mail::{DisputeStage, Mail, Recipient, told_of_disputes};
+use crate::domain::mail::{DisputeStage, Mail, Recipient, Sold, told_of_disputes};
 use crate::domain::membership;
 use crate::domain::purchase::{MovementKind, News, Purchase, Slot};
 use crate::domain::user::User;
@@ -88,7 +88,9 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
                 let mail = |to| Mail::RefundFailed { purchase: id(), refund: number.to_string(), to };
                 mails.extend([Recipient::Buyer, Recipient::Seller, Recipient::Staff].map(mail));
             }
+            News::FraudWarning(warning) => mails.extend(Mail::fraud_warning(&Sold::Purchase(id()), warning, purchase.charged_account())),
             News::NotPaid(_)
+            | News::OffRecord { .. }
             | News::MoveRefused(_)
             | News::MoveDone(_)
             | News::Converted(_)
@@ -114,11 +116,17 @@ fn measure(purchase: &Purchase, news: &[News]) {
                 measure_refusal(purchase, *number);
                 continue;
             }
+            News::OffRecord { .. } => {
+                // As if the reconciliation had found it.
+                metrics::emit("ReconcileDifferences", metrics::Unit::Count, 1.0, &[], &[("purchase_id", id)]);
+                continue;
+            }
             News::DisputeNeedsAnswer(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_)
             | News::MoveDone(_)
-            | News::Converted(_) => continue,
+            | News::Converted(_)
+            | News::FraudWarning(_) => continue,
         };
         let properties = [("purchase_id", id), ("reason", reason.unwrap_or_default())];
         metrics::emit(name, metrics::Unit::Count, 1.0, &[("Outcome", outcome)], &properties[..1 + usize::from(reason.is_some())]);

@@ -1,4 +1,5 @@
-//! Changes of a purchase that need staff: money that Stripe refused to move, and refunds that banks returned.
+//! Changes of a purchase that need staff: money that Stripe refused to move or took off the record, refunds that banks returned, and early fraud
+//! warnings.
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,29 @@ impl Store {
                         account: refund.account.clone(),
                         currency: purchase.currency.code().to_owned(),
                         amount: refund.amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::OffRecord { attempt, amount } => {
+                    let Some(attempt) = purchase.attempts().iter().find(|one| one.number == *attempt) else { continue };
+                    let found = Found::PaymentOffRecord {
+                        payment_intent: attempt.payment_intent.clone().unwrap_or_default(),
+                        account: attempt.account.clone(),
+                        purchase_id: purchase.id.clone(),
+                        currency: attempt.sold.as_ref().map_or(purchase.currency, |sold| sold.currency).code().to_owned(),
+                        amount: *amount,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
+                News::FraudWarning(warning) => {
+                    let found = Found::FraudWarning {
+                        warning: warning.id.clone(),
+                        purchase_id: Some(purchase.id.clone()),
+                        subscription_id: None,
+                        account: purchase.charged_account().map(str::to_owned),
+                        currency: purchase.currency.code().to_owned(),
+                        amount: purchase.amount(),
+                        reason: warning.reason.clone(),
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
@@ -263,6 +263,26 @@ impl Store {
     pub(super) fn remove(&self, key: &Key) -> TransactWriteItem {
         let delete = Delete::builder().table_name(&self.table).set_key(Some(key.attributes())).build();
         TransactWriteItem::builder().delete(delete.expect("a table and a key are given")).build()
+    }
+
+    /// Only if the item has this `version`.
+    pub(super) fn remove_if_version(&self, key: &Key, seen: u64) -> TransactWriteItem {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .condition_expression("version = :seen")
+            .expression_attribute_values(":seen", number(seen))
+            .build();
+        TransactWriteItem::builder().delete(delete.expect("a table and a key are given")).build()
+    }
+
+    pub(super) fn is_absent(&self, key: &Key) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .condition_expression("attribute_not_exists(pk)")
+            .build();
+        TransactWriteItem::builder().condition_check(check.expect("a table, a key and a condition are given")).build()
     }
 }
 

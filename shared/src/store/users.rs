@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::credentials::same_password;
-use super::keys::{application_key, email_key, made_key, old_email_key, profile};
+use super::keys::{application_key, email_key, made_key, old_email_key, page_key, profile, suppressed_key};
 use super::page::{List, Page, Paged};
-use super::table::{Item, Key, Store, StoreError, Written, from_item, moment, number, string, to_item};
+use super::table::{Item, Store, StoreError, Written, from_item, moment, number, string, taken, to_item};
 use super::token::Token;
 use crate::base::entropy::{Entropy, digest};
 use crate::domain::audit::{Actor, Deed, Entry};
 use crate::domain::ids::UserId;
 use crate::domain::mail::Mail;
+use crate::domain::seller_page::SellerPage;
 use crate::domain::user::{AccountType, Email, SellerTerms, Suspension, User};
 
 /// Where a sign-up comes from, and the limit of sign-ups from there per quarter of an hour.
@@ -54,6 +55,10 @@ pub struct Change {
     pub suspended: Option<Option<Suspension>>,
     /// When the application was made by which the user becomes a seller, if it is by one.
     pub application: Option<OffsetDateTime>,
+    /// What the user is told with that, if anything.
+    pub note: Option<String>,
+    /// Removes text and links of the seller's page.
+    pub clear_page: bool,
 }
 
 /// A user before a change by staff, and the item as stored.
@@ -62,6 +67,7 @@ pub struct Seen {
     /// The user.
     pub user: User,
     item: Item,
+    page: Option<SellerPage>,
 }
 
 /// The result of a change by staff.
@@ -79,11 +85,10 @@ pub enum Changed {
 
 impl Change {
     /// What it does to this user, one for each field that differs.
-    #[must_use]
-    pub fn deeds(&self, user: &User) -> Vec<Deed> {
+    fn deeds(&self, Seen { user, page, .. }: &Seen) -> Vec<Deed> {
         let mut deeds = Vec::new();
         if let Some(to) = self.is_seller.filter(|to| *to != user.is_seller) {
-            deeds.push(Deed::SellerRole { from: user.is_seller, to });
+            deeds.push(Deed::SellerRole { from: user.is_seller, to, note: self.note.clone() });
         }
         if let Some(to) = self.is_staff.filter(|to| *to != user.is_staff) {
             deeds.push(Deed::StaffRole { from: user.is_staff, to });
@@ -94,6 +99,9 @@ impl Change {
         let reason = |one: &Option<Suspension>| one.as_ref().map(|one| one.reason.clone());
         if let Some(to) = self.suspended.as_ref().filter(|to| reason(to) != reason(&user.suspended)) {
             deeds.push(Deed::Suspension { from: user.suspended.clone(), to: to.clone() });
+        }
+        if self.clear_page && page.as_ref().is_some_and(|page| !page.text.is_empty() || !page.links.is_empty()) {
+            deeds.push(Deed::PageCleared);
         }
         deeds
     }
@@ -372,10 +380,11 @@ impl Store {
     }
 
     /// Erases a person: profile, address and sign-in. Purchases and sales stay, under an id that no longer identifies
-    /// anybody. Also starts the erasure at Stripe, see [`erasures`](super::erasures). Courses must be deleted first.
+    /// anybody. Also starts the erasure at Stripe, see [`erasures`](super::erasures). Courses and page must be
+    /// deleted first.
     ///
     /// # Errors
-    /// If DynamoDB fails. [`Written::No`] if address, password, customers or link changed concurrently.
+    /// If DynamoDB fails. [`Written::No`] if address, password, customers, link or page changed concurrently.
     pub async fn erase_user(&self, user: &User, now: OffsetDateTime) -> Result<Written, StoreError> {
         let (same, password) = same_password(user);
         let delete = Delete::builder()
@@ -397,7 +406,10 @@ impl Store {
             vec![TransactWriteItem::builder().delete(delete).build(), self.begin_erasure(user, now)?, self.forget_password(&user.id)];
         items.push(self.forget_second_factor(&user.id));
         items.push(self.remove(&application_key(&user.id)));
+        // It was erased before, unless it was made again since.
+        items.push(self.is_absent(&page_key(&user.id)));
         items.extend(Email::parse(&user.email).iter().flat_map(|email| self.free(email)));
+        items.extend(Email::parse(&user.email).iter().map(|email| self.remove(&suppressed_key(email))));
         // Recorded requests to Stripe contain the address.
         let types = [AccountType::Standard, AccountType::Express, AccountType::Custom];
         items.extend(types.map(|account_type| self.remove(&made_key(&user.id, account_type))));
@@ -409,9 +421,10 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn user_to_change(&self, id: &UserId) -> Result<Option<Seen>, StoreError> {
-        let key = profile(id);
-        let item = self.get_all([key.clone()]).await?.remove(&key);
-        item.map(|item| Ok(Seen { user: from_item(item.clone())?, item })).transpose()
+        let (key, page) = (profile(id), page_key(id));
+        let mut found = self.get_all([key.clone(), page.clone()]).await?;
+        let Some(item) = found.remove(&key) else { return Ok(None) };
+        Ok(Some(Seen { user: from_item(item.clone())?, item, page: taken(&mut found, &page)? }))
     }
 
     /// Writes changes by staff to a user: roles, terms, a suspension. The user's own data is not touched. Each change has
@@ -431,7 +444,7 @@ impl Store {
         entropy: &Entropy,
     ) -> Result<Changed, StoreError> {
         let (id, mut user) = (seen.user.id.clone(), seen.user.clone());
-        let deeds = change.deeds(&user);
+        let deeds = change.deeds(seen);
         if deeds.is_empty() {
             return Ok(Changed::Yes(Box::new(user)));
         }
@@ -455,7 +468,11 @@ impl Store {
                 None => new.remove(name),
             };
         }
-        let mut items = vec![update_of_staffs(&self.table, &id, &seen.item, &new)];
+        let is_about_user = deeds.iter().any(|deed| !matches!(deed, Deed::PageCleared));
+        let mut items = Vec::new();
+        if is_about_user {
+            items.push(update_of_staffs(&self.table, &id, &seen.item, &new));
+        }
         if user.is_seller && !seen.user.is_seller {
             // They need not wait for it any more.
             items.push(self.application_goes(&id, change.application)?);
@@ -465,8 +482,13 @@ impl Store {
             let entry = Entry::new(&actor, &id, deed, now, entropy);
             items.push(self.audited(&entry)?);
             if let Some(mail) = Mail::of_entry(&entry) {
+                // The entry's note has no addresses.
+                let mail = if let Deed::SellerRole { to: true, .. } = entry.deed { mail.with_note(change.note.clone()) } else { mail };
                 items.push(self.ask_for(&mail, now)?);
             }
+        }
+        if let Some(page) = self.page_with(seen, &user, change, now)? {
+            items.push(page);
         }
         let takes_role = seen.user.is_staff && !user.is_staff;
         let mut still = items.len();
@@ -481,6 +503,26 @@ impl Store {
             Written::No(1) if change.application.is_some() => Changed::NoApplication,
             Written::No(_) => Changed::Raced,
         })
+    }
+
+    /// What a change by staff does to the seller's page: it hides the page of somebody who may not sell any more. `None` if nothing.
+    fn page_with(&self, seen: &Seen, user: &User, change: &Change, now: OffsetDateTime) -> Result<Option<TransactWriteItem>, StoreError> {
+        let Some(page) = &seen.page else {
+            // One that is made at this moment would not be hidden.
+            let hides = seen.user.may_sell() && !user.may_sell();
+            return if hides { Ok(Some(self.is_absent(&page_key(&user.id)))) } else { Ok(None) };
+        };
+        let mut new = SellerPage { hidden: !user.may_sell(), ..page.clone() };
+        if change.clear_page {
+            new.text.clear();
+            new.links.clear();
+        }
+        if new == *page {
+            return Ok(None);
+        }
+        new.version += 1;
+        new.updated_at = now;
+        Ok(Some(self.put(to_item(&page_key(&user.id), &new)?).if_version(Some(page.version))))
     }
 
     /// Fails unless all that put this user into the role of staff is still so, see `http::identity`, which alone decides what that takes.
@@ -515,15 +557,6 @@ impl Store {
     /// Frees an address for others.
     fn free(&self, email: &Email) -> Vec<TransactWriteItem> {
         std::iter::once(email_key(email)).chain(old_email_key(email)).map(|key| self.remove(&key)).collect()
-    }
-
-    fn is_absent(&self, key: &Key) -> TransactWriteItem {
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
-            .condition_expression("attribute_not_exists(pk)")
-            .build();
-        TransactWriteItem::builder().condition_check(check.expect("a table, a key and a condition are given")).build()
     }
 
     /// Users by their ids, in any order; missing ones are left out. One trip.

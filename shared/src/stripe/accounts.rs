@@ -12,7 +12,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::List;
 use super::requests::form;
 use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
-use crate::domain::country::takes_cards;
+use crate::domain::country::is_only_paid_out;
 use crate::domain::ids::UserId;
 use crate::domain::user::{AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, MadeAccount, Requirements, StripeLink};
 
@@ -82,11 +82,11 @@ impl Account {
         }
     }
 
-    /// The account's state, from a response to a request made at this time.
+    /// The account's state, from a response to a request made at this time, as if it was the first.
     #[must_use]
     pub fn state(&self, asked_at: OffsetDateTime) -> AccountState {
         let wanted = self.requirements.clone().unwrap_or_default();
-        AccountState {
+        let state = AccountState {
             charges_enabled: self.charges_enabled.unwrap_or_default(),
             payouts_enabled: self.payouts_enabled.unwrap_or_default(),
             details_submitted: self.details_submitted.unwrap_or_default(),
@@ -101,7 +101,9 @@ impl Account {
             },
             country: self.country.clone(),
             asked_at: i64::try_from(asked_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
-        }
+            ..AccountState::default()
+        };
+        state.following(&AccountState::default())
     }
 }
 
@@ -181,6 +183,8 @@ pub struct New<'a> {
     pub account_type: AccountType,
     /// Upper-case ISO 3166.
     pub country: &'a str,
+    /// The platform's country.
+    pub platform_country: &'a str,
     /// See [`MadeAccount::generation`].
     pub generation: u32,
     /// The id of this deployment.
@@ -206,7 +210,7 @@ impl New<'_> {
     /// Whether the account is only to be paid out, because Stripe offers nothing else in its country.
     /// <https://docs.stripe.com/connect/service-agreement-types#recipient>
     fn is_only_paid_out(&self) -> bool {
-        self.account_type != AccountType::Standard && !takes_cards(self.country)
+        self.account_type != AccountType::Standard && is_only_paid_out(self.platform_country, self.country)
     }
 
     /// <https://docs.stripe.com/api/accounts/create>. Stripe collects the required information for all types.

@@ -38,8 +38,8 @@ pub struct Heard {
 }
 
 impl Heard {
-    fn of_payment_intent(payment_intent: &PaymentIntent, means: Means) -> Self {
-        let observation = payment_intent.observe(means);
+    fn of_payment_intent(payment_intent: &PaymentIntent, attempt: &Attempt) -> Self {
+        let observation = payment_intent.observe_as(attempt);
         let waits = Status::from(observation.status).is_with_buyer();
         Self {
             client_secret: payment_intent.client_secret.clone().filter(|_| waits),
@@ -89,7 +89,7 @@ impl Gateway {
         };
         let post = Post { path, body: &attempt.body, account: attempt.account.as_deref(), key: &attempt.idempotency_key };
         let result = match attempt.means {
-            Means::PaymentIntent => self.post(&post).await.map(|made| Heard::of_payment_intent(&made, attempt.means)),
+            Means::PaymentIntent => self.post(&post).await.map(|made| Heard::of_payment_intent(&made, attempt)),
             Means::Checkout => self.post(&post).await.map(|made| Heard::of_session(&made)),
         };
         match result {
@@ -160,7 +160,7 @@ impl Gateway {
         if let Some(id) = payment_intent {
             let payment_intent: PaymentIntent =
                 self.send(&RetrievePaymentIntent::new(id).expand(vec![CHARGE_FACTS.to_owned()]).build(), account).await?;
-            return Ok(Some(Heard::of_payment_intent(&payment_intent, attempt.means)));
+            return Ok(Some(Heard::of_payment_intent(&payment_intent, attempt)));
         }
         Ok(None)
     }
@@ -176,7 +176,7 @@ impl Gateway {
         let result = match (attempt.means, &attempt.payment_intent, &attempt.checkout_session) {
             (Means::PaymentIntent, Some(id), _) => {
                 let request = CancelPaymentIntent::new(id.as_str()).build();
-                self.send_harmless(&request, account, &key).await.map(|canceled| Heard::of_payment_intent(&canceled, attempt.means))
+                self.send_harmless(&request, account, &key).await.map(|canceled| Heard::of_payment_intent(&canceled, attempt))
             }
             (Means::Checkout, _, Some(id)) => {
                 let request = ExpireCheckoutSession::new(id.as_str()).build();
@@ -210,7 +210,7 @@ impl Gateway {
                     request.build()
                 };
                 let found = self.search(account, list, |one: &PaymentIntent| matches(&one.metadata)).await?;
-                found.map(|found| Heard::of_payment_intent(&found, attempt.means))
+                found.map(|found| Heard::of_payment_intent(&found, attempt))
             }
             Means::Checkout => {
                 let list = |after: Option<&str>| {

@@ -13,6 +13,7 @@ use super::objects::Place;
 use super::read;
 use crate::app::App;
 use crate::cloud::aws;
+use crate::cloud::trace::Call;
 use crate::settings::config::STRIPE_API_VERSION;
 use crate::settings::rotating::Rotating;
 use crate::settings::secrets::{SecretError, StripeKeys};
@@ -321,6 +322,7 @@ impl Gateway {
             Err(error) => return (Err(StripeError::Unsent(error.to_string())), false),
         };
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let mut call = Call::begin(&request);
         let answer = match self.http.execute(request).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -330,6 +332,7 @@ impl Gateway {
             }
         };
         let status = answer.status().as_u16();
+        call.answered(status);
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (should_retry, stripe_request_id) = (header("stripe-should-retry"), header("request-id"));
         let replayed = header("idempotent-replayed").is_some_and(|replayed| replayed == "true");

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::error::StripeError;
 use super::gateway::Gateway;
 use super::objects::OAuthToken;
+use crate::cloud::trace::Call;
 
 /// Why Stripe returned no tokens for a code.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +110,11 @@ impl Gateway {
         let failed = |error: &reqwest::Error| if error.is_timeout() { TokenError::Timeout } else { TokenError::Failed };
         // The key goes into a header, never into the URL.
         let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(key);
-        let answer = request.form(form).timeout(self.timeout).send().await.map_err(|error| failed(&error))?;
+        let request = request.form(form).timeout(self.timeout).build().map_err(|error| failed(&error))?;
+        let mut call = Call::begin(&request);
+        let answer = self.http.execute(request).await.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();
+        call.answered(status);
         tracing::info!(path, status, "asked Stripe Connect");
         let body = answer.bytes().await.map_err(|error| failed(&error))?;
         Ok((status, body.to_vec()))

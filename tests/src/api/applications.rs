@@ -153,6 +153,35 @@ async fn the_mail_says_what_was_written_with_the_decision() {
 }
 
 #[tokio::test]
+async fn an_application_is_accepted_with_a_note_that_only_its_user_gets_whole() {
+    let world = World::start().await;
+    let (staff, person) = (world.staff("staff@example.com").await, world.buyer("a@example.com").await);
+    assert_eq!(apply(&world, &person, TEXT).await.status, 201);
+    let at = waiting(&world, &staff).await[0]["at"].clone();
+    let path = format!("/admin/users/{}", person.id);
+    let accept = |body: Value| world.patch(path.as_str(), body).bearer(&staff.token);
+    let alone = accept(json!({"is_seller": true, "note": "Welcome!"})).await;
+    alone.is_problem(422, "invalid_request", "note goes with application");
+    for note in ["", " ", &"x".repeat(2001)] {
+        let answer = accept(json!({"is_seller": true, "application": at, "note": note})).undescribed().await;
+        answer.is_problem(422, "invalid_request", "note must have 1 to 2000 characters, without hidden ones");
+    }
+    assert_eq!(waiting(&world, &staff).await.len(), 1);
+    let body = json!({"is_seller": true, "application": at, "note": " Welcome! Questions go to us@example.com. "});
+    assert_eq!(accept(body.clone()).await.json()["is_seller"], true);
+    // Repeated after a lost response, it tells nobody again.
+    assert_eq!(accept(body).await.status, 200);
+    world.pump().await;
+    let told: Vec<_> = world.mails_to(&person.email).into_iter().filter(|mail| mail.subject == "You can sell courses now").collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains("They wrote: Welcome! Questions go to us@example.com."), "{}", told[0].text);
+    let entries = world.get(format!("/admin/audit?user={}", person.id)).bearer(&staff.token).await.json();
+    let entry = &entries["items"][0];
+    assert_eq!((&entry["action"], &entry["note"]), (&json!("seller_role"), &json!("Welcome! Questions go to [address]")));
+    assert!(!world.stored().await.contains("us@example.com"), "it is forgotten once it is sent");
+}
+
+#[tokio::test]
 async fn the_oldest_application_comes_first() {
     let world = World::start().await;
     let staff = world.staff("staff@example.com").await;

@@ -45,7 +45,7 @@ async fn a_seller_offers_a_course() {
     assert_eq!(answer.header("location"), Some("http://localhost:9000/courses/flask-microservices"));
 
     let page = world.get("/courses/flask-microservices").await;
-    assert_eq!(world.operations(), ["GetItem"]);
+    assert_eq!(world.operations(), ["GetItem", "GetItem"], "the course, and its seller's page");
     page.is(200, &public(&answer.json()));
     assert_eq!(page.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     let tag = page.header("etag").expect("it has a tag");
@@ -356,7 +356,7 @@ async fn a_course_moves_to_a_free_slug_and_is_found_under_the_old_one() {
     world.proxy.clear();
     let old = world.get("/courses/flask-microservices").await.json();
     assert_eq!((&old["id"], &old["slug"]), (&course["id"], &json!("moved")));
-    assert_eq!(world.operations(), ["GetItem", "GetItem"]);
+    assert_eq!(world.operations(), ["GetItem", "GetItem", "GetItem"]);
 
     // It is changed, moved again and read under every slug that it had.
     assert_eq!(to("again").await.json()["slug"], "again");
@@ -406,6 +406,33 @@ async fn only_the_same_seller_can_use_a_former_slug_again() {
         world.get(format!("/courses/{slug}")).await.is_problem(404, "not_found", "there is no such course");
         assert_eq!(world.post("/courses", named(slug)).bearer(&stranger.token).await.status, 409, "{slug}");
     }
+}
+
+#[tokio::test]
+async fn a_seller_takes_no_more_than_a_thousand_slugs() {
+    let world = World::start().await;
+    let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let created = |slug: &str| {
+        let mut body = new_course();
+        body["slug"] = json!(slug);
+        world.post("/courses", body).bearer(&seller.token)
+    };
+    let renamed = |from: &str, to: &str| world.patch(format!("/courses/{from}"), json!({"slug": to})).bearer(&seller.token);
+    assert_eq!(created("one").await.status, 201);
+    assert_eq!(renamed("one", "two").await.status, 200);
+    let counter = json!({"pk": {"S": format!("USER#{}", seller.id)}, "sk": {"S": "SLUGS"}, "taken": {"N": "998"}});
+    assert!(world.stored().await.contains("\"taken\": N(\"2\")"), "both were counted");
+    world.import(vec![counter]);
+    assert_eq!(created("three").await.status, 201);
+    assert_eq!(renamed("three", "four").await.status, 200);
+    let fault = "slug: a seller can take 1000 of them, and you have taken all";
+    created("five").await.is_problem(422, "invalid_request", fault);
+    world.post("/courses", new_course()).bearer(&seller.token).await.is_problem(422, "invalid_request", fault);
+    renamed("four", "five").await.is_problem(422, "invalid_request", fault);
+    created("two").await.is_problem(409, "slug_taken", "another course already has this slug");
+    assert_eq!(world.patch("/courses/four", json!({"title": "T"})).bearer(&seller.token).await.status, 200, "all else goes on");
+    assert_eq!(world.post("/courses", new_course()).bearer(&other.token).await.status, 201);
+    assert_eq!(world.get("/courses/five").await.status, 404);
 }
 
 #[tokio::test]
@@ -492,7 +519,9 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
 
     world.proxy.clear();
     let before = world.get(path).bearer(&shop.buyer.token).await;
-    assert_eq!(world.operations(), ["BatchGetItem", "BatchGetItem"]);
+    let mut operations = world.operations();
+    operations.sort();
+    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "GetItem"], "the last two in parallel");
     expected["owned"] = json!(false);
     before.is(200, &expected);
     assert_eq!(before.header("cache-control"), Some("private, no-store"));

@@ -32,6 +32,9 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
     assert_eq!(world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.status, 201);
     let bought = world.buy(&shop.seller, theirs["id"].as_str().expect("an id"), "pm_card_visa").await;
     assert_eq!(bought.status, 201, "{}", bought.body);
+    for page in [json!({"name": "Ada", "text": "I teach."}), json!({"handle": "countess"})] {
+        assert_eq!(world.patch("/users/me/page", page).bearer(&shop.seller.token).await.status, 200);
+    }
     let terms = json!({"terms": {"fee_percent": 20}});
     let path = format!("/admin/users/{}", shop.seller.id);
     assert_eq!(world.patch(path.as_str(), terms).bearer(&staff.token).await.status, 200);
@@ -45,7 +48,12 @@ async fn a_person_gets_all_that_is_stored_of_them_and_no_secret() {
     let file = answer.json();
     let get = async |path: &str| world.get(path).bearer(&shop.seller.token).await.json();
     assert_eq!(file["profile"]["user"], get("/users/me").await);
-    assert_eq!(file["profile"]["membership"], get(&club).await);
+    let mut membership = get(&club).await;
+    // That is no data of theirs.
+    assert_eq!(membership.as_object_mut().and_then(|shown| shown.remove("available")), Some(json!(true)));
+    assert_eq!(file["profile"]["membership"], membership);
+    assert_eq!(file["profile"]["page"], get("/users/me/page").await);
+    assert_eq!(file["profile"]["former_handles"], json!(["ada"]));
     assert_eq!(file["courses"], get("/users/me/courses").await["items"]);
     assert_eq!(file["contents"][0]["content"], "# Lesson one");
     assert_eq!(file["outlines"], json!([outline]));
@@ -102,8 +110,8 @@ async fn the_export_takes_a_password_that_was_entered_lately() {
     let operations = world.operations();
     assert_eq!(
         (operations.len(), operations[0].as_str()),
-        (18, "BatchGetItem"),
-        "session, offer, totals and application, fourteen lists: {operations:?}"
+        (19, "BatchGetItem"),
+        "session, offer, totals, application and page, fourteen lists: {operations:?}"
     );
     world.pass(Duration::minutes(16)).await;
     let late = world.get("/users/me/export").cookie(&person.token).await;

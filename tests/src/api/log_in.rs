@@ -221,6 +221,25 @@ async fn behind_our_cloudfront_the_viewers_address_counts_and_claims_do_not() {
 }
 
 #[tokio::test]
+async fn with_a_firewall_in_front_of_cloudfront_nobody_goes_around_it() {
+    let secret = "what only CloudFront knows";
+    let world = World::with(&[("ORIGIN_SECRET", secret), ("CLOUDFRONT_ONLY", "true")]).await;
+    for path in ["/courses", "/users/me", "/config", "/pages/robots.txt"] {
+        for shown in [None, Some(""), Some("a guess")] {
+            let call = world.get(path).undescribed();
+            let answer = match shown {
+                Some(shown) => through_cloudfront(call, shown, "2001:db8::7").await,
+                None => call.await,
+            };
+            answer.is_problem(403, "forbidden", "you may not do this");
+        }
+        assert_ne!(through_cloudfront(world.get(path), secret, "2001:db8::7").await.status, 403, "{path}");
+    }
+    // Stripe calls the API itself, and signs what it sends.
+    world.post("/webhooks/stripe", json!({})).await.is_problem(400, "bad_signature", "the signature is invalid");
+}
+
+#[tokio::test]
 async fn without_a_cloudfront_nobody_chooses_the_address_that_counts() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     world.to_next_window();

@@ -41,7 +41,7 @@ async fn a_courses_page_has_a_head_and_says_what_everybody_sees() {
     let course = add(&world, &seller, "Flask Microservices", "Build\n services. ").await;
     world.proxy.clear();
     let page = world.get("/pages/courses/flask-microservices").await;
-    assert_eq!(world.operations(), ["GetItem"]);
+    assert_eq!(world.operations(), ["GetItem", "BatchGetItem"]);
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("cache-control"), Some(FOR_EVERYBODY));
 
@@ -92,7 +92,7 @@ async fn the_page_is_the_same_with_a_session() {
         assert_eq!((own.status, &own.body, own.header("cache-control")), (200, &page.body, Some(FOR_EVERYBODY)));
         assert_eq!(own.header("set-cookie"), None);
     }
-    assert_eq!(world.operations(), ["GetItem", "GetItem"], "no session was read");
+    assert_eq!(world.operations(), ["GetItem", "BatchGetItem", "GetItem", "BatchGetItem"], "no session was read");
     assert!(page.body.contains("A course on Lectern.") && page.body.contains("There’s no description yet."));
 }
 
@@ -211,11 +211,19 @@ async fn sitemaps_list_what_is_offered_by_the_month_in_which_it_was_created() {
     assert_eq!(world.operations(), ["Query"]);
 
     let sitemap = of("2033-07").await;
-    assert_eq!(world.operations(), ["Query"]);
+    assert_eq!(world.operations(), ["Query", "BatchGetItem"]);
     assert_eq!(sitemap.header("cache-control"), Some(FOR_EVERYBODY));
     assert_eq!(locations(&sitemap), ["", "courses/new"].map(|path| format!("{SHOP}/{path}")));
     assert!(sitemap.body.contains(&format!("<lastmod>{}</lastmod>", new["updated_at"].as_str().expect("a time"))), "{}", sitemap.body);
     assert_eq!(locations(&of("2033-06").await), ["", "courses/older", "courses/old"].map(|path| format!("{SHOP}/{path}")));
+
+    // The page of a seller is where their courses are.
+    assert_eq!(world.patch("/users/me/page", json!({"name": "Ada"})).bearer(&seller.token).await.status, 200);
+    assert_eq!(locations(&of("2033-07").await), ["", "courses/new", "sellers/ada"].map(|path| format!("{SHOP}/{path}")));
+    let staff = world.staff("staff@example.com").await;
+    let path = format!("/admin/users/{}", seller.id);
+    assert_eq!(world.patch(path, json!({"is_seller": false})).bearer(&staff.token).await.status, 200);
+    assert_eq!(locations(&of("2033-07").await), ["", "courses/new"].map(|path| format!("{SHOP}/{path}")), "it is hidden");
     for empty in ["2033-05", "2033-08"] {
         assert_eq!(locations(&of(empty).await), [format!("{SHOP}/")], "{empty}");
     }
@@ -235,11 +243,70 @@ async fn a_sitemap_reads_a_hundred_courses_a_trip_and_has_at_most_a_thousand() {
     world.import(copies(&course, 0..250));
     world.proxy.clear();
     assert_eq!(locations(&world.get("/pages/sitemap.xml?month=2033-06").await).len(), 1 + 251);
-    assert_eq!(world.operations(), ["Query"; 3]);
+    assert_eq!(world.operations(), ["Query", "Query", "Query", "BatchGetItem"]);
     world.import(copies(&course, 250..1100));
     world.proxy.clear();
     assert_eq!(locations(&world.get("/pages/sitemap.xml?month=2033-06").await).len(), 1 + 1000);
-    assert_eq!(world.operations(), ["Query"; 10]);
+    assert_eq!(world.operations(), [&["Query"; 10][..], &["BatchGetItem"]].concat());
+}
+
+#[tokio::test]
+async fn a_courses_page_lists_its_lessons_and_leads_to_its_seller() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    add(&world, &seller, "Flask", "").await;
+    assert!(!world.get("/pages/courses/flask").await.body.contains("In this course"));
+    let lessons = json!([{"title": "Hello <b>", "minutes": 70, "preview": true}, {"title": "Routes"}]);
+    let outline = json!({"version": 0, "sections": [{"title": "Basics", "lessons": lessons}, {"title": "Empty", "lessons": []}]});
+    assert_eq!(world.put("/courses/flask/outline", outline).bearer(&seller.token).await.status, 200);
+    let named = world.patch("/users/me/page", json!({"name": "Ada & Co", "handle": "ada"})).bearer(&seller.token).await;
+    assert_eq!(named.status, 200, "{}", named.body);
+    let page = world.get("/pages/courses/flask").await;
+    for part in [
+        "<h2 id=\"outline-title\">In this course</h2><p class=\"muted\">2 lessons, 1 h 10 min</p><h3 dir=\"auto\">Basics</h3>",
+        "<span class=\"lesson-title\" dir=\"auto\">Hello &lt;b&gt;</span><span class=\"muted small lesson-time\">1 h 10 min</span>\
+         <span class=\"button button-small\" aria-disabled=\"true\">Preview</span>",
+        "<li><span class=\"lesson-title\" dir=\"auto\">Routes</span></li>",
+        "By <a href=\"/sellers/ada\"><bdi>Ada &amp; Co</bdi></a>",
+    ] {
+        assert!(page.body.contains(part), "{part} is not in {}", page.body);
+    }
+    assert!(!page.body.contains("Empty"), "a section without lessons");
+    assert_eq!(structured(&page)["author"], json!({"@type": "Person", "name": "Ada & Co", "url": format!("{SHOP}/sellers/ada")}));
+
+    let outline = json!({"version": 1, "sections": []});
+    assert_eq!(world.put("/courses/flask/outline", outline).bearer(&seller.token).await.status, 200);
+    assert!(!world.get("/pages/courses/flask").await.body.contains("In this course"));
+}
+
+#[tokio::test]
+async fn head_is_answered_as_get_without_a_body() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    add(&world, &seller, "First", "").await;
+    assert_eq!(world.patch("/courses/first", json!({"slug": "second"})).bearer(&seller.token).await.status, 200);
+    assert_eq!(world.patch("/users/me/page", json!({"name": "Ada"})).bearer(&seller.token).await.status, 200);
+    let paths = [
+        "courses/second",
+        "courses/first",
+        "courses/none",
+        "sellers/ada",
+        "sellers/none",
+        "sitemap.xml",
+        "sitemap.xml?month=2033-06",
+        "robots.txt",
+    ];
+    for path in paths {
+        let get = world.get(format!("/pages/{path}")).await;
+        let head = world.call("HEAD", format!("/pages/{path}")).await;
+        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
+        for name in ["content-type", "cache-control", "location", "strict-transport-security"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+    }
+    let wrong = world.call("HEAD", "/pages/sitemap.xml?month=x").undescribed().await;
+    assert_eq!((wrong.status, wrong.body.as_str()), (422, ""));
+    assert_eq!(world.call("POST", "/pages/courses/second").to("pages").undescribed().await.status, 405);
 }
 
 #[tokio::test]

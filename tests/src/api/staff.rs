@@ -132,7 +132,7 @@ async fn unknown_users_and_invalid_roles_are_refused() {
     }
     assert!(!world.stored().await.contains("usr_0000000000000000"), "an update creates no user");
     for (body, detail) in [
-        (json!({}), "is_seller, is_staff, terms or suspended is required"),
+        (json!({}), "is_seller, is_staff, terms, suspended or clear_page is required"),
         (json!({"is_seller": "yes"}), "is_seller: invalid type: string \"yes\", expected a boolean at line 1 column 18"),
     ] {
         let answer = world.patch(format!("/admin/users/{}", staff.id), body).bearer(&staff.token).await;

@@ -221,7 +221,10 @@ fn failed_runs_of_reconcile_are_kept() {
     let template = Template::read();
     let queue = json!({ "Fn::GetAtt": ["ReconcileFailures", "Arn"] });
     let runs = template.at("/Resources/ReconcileInvocations/Properties");
-    assert_eq!((referred(&runs["FunctionName"]), &runs["Qualifier"]), ("ReconcileFunction", &json!("$LATEST")));
+    assert_eq!(
+        (referred(&runs["FunctionName"]), &runs["Qualifier"]),
+        ("ReconcileFunction", template.at("/Globals/Function/AutoPublishAlias"))
+    );
     assert_eq!(runs["DestinationConfig"]["OnFailure"]["Destination"], queue);
     let age = runs["MaximumEventAgeInSeconds"].as_u64().expect("a number of seconds");
     assert_eq!(template.property("ReconcileSchedule", "ScheduleExpression"), &json!(format!("rate({} minutes)", age / 60)));
@@ -269,7 +272,8 @@ fn a_schedule_that_does_not_run_raises_an_alarm() {
     let run = template.at("/Resources/ReconcileSilentAlarm/Properties");
     assert_eq!((&run["MetricName"], &run["Statistic"]), (&json!("ReconcileDifferences"), &json!("SampleCount")));
     silent.insert("ReconcileSchedule");
-    assert_eq!(silent, template.resources("AWS::Events::Rule").into_keys().collect());
+    let is_schedule = |(id, rule): (_, &Value)| rule["Properties"].get("ScheduleExpression").map(|_| id);
+    assert_eq!(silent, template.resources("AWS::Events::Rule").into_iter().filter_map(is_schedule).collect());
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let properties = &alarm["Properties"];
         if properties["TreatMissingData"] != "breaching" {

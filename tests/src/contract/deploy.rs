@@ -27,6 +27,13 @@ const TEST: [&str; 8] = [
     "MailFrom=Courses <courses@example.com>",
 ];
 
+/// The parameter in a call of `sam deploy` that tells a deploy from others.
+fn release(call: &str) -> u64 {
+    let value = call.split("Release=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("it is given");
+    assert_eq!(value.len(), 10, "SAM names versions after ten characters: {value}");
+    value.parse().expect("a number of seconds")
+}
+
 fn strings(value: &toml::Value) -> Vec<&str> {
     value.as_array().expect("a list").iter().map(|item| item.as_str().expect("a text")).collect()
 }
@@ -53,6 +60,8 @@ fn a_first_deploy_checks_aws_builds_once_and_deploys_the_build() {
     assert!(operator.calls("sam build").is_empty());
     // If the rest of the stack fails, the unprotected table can be deleted again.
     let [first, second] = operator.calls("sam deploy").try_into().expect("two calls");
+    // The second only adds the protection, and publishes nothing again.
+    assert_eq!(release(&first), release(&second));
     for (call, protection) in [(&first, "false"), (&second, "true")] {
         assert!(call.contains("sam deploy --template-file template.yaml --config-env test --no-fail-on-empty-changeset"), "{call}");
         for parameter in [
@@ -81,8 +90,14 @@ fn the_next_deploy_asks_nothing_and_every_script_uses_the_same_target() {
     let operator = Operator::new();
     operator.succeeds("deploy", &TEST);
     fs::remove_file(operator.folder.join("stubs/calls")).expect("it is there");
-    operator.has_stack("UPDATE_COMPLETE", &json!({ "StripePublishableKey": "pk_test_1", "WebhookReservedConcurrency": "0" }));
-    operator.succeeds("deploy", &["test", "--yes"]);
+    let deployed = json!({ "StripePublishableKey": "pk_test_1", "WebhookReservedConcurrency": "0", "Release": "1000000000" });
+    operator.has_stack("UPDATE_COMPLETE", &deployed);
+    let said = operator.succeeds("deploy", &["test", "--yes"]);
+    assert!(!said.contains("Release"), "{said}");
+    // What is the same is published again too: a deploy that failed may have left it behind as Lambda's last version.
+    let config = operator.config();
+    let stored = strings(&config["test"]["deploy"]["parameters"]["parameter_overrides"]).join(" ");
+    assert!(release(&stored) > 1_000_000_000);
     let [update] = operator.calls("sam deploy").try_into().expect("one call");
     assert!(update.contains("--config-env test --no-fail-on-empty-changeset --no-confirm-changeset |"), "{update}");
 
@@ -361,6 +376,36 @@ fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
         assert!(kept.contains(&parameter), "{kept:?}");
     }
     assert!(!kept.iter().any(|parameter| parameter.contains("Earlier")), "{kept:?}");
+}
+
+#[test]
+fn a_sender_that_ses_has_not_verified_does_not_stop_a_deploy_which_says_what_to_do_where() {
+    let operator = Operator::new();
+    let said = operator.succeeds("deploy", &[&TEST[..7], &["MailFrom=a@example.org"]].concat());
+    let make = "SES does not know example.org in this region: mails are queued and given up after nine hours. \
+                Run `aws sesv2 create-email-identity --email-identity example.org --region eu-central-1 --profile shop`";
+    assert!(said.contains(make), "{said}");
+    operator.answers("aws-sesv2-get-email-identity---email-identity-a@example.org", r#"{"VerifiedForSendingStatus":false}"#);
+    let said = operator.succeeds("deploy", &["test", "--yes", "MailIdentity=a@example.org"]);
+    let look = "SES has not verified a@example.org: mails are queued and given up after nine hours. \
+                `aws sesv2 get-email-identity --email-identity a@example.org --region eu-central-1 --profile shop`";
+    assert!(said.contains(look), "{said}");
+}
+
+#[test]
+fn a_deploy_says_which_settings_of_a_colleague_it_would_undo() {
+    let operator = Operator::new();
+    operator.succeeds("deploy", &[&TEST[..], &["ThrottlingRate=300"]].concat());
+    // Somebody deploys another rate and another level from a clone of their own.
+    let theirs =
+        json!({ "StripePublishableKey": "pk_test_1", "ThrottlingRate": "400", "LogLevel": "warn", "DeploymentPreference": "AllAtOnce" });
+    operator.has_stack("UPDATE_COMPLETE", &theirs);
+    let said = operator.succeeds("deploy", &["test", "--yes", "DeploymentPreference=Canary10Percent10Minutes"]);
+    assert!(said.contains("ThrottlingRate: 400 becomes 300, as samconfig.toml has it\n"), "{said}");
+    assert!(said.contains("DeploymentPreference: AllAtOnce becomes Canary10Percent10Minutes\n"), "{said}");
+    // What the file does not have stays theirs.
+    assert!(!said.contains("LogLevel"), "{said}");
+    assert!(strings(&operator.config()["test"]["deploy"]["parameters"]["parameter_overrides"]).contains(&"LogLevel=\"warn\""));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::template::{Template, got};
+use super::template::{Template, got, referred};
 use super::{all_strings, list, text};
 
 /// The actions for sending traces. X-Ray has no resources to restrict them to.
@@ -57,14 +57,14 @@ fn no_role_has_a_wildcard_or_a_policy_from_elsewhere() {
 }
 
 #[test]
-fn the_rendered_pages_can_only_show_courses_and_the_catalogue() {
+fn the_rendered_pages_can_only_show_what_everybody_may_see() {
     let template = Template::read();
     let keys = |keys: Value| json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } });
     let statements = template.statements(template.functions()["pages"]).into_iter();
     let data: Vec<_> = statements.filter(|one| actions(one) != TRACE && !one["Action"].to_string().contains("logs:")).collect();
     let granted: Vec<_> = data.iter().map(|one| (actions(one), &one["Condition"])).collect();
-    let (of_slugs, of_catalogue) = (keys(json!(["SLUG#*"])), keys(json!(["COURSES"])));
-    assert_eq!(granted, [(vec!["dynamodb:GetItem"], &of_slugs), (vec!["dynamodb:Query"], &of_catalogue)]);
+    let (of_slugs, of_catalogue) = (keys(json!(["SLUG#*", "HANDLE#*", "SELLER#*"])), keys(json!(["COURSES", "COURSES#*"])));
+    assert_eq!(granted, [(vec!["dynamodb:GetItem", "dynamodb:BatchGetItem"], &of_slugs), (vec!["dynamodb:Query"], &of_catalogue)]);
 }
 
 #[test]
@@ -86,16 +86,17 @@ fn roles_grant_the_table_its_index_the_log_traces_secrets_mail_and_failures_and_
                     let [identity, set] = list(resource) else { panic!("{folder} sends as {resource}") };
                     let identity = text(&identity["Fn::Sub"]);
                     assert!(identity.ends_with(":identity/${MailIdentity}"), "{folder} sends as {identity}");
-                    let [condition, set, none] = list(&set["Fn::If"]) else { panic!("{folder} sends with {set}") };
-                    assert_eq!((condition, none), (&json!("HasMailConfigurationSet"), &json!({ "Ref": "AWS::NoValue" })));
-                    let set = text(&set["Fn::Sub"]);
-                    assert!(set.ends_with(":configuration-set/${MailConfigurationSet}"), "{folder} sends with {set}");
+                    let [condition, given, made] = list(&set["Fn::If"]) else { panic!("{folder} sends with {set}") };
+                    assert_eq!(condition, &json!("HasMailConfigurationSet"));
+                    for (set, name) in [(given, "${MailConfigurationSet}"), (made, "${MailConfiguration}")] {
+                        assert!(text(&set["Fn::Sub"]).ends_with(&format!(":configuration-set/{name}")), "{folder} sends with {set}");
+                    }
                 }
                 ["sqs:SendMessage"] => {
                     let queue = got(resource, "Arn");
                     let streams = template.resources("AWS::Lambda::EventSourceMapping").into_values();
                     let mut ways = streams.chain(template.resources("AWS::Lambda::EventInvokeConfig").into_values());
-                    let way = ways.find(|way| way["Properties"]["FunctionName"]["Ref"] == id);
+                    let way = ways.find(|way| referred(&way["Properties"]["FunctionName"]).trim_end_matches(".Alias") == id);
                     let way = way.unwrap_or_else(|| panic!("{folder} has nothing that fails to a queue"));
                     assert_eq!(got(&way["Properties"]["DestinationConfig"]["OnFailure"]["Destination"], "Arn"), queue, "{folder}");
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use shared::settings::secrets::{Secret as _, TokenKeys};
 
-use super::template::{Template, referred};
+use super::template::{Template, called, referred};
 use super::text;
 
 #[test]
@@ -227,11 +227,26 @@ fn the_outputs_are_the_urls_to_register_at_stripe() {
 }
 
 #[test]
+fn bounces_and_complaints_of_the_stacks_own_mails_reach_notify() {
+    let template = Template::read();
+    let set = json!({ "Fn::If": ["HasMailConfigurationSet", { "Ref": "MailConfigurationSet" }, { "Ref": "MailConfiguration" }] });
+    let used = template.at("/Globals/Function/Environment/Variables/MAIL_CONFIGURATION_SET");
+    let reports = template.at("/Resources/MailFeedback/Properties");
+    let rule = template.at("/Resources/NotifyFeedback/Properties");
+    let heard = &rule["EventPattern"]["detail"]["mail"]["tags"]["ses:configuration-set"];
+    assert_eq!((used, &reports["ConfigurationSetName"], heard), (&set, &set, &json!([set])));
+    assert_eq!(reports["EventDestination"]["MatchingEventTypes"], json!(["bounce", "complaint"]));
+    assert_eq!(rule["EventPattern"]["source"], json!(["aws.ses"]));
+    assert_eq!(rule["EventPattern"]["detail-type"], json!(["Email Bounced", "Email Complaint Received"]));
+    assert_eq!(rule["Targets"][0]["Arn"], json!({ "Fn::GetAtt": ["NotifyFunction", "Arn"] }));
+}
+
+#[test]
 fn the_stream_delivers_only_new_mails_to_notify() {
     let template = Template::read();
     let mapping = template.at("/Resources/NotifyStream/Properties");
     assert_eq!(mapping["EventSourceArn"], json!({ "Fn::GetAtt": ["Table", "StreamArn"] }));
-    assert_eq!(mapping["FunctionName"], json!({ "Ref": "NotifyFunction" }));
+    assert_eq!(called(&mapping["FunctionName"]), "NotifyFunction");
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert!(mapping["MaximumRetryAttempts"].is_i64() && mapping["MaximumRecordAgeInSeconds"].is_i64(), "retries have an end");
     let pattern: serde_json::Value = serde_json::from_str(text(&mapping["FilterCriteria"]["Filters"][0]["Pattern"])).expect("it is JSON");

@@ -15,7 +15,7 @@ const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER_EXCEPT_HOST_HEADER: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
 /// The addresses whose pages the API renders.
-const RENDERED: [&str; 3] = ["/courses/*", "/sitemap.xml", "/robots.txt"];
+const RENDERED: [&str; 4] = ["/courses/*", "/sellers/*", "/sitemap.xml", "/robots.txt"];
 
 fn distribution(template: &Template) -> &Value {
     template.property("Distribution", "DistributionConfig")
@@ -89,7 +89,7 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
         assert_eq!(behavior["OriginRequestPolicyId"], ALL_VIEWER_EXCEPT_HOST_HEADER, "{pattern}");
         match pattern {
             "/api/courses" | "/api/config" => assert_eq!(referred(&behavior["CachePolicyId"]), "SharedReadsCache", "{pattern}"),
-            "/api/courses/*" => assert_eq!(referred(&behavior["CachePolicyId"]), "PublicReadsCache", "{pattern}"),
+            "/api/courses/*" | "/api/sellers/*" => assert_eq!(referred(&behavior["CachePolicyId"]), "PublicReadsCache", "{pattern}"),
             _ => assert_eq!(behavior["CachePolicyId"], CACHING_DISABLED, "{pattern}"),
         }
     }
@@ -97,14 +97,14 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
     assert!(behaviors(&template).contains_key("/api/*"));
     let order: Vec<_> = list(&distribution(&template)["CacheBehaviors"]).iter().map(|behavior| text(&behavior["PathPattern"])).collect();
     let place = |pattern: &str| order.iter().position(|found| *found == pattern).expect("it is there");
-    assert!(["/api/courses", "/api/courses/*", "/api/config"].iter().all(|pattern| place(pattern) < place("/api/*")));
+    assert!(["/api/courses", "/api/courses/*", "/api/sellers/*", "/api/config"].iter().all(|pattern| place(pattern) < place("/api/*")));
 
     let rendered = template.property("RenderedCache", "CachePolicyConfig");
     let key = &rendered["ParametersInCacheKeyAndForwardedToOrigin"];
     assert_eq!((&rendered["MinTTL"], &rendered["DefaultTTL"]), (&json!(0), &json!(0)), "only the API decides what is cached");
     assert_eq!(key["CookiesConfig"], json!({ "CookieBehavior": "none" }));
     assert_eq!(key["HeadersConfig"], json!({ "HeaderBehavior": "none" }));
-    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "whitelist", "QueryStrings": ["month"] }));
+    assert_eq!(key["QueryStringsConfig"], json!({ "QueryStringBehavior": "whitelist", "QueryStrings": ["cursor", "month"] }));
 
     let key_of = |policy: &str| {
         let policy = template.property(policy, "CachePolicyConfig");
@@ -143,14 +143,40 @@ fn cloudfront_sends_the_api_the_viewers_address_and_its_secret() {
     for (folder, id) in template.functions() {
         let known = template.environment(id).get("ORIGIN_SECRET").copied();
         let expected = json!({ "Fn::If": ["HasStorefront", secret, ""] });
-        // The functions that count by the viewer's address.
-        let counts = ["accounts", "charge", "memberships", "payment-methods"].contains(&folder);
-        assert_eq!(known, counts.then_some(&expected), "{folder}");
+        // Those that people call, and that may have to refuse what did not come through CloudFront. Stripe calls `webhook` directly.
+        let is_called = !["webhook", "erasures", "notify", "reconcile"].contains(&folder);
+        assert_eq!(known, is_called.then_some(&expected), "{folder}");
+        if is_called || folder == "webhook" {
+            let main = super::file(&format!("functions/{folder}/src/main.rs"));
+            assert_eq!(main.contains("serve_directly("), folder == "webhook", "{folder}");
+        }
+        let takes_cards = ["charge", "memberships", "payment-methods"].contains(&folder);
         let challenge = json!({ "Fn::If": ["HasChallenge", { "Fn::Sub": "{{resolve:secretsmanager:${ChallengeSecretArn}}}" }, ""] });
         let known = template.environment(id).get("CHALLENGE_SECRET").copied();
-        assert_eq!(known, (counts && folder != "accounts").then_some(&challenge), "{folder}");
+        assert_eq!(known, takes_cards.then_some(&challenge), "{folder}");
     }
     assert!(template.property("OriginSecret", "GenerateSecretString").is_object());
+}
+
+#[test]
+fn a_firewall_is_in_front_of_everything_that_people_call() {
+    let template = Template::read();
+    let acl = json!({ "Fn::If": ["HasWebAcl", { "Ref": "WebAclArn" }, { "Ref": "AWS::NoValue" }] });
+    assert_eq!(distribution(&template)["WebACLId"], acl);
+    let only = template.at("/Globals/Function/Environment/Variables/CLOUDFRONT_ONLY");
+    assert_eq!(only, &json!({ "Fn::If": ["HasWebAcl", "true", "false"] }));
+    let pattern = text(template.at("/Parameters/WebAclArn/AllowedPattern"));
+    let allowed = regex_lite::Regex::new(&format!("^(?:{pattern})$")).expect("it is one");
+    let arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/shop/0a1b2c3d-0000-4000-8000-0123456789ab";
+    for (given, expected) in [
+        ("", true),
+        (arn, true),
+        (&arn.replace("us-east-1", "eu-west-1"), false),
+        (&arn.replace("global", "regional"), false),
+        ("0a1b2c3d-0000-4000-8000-0123456789ab", false),
+    ] {
+        assert_eq!(allowed.is_match(given), expected, "{given}");
+    }
 }
 
 #[test]

@@ -69,6 +69,12 @@ pub fn referred(value: &Value) -> &str {
     text(value.get("Ref").unwrap_or_else(|| panic!("{value} is not a !Ref")))
 }
 
+/// The function whose alias a `!Ref` names. SAM resolves it.
+/// <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html>
+pub fn called(value: &Value) -> &str {
+    referred(value).strip_suffix(".Alias").unwrap_or_else(|| panic!("{value} is not an alias"))
+}
+
 /// The logical id in a `!GetAtt` of this attribute.
 pub fn got<'a>(value: &'a Value, attribute: &str) -> &'a str {
     let parts = value.get("Fn::GetAtt").unwrap_or_else(|| panic!("{value} is not a !GetAtt"));

@@ -98,7 +98,9 @@ fn events_searches_passwords_and_cards_each_have_their_share() {
         "GET /courses/{slug}",
         "GET /courses/{slug}/outline",
         "GET /courses/{slug}/lessons/{id}",
+        "GET /sellers/{handle}",
         "GET /pages/courses/{slug}",
+        "GET /pages/sellers/{handle}",
         "GET /pages/sitemap.xml",
     ];
     let expected: BTreeSet<_> = events.iter().chain(&passwords).map(String::as_str).chain(cards).chain(public).collect();

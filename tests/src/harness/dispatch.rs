@@ -6,6 +6,11 @@ use super::World;
 
 /// Has a function answer a request, as its `main.rs` would. Boxed, because the combined future of all functions is too big for a stack.
 pub(super) async fn dispatch(world: &World, function: &str, request: Request) -> Response<Body> {
+    if function != "webhook"
+        && let Some(refusal) = shared::http::turned_away(&request, &world.app.config).await
+    {
+        return refusal;
+    }
     match function {
         "accounts" => Box::pin(accounts::handle(&world.app, request)).await,
         "authorize" => Box::pin(authorize::handle(&world.app, request)).await,

@@ -61,7 +61,13 @@ impl World {
     /// Passes records to `notify`, as Lambda does.
     pub(crate) async fn notify(&self, records: &[Value]) -> Answer {
         let event = serde_json::from_value(json!({ "Records": records })).expect("it is an event");
-        notify::handle(&self.post_office.notify, event).await
+        notify::handle(&self.post_office.notify, event).await.expect("only feedback fails as a whole")
+    }
+
+    /// Passes what SES tells EventBridge to `notify`. Returns whether it was recorded.
+    pub(crate) async fn feedback(&self, event: &Value) -> bool {
+        let event = serde_json::from_value(event.clone()).expect("it is an event");
+        notify::handle(&self.post_office.notify, event).await.is_ok()
     }
 
     /// Passes the stream's new records to `notify`.
@@ -73,7 +79,7 @@ impl World {
     /// What the schedule runs once a minute.
     pub(crate) async fn sweep(&self) {
         let event = serde_json::from_value(json!({ "sweep": true })).expect("it is an event");
-        notify::handle(&self.post_office.notify, event).await;
+        notify::handle(&self.post_office.notify, event).await.expect("only feedback fails as a whole");
     }
 }
 

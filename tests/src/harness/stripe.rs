@@ -182,19 +182,20 @@ impl World {
     /// Runs the reconciliation once, with ample time.
     pub(crate) async fn reconcile(&self) -> Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
-        reconcile::handle(&self.payments.reconcile, Asked::default(), until).await.expect("the table is there")
+        Box::pin(reconcile::handle(&self.payments.reconcile, Asked::default(), until)).await.expect("the table is there")
     }
 
     /// Runs one of the intermediate reconciliations, which close hosted pages.
     pub(crate) async fn close_pages(&self) -> Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
-        reconcile::handle(&self.payments.reconcile, Asked { only: Some(Only::Offers) }, until).await.expect("the table is there")
+        let asked = Asked { only: Some(Only::Offers) };
+        Box::pin(reconcile::handle(&self.payments.reconcile, asked, until)).await.expect("the table is there")
     }
 
     /// Runs the erasure at Stripe once, with ample time.
     pub(crate) async fn erase_at_stripe(&self) -> erasures::Report {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(600);
-        erasures::run(&self.payments.erasures, until).await.expect("the table is there")
+        Box::pin(erasures::run(&self.payments.erasures, until)).await.expect("the table is there")
     }
 
     /// Advances both clocks, the functions' and Stripe's.

@@ -186,6 +186,22 @@ async fn the_draft_has_what_is_known_and_what_was_staged() {
     assert!(!world.stored().await.contains("Opened it."));
 }
 
+#[tokio::test]
+async fn the_draft_says_where_the_refund_policy_was_shown_if_there_is_one() {
+    let url = "https://shop.example.com/refunds";
+    let desk = Desk::open(&[("REFUND_POLICY_URL", url)]).await;
+    assert_eq!(desk.world.get("/config").await.json()["refund_policy_url"], url);
+    let shown = desk.draft().await.json()["evidence"]["refund_policy_disclosure"].clone();
+    let expected =
+        format!("The refund policy is at {url}. Before the customer paid, the course's page linked to it, next to the button that buys.");
+    assert_eq!(shown, json!(expected));
+    // What staff write themselves is kept.
+    let body = json!({"evidence": {"refund_policy_disclosure": "No refunds."}, "submit": false});
+    let staged = desk.world.post(desk.path(), body).bearer(&desk.staff.token).await;
+    assert_eq!(staged.status, 200, "{}", staged.body);
+    assert_eq!(desk.draft().await.json()["evidence"]["refund_policy_disclosure"], "No refunds.");
+}
+
 /// What a bank asks for where nothing was shipped.
 #[tokio::test]
 async fn the_draft_says_when_the_course_was_opened_and_which_terms_were_accepted() {

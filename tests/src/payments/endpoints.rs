@@ -1,5 +1,6 @@
 //! `make stripe-setup`: the webhook endpoints at Stripe, and their signing secrets in Secrets Manager.
 
+mod others;
 mod thin;
 
 use std::sync::{Arc, Mutex};

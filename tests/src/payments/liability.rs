@@ -71,11 +71,12 @@ impl Stage {
         let api = if made_by == MadeBy::V2 { "v2" } else { "v1" };
         let world = World::with(&[("CHARGE_TYPE", &row.charge), ("ACCOUNTS_API", api)]).await;
         let seller = world.seller("seller@example.com").await;
+        // Some accounts can never be charged for it, which is refused once they are known.
+        let course = world.course(&seller, "Django", AMOUNT, "usd", 50).await;
         let account =
             if made_by == MadeBy::OAuth { world.link(&seller).await } else { world.made_account(&seller, &row.account, "US").await };
         let stripes = world.stripe(&format!("/accounts/{account}"), None).await;
         assert_eq!(stripes["type"], json!(row.account));
-        let course = world.course(&seller, "Django", AMOUNT, "usd", 50).await;
         let buyer = world.buyer("buyer@example.com").await;
         let course_id = course["id"].as_str().expect("an id").to_owned();
         Self { world, seller, account, buyer, course_id }
@@ -247,6 +248,10 @@ async fn lacks_transfers(row: &Row) {
     let answer = stage.world.buy(&stage.buyer, &stage.course_id, "pm_card_visa").await;
     assert_eq!((answer.status, answer.text("code").as_str()), (409, "seller_capability_missing"), "{row:?}");
     assert_eq!(answer.text("capability"), "transfers");
+    let course = json!({"title": "Flask", "price": {"amount": AMOUNT, "currency": "usd"}});
+    let refused = stage.world.post("/courses", course).bearer(&stage.seller.token).await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (409, "not_sellable"), "{row:?}");
+    assert_eq!(refused.text("capability"), "transfers");
 }
 
 #[tokio::test]

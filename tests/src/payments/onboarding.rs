@@ -1,7 +1,10 @@
 //! Accounts that the platform creates: each is created once, and used according to its own state.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use shared::domain::user::AccountState;
+use shared::work::accounts::take_in;
 use time::Duration;
 
 use crate::harness::{Answer, Person, World, assert_shape};
@@ -59,11 +62,12 @@ async fn sells_once_its_state_says_so(api: &str, creations: &str, links: &str) {
         &due,
         &json!({
             "connected": true, "account_id": account, "account_type": "express", "made_by_platform": true, "country": "US",
-            "charges_enabled": false, "payouts_enabled": false, "details_submitted": false,
+            "charges_enabled": false, "charges_disabled_since": "[time]", "payouts_enabled": false, "payouts_disabled_since": "[time]",
+            "details_submitted": false,
             "capabilities": {"card_payments": "inactive", "transfers": "inactive"},
             "requirements": {
                 "currently_due": "[any]", "past_due": "[any]", "eventually_due": "[any]", "pending_verification": [],
-                "disabled_reason": "requirements.past_due", "current_deadline": null,
+                "disabled_reason": "requirements.past_due", "current_deadline": null, "missing": "[any]",
             },
             "scope": "read_write", "livemode": false, "linked_at": "[time]",
         }),
@@ -139,14 +143,101 @@ async fn an_older_answer_does_not_replace_a_newer_one() {
     let seller = world.seller("seller@example.com").await;
     let account = account_of(&world, &seller, "express").await;
     let user = seller.id.parse().expect("an id");
-    let link = world.app.store.user(&user).await.expect("it is read").and_then(|user| user.stripe).expect("it is linked");
-    let mut newer = link.state.clone();
+    let recorded =
+        async || world.app.store.user(&user).await.expect("it is read").and_then(|user| user.stripe).expect("it is linked").state;
+    let first = recorded().await;
+    let mut newer = first.clone();
     (newer.charges_enabled, newer.asked_at) = (true, newer.asked_at + 5);
-    let set = async |state| world.app.store.set_account_state(&user, &account, state).await.expect("it is written");
-    assert_eq!(set(&newer).await, shared::store::Written::Yes);
-    assert_ne!(set(&link.state).await, shared::store::Written::Yes);
+    let heard = async |seen: Option<&AccountState>, said: &AccountState| {
+        let now = take_in(&world.app, &user, &account, seen.cloned(), said).await.expect("it is taken in").expect("it is linked");
+        assert_eq!(now, recorded().await);
+        now
+    };
+    // Whether the caller has read the record, or has read one that was replaced since, or has not read it.
+    assert!(heard(Some(&first), &newer).await.charges_enabled);
+    for seen in [Some(&first), None] {
+        assert!(heard(seen, &first).await.charges_enabled, "{seen:?}");
+    }
+    newer.asked_at += 1;
+    newer.charges_enabled = false;
+    assert!(!heard(Some(&first), &newer).await.charges_enabled, "a newer answer is recorded, whatever was recorded in between");
     let me = world.get("/users/me").bearer(&seller.token).await.json();
-    assert_eq!(me["stripe"]["charges_enabled"], true);
+    assert_eq!(me["stripe"]["charges_enabled"], false);
+    // A state that follows another than the one on record is not written.
+    let stale = first.following(&first);
+    assert_ne!(world.app.store.set_account_state(&user, &account, &stale).await.expect("the table"), shared::store::Written::Yes);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_with_the_time_since_when_until_it_is_provided() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = account_of(&world, &seller, "express").await;
+    let stands = async || {
+        let bearer = world.log_in(&seller).await;
+        world.get("/users/me/stripe").bearer(&bearer).await.json()
+    };
+    let since = |stand: &Value, name: &str| {
+        let missing = stand["requirements"]["missing"].as_array().expect("a list");
+        missing.iter().find(|one| one["name"] == name).map(|one| one["since"].clone())
+    };
+    let first = stands().await;
+    let began = first["charges_disabled_since"].clone();
+    assert!(began.is_string() && began == first["payouts_disabled_since"], "{first}");
+    assert_eq!(since(&first, "external_account"), Some(began.clone()));
+    let names: Vec<&Value> = first["requirements"]["missing"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
+    assert_eq!(json!(names), first["requirements"]["past_due"], "each once, although it is currently due as well");
+
+    // Later, in the page and by an event, it is still the same.
+    world.pass(Duration::hours(30)).await;
+    world.admin("POST", &format!("accounts/{account}"), json!({"email": "other@example.com"})).await;
+    world.deliver().await;
+    let later = stands().await;
+    assert_eq!((&later["charges_disabled_since"], &later["payouts_disabled_since"]), (&began, &began));
+    assert_eq!(since(&later, "external_account"), Some(began.clone()));
+
+    let url = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&world.log_in(&seller).await).await.text("url");
+    world.onboard(&url, "submit").await;
+    world.deliver().await;
+    let settled = stands().await;
+    assert_eq!((&settled["charges_disabled_since"], &settled["payouts_disabled_since"]), (&Value::Null, &Value::Null));
+    assert_eq!(settled["requirements"]["missing"], json!([]));
+
+    // What is required next begins anew, each at its own time.
+    let demand = async |names: Value| {
+        world.admin("POST", &format!("accounts/{account}/requirements"), json!({"demand": names, "seconds": 3 * 86_400})).await;
+        world.deliver().await;
+        stands().await
+    };
+    world.pass(Duration::days(1)).await;
+    let one = demand(json!(["individual.id_number"])).await;
+    let id_number = since(&one, "individual.id_number").expect("it is missing");
+    assert!(id_number.as_str() > began.as_str() && one["charges_disabled_since"].is_null(), "{one}");
+    world.pass(Duration::days(1)).await;
+    let two = demand(json!(["individual.verification.document"])).await;
+    let document = since(&two, "individual.verification.document").expect("it is missing");
+    assert_eq!(since(&two, "individual.id_number"), Some(id_number.clone()), "{two}");
+    assert!(document.as_str() > id_number.as_str(), "{two}");
+
+    // Stripe stops charges when the time is up, and says so.
+    world.pass(Duration::days(4)).await;
+    let stopped = stands().await;
+    assert!(stopped["charges_enabled"] == false && stopped["charges_disabled_since"].as_str() > document.as_str(), "{stopped}");
+    assert_eq!(since(&stopped, "individual.id_number"), Some(id_number));
+}
+
+#[tokio::test]
+async fn since_when_is_not_known_of_what_an_earlier_version_recorded() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    account_of(&world, &seller, "express").await;
+    assert!(stands(&world, &seller).await["charges_disabled_since"].is_string());
+    let update = world.database().update_item().table_name(&world.app.config.table_name);
+    let update = update.key("pk", AttributeValue::S(format!("USER#{}", seller.id))).key("sk", AttributeValue::S("PROFILE".to_owned()));
+    update.update_expression("REMOVE stripe.since, stripe.version").send().await.expect("the table can be written");
+    let shown = stands(&world, &seller).await;
+    assert_eq!((&shown["charges_disabled_since"], &shown["payouts_disabled_since"]), (&Value::Null, &Value::Null), "{shown}");
+    assert!(shown["requirements"]["missing"].as_array().is_some_and(|all| all.iter().all(|one| one["since"].is_null())), "{shown}");
 }
 
 #[tokio::test]
@@ -364,6 +455,9 @@ async fn the_express_dashboard_opens_once_for_its_owner() {
     let seller = world.seller("seller@example.com").await;
     let url = ask(&world, &seller, json!({"type": "express"})).await.text("url");
     open(&seller).await.is_problem(409, "onboarding_unfinished", "finish setting up your Stripe account first");
+    world.fault("POST", "/v1/accounts", json!({"kind": "status", "status": 403, "message": "The key lacks a permission."})).await;
+    let refused = open(&seller).await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (502, "payment_provider_error"), "that is not the seller's to finish");
     world.onboard(&url, "submit").await;
     world.asked_stripe().await;
     world.operations();

@@ -22,8 +22,9 @@ async fn purchase(world: &World, buyer: &Person) -> Value {
 }
 
 /// What can happen to an offer or its buyer while a page is open.
-const CHANGES: [&str; 10] = [
+const CHANGES: [&str; 11] = [
     "unpublished",
+    "taken down",
     "deleted",
     "dearer",
     "another currency",
@@ -57,6 +58,10 @@ async fn change(world: &World, shop: &Shop, what: &str) {
         "erased" => {
             assert_eq!(world.delete("/users/me/stripe").bearer(&shop.seller.token).await.status, 204);
             world.erase(&shop.seller.token).await.status
+        }
+        "taken down" => {
+            let staff = world.staff("staff@example.com").await;
+            world.patch(course.as_str(), json!({"taken_down": {"reason": "Copied"}})).bearer(&staff.token).await.status
         }
         "buyer erased" => world.erase(&shop.buyer.token).await.status,
         "buyer suspended" => {

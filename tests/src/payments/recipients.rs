@@ -124,10 +124,118 @@ async fn a_country_that_stripe_does_not_pay_out_to_is_the_requests_mistake() {
 }
 
 #[tokio::test]
+async fn a_platform_without_stripes_approval_is_told_that_there_are_no_such_accounts() {
+    let world = platform("v1", "US").await;
+    let seller = world.seller("seller@example.com").await;
+    let message = "Your platform needs approval for accounts to have requested the `transfers` capability without the `card_payments` capability. If you would like to request transfers without card_payments, please contact us via https://support.stripe.com/contact.";
+    let error = json!({"error": {"type": "invalid_request_error", "message": message}});
+    world
+        .fault("POST", "/v1/accounts", json!({"kind": "raw", "status": 400, "content_type": "application/json", "body": error.to_string()}))
+        .await;
+    let answer = world.post("/users/me/stripe/onboarding", json!({"type": "express", "country": "TW"})).bearer(&seller.token).await;
+    answer.is_problem(422, "invalid_request", "country: Stripe makes no such account in TW");
+}
+
+/// Stripe has changed what the account can do.
+async fn is_only_paid_out(world: &World, account: &str) {
+    let capabilities = json!({"capabilities": {"card_payments": "unrequested", "transfers": "active"}, "charges_enabled": false});
+    world.admin("POST", &format!("accounts/{account}"), capabilities).await;
+    world.deliver().await;
+}
+
+fn is_never_sold(answer: &Answer) {
+    assert_eq!((answer.status, answer.text("code").as_str()), (409, "not_sellable"), "{}", answer.body);
+    assert_eq!(answer.text("capability"), "card_payments");
+}
+
+async fn offer(world: &World, seller: &Person) -> Answer {
+    let body = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    world.post(format!("/sellers/{}/membership", seller.id), body).bearer(&seller.token).await
+}
+
+#[tokio::test]
+async fn a_membership_that_can_never_be_charged_for_is_refused_when_it_is_offered() {
+    for api in APIS {
+        let world = platform(api, "US").await;
+        let seller = world.seller("seller@example.com").await;
+        let prepared = offer(&world, &seller).await.json();
+        assert_eq!(
+            (&prepared["offered"], &prepared["available"]),
+            (&json!(true), &json!(false)),
+            "{api}: without an account it can be prepared"
+        );
+        let path = format!("/sellers/{}/membership", seller.id);
+        world.delete(&path).bearer(&seller.token).await.is_empty(204);
+        world.made_account(&seller, "express", "PH").await;
+        world.deliver().await;
+        is_never_sold(&offer(&world, &seller).await);
+        world.get(&path).await.is(200, &json!({"offered": false}));
+
+        // In the platform's own country the platform is charged, and nothing crosses a border.
+        let (near, account) = seller_in(&world, "US").await;
+        is_only_paid_out(&world, &account).await;
+        assert_eq!(offer(&world, &near).await.json()["available"], true, "{api}");
+        let buyer = world.buyer("buyer@example.com").await;
+        let join =
+            world.post(format!("/sellers/{}/membership/subscribe", near.id), json!({"interval": "month"})).bearer(&buyer.token).await;
+        assert_eq!(join.status, 201, "{api}: {}", join.body);
+    }
+}
+
+#[tokio::test]
+async fn an_offer_whose_seller_is_only_paid_out_later_is_shown_as_unavailable() {
+    for api in APIS {
+        let world = platform(api, "US").await;
+        let (seller, account) = seller_in(&world, "DE").await;
+        let path = format!("/sellers/{}/membership", seller.id);
+        assert_eq!(offer(&world, &seller).await.json()["available"], true, "{api}");
+        world.operations();
+        assert_eq!(world.get(&path).await.json()["available"], true, "{api}");
+        assert_eq!(world.operations(), ["BatchGetItem"]);
+        is_only_paid_out(&world, &account).await;
+        let shown = world.get(&path).await.json();
+        assert_eq!((&shown["offered"], &shown["available"]), (&json!(true), &json!(false)), "{api}: {shown}");
+        world.asked_stripe().await;
+        let buyer = world.buyer("buyer@example.com").await;
+        let join = world.post(format!("{path}/subscribe"), json!({"interval": "month"})).bearer(&buyer.token).await;
+        assert_eq!((join.status, join.text("code").as_str()), (409, "seller_capability_missing"), "{api}: {}", join.body);
+        assert!(world.asked_stripe().await.is_empty(), "{api}: Stripe is not asked for what it would refuse");
+        is_never_sold(&offer(&world, &seller).await);
+    }
+}
+
+#[tokio::test]
+async fn a_course_that_can_never_be_charged_for_is_not_put_on_sale() {
+    for api in APIS {
+        let world = platform(api, "US").await;
+        let staff = world.staff("staff@example.com").await;
+        let (seller, _) = seller_in(&world, "PH").await;
+        let sold = course_of(&world, &seller).await;
+        agree(&world, &staff, &seller, "direct").await;
+        let course = json!({"title": "Flask", "price": {"amount": 5000, "currency": "usd"}});
+        is_never_sold(&world.post("/courses", course.clone()).bearer(&seller.token).await);
+        let mut draft = course;
+        draft["published"] = false.into();
+        assert_eq!(world.post("/courses", draft).bearer(&seller.token).await.status, 201, "{api}");
+        is_never_sold(&world.patch("/courses/flask", json!({"published": true})).bearer(&seller.token).await);
+        // What is on sale already stays as it is, and can be described or taken from sale.
+        assert_eq!(sell(&world, &sold, 1).await.text("capability"), "card_payments");
+        let change = async |body: Value| world.patch("/courses/django", body).bearer(&seller.token).await.status;
+        assert_eq!((change(json!({"title": "More"})).await, change(json!({"published": false})).await), (200, 200), "{api}");
+        agree(&world, &staff, &seller, "separate").await;
+        assert_eq!(change(json!({"published": true})).await, 200, "{api}");
+    }
+}
+
+#[tokio::test]
 async fn a_course_whose_seller_can_never_be_paid_is_not_put_on_sale() {
     for api in APIS {
         let world = platform(api, "JP").await;
-        let (seller, _) = seller_in(&world, "PH").await;
+        let (seller, account) = seller_in(&world, "PH").await;
+        let stripes = world.stripe(&format!("/accounts/{account}"), None).await;
+        let capabilities = json!({"card_payments": "active", "transfers": "active"});
+        assert_eq!(stripes["capabilities"], capabilities, "{api}: nobody knows better, so that is what Stripe is asked for");
+        is_only_paid_out(&world, &account).await;
         let detail = "your Stripe account is in PH, where this platform cannot send money: nobody could buy the course";
         let course = json!({"title": "Django", "price": {"amount": 5000, "currency": "usd"}});
         world.post("/courses", course.clone()).bearer(&seller.token).await.is_problem(422, "invalid_request", detail);

@@ -194,11 +194,50 @@ async fn a_payment_with_copied_metadata_pays_for_nothing() {
     let body = event("evt_1", "payment_intent.succeeded", Some(&shop.account), &forged);
     assert_eq!(send(&world, CONNECT, &body).await.status, 200);
     assert_eq!(status(&world, &shop).await, "requires_action");
+    // They change the amount of the platform's.
     let mut cheaper = with_status(&payment_intent, "succeeded");
     cheaper["amount"] = 50.into();
     let body = event("evt_2", "payment_intent.succeeded", Some(&shop.account), &cheaper);
     assert_eq!(send(&world, CONNECT, &body).await.status, 200);
-    assert_eq!(status(&world, &shop).await, "requires_action");
+    assert_eq!(status(&world, &shop).await, "canceled", "it is withdrawn, because the buyer agreed to another amount");
+}
+
+#[tokio::test]
+async fn an_amount_that_the_accounts_owner_changed_pays_for_nothing_and_is_a_finding() {
+    let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+    let (shop, staff) = (world.shop().await, world.staff("staff@example.com").await);
+    let (_, payment_intent) = waiting(&world, &shop).await;
+    let id = payment_intent["id"].as_str().expect("an id");
+    let changed = world.in_dashboard(&format!("/payment_intents/{id}"), Some(&shop.account), &[("amount", "9900".to_owned())]).await;
+    assert_eq!(changed["amount"], 9900, "{changed}");
+    world.admin("POST", &format!("payment_intents/{id}/authenticate"), json!({"outcome": "succeed"})).await;
+    for _ in 0..2 {
+        world.deliver().await;
+        world.close_pages().await;
+    }
+    assert_eq!(status(&world, &shop).await, "canceled");
+    assert_eq!(world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await.status, 403);
+    let found = world.get("/admin/findings").bearer(&staff.token).await.json()["items"].take();
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!((&found[0]["kind"], &found[0]["stripe_id"]), (&json!("payment_off_record"), &json!(id)));
+}
+
+#[tokio::test]
+async fn an_accounts_own_transfers_reverse_none_of_the_platforms() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await.json();
+    let reversal = json!({"id": "trr_forged", "object": "transfer_reversal", "amount": 5000, "metadata": {}});
+    let transfer = json!({
+        "id": "tr_forged", "object": "transfer", "amount": 5000, "metadata": {"purchase_id": bought["purchase"]["id"]},
+        "reversals": {"object": "list", "data": [reversal], "has_more": false},
+    });
+    for (number, account, endpoint) in [("evt_1", Some(shop.account.as_str()), CONNECT), ("evt_2", None, PLATFORM)] {
+        let body = event(number, "transfer.reversed", account, &transfer);
+        assert_eq!(send(&world, endpoint, &body).await.status, 200);
+        let sale = world.get("/sales").bearer(&shop.seller.token).await.json()["items"][0].clone();
+        assert_eq!((&sale["net"], &sale["status"]), (&json!(2500), &json!("paid")), "{sale}");
+    }
 }
 
 #[tokio::test]

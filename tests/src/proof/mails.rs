@@ -5,7 +5,7 @@ use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::ids::{SubscriptionId, UserId};
-use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient};
+use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient, Sold};
 use shared::domain::user::Email;
 use time::Duration;
 
@@ -44,11 +44,15 @@ kinds![
     MemberRefundFailed,
     MemberDisputeOpened,
     MemberDisputeClosed,
+    FraudWarning,
+    MemberFraudWarning,
     AskedAgain,
     Unread,
     Refused,
     GivenUp,
     ToNobody,
+    Bounced,
+    ToASuppressedAddress,
 ];
 
 const STAFF: &str = "staff@example.com";
@@ -66,6 +70,16 @@ pub(super) struct Mails {
 pub(super) struct Play {
     records: Vec<Value>,
     expected: Vec<(String, String)>,
+    /// What SES reports.
+    feedback: Option<Value>,
+    /// The address that is suppressed in the end.
+    suppressed: Option<Email>,
+}
+
+impl Play {
+    fn of(records: Vec<Value>, expected: Vec<(String, String)>) -> Self {
+        Self { records, expected, feedback: None, suppressed: None }
+    }
 }
 
 impl Mails {
@@ -169,6 +183,10 @@ impl Mails {
         let email = Email::parse(&buyer.email).expect("an address");
         let renewal = Mail::RenewalFailed { user: user(), invoice: format!("in_{}", buyer.id), title: title.to_owned() };
         let (to_buyer, to_seller) = (buyer.email.clone(), self.seller.email.clone());
+        let warning = |of, payment, to| {
+            let (warning, reason) = (format!("issfr_{}", buyer.id), "made_with_stolen_card".to_owned());
+            Mail::FraudWarning { of, warning, payment, reason, to }
+        };
         match self.kind {
             Kind::PasswordReset => (Mail::password_reset(&email, now), to_buyer, "Set a new password".to_owned()),
             Kind::RefundFailedToBuyer | Kind::RefundFailedToSeller | Kind::RefundFailedToStaff => {
@@ -203,6 +221,19 @@ impl Mails {
                 let (subscription, dispute) = self.member(buyer, title).await;
                 let mail = Mail::MembershipDisputeClosed { subscription, dispute, won: true, to: Recipient::Seller };
                 (mail, to_seller, format!("Dispute won: {title}"))
+            }
+            Kind::MemberFraudWarning => {
+                let (subscription, _) = self.member(buyer, title).await;
+                let record = world.app.store.subscription(&subscription).await.expect("the table").expect("it is there");
+                let payment = record.payments[0].payment_intent.clone().expect("it was paid by card");
+                let mail = warning(Sold::Membership(subscription), payment, Recipient::Seller);
+                (mail, to_seller, format!("A bank warns of fraud: {title}"))
+            }
+            Kind::FraudWarning => {
+                let purchase = self.sold(buyer, title).await.parse().expect("an id");
+                world.pump().await;
+                let mail = warning(Sold::Purchase(purchase), String::new(), Recipient::Seller);
+                (mail, to_seller, format!("A bank warns of fraud: {title}"))
             }
             Kind::Refund | Kind::DisputeOpened | Kind::DisputeClosed => {
                 let purchase = self.sold(buyer, title).await.parse().expect("an id");
@@ -289,6 +320,25 @@ impl Mails {
         }
     }
 
+    /// Somebody's first mail bounces. With [`Kind::ToASuppressedAddress`] that is on record, and a second mail waits.
+    async fn suppressed(&self, number: u32) -> Play {
+        let world = &self.world;
+        let person = world.stranger(&format!("bounce+{number}@simulator.amazonses.com")).await;
+        world.pump().await;
+        let feedback = world.mailbox().feedback().pop().expect("it bounced");
+        let email = Email::parse(&person.email).expect("an address");
+        let mut play = Play { suppressed: Some(email.clone()), ..Play::of(Vec::new(), Vec::new()) };
+        if self.kind == Kind::Bounced {
+            play.feedback = Some(feedback);
+            return play;
+        }
+        assert!(world.feedback(&feedback).await);
+        world.app.store.ask(&Mail::password_reset(&email, world.app.clock.now()), world.app.clock.now()).await.expect("the table");
+        play.records = world.new_mails();
+        assert_eq!(play.records.len(), 1);
+        play
+    }
+
     /// The number of mails with this subject that arrived at an address.
     fn arrived(&self, address: &str, subject: &str) -> usize {
         self.world.mails_to(address).iter().filter(|mail| mail.subject == subject).count()
@@ -317,13 +367,16 @@ impl Scenario for Mails {
         world.mailbox().fail(None);
         if self.kind == Kind::Confirmation {
             let buyer = world.stranger(&format!("buyer{number}@example.com")).await;
-            return Play { records: world.new_mails(), expected: vec![(buyer.email, "Confirm your email address".to_owned())] };
+            return Play::of(world.new_mails(), vec![(buyer.email, "Confirm your email address".to_owned())]);
+        }
+        if matches!(self.kind, Kind::Bounced | Kind::ToASuppressedAddress) {
+            return self.suppressed(number).await;
         }
         let buyer = world.buyer(&format!("buyer{number}@example.com")).await;
         // Sends the mail that confirms the address.
         world.pump().await;
         if let Some(expected) = self.changed(&buyer).await {
-            return Play { records: world.new_mails(), expected: vec![expected] };
+            return Play::of(world.new_mails(), vec![expected]);
         }
         let title = format!("Course {number}");
         if matches!(self.kind, Kind::Sold | Kind::SweptUp) {
@@ -332,7 +385,7 @@ impl Scenario for Mails {
                 vec![(buyer.email, format!("Your receipt: {title}")), (self.seller.email.clone(), format!("You sold a course: {title}"))];
             let records = world.new_mails();
             assert_eq!(records.len(), expected.len());
-            return Play { records, expected };
+            return Play::of(records, expected);
         }
         let (mail, to, subject) = self.mail(&buyer, &title).await;
         world.app.store.ask(&mail, world.app.clock.now()).await.expect("the table");
@@ -349,7 +402,7 @@ impl Scenario for Mails {
             _ => {}
         }
         let expected = if matches!(self.kind, Kind::ToNobody | Kind::GivenUp) { Vec::new() } else { vec![(to, subject)] };
-        Play { records, expected }
+        Play::of(records, expected)
     }
 
     async fn act(&self, play: &Play) {
@@ -357,7 +410,9 @@ impl Scenario for Mails {
             // The recipient cannot be read, not even with retries.
             self.world.proxy.inject(Fault::next("GetItem", proxy::Kind::InternalServerError).times(3));
         }
-        if self.kind == Kind::SweptUp {
+        if let Some(feedback) = &play.feedback {
+            self.world.feedback(feedback).await;
+        } else if self.kind == Kind::SweptUp {
             self.world.sweep().await;
         } else {
             self.world.notify(&play.records).await;
@@ -372,6 +427,9 @@ impl Scenario for Mails {
         if self.kind != Kind::SweptUp {
             for play in plays {
                 self.world.notify(&play.records).await;
+                if let Some(feedback) = &play.feedback {
+                    assert!(self.world.feedback(feedback).await);
+                }
             }
         }
         for _ in 0..3 {
@@ -381,6 +439,13 @@ impl Scenario for Mails {
     }
 
     async fn check(&self, play: &Play, case: &str) {
+        if let Some(email) = &play.suppressed {
+            let store = &self.world.app.store;
+            assert!(store.suppression_of(email).await.expect("the table").is_some(), "{case}");
+            let user = store.user_by_email(email).await.expect("the table").expect("they are there");
+            assert!(user.mail_suppressed.is_some(), "{case}: the user sees it");
+            assert_eq!(self.world.mails_to(&user.email).len(), 1, "{case}: only the mail that bounced was sent");
+        }
         // The mark is written last. If the process dies before it, or the mark or SES's response is lost, the mail is sent again.
         let repeats = ["Killed", "Outage", "Errors", "Throttle at", "LoseOnce at Ses", "Deaf at Ses"];
         let most = if repeats.iter().any(|what| case.contains(what)) { 2 } else { 1 };

@@ -58,7 +58,8 @@ impl Sale {
         // The seller's account is a Standard one, so direct is what fits.
         let charge_type = if kind.charge_type() == "direct" { "auto" } else { kind.charge_type() };
         let settings = [("CHARGE_TYPE", charge_type), ("ORPHAN_POLICY", "record"), ("STRIPE_TIMEOUT_MS", how.patience())];
-        let world = World::with(&[&settings[..], &caps].concat()).await;
+        let policy = [("FRAUD_WARNINGS", if kind == Kind::FraudRefunded { "refund" } else { "tell" })];
+        let world = World::with(&[&settings[..], &caps, &policy].concat()).await;
         let seller = world.seller("seller@example.com").await;
         let account = world.link(&seller).await;
         let mut partner = None;
@@ -127,6 +128,13 @@ impl Sale {
         let path = format!("/disputes?payment_intent={}", payment["id"].as_str().expect("an id"));
         let disputes = self.world.stripe(&path, self.charged_account()).await;
         disputes["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{disputes}")).to_owned()
+    }
+
+    /// The card's issuer says that the payment was fraud.
+    pub(super) async fn warn_of_fraud(&self, play: &Play) {
+        let payment = &self.payments_of(play).await[0];
+        let charge = payment["latest_charge"]["id"].as_str().expect("it was paid");
+        self.world.admin("POST", &format!("charges/{charge}/fraud_warning"), json!({})).await;
     }
 
     /// A change in the platform's Dashboard.

@@ -101,6 +101,10 @@ kinds![
     DisputeWon,
     DisputeFundsReinstated,
     DisputeOfALostCharge,
+    FraudWarned,
+    FraudWarnedOfDirect,
+    FraudRefunded,
+    FraudWarningOver,
     TransferCreated,
     TransferReversed,
     // Runs of the reconciliation.
@@ -160,6 +164,7 @@ impl Kind {
             | RefundOutOfReach
             | DisputeCreatedOfDirect
             | DisputeLostOfDirect
+            | FraudWarnedOfDirect
             | ReconciledOrphanOfDirect
             | BooksOfAForeignRefund => "direct",
             Separate
@@ -206,6 +211,8 @@ impl Kind {
             DisputeFundsWithdrawn => "charge.dispute.funds_withdrawn",
             DisputeLost | DisputeLostOfDirect | DisputeLostOfSeparate | DisputeWon => "charge.dispute.closed",
             DisputeFundsReinstated => "charge.dispute.funds_reinstated",
+            FraudWarned | FraudWarnedOfDirect | FraudRefunded => "radar.early_fraud_warning.created",
+            FraudWarningOver => "radar.early_fraud_warning.updated",
             TransferCreated => "transfer.created",
             TransferReversed => "transfer.reversed",
             _ => return None,
@@ -358,7 +365,9 @@ impl Kind {
     /// The fee is 33 %: 16.50, and the sellers' part 33.51. Of a refund of 12.34, 4.07 come from the fee.
     pub(super) fn end(self) -> (&'static str, i64, i64) {
         match self {
-            FullRefund | FullRefundOfDirect | FullRefundOfSeparate | BooksOfAForeignRefund => ("refunded", 0, 0),
+            FullRefund | FullRefundOfDirect | FullRefundOfSeparate | FraudRefunded | FraudWarningOver | BooksOfAForeignRefund => {
+                ("refunded", 0, 0)
+            }
             RefundAfterDashboard => ("partially_refunded", 1650, 2351),
             // Twice 12.34.
             RefundAfterALostOne => ("partially_refunded", 836, 1697),

@@ -196,6 +196,17 @@ impl Sale {
             }
             Kind::DisputeLost | Kind::DisputeLostOfDirect | Kind::DisputeLostOfSeparate => self.closed_dispute(play, "lost").await,
             Kind::DisputeWon | Kind::DisputeFundsReinstated => self.closed_dispute(play, "won").await,
+            Kind::FraudWarned | Kind::FraudWarnedOfDirect | Kind::FraudRefunded => {
+                self.bought(play).await;
+                world.deliver().await;
+                self.warn_of_fraud(play).await;
+            }
+            Kind::FraudWarningOver => {
+                self.bought(play).await;
+                self.warn_of_fraud(play).await;
+                world.deliver().await;
+                assert_eq!(self.give_back(play, None, "fraud").await.status, 200);
+            }
             Kind::TransferCreated => self.lost_transfer(play).await,
             Kind::TransferReversed => {
                 self.bought(play).await;

@@ -77,9 +77,14 @@ async function endOthers(outcome) {
   }
 }
 
-/** Asks the user to confirm the address, or the one that will replace it, until they have. */
+/** Says that mail to the address bounces, or asks the user to confirm it, or the one that will replace it, until they have. */
 function confirmation(user) {
   const region = byId('confirmation');
+  if (user.mail_suppressed && !user.new_email) {
+    const why = user.mail_suppressed.reason === 'bounce' ? `An email to ${user.email} came back` : `An email to ${user.email} was marked as spam`;
+    say(region, notice('bad', 'Our emails don’t reach you.', `${why}, so nothing is sent there any more. Enter another address under “Settings”.`));
+    return;
+  }
   if (user.email_confirmed && !user.new_email) {
     say(region, null);
     return;

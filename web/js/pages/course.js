@@ -1,6 +1,5 @@
 import { api, part } from '../api.js';
 import { buy, isNotOnSale } from '../checkout.js';
-import { teacherOf } from '../course-card.js';
 import { keepCard, savedCardForm, usableCards } from '../course-cards.js';
 import { membershipForm } from '../course-membership.js';
 import { cover } from '../cover.js';
@@ -10,7 +9,7 @@ import { problem } from '../problems.js';
 import { fill, showReader } from '../reader.js';
 import { loginAddress, maybeSignedIn, session, showNavigation } from '../session.js';
 import { platform, publishableKey } from '../stripe-js.js';
-import { busy, button, byId, courseAddress, date, h, linkButton, notice, say, setTitle, skeleton } from '../ui.js';
+import { bdi, busy, button, byId, courseAddress, date, h, linkButton, notice, say, sellerAddress, setTitle, skeleton } from '../ui.js';
 
 const query = new URLSearchParams(window.location.search);
 /** A course's id works in place of its slug, even after the slug was changed or removed. */
@@ -85,12 +84,11 @@ const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course
 function show(course, outline, user, config) {
   setTitle(course.title);
   const side = h('section', { class: 'card course-side', id: 'offer', 'aria-label': 'Price and purchase', tabindex: '-1' });
-  const teacher = teacherOf(course);
   root.replaceChildren(
     h(
       'article',
       { class: 'course' },
-      h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), teacher && h('p', { class: 'lead course-teacher' }, 'By ', h('bdi', {}, teacher))),
+      h('div', { class: 'course-head' }, h('h1', { dir: 'auto' }, course.title), byline(course)),
       h(
         'div',
         { class: 'course-about' },
@@ -105,6 +103,9 @@ function show(course, outline, user, config) {
   fillSide(side, course, user, config);
   if (mayRead(course, user)) content(course, outline);
 }
+
+/** Leads to the seller's page, if there is one. */
+const byline = ({ seller }) => seller.handle && h('p', { class: 'lead course-teacher' }, 'By ', h('a', { href: sellerAddress(seller.handle) }, bdi(seller.name)));
 
 /** Fills the box next to the description, at once or when the saved cards are known. */
 async function fillSide(side, course, user, config) {
@@ -200,6 +201,7 @@ function offer(course, user, config, savedCard) {
     savedCard,
     action,
     h('p', { class: 'muted small', id: 'buy-hint' }, signedOut ? 'You’ll come straight back here.' : savedCard ? 'With another card, on Stripe’s secure page.' : 'You pay on Stripe’s secure page.'),
+    config?.refund_policy_url && h('p', { class: 'muted small' }, h('a', { href: config.refund_policy_url, target: '_blank', rel: 'noopener' }, 'Refund policy')),
     // A direct charge's page cannot save a card. A seller's own terms may differ from the platform's; then the buyer
     // learns that when buying.
     !signedOut && config && config.charge_type !== 'direct' && keepCard(),

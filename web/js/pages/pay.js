@@ -3,7 +3,7 @@ import { charge, leaveFor, purchasePage, refusal } from '../checkout.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { requiredSession, showNavigation } from '../session.js';
-import { publishableKey, stripeJs } from '../stripe-js.js';
+import { platform, publishableKey, stripeJs } from '../stripe-js.js';
 import { byId, courseAddress, h, linkButton, notice, onSubmit, say, setTitle, skeleton } from '../ui.js';
 
 const slug = new URLSearchParams(window.location.search).get('slug') ?? '';
@@ -57,7 +57,12 @@ async function offer(course, key) {
   // The payment is made by the API, with the method that the fields give: https://docs.stripe.com/payments/accept-a-payment-deferred
   const elements = stripe.elements({ mode: 'payment', amount, currency, paymentMethodCreation: 'manual', paymentMethodTypes: ['card'], appearance: appearance() });
   setTitle(`Pay for ${course.title}`);
-  order.replaceChildren(h('p', { class: 'lead', dir: 'auto' }, course.title), h('p', { class: 'price price-large' }, format(amount, currency)));
+  const { refund_policy_url: policy } = await platform();
+  order.replaceChildren(
+    h('p', { class: 'lead', dir: 'auto' }, course.title),
+    h('p', { class: 'price price-large' }, format(amount, currency)),
+    ...(policy ? [h('p', { class: 'muted small' }, h('a', { href: policy, target: '_blank', rel: 'noopener' }, 'Refund policy'))] : []),
+  );
   byId('pay').textContent = `Pay ${format(amount, currency)}`;
   form.hidden = false;
   elements.create('payment').mount('#payment-element');

@@ -5,6 +5,7 @@ import { components } from '../seller-components.js';
 import { courses } from '../seller-courses.js';
 import { members } from '../seller-members.js';
 import { membership } from '../seller-membership.js';
+import { pageForm } from '../seller-page-form.js';
 import { balance, refreshBalance, stripe } from '../seller-stripe.js';
 import { requiredSession, showNavigation } from '../session.js';
 import { byId, linkButton, notice, say } from '../ui.js';
@@ -31,6 +32,7 @@ async function start() {
       payouts: () => account.then(balance),
       'at-stripe': () => account,
       membership: () => Promise.all([membership(user), members(user)]),
+      'public-page': () => pageForm(),
       settings: () => account,
     });
   } catch (error) {

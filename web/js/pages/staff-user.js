@@ -4,7 +4,7 @@ import { format } from '../money.js';
 import { together } from '../parts.js';
 import { problem } from '../problems.js';
 import { refundButton } from '../refund.js';
-import { roleLabels, sellerButton } from '../roles.js';
+import { clearPageButton, roleLabels, sellerButton } from '../roles.js';
 import { THEIRS, sales } from '../sales.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { terms } from '../staff-terms.js';
@@ -80,9 +80,10 @@ function show(user) {
         {},
         h('p', { class: 'who-stripe' }, roleLabels(user)),
         h('p', { class: 'muted' }, 'Since ', date(user.created_at), user.email_confirmed ? ', email confirmed' : ', email not confirmed'),
+        user.mail_suppressed && h('p', { class: 'muted' }, user.mail_suppressed.reason === 'bounce' ? 'Mail to this address bounces since ' : 'Marked a mail as spam on ', date(user.mail_suppressed.at), '; nothing is sent to it'),
         h('p', { class: 'muted' }, stripe.connected ? ['Stripe account ', h('code', { class: 'breakable' }, stripe.account_id), stripe.charges_enabled ? '' : ', can’t be paid yet'] : 'No Stripe account'),
       ),
-      change,
+      h('div', { class: 'actions' }, change, user.is_seller && clearPageButton(user, outcome)),
     ),
   );
   return terms(user, show);

@@ -8,7 +8,7 @@ use shared::work::{Services, accounts};
 use time::{Duration, OffsetDateTime};
 
 /// The capabilities or requirements of a linked account changed. Events can arrive out of order, and thin ones contain nothing, so this asks
-/// Stripe for the current state, and an older answer never replaces a newer one: two DynamoDB trips and one Stripe call.
+/// Stripe for the current state, and an older answer never replaces a newer one: three DynamoDB trips and one Stripe call.
 /// <https://docs.stripe.com/api/events/types#event_types-account.updated>, <https://docs.stripe.com/api/v2/core/accounts/event-types>
 ///
 /// # Errors
@@ -18,7 +18,9 @@ pub async fn updated(services: &Services, event: &Event) -> Result<(), Error> {
     let Some(user) = store.owner_of_account(account).await? else { return Ok(()) };
     let asked_at = services.app.clock.now();
     match services.stripe.account(account).await {
-        Ok(current) => accounts::take_in(&services.app, &user, account, &current.state(asked_at)).await?,
+        Ok(current) => {
+            let _recorded = accounts::take_in(&services.app, &user, account, None, &current.state(asked_at)).await?;
+        }
         // Access was revoked, which has its own event that does more, or the account was deleted.
         Err(StripeError::AccountRevoked | StripeError::Refused { status: 404, .. }) => {}
         Err(error) => return Err(error.into()),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use shared::domain::error::Error;
 use shared::domain::ids::{PurchaseId, SubscriptionId};
+use shared::domain::membership::Subscription;
 use shared::domain::purchase::{MovementKind, Purchase};
 use shared::store::Written;
 use shared::store::events::EventMark;
@@ -54,6 +55,17 @@ pub(super) async fn change_purchase(
     subject: Subject,
     change: impl Fn(&mut Purchase, &str, OffsetDateTime) -> bool,
 ) -> Result<(), Error> {
+    change_sold(services, event, subject, change, |_| ()).await
+}
+
+/// The same for an event that says something about a membership's payment, too, which Stripe's objects do not: `note` adds it.
+pub(super) async fn change_sold(
+    services: &Services,
+    event: &Event,
+    subject: Subject,
+    change: impl Fn(&mut Purchase, &str, OffsetDateTime) -> bool,
+    note: impl Fn(&mut Subscription),
+) -> Result<(), Error> {
     let (app, store) = (&services.app, &services.app.store);
     let cause = format!("event:{}", event.id);
     for _ in 0..TRIES {
@@ -62,7 +74,7 @@ pub(super) async fn change_purchase(
             return Ok(());
         }
         if let (Some(id), Subject::Payment(payment_intent)) = (subscription, &subject) {
-            return Box::pin(subscription::follow(services, event, &id, Look::Payment(payment_intent), |_| ())).await;
+            return Box::pin(subscription::follow(services, event, &id, Look::Payment(payment_intent), note)).await;
         }
         let Some(mut purchase) = purchase else {
             tracing::info!(event_id = event.id, kind = event.kind, ?subject, "the event's purchase is not on record");

@@ -9,6 +9,7 @@ mod change;
 pub mod charge;
 pub mod checkout_session;
 pub mod dispute;
+pub mod early_fraud_warning;
 mod event;
 pub mod invoice;
 pub mod payment_intent;
@@ -93,6 +94,8 @@ pub const EVENTS: &[Handled] = &[
     on_any("payment_method.attached", |services, event| Box::pin(payment_method::attached(services, event))),
     on_any("payout.failed", |services, event| Box::pin(payout::failed(services, event))),
     on_any("payout.paid", |_, event| Box::pin(async { payout::paid(event) })),
+    on_any("radar.early_fraud_warning.created", |services, event| Box::pin(early_fraud_warning::created(services, event))),
+    on_any("radar.early_fraud_warning.updated", |services, event| Box::pin(early_fraud_warning::updated(services, event))),
     on_any("refund.created", |services, event| Box::pin(refund::created(services, event))),
     on_any("refund.failed", |services, event| Box::pin(refund::failed(services, event))),
     on_any("refund.updated", |services, event| Box::pin(refund::updated(services, event))),

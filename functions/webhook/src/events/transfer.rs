@@ -9,12 +9,21 @@ use shared::work::Services;
 use super::change::{Subject, change_purchase};
 use super::event::object;
 
+/// The transfer, if the platform made it. A connected account can be a platform too, and make transfers whose metadata names our purchases.
+fn ours(event: &Event) -> Option<Transfer> {
+    if event.account.is_some() {
+        tracing::warn!(event_id = event.id, account = event.account, "an account's own transfer moves none of our money");
+        return None;
+    }
+    object(event)
+}
+
 /// A payee was paid. <https://docs.stripe.com/api/events/types#event_types-transfer.created>
 ///
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn created(services: &Services, event: &Event) -> Result<(), Error> {
-    let Some(transfer) = object::<Transfer>(event) else { return Ok(()) };
+    let Some(transfer) = ours(event) else { return Ok(()) };
     change_purchase(services, event, Subject::of(&transfer.metadata, None), |purchase, cause, now| {
         let ours = number(&transfer.metadata, "movement").and_then(|number| purchase.movement(number));
         let Some(movement) =
@@ -33,7 +42,7 @@ pub async fn created(services: &Services, event: &Event) -> Result<(), Error> {
 /// # Errors
 /// If Stripe must send the event again.
 pub async fn reversed(services: &Services, event: &Event) -> Result<(), Error> {
-    let Some(transfer) = object::<Transfer>(event) else { return Ok(()) };
+    let Some(transfer) = ours(event) else { return Ok(()) };
     let group = transfer.transfer_group.as_deref().and_then(|group| group.strip_prefix("group_"));
     change_purchase(services, event, Subject::of(&transfer.metadata, group), |purchase, cause, now| {
         let mut changed = false;

@@ -34,6 +34,9 @@ pub enum Deed {
         from: bool,
         /// Whether the user is one now.
         to: bool,
+        /// What the user was told, if staff accepted an application with a note.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// The staff role was given or taken.
     StaffRole {
@@ -65,6 +68,8 @@ pub enum Deed {
     SessionsEnded,
     /// The user's second factor was switched off.
     SecondFactorOff,
+    /// Text and links of the seller's page were removed.
+    PageCleared,
     /// A course was taken down or restored.
     CourseTakenDown {
         /// Which course.
@@ -194,12 +199,13 @@ impl Deed {
             Self::CourseTakenDown { from, to, .. } => {
                 [from, to].into_iter().flatten().for_each(|one| one.reason = without_addresses(&one.reason));
             }
-            Self::ApplicationDeclined { note } => *note = without_addresses(note),
-            Self::SellerRole { .. }
+            Self::ApplicationDeclined { note } | Self::SellerRole { note: Some(note), .. } => *note = without_addresses(note),
+            Self::SellerRole { note: None, .. }
             | Self::StaffRole { .. }
             | Self::Terms { .. }
             | Self::SessionsEnded
             | Self::SecondFactorOff
+            | Self::PageCleared
             | Self::CourseFee { .. }
             | Self::Refund { .. }
             | Self::RefundBorne { .. }

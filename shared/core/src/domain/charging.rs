@@ -73,6 +73,10 @@ impl Failure {
     }
 }
 
+/// [`Failure::code`] if the PaymentIntent's amount is not its attempt's. An account's owner can change it until the buyer has paid.
+/// <https://docs.stripe.com/api/payment_intents/update#update_payment_intent-amount>
+pub const AMOUNT_CHANGED: &str = "amount_changed";
+
 /// [`Failure::code`] if a request's key replays a 500, or is too old, and Stripe's lists show nothing made under it. Stripe may still carry
 /// such a request out: it calls a 500 indeterminate and may roll it forward afterwards. So what turns up later counts after all.
 /// <https://docs.stripe.com/error-low-level>

@@ -1,6 +1,5 @@
-//! Courses and their slugs.
+//! Courses.
 
-use deunicode::deunicode_with_tofu;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -197,67 +196,9 @@ pub struct Content {
 /// The longest content, in bytes. With its JSON escapes it still fits into a request.
 pub const CONTENT_MAX: usize = 50_000;
 
-/// The longest slug, in bytes.
-pub const SLUG_MAX: usize = 80;
-
-/// Words with another meaning in `/courses/…`.
-const RESERVED: [&str; 1] = ["charge"];
-
-/// Checks a slug: lower-case letters, digits and single hyphens.
-///
-/// # Errors
-/// What is wrong with it, as a sentence.
-pub fn check_slug(slug: &str) -> Result<(), &'static str> {
-    let sound = !slug.is_empty()
-        && slug.len() <= SLUG_MAX
-        && slug.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
-    if !sound {
-        return Err("slug must be lower-case letters, digits and single hyphens, at most 80 characters");
-    }
-    if RESERVED.contains(&slug) { Err("slug is a reserved word") } else { Ok(()) }
-}
-
-/// Derives a slug from a title: letters of any script are written in ASCII, and everything but letters and digits becomes a hyphen. If
-/// nothing is left, the slug is `course`.
-#[must_use]
-pub fn slug_of(title: &str) -> String {
-    let mut slug = String::new();
-    for letter in deunicode_with_tofu(title, " ").chars() {
-        if slug.len() >= SLUG_MAX - 12 {
-            break;
-        }
-        if letter.is_ascii_alphanumeric() {
-            slug.push(letter.to_ascii_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') && letter != '\'' {
-            slug.push('-');
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() || RESERVED.contains(&slug) { "course".to_owned() } else { slug.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn titles_become_slugs() {
-        for (title, slug) in [
-            ("Flask Microservices", "flask-microservices"),
-            ("  C++ & Rust: what's new? ", "c-rust-whats-new"),
-            ("Français débutant", "francais-debutant"),
-            ("Größe & Straße", "grosse-strasse"),
-            ("Привет, мир!", "privet-mir"),
-            ("数学", "shu-xue"),
-            ("Don’t panic", "dont-panic"),
-            ("– – –", "course"),
-            ("Charge", "course"),
-        ] {
-            assert_eq!(slug_of(title), slug);
-            assert_eq!(check_slug(&slug_of(title)), Ok(()));
-        }
-        assert_eq!(check_slug(&slug_of(&"very long ".repeat(50))), Ok(()));
-    }
 
     fn course() -> Course {
         let at = OffsetDateTime::UNIX_EPOCH;
@@ -310,12 +251,5 @@ mod tests {
         assert_eq!((course.payees.len(), &course.proposed), (0, &None));
         course.propose(vec![share(&own, 100)]);
         assert!(course.payees.is_empty() && course.proposed.is_none(), "nobody can share with themselves");
-    }
-
-    #[test]
-    fn slugs_are_addresses() {
-        for slug in ["", "-", "a--b", "-a", "a-", "A", "a/b", "ä", "charge", &"a".repeat(81)] {
-            assert!(check_slug(slug).is_err(), "{slug}");
-        }
     }
 }

@@ -95,6 +95,14 @@ pub enum Error {
     /// Only staff may set the platform's fee.
     #[error("only staff can set the platform's fee")]
     FeeIsThePlatforms,
+    /// The seller's account can never be charged for in the way that this needs.
+    #[error(
+        "nobody could buy this: it needs the capability {capability}, which your Stripe account has not asked for; connect an account that has it, or ask the staff"
+    )]
+    NotSellable {
+        /// `card_payments` or `transfers`
+        capability: &'static str,
+    },
     /// Sales charged on the seller's own account cannot be shared.
     #[error("your sales are charged on your own Stripe account, where they cannot be shared; ask the staff")]
     SalesNotShareable,
@@ -131,6 +139,9 @@ pub enum Error {
     /// Another course has the slug.
     #[error("another course already has this slug")]
     SlugTaken,
+    /// Another seller has, or had, this handle.
+    #[error("another seller has or had this handle")]
+    HandleTaken,
     /// Another request changed it in the meantime.
     #[error("another request changed it at the same time; read it again and retry")]
     Conflict,
@@ -350,6 +361,7 @@ impl Error {
             Self::ChallengeWanted => "challenge_wanted",
             Self::TermsNotAccepted { .. } => "terms_not_accepted",
             Self::FeeIsThePlatforms => "fee_is_the_platforms",
+            Self::NotSellable { .. } => "not_sellable",
             Self::SalesNotShareable => "sales_not_shareable",
             Self::Suspended => "account_suspended",
             Self::NotASeller => "not_a_seller",
@@ -361,6 +373,7 @@ impl Error {
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::SlugTaken => "slug_taken",
+            Self::HandleTaken => "handle_taken",
             Self::Conflict => "conflict",
             Self::AlreadyOwned => "already_owned",
             Self::PriceChanged { .. } => "price_changed",

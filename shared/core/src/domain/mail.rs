@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::base::entropy::digest;
 use crate::domain::audit::{Deed, Entry};
+use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
 use crate::domain::purchase::DisputeStatus;
@@ -163,6 +164,19 @@ pub enum Mail {
         /// The recipient.
         to: Recipient,
     },
+    /// To the staff, and the seller if the seller's own account was charged: the issuer of the card says that a payment was fraud.
+    FraudWarning {
+        /// What was paid.
+        of: Sold,
+        /// `issfr_…`
+        warning: String,
+        /// The `pi_…` that it is about.
+        payment: String,
+        /// Stripe's `fraud_type`.
+        reason: String,
+        /// The recipient.
+        to: Recipient,
+    },
     /// To the owner of the address, if it has an account: the link that sets a new password.
     PasswordReset {
         /// [`Email::key`] of the given address.
@@ -308,6 +322,16 @@ pub enum Recipient {
     Staff,
 }
 
+/// What a payment is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sold {
+    /// This purchase.
+    Purchase(PurchaseId),
+    /// A period of this subscription to a membership.
+    Membership(SubscriptionId),
+}
+
 /// How far a dispute is when somebody must answer it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -417,6 +441,7 @@ impl Mail {
             Deed::Suspension { .. } => return None,
             Deed::Terms { .. }
             | Deed::SessionsEnded
+            | Deed::PageCleared
             // Mails of their own say so.
             | Deed::SecondFactorOff
             | Deed::ApplicationDeclined { .. }
@@ -431,6 +456,15 @@ impl Mail {
             | Deed::MembershipRefundRefused { .. } => return None,
         };
         Some(Self::ChangedByStaff { user: entry.user_id.clone(), news, entry: entry.id.clone(), note: None })
+    }
+
+    /// The same mail with what staff wrote, if it is about a change by staff.
+    #[must_use]
+    pub fn with_note(mut self, written: Option<String>) -> Self {
+        if let Self::ChangedByStaff { note, .. } = &mut self {
+            *note = written;
+        }
+        self
     }
 
     /// Says that an application was declined. The audit log's entry has the note without addresses.
@@ -462,6 +496,17 @@ impl Mail {
         };
         let due = state.wanted_by().map(|by| Self::RequirementsDue { user: user(), account: account(), by, wanted: wanted() });
         state.stopped_by().map(stopped).into_iter().flatten().chain(due).collect()
+    }
+
+    /// Says that the issuer of a card warns of fraud. Staff decide about the platform's charges, and watch over the sellers'.
+    #[must_use]
+    pub fn fraud_warning(of: &Sold, warning: &FraudWarning, account: Option<&str>) -> Vec<Self> {
+        let told: &[Recipient] = if account.is_some() { &[Recipient::Staff, Recipient::Seller] } else { &[Recipient::Staff] };
+        let mail = |to| {
+            let FraudWarning { id, payment_intent, reason } = warning.clone();
+            Self::FraudWarning { of: of.clone(), warning: id, payment: payment_intent, reason, to }
+        };
+        told.iter().copied().map(mail).collect()
     }
 
     /// Says that a membership will not be renewed, because its seller cannot be paid.
@@ -505,6 +550,7 @@ impl Mail {
             Self::MembershipDisputeClosed { dispute, won, to, .. } => {
                 format!("member-dispute-closed#{dispute}#{}#{}", if *won { "won" } else { "lost" }, to.name())
             }
+            Self::FraudWarning { warning, to, .. } => format!("fraud#{warning}#{}", to.name()),
             // Hashed, so that log lines with the id do not contain the address.
             Self::PasswordReset { email, window } => format!("reset#{}#{window}", digest(email)),
             Self::ConfirmEmail { user, email, window } => format!("confirm#{user}#{email}#{window}"),

@@ -12,7 +12,7 @@ pub use balance::{BalanceTransaction, Source};
 pub(super) use common::Expandable;
 pub use common::{Identified, List, number};
 pub(super) use movements::EVIDENCE_MARK;
-pub use movements::{Dispute, Refund, Reversal, Transfer};
+pub use movements::{Dispute, EarlyFraudWarning, Refund, Reversal, Transfer};
 pub use oauth::OAuthToken;
 pub(super) use payments::Body;
 pub use payments::{Charge, CheckoutSession, NextAction, PaymentIntent, Place};

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::balance::{ApplicationFee, BalanceTransaction};
 use super::common::{Expandable, List, number};
 use super::payments::Charge;
+use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::purchase::{AttemptStatus, DisputeMove, DisputeStatus, MovementState, Observation, Purchase, SeenDispute, SeenRefund};
 use crate::stripe::read;
 
@@ -142,6 +143,31 @@ pub struct Dispute {
     /// What we have sent with evidence.
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
+}
+
+/// An early fraud warning. <https://docs.stripe.com/api/radar/early_fraud_warnings/object>
+#[derive(Clone, Debug, Deserialize)]
+pub struct EarlyFraudWarning {
+    /// `issfr_…`
+    pub id: String,
+    /// Whether something can still be done: the charge is neither disputed nor fully refunded.
+    #[serde(default)]
+    pub actionable: bool,
+    /// The kind of fraud, as the issuer has it.
+    #[serde(default)]
+    fraud_type: String,
+    /// The PaymentIntent of the charge.
+    #[serde(default, deserialize_with = "read::id")]
+    payment_intent: Option<String>,
+}
+
+impl EarlyFraudWarning {
+    /// The warning in a purchase's terms; `None` if the charge has no PaymentIntent, so that it is none of ours.
+    #[must_use]
+    pub fn warning(&self) -> Option<FraudWarning> {
+        let payment_intent = self.payment_intent.clone()?;
+        Some(FraudWarning { id: self.id.clone(), payment_intent, reason: self.fraud_type.clone() })
+    }
 }
 
 /// <https://docs.stripe.com/api/disputes/object#dispute_object-evidence_details>

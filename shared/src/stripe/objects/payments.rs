@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use super::balance::{ApplicationFee, BalanceTransaction};
 use super::common::{Expandable, number};
-use crate::domain::charging::Failure;
-use crate::domain::purchase::{AttemptStatus, ChargeFacts, Made, Means, Observation, Purchase};
+use crate::domain::charging::{AMOUNT_CHANGED, Failure};
+use crate::domain::purchase::{Attempt, AttemptStatus, ChargeFacts, Made, Means, Observation, Purchase};
 use crate::stripe::read;
 
 /// Stripe's error object, in a response or in a PaymentIntent's `last_payment_error`.
@@ -155,6 +155,28 @@ impl PaymentIntent {
         Observation { payment_intent: Some(self.id.clone()), charge, failure, processing, ..Observation::of(status) }
     }
 
+    /// What it says about the attempt that made it. If its amount was changed since, it is not the payment that the buyer agreed to.
+    #[must_use]
+    pub fn observe_as(&self, attempt: &Attempt) -> Observation {
+        let seen = self.observe(attempt.means);
+        if self.amount == attempt.amount {
+            return seen;
+        }
+        tracing::warn!(
+            attempt = attempt.number,
+            payment_intent = self.id,
+            amount = self.amount,
+            "the payment's amount differs from the attempt's"
+        );
+        let changed = Observation { payment_intent: seen.payment_intent, charge: seen.charge, ..Observation::refused(AMOUNT_CHANGED) };
+        match seen.status {
+            // Nobody can confirm it any more.
+            AttemptStatus::Canceled => Observation { status: AttemptStatus::Canceled, ..changed },
+            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.amount), ..changed },
+            AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed => changed,
+        }
+    }
+
     /// Whether its charge was ever disputed, if the charge was expanded.
     pub(in crate::stripe) fn is_disputed(&self) -> bool {
         matches!(&self.latest_charge, Some(Expandable::Object(charge)) if charge.disputed)
@@ -185,12 +207,7 @@ impl PaymentIntent {
         }
         let attempt = found.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
         let Some(attempt) = attempt else { return false };
-        if attempt.amount != self.amount {
-            // The account's owner can write metadata; only the amount shows whether it is the payment that we asked for.
-            tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, amount = self.amount, "the payment's amount differs from the attempt's");
-            return false;
-        }
-        let (number, seen) = (attempt.number, self.observe(attempt.means));
+        let (number, seen) = (attempt.number, self.observe_as(attempt));
         purchase.observe(number, &seen, cause, at)
     }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::TEST;
 use super::operator::Operator;
+use super::{TEST, release};
 
 const FIRST: &str = "# The first.\nResources:\n  A:\n    CodeUri: s3://code/a1\n  B:\n    CodeUri: s3://code/b1\n";
 const SECOND: &str = "# The second.\nResources:\n  A:\n    CodeUri: s3://code/a2\n  B:\n    CodeUri: s3://code/b1\n";
@@ -59,6 +59,9 @@ fn the_release_before_is_deployed_again_without_a_build_and_the_next_rollback_un
         assert!(call.contains(part), "{part}: {call}");
     }
 
+    // A template from before these would be refused with them.
+    assert!(!call.contains("Release=") && !call.contains("DeploymentPreference="), "{call}");
+
     // What was taken back is a release too.
     operator.has_release("UPDATE_COMPLETE", "2026-11-02T10:00:00", FIRST, &parameters("200"));
     operator.succeeds("rollback", &["--yes"]);
@@ -86,6 +89,26 @@ fn a_release_that_changed_only_a_parameter_can_be_taken_back() {
     let said = operator.succeeds("rollback", &["--yes"]);
     assert!(said.contains("0 of 2 functions get other code") && said.contains("ThrottlingRate: 2 becomes 200"), "{said}");
     assert_eq!(operator.deployed(), FIRST);
+}
+
+#[test]
+fn a_release_is_gone_back_to_at_once_as_new_versions_of_its_functions() {
+    let of = |release: &str| json!({ "ThrottlingRate": "200", "Release": release, "DeploymentPreference": "Canary10Percent10Minutes" });
+    let operator = Operator::new();
+    operator.has_release("CREATE_COMPLETE", "2026-11-01T08:00:00", FIRST, &of("1000000001"));
+    operator.succeeds("deploy", &TEST);
+    operator.has_release("UPDATE_COMPLETE", "2026-11-02T09:30:00", SECOND, &of("1000000002"));
+    operator.answers("aws-s3api-head-object", "{}");
+    // The same once more, from which nobody wants to go back to the same.
+    operator.succeeds("deploy", &["test", "--yes"]);
+    operator.has_release("UPDATE_COMPLETE", "2026-11-02T10:00:00", SECOND, &of("1000000003"));
+    let said = operator.succeeds("rollback", &["--yes"]);
+    assert_eq!(operator.deployed(), FIRST);
+    assert!(said.contains("DeploymentPreference: Canary10Percent10Minutes becomes AllAtOnce"), "{said}");
+    assert!(!said.contains("Release:"), "{said}");
+    let call = operator.calls("sam deploy").pop().expect("there is one");
+    assert!(call.contains("DeploymentPreference=\"AllAtOnce\""), "{call}");
+    assert!(release(&call) > 1_000_000_003, "{call}");
 }
 
 #[test]

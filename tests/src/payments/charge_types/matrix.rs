@@ -7,7 +7,7 @@ const SETTINGS: [&str; 4] = ["", "direct", "destination", "separate"];
 const DIRECT: [&str; 2] = ["direct", "sales_not_shareable"];
 const ON_PLATFORM: [&str; 2] = ["destination", "separate"];
 const SEPARATE: [&str; 2] = ["separate", "separate"];
-const NO_TRANSFERS: [&str; 2] = ["seller_capability_missing", "seller_capability_missing"];
+const NO_TRANSFERS: [&str; 2] = ["seller_capability_missing", "not_sellable"];
 
 /// For each account and each of the [`SETTINGS`]: the charge, or the code of the refusal, without and with a payee.
 ///

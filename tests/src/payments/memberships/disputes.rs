@@ -402,3 +402,35 @@ async fn staff_see_a_members_dispute_and_answer_it_like_a_purchases() {
     assert_eq!((closed.len(), &closed[0]["status"], &closed[0]["evidence"]["state"]), (1, &json!("won"), &json!("submitted")));
     assert!(listed("open").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_warning_of_fraud_about_a_members_payment_is_told_and_refunds_nothing() {
+    for settings in [&[][..], &DIRECT] {
+        let policy = [("FRAUD_WARNINGS", "refund"), ("STAFF_EMAIL", "desk@example.com")];
+        let world = World::with(&[settings, &policy].concat()).await;
+        let (play, staff) = (joined(&world).await, world.staff("staff@example.com").await);
+        let charge = play.payment["latest_charge"].as_str().expect("it was charged");
+        world.admin("POST", &format!("charges/{charge}/fraud_warning"), json!({})).await;
+        let event = world.event("radar.early_fraud_warning.created", |_| true).await.expect("it was reported");
+        for id in ["evt_1", "evt_1", "evt_2"] {
+            let mut again = event.clone();
+            again["id"] = id.into();
+            assert_eq!(world.tell(&again).await.status, 200);
+            world.pump().await;
+        }
+        let found = findings(&world, &staff, "fraud_warning").await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        let expected = (&json!(play.id), &json!(play.account), &json!(1000), &serde_json::Value::Null);
+        assert_eq!((&found[0]["subscription_id"], &found[0]["account"], &found[0]["amount"], &found[0]["settled_at"]), expected);
+        let told = |address: &str| world.mails_to(address).iter().filter(|mail| mail.subject.starts_with("A bank warns of fraud")).count();
+        let sellers = usize::from(play.account.is_some());
+        assert_eq!((told("desk@example.com"), told(&play.club.shop.seller.email)), (1, sellers));
+        world.pass(Duration::minutes(40)).await;
+        world.reconcile().await;
+        assert_eq!(world.stripe("/refunds", play.account.as_deref()).await["data"], json!([]));
+        // The bank disputes it: the warning is over.
+        play.dispute(&world, json!({})).await;
+        world.deliver().await;
+        assert!(findings(&world, &staff, "fraud_warning").await[0]["settled_at"].is_string());
+    }
+}

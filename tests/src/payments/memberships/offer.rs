@@ -37,7 +37,7 @@ async fn a_seller_offers_a_membership_changes_it_and_ends_it() {
     world.operations();
     let made = world.post(&path, monthly).bearer(&seller.token).await;
     let mut expected = json!({
-        "offered": true, "seller_id": seller.id, "title": "Membership", "monthly": {"amount": 1000}, "yearly": null, "currency": "usd", "updated_at": "[time]",
+        "offered": true, "available": false, "seller_id": seller.id, "title": "Membership", "monthly": {"amount": 1000}, "yearly": null, "currency": "usd", "updated_at": "[time]",
     });
     made.is(200, &expected);
     assert_eq!(world.operations(), ["BatchGetItem", "TransactWriteItems"]);

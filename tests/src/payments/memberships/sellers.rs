@@ -172,3 +172,26 @@ async fn a_seller_who_stays_keeps_their_members() {
     let mails: Vec<Value> = world.mails_to(&club.shop.buyer.email).iter().map(|mail| json!(mail.subject)).collect();
     assert!(!mails.contains(&json!("Your membership ends: Membership")), "{mails:?}");
 }
+
+/// Staff take the seller's only course down.
+async fn take_down(world: &World, club: &Club) {
+    let staff = world.staff("staff@example.com").await;
+    let path = format!("/courses/{}", club.shop.course_id);
+    let answer = world.patch(path, json!({"taken_down": {"reason": "Copied"}})).bearer(&staff.token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_membership_whose_only_course_was_taken_down_is_neither_switched_nor_renewed() {
+    let world = World::start().await;
+    let mut club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    take_down(&world, &club).await;
+    let switched = world.post(format!("/subscriptions/{id}/switch"), json!({"interval": "year"})).bearer(&club.shop.buyer.token).await;
+    assert_eq!((switched.status, switched.text("code")), (409, "interval_not_offered".to_owned()), "{}", switched.body);
+    look_before_the_end(&world, &mut club).await;
+    assert_eq!(club.subscription(&world, &id).await["cancel_at_period_end"], true);
+    pass(&world, &mut club, 5).await;
+    assert_eq!((&club.subscription(&world, &id).await["status"], world.succeeded(None).await.len()), (&json!("canceled"), 1));
+}

@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::offer::Interval;
 use super::payment::Payment;
 use crate::domain::charging::{ChargeType, Failure, PLATFORM};
+use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::ids::{SubscriptionId, UserId};
 use crate::domain::money::Currency;
 use crate::domain::purchase::Sums;
@@ -132,6 +133,8 @@ pub enum News {
     RenewalFailed(String),
     /// It is being ended because there is no seller to pay.
     SellerGone,
+    /// The card's issuer says that a payment was fraud.
+    FraudWarning(FraudWarning),
 }
 
 /// A subscription. Amounts are in the minor unit.
@@ -477,6 +480,20 @@ impl Subscription {
     /// Notes that a renewal could not be paid.
     pub fn renewal_failed(&mut self, invoice: &str) {
         self.news.push(News::RenewalFailed(invoice.to_owned()));
+    }
+
+    /// The payment that this PaymentIntent made.
+    #[must_use]
+    pub fn payment_of(&self, payment_intent: &str) -> Option<&Payment> {
+        self.payments.iter().find(|one| one.payment_intent.as_deref() == Some(payment_intent))
+    }
+
+    /// Takes in an early fraud warning. Nothing happens if the payment is not one of its, is disputed, or was refunded.
+    pub fn warn_of_fraud(&mut self, warning: &FraudWarning) {
+        let payment = self.payment_of(&warning.payment_intent);
+        if payment.is_some_and(|payment| payment.disputes.is_empty() && payment.refundable() > 0) {
+            self.news.push(News::FraudWarning(warning.clone()));
+        }
     }
 
     /// What has become known since the last write. Counts as written from now on.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::status::AttemptStatus;
-use crate::domain::charging::{Failure, NEVER_MADE};
+use crate::domain::charging::{ChargeType, Failure, NEVER_MADE};
 use crate::domain::ids::UserId;
-use crate::domain::money::Settled;
+use crate::domain::money::{Currency, Settled};
 
 /// How an attempt asks for the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,21 @@ pub struct Attempt {
     pub status: AttemptStatus,
     /// Why it failed: Stripe's `code` and, for a card, the `decline_code`.
     pub failure: Option<Failure>,
+    /// How its charge is divided, which [`Purchase::begin`](super::Purchase::begin) fills in. `None` in records of earlier versions, which kept that
+    /// once for all attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold: Option<Sold>,
+}
+
+/// How an attempt's charge is divided. The seller may connect another account, or change the course, before the next attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sold {
+    /// How it is charged.
+    pub charge_type: ChargeType,
+    /// The seller's Stripe account, `acct_…`.
+    pub seller_account: String,
+    /// The currency.
+    pub currency: Currency,
 }
 
 impl Attempt {
@@ -141,13 +156,15 @@ pub struct Observation {
     pub failure: Option<Failure>,
     /// Whether the buyer has done their part and the bank is still processing.
     pub processing: bool,
+    /// What was taken instead of the attempt's amount, in the minor unit.
+    pub taken_otherwise: Option<i64>,
 }
 
 impl Observation {
     /// An observation with a status and nothing else.
     #[must_use]
     pub fn of(status: AttemptStatus) -> Self {
-        Self { status, payment_intent: None, checkout_session: None, charge: None, failure: None, processing: false }
+        Self { status, payment_intent: None, checkout_session: None, charge: None, failure: None, processing: false, taken_otherwise: None }
     }
 
     /// An attempt that failed without creating any object at Stripe.

@@ -51,6 +51,7 @@ fn sold(charge_type: ChargeType, settled: &Settled, stripe_fee: i64, shares: &[i
             charge: None,
             status: AttemptStatus::Pending,
             failure: None,
+            sold: None,
         },
         "request:1",
     );

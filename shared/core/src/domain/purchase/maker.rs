@@ -44,6 +44,7 @@ impl Purchase {
     #[must_use]
     pub fn find_maker(&self, made: &Made<'_>) -> Option<u32> {
         let known = self.find_attempt(made.payment_intent, made.checkout_session);
+        let known = known.filter(|known| self.attempts.iter().any(|one| one.number == *known && one.account.as_deref() == made.account));
         known.or_else(|| {
             let fitting = self.attempts.iter().find(|attempt| Some(attempt.number) == made.attempt && self.fits(attempt, made));
             fitting.map(|attempt| attempt.number)
@@ -67,13 +68,16 @@ impl Purchase {
             && is_free(&attempt.payment_intent, made.payment_intent)
             && is_free(&attempt.checkout_session, made.checkout_session)
             && (made.checkout_session.is_none() || attempt.means == Means::Checkout);
-        let fee = (attempt.application_fee > 0 && self.charge_type != ChargeType::Separate).then_some(attempt.application_fee);
-        let destination = (self.charge_type == ChargeType::Destination).then_some(self.seller_account.as_str());
+        let of_all = (self.charge_type, self.seller_account.as_str(), self.currency);
+        let (charge_type, seller_account, currency) =
+            attempt.sold.as_ref().map_or(of_all, |sold| (sold.charge_type, sold.seller_account.as_str(), sold.currency));
+        let fee = (attempt.application_fee > 0 && charge_type != ChargeType::Separate).then_some(attempt.application_fee);
+        let destination = (charge_type == ChargeType::Destination).then_some(seller_account);
         takes
             && made.by_platform
             && attempt.account.as_deref() == made.account
             && attempt.amount == made.amount
-            && self.currency.code() == made.currency
+            && currency.code() == made.currency
             && made.customer == Some(attempt.customer.as_str())
             && made.division.is_none_or(|division| division == (fee, destination))
             && OffsetDateTime::from_unix_timestamp(made.created).is_ok_and(|created| since <= created && created <= since + LONGEST)

@@ -71,6 +71,7 @@ mod books;
 mod currencies;
 mod dispute;
 mod division;
+mod fraud;
 mod legs;
 mod maker;
 mod movement;
@@ -86,7 +87,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Attempt, ChargeFacts, Means, Observation, Payee};
+pub use attempt::{Attempt, ChargeFacts, Means, Observation, Payee, Sold};
 pub use dispute::{Dispute, DisputeMove, DisputeStatus, SeenDispute};
 pub use division::{divide, share};
 pub use maker::Made;

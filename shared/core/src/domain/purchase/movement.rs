@@ -103,6 +103,8 @@ impl MovementState {
 pub enum Reason {
     /// The user with this id asked for it.
     Asked(UserId),
+    /// The card's issuer warned of fraud, in the early fraud warning with this id, and the operator's policy is to refund then.
+    FraudWarning(String),
     /// It was made in Stripe's Dashboard or by another program.
     Elsewhere,
     /// The sale was paid.

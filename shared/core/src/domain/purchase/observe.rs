@@ -43,6 +43,7 @@ impl Purchase {
     /// The first id seen of each Stripe object is kept. A status that the attempt has already passed changes nothing, and neither does
     /// the failure of an older attempt. If an older attempt was paid after all, the purchase is paid, because the money is there.
     pub fn observe(&mut self, number: u32, seen: &Observation, cause: &str, at: OffsetDateTime) -> bool {
+        let first = self.paid_attempt().map(|attempt| attempt.number);
         let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.number == number) else { return false };
         let mut changed = false;
         for (known, heard) in [(&mut attempt.payment_intent, &seen.payment_intent), (&mut attempt.checkout_session, &seen.checkout_session)]
@@ -53,6 +54,9 @@ impl Purchase {
             }
         }
         if let Some(charge) = &seen.charge {
+            if let (None, Some(amount)) = (&attempt.charge, seen.taken_otherwise) {
+                self.news.push(News::OffRecord { attempt: number, amount });
+            }
             changed |= ChargeFacts::learn(&mut attempt.charge, charge);
         }
         if seen.failure.is_some() && attempt.failure.is_none() && !attempt.status.is_open() && !attempt.status.is_paid() {
@@ -70,17 +74,24 @@ impl Purchase {
             match seen.status {
                 AttemptStatus::Paid if self.paid_at.is_none() => {
                     self.paid_at = Some(at);
+                    self.paid_by = Some(number);
+                    if let Some(sold) = &attempt.sold {
+                        self.charge_type = sold.charge_type;
+                        self.seller_account.clone_from(&sold.seller_account);
+                        self.currency = sold.currency;
+                    }
                     self.news.push(News::Paid);
+                }
+                // A second payment. The first one stays the sale's, whichever attempt is older.
+                AttemptStatus::Paid => {
+                    self.paid_by = first;
+                    self.news.push(News::OffRecord { attempt: number, amount: attempt.amount });
                 }
                 // A failed attempt that is canceled later is reported only once.
                 AttemptStatus::Failed | AttemptStatus::Canceled if was_open => {
                     self.news.push(News::NotPaid(failure.unwrap_or_else(|| Status::from(seen.status).as_str().to_owned())));
                 }
-                AttemptStatus::Pending
-                | AttemptStatus::RequiresAction
-                | AttemptStatus::Failed
-                | AttemptStatus::Canceled
-                | AttemptStatus::Paid => {}
+                AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed | AttemptStatus::Canceled => {}
             }
             self.enter(number, seen.status.into(), cause, at, None);
         }
@@ -253,13 +264,17 @@ impl Purchase {
         }
         let outcome = Outcome::Made { id: reversal.id.to_owned(), state: MovementState::Done, transfer_reversed: None, fee_refunded: None };
         let ours = number.and_then(|number| self.movement(number)).filter(|movement| {
-            movement.kind == MovementKind::Reversal && movement.is_planned() && self.pair(movement).settled == reversal.amount
+            movement.kind == MovementKind::Reversal
+                && movement.is_planned()
+                && self.pair(movement).settled == reversal.amount
+                && self.reverses(movement, reversal.transfer)
         });
         if let Some(number) = ours.map(|movement| movement.number) {
             return self.observe_movement(number, &outcome, cause, at);
         }
         let transfer = self.movements.iter().find(|movement| movement.stripe_id.as_deref() == Some(reversal.transfer)).cloned();
-        if transfer.is_none() && self.charge_type != ChargeType::Destination {
+        let is_own = || self.charge_type == ChargeType::Destination && self.own_transfer().is_none_or(|own| own == reversal.transfer);
+        if transfer.is_none() && !is_own() {
             return false;
         }
         let (payee, payee_account, whole) = match &transfer {
@@ -292,6 +307,15 @@ impl Purchase {
             client_key: None,
         });
         self.observe_movement(number, &outcome, cause, at)
+    }
+
+    /// Whether our reversal is of this transfer, as far as it is known.
+    fn reverses(&self, reversal: &Movement, transfer: &str) -> bool {
+        let known = match reversal.of {
+            Some(number) => self.movement(number).and_then(|transfer| transfer.stripe_id.as_deref()),
+            None => self.own_transfer(),
+        };
+        known.is_none_or(|known| known == transfer)
     }
 
     /// Takes in what Stripe reports about a dispute of the purchase's charge.

@@ -96,6 +96,18 @@ impl Purchase {
         cause: &str,
         at: OffsetDateTime,
     ) -> Result<u32, RefundFault> {
+        self.plan_refund_for(Reason::Asked(by.clone()), amount, client_key, cause, at)
+    }
+
+    /// The same for any reason.
+    pub(super) fn plan_refund_for(
+        &mut self,
+        why: Reason,
+        amount: Option<i64>,
+        client_key: Option<String>,
+        cause: &str,
+        at: OffsetDateTime,
+    ) -> Result<u32, RefundFault> {
         let payment_intent = self.paid_attempt().and_then(|paid| paid.payment_intent.clone()).ok_or(RefundFault::NotPaid)?;
         if let Some(open) = self.refunds().find(|refund| refund.is_planned()) {
             return Err(RefundFault::InProgress(open.number));
@@ -119,10 +131,14 @@ impl Purchase {
             form.push(("reverse_transfer", "true".to_owned()));
             form.push(("expand[]", "transfer_reversal".to_owned()));
         }
+        if let Reason::FraudWarning(_) = why {
+            // Stripe's Radar learns from it. <https://docs.stripe.com/api/refunds/create#create_refund-reason>
+            form.push(("reason", "fraudulent".to_owned()));
+        }
         let surplus = self.surplus_after(amount, fee_refunded);
         let waits = self.charge_type == ChargeType::Separate || surplus > 0;
         let state = if waits { MovementState::Waiting } else { MovementState::Planned };
-        let draft = Draft { amount, form, fee_refunded, client_key, state, ..Draft::of(MovementKind::Refund, Reason::Asked(by.clone())) };
+        let draft = Draft { amount, form, fee_refunded, client_key, state, ..Draft::of(MovementKind::Refund, why) };
         let number = self.draft(draft, at);
         self.enter_status(cause, at, format!("refund {number} planned"));
         if waits {
@@ -337,7 +353,7 @@ impl Purchase {
     }
 
     /// The transfer that Stripe made with a destination charge.
-    fn own_transfer(&self) -> Option<&str> {
+    pub(super) fn own_transfer(&self) -> Option<&str> {
         self.paid_attempt()?.charge.as_ref()?.transfer.as_deref()
     }
 

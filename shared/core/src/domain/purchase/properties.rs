@@ -71,6 +71,7 @@ fn attempt(sale: &Sale, number: u32, payees: Vec<Payee>) -> Attempt {
         charge: None,
         status: AttemptStatus::Pending,
         failure: None,
+        sold: None,
     }
 }
 

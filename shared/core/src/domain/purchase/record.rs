@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::attempt::{Attempt, Means};
+use super::attempt::{Attempt, Means, Sold};
 use super::dispute::Dispute;
 use super::movement::{FeeSeen, Movement};
 use super::status::{Ownership, Status};
 use super::sums::Sums;
 use crate::domain::charging::ChargeType;
+use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
 use crate::domain::money::Currency;
 
@@ -42,6 +43,13 @@ pub enum News {
     Paid,
     /// An attempt failed or was canceled: its failure code or status.
     NotPaid(String),
+    /// Money was taken that does not pay the purchase: it was paid already, or the amount is not the attempt's.
+    OffRecord {
+        /// The attempt whose PaymentIntent took it.
+        attempt: u32,
+        /// In the minor unit.
+        amount: i64,
+    },
     /// The refund with this number was made, or is pending.
     Refunded(u32),
     /// The refund with this number failed.
@@ -62,6 +70,8 @@ pub enum News {
     DisputeReinstated(String),
     /// The dispute was won or lost, or an inquiry was closed.
     DisputeClosed(String),
+    /// The card's issuer says that the payment was fraud.
+    FraudWarning(FraudWarning),
 }
 
 /// A purchase as stored. It keeps the course's title and slug at the time of sale.
@@ -98,6 +108,9 @@ pub struct Purchase {
     pub(super) updated_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub(super) paid_at: Option<OffsetDateTime>,
+    /// The attempt that was the first to be paid; `None` in records of earlier versions, for which the oldest counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) paid_by: Option<u32>,
     pub(super) attempts: Vec<Attempt>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) movements: Vec<Movement>,
@@ -179,6 +192,7 @@ impl Purchase {
             created_at: terms.at,
             updated_at: terms.at,
             paid_at: None,
+            paid_by: None,
             attempts: Vec::new(),
             movements: Vec::new(),
             disputes: Vec::new(),
@@ -309,10 +323,11 @@ impl Purchase {
         self.attempts.last().expect("a purchase has an attempt")
     }
 
-    /// The attempt that took the money; the first one if there are two.
+    /// The attempt that took the money. If two did, it is the one that we heard of first: an account's owner can pay an
+    /// attempt that was declined, and must not put it in place of the buyer's payment.
     #[must_use]
     pub fn paid_attempt(&self) -> Option<&Attempt> {
-        self.attempts.iter().find(|attempt| attempt.status.is_paid())
+        self.attempts.iter().find(|attempt| attempt.status.is_paid() && self.paid_by.is_none_or(|number| number == attempt.number))
     }
 
     /// What the buyer owns through this purchase.
@@ -366,7 +381,8 @@ impl Purchase {
     /// Begins the next attempt.
     pub fn begin(&mut self, attempt: Attempt, cause: &str) {
         let (at, number) = (attempt.started_at, attempt.number);
-        self.attempts.push(attempt);
+        let sold = Sold { charge_type: self.charge_type, seller_account: self.seller_account.clone(), currency: self.currency };
+        self.attempts.push(Attempt { sold: Some(sold), ..attempt });
         self.attempts.drain(..self.attempts.len().saturating_sub(KEPT_ATTEMPTS));
         (self.checks, self.rests_until, self.processing_since) = (0, None, None);
         self.add_up();

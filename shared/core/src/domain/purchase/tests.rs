@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 use super::record::KEPT_ATTEMPTS;
 use super::*;
 use crate::base::entropy::Entropy;
-use crate::domain::charging::{ChargeType, NEVER_MADE};
+use crate::domain::charging::{AMOUNT_CHANGED, ChargeType, NEVER_MADE};
 use crate::domain::ids::{CourseId, PurchaseId, UserId};
 use crate::domain::money::{Currency, Settled};
 
@@ -28,6 +28,7 @@ fn attempt(number: u32, means: Means) -> Attempt {
         charge: None,
         status: AttemptStatus::Pending,
         failure: None,
+        sold: None,
     }
 }
 
@@ -165,6 +166,51 @@ fn an_old_attempt_that_is_paid_after_all_counts() {
     purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT);
     assert_eq!(purchase.status(), Status::Paid);
     assert!(purchase.paid_at().is_some());
+}
+
+#[test]
+fn a_second_payment_is_reported_and_changes_nothing() {
+    let mut purchase = purchase();
+    purchase.observe(1, &seen(AttemptStatus::Failed, "pi_1"), "event", AT);
+    // The seller connects another account and raises the price.
+    purchase.seller_account = "acct_2".into();
+    purchase.begin(Attempt { amount: 9000, ..attempt(2, Means::PaymentIntent) }, "request");
+    purchase.observe(2, &seen(AttemptStatus::Paid, "pi_2"), "event", AT);
+    purchase.take_news();
+    // Somebody pays the attempt that was declined.
+    assert!(purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT));
+    assert_eq!(purchase.take_news(), [News::OffRecord { attempt: 1, amount: 5000 }]);
+    assert_eq!((purchase.paid_attempt().map(|paid| paid.number), purchase.amount()), (Some(2), 9000));
+    assert_eq!(purchase.seller_account, "acct_2");
+    assert!(!purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT), "it is reported once");
+}
+
+#[test]
+fn an_old_attempt_is_paid_as_it_was_asked_for() {
+    let mut purchase = purchase();
+    purchase.observe(1, &seen(AttemptStatus::Failed, "pi_1"), "event", AT);
+    (purchase.seller_account, purchase.charge_type, purchase.currency) = ("acct_2".into(), ChargeType::Direct, Currency::Eur);
+    purchase.begin(attempt(2, Means::PaymentIntent), "request");
+    purchase.observe(1, &seen(AttemptStatus::Paid, "pi_1"), "event", AT);
+    let sold = (purchase.seller_account.as_str(), purchase.charge_type, purchase.currency, purchase.charged_account());
+    assert_eq!(sold, ("acct_1", ChargeType::Destination, Currency::Usd, None));
+}
+
+#[test]
+fn a_changed_amount_pays_for_nothing_and_is_reported_once() {
+    let mut purchase = purchase();
+    let charge = ChargeFacts { id: "ch_1".into(), ..ChargeFacts::default() };
+    let taken = Observation {
+        payment_intent: Some("pi_1".into()),
+        charge: Some(charge),
+        taken_otherwise: Some(50),
+        ..Observation::refused(AMOUNT_CHANGED)
+    };
+    assert!(purchase.observe(1, &taken, "event", AT));
+    assert!(!purchase.observe(1, &taken, "event", AT));
+    assert_eq!((purchase.status(), purchase.ownership()), (Status::Failed, Ownership::None));
+    let news = purchase.take_news();
+    assert_eq!(news, [News::OffRecord { attempt: 1, amount: 50 }, News::NotPaid(AMOUNT_CHANGED.into())]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::account_state::{AccountState, Capability, CapabilityStatus};
 use crate::domain::charging::ChargeType;
 use crate::domain::country::reaches;
 
@@ -88,100 +89,6 @@ pub struct StripeLink {
     pub state: AccountState,
 }
 
-/// The state of an account, as last reported by Stripe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountState {
-    /// Whether it can take payments itself.
-    pub charges_enabled: bool,
-    /// Whether its balance can be paid out to a bank.
-    #[serde(default)]
-    pub payouts_enabled: bool,
-    /// Whether its owner has completed Stripe's form once.
-    #[serde(default)]
-    pub details_submitted: bool,
-    /// Its capabilities; `None` if Stripe has not reported them yet.
-    #[serde(default)]
-    pub capabilities: Option<Capabilities>,
-    /// The information that Stripe requires.
-    #[serde(default)]
-    pub requirements: Requirements,
-    /// Upper-case ISO 3166.
-    #[serde(default)]
-    pub country: Option<String>,
-    /// When Stripe was asked, in Unix milliseconds. An older answer does not replace a newer one.
-    #[serde(default)]
-    pub asked_at: i64,
-}
-
-/// The capabilities that sales need. <https://docs.stripe.com/connect/account-capabilities>
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// Needed for direct charges, and for charges on behalf of the account.
-    pub card_payments: CapabilityStatus,
-    /// Needed to receive destination charges and transfers.
-    pub transfers: CapabilityStatus,
-}
-
-/// The status of a capability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CapabilityStatus {
-    /// It can be used.
-    Active,
-    /// Stripe is verifying the submitted information.
-    Pending,
-    /// Something is missing or was refused. Also used for a status that is newer than this program.
-    Inactive,
-    /// It was never requested.
-    #[default]
-    Unrequested,
-}
-
-impl CapabilityStatus {
-    fn is_settled(self) -> bool {
-        matches!(self, Self::Active | Self::Unrequested)
-    }
-}
-
-/// The name of a capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
-    /// `card_payments`
-    CardPayments,
-    /// `transfers`
-    Transfers,
-}
-
-impl Capability {
-    /// The capability in Stripe's spelling.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CardPayments => "card_payments",
-            Self::Transfers => "transfers",
-        }
-    }
-}
-
-/// The information that Stripe requires about an account, under Stripe's own field names.
-/// <https://docs.stripe.com/api/accounts/object#account_object-requirements>
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Requirements {
-    /// Needed by `current_deadline`.
-    pub currently_due: Vec<String>,
-    /// Overdue: something is disabled because of it.
-    pub past_due: Vec<String>,
-    /// Needed at some point.
-    pub eventually_due: Vec<String>,
-    /// Submitted and being verified.
-    pub pending_verification: Vec<String>,
-    /// Why charges or payouts are disabled.
-    pub disabled_reason: Option<String>,
-    /// Unix seconds.
-    pub current_deadline: Option<i64>,
-}
-
 /// Why an account cannot take a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unable {
@@ -191,65 +98,6 @@ pub enum Unable {
     Lacks(Capability),
 }
 
-impl AccountState {
-    /// Whether both say the same, whenever they were asked for.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        *self == Self { asked_at: self.asked_at, ..other.clone() }
-    }
-
-    /// Whether nothing that was requested is missing or being verified. Stripe sends an event if that changes.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let wanted = &self.requirements;
-        self.charges_enabled
-            && self.payouts_enabled
-            && self.details_submitted
-            && self.capabilities.is_some_and(|all| [all.card_payments, all.transfers].iter().all(|status| status.is_settled()))
-            && [&wanted.currently_due, &wanted.past_due, &wanted.pending_verification].iter().all(|list| list.is_empty())
-    }
-
-    /// Whether Stripe needs something from its owner, or the owner has not completed Stripe's form yet.
-    #[must_use]
-    pub fn waits_for_owner(&self) -> bool {
-        !(self.details_submitted && self.requirements.currently_due.is_empty() && self.requirements.past_due.is_empty())
-    }
-
-    /// Whether Stripe rejected it permanently.
-    /// <https://docs.stripe.com/connect/handling-api-verification#determine-if-verification-is-needed>
-    #[must_use]
-    pub fn is_rejected(&self) -> bool {
-        self.requirements.disabled_reason.as_deref().is_some_and(|reason| reason.starts_with("rejected."))
-    }
-
-    /// Why Stripe stopped charges or payouts of an account whose owner had completed its form. `None` if nothing is stopped, or the owner
-    /// can only wait for a verification.
-    /// <https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason>
-    #[must_use]
-    pub fn stopped_by(&self) -> Option<&str> {
-        let reason = self.requirements.disabled_reason.as_deref()?;
-        (self.details_submitted && reason != "requirements.pending_verification").then_some(reason)
-    }
-
-    /// By when its owner must submit something, in Unix seconds, so that nothing is stopped.
-    #[must_use]
-    pub fn wanted_by(&self) -> Option<i64> {
-        let wanted = &self.requirements;
-        let is_wanted = self.details_submitted && wanted.disabled_reason.is_none() && !wanted.currently_due.is_empty();
-        wanted.current_deadline.filter(|_| is_wanted)
-    }
-
-    /// Whether a capability is known to be active.
-    #[must_use]
-    pub fn has(&self, capability: Capability) -> bool {
-        let status = self.capabilities.map(|all| match capability {
-            Capability::CardPayments => all.card_payments,
-            Capability::Transfers => all.transfers,
-        });
-        status == Some(CapabilityStatus::Active)
-    }
-}
-
 impl StripeLink {
     /// The charge type that fits the account, for a sale without payees: direct where Stripe bears its losses, destination where the
     /// platform does. An account that is only paid out to never takes cards, so it cannot be charged directly, whatever its type; abroad
@@ -257,7 +105,7 @@ impl StripeLink {
     /// <https://docs.stripe.com/connect/integration-recommendations>
     #[must_use]
     pub fn fitting_charge_type(&self, platform_country: &str) -> ChargeType {
-        if self.is_only_paid_out() {
+        if self.state.is_only_paid_out() {
             if self.is_foreign(platform_country) { ChargeType::Separate } else { ChargeType::Destination }
         } else if self.account_type.has_losses_borne_by_stripe() {
             ChargeType::Direct
@@ -274,13 +122,6 @@ impl StripeLink {
         charge_type != ChargeType::Direct && self.account_type.has_losses_borne_by_stripe()
     }
 
-    /// Whether the account is known to have asked for transfers and never for cards, as one with the recipient agreement.
-    /// <https://docs.stripe.com/connect/service-agreement-types#recipient>
-    fn is_only_paid_out(&self) -> bool {
-        use CapabilityStatus::Unrequested;
-        self.state.capabilities.is_some_and(|all| all.card_payments == Unrequested && all.transfers != Unrequested)
-    }
-
     /// Whether transfers to the account fail until its owner or the platform asks Stripe for them, as for a Standard account of v2.
     /// One that is being verified, or lacks something, may receive them later.
     #[must_use]
@@ -292,14 +133,14 @@ impl StripeLink {
     /// itself always reaches it.
     #[must_use]
     pub fn out_of_reach(&self, platform_country: &str) -> Option<&str> {
-        let is_recipient = self.is_only_paid_out();
+        let is_recipient = self.state.is_only_paid_out();
         self.state.country.as_deref().filter(|country| !reaches(platform_country, country, is_recipient))
     }
 
     /// The same for an account that sells, and so takes cards for what is charged on its behalf, if it can.
     #[must_use]
     pub fn never_paid_in(&self, platform_country: &str) -> Option<&str> {
-        self.out_of_reach(platform_country).filter(|_| self.is_only_paid_out())
+        self.out_of_reach(platform_country).filter(|_| self.state.is_only_paid_out())
     }
 
     /// Whether a sale can be charged this way, as far as is known. If Stripe has not reported capabilities yet, the first charge decides.
@@ -307,24 +148,36 @@ impl StripeLink {
     /// # Errors
     /// What is missing.
     pub fn check(&self, charge_type: ChargeType, platform_country: &str) -> Result<(), Unable> {
-        let takes_cards = self.state.has(Capability::CardPayments);
         if self.state.capabilities.is_none() {
             return if self.state.charges_enabled { Ok(()) } else { Err(Unable::Disabled) };
         }
         // An account that only receives transfers has no `charges_enabled`. One with active `card_payments` but without it was closed.
-        if !self.state.charges_enabled && takes_cards {
+        if !self.state.charges_enabled && self.state.has(Capability::CardPayments) {
             return Err(Unable::Disabled);
         }
+        match self.needed(charge_type, platform_country).find(|capability| !self.state.has(*capability)) {
+            Some(capability) => Err(Unable::Lacks(capability)),
+            None => Ok(()),
+        }
+    }
+
+    /// The capability without which no sale can ever be charged this way, because the account has not asked Stripe for it: nothing that
+    /// its owner submits changes that. Standard accounts get theirs only with Stripe's form.
+    #[must_use]
+    pub fn never_takes(&self, charge_type: ChargeType, platform_country: &str) -> Option<Capability> {
+        let is_known = self.state.details_submitted || self.state.is_only_paid_out();
+        let is_unrequested = |capability: &Capability| self.state.status(*capability) == Some(CapabilityStatus::Unrequested);
+        self.needed(charge_type, platform_country).filter(|_| is_known).find(is_unrequested)
+    }
+
+    /// The capabilities that a sale charged this way needs.
+    fn needed(&self, charge_type: ChargeType, platform_country: &str) -> impl Iterator<Item = Capability> {
         let on_platform = charge_type != ChargeType::Direct;
-        if on_platform && !self.state.has(Capability::Transfers) {
-            return Err(Unable::Lacks(Capability::Transfers));
-        }
         let is_sent_abroad =
-            charge_type == ChargeType::Separate && self.is_only_paid_out() && self.out_of_reach(platform_country).is_none();
-        if (!on_platform || self.is_foreign(platform_country)) && !takes_cards && !is_sent_abroad {
-            return Err(Unable::Lacks(Capability::CardPayments));
-        }
-        Ok(())
+            charge_type == ChargeType::Separate && self.state.is_only_paid_out() && self.out_of_reach(platform_country).is_none();
+        let with_cards = (!on_platform || self.is_foreign(platform_country)) && !is_sent_abroad;
+        let transfers = on_platform.then_some(Capability::Transfers);
+        transfers.into_iter().chain(with_cards.then_some(Capability::CardPayments))
     }
 
     /// The settlement merchant of a charge on the platform: the account itself if it is in a different country from the
@@ -347,7 +200,7 @@ impl StripeLink {
     }
 
     fn settles_abroad(&self, platform_country: &str) -> bool {
-        self.is_foreign(platform_country) && !self.is_only_paid_out()
+        self.is_foreign(platform_country) && !self.state.is_only_paid_out()
     }
 
     fn is_foreign(&self, platform_country: &str) -> bool {
@@ -359,6 +212,7 @@ impl StripeLink {
 mod tests {
     use time::OffsetDateTime;
 
+    use super::super::account_state::Capabilities;
     use super::*;
     use CapabilityStatus::{Active, Inactive, Pending};
 
@@ -401,6 +255,26 @@ mod tests {
         assert_eq!(closed.check(Direct, "US"), Err(Unable::Disabled));
         closed.state.charges_enabled = true;
         assert_eq!(closed.check(Destination, "US"), Ok(()), "the first charge will tell");
+    }
+
+    #[test]
+    fn what_the_account_never_asked_for_is_told_apart_from_what_it_may_get() {
+        use CapabilityStatus::Unrequested;
+        use ChargeType::{Destination, Direct, Separate};
+        let never = |link: &StripeLink, platform: &str| [Direct, Destination, Separate].map(|kind| link.never_takes(kind, platform));
+        let (cards, transfers) = (Some(Capability::CardPayments), Some(Capability::Transfers));
+        let recipient = link(Unrequested, Pending, "PH");
+        assert_eq!(never(&recipient, "US"), [cards, cards, None], "its part can be sent to it");
+        assert_eq!(never(&recipient, "DE"), [cards, cards, cards]);
+        assert_eq!(never(&recipient, "PH"), [cards, None, None]);
+        assert_eq!(never(&link(Inactive, Inactive, "DE"), "US"), [None, None, None], "these may become active");
+        // Before Stripe's form a Standard account has no capabilities yet.
+        let mut standard = StripeLink { account_type: AccountType::Standard, ..link(Unrequested, Unrequested, "US") };
+        assert_eq!(never(&standard, "US"), [None, None, None]);
+        standard.state.details_submitted = true;
+        assert_eq!(never(&standard, "US"), [cards, transfers, transfers]);
+        standard.state.capabilities = None;
+        assert_eq!(never(&standard, "US"), [None, None, None], "Stripe has not told");
     }
 
     #[test]
@@ -457,7 +331,7 @@ mod tests {
         use ChargeType::{Destination, Direct, Separate};
         let lacks_cards = Err(Unable::Lacks(Capability::CardPayments));
         for (country, platform, separate) in
-            [("PH", "US", Ok(())), ("PH", "JP", lacks_cards), ("DE", "US", lacks_cards), ("PH", "PH", Ok(()))]
+            [("PH", "US", Ok(())), ("PH", "JP", lacks_cards), ("PH", "DE", lacks_cards), ("DE", "US", lacks_cards), ("PH", "PH", Ok(()))]
         {
             let link = link(Unrequested, Active, country);
             assert_eq!(link.check(Separate, platform), separate, "{country} {platform}");

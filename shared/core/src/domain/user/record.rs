@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::account::StripeLink;
 use super::email::Email;
+use super::suppression::MailSuppression;
 use super::terms_of_use::Accepted;
 use crate::base::entropy::{digest, keyed_digest};
 use crate::domain::charging::{ChargeType, PLATFORM, PlatformTerms};
@@ -36,6 +37,9 @@ pub struct User {
     /// When a change of address was last undone. Links mailed before then no longer undo anything.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub email_restored_at: Option<OffsetDateTime>,
+    /// Set if nothing is mailed to the user's address any more, for the user and staff to see. What decides is the address's own item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_suppressed: Option<MailSuppression>,
     /// A digest of the password's hash. A session is only valid for the password it
     /// began with. The hash itself is in a separate table, see `store::credentials`.
     #[serde(default)]
@@ -130,6 +134,7 @@ impl User {
             new_email_at: None,
             left_emails: Vec::new(),
             email_restored_at: None,
+            mail_suppressed: None,
             password_digest: digest(password_hash),
             password_hash: None,
             recovery_codes: None,
