@@ -94,7 +94,7 @@ impl From<Thin> for Event {
             created: OffsetDateTime::parse(&thin.created, &Rfc3339).map(OffsetDateTime::unix_timestamp).unwrap_or_default(),
             livemode: thin.livemode,
             account: related.or(thin.context),
-            data: Data::default(),
+            ..Self::default()
         }
     }
 }
