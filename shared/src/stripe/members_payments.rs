@@ -76,18 +76,6 @@ impl Gateway {
         Ok(open.into_iter().next_back().and_then(|invoice| invoice.hosted_invoice_url))
     }
 
-    /// Whether an invoice is unpaid because the cardholder failed to authenticate, and the card's fingerprint if Stripe returned it: two calls.
-    /// <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn failed_authentication(&self, invoice: &str, account: Option<&str>) -> Result<Option<Option<String>>, StripeError> {
-        let invoice: Invoice = self.get(&format!("/invoices/{invoice}?expand[]=payments"), account).await?;
-        let Some(id) = invoice.payment_intent() else { return Ok(None) };
-        let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), account).await?;
-        Ok(payment.failure().is_some_and(|failure| failure.is_of_authentication()).then(|| payment.fingerprint()))
-    }
-
     /// All invoices of a subscription, newest first.
     pub(super) async fn invoices(&self, subscription: &str, account: Option<&str>) -> Result<Vec<Invoice>, StripeError> {
         self.all(&format!("/invoices?subscription={subscription}&expand[]=data.payments"), account).await
