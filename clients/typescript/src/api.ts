@@ -889,7 +889,7 @@ export interface paths {
         get?: never;
         /**
          * Enter the password again
-         * @description A quarter of an hour after the log-in, requests that change where a seller's money goes, and what staff change, answer 403 `password_required`. This
+         * @description A quarter of an hour after the log-in, requests that change where a seller's or a payee's money goes, and what staff change, answer 403 `password_required`. This
          *     allows them for another quarter of an hour.
          */
         put: operations["enterPassword"];
@@ -2548,15 +2548,11 @@ export interface components {
         };
         /** @description A subscription, with Stripe's payment page if something is owed. */
         Resumed: components["schemas"]["Subscription"] & {
-            /** @description For Stripe.js, as an alternative to that page. */
-            client_secret?: string;
             /**
              * Format: uri
              * @description Stripe's page for the open invoice.
              */
             payment_url?: string;
-            /** @description For Stripe.js, for direct charges: the account that is charged. */
-            stripe_account?: string;
         };
         Roles: {
             /**
@@ -3229,6 +3225,15 @@ export interface components {
         };
         /** @description The body is not sent as `application/json`. */
         UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The page's origin is not allowed, or you last entered your password more than a quarter of an hour ago. */
+        WithPassword: {
             headers: {
                 [name: string]: unknown;
             };
@@ -4502,7 +4507,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["WithPassword"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -4531,7 +4536,7 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["NotSignedIn"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["WithPassword"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             default: components["responses"]["Unexpected"];

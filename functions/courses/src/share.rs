@@ -75,9 +75,9 @@ struct Body {
 }
 
 /// `PUT /courses/{slug}/share`: accepts an offered share. The request repeats the share, so nobody accepts a different one from the one
-/// they saw. It applies to later sales once every payee has accepted. Two trips to DynamoDB.
+/// they saw. It applies to later sales once every payee has accepted. The password must have been entered recently. Three trips to DynamoDB.
 pub(crate) async fn accept(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
-    identity::required(request, &app.config)?;
+    identity::user_with_password(request, app).await?;
     let body: Body = request::json(request)?;
     let course = change(app, request, slug, |course, payee| {
         let is_asked =
@@ -93,8 +93,9 @@ pub(crate) async fn accept(app: &App, request: &Request, slug: &str) -> Result<R
 }
 
 /// `DELETE /courses/{slug}/share`: declines an offered share and returns an accepted one to
-/// the course's seller, from the next sale on. Past earnings stay. Two trips to DynamoDB.
+/// the course's seller, from the next sale on. Past earnings stay. The password must have been entered recently. Three trips to DynamoDB.
 pub(crate) async fn leave(app: &App, request: &Request, slug: &str) -> Result<Response, Error> {
+    identity::user_with_password(request, app).await?;
     change(app, request, slug, |course, payee| if course.leave_share(payee) { Ok(()) } else { Err(Error::NotFound("share")) }).await?;
     Ok(response::no_content())
 }

@@ -107,10 +107,8 @@ async fn resume_with(services: &Services, buyer: &User, mut subscription: Subscr
         };
         settle(app, stripe, &mut subscription, found).await?;
     }
-    let way = if subscription.status.is_past_due() { stripe.way_to_pay(&subscription).await? } else { None };
-    let stripe_account = subscription.account.clone().filter(|_| way.is_some());
-    let (payment_url, client_secret) = way.map(|way| (way.page, way.client_secret)).unwrap_or_default();
-    Ok(response::json(200, &Resumed { subscription: (&subscription).into(), payment_url, client_secret, stripe_account }))
+    let payment_url = if subscription.status.is_past_due() { stripe.page_to_pay(&subscription).await? } else { None };
+    Ok(response::json(200, &Resumed { subscription: (&subscription).into(), payment_url }))
 }
 
 /// The subscription, and how to pay what it still owes.
@@ -120,10 +118,6 @@ struct Resumed {
     subscription: SubscriptionView,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stripe_account: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,6 @@ use shared::domain::membership::{Slot, Status, Subscription};
 use shared::http::Response;
 use shared::store::Written;
 use shared::work::Services;
-use shared::work::declines;
 use shared::work::subscriptions::settle;
 
 use crate::answer::answer;
@@ -28,11 +27,6 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, found).await?;
-    // It was declined in the browser. Failed authentications are counted by their event.
-    let declined = subscription.failure.as_ref().is_some_and(|failure| failure.declined && !failure.is_of_authentication());
-    if !was_lost && declined && subscription.status.is_failed() {
-        declines::count_in_browser(app, subscription.id.as_str(), &order.buyer.id, heard.fingerprint.as_deref()).await?;
-    }
     match subscription.status {
         Status::Active | Status::PastDue => answer(&subscription, heard),
         // The response to the first request was lost, and this is the retry.

@@ -143,18 +143,9 @@ pub struct Invoice {
     /// Stripe's page for paying it; drafts have none.
     #[serde(default)]
     pub(super) hosted_invoice_url: Option<String>,
-    /// Present if expanded.
-    #[serde(default)]
-    pub(super) confirmation_secret: Option<ConfirmationSecret>,
     /// Where API versions before 2025-03-31 put the subscription.
     #[serde(default, deserialize_with = "read::id")]
     subscription: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct ConfirmationSecret {
-    #[serde(default)]
-    pub(super) client_secret: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -181,11 +181,15 @@ pub struct SetupIntent {
     pub metadata: HashMap<String, String>,
 }
 
+/// The metadata of a SetupIntent that holds the idempotency key of the request that made it.
+const MADE_BY: &str = "made_by";
+
 impl SetupIntent {
-    /// Whether the cardholder failed to authenticate. <https://docs.stripe.com/error-codes#setup-intent-authentication-failure>
+    /// Whether it was made by the request with this idempotency key. Stripe refuses the key for any other request, so no browser can pretend
+    /// that. <https://docs.stripe.com/api/idempotent_requests>
     #[must_use]
-    pub fn failed_authentication(&self) -> bool {
-        self.last_setup_error.as_ref().is_some_and(|error| error.code.as_deref() == Some("setup_intent_authentication_failure"))
+    pub fn is_made_by(&self, key: Option<&str>) -> bool {
+        key.is_some() && self.metadata.get(MADE_BY).map(String::as_str) == key
     }
 
     /// The fingerprint of the card that the last attempt failed with.
@@ -401,6 +405,8 @@ impl Gateway {
     /// # Errors
     /// See [`StripeError`].
     pub async fn save_card(&self, saver: &Saver<'_>, payment_method: &str) -> Result<Saved, StripeError> {
+        let key = format!("{PLATFORM}:setup:{}:{}:{payment_method}", saver.customer, saver.changes);
+        let made_by = format!("metadata[{MADE_BY}]");
         let body = form(&[
             ("allowed_payment_method_types[0]", "card"),
             ("confirm", "true"),
@@ -408,12 +414,12 @@ impl Gateway {
             ("expand[0]", "customer"),
             ("expand[1]", "payment_method"),
             ("metadata[buyer_id]", saver.buyer_id),
+            (&made_by, &key),
             ("metadata[stack_id]", self.stack_id()),
             ("payment_method", payment_method),
             ("return_url", saver.return_url),
             ("usage", "off_session"),
         ]);
-        let key = format!("{PLATFORM}:setup:{}:{}:{payment_method}", saver.customer, saver.changes);
         let made: SetupIntent = self.post_harmless(&Post { path: "/setup_intents", body: &body, account: None, key: &key }).await?;
         match (made.status.as_str(), made.payment_method, made.customer) {
             ("succeeded", Some(Expandable::Object(method)), customer) if method.is_card() => {
@@ -463,7 +469,7 @@ impl Gateway {
             ("metadata[buyer_id]", saver.buyer_id),
             ("metadata[stack_id]", self.stack_id()),
             ("mode", "setup"),
-            ("setup_intent_data[metadata][buyer_id]", saver.buyer_id),
+            // Without the buyer: Stripe protects its page itself, so what is declined there is not counted.
             ("setup_intent_data[metadata][stack_id]", self.stack_id()),
             ("success_url", saver.return_url),
         ]);

@@ -14,15 +14,6 @@ use crate::domain::purchase::{Means, share};
 /// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
 const MOST_AT_ONCE: usize = 12;
 
-/// For the member's browser only: never stored, never logged.
-#[derive(Clone)]
-pub struct WayToPay {
-    /// Stripe's page.
-    pub page: Option<String>,
-    /// For Stripe.js.
-    pub client_secret: Option<String>,
-}
-
 impl Gateway {
     /// Has Stripe refund money, for the first time or again: under its key while
     /// Stripe remembers that, and afterwards by searching the payment's refunds.
@@ -84,31 +75,16 @@ impl Gateway {
         Ok(open.iter().any(|invoice| invoice.amount_remaining > agreed.amount))
     }
 
-    /// How a member can pay what a subscription owes: Stripe's page for the oldest open invoice, and its secret
-    /// for Stripe.js. `None` if nothing is owed. <https://docs.stripe.com/invoicing/hosted-invoice-page>
+    /// Stripe's page where a member can pay the oldest open invoice. `None` if nothing is owed. Never the secret for Stripe.js: with it, a
+    /// browser could try card after card, and a renewal cannot be canceled for that as a PaymentIntent can.
+    /// <https://docs.stripe.com/invoicing/hosted-invoice-page>
     ///
     /// # Errors
     /// See [`StripeError`].
-    pub async fn way_to_pay(&self, record: &Subscription) -> Result<Option<WayToPay>, StripeError> {
+    pub async fn page_to_pay(&self, record: &Subscription) -> Result<Option<String>, StripeError> {
         let (id, account) = (record.stripe_id.as_deref().unwrap_or_default(), record.account.as_deref());
-        let path = format!("/invoices?subscription={id}&status=open&expand[]=data.confirmation_secret");
-        let open: Vec<Invoice> = self.all(&path, account).await?;
-        Ok(open.into_iter().next_back().map(|invoice| WayToPay {
-            page: invoice.hosted_invoice_url,
-            client_secret: invoice.confirmation_secret.and_then(|secret| secret.client_secret),
-        }))
-    }
-
-    /// Whether an invoice is unpaid because the cardholder failed to authenticate, and the card's fingerprint if Stripe returned it: two calls.
-    /// <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
-    ///
-    /// # Errors
-    /// See [`StripeError`].
-    pub async fn failed_authentication(&self, invoice: &str, account: Option<&str>) -> Result<Option<Option<String>>, StripeError> {
-        let invoice: Invoice = self.get(&format!("/invoices/{invoice}?expand[]=payments"), account).await?;
-        let Some(id) = invoice.payment_intent() else { return Ok(None) };
-        let payment: PaymentIntent = self.get(&format!("/payment_intents/{id}"), account).await?;
-        Ok(payment.failure().is_some_and(|failure| failure.is_of_authentication()).then(|| payment.fingerprint()))
+        let open: Vec<Invoice> = self.all(&format!("/invoices?subscription={id}&status=open"), account).await?;
+        Ok(open.into_iter().next_back().and_then(|invoice| invoice.hosted_invoice_url))
     }
 
     /// All invoices of a subscription, newest first.

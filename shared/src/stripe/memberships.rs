@@ -250,6 +250,21 @@ impl Gateway {
         Box::pin(self.find_subscription(record, now)).await
     }
 
+    /// Ends a subscription whose first payment failed in the browser, which could otherwise try card after card on it. Returns the card's
+    /// fingerprint as well, if Stripe named it. If it was paid first, returns that. Four calls. <https://docs.stripe.com/disputes/prevention/card-testing>
+    ///
+    /// # Errors
+    /// If the outcome stays unknown.
+    pub async fn end_declined(&self, record: &Subscription, id: &str) -> Result<Heard, StripeError> {
+        let account = record.account.as_deref();
+        let current: StripeSubscription = self.get(&format!("/subscriptions/{id}?expand[]={FIRST_INVOICE}"), account).await?;
+        let Some(payment) = current.first_invoice().and_then(Invoice::payment_intent) else {
+            return Box::pin(self.undo(record, &current, Observation::refused("card_declined"))).await;
+        };
+        let payment: PaymentIntent = self.get(&format!("/payment_intents/{payment}"), account).await?;
+        Box::pin(self.undo_declined(record, &current, &payment)).await
+    }
+
     /// Changes a running subscription and returns the result.
     /// <https://docs.stripe.com/api/subscriptions/update>
     ///
@@ -366,13 +381,15 @@ impl Gateway {
             "requires_action" => Ok(Heard { client_secret: payment.client_secret, ..waits() }),
             "processing" | "succeeded" => Ok(waits()),
             // The card was declined. Undone, so that it cannot be paid unexpectedly later.
-            _ => {
-                let declined = Failure { code: "card_declined".to_owned(), decline_code: None, declined: true };
-                let ended = Observation::Ended(payment.failure().unwrap_or(declined));
-                let heard = Box::pin(self.undo(record, made, ended)).await?;
-                Ok(Heard { fingerprint: payment.fingerprint(), ..heard })
-            }
+            _ => Box::pin(self.undo_declined(record, made, &payment)).await,
         }
+    }
+
+    async fn undo_declined(&self, record: &Subscription, made: &StripeSubscription, payment: &PaymentIntent) -> Result<Heard, StripeError> {
+        let declined = Failure { code: "card_declined".to_owned(), decline_code: None, declined: true };
+        let ended = Observation::Ended(payment.failure().unwrap_or(declined));
+        let heard = Box::pin(self.undo(record, made, ended)).await?;
+        Ok(Heard { fingerprint: payment.fingerprint(), ..heard })
     }
 
     /// Ends an unpaid subscription: first voids its invoice, which Stripe refuses if it was paid in the meantime.

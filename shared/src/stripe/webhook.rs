@@ -29,9 +29,25 @@ pub struct Event {
     /// Contains the object; empty if the event is thin.
     #[serde(default)]
     pub data: Data,
+    /// The request that caused it; `None` if Stripe did it by itself.
+    #[serde(default)]
+    request: Option<Cause>,
+}
+
+/// <https://docs.stripe.com/api/events/object#event_object-request>
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Cause {
+    #[serde(default)]
+    idempotency_key: Option<String>,
 }
 
 impl Event {
+    /// The idempotency key of the request that caused it.
+    #[must_use]
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.request.as_ref()?.idempotency_key.as_deref()
+    }
+
     /// An event in either form; without an id if this is not one.
     #[must_use]
     pub fn read(sent: serde_json::Value) -> Self {
@@ -78,7 +94,7 @@ impl From<Thin> for Event {
             created: OffsetDateTime::parse(&thin.created, &Rfc3339).map(OffsetDateTime::unix_timestamp).unwrap_or_default(),
             livemode: thin.livemode,
             account: related.or(thin.context),
-            data: Data::default(),
+            ..Self::default()
         }
     }
 }

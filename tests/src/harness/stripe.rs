@@ -345,6 +345,7 @@ impl World {
         let offered = self.patch(format!("/courses/{course}"), json!({"payees": shares})).bearer(&seller.token).await;
         if offered.status == 200 {
             for (payee, share) in payees.iter().filter(|(payee, _)| payee.id != seller.id) {
+                self.enter_password(payee).await;
                 let accepted = self.put(format!("/courses/{course}/share"), json!({"share": share})).bearer(&payee.token).await;
                 assert_eq!(accepted.status, 200, "{}", accepted.body);
             }

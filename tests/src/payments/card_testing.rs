@@ -299,6 +299,110 @@ async fn a_failed_authentication_counts_as_a_decline_for_every_use() {
     assert!(honest.declined_at.is_empty());
 }
 
+#[tokio::test]
+async fn cards_tried_in_the_browser_on_one_setup_intent_are_counted_and_the_first_decline_cancels_it() {
+    let world = World::start().await;
+    let thief = world.stranger("thief@example.com").await;
+    let save = |card: &str| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token);
+    let declines = || async {
+        let id = thief.id.parse().expect("an id");
+        world.app.store.user(&id).await.expect("the table is there").expect("they are there").declined_at.len()
+    };
+    let asked = save("pm_card_threeDSecure2Required").await;
+    assert_eq!(asked.status, 201, "{}", asked.body);
+    let id = object_of(&asked);
+    let confirm = async |card: &str| {
+        let form = [("payment_method", card.to_owned())];
+        world.in_dashboard(&format!("/setup_intents/{id}/confirm"), None, &form).await
+    };
+    let declined = confirm(DECLINED).await;
+    assert_eq!(declined["error"]["code"], "card_declined", "{declined}");
+    world.deliver().await;
+    assert_eq!(declines().await, 1);
+    let next = confirm("pm_card_visa").await;
+    assert_eq!(next["error"]["code"], "setup_intent_unexpected_state", "no other card can be tried on it: {next}");
+    let event = world.event("setup_intent.setup_failed", |intent| intent["id"] == id.as_str()).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(declines().await, 1, "once, however often Stripe reports it");
+    save("pm_card_visa").await.is_problem(403, "email_not_confirmed", CONFIRM);
+
+    // What the request itself is answered, it counts; the event does not count it again.
+    world.confirm(&thief).await;
+    assert_eq!(save(DECLINED).await.status, 402);
+    world.deliver().await;
+    assert_eq!(declines().await, 2);
+
+    // A browser that says that it is one of our requests is counted too.
+    let asked = save("pm_card_threeDSecure2Required").await;
+    let form = [("payment_method", DECLINED.to_owned())];
+    let told = world.in_dashboard(&format!("/setup_intents/{}/confirm", object_of(&asked)), None, &form).await;
+    assert_eq!(told["error"]["code"], "card_declined", "{told}");
+    let mut event =
+        world.event("setup_intent.setup_failed", |intent| intent["id"] == object_of(&asked).as_str()).await.expect("it happened");
+    event["request"]["idempotency_key"] = json!("platform:setup:cus_1:0:pm_card_visa");
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(declines().await, 3);
+}
+
+#[tokio::test]
+async fn cards_tried_in_the_browser_on_a_memberships_first_payment_are_counted_and_the_first_decline_ends_it() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let thief = world.buyer("thief@example.com").await;
+    let membership = format!("/sellers/{}/membership", shop.seller.id);
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    assert_eq!(world.post(&membership, offer).bearer(&shop.seller.token).await.status, 200);
+    let join = |card: &str| {
+        let body = json!({"interval": "month", "payment_method": card});
+        world.post(format!("{membership}/subscribe"), body).bearer(&thief.token)
+    };
+    let declines = || async {
+        let id = thief.id.parse().expect("an id");
+        world.app.store.user(&id).await.expect("the table is there").expect("they are there").declined_at.len()
+    };
+    let asked = join("pm_card_threeDSecure2Required").await;
+    assert_eq!(asked.status, 201, "{}", asked.body);
+    let payment = object_of(&asked);
+    let confirm = async |card: &str| {
+        let form = [("payment_method", card.to_owned())];
+        world.in_dashboard(&format!("/payment_intents/{payment}/confirm"), None, &form).await
+    };
+    // The second is tried before the event of the first is here.
+    assert_eq!(confirm(DECLINED).await["error"]["code"], "card_declined");
+    assert_eq!(confirm("pm_card_chargeDeclinedInsufficientFunds").await["error"]["code"], "card_declined");
+    world.deliver().await;
+    assert_eq!(declines().await, 2);
+    let next = confirm("pm_card_visa").await;
+    assert_eq!(next["error"]["code"], "payment_intent_unexpected_state", "no other card can be tried on it: {next}");
+    let id = asked.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+    let ended = world.get(format!("/subscriptions/{id}")).bearer(&thief.token).await.json();
+    assert_eq!((&ended["status"], &ended["failure"]["code"]), (&json!("canceled"), &json!("card_declined")), "{ended}");
+    let event = world.event("invoice.payment_failed", |_| true).await.expect("it happened");
+    assert_eq!(world.tell(&event).await.status, 200);
+    assert_eq!(declines().await, 2, "once each, however often Stripe reports them");
+
+    // What the request itself is answered, it counts; the event does not count it again.
+    assert_eq!(join(DECLINED).await.status, 402);
+    world.deliver().await;
+    assert_eq!(declines().await, 3);
+}
+
+#[tokio::test]
+async fn cards_declined_on_stripes_page_for_saving_one_are_not_counted() {
+    let world = World::start().await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let page = world.post("/users/me/payment-methods", json!({})).bearer(&buyer.token).await.text("checkout_url");
+    let sessions = world.stripe("/checkout/sessions?limit=1", None).await;
+    assert_eq!(sessions["data"][0]["url"], page.as_str());
+    let id = sessions["data"][0]["id"].as_str().expect("an id");
+    let paid = world.admin("POST", &format!("checkout/sessions/{id}/pay"), json!({"card": DECLINED})).await;
+    let failed = world.event("setup_intent.setup_failed", |_| true).await.unwrap_or_else(|| panic!("{paid}"));
+    assert_eq!(world.tell(&failed).await.status, 200);
+    let id = buyer.id.parse().expect("an id");
+    let user = world.app.store.user(&id).await.expect("the table is there").expect("they are there");
+    assert!(user.declined_at.is_empty());
+}
+
 /// A new buyer fails to authenticate a card of this use. Returns Stripe's event, which was not delivered, and the buyer.
 async fn failed_in_browser(world: &World, shop: &Shop, kind: &str, number: usize) -> (Value, Person) {
     const ASKS: &str = "pm_card_threeDSecure2Required";

@@ -237,6 +237,7 @@ async fn a_shared_course_whose_seller_moves_to_direct_charges_is_not_sold_until_
     assert_eq!((balance(&world, &old).await, balance(&world, &partners).await, balance(&world, &new).await), (0, 0, 0));
 
     // Once nobody shares it, it is sold directly. The seller gets all but the fees.
+    world.enter_password(&partner).await;
     world.delete(format!("/courses/{course_id}/share")).bearer(&partner.token).await.is_empty(204);
     assert_eq!(sold(&world, &course_id).await, "direct");
     assert_eq!((balance(&world, &new).await, balance(&world, &old).await, balance(&world, &partners).await), (2325, 0, 0));

@@ -164,6 +164,32 @@ async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
+async fn a_stolen_session_of_a_payee_neither_accepts_nor_leaves_a_share() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let partner = world.seller("partner@example.com").await;
+    world.link(&partner).await;
+    assert_eq!(world.share(&shop.course_id, &shop.seller, &[(&shop.seller, 70), (&partner, 30)]).await.status, 200);
+    world.pass(Duration::minutes(15)).await;
+    world.enter_password(&shop.seller).await;
+    let less = json!({"payees": [{"seller": shop.seller.id, "share": 99}, {"seller": partner.id, "share": 1}]});
+    let path = format!("/courses/{}", shop.course_id);
+    assert_eq!(world.patch(&path, less).bearer(&shop.seller.token).await.status, 200);
+
+    let share = format!("{path}/share");
+    let wanted = "enter your password again first: PUT /sessions/current";
+    world.put(&share, json!({"share": 1})).bearer(&partner.token).await.is_problem(403, "password_required", wanted);
+    world.delete(&share).bearer(&partner.token).await.is_problem(403, "password_required", wanted);
+    let mine = world.get("/users/me/shares").bearer(&partner.token).await.json()["items"][0].clone();
+    assert_eq!((&mine["share"], &mine["offered"]), (&json!(30), &json!(1)), "nothing has changed");
+
+    world.enter_password(&partner).await;
+    let accepted = world.put(&share, json!({"share": 1})).bearer(&partner.token).await;
+    assert_eq!((accepted.status, &accepted.json()["share"]), (200, &json!(1)), "{}", accepted.body);
+    world.delete(&share).bearer(&partner.token).await.is_empty(204);
+}
+
+#[tokio::test]
 async fn naming_payees_does_not_move_a_seller_off_direct_charges() {
     let world = World::start().await;
     let shop = world.shop().await;

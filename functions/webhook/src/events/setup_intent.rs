@@ -9,9 +9,9 @@ use shared::work::declines;
 
 use super::event::object;
 
-/// A card that was to be saved was declined or not authenticated. Requests see declines themselves; a failed authentication happens in the
-/// browser, and is counted here against the user. The SetupIntent is canceled, or the browser could try card after card on it. Four DynamoDB
-/// trips, two of them for the count, and one Stripe call.
+/// A card that was to be saved was declined or not authenticated. What the request that made the SetupIntent was answered, it counts itself;
+/// what happens in the browser afterwards is counted here against the user. The SetupIntent is canceled, or the browser could try card after
+/// card on it. Four DynamoDB trips, two of them for the count, and one Stripe call.
 /// <https://docs.stripe.com/api/events/types#event_types-setup_intent.setup_failed>
 ///
 /// # Errors
@@ -21,7 +21,8 @@ pub async fn setup_failed(services: &Services, event: &Event) -> Result<(), Erro
     let (store, stripe) = (&services.app.store, &services.stripe);
     // Cards are only saved on the platform. Without our metadata it belongs to another program.
     let is_ours = event.account.is_none() && !stripe.is_anothers(&intent.metadata);
-    let user = intent.metadata.get("buyer_id").and_then(|id| id.parse().ok()).filter(|_| is_ours && intent.failed_authentication());
+    let user =
+        intent.metadata.get("buyer_id").and_then(|id| id.parse().ok()).filter(|_| is_ours && !intent.is_made_by(event.idempotency_key()));
     let Some(user) = user else { return Ok(()) };
     if store.is_handled(&event.id).await? {
         return Ok(());

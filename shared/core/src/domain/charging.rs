@@ -65,12 +65,6 @@ impl Failure {
         let decline_code = self.decline_code.as_deref().map(|code| told(code).to_owned());
         Self { decline_code, ..self.clone() }
     }
-
-    /// Whether the cardholder failed to authenticate. <https://docs.stripe.com/error-codes#payment-intent-authentication-failure>
-    #[must_use]
-    pub fn is_of_authentication(&self) -> bool {
-        self.code == "payment_intent_authentication_failure"
-    }
 }
 
 /// [`Failure::code`] if the PaymentIntent's amount is not its attempt's. An account's owner can change it until the buyer has paid.
