@@ -10,6 +10,16 @@ import { button, h, notice, onSubmit, say } from './ui.js';
 /** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
 
+/**
+ * The idempotency key of a refund: the same key is the same refund, however often it is sent. It is kept until the outcome is known, also when
+ * the dialog or the page is opened again.
+ */
+const keyOf = (refund) => {
+  const key = window.sessionStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
+  window.sessionStorage.setItem(refund, key);
+  return key;
+};
+
 /** What can still be refunded, as far as we know; the API knows for sure. */
 const left = ({ amount, refunded, refundable }) => refundable ?? amount - refunded;
 
@@ -62,11 +72,6 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
   );
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
   dialog.addEventListener('close', () => dialog.remove());
-  // The request's idempotency key: the same key is the same refund, however often it is sent. A different amount is a different refund.
-  let key = globalThis.crypto.randomUUID();
-  field.addEventListener('input', () => {
-    key = globalThis.crypto.randomUUID();
-  });
   onSubmit(form, refund);
   document.body.append(dialog);
   dialog.showModal();
@@ -80,14 +85,22 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
       return;
     }
     let purchase;
+    // Once the page shows less that is left, the outcome of an earlier refund is known, and the same amount is another one.
+    const refund = `refund:${path}:${payment.key ?? payment.id}:${left(payment)}:${amount}`;
     try {
       const body = amount === left(payment) ? fixed : { ...fixed, amount };
-      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': key }, timeout: TIMEOUT_MS }));
+      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
     } catch (error) {
+      if (error.isOutage) {
+        say(outcome, problem('We don’t know yet whether the refund was made.', error, { text: 'Send it again with the same amount: it is made only once.' }));
+        return;
+      }
+      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) window.sessionStorage.removeItem(refund);
       if (error.status === 401) goToLogin();
-      else say(outcome, problem('The refund wasn’t made.', error, error.isOutage ? { text: 'Try again: it is made only once, however often you send it.' } : {}));
+      else say(outcome, problem('The refund wasn’t made.', error));
       return;
     }
+    window.sessionStorage.removeItem(refund);
     dialog.close();
     const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
     await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);

@@ -169,6 +169,30 @@ async fn a_double_click_is_one_refund() {
     assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1));
 }
 
+/// The answer gets lost on its way to the client, which repeats the request without a key.
+#[tokio::test]
+async fn a_repeated_partial_refund_without_a_key_is_made_once() {
+    let world = World::start().await;
+    let (shop, id) = bought(&world).await;
+    let staff = world.staff("staff@example.com").await;
+    let ask = async |token: &str| refund(&world, token, &id, json!({"amount": 700})).await;
+    let (one, other) = tokio::join!(ask(&shop.seller.token), ask(&shop.seller.token));
+    let made = async || world.stripe("/refunds", None).await["data"].as_array().map(Vec::len);
+    assert!(one.status == 200 || other.status == 200, "{} {}", one.body, other.body);
+    assert_eq!(made().await, Some(1), "two at once are one");
+    world.pass(time::Duration::minutes(9)).await;
+    let again = ask(&shop.seller.token).await;
+    assert_eq!((again.status, &again.json()["refunded"], made().await), (200, &json!(700), Some(1)), "{}", again.body);
+    let others = ask(&staff.token).await;
+    assert_eq!((others.status, &others.json()["refunded"], made().await), (200, &json!(1400), Some(2)), "somebody else's is another");
+    let keyed = world.post(format!("/purchases/{id}/refund"), json!({"amount": 700})).bearer(&shop.seller.token);
+    let keyed = keyed.header("idempotency-key", "second").await;
+    assert_eq!((keyed.status, &keyed.json()["refunded"], made().await), (200, &json!(2100), Some(3)), "a key of its own is another");
+    world.pass(time::Duration::minutes(10)).await;
+    let later = ask(&shop.seller.token).await;
+    assert_eq!((later.status, &later.json()["refunded"], made().await), (200, &json!(2800), Some(4)), "{}", later.body);
+}
+
 #[tokio::test]
 async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
     for fault in [json!({"kind": "drop_after"}), json!({"kind": "drop_before"}), json!({"kind": "html_503"}), json!({"kind": "no_answer"})]

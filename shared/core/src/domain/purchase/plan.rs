@@ -1,7 +1,7 @@
 //! Decides which money has to move. It derives this from the facts alone, so it does
 //! not matter who notices first, how often, or in which order the facts arrived.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use url::form_urlencoded::Serializer;
 
 use super::attempt::Payee;
@@ -77,6 +77,10 @@ struct Draft {
 /// The most refunds of one purchase that anybody can request. With their
 /// payees' reversals the record stays far below DynamoDB's 400 KB item limit.
 pub const MOST_REFUNDS: usize = 30;
+
+/// How long a request for a refund without an idempotency key counts as a repetition of one that was made: the same amount, by the same
+/// user. Longer than clients and people try again after a lost answer; two equal refunds within it need two keys.
+pub const REPEATED_WITHIN: Duration = Duration::minutes(10);
 
 impl Purchase {
     /// Plans a refund of part of the purchase or, without an amount, of all that is left. Returns its number.
