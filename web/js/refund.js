@@ -11,16 +11,13 @@ import { button, h, notice, onSubmit, say } from './ui.js';
 const TIMEOUT_MS = 35_000;
 
 /**
- * The idempotency keys of refunds whose outcome is unknown, by path and amount, in the session's storage. Whoever tries such a refund again,
- * even in another dialog or after a reload, asks for the same refund.
+ * The idempotency key of a refund: the same key is the same refund, however often it is sent. It is kept until the outcome is known, also when
+ * the dialog or the page is opened again.
  */
-const keys = {
-  of(refund) {
-    const key = window.sessionStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
-    window.sessionStorage.setItem(refund, key);
-    return key;
-  },
-  forget: (refund) => window.sessionStorage.removeItem(refund),
+const keyOf = (refund) => {
+  const key = window.sessionStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
+  window.sessionStorage.setItem(refund, key);
+  return key;
 };
 
 /** What can still be refunded, as far as we know; the API knows for sure. */
@@ -88,21 +85,22 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
       return;
     }
     let purchase;
-    const body = amount === left(payment) ? fixed : { ...fixed, amount };
-    const attempt = `refund ${path} ${JSON.stringify(body)} ${amount}`;
+    // Once the page shows less that is left, the outcome of an earlier refund is known, and the same amount is another one.
+    const refund = `refund:${path}:${payment.key ?? payment.id}:${left(payment)}:${amount}`;
     try {
-      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': keys.of(attempt) }, timeout: TIMEOUT_MS }));
+      const body = amount === left(payment) ? fixed : { ...fixed, amount };
+      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
     } catch (error) {
       if (error.isOutage) {
-        say(outcome, problem('We don’t know whether the refund was made.', error, { text: 'Try again: it is made only once, however often you send it.' }));
+        say(outcome, problem('We don’t know yet whether the refund was made.', error, { text: 'Send it again with the same amount: it is made only once.' }));
         return;
       }
-      keys.forget(attempt);
+      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) window.sessionStorage.removeItem(refund);
       if (error.status === 401) goToLogin();
       else say(outcome, problem('The refund wasn’t made.', error));
       return;
     }
-    keys.forget(attempt);
+    window.sessionStorage.removeItem(refund);
     dialog.close();
     const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
     await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);

@@ -710,7 +710,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a buyer
-         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid: a request that arrives during another refund of the same amount, or is repeated after a lost response, is the same refund. Send an `Idempotency-Key` if the request may be repeated after it was answered. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded.
+         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded.
          */
         post: operations["refundPurchase"];
         delete?: never;
@@ -984,7 +984,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a member for a period
-         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. As for purchases, concurrent or repeated requests are one refund, and the same caps apply to sellers.
+         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. As for purchases, repeated requests are one refund, and the same caps apply to sellers.
          */
         post: operations["refundSubscription"];
         delete?: never;

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
-use shared::domain::membership::{AskedState, Subscription};
+use shared::domain::membership::{AskedRefund, AskedState, Subscription};
 use shared::domain::money::Price;
-use shared::domain::purchase::MOST_REFUNDS;
+use shared::domain::purchase::{MOST_REFUNDS, REPEATED_WITHIN};
 use shared::domain::user::User;
 use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
@@ -101,17 +101,23 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
                 _ => Ok(same.number),
             };
         }
-        if let (None, Some(amount)) = (&wanted.client_key, wanted.amount)
-            && let Some(same) = asked.iter().find(|asked| asked.is_asked_again(&wanted.by.id, amount, app.clock.now()))
-        {
-            return Ok(same.number);
-        }
         if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
             if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
                 return Ok(open.number);
             }
             // Its outcome must be found before another begins.
             give_back(app, &services.stripe, subscription, wanted.invoice, open.number).await?;
+        }
+        let is_repeated = |asked: &AskedRefund| {
+            !asked.state.is_refused()
+                && asked.by == wanted.by.id
+                && wanted.amount == Some(asked.amount)
+                && app.clock.now() - asked.at < REPEATED_WITHIN
+        };
+        if wanted.client_key.is_none()
+            && let Some(same) = asked.iter().find(|asked| is_repeated(asked))
+        {
+            return Ok(same.number);
         }
         let number = draft(services, subscription, wanted)?;
         if write(services, subscription, number, wanted, &mut more).await? {

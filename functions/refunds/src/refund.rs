@@ -5,7 +5,7 @@ use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::PurchaseId;
 use shared::domain::money::Price;
-use shared::domain::purchase::{MOST_REFUNDS, MovementKind, MovementState, Outcome, Purchase};
+use shared::domain::purchase::{MOST_REFUNDS, MovementKind, MovementState, Outcome, Purchase, REPEATED_WITHIN, Reason};
 use shared::domain::user::User;
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, request_id, response};
@@ -48,8 +48,8 @@ struct Wanted {
 ///
 /// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
 ///
-/// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund;
-/// without one, so are requests of the same user for the same amount within ten minutes.
+/// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund; without
+/// one, those of the same user for the same amount within [`REPEATED_WITHIN`].
 ///
 /// # Errors
 /// See `POST /purchases/{id}/refund` in `openapi.yaml`.
@@ -133,12 +133,6 @@ async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> 
             bear(services, purchase, number, wanted).await?;
             return Ok(Planned { number, is_new: false });
         }
-        if let (None, Some(amount)) = (&wanted.client_key, wanted.amount)
-            && let Some((number, _)) = refund_of(purchase, &|refund| refund.is_asked_again(&wanted.by.id, amount, app.clock.now()))
-        {
-            bear(services, purchase, number, wanted).await?;
-            return Ok(Planned { number, is_new: false });
-        }
         if let Some((number, amount)) = refund_of(purchase, &|refund| refund.is_planned()) {
             let is_repetition = wanted.client_key.is_none() && wanted.amount.is_none_or(|wanted| wanted == amount);
             if is_repetition {
@@ -149,6 +143,17 @@ async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> 
             if purchase.movement(number).is_some_and(shared::domain::purchase::Movement::is_planned) {
                 return Err(Error::RefundInProgress);
             }
+        }
+        let is_repeated = |refund: &shared::domain::purchase::Movement| {
+            refund.state.stands()
+                && refund.reason == Reason::Asked(wanted.by.id.clone())
+                && wanted.amount == Some(refund.amount)
+                && app.clock.now() - refund.planned_at < REPEATED_WITHIN
+        };
+        if wanted.client_key.is_none()
+            && let Some((number, _)) = refund_of(purchase, &is_repeated)
+        {
+            return Ok(Planned { number, is_new: false });
         }
         let number = draft(services, purchase, wanted)?;
         if write(services, purchase, number, wanted, &mut more).await? {

@@ -79,7 +79,3 @@ pub const NEVER_MADE: &str = "never_made";
 /// How long Stripe replays the first answer to an idempotency key; slightly less than Stripe promises.
 /// <https://docs.stripe.com/api/idempotent_requests>
 pub const KEY_LIFETIME: Duration = Duration::hours(23);
-
-/// How long an equal refund by the same user is a repetition, if the client sends no idempotency key. Longer than clients, and people who
-/// got no answer, take to try again.
-pub const REPETITION: Duration = Duration::minutes(10);

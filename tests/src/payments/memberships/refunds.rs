@@ -53,6 +53,25 @@ async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
     }
 }
 
+/// The answer gets lost on its way to the client, which repeats the request without a key.
+#[tokio::test]
+async fn a_repeated_partial_refund_of_a_period_without_a_key_is_made_once() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    let ask = async || {
+        let answer = give_back(&world, &club.shop.seller, &id, json!({"amount": 300})).await;
+        let made = world.stripe("/refunds?limit=100", None).await["data"].as_array().map(Vec::len);
+        (answer.status, answer.json()["payments"][0]["refunded"].clone(), made)
+    };
+    assert_eq!(ask().await, (200, json!(300), Some(1)));
+    world.pass(Duration::minutes(9)).await;
+    assert_eq!(ask().await, (200, json!(300), Some(1)));
+    world.pass(Duration::minutes(1)).await;
+    assert_eq!(ask().await, (200, json!(600), Some(2)), "it is another one");
+}
+
 /// A refund by the seller: its status and code, if it was refused.
 async fn ask_back(world: &World, club: &Club, path: &str, body: Value) -> (u16, String) {
     let answer = world.post(path, body).bearer(&club.shop.seller.token).await;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::moves::Move;
-use crate::domain::charging::{ChargeType, REPETITION};
+use crate::domain::charging::ChargeType;
 use crate::domain::ids::UserId;
 use crate::domain::money::Settled;
 use crate::domain::purchase::{DisputeMove, DisputeStatus, Sums, share};
@@ -102,14 +102,6 @@ pub struct AskedRefund {
     pub at: OffsetDateTime,
     /// The outcome.
     pub state: AskedState,
-}
-
-impl AskedRefund {
-    /// Whether it is the refund of this amount that a user asks for again without an idempotency key.
-    #[must_use]
-    pub fn is_asked_again(&self, by: &UserId, amount: i64, now: OffsetDateTime) -> bool {
-        self.client_key.is_none() && self.by == *by && self.amount == amount && !self.state.is_refused() && now - self.at < REPETITION
-    }
 }
 
 /// The outcome of a requested refund.

@@ -93,7 +93,7 @@ pub use division::{divide, share};
 pub use maker::Made;
 pub use movement::{Movement, MovementKind, MovementState, Outcome, Reason};
 pub use observe::{SeenRefund, SeenReversal};
-pub use plan::{MOST_REFUNDS, MovementRequest, RefundCap, RefundFault};
+pub use plan::{MOST_REFUNDS, MovementRequest, REPEATED_WITHIN, RefundCap, RefundFault};
 pub use record::{News, PATIENCE, Purchase, Terms, Transition};
 pub use slot::Slot;
 pub use status::{AttemptStatus, Ownership, Status};

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use crate::domain::charging::{KEY_LIFETIME, REPETITION};
+use crate::domain::charging::KEY_LIFETIME;
 use crate::domain::ids::UserId;
 use crate::domain::money::{Currency, Settled};
 
@@ -241,13 +241,6 @@ impl Movement {
     #[must_use]
     pub fn key_lives(&self, now: OffsetDateTime) -> bool {
         now - self.planned_at < KEY_LIFETIME
-    }
-
-    /// Whether it is the refund of this amount that a user asks for again without an idempotency key.
-    #[must_use]
-    pub fn is_asked_again(&self, by: &UserId, amount: i64, now: OffsetDateTime) -> bool {
-        let is_theirs = matches!(&self.reason, Reason::Asked(asked) if asked == by);
-        self.client_key.is_none() && is_theirs && self.amount == amount && self.state.stands() && now - self.planned_at < REPETITION
     }
 
     /// When to look at it next if nobody is working on it: two minutes after planning, then later after each refusal.

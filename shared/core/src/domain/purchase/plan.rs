@@ -1,7 +1,7 @@
 //! Decides which money has to move. It derives this from the facts alone, so it does
 //! not matter who notices first, how often, or in which order the facts arrived.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use url::form_urlencoded::Serializer;
 
 use super::attempt::Payee;
@@ -78,6 +78,10 @@ struct Draft {
 /// payees' reversals the record stays far below DynamoDB's 400 KB item limit.
 pub const MOST_REFUNDS: usize = 30;
 
+/// How long a request for a refund without an idempotency key counts as a repetition of one that was made: the same amount, by the same
+/// user. Longer than clients and people try again after a lost answer; two equal refunds within it need two keys.
+pub const REPEATED_WITHIN: Duration = Duration::minutes(10);
+
 impl Purchase {
     /// Plans a refund of part of the purchase or, without an amount, of all that is left. Returns its number.
     ///
@@ -148,7 +152,7 @@ impl Purchase {
             } else {
                 self.take_from_transfers(&reason, surplus, at);
             }
-            self.net_off();
+            self.net_off(None);
             self.release_refunds(cause, at);
         }
         Ok(number)
@@ -212,12 +216,15 @@ impl Purchase {
         (is_sold || !has_payees) && self.taken_back(&Reason::Refund(refund)).all(|reversal| reversal.state.is_done())
     }
 
-    /// Deducts reversals from transfers that Stripe refused, because that money never moved. A transfer with nothing left is canceled.
-    fn net_off(&mut self) -> bool {
+    /// Deducts reversals from transfers that Stripe refused, and from those planned just now, `new` and later, because that money never moved.
+    /// A transfer with nothing left is canceled.
+    fn net_off(&mut self, new: Option<u32>) -> bool {
         let mut netted = false;
         for place in 0..self.movements.len() {
             let transfer = &self.movements[place];
-            if transfer.kind != MovementKind::Transfer || !transfer.is_refused() {
+            // What was planned just now is not stored yet, so nobody can have sent it.
+            let is_new = new.is_some_and(|new| transfer.number >= new);
+            if transfer.kind != MovementKind::Transfer || !(transfer.is_refused() || is_new) {
                 continue;
             }
             let (number, mut any) = (transfer.number, false);
@@ -233,8 +240,11 @@ impl Purchase {
                 let currency = self.currency;
                 let transfer = &mut self.movements[place];
                 if left < 1 {
+                    let was_refused = transfer.failure.is_some();
                     (transfer.state, transfer.body) = (MovementState::Failed, None);
-                    self.news.push(News::MoveDone(number));
+                    if was_refused {
+                        self.news.push(News::MoveDone(number));
+                    }
                 } else if let Some(body) = &transfer.body {
                     transfer.body = Some(with_amount(body, left));
                 }
@@ -252,6 +262,7 @@ impl Purchase {
             return false;
         }
         let before = self.movements.len();
+        let new = self.movements.last().map_or(1, |last| last.number + 1);
         let mut given_up = false;
 
         self.plan_sale(at);
@@ -284,7 +295,7 @@ impl Purchase {
             }
         }
         self.take_surplus(at);
-        given_up |= self.net_off();
+        given_up |= self.net_off(Some(new));
         given_up |= self.release_refunds(cause, at);
         let planned = self.movements[before..].iter().map(|movement| movement.number.to_string()).collect::<Vec<_>>();
         if !planned.is_empty() {
