@@ -32,7 +32,7 @@ pub(crate) async fn edit(app: &App, request: &Request, slug: &str) -> Result<Res
         By::Staff => drop(identity::staff_with_password(request, app).await?),
         By::Seller => {
             fields.check_sellers()?;
-            fields.check_payees(app, request, &user, &course.id).await?;
+            fields.check_payees(app, request, &user, &course).await?;
         }
     }
     let now = app.clock.now();

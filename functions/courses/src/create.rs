@@ -57,7 +57,7 @@ pub(crate) async fn create(app: &App, request: &Request) -> Result<Response, Err
     fields.check_sellable(app, &seller, &course)?;
     let of_a_seller = course.clone();
     fields.apply_staffs(&mut course, now)?;
-    fields.check_payees(app, request, &seller, &course.id).await?;
+    fields.check_payees(app, request, &seller, &course).await?;
     let entries = entries(app, &seller, &of_a_seller, &course);
 
     if fields.slug()?.is_some() {

@@ -6,7 +6,7 @@ use shared::base::text;
 use shared::domain::charging::ChargeType;
 use shared::domain::course::{CONTENT_MAX, Course, Share, TakenDown, fault_of_shares};
 use shared::domain::error::Error;
-use shared::domain::ids::{CourseId, UserId};
+use shared::domain::ids::UserId;
 use shared::domain::money::{FeePercent, Price};
 use shared::domain::slug::SLUGS;
 use shared::domain::user::{StripeLink, User};
@@ -233,10 +233,15 @@ impl Fields {
     ///
     /// # Errors
     /// [`Error::PasswordRequired`], [`Error::SalesNotShareable`], [`Error::InvalidRequest`], or if DynamoDB fails.
-    pub(crate) async fn check_payees(&self, app: &App, request: &Request, seller: &User, course: &CourseId) -> Result<(), Error> {
-        let others = self.payees().into_iter().flatten().map(|share| share.seller).filter(|payee| *payee != seller.id);
-        let others: Vec<UserId> = others.collect();
+    pub(crate) async fn check_payees(&self, app: &App, request: &Request, seller: &User, course: &Course) -> Result<(), Error> {
+        let Some(payees) = self.payees() else { return Ok(()) };
+        let others = payees.iter().map(|share| &share.seller).filter(|payee| **payee != seller.id);
+        let others: Vec<UserId> = others.cloned().collect();
         if others.is_empty() {
+            // Whoever removes payees takes their income.
+            if course.payees.iter().any(|share| share.seller != seller.id) {
+                identity::user_with_password(request, app).await?;
+            }
             return Ok(());
         }
         if seller.charge_type(&app.config.terms) == ChargeType::Direct {
@@ -258,9 +263,9 @@ impl Fields {
                 user.id
             )));
         }
-        if let Some(fault) = self.payees().and_then(|payees| fault_of_shares(&payees)) {
+        if let Some(fault) = fault_of_shares(&payees) {
             return Err(Error::InvalidRequest(fault.to_owned()));
         }
-        Ok(app.store.offer_shares(course, &others).await?)
+        Ok(app.store.offer_shares(&course.id, &others).await?)
     }
 }

@@ -164,7 +164,7 @@ async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
-async fn a_stolen_session_of_a_payee_neither_accepts_nor_leaves_a_share() {
+async fn a_stolen_session_neither_accepts_nor_ends_a_share() {
     let world = World::start().await;
     let shop = world.shop().await;
     let partner = world.seller("partner@example.com").await;
@@ -180,6 +180,11 @@ async fn a_stolen_session_of_a_payee_neither_accepts_nor_leaves_a_share() {
     let wanted = "enter your password again first: PUT /sessions/current";
     world.put(&share, json!({"share": 1})).bearer(&partner.token).await.is_problem(403, "password_required", wanted);
     world.delete(&share).bearer(&partner.token).await.is_problem(403, "password_required", wanted);
+    // Nor does the seller's take all payees' shares at once.
+    world.pass(Duration::minutes(15)).await;
+    for payees in [json!([]), json!([{"seller": shop.seller.id, "share": 100}])] {
+        world.patch(&path, json!({ "payees": payees })).bearer(&shop.seller.token).await.is_problem(403, "password_required", wanted);
+    }
     let mine = world.get("/users/me/shares").bearer(&partner.token).await.json()["items"][0].clone();
     assert_eq!((&mine["share"], &mine["offered"]), (&json!(30), &json!(1)), "nothing has changed");
 
