@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
-use shared::domain::membership::{AskedRefund, AskedState, Subscription};
+use shared::domain::membership::{AskedRefund, AskedState, Payment, Subscription};
 use shared::domain::money::Price;
 use shared::domain::purchase::{MOST_REFUNDS, REPEATED_WITHIN};
 use shared::domain::user::User;
@@ -102,7 +102,8 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
             };
         }
         if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
-            if wanted.client_key.is_none() && wanted.amount.is_none_or(|amount| amount == open.amount) {
+            let left = || subscription.payment(Some(wanted.invoice)).map_or(0, Payment::refundable);
+            if wanted.client_key.is_none() && wanted.amount.map_or_else(|| left() == 0, |amount| amount == open.amount) {
                 return Ok(open.number);
             }
             // Its outcome must be found before another begins.

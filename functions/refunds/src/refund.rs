@@ -134,7 +134,9 @@ async fn plan(services: &Services, purchase: &mut Purchase, wanted: &Wanted) -> 
             return Ok(Planned { number, is_new: false });
         }
         if let Some((number, amount)) = refund_of(purchase, &|refund| refund.is_planned()) {
-            let is_repetition = wanted.client_key.is_none() && wanted.amount.is_none_or(|wanted| wanted == amount);
+            // Without an amount it is all that is left, except if staff have the platform pay the one that waits.
+            let is_same = wanted.amount.map_or(wanted.platform_pays || purchase.refundable() == 0, |wanted| wanted == amount);
+            let is_repetition = wanted.client_key.is_none() && is_same;
             if is_repetition {
                 bear(services, purchase, number, wanted).await?;
                 return Ok(Planned { number, is_new: false });

@@ -208,6 +208,13 @@ async fn a_refund_whose_answer_is_lost_is_found_and_not_made_twice() {
         assert_eq!((again.status, &again.json()["refunded"]), (200, &json!(1000)), "{fault}: {}", again.body);
         let list = world.stripe("/refunds", None).await;
         assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{fault}");
+
+        // All that is left is another refund than the one whose answer was lost.
+        world.admin("POST", "faults", json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": fault})).await;
+        assert!([503, 504].contains(&refund(&world, &shop.seller.token, &id, json!({"amount": 1001})).await.status), "{fault}");
+        world.admin("DELETE", "faults", json!({})).await;
+        let rest = refund(&world, &shop.seller.token, &id, json!({})).await;
+        assert_eq!((rest.status, &rest.json()["refunded"]), (200, &json!(5000)), "{fault}: {}", rest.body);
     }
 }
 
