@@ -12,11 +12,11 @@ const TIMEOUT_MS = 35_000;
 
 /**
  * The idempotency key of a refund: the same key is the same refund, however often it is sent. It is kept until the outcome is known, also when
- * the dialog or the page is opened again.
+ * the dialog or the page is opened again, in this tab or another one.
  */
 const keyOf = (refund) => {
-  const key = window.sessionStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
-  window.sessionStorage.setItem(refund, key);
+  const key = window.localStorage.getItem(refund) ?? globalThis.crypto.randomUUID();
+  window.localStorage.setItem(refund, key);
   return key;
 };
 
@@ -72,7 +72,15 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
   );
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
   dialog.addEventListener('close', () => dialog.remove());
-  onSubmit(form, refund);
+  // Nobody would see the outcome of a refund in a dialog that was closed meanwhile.
+  let running = false;
+  dialog.addEventListener('cancel', (event) => running && event.preventDefault());
+  const cancel = form.querySelector('button[type=button]');
+  onSubmit(form, async (values) => {
+    running = cancel.disabled = true;
+    await refund(values);
+    running = cancel.disabled = false;
+  });
   document.body.append(dialog);
   dialog.showModal();
 
@@ -88,19 +96,19 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
     // Once the page shows less that is left, the outcome of an earlier refund is known, and the same amount is another one.
     const refund = `refund:${path}:${payment.key ?? payment.id}:${left(payment)}:${amount}`;
     try {
-      const body = amount === left(payment) ? fixed : { ...fixed, amount };
-      purchase = await withPassword(() => api.post(path, body, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
+      // The amount is sent even if it is all that is left: this page may be out of date.
+      purchase = await withPassword(() => api.post(path, { ...fixed, amount }, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
     } catch (error) {
       if (error.isOutage) {
         say(outcome, problem('We don’t know yet whether the refund was made.', error, { text: 'Send it again with the same amount: it is made only once.' }));
         return;
       }
-      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) window.sessionStorage.removeItem(refund);
+      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) window.localStorage.removeItem(refund);
       if (error.status === 401) goToLogin();
       else say(outcome, problem('The refund wasn’t made.', error));
       return;
     }
-    window.sessionStorage.removeItem(refund);
+    window.localStorage.removeItem(refund);
     dialog.close();
     const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
     await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);

@@ -5969,6 +5969,8 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
+                    /** @description The response of the challenge's widget, if `challenge_wanted` asked for it. */
+                    challenge?: string;
                     /** @description The price shown to the member, in the minor unit. With another one the response is a 409 `price_changed`. */
                     expected_amount?: number;
                     expected_currency?: components["schemas"]["Currency"];
@@ -5997,7 +5999,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            403: components["responses"]["ForeignOrigin"];
+            /** @description The page's origin is not allowed; or, after a declined card, your address is not confirmed yet or the challenge must be answered. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             404: components["responses"]["NotFound"];
             /** @description It is not running or about to end, owes something, or the interval is not offered, or not at the expected price. After `subscription_in_progress`, try again after `Retry-After` seconds. */
             409: {
@@ -6012,6 +6022,7 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyCards"];
             502: components["responses"]["PaymentProviderError"];
             503: components["responses"]["PaymentProviderUnavailable"];
             504: components["responses"]["PaymentProviderTimeout"];

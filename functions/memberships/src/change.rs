@@ -125,6 +125,8 @@ struct Switch {
     interval: Interval,
     expected_amount: Option<i64>,
     expected_currency: Option<Currency>,
+    /// The response from the browser's challenge, see [`declines`].
+    challenge: Option<String>,
 }
 
 /// `POST /subscriptions/{id}/switch`: switches to the other interval at the current price. A more expensive
@@ -132,14 +134,26 @@ struct Switch {
 /// fails, nothing changes. A cheaper one starts when the period ends, so that no credit is left that could
 /// pay another seller. First reads the current state from Stripe, because only paid time is credited. If the
 /// minimum fee of the difference takes a higher percentage than the price, one more change sets that of the renewals. What is
-/// asked for is recorded first, so that no percentage is ever read from what the account's owner can write.
+/// asked for is recorded first, so that no percentage is ever read from what the account's owner can write. A switch may be the first
+/// payment of a card, so its declines count, see [`declines`]: one more trip, and two for a decline.
 pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> Result<Response, Error> {
-    let (app, stripe) = (&services.app, &services.stripe);
-    let (_, mut subscription) = own(services, request, id).await?;
-    let Switch { interval, expected_amount, expected_currency } = request::json(request)?;
+    let app = &services.app;
+    let (buyer, subscription) = own(services, request, id).await?;
+    let body: Switch = request::json(request)?;
     if !subscription.status.runs() {
         return Err(Error::SubscriptionNotRunning);
     }
+    let (token, address) = (identity::required(request, &app.config)?.token, identity::address(request, &app.config));
+    let (_, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
+    declines::check(app, &buyer, counts, body.challenge.as_deref()).await?;
+    let answer = Box::pin(switch_to(services, subscription, body)).await;
+    declines::count(app, &buyer, &address, &answer).await?;
+    answer
+}
+
+async fn switch_to(services: &Services, mut subscription: Subscription, wanted: Switch) -> Result<Response, Error> {
+    let (app, stripe) = (&services.app, &services.stripe);
+    let Switch { interval, expected_amount, expected_currency, .. } = wanted;
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     settle(app, stripe, &mut subscription, found).await?;
     if !subscription.status.runs() || subscription.ending || subscription.end.is_some() {

@@ -109,8 +109,13 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
             // Its outcome must be found before another begins.
             give_back(app, &services.stripe, subscription, wanted.invoice, open.number).await?;
         }
+        let returned = |asked: &AskedRefund| {
+            let refunds = subscription.payment(Some(wanted.invoice)).map(|payment| payment.refunds.as_slice()).unwrap_or_default();
+            matches!(&asked.state, AskedState::Made(id) if refunds.iter().any(|refund| refund.failed && refund.id == *id))
+        };
         let is_repeated = |asked: &AskedRefund| {
             !asked.state.is_refused()
+                && !returned(asked)
                 && asked.by == wanted.by.id
                 && wanted.amount == Some(asked.amount)
                 && app.clock.now() - asked.at < REPEATED_WITHIN

@@ -210,6 +210,35 @@ async fn subscribing_tries_no_more_cards_than_the_limit_allows() {
 }
 
 #[tokio::test]
+async fn a_card_that_is_tried_by_switching_a_membership_counts_too() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let membership = format!("/sellers/{}/membership", shop.seller.id);
+    let offer = json!({"monthly": {"amount": 1000}, "yearly": {"amount": 10000}, "currency": "usd"});
+    assert_eq!(world.post(&membership, offer).bearer(&shop.seller.token).await.status, 200);
+    let thief = world.stranger("thief@example.com").await;
+    let card = json!({"interval": "month", "payment_method": "pm_card_visa"});
+    let joined = world.post(format!("{membership}/subscribe"), card).bearer(&thief.token).await;
+    assert_eq!(joined.status, 201, "{}", joined.body);
+    world.deliver().await;
+    let path = format!("/subscriptions/{}", joined.json()["subscription"]["id"].as_str().expect("an id"));
+    // It can be attached, and declines each charge.
+    let card = json!({"payment_method": "pm_card_chargeCustomerFail"});
+    assert_eq!(world.post(format!("{path}/resume"), card).bearer(&thief.token).await.status, 200);
+    let switch = || world.post(format!("{path}/switch"), json!({"interval": "year"})).bearer(&thief.token);
+    assert_eq!(switch().await.text("code"), "card_declined");
+    world.asked_stripe().await;
+    switch().await.is_problem(403, "email_not_confirmed", CONFIRM);
+    assert!(world.asked_stripe().await.is_empty(), "Stripe is not asked");
+    world.confirm(&thief).await;
+    for _ in 0..4 {
+        assert_eq!(switch().await.text("code"), "card_declined");
+    }
+    assert_eq!(switch().await.status, 429);
+    assert_eq!(world.buy(&thief, &shop.course_id, "pm_card_visa").await.status, 429);
+}
+
+#[tokio::test]
 async fn cards_tried_in_a_minute_are_limited_per_address_or_ipv6_network() {
     let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
     let mut thieves = Vec::new();

@@ -25,14 +25,13 @@ const CARDS_MS = 1200;
 let paying = false;
 /** Whether a purchase was refused because nobody can buy the course at the moment. */
 let notOnSale = false;
+/** Whether the buyer has just come back from the payment page without paying. Told once, and not after a reload. */
+let canceled = query.get('checkout') === 'canceled';
 
 showNavigation();
 // The server has rendered what everybody sees, except at an address with an id.
 if (root.childElementCount === 0) root.append(waiting());
 else root.querySelector('.course-cover')?.append(cover(named, 6, 2));
-if (query.get('checkout') === 'canceled') {
-  say(outcome, notice('plain', 'You left the payment page.', 'You haven’t been charged. The course is here whenever you want it.'));
-}
 load();
 // The browser may restore this page as it was before the payment page.
 window.addEventListener('pageshow', (event) => {
@@ -83,6 +82,12 @@ const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course
 
 function show(course, outline, user, config) {
   setTitle(course.title);
+  if (canceled) {
+    canceled = false;
+    window.history.replaceState(null, '', address);
+    // It may have been paid in another tab.
+    if (!course.owned) say(outcome, notice('plain', 'You left the payment page.', 'You haven’t been charged. The course is here whenever you want it.'));
+  }
   const side = h('section', { class: 'card course-side', id: 'offer', 'aria-label': 'Price and purchase', tabindex: '-1' });
   root.replaceChildren(
     h(

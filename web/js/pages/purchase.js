@@ -73,6 +73,10 @@ async function look() {
     if (mayChange(purchase.status) && looks < LAST_LOOK) wait();
   } catch (error) {
     fail(error);
+    if (error.isOutage) {
+      looks += 1;
+      if (looks < LAST_LOOK) wait();
+    }
   } finally {
     looking = false;
     root.removeAttribute('aria-busy');

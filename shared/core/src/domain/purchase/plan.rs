@@ -164,8 +164,9 @@ impl Purchase {
     /// See [`RefundCap`].
     pub fn check_refund(&self, amount: Option<i64>, least: i64, most: usize) -> Result<(), RefundCap> {
         let most = most.min(MOST_REFUNDS);
-        let asked = self.refunds().filter(|refund| refund.is_ours() && (refund.state.stands() || refund.stripe_id.is_some()));
-        if asked.count() >= most {
+        let ours = || self.refunds().filter(|refund| refund.is_ours());
+        // Those that Stripe refused are not the seller's to count, but are on record, too.
+        if ours().count() >= MOST_REFUNDS || ours().filter(|refund| refund.state.stands() || refund.stripe_id.is_some()).count() >= most {
             return Err(RefundCap::TooMany { most });
         }
         match amount {
