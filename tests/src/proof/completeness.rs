@@ -78,7 +78,7 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "settle",
         "the platform keeps almost nothing: it is set by the reconciliation, see payments/memberships/changes.rs",
     ),
-    ("functions/memberships/src/change.rs", "switch", "set_renewals_fee", "the same"),
+    ("functions/memberships/src/change.rs", "switch_to", "set_renewals_fee", "the same"),
     ("functions/refunds/src/refund.rs", "refund", "observe", "the account revoked access: see payments/tokens.rs"),
     (
         "shared/src/work/settlement.rs",
@@ -105,6 +105,7 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
     ("functions/payment-methods/src/save.rs", "save", "check", "the challenge's provider, asked by payment-methods"),
     ("functions/memberships/src/subscribe.rs", "subscribe", "check", "the challenge's provider, asked by memberships"),
     ("functions/memberships/src/change.rs", "resume", "check", "the challenge's provider, asked by memberships for another card"),
+    ("functions/memberships/src/change.rs", "switch", "check", "the challenge's provider, asked by memberships for a switch"),
     ("functions/memberships/src/change.rs", "resume", "count", "the other card is declined: the same steps as for a new member"),
     (
         "functions/webhook/src/events/invoice.rs",
