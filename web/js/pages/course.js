@@ -25,7 +25,7 @@ const CARDS_MS = 1200;
 let paying = false;
 /** Whether a purchase was refused because nobody can buy the course at the moment. */
 let notOnSale = false;
-/** Whether the buyer has just come back from the payment page without paying. Told once, and not after a reload. */
+/** Whether the buyer has just come back from the payment page without paying. Said once, and not again after a reload. */
 let canceled = query.get('checkout') === 'canceled';
 
 showNavigation();

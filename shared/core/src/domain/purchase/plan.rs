@@ -165,7 +165,7 @@ impl Purchase {
     pub fn check_refund(&self, amount: Option<i64>, least: i64, most: usize) -> Result<(), RefundCap> {
         let most = most.min(MOST_REFUNDS);
         let ours = || self.refunds().filter(|refund| refund.is_ours());
-        // Those that Stripe refused are not the seller's to count, but are on record, too.
+        // What Stripe refused does not count towards the operator's cap, but it takes space in the record.
         if ours().count() >= MOST_REFUNDS || ours().filter(|refund| refund.state.stands() || refund.stripe_id.is_some()).count() >= most {
             return Err(RefundCap::TooMany { most });
         }
