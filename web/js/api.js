@@ -38,9 +38,10 @@ export function address(path, query = {}) {
   return `${PREFIX}${path}${search.toString() ? `?${search}` : ''}`;
 }
 
+const isJson = (response) => (response.headers.get('content-type') ?? '').includes('json');
+
 async function problem(response) {
-  const type = response.headers.get('content-type') ?? '';
-  const body = type.includes('json') ? await response.json().catch(() => ({})) : {};
+  const body = isJson(response) ? await response.json().catch(() => ({})) : {};
   return new ApiError({
     code: body?.code ?? (response.status === 401 ? 'not_signed_in' : 'unexpected_answer'),
     status: response.status,
@@ -66,7 +67,8 @@ async function once(method, path, { query, body, cache = 'default', timeout = TI
       signal: AbortSignal.timeout(timeout),
     });
     if (!response.ok) throw await problem(response);
-    if (![202, 204].includes(response.status)) answer = await response.json();
+    const isEmpty = response.status === 204 || (response.status === 202 && !isJson(response));
+    if (!isEmpty) answer = await response.json();
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (error.name === 'TimeoutError' || error.name === 'AbortError') throw new ApiError({ code: 'timeout' });
