@@ -35,7 +35,7 @@
   document.addEventListener(
     'error',
     (event) => {
-      if (!isOf(event, 'script[src^="/js/"], link[rel=stylesheet]')) return;
+      if (!isOf(event, 'script[src^="/js/"], link[href^="/css/"]')) return;
       failed = true;
       tell();
     },
