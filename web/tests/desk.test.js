@@ -177,3 +177,15 @@ test('the desk has sections, each with its own URL, and only requests what it sh
   assertQuiet(page);
   await page.context().close();
 });
+
+test('on a phone, the link of the shown section is in sight', async () => {
+  const { page } = await newSeller({ viewport: { width: 390, height: 844 } });
+  for (const [name, id] of [['Settings', 'settings'], ['Payouts', 'payouts'], ['Courses', 'courses']]) {
+    await visit(page, `/seller.html#${id}`);
+    const link = page.getByRole('navigation', { name: 'Seller desk' }).getByRole('link', { name, exact: true });
+    await expect(link).toHaveAttribute('aria-current', 'true');
+    await expect(link).toBeInViewport({ ratio: 1 });
+  }
+  assertQuiet(page);
+  await page.context().close();
+});
