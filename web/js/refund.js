@@ -1,7 +1,7 @@
 /** Refunds: a dialog that asks for the amount, for sellers and staff. */
 
 import { api, part } from './api.js';
-import { format, parse, toMajor } from './money.js';
+import { format, parse, toField } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
@@ -68,7 +68,7 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
     autocomplete: 'off',
     'aria-describedby': 'refund-hint',
     required: true,
-    value: toMajor(left(payment), payment.currency),
+    value: toField(left(payment), payment.currency),
   });
   const form = h(
     'form',

@@ -4,7 +4,7 @@ import { api, part } from './api.js';
 import { leastPrice, offerCurrencies } from './currencies.js';
 import { drafts as draftsOf } from './drafts.js';
 import { pagedList } from './list.js';
-import { format, fractionDigits, parse, toMajor } from './money.js';
+import { example, format, parse, toField } from './money.js';
 import { problem } from './problems.js';
 import { contentEditor, contentOf, draftName, openText } from './seller-content.js';
 import { openOutline, outlineDraftName, outlineEditor } from './seller-outline.js';
@@ -184,7 +184,7 @@ async function open(course) {
   say(byId('editor-outcome'), null);
   if (course) {
     const { amount, currency } = course.price;
-    fill({ ...course, slug: '', currency, price: toMajor(amount, currency) });
+    fill({ ...course, slug: '', currency, price: toField(amount, currency) });
   }
   before = JSON.stringify(typed());
   restore();
@@ -223,8 +223,7 @@ function preview() {
   const { value: currency } = field('currency');
   const { amount, fault } = priceOf(text, currency);
   field('price').setCustomValidity(text && fault ? fault : '');
-  const example = fractionDigits(currency) === 0 ? '5000' : '49.50';
-  if (!text) byId('price-hint').textContent = `For example ${example}.`;
+  if (!text) byId('price-hint').textContent = `For example ${example(currency)}.`;
   else byId('price-hint').textContent = fault ?? `Buyers pay ${format(amount, currency)}.`;
 }
 

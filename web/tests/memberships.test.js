@@ -16,7 +16,7 @@ test('a membership is offered, changed and ended at the desk', async () => {
   await page.getByLabel('Monthly price').fill('');
   await page.getByLabel('Yearly price').fill('');
   await page.getByRole('button', { name: 'Save membership' }).click();
-  await page.getByText('Enter a monthly price, a yearly price or both, for example 10.00.').waitFor();
+  await page.getByText('Enter a monthly price, a yearly price or both, for example 49.50.').waitFor();
   await page.getByLabel('Yearly price').fill('90.00');
   await page.getByRole('button', { name: 'Save membership' }).click();
   await page.getByText('Saved. Your membership is shown next to your courses.').waitFor();
