@@ -38,10 +38,9 @@ export function address(path, query = {}) {
   return `${PREFIX}${path}${search.toString() ? `?${search}` : ''}`;
 }
 
-const isJson = (response) => (response.headers.get('content-type') ?? '').includes('json');
-
 async function problem(response) {
-  const body = isJson(response) ? await response.json().catch(() => ({})) : {};
+  const type = response.headers.get('content-type') ?? '';
+  const body = type.includes('json') ? await response.json().catch(() => ({})) : {};
   return new ApiError({
     code: body?.code ?? (response.status === 401 ? 'not_signed_in' : 'unexpected_answer'),
     status: response.status,
@@ -67,8 +66,9 @@ async function once(method, path, { query, body, cache = 'default', timeout = TI
       signal: AbortSignal.timeout(timeout),
     });
     if (!response.ok) throw await problem(response);
-    const isEmpty = response.status === 204 || (response.status === 202 && !isJson(response));
-    if (!isEmpty) answer = await response.json();
+    const text = await response.text();
+    // A 204 has no body, and a 202 has one where there is something to say.
+    if (text !== '' || ![202, 204].includes(response.status)) answer = JSON.parse(text);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (error.name === 'TimeoutError' || error.name === 'AbortError') throw new ApiError({ code: 'timeout' });

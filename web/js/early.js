@@ -8,6 +8,7 @@
   const LATE_MS = 15_000;
   let told;
   let failed = false;
+  let started = false;
 
   const element = (tag, name, ...children) => {
     const made = document.createElement(tag);
@@ -19,7 +20,7 @@
   const tell = () => {
     const main = document.querySelector('main');
     if (!main) document.addEventListener('DOMContentLoaded', tell);
-    if (!main || told) return;
+    if (!main || told || (started && !failed)) return;
     const reload = element('button', 'button', 'Reload page');
     reload.type = 'button';
     reload.addEventListener('click', () => window.location.reload());
@@ -31,7 +32,8 @@
 
   const late = setTimeout(tell, LATE_MS);
   const isOf = (event, selector) => event.target instanceof Element && event.target.matches(selector);
-  // A module's is also that of a module that it imports. This script comes before the styles, or their errors would be missed. Stripe's scripts are not among them: the pages that need those say so themselves.
+  // A module fails also if one that it imports is missing. This script comes before the styles, or their errors would be missed. Of Stripe's scripts,
+  // the pages that need them tell.
   document.addEventListener(
     'error',
     (event) => {
@@ -45,6 +47,7 @@
     'load',
     (event) => {
       if (!isOf(event, 'script[type=module]')) return;
+      started = true;
       clearTimeout(late);
       if (!failed) told?.remove();
     },

@@ -163,10 +163,13 @@ test('a payment that never arrived is looked for, and can be made again', async 
   await page.getByText('We don’t know yet whether you’ve paid.').waitFor();
   const last = page.getByText('We still don’t know whether you’ve paid.');
   await expect
-    .poll(async () => {
-      await page.clock.runFor(15_000);
-      return last.isVisible();
-    })
+    .poll(
+      async () => {
+        await page.clock.runFor(15_000);
+        return last.isVisible();
+      },
+      { intervals: [100] },
+    )
     .toBe(true);
   await payNow(page).click();
   await purchaseIs(page, 'paid');
