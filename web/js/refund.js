@@ -83,6 +83,8 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
   /** What the page says when the dialog is closed without a refund. Undefined as long as nothing may have changed. */
   let news;
+  /** The key of the refund whose answer was lost. */
+  let lost;
   dialog.addEventListener('close', () => {
     dialog.remove();
     if (news !== undefined) done(news);
@@ -117,12 +119,13 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
       if (error.isOutage) {
         const title = `We don’t know yet whether ${format(amount, payment.currency)} was refunded.`;
         say(outcome, problem(title, error, { text: 'Send it again with the same amount: it is made only once.' }));
+        lost = refund;
         news = notice('plain', title, 'The list below shows the refund if it was made. If it isn’t there in a few minutes, refund the same amount again: it is made only once.');
         return;
       }
       if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) {
         window.localStorage.removeItem(refund);
-        if (news) news = null;
+        if (refund === lost) news = null;
       }
       if (error.status === 401) goToLogin();
       else say(outcome, problem('The refund wasn’t made.', error));
