@@ -66,7 +66,9 @@ async function once(method, path, { query, body, cache = 'default', timeout = TI
       signal: AbortSignal.timeout(timeout),
     });
     if (!response.ok) throw await problem(response);
-    if (![202, 204].includes(response.status)) answer = await response.json();
+    const text = await response.text();
+    // A 204 has no body, and a 202 has one where there is something to say.
+    if (text !== '' || ![202, 204].includes(response.status)) answer = JSON.parse(text);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (error.name === 'TimeoutError' || error.name === 'AbortError') throw new ApiError({ code: 'timeout' });

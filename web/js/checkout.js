@@ -1,8 +1,10 @@
 /** Buying: one request, and where it leads. */
 
 import { api } from './api.js';
-import { goToLogin } from './session.js';
+import { failedSince, lookForPayment } from './lost-payment.js';
 import { format } from './money.js';
+import { goToLogin } from './session.js';
+import { ownsCourse } from './status.js';
 import { button, linkButton, notice } from './ui.js';
 import { problem } from './problems.js';
 import { withTerms } from './terms.js';
@@ -48,6 +50,7 @@ export async function charge(body) {
  *   leaves, so that nothing can be pressed twice in the meantime.
  */
 export async function buy(courseId, expected, { card, keepCard } = {}) {
+  const began = Date.now();
   try {
     const answer = await charge({ course_id: courseId, expected_amount: expected.amount, expected_currency: expected.currency, payment_method: card, save_card: keepCard || undefined });
     const url = answer.checkout_url ?? answer.next_action_url;
@@ -56,7 +59,7 @@ export async function buy(courseId, expected, { card, keepCard } = {}) {
     else window.location.assign(purchasePage(answer.purchase.id));
     return new Promise(() => {});
   } catch (error) {
-    const box = refusal(error);
+    const box = card && error.isOutage ? lostPayment(courseId, began) : refusal(error);
     box.dataset.code = error.code ?? '';
     return box;
   }
@@ -66,6 +69,24 @@ export async function buy(courseId, expected, { card, keepCard } = {}) {
 function cannotKeep(url) {
   const onwards = button('Continue to payment', () => leaveFor(url), { class: 'button button-main' });
   return notice('plain', 'Your card can’t be saved with this purchase.', 'This teacher takes payments through their own account. You can still pay, or save a card in your account first.', [onwards]);
+}
+
+/**
+ * A notice for a card that was charged or not: the answer was lost. It leads to the purchase once there is a result.
+ *
+ * @param {string} courseId
+ * @param {number} began when the request was sent, in milliseconds
+ */
+export function lostPayment(courseId, began) {
+  const hasResult = (purchase) => purchase.processing || purchase.status === 'requires_action' || ownsCourse(purchase.status) || failedSince(purchase, began);
+  return lookForPayment({
+    async find() {
+      const { items } = await api.get('/purchases', { query: { limit: 20 }, cache: 'no-store' });
+      return items.filter(({ course_id: id }) => id === courseId).slice(0, 1).find(hasResult);
+    },
+    found: ({ id }) => window.location.assign(purchasePage(id)),
+    list: purchases,
+  });
 }
 
 const purchases = () => linkButton('Your purchases', '/account.html#purchases');

@@ -56,8 +56,9 @@ async function greet() {
  * @param {string} failure the title of the notice about an error
  * @param {string} otherPage the URL of the other page
  * @param {(error: Error) => void} [failed] is told of errors
+ * @param {Record<string, string>} [texts] sentences of this form by the error's code
  */
-export function entry(path, failure, otherPage, failed) {
+export function entry(path, failure, otherPage, failed, texts = {}) {
   showNavigation();
   explainWhy();
   greet();
@@ -72,7 +73,7 @@ export function entry(path, failure, otherPage, failed) {
       window.location.assign(destination(user));
       await new Promise(() => {});
     } catch (error) {
-      say(byId('outcome'), problem(failure, error));
+      say(byId('outcome'), problem(failure, error, { text: texts[error.code] }));
       failed?.(error);
       const field = byId(error.code === 'email_taken' ? 'email' : 'password');
       field.focus();

@@ -2,6 +2,7 @@
 
 import { api, part } from './api.js';
 import { leaveFor } from './checkout.js';
+import { failedSince, lookForPayment } from './lost-payment.js';
 import { format } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
@@ -66,11 +67,13 @@ export function joinedFrom() {
  */
 export async function subscribe(course, { interval, amount, currency }, card) {
   const seller = course.seller.id;
+  const began = Date.now();
+  const remember = () => window.sessionStorage.setItem(FROM, JSON.stringify({ id: course.id, title: course.title }));
   try {
     const body = { interval, expected_amount: amount, expected_currency: currency, payment_method: card };
     const answer = await withTerms(() => api.post(`/sellers/${part(seller)}/membership/subscribe`, body, { timeout: TIMEOUT_MS }));
     if (answer.checkout_url) {
-      window.sessionStorage.setItem(FROM, JSON.stringify({ id: course.id, title: course.title }));
+      remember();
       leaveFor(answer.checkout_url);
       return new Promise(() => {});
     }
@@ -85,10 +88,26 @@ export async function subscribe(course, { interval, amount, currency }, card) {
       goToLogin();
       return new Promise(() => {});
     }
-    const box = refusal(error);
+    const box = card && error.isOutage ? lostPayment(seller, began, remember) : refusal(error);
     box.dataset.code = error.code ?? '';
     return box;
   }
+}
+
+/** A notice for a card that was charged or not: the answer was lost. It leads to the membership once there is a result. */
+function lostPayment(seller, began, remember) {
+  const hasResult = (subscription) => ['incomplete', 'active', 'past_due'].includes(subscription.status) || failedSince(subscription, began);
+  return lookForPayment({
+    async find() {
+      const { items } = await api.get('/subscriptions', { query: { limit: 20 }, cache: 'no-store' });
+      return items.filter(({ seller_id: id }) => id === seller).slice(0, 1).find(hasResult);
+    },
+    found({ id }) {
+      remember();
+      window.location.assign(`/account.html?subscription=${encodeURIComponent(id)}`);
+    },
+    list: memberships,
+  });
 }
 
 function refusal(error) {

@@ -12,6 +12,9 @@ const COUNTED_IN_HUNDREDTHS = new Set(['AFN', 'ALL', 'COP', 'HUF', 'IDR', 'ISK',
 /** The largest amount that can be charged: eight digits in the minor unit. */
 const MAXIMUM = 99_999_999;
 
+/** Figures in groups of three: `1,234.50`, `1.234,50`, `1 234,50`, `1’234.50`. */
+const GROUPED = /^\d{1,3}(?:[.,'’\s]\d{3})+(?:[.,]\d*)?$/;
+
 /** @returns {number} the decimals of a currency's minor unit: 2 for usd, 0 for jpy */
 export function fractionDigits(currency) {
   const code = currency.toUpperCase();
@@ -19,13 +22,25 @@ export function fractionDigits(currency) {
   return new Intl.NumberFormat('en', { style: 'currency', currency: code }).resolvedOptions().maximumFractionDigits;
 }
 
-/** @returns {string} the amount as plain decimal text, `49.50`: what a price field holds and {@link parse} reads */
-export function toMajor(amount, currency) {
+/** The decimal separator of the user's locale, if it is one of those that {@link parse} reads. */
+const separatorOf = () => (new Intl.NumberFormat().formatToParts(1.5).find(({ type }) => type === 'decimal').value === ',' ? ',' : '.');
+
+/** @returns {string} the amount as plain decimal text, `49.50` */
+function toMajor(amount, currency) {
   const digits = fractionDigits(currency);
   const text = String(Math.abs(amount)).padStart(digits + 1, '0');
   const whole = text.slice(0, text.length - digits);
   const sign = amount < 0 ? '-' : '';
   return digits === 0 ? `${sign}${whole}` : `${sign}${whole}.${text.slice(-digits)}`;
+}
+
+/** @returns {string} the amount as a price field holds it and {@link parse} reads it, with the decimal separator of the user's locale: `49.50`, `49,50` */
+export const toField = (amount, currency) => toMajor(amount, currency).replace('.', separatorOf());
+
+/** @returns {string} an example of what to type: `49.50`, `49,50`, `5000` */
+export function example(currency) {
+  const digits = fractionDigits(currency);
+  return toField(digits === 0 ? 5000 : 495 * 10 ** (digits - 1), currency);
 }
 
 /** @returns {string} the amount in the user's locale: `$49.50`, `49,50 $`, `¥5,000` */
@@ -49,13 +64,16 @@ export function format(amount, currency) {
 export function parse(text, currency, { orNothing = false } = {}) {
   const digits = fractionDigits(currency);
   const code = currency.toUpperCase();
-  const example = digits === 0 ? '5000' : `49.${'5'.padEnd(digits, '0')}`;
-  const match = /^(\d+)(?:([.,])(\d*))?$/.exec(text.trim());
-  if (!match) return { fault: `Enter the price in figures only, for example ${example}.` };
-  const [, whole, separator, decimals = ''] = match;
-  if (digits === 0 && separator) return { fault: `${code} has no decimals. Enter a whole number, for example ${example}.` };
-  if (separator === ',' && decimals.length === 3) return { fault: `Enter the price without thousands separators, for example ${example}.` };
-  if (decimals.length > digits) return { fault: `${code} has at most ${digits} decimals, for example ${example}.` };
+  const such = `for example ${example(currency)}.`;
+  const typed = text.trim();
+  const match = /^(\d+)(?:([.,])(\d*))?$/.exec(typed);
+  const [, whole, separator, decimals = ''] = match ?? [];
+  // Either separator is read, but before three digits the one that isn't the locale's own may separate thousands.
+  const isGrouped = match ? separator && separator !== separatorOf() && decimals.length === 3 : GROUPED.test(typed);
+  if (isGrouped) return { fault: `Enter the price without thousands separators, ${such}` };
+  if (!match) return { fault: `Enter the price in figures only, ${such}` };
+  if (digits === 0 && separator) return { fault: `${code} has no decimals. Enter a whole number, ${such}` };
+  if (decimals.length > digits) return { fault: `${code} has at most ${digits} decimals, ${such}` };
   const figures = (whole + decimals.padEnd(digits, '0')).replace(/^0+(?=\d)/, '');
   if (figures.length > String(MAXIMUM).length) return { fault: `The highest price is ${format(MAXIMUM, currency)}.` };
   const amount = Number.parseInt(figures, 10);

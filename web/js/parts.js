@@ -15,6 +15,13 @@ export async function together(element, work) {
   element.classList.remove('is-waiting');
 }
 
+/** Scrolls the row of links on a narrow screen until this one is in its middle. The page itself stays where it is. */
+function reveal(link) {
+  const row = link.closest('ul');
+  const [inner, outer] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
+  row.scrollBy({ left: inner.left + inner.width / 2 - (outer.left + outer.width / 2) });
+}
+
 /**
  * @param {Element} nav contains a link to each part
  * @param {Record<string, () => Promise<unknown>|Promise<unknown>[]|void>} openers what to do when a part shows for the first time
@@ -37,8 +44,10 @@ export function parts(nav, openers) {
     const part = all.find((one) => one.contains(named)) ?? all[0];
     for (const one of all) one.hidden = one !== part;
     for (const link of links) {
-      if (link.hash === `#${part.id}`) link.setAttribute('aria-current', 'true');
-      else link.removeAttribute('aria-current');
+      if (link.hash === `#${part.id}`) {
+        link.setAttribute('aria-current', 'true');
+        reveal(link);
+      } else link.removeAttribute('aria-current');
     }
     const ready = open(part);
     if (moves && nav.getBoundingClientRect().top < 0) nav.scrollIntoView();

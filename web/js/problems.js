@@ -97,6 +97,9 @@ const SENTENCES = {
   body_too_large: 'The text is too long. Shorten it and try again.',
 };
 
+/** Where only the password can have been refused as `invalid_request`: the form checks everything else. */
+export const EASY_TO_GUESS = 'This password is too easy to guess. Use a longer or less common one.';
+
 /** @returns {string} a number of seconds in the largest unit that fits, rounded up */
 function time(seconds) {
   const [size, unit] = [[3600, 'hour'], [60, 'minute'], [1, 'second']].find(([size]) => seconds >= size);

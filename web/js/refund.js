@@ -1,11 +1,11 @@
 /** Refunds: a dialog that asks for the amount, for sellers and staff. */
 
 import { api, part } from './api.js';
-import { format, parse, toMajor } from './money.js';
+import { format, parse, toField } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
-import { button, h, notice, onSubmit, say } from './ui.js';
+import { button, date, h, notice, onSubmit, say } from './ui.js';
 
 /** Includes requests to Stripe, which may be slow. */
 const TIMEOUT_MS = 35_000;
@@ -20,16 +20,21 @@ const keyOf = (refund) => {
   return key;
 };
 
+/** The end of an order or invoice number, which is enough to tell the payments of one course or membership apart. */
+export const shortNumber = (number) => `…${number.slice(-8)}`;
+
 /** What can still be refunded, as far as we know; the API knows for sure. */
 const left = ({ amount, refunded, refundable }) => refundable ?? amount - refunded;
 
 /**
  * A button that opens the refund dialog, or a dash if nothing can be refunded.
  *
- * @param {{id: string, title: string, status: string, amount: number, refunded?: number, refundable?: number, currency: string}} payment by its purchase
+ * @param {{id: string, key?: string, title: string, status: string, amount: number, refunded?: number, refundable?: number, currency: string, paid_at?: string}} payment
+ *   by its purchase; `key` is the invoice of a membership's period
  * @param {object} options
  * @param {string} options.part what to call the seller's part: "your part"
- * @param {(text: string) => Promise<void>} options.done called when the refund is on its way
+ * @param {(news: Element|null) => Promise<void>} options.done called when a refund was made or may have been, with a notice; the payment has to be read again
+ * @param {(answer: object) => {amount: number, status?: string}} [options.made] the refund according to the API's answer; a purchase's newest by default
  * @param {string} [options.path] the API's path; a purchase's by default
  * @param {object} [options.body] what is sent in addition to the amount
  * @param {string} [options.payer] what to call the payer
@@ -43,12 +48,16 @@ export function refundButton(payment, options) {
       body: {},
       payer: 'buyer',
       effect: 'After a full refund the buyer loses access to the course.',
+      made: (purchase) => purchase.refunds.at(-1),
       ...options,
     });
-  return h('div', { class: 'row-actions' }, button('Refund', ask, { class: 'button button-small', 'aria-label': `Refund: ${payment.title}`, 'data-focus': `Refund ${payment.key ?? payment.id}` }));
+  const label = `Refund: ${payment.title}, ${shortNumber(numberOf(payment))}`;
+  return h('div', { class: 'row-actions' }, button('Refund', ask, { class: 'button button-small', 'aria-label': label, 'data-focus': `Refund ${numberOf(payment)}` }));
 }
 
-function open(payment, { part: sellersPart, done, path, body: fixed, payer, effect }) {
+const numberOf = ({ id, key }) => key ?? id;
+
+function open(payment, { part: sellersPart, done, path, body: fixed, payer, effect, made }) {
   const most = format(left(payment), payment.currency);
   const outcome = h('div', { role: 'status' });
   const field = h('input', {
@@ -59,19 +68,27 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
     autocomplete: 'off',
     'aria-describedby': 'refund-hint',
     required: true,
-    value: toMajor(left(payment), payment.currency),
+    value: toField(left(payment), payment.currency),
   });
   const form = h(
     'form',
     { class: 'form' },
     h('h2', { id: 'refund-title' }, 'Refund this payment?'),
     h('p', { id: 'refund-text' }, ['“', h('bdi', {}, payment.title), `”, ${format(payment.amount, payment.currency)}. The money goes back to the ${payer}’s card or account. ${sellersPart.charAt(0).toUpperCase()}${sellersPart.slice(1)} and the platform fee are reduced in proportion. ${effect}`]),
+    h('p', { class: 'muted small' }, `${payment.key ? 'Invoice' : 'Order'} `, h('code', { class: 'breakable' }, numberOf(payment)), payment.paid_at && [', paid on ', date(payment.paid_at, true)]),
     h('div', { class: 'field' }, h('label', { for: 'refund-amount' }, 'Amount'), field, h('p', { class: 'hint', id: 'refund-hint' }, `In ${payment.currency.toUpperCase()}, up to ${most}.`)),
     outcome,
     h('div', { class: 'actions' }, button('Cancel', () => dialog.close()), h('button', { class: 'button button-danger', type: 'submit' }, 'Refund')),
   );
   const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refund-title', 'aria-describedby': 'refund-text' }, form);
-  dialog.addEventListener('close', () => dialog.remove());
+  /** What the page says when the dialog is closed without a refund. Undefined as long as nothing may have changed. */
+  let news;
+  /** The key of the refund whose answer was lost. */
+  let lost;
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (news !== undefined) done(news);
+  });
   // Nobody would see the outcome of a refund in a dialog that was closed meanwhile.
   let running = false;
   dialog.addEventListener('cancel', (event) => running && event.preventDefault());
@@ -92,25 +109,32 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
       field.focus();
       return;
     }
-    let purchase;
+    let answer;
     // Once the page shows less that is left, the outcome of an earlier refund is known, and the same amount is another one.
-    const refund = `refund:${path}:${payment.key ?? payment.id}:${left(payment)}:${amount}`;
+    const refund = `refund:${path}:${numberOf(payment)}:${left(payment)}:${amount}`;
     try {
       // The amount is sent even if it is all that is left: this page may be out of date.
-      purchase = await withPassword(() => api.post(path, { ...fixed, amount }, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
+      answer = await withPassword(() => api.post(path, { ...fixed, amount }, { headers: { 'idempotency-key': keyOf(refund) }, timeout: TIMEOUT_MS }));
     } catch (error) {
       if (error.isOutage) {
-        say(outcome, problem('We don’t know yet whether the refund was made.', error, { text: 'Send it again with the same amount: it is made only once.' }));
+        const title = `We don’t know yet whether ${format(amount, payment.currency)} was refunded.`;
+        say(outcome, problem(title, error, { text: 'Send it again with the same amount: it is made only once.' }));
+        lost = refund;
+        news = notice('plain', title, 'The list below shows the refund if it was made. If it isn’t there in a few minutes, refund the same amount again: it is made only once.');
         return;
       }
-      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) window.localStorage.removeItem(refund);
+      if (!['not_signed_in', 'password_required', 'refund_in_progress'].includes(error.code)) {
+        window.localStorage.removeItem(refund);
+        if (refund === lost) news = null;
+      }
       if (error.status === 401) goToLogin();
       else say(outcome, problem('The refund wasn’t made.', error));
       return;
     }
     window.localStorage.removeItem(refund);
+    const { amount: refunded, status } = made(answer);
+    const sum = format(refunded, payment.currency);
+    news = notice('good', status === 'waiting' ? `${sum} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${sum} refunded. It’s on its way to the ${payer}.`);
     dialog.close();
-    const waits = purchase?.refunds?.some(({ status }) => status === 'waiting');
-    await done(waits ? `${format(amount, payment.currency)} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${format(amount, payment.currency)} refunded. It’s on its way to the ${payer}.`);
   }
 }

@@ -4,10 +4,10 @@ import { api } from './api.js';
 import { chart } from './chart.js';
 import { pagedList } from './list.js';
 import { format } from './money.js';
-import { refundButton } from './refund.js';
+import { refundButton, shortNumber } from './refund.js';
 import { goToLogin } from './session.js';
 import { statusLabel } from './status.js';
-import { byId, date, h, notice, say, table } from './ui.js';
+import { byId, date, h, say, table } from './ui.js';
 
 /** How many sales to request at once for the chart, and how many of them to list. */
 const PAGE = 100;
@@ -16,6 +16,9 @@ const ROWS = 20;
 /** The texts for sellers and for staff. */
 export const MINE = { title: 'Sales', part: 'Your share', inText: 'your share', empty: 'No sales yet. They appear here as soon as they are paid.' };
 export const THEIRS = { title: 'Sales', part: 'Seller’s share', inText: 'the seller’s share', empty: 'No sales yet.' };
+
+/** When a purchase was made, and the end of its order number: buyers may buy the same course within a minute. */
+export const stamp = (at, number) => h('div', { class: 'stamp' }, date(at, true), h('span', { class: 'sum muted small', title: number }, `Order ${shortNumber(number)}`));
 
 /**
  * Shows sales and their totals.
@@ -66,7 +69,7 @@ export function sales(path, words, refunded = () => {}) {
       const payment = { ...sale, id: sale.purchase_id, title: sale.course_title ?? sale.course_id };
       return rows.row([
         h('span', { dir: 'auto' }, payment.title),
-        date(sale.paid_at ?? sale.created_at),
+        stamp(sale.paid_at ?? sale.created_at, sale.purchase_id),
         statusLabel(sale),
         money(sale.amount),
         // The fee that the platform keeps: a refund reduces it in proportion.
@@ -83,8 +86,8 @@ export function sales(path, words, refunded = () => {}) {
   });
   return list.ready;
 
-  async function done(text) {
-    say(byId('sales-outcome'), notice('good', text));
+  async function done(news) {
+    say(byId('sales-outcome'), news);
     refunded();
     await list.reload();
   }

@@ -137,13 +137,28 @@ function useSaved() {
   field.focus();
 }
 
-/** Reads what was saved elsewhere in the meantime. Saving again replaces that. */
-async function meet(text) {
-  const answer = await api.get(text.path, { cache: 'no-store' });
+/**
+ * Reads what is stored, after a conflict or a lost answer. It may be this text: then an answer was lost. Anything else is replaced by saving again.
+ *
+ * @returns {Promise<boolean>} whether this text is stored
+ */
+async function meet(text, content, error) {
+  const unknown = 'We don’t know yet whether the text was saved.';
+  const version = base;
+  let answer;
+  try {
+    answer = await api.get(text.path, { cache: 'no-store' });
+  } catch (trouble) {
+    say(outcome, problem(error.isOutage ? unknown : 'The text wasn’t saved.', trouble));
+    return false;
+  }
   saved = answer.content;
   base = text.versionOf(answer);
   keep();
-  say(outcome, notice('bad', 'This was saved somewhere else while you wrote.', 'Your text is still here, and isn’t saved. Saving it again replaces the other one.', [button('Use the other text', useSaved)]));
+  if (content === saved) return true;
+  if (base === version) say(outcome, problem(unknown, error, { text: 'It isn’t so far. Your text is still here: save it again in a moment.' }));
+  else say(outcome, notice('bad', 'This was saved somewhere else while you wrote.', 'Your text is still here, and isn’t saved. Saving it again replaces the other one.', [button('Use the other text', useSaved)]));
+  return false;
 }
 
 async function save({ content }) {
@@ -157,13 +172,12 @@ async function save({ content }) {
       goToLogin();
       await new Promise(() => {});
     }
-    if (error.code === 'conflict') {
-      await meet(text).catch((trouble) => say(outcome, problem('The text wasn’t saved.', trouble)));
+    if (error.code !== 'conflict' && !error.isOutage) {
+      const how = error.code === 'invalid_request' ? { text: 'The text contains hidden control characters. Remove them and try again.' } : {};
+      say(outcome, problem('The content wasn’t saved.', error, how));
       return;
     }
-    const how = error.code === 'invalid_request' ? { text: 'The text contains hidden control characters. Remove them and try again.' } : {};
-    say(outcome, problem('The content wasn’t saved.', error, how));
-    return;
+    if (!(await meet(text, content, error))) return;
   }
   saved = content;
   kept.forget(text.name);

@@ -4,7 +4,7 @@ import { api, part } from './api.js';
 import { leastPrice, offerCurrencies } from './currencies.js';
 import { drafts as draftsOf } from './drafts.js';
 import { pagedList } from './list.js';
-import { format, fractionDigits, parse, toMajor } from './money.js';
+import { example, format, parse, toField } from './money.js';
 import { problem } from './problems.js';
 import { contentEditor, contentOf, draftName, openText } from './seller-content.js';
 import { openOutline, outlineDraftName, outlineEditor } from './seller-outline.js';
@@ -24,9 +24,14 @@ const FIELDS = ['title', 'description', 'price', 'currency', 'slug'];
 
 let list;
 let drafts;
-let shown = [];
+/** The listed courses; undefined until the list has been loaded. */
+let shown;
 /** The course in the editor; null for a new one. */
 let edited = null;
+/** New courses that may have been created although no answer arrived: their titles, and the ids that were listed before. */
+let lost = null;
+/** The ids that were listed when the dialog was opened. */
+let known;
 /** The form's values when it was opened, to detect changes. */
 let before = '';
 
@@ -95,6 +100,7 @@ function cells(course) {
 
 /** Shows which courses have an unsaved draft, with links to them. */
 function tellDrafts() {
+  const listed = shown ?? [];
   const line = (text, work) => {
     const control = button('Continue', () => busy(control, work), { class: 'button button-small', 'aria-label': `Continue: ${text}` });
     return h('li', {}, h('span', { dir: 'auto' }, text), control);
@@ -102,9 +108,9 @@ function tellDrafts() {
   const fresh = drafts.read(typedName(null));
   const lines = [
     ...(fresh ? [line(fresh.value.title || 'A new course', () => open(null))] : []),
-    ...shown.filter((course) => drafts.read(typedName(course))).map((course) => line(`${course.title}: details`, () => open(course))),
-    ...shown.filter((course) => drafts.read(draftName(course))).map((course) => line(course.title, () => editContent(course))),
-    ...shown.filter((course) => drafts.read(outlineDraftName(course))).map((course) => line(`${course.title}: lessons`, () => editOutline(course))),
+    ...listed.filter((course) => drafts.read(typedName(course))).map((course) => line(`${course.title}: details`, () => open(course))),
+    ...listed.filter((course) => drafts.read(draftName(course))).map((course) => line(course.title, () => editContent(course))),
+    ...listed.filter((course) => drafts.read(outlineDraftName(course))).map((course) => line(`${course.title}: lessons`, () => editOutline(course))),
   ];
   byId('drafts').replaceChildren(...(lines.length > 0 ? [h('section', { class: 'notice notice-plain', 'aria-labelledby': 'drafts-title' }, h('h3', { class: 'notice-title', id: 'drafts-title' }, 'Unsaved drafts'), h('ul', { class: 'rows' }, lines))] : []));
 }
@@ -171,13 +177,14 @@ async function open(course) {
   before = '';
   form.reset();
   edited = course;
+  known = shown?.map(({ id }) => id);
   await offerCurrencies(field('currency'), course?.price.currency);
   byId('editor-title').textContent = course ? 'Edit course' : 'New course';
   byId('slug-field').hidden = Boolean(course);
   say(byId('editor-outcome'), null);
   if (course) {
     const { amount, currency } = course.price;
-    fill({ ...course, slug: '', currency, price: toMajor(amount, currency) });
+    fill({ ...course, slug: '', currency, price: toField(amount, currency) });
   }
   before = JSON.stringify(typed());
   restore();
@@ -194,6 +201,7 @@ function restore() {
   const discard = button('Discard draft', () => {
     fill(asSaved);
     drafts.forget(typedName(edited));
+    if (!edited) lost = null;
     preview();
     say(byId('editor-outcome'), null);
     field('title').focus();
@@ -215,9 +223,25 @@ function preview() {
   const { value: currency } = field('currency');
   const { amount, fault } = priceOf(text, currency);
   field('price').setCustomValidity(text && fault ? fault : '');
-  const example = fractionDigits(currency) === 0 ? '5000' : '49.50';
-  if (!text) byId('price-hint').textContent = `For example ${example}.`;
+  if (!text) byId('price-hint').textContent = `For example ${example(currency)}.`;
   else byId('price-hint').textContent = fault ?? `Buyers pay ${format(amount, currency)}.`;
+}
+
+/**
+ * Looks in the list for a course that was created although no answer arrived, and edits that one from now on.
+ *
+ * @returns {Promise<boolean>} whether there is one
+ */
+async function findLost() {
+  await list.reload();
+  const found = lost.known && shown?.find(({ id, title }) => lost.titles.includes(title) && !lost.known.includes(id));
+  if (!found) return false;
+  lost = null;
+  drafts.forget(typedName(null));
+  edited = found;
+  byId('editor-title').textContent = 'Edit course';
+  byId('slug-field').hidden = true;
+  return true;
 }
 
 async function save(values) {
@@ -235,17 +259,27 @@ async function save(values) {
     price: { amount, currency: values.currency },
     published: field('published').checked,
   };
+  if (!edited && lost) await findLost();
   try {
     if (edited) await withTerms(() => api.patch(`/courses/${part(edited.slug)}`, course));
-    else await withTerms(() => api.post('/courses', values.slug ? { ...course, slug: values.slug } : course));
+    else {
+      await withTerms(() => api.post('/courses', values.slug ? { ...course, slug: values.slug } : course));
+      lost = null;
+    }
   } catch (error) {
     if (error.status === 401) {
       goToLogin();
       await new Promise(() => {});
     }
-    const text = error.code === 'invalid_request' ? { text: 'Check the title, the price and the text: a hidden character, or a price that is too low for your Stripe account, can’t be saved.' } : {};
-    say(region, problem('The course wasn’t saved.', error, text));
-    return;
+    const isLost = !edited && error.isOutage;
+    if (isLost) {
+      lost ??= { known, titles: [] };
+      lost.titles.push(course.title);
+    }
+    if (!isLost || !(await findLost())) {
+      say(region, isLost ? unknown(error) : refused(error));
+      return;
+    }
   }
   drafts.forget(typedName(edited));
   before = '';
@@ -253,4 +287,12 @@ async function save(values) {
   editor.close();
   await list.reload();
   say(outcome, notice('good', `“${course.title}” is saved.`));
+}
+
+const unknown = (error) =>
+  problem('We don’t know yet whether the course was saved.', error, { text: 'It isn’t in your list so far. Save it again in a moment: if it’s there by then, it’s changed, not created twice.' });
+
+function refused(error) {
+  const text = error.code === 'invalid_request' ? { text: 'Check the title, the price and the text: a hidden character, or a price that is too low for your Stripe account, can’t be saved.' } : {};
+  return problem('The course wasn’t saved.', error, text);
 }

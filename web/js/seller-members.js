@@ -7,7 +7,7 @@ import { format } from './money.js';
 import { refundButton } from './refund.js';
 import { goToLogin } from './session.js';
 import { statusLabel } from './status.js';
-import { byId, date, h, notice, say, table } from './ui.js';
+import { byId, date, h, say, table } from './ui.js';
 
 const COLUMNS = [
   { title: 'Membership' },
@@ -69,14 +69,15 @@ export function members(user) {
         done,
         path: `/subscriptions/${part(member.id)}/refund`,
         body: { invoice: period.invoice },
+        made: ({ payments }) => ({ amount: payments.find(({ invoice }) => invoice === period.invoice).refunded - period.refunded }),
         payer: 'member',
         effect: 'After a full refund the member loses what this period paid for. The membership continues.',
       }),
     ];
   }
 
-  async function done(text) {
-    say(byId('member-outcome'), notice('good', text));
+  async function done(news) {
+    say(byId('member-outcome'), news);
     await list.reload();
   }
 }

@@ -2,7 +2,7 @@
 
 import { api, part } from './api.js';
 import { leastPrice, offerCurrencies } from './currencies.js';
-import { format, fractionDigits, parse, toMajor } from './money.js';
+import { example, format, parse, toField } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { withTerms } from './terms.js';
@@ -43,7 +43,7 @@ function fill(offer) {
   }
   field('title').value = offer.title;
   field('currency').value = offer.currency;
-  for (const name of ['monthly', 'yearly']) field(name).value = offer[name] ? toMajor(offer[name].amount, offer.currency) : '';
+  for (const name of ['monthly', 'yearly']) field(name).value = offer[name] ? toField(offer[name].amount, offer.currency) : '';
   byId('membership-end').hidden = false;
 }
 
@@ -62,8 +62,7 @@ async function save(path, values) {
     offer[name] = { amount: price.amount };
   }
   if (!offer.monthly && !offer.yearly) {
-    const example = fractionDigits(values.currency) === 0 ? '5000' : '10.00';
-    say(outcome, notice('bad', 'Nothing was saved.', `Enter a monthly price, a yearly price or both, for example ${example}.`));
+    say(outcome, notice('bad', 'Nothing was saved.', `Enter a monthly price, a yearly price or both, for example ${example(values.currency)}.`));
     field('monthly').focus();
     return;
   }

@@ -67,6 +67,17 @@ function edit(list) {
   }));
 }
 
+/**
+ * Whether the API has what is in the editor, apart from the ids of new lessons: then an answer was lost.
+ *
+ * @param {object[]} before the sections before they were edited, whose lessons are not new
+ */
+function isStored(before) {
+  const known = new Set(all([...before, ...sections]).map(({ id }) => id));
+  const text = (list) => JSON.stringify(plain(list), (name, value) => (name === 'id' && !known.has(value) ? undefined : value));
+  return text(sections) === text(saved.sections);
+}
+
 function keep() {
   const name = outlineDraftName(course);
   const now = plain(sections);
@@ -88,7 +99,10 @@ export async function openOutline(of, failed) {
   say(outcome, null);
   const draft = kept.read(outlineDraftName(of));
   edit(draft?.value.sections ?? saved.sections);
-  if (draft) {
+  if (draft && draft.base !== saved.version && isStored([])) {
+    kept.forget(outlineDraftName(of));
+    edit(saved.sections);
+  } else if (draft) {
     const elsewhere = draft.base === saved.version ? '' : 'The lessons were saved elsewhere since then: saving these replaces that.';
     say(outcome, notice('plain', 'These are your unsaved changes.', elsewhere, [button('Discard changes', discard)]));
   }
@@ -261,12 +275,12 @@ async function save() {
       goToLogin();
       await new Promise(() => {});
     }
-    if (error.code === 'conflict') await meet().catch((trouble) => say(outcome, problem('The lessons weren’t saved.', trouble)));
-    else {
+    if (error.code !== 'conflict' && !error.isOutage) {
       const how = error.code === 'invalid_request' ? { text: 'Check the titles: a title is one line without hidden characters.' } : {};
       say(outcome, problem('The lessons weren’t saved.', error, how));
+      return false;
     }
-    return false;
+    if (!(await meet(error))) return false;
   }
   for (const lesson of removed) kept.forget(lessonDraftName(course, lesson));
   kept.forget(outlineDraftName(course));
@@ -275,11 +289,28 @@ async function save() {
   return true;
 }
 
-/** Reads what was saved elsewhere in the meantime. Saving again replaces that. */
-async function meet() {
-  saved = await api.get(`/courses/${part(course.id)}/outline`, { cache: 'no-store' });
+/**
+ * Reads what is stored, after a conflict or a lost answer. It may be this list: then an answer was lost. Anything else is replaced by saving again.
+ *
+ * @returns {Promise<boolean>} whether this list is stored
+ */
+async function meet(error) {
+  const unknown = 'We don’t know yet whether the lessons were saved.';
+  const before = saved;
+  try {
+    saved = await api.get(`/courses/${part(course.id)}/outline`, { cache: 'no-store' });
+  } catch (trouble) {
+    say(outcome, problem(error.isOutage ? unknown : 'The lessons weren’t saved.', trouble));
+    return false;
+  }
+  if (isStored(before.sections)) return true;
+  if (saved.version === before.version) {
+    say(outcome, problem(unknown, error, { text: 'They aren’t so far. Your list is still here: save it again in a moment.' }));
+    return false;
+  }
   edit(plain(sections));
   keep();
   show();
   say(outcome, notice('bad', 'The lessons were saved somewhere else in the meantime.', 'Your list is still here, and isn’t saved. Check it: saving it again replaces the other one.', [button('Use the other list', discard)]));
+  return false;
 }

@@ -1,7 +1,7 @@
 /** A seller's individual terms, set by staff. Empty fields mean the platform's settings. */
 
 import { api, part } from './api.js';
-import { format, parse, toMajor } from './money.js';
+import { format, parse, toField } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
@@ -126,7 +126,7 @@ function amountsField(id, title, everywhere, own) {
     if (check.checked && list.children.length === 0) more();
   });
   const written = Object.entries(everywhere).map(([currency, amount]) => format(amount, currency));
-  list.append(...Object.entries(own ?? {}).map(([currency, amount]) => row(currency, toMajor(amount, currency))));
+  list.append(...Object.entries(own ?? {}).map(([currency, amount]) => row(currency, toField(amount, currency))));
   rows.append(list, add);
   const root = h(
     'fieldset',

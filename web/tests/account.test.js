@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
-import { PASSWORD, linkIn, logIn, mailTo, newEmail, signUp, signUpByForm } from './people.js';
+import { FIXTURE_PASSWORD, PASSWORD, linkIn, logIn, mailTo, newEmail, signUp, signUpByForm } from './people.js';
 
 test('somebody signs up, logs out and logs in again', async () => {
   const page = await newPage();
@@ -60,6 +60,26 @@ test('a wrong password is reported, and the input stays', async () => {
   await expect(page.getByLabel('Email')).not.toHaveValue('');
   await expect(page.locator(':focus')).toHaveId('password');
   assertQuiet(page, { except: [401] });
+  await page.context().close();
+});
+
+test('a password that is too easy to guess is named, at the sign-up and in the settings', async () => {
+  const page = await newPage();
+  await page.goto('/signup.html');
+  await page.getByLabel('Email').fill(newEmail('buyer'));
+  await page.getByLabel('Password').fill(FIXTURE_PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('alert').getByText('This password is too easy to guess. Use a longer or less common one.').waitFor();
+  await expect(page.locator(':focus')).toHaveId('password');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('link', { name: 'Account', exact: true }).click();
+  const form = page.locator('#password-form');
+  await form.getByLabel('New password').fill(FIXTURE_PASSWORD);
+  await form.getByLabel('Current password').fill(PASSWORD);
+  await form.getByRole('button', { name: 'Change password' }).click();
+  await form.getByRole('alert').getByText('This password is too easy to guess.').waitFor();
+  assertQuiet(page, { except: [422] });
   await page.context().close();
 });
 

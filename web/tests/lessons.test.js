@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, expect, newPage, newTab } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage, newTab } from './browser.js';
 import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 const PHONE = { width: 390, height: 844 };
@@ -44,6 +44,72 @@ async function fill(page, editor) {
   await editor.getByRole('button', { name: /^Add lesson: / }).click();
   await editor.getByLabel('Title of lesson 1.2').fill('Routes');
 }
+
+const LOST = { status: 504, contentType: 'application/problem+json', json: { code: 'timeout', status: 504, request_id: 'the-request' } };
+
+test('lessons and a text whose answers are lost are found to be saved, and those that never arrived are saved again', async () => {
+  const { page, slug, editor } = await desk();
+  await fill(page, editor);
+  const outline = async () => (await page.request.get(`/api/courses/${slug}/outline`)).json();
+  const lose = async (path, arrives) => {
+    const handler = async (route) => {
+      if (route.request().method() !== 'PUT') return route.fallback();
+      if (arrives) await route.fetch();
+      await page.unroute(path, handler);
+      return route.fulfill(LOST);
+    };
+    await page.route(path, handler);
+  };
+  const save = () => editor.getByRole('button', { name: 'Save lessons' }).click();
+  await lose('**/api/courses/*/outline', false);
+  await save();
+  await editor.getByText('We don’t know yet whether the lessons were saved.').waitFor();
+  await lose('**/api/courses/*/outline', true);
+  await save();
+  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  const { version, sections } = await outline();
+  assert.deepEqual([version, sections[0].lessons.map(({ title }) => title)], [1, ['Hello', 'Routes']]);
+
+  await page.getByRole('button', { name: /^Lessons: / }).click();
+  const dialog = page.getByRole('dialog', { name: 'Content of “Routes”' });
+  await page.getByRole('button', { name: 'Text: Routes' }).click();
+  await dialog.getByLabel('Lesson text').fill('All about routes.');
+  await lose('**/api/courses/*/lessons/*', false);
+  await dialog.getByRole('button', { name: 'Save content' }).click();
+  await dialog.getByText('We don’t know yet whether the text was saved.').waitFor();
+  await lose('**/api/courses/*/lessons/*', true);
+  await dialog.getByRole('button', { name: 'Save content' }).click();
+  await editor.getByText('Your buyers see it from now on.').waitFor();
+  await expect(editor.getByText('Unsaved text')).toHaveCount(0);
+  const lesson = await (await page.request.get(`/api/courses/${slug}/lessons/${sections[0].lessons[1].id}`)).json();
+  assert.deepEqual([lesson.version, lesson.content], [1, 'All about routes.']);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
+});
+
+test('a draft of lessons that were saved although the answer was lost is no draft any more', async () => {
+  const { page, slug, editor, open } = await desk();
+  await fill(page, editor);
+  let sent;
+  await page.route('**/api/courses/*/outline', (route) => {
+    if (route.request().method() !== 'PUT') return route.continue();
+    sent = route.request().postDataJSON();
+    return route.fulfill(LOST);
+  });
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await editor.getByText('We don’t know yet whether the lessons were saved.').waitFor();
+  const late = await page.request.put(`/api/courses/${slug}/outline`, { data: sent, headers: { origin: STOREFRONT } });
+  assert.equal(late.status(), 200);
+  await page.keyboard.press('Escape');
+  await page.getByRole('heading', { name: 'Unsaved drafts' }).waitFor();
+  await open();
+  await expect(editor.getByLabel('Title of lesson 1.2')).toHaveValue('Routes');
+  await expect(editor.getByText('These are your unsaved changes.')).toHaveCount(0);
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
+});
 
 test('a seller writes lessons, a visitor sees them and reads a preview, and a buyer reads on where they were', async () => {
   const { page, title, slug, editor } = await desk();

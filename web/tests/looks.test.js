@@ -83,6 +83,27 @@ async function look(page, name, look_) {
   await writeFile(`${FOLDER}${name}-${look_}.png`, await page.screenshot({ fullPage: true, animations: 'disabled' }));
 }
 
+test('with text of twice the size on a phone, links, search and figures can be read', async () => {
+  // 390 pixels with 200 percent.
+  const width = 195;
+  const page = await newPage({ viewport: { width, height: 422 } });
+  await page.route('**/api/users/me/stripe/balance', (route) => route.fulfill({ json: { available: [{ amount: 12_345_678, currency: 'usd' }], pending: [], payouts: [] } }));
+  await logIn(page, SELLER);
+  const isInside = async (element) => {
+    const { x, width: wide } = await element.boundingBox();
+    return x >= 0 && x + wide <= width;
+  };
+  for (const link of await page.locator('#navigation a').all()) assert.ok(await isInside(link), await link.textContent());
+  const field = page.getByLabel('Search courses');
+  assert.ok((await field.boundingBox()).width > 100 && (await isInside(field)));
+  await visit(page, '/seller.html#payouts');
+  const figure = page.locator('#money .figure-main dd');
+  await figure.waitFor();
+  assert.ok(await isInside(figure));
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+  await page.context().close();
+});
+
 for (const [name, options] of Object.entries(LOOKS)) {
   test(`the pages for everybody, ${name}`, async () => {
     const page = await newPage({ ...options, reducedMotion: 'reduce' });

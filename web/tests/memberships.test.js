@@ -16,7 +16,7 @@ test('a membership is offered, changed and ended at the desk', async () => {
   await page.getByLabel('Monthly price').fill('');
   await page.getByLabel('Yearly price').fill('');
   await page.getByRole('button', { name: 'Save membership' }).click();
-  await page.getByText('Enter a monthly price, a yearly price or both, for example 10.00.').waitFor();
+  await page.getByText('Enter a monthly price, a yearly price or both, for example 49.50.').waitFor();
   await page.getByLabel('Yearly price').fill('90.00');
   await page.getByRole('button', { name: 'Save membership' }).click();
   await page.getByText('Saved. Your membership is shown next to your courses.').waitFor();
@@ -135,6 +135,34 @@ test('a saved card subscribes in one step', async () => {
   assertQuiet(desk);
   assertQuiet(page);
   for (const one of [page, desk]) await one.context().close();
+});
+
+test('a membership whose answer is lost is found by the page itself', async () => {
+  const { page: desk, slug } = await club();
+  await desk.context().close();
+  const page = await newPage();
+  await signUp(page);
+  await visit(page, '/account.html#billing');
+  await page.getByRole('button', { name: 'Add a card' }).click();
+  await pay(page);
+  await page.getByText('is saved.').waitFor();
+  let asked = 0;
+  await page.route('**/api/sellers/*/membership/subscribe', async (route) => {
+    asked += 1;
+    await route.fetch();
+    await route.fulfill({ status: 504, contentType: 'application/problem+json', json: { code: 'payment_provider_timeout', status: 504, request_id: 'the-request' } });
+  });
+  await page.goto(courseAddress(slug));
+  await page.getByRole('button', { name: 'Join' }).click();
+  await page.waitForURL('**/account.html**');
+  await page.getByText('You’re a member.').waitFor();
+  await page.locator('#joined').getByRole('link', { name: 'Continue to' }).waitFor();
+  assert.equal(asked, 1);
+  await page.goto('/account.html#memberships');
+  await row(page).waitFor();
+  await expect(row(page)).toHaveCount(1);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
 });
 
 test('the page waits for a pending membership, and reports a failed one', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { newPage } from './browser.js';
+import { expect, newPage } from './browser.js';
+import { newSeller } from './people.js';
 
 let page;
 before(async () => {
@@ -38,6 +39,9 @@ test('invalid prices are refused with a sentence', async () => {
     ['1,000', 'usd'],
     ['1,000', 'kwd'],
     ['1.000,50', 'eur'],
+    ['1 234.50', 'eur'],
+    ['1’234.50', 'chf'],
+    ['5,000', 'jpy'],
     ['50.5', 'jpy'],
     ['50.', 'jpy'],
     ['0', 'usd'],
@@ -75,6 +79,36 @@ test('every currency of the platform has the decimals that the API says', async 
 
 test('the form shows the saved price', async () => {
   for (const [amount, currency] of [[1999, 'usd'], [7, 'eur'], [5000, 'jpy'], [1005, 'kwd'], [99_999_999, 'usd']]) {
-    assert.deepEqual(await call('parse', await call('toMajor', amount, currency), currency), { amount });
+    assert.deepEqual(await call('parse', await call('toField', amount, currency), currency), { amount });
   }
+});
+
+test('what to type is said in the browser’s number format, and thousands separators are named', async () => {
+  const { page: seller } = await newSeller({ locale: 'de-DE' });
+  await seller.goto('/seller.html');
+  await seller.getByRole('button', { name: 'New course' }).click();
+  const editor = seller.getByRole('dialog');
+  await editor.getByText('For example 49,50.').waitFor();
+  const price = editor.getByLabel('Price');
+  for (const [text, hint] of [
+    ['1.234,50', 'Enter the price without thousands separators, for example 49,50.'],
+    ['1.234', 'Enter the price without thousands separators, for example 49,50.'],
+    ['1,234', 'USD has at most 2 decimals, for example 49,50.'],
+    ['1234,50', /Buyers pay 1\.234,50/],
+    ['1234.50', /Buyers pay 1\.234,50/],
+  ]) {
+    await price.fill(text);
+    await expect(editor.locator('#price-hint')).toHaveText(hint);
+  }
+  const german = (name, ...values) => seller.evaluate(async ([name, values]) => (await import('/js/money.js'))[name](...values), [name, values]);
+  for (const [amount, currency, text] of [[1999, 'eur', '19,99'], [5000, 'jpy', '5000'], [1005, 'kwd', '1,005']]) {
+    assert.equal(await german('toField', amount, currency), text);
+    assert.deepEqual(await german('parse', text, currency), { amount });
+  }
+  await seller.context().close();
+  // A separator that no price field reads is not used.
+  const other = await newPage({ locale: 'ar-EG' });
+  await other.goto('/404.html');
+  assert.equal(await other.evaluate(async () => (await import('/js/money.js')).toField(1999, 'eur')), '19.99');
+  await other.context().close();
 });

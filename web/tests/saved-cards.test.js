@@ -134,6 +134,50 @@ test('a saved card that is declined charges nothing, and the next way to pay doe
   await page.context().close();
 });
 
+const LOST = { status: 504, contentType: 'application/problem+json', json: { code: 'payment_provider_timeout', status: 504, request_id: 'the-request' } };
+
+test('a payment whose answer is lost is found by the page itself', async () => {
+  const page = await newBuyer();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  const count = countCharges(page);
+  await page.route('**/api/courses/charge', async (route) => {
+    await route.fetch();
+    await route.fulfill(LOST);
+  });
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).click();
+  await purchaseIs(page, 'paid');
+  assert.equal(count.charges, 1);
+  assert.equal(await purchasesOf(page, TITLE), 1);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
+});
+
+test('a payment that never arrived is looked for, and can be made again', async () => {
+  const page = await newBuyer();
+  await saveCard(page, GOOD_CARD, 'Visa ending in 4242');
+  await page.route('**/api/courses/charge', (route) => route.fulfill(LOST), { times: 1 });
+  await page.clock.install();
+  await page.goto(courseAddress(FIXTURE.slug));
+  await payNow(page).click();
+  await page.getByText('We don’t know yet whether you’ve paid.').waitFor();
+  const last = page.getByText('We still don’t know whether you’ve paid.');
+  await expect
+    .poll(
+      async () => {
+        await page.clock.runFor(15_000);
+        return last.isVisible();
+      },
+      { intervals: [100] },
+    )
+    .toBe(true);
+  await payNow(page).click();
+  await purchaseIs(page, 'paid');
+  assert.equal(await purchasesOf(page, TITLE), 1);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
+});
+
 test('a required authentication is done when the card is saved and when it pays', async () => {
   const page = await newBuyer();
   await page.getByRole('button', { name: 'Add a card' }).click();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { assertQuiet, expect, newPage } from './browser.js';
+import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
 import { PASSWORD, connect, courseAddress, logIn, mailTo, makeCourse, newEmail, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
 test('a seller connects, creates a course, sells it, and sees the earnings', async () => {
@@ -252,6 +252,61 @@ test('a taken slug is refused with a sentence, and no input is lost', async () =
   await page.getByRole('button', { name: 'New course' }).click();
   await expect(editor.getByLabel('Title')).toHaveValue('Mine');
   assertQuiet(page, { except: [409] });
+  await page.context().close();
+});
+
+const LOST = { status: 504, contentType: 'application/problem+json', json: { code: 'timeout', status: 504, request_id: 'the-request' } };
+
+/** A new seller's dialog with a new, unpublished course. */
+async function newCourse(title) {
+  const { page } = await newSeller();
+  await page.goto('/seller.html');
+  await page.getByText('You don’t have any courses yet.').waitFor();
+  await page.getByRole('button', { name: 'New course' }).click();
+  const editor = page.getByRole('dialog');
+  await editor.getByLabel('Title').fill(title);
+  await editor.getByLabel('Price').fill('10');
+  await editor.getByLabel('Publish in the catalog').uncheck();
+  const stored = async () => (await (await page.request.get('/api/users/me/courses')).json()).items;
+  return { page, editor, save: () => editor.getByRole('button', { name: 'Save course' }).click(), stored };
+}
+
+test('a new course whose answer is lost is found in the list', async () => {
+  const { page, save, stored } = await newCourse('Lost and found');
+  await page.route('**/api/courses', async (route) => {
+    await route.fetch();
+    await route.fulfill(LOST);
+  });
+  await save();
+  await page.getByText('“Lost and found” is saved.').waitFor();
+  await expect(page.getByRole('row').filter({ hasText: 'Lost and found' })).toHaveCount(1);
+  await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
+  assert.equal((await stored()).length, 1);
+  assertQuiet(page, { except: [504] });
+  await page.context().close();
+});
+
+test('a new course that arrives after its answer was given up is changed, not created twice', async () => {
+  const { page, editor, save, stored } = await newCourse('Late');
+  let sent;
+  await page.route('**/api/courses', (route) => {
+    sent = route.request().postDataJSON();
+    return route.fulfill(LOST);
+  });
+  await save();
+  await editor.getByText('We don’t know yet whether the course was saved.').waitFor();
+  await page.unroute('**/api/courses');
+  const late = await page.request.post('/api/courses', { data: sent, headers: { origin: STOREFRONT } });
+  assert.equal(late.status(), 201);
+  // The draft is still there after the dialog was closed.
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Continue: Late' }).click();
+  await editor.getByLabel('Price').fill('12');
+  await save();
+  await page.getByText('“Late” is saved.').waitFor();
+  assert.deepEqual((await stored()).map(({ title, price }) => [title, price.amount]), [['Late', 1200]]);
+  await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
+  assertQuiet(page, { except: [504] });
   await page.context().close();
 });
 

@@ -1,5 +1,5 @@
 import { api, part } from '../api.js';
-import { charge, leaveFor, purchasePage, refusal } from '../checkout.js';
+import { charge, leaveFor, lostPayment, purchasePage, refusal } from '../checkout.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { requiredSession, showNavigation } from '../session.js';
@@ -72,6 +72,7 @@ async function offer(course, key) {
 /** Reads the card, charges it through the API, and completes authentication. */
 async function pay({ stripe, elements, makeStripe, key, course }) {
   say(outcome, null);
+  const began = Date.now();
   try {
     const { error: incomplete } = await elements.submit();
     // Stripe's fields show what is missing.
@@ -86,7 +87,8 @@ async function pay({ stripe, elements, makeStripe, key, course }) {
     window.location.assign(purchasePage(answer.purchase.id));
     await new Promise(() => {});
   } catch (error) {
-    say(outcome, error.code ? refusal(error) : problem('We couldn’t start the payment.', error));
+    const why = () => (error.code ? refusal(error) : problem('We couldn’t start the payment.', error));
+    say(outcome, error.isOutage ? lostPayment(course.id, began) : why());
     outcome.scrollIntoView({ block: 'nearest' });
   }
 }

@@ -5,7 +5,7 @@ import { together } from '../parts.js';
 import { problem } from '../problems.js';
 import { refundButton } from '../refund.js';
 import { clearPageButton, roleLabels, sellerButton } from '../roles.js';
-import { THEIRS, sales } from '../sales.js';
+import { THEIRS, sales, stamp } from '../sales.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
 import { terms } from '../staff-terms.js';
 import { statusLabel } from '../status.js';
@@ -104,7 +104,7 @@ function money() {
       const sum = (amount) => format(amount, purchase.currency);
       return rows.row([
         h('a', { href: courseAddress(purchase.course_id), dir: 'auto' }, purchase.course_title),
-        date(purchase.created_at),
+        stamp(purchase.created_at, purchase.id),
         statusLabel(purchase),
         sum(purchase.amount),
         sum(purchase.application_fee),
@@ -118,8 +118,8 @@ function money() {
   });
   return [bought.ready, sales(`${address}/sales`, THEIRS)];
 
-  async function done(text) {
-    say(byId('purchases-outcome'), notice('good', text));
+  async function done(news) {
+    say(byId('purchases-outcome'), news);
     await bought.reload();
   }
 }
