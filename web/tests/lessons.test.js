@@ -55,8 +55,8 @@ test('lessons and a text whose answers are lost are found to be saved, and those
     const handler = async (route) => {
       if (route.request().method() !== 'PUT') return route.fallback();
       if (arrives) await route.fetch();
-      await page.unroute(path, handler);
-      return route.fulfill(LOST);
+      await route.fulfill(LOST);
+      return page.unroute(path, handler);
     };
     await page.route(path, handler);
   };
