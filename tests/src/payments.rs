@@ -36,6 +36,7 @@ mod reconcile;
 mod refunds;
 mod rotation;
 mod separate_refunds;
+mod settlement;
 mod shown_prices;
 mod stacks;
 mod thin_events;
