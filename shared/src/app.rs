@@ -26,12 +26,22 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the environment. Makes no network call: the first request opens the first connection.
+    /// Reads the environment. Makes no network call. A function that waits for nothing else when it starts gains nothing by
+    /// connecting then: its first request would have to wait for that connection, or open another.
     ///
     /// # Errors
     /// If a variable has a value that cannot be used.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(Config::from_env()?, Clock::System, Entropy::system(), aws::endpoint("DYNAMODB")))
+    }
+
+    /// Opens the connections that the first request needs, while the function fetches its secrets: on Lambda the start has a whole
+    /// CPU, and the first request only a part of one.
+    pub fn connect(&self, others: &[&str]) {
+        transport::connect(&self.http, &aws::dynamodb_address(&self.aws, aws::endpoint("DYNAMODB")));
+        for server in others {
+            transport::connect(&self.http, server);
+        }
     }
 
     /// Creates it with the given settings.

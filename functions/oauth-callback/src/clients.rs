@@ -20,12 +20,13 @@ pub struct OAuthCallback {
 }
 
 impl OAuthCallback {
-    /// Reads the settings from the environment and fetches both secrets in parallel.
+    /// Reads the settings from the environment and fetches both secrets in parallel. Meanwhile it connects.
     ///
     /// # Errors
     /// If a setting or a secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
+        app.connect(&[&app.config.stripe_connect_base, &app.config.stripe_api_base]);
         let secrets = aws::secrets_manager(&app.aws, aws::endpoint("SECRETS_MANAGER"));
         let stripe = Gateway::from_secret(&app, secrets.clone());
         let token_keys = Rotating::read(secrets, app.config.token_keys_secret_arn.clone(), app.clock.clone());

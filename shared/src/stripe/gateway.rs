@@ -39,6 +39,24 @@ const BACK_OFF: Duration = Duration::from_secs(2);
 /// What could have been sent in this time and was not, may be sent at once.
 const BURST: Duration = Duration::from_secs(1);
 
+/// Stripe's live mode, or a sandbox. <https://docs.stripe.com/keys>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Live,
+    Sandbox,
+}
+
+impl Mode {
+    /// `None` if the key does not say, because it is not set yet.
+    fn of(key: &str) -> Option<Self> {
+        match key.split('_').nth(1) {
+            Some("live") => Some(Self::Live),
+            Some("test") => Some(Self::Sandbox),
+            _ => None,
+        }
+    }
+}
+
 /// Spreads requests over time.
 #[derive(Debug)]
 struct Pace {
@@ -73,6 +91,8 @@ pub struct Gateway {
     pub(super) connect_base: String,
     pub(super) client_id: String,
     stack_id: String,
+    /// That of the publishable key, which the storefront and the records go by.
+    mode: Option<Mode>,
     pub(super) keys: Arc<Rotating<StripeKeys>>,
     pub(super) timeout: Duration,
     pause: Duration,
@@ -107,6 +127,7 @@ impl Gateway {
             connect_base: app.config.stripe_connect_base.clone(),
             client_id: app.config.client_id.clone(),
             stack_id: app.config.stack_id.clone(),
+            mode: Mode::of(&app.config.publishable_key),
             keys: Arc::new(keys),
             timeout: app.config.stripe_timeout,
             pause: PAUSE,
@@ -193,8 +214,17 @@ impl Gateway {
     /// Whether the platform's key is a live mode key.
     #[must_use]
     pub fn livemode(&self) -> bool {
-        let key = &self.keys.last().secret_key;
-        key.starts_with("sk_live_") || key.starts_with("rk_live_")
+        Mode::of(&self.keys.last().secret_key) == Some(Mode::Live)
+    }
+
+    /// Whether these keys are of the publishable key's mode. With others, nothing is sent: a shop that is live would sell for test cards.
+    pub(super) fn fits(&self, keys: &StripeKeys) -> bool {
+        let (known, given) = (self.mode, Mode::of(&keys.secret_key));
+        let fits = known.is_none() || given.is_none() || known == given;
+        if !fits {
+            tracing::error!("the secret's key and StripePublishableKey are of different modes, so nothing is sent to Stripe");
+        }
+        fits
     }
 
     /// Sends a typed GET request.
@@ -290,12 +320,12 @@ impl Gateway {
         let give_up = self.deadline.map_or(give_up, |deadline| deadline.min(give_up));
         let mut lost = None;
         for attempt in 1.. {
-            let (mut result, mut again) = self.once(make(&keys.secret_key)).await;
+            let (mut result, mut again) = self.with_keys(&keys, &make).await;
             if matches!(result, Err(StripeError::Refused { status: 401, .. }))
                 && let Some(rolled) = self.keys.instead_of(&keys).await
             {
                 keys = rolled;
-                (result, again) = self.once(make(&keys.secret_key)).await;
+                (result, again) = self.with_keys(&keys, &make).await;
             }
             let wait = self.pause * attempt * attempt + self.pause * jitter() / 100;
             if !again || attempt == TRIES || Instant::now() + wait >= give_up {
@@ -309,6 +339,19 @@ impl Gateway {
             tokio::time::sleep(wait).await;
         }
         unreachable!("the loop returns")
+    }
+
+    /// One try with these keys. Keys of the wrong mode count as refused, so that the secret is read again.
+    async fn with_keys<T: DeserializeOwned>(
+        &self,
+        keys: &StripeKeys,
+        make: impl Fn(&str) -> reqwest::RequestBuilder,
+    ) -> (Result<T, StripeError>, bool) {
+        if self.fits(keys) {
+            return self.once(make(&keys.secret_key)).await;
+        }
+        let message = "the key is of another mode".to_owned();
+        (Err(StripeError::Refused { status: 401, code: "livemode_mismatch".to_owned(), param: None, message }), false)
     }
 
     /// One try. Returns whether another may help.

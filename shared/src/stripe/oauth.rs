@@ -7,6 +7,7 @@ use super::error::StripeError;
 use super::gateway::Gateway;
 use super::objects::OAuthToken;
 use crate::cloud::trace::Call;
+use crate::settings::secrets::StripeKeys;
 
 /// Why Stripe returned no tokens for a code.
 #[derive(Debug, thiserror::Error)]
@@ -97,19 +98,22 @@ impl Gateway {
     /// One request, and another with the new key if Stripe no longer accepts the old one, in which case it did nothing else.
     async fn connect_post(&self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Vec<u8>), TokenError> {
         let keys = self.keys.current().await;
-        let answer = self.connect_once(path, form, &keys.secret_key).await?;
+        let answer = self.connect_once(path, form, &keys).await?;
         if answer.0 == 401
             && let Some(rolled) = self.keys.instead_of(&keys).await
         {
-            return self.connect_once(path, form, &rolled.secret_key).await;
+            return self.connect_once(path, form, &rolled).await;
         }
         Ok(answer)
     }
 
-    async fn connect_once(&self, path: &str, form: &[(&str, &str)], key: &str) -> Result<(u16, Vec<u8>), TokenError> {
+    async fn connect_once(&self, path: &str, form: &[(&str, &str)], keys: &StripeKeys) -> Result<(u16, Vec<u8>), TokenError> {
+        if !self.fits(keys) {
+            return Ok((401, Vec::new()));
+        }
         let failed = |error: &reqwest::Error| if error.is_timeout() { TokenError::Timeout } else { TokenError::Failed };
         // The key goes into a header, never into the URL.
-        let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(key);
+        let request = self.http.post(format!("{}{path}", self.connect_base)).bearer_auth(&keys.secret_key);
         let request = request.form(form).timeout(self.timeout).build().map_err(|error| failed(&error))?;
         let mut call = Call::begin(&request);
         let answer = self.http.execute(request).await.map_err(|error| failed(&error))?;

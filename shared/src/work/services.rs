@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::app::App;
-use crate::cloud::{aws, transport};
 use crate::stripe::Gateway;
 
 /// The time limit for all Stripe calls of a request. API Gateway waits 30 seconds, and the outcome must be recorded before that.
@@ -20,15 +19,13 @@ pub struct Services {
 }
 
 impl Services {
-    /// Reads the settings from the environment and fetches Stripe's keys. Meanwhile it opens the connections that the first
-    /// request needs: on Lambda the start has a whole CPU, and the first request only a part of one.
+    /// Reads the settings from the environment and fetches Stripe's keys. Meanwhile it connects.
     ///
     /// # Errors
     /// If a setting or the secret cannot be used.
     pub async fn from_env() -> Result<Self, lambda_http::Error> {
         let app = App::from_env()?;
-        transport::connect(&app.http, &aws::dynamodb_address(&app.aws, aws::endpoint("DYNAMODB")));
-        transport::connect(&app.http, &app.config.stripe_api_base);
+        app.connect(&[&app.config.stripe_api_base]);
         let stripe = Gateway::from_env(&app).await?;
         Ok(Self { app, stripe })
     }

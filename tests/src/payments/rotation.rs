@@ -187,3 +187,20 @@ async fn a_new_token_key_is_used_without_a_restart() {
     world.link(&sellers[4]).await;
     assert_eq!(sealed_with(&world, &secret, &sellers[4]).await, "k2");
 }
+
+#[tokio::test]
+async fn with_a_key_of_the_other_mode_nothing_is_sent_to_stripe() {
+    // The publishable key is one of a sandbox.
+    let (world, secret) = World::with_secret(&keys("sk_live_by_mistake", &[PLATFORM.1])).await;
+    let seller = world.seller("seller@example.com").await;
+    let course = world.course(&seller, "Flask", 5000, "usd", 50).await;
+    let started = world.post("/users/me/stripe/onboarding", json!({"type": "express"})).bearer(&seller.token).await;
+    assert_eq!((started.status, started.text("code").as_str()), (502, "payment_provider_error"), "{}", started.body);
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new());
+    // Once it is corrected, the functions notice by themselves.
+    secret.put(&keys(OLD, &[PLATFORM.1])).await;
+    world.made_account(&seller, "express", "US").await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let bought = world.buy(&buyer, course["id"].as_str().expect("an id"), CARD).await;
+    assert_eq!(bought.status, 201, "{}", bought.body);
+}
