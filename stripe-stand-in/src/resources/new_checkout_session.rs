@@ -25,7 +25,7 @@ pub(crate) const CREATE: &str = "adaptive_pricing{enabled:b} after_expiration:an
     branding_settings:any cancel_url client_reference_id consent_collection:any currency custom_fields:any \
     custom_text:any customer customer_account customer_creation:(always|if_required) customer_email customer_update:any \
     discounts[]{coupon promotion_code} excluded_payment_method_types[] expires_at:i integration_identifier \
-    invoice_creation:any line_items[]{adjustable_quantity{enabled:b maximum:i minimum:i} dynamic_tax_rates[] metadata:m \
+    invoice_creation{enabled:(false) invoice_data:any} line_items[]{adjustable_quantity{enabled:b maximum:i minimum:i} dynamic_tax_rates[] metadata:m \
     price price_data{currency product product_data{description images[] metadata:m name tax_code tax_details:any \
     unit_label} recurring{interval interval_count:i} tax_behavior unit_amount:i unit_amount_decimal} quantity:i \
     tax_rates[]} locale managed_payments:any metadata:m mode:(payment|setup|subscription) name_collection:any \
@@ -39,7 +39,7 @@ pub(crate) const CREATE: &str = "adaptive_pricing{enabled:b} after_expiration:an
     submit_type subscription_data{application_fee_percent billing_cycle_anchor:i \
     billing_mode:any default_tax_rates[] description invoice_settings:any metadata:m on_behalf_of pending_invoice_item_interval:any \
     proration_behavior:(create_prorations|none) transfer_data{amount_percent destination} trial_end:i \
-    trial_period_days:i trial_settings:any} success_url tax_id_collection:any \
+    trial_period_days:i trial_settings:any} success_url tax_id_collection{enabled:(false) required:any} \
     ui_mode:(hosted|hosted_page|embedded|embedded_page|custom|elements|form) wallet_options:any";
 
 /// A session expires after a day, or at a chosen time after at least half an hour.

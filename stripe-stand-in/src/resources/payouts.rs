@@ -13,7 +13,7 @@ use crate::words::params::Params;
 
 /// Parameters of `POST /v1/payouts`.
 pub(crate) const CREATE: &str = "amount:i currency description destination metadata:m method:(instant|standard) \
-    payout_method source_type:(bank_account|card|fpx) statement_descriptor";
+    payout_method source_type:(card) statement_descriptor";
 
 /// `POST /v1/payouts`
 pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<Value, ApiError> {

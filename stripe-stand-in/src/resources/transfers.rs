@@ -17,7 +17,7 @@ use crate::words::params::Params;
 
 /// Parameters of `POST /v1/transfers`.
 pub(crate) const CREATE: &str = "amount:i currency description destination metadata:m source_transaction \
-    source_type:(bank_account|card|fpx) transfer_group";
+    source_type:(card) transfer_group";
 
 /// Parameters of `POST /v1/transfers/{id}/reversals`.
 pub(crate) const REVERSE: &str = "amount:i description metadata:m refund_application_fee:b";

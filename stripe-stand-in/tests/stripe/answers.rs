@@ -189,3 +189,20 @@ async fn parameters_unknown_to_the_pinned_version_are_refused() {
     let blank = json!({ "endpoints": [{ "url": "http://127.0.0.1:1/", "secret": "  " }] });
     assert_eq!(stripe.admin("PUT", "webhooks", blank).await.status, 400);
 }
+
+/// What the stand-in cannot do is refused, so that nobody takes a silent yes for Stripe's.
+#[tokio::test]
+async fn what_would_have_no_effect_is_refused() {
+    let stripe = Stripe::start().await;
+    let sessions = "/v1/checkout/sessions";
+    for (path, field) in [
+        (sessions, ("invoice_creation[enabled]", "true")),
+        (sessions, ("tax_id_collection[enabled]", "true")),
+        ("/v1/payouts", ("source_type", "bank_account")),
+        ("/v1/transfers", ("source_type", "bank_account")),
+    ] {
+        let refused = stripe.post(path, &[field]).await;
+        assert_eq!(refused.status, 400, "{path}");
+        assert!(refused.message().starts_with(&format!("Invalid {}", field.0)), "{}", refused.message());
+    }
+}
