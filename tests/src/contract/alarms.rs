@@ -27,8 +27,9 @@ const OF_AWS: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Alarms that can wait until morning.
-const CAN_WAIT: [&str; 13] = [
+const CAN_WAIT: [&str; 14] = [
     "BadSignaturesAlarm",
+    "DisputeRateAlarm",
     "ErasuresSilentAlarm",
     "MailsAlarm",
     "MovesRefusedAlarm",
@@ -48,7 +49,7 @@ const CAN_WAIT: [&str; 13] = [
 const VALUES: [(&str, &[&str]); 6] = [
     ("BooksDifference", &["usd"]),
     ("Charges", &["paid", "not_paid"]),
-    ("Disputes", &["opened", "closed"]),
+    ("Disputes", &["opened", "won", "lost", "prevented", "warning_closed"]),
     ("MovesRefused", &["transfer", "reversal"]),
     ("Payouts", &["paid", "failed"]),
     ("Refunds", &["made", "failed"]),
@@ -167,6 +168,21 @@ fn no_alarm_has_more_metrics_than_cloudwatch_allows() {
     }
 }
 
+/// The longest period times evaluation periods: a week, and a day for periods of less than an hour.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+#[test]
+fn no_alarm_looks_back_longer_than_cloudwatch_allows() {
+    let template = Template::read();
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let queries = properties.get("Metrics").map_or(&[] as &[Value], list);
+        let periods: BTreeSet<_> = queries.iter().filter_map(|query| query.pointer("/MetricStat/Period")).chain(properties.get("Period")).collect();
+        let [period] = periods.into_iter().filter_map(Value::as_u64).collect::<Vec<_>>()[..] else { panic!("{id} has several periods") };
+        let longest = if period < 3_600 { 86_400 } else { 604_800 };
+        assert!(period * properties["EvaluationPeriods"].as_u64().expect("a number") <= longest, "{id}");
+    }
+}
+
 #[test]
 fn every_function_index_and_queue_is_watched() {
     let template = Template::read();
@@ -215,6 +231,10 @@ fn late_events_book_differences_and_declined_payments_raise_alarms() {
     let declined = watched.iter().filter(|watched| watched.name == "Charges" && watched.alarm == "DeclinedRateAlarm");
     let outcomes: Vec<_> = declined.map(|watched| watched.dimension("Outcome").map(text)).collect();
     assert_eq!(outcomes, [None, Some("not_paid")], "the rate is of all that ended");
+
+    let disputed: Vec<_> = watched.iter().filter(|watched| watched.alarm == "DisputeRateAlarm").collect();
+    let disputed: Vec<_> = disputed.iter().map(|watched| (watched.name, watched.dimension("Outcome").map(text))).collect();
+    assert_eq!(disputed, [("Disputes", Some("opened")), ("Charges", Some("paid")), ("MembershipPayments", None)]);
 }
 
 #[test]
