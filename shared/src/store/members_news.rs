@@ -113,7 +113,9 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
                 emit("Disputes", ("Outcome", outcome), None);
             }
             // Apart from purchases, of which `Charges` also has those that failed.
-            News::Paid(_) => metrics::emit("MembershipPayments", metrics::Unit::Count, 1.0, &[], &[("subscription_id", subscription.id.as_str())]),
+            News::Paid(_) => {
+                metrics::emit("MembershipPayments", metrics::Unit::Count, 1.0, &[], &[("subscription_id", subscription.id.as_str())])
+            }
             News::MoveRefused(number) => {
                 // Once per move. If it is refused again, it is already a finding.
                 let Some(one) = subscription.find_move(*number).filter(|one| one.tries == 1) else { continue };

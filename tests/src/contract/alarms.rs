@@ -176,7 +176,8 @@ fn no_alarm_looks_back_longer_than_cloudwatch_allows() {
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let properties = &alarm["Properties"];
         let queries = properties.get("Metrics").map_or(&[] as &[Value], list);
-        let periods: BTreeSet<_> = queries.iter().filter_map(|query| query.pointer("/MetricStat/Period")).chain(properties.get("Period")).collect();
+        let periods: BTreeSet<_> =
+            queries.iter().filter_map(|query| query.pointer("/MetricStat/Period")).chain(properties.get("Period")).collect();
         let [period] = periods.into_iter().filter_map(Value::as_u64).collect::<Vec<_>>()[..] else { panic!("{id} has several periods") };
         let longest = if period < 3_600 { 86_400 } else { 604_800 };
         assert!(period * properties["EvaluationPeriods"].as_u64().expect("a number") <= longest, "{id}");
@@ -284,7 +285,9 @@ fn missing_events_raise_an_alarm_from_the_first_purchase_on() {
     for (alarm, least, seconds) in [("NoEventsAlarm", 3, 3_600), ("NoEventsForADayAlarm", 1, 86_400)] {
         let metrics = template.property(alarm, "Metrics");
         assert_eq!(metrics[0]["Expression"], json!(format!("IF(ended >= {least} AND taken == 0, 1, 0)")), "{alarm}");
-        let of = |place: usize| (&metrics[place]["Id"], &metrics[place]["MetricStat"]["Metric"]["MetricName"], &metrics[place]["MetricStat"]["Period"]);
+        let of = |place: usize| {
+            (&metrics[place]["Id"], &metrics[place]["MetricStat"]["Metric"]["MetricName"], &metrics[place]["MetricStat"]["Period"])
+        };
         assert_eq!(of(1), (&json!("ended"), &json!("Charges"), &json!(seconds)), "{alarm}");
         assert_eq!(of(2), (&json!("taken"), &json!("EventsTaken"), &json!(seconds)), "{alarm}");
     }

@@ -85,7 +85,9 @@ fn stacks_of_one_name_can_coexist_in_two_regions() {
     // controls 64 characters: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateFunction.html>,
     // <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginAccessControlConfig.html>. The longest regions have 14,
     // and stacks at most 40, as scripts/deploy says.
-    assert!(super::file("scripts/deploy").contains(r#""stack": ("The name of the stack, which becomes part of the names of its resources", r"[a-zA-Z][-a-zA-Z0-9]{0,39}")"#));
+    assert!(super::file("scripts/deploy").contains(
+        r#""stack": ("The name of the stack, which becomes part of the names of its resources", r"[a-zA-Z][-a-zA-Z0-9]{0,39}")"#
+    ));
     let template = Template::read();
     let mut seen = BTreeSet::new();
     for (id, resource) in super::entries(template.at("/Resources")) {
