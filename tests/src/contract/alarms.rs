@@ -176,9 +176,9 @@ fn no_alarm_looks_back_longer_than_cloudwatch_allows() {
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let properties = &alarm["Properties"];
         let queries = properties.get("Metrics").map_or(&[] as &[Value], list);
-        let periods: BTreeSet<_> =
-            queries.iter().filter_map(|query| query.pointer("/MetricStat/Period")).chain(properties.get("Period")).collect();
-        let [period] = periods.into_iter().filter_map(Value::as_u64).collect::<Vec<_>>()[..] else { panic!("{id} has several periods") };
+        let periods = queries.iter().filter_map(|query| query.pointer("/MetricStat/Period")).chain(properties.get("Period"));
+        let periods: Vec<_> = periods.filter_map(Value::as_u64).collect::<BTreeSet<_>>().into_iter().collect();
+        let [period] = periods[..] else { panic!("{id} has the periods {periods:?}") };
         let longest = if period < 3_600 { 86_400 } else { 604_800 };
         assert!(period * properties["EvaluationPeriods"].as_u64().expect("a number") <= longest, "{id}");
     }
