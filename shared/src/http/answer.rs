@@ -1,5 +1,7 @@
 //! What every function does before and after a request.
 
+use std::pin::pin;
+
 use lambda_http::RequestExt as _;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
@@ -24,7 +26,8 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
     let id = request_id(request);
     // The query is not logged: it may contain an OAuth code or state.
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let (result, user_id) = noting_who(work).await;
+    // By reference: a copy of a handler's future in each layer would take too much of the stack.
+    let (result, user_id) = noting_who(pin!(work)).await;
     let (mut response, code) = match result {
         Ok(response) => (response, None),
         Err(error) => {
