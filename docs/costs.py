@@ -64,9 +64,10 @@ def price(name):
 def lines(purchases, metrics, alarms):
     """The costs of a month with this many purchases."""
     invocations = purchases * INVOCATIONS + RUNS
-    # The first request in each second is traced, and one in twenty of the others: https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html
-    first = min(invocations, MINUTES * 60)
-    traces = first + 0.05 * (invocations - first)
+    # The first request in each second is traced, and one in twenty of the others; runs without a request are not: https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html
+    requests = purchases * REQUESTS
+    first = min(requests, MINUTES * 60)
+    traces = first + 0.05 * (requests - first)
     keys = min(invocations, ROLES * FIVE_MINUTES)
     return {
         "DynamoDB, requests": purchases * (WRITES * price("write") + READS * price("read")) + RUNS * RUN_READS * price("read"),

@@ -31,6 +31,7 @@ const STATUS = {
 const TEXTS = [
   ['customer_name', 'Buyer’s name'],
   ['customer_email_address', 'Buyer’s email'],
+  ['billing_address', 'Buyer’s billing address'],
   ['service_date', 'When the buyer got access'],
   ['product_description', 'What was sold', true],
   ['access_activity_log', 'Proof that the buyer opened it', true, 'Times, and what was opened or downloaded.'],

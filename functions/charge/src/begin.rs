@@ -202,7 +202,7 @@ async fn send(
         Written::Yes => {}
         Written::No(TOO_FAST..) => {
             customers::keep(app, &order.buyer, purchase.charged_account(), customer).await?;
-            return Err(declines::too_fast(now));
+            return Err(declines::too_fast(&order.buyer.id, &order.address, now));
         }
         Written::No(_) => return Err(outcome::lost_race(services, order, purchase.attempt()).await?),
     }

@@ -65,7 +65,7 @@ pub async fn charge(services: &Services, request: &Request) -> Result<Response, 
     course.price.check_shown(body.expected_amount, body.expected_currency)?;
 
     if payment != Payment::Checkout {
-        declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;
+        declines::check(app, &buyer, &address, read.declines, body.challenge.as_deref()).await?;
     }
 
     let ids: Vec<_> = course.payees.iter().map(|share| share.seller.clone()).collect();

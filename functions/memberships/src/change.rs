@@ -77,7 +77,7 @@ pub(crate) async fn resume(services: &Services, request: &Request, id: &str) -> 
     let Some(card) = &body.payment_method else { return Box::pin(resume_with(services, &buyer, subscription, None)).await };
     let (token, address) = (identity::required(request, &app.config)?.token, identity::address(request, &app.config));
     let (_, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
-    declines::check(app, &buyer, counts, body.challenge.as_deref()).await?;
+    declines::check(app, &buyer, &address, counts, body.challenge.as_deref()).await?;
     declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
     let answer = Box::pin(resume_with(services, &buyer, subscription, Some(card))).await;
     declines::count(app, &buyer, &address, &answer).await?;
@@ -145,7 +145,7 @@ pub(crate) async fn switch(services: &Services, request: &Request, id: &str) -> 
     }
     let (token, address) = (identity::required(request, &app.config)?.token, identity::address(request, &app.config));
     let (_, counts) = app.store.user_and_declines(&token, &address, app.clock.now()).await?;
-    declines::check(app, &buyer, counts, body.challenge.as_deref()).await?;
+    declines::check(app, &buyer, &address, counts, body.challenge.as_deref()).await?;
     let answer = Box::pin(switch_to(services, subscription, body)).await;
     declines::count(app, &buyer, &address, &answer).await?;
     answer

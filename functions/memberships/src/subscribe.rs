@@ -61,7 +61,7 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
     Price { amount, currency: offer.currency }.check_shown(body.expected_amount, body.expected_currency)?;
     let seller = read.seller.ok_or(Error::SellerNotConnected)?;
     if let Some(card) = &body.payment_method {
-        declines::check(app, &buyer, read.declines, body.challenge.as_deref()).await?;
+        declines::check(app, &buyer, &address, read.declines, body.challenge.as_deref()).await?;
         declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
     }
     let order = Order { buyer, seller, offer, interval: body.interval, amount, payment_method: body.payment_method };

@@ -48,7 +48,7 @@ pub(crate) async fn save(services: &Services, request: &Request) -> Result<Respo
     }
 
     if let Some(card) = payment_method {
-        declines::check(app, &user, counts, body.challenge.as_deref()).await?;
+        declines::check(app, &user, &address, counts, body.challenge.as_deref()).await?;
         declines::take_try(app, &declines::card_try(app, &user.id, &address, card)).await?;
     }
 

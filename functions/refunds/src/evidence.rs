@@ -140,6 +140,9 @@ fn drafted(case: &Case, known: &Known<'_>, file: &DisputeFile) -> BTreeMap<&'sta
     if let Some(name) = file.buyers_name() {
         texts.insert("customer_name", name.to_owned());
     }
+    if let Some(address) = file.buyers_address() {
+        texts.insert("billing_address", address);
+    }
     let what = if case.course_id.is_some() { "An online course" } else { "A membership with access to all of a seller's online courses" };
     let about: String = course.map(|course| course.description.chars().take(EXCERPT).collect()).unwrap_or_default();
     texts.insert("product_description", format!("{what}: \u{201c}{}\u{201d}. {about}", case.title).trim().to_owned());

@@ -1,5 +1,7 @@
 //! What every function does before and after a request.
 
+use std::pin::pin;
+
 use lambda_http::RequestExt as _;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
@@ -8,7 +10,9 @@ use super::message::{Request, Response, request_id};
 use super::{identity, problem};
 use crate::cloud::trace::Daemon;
 use crate::domain::error::Error;
+use crate::domain::ids::UserId;
 use crate::settings::config::Config;
+use crate::store::sessions::noting_who;
 
 /// If a browser is made to show an answer as a page, it loads nothing and is in no frame.
 const NO_PAGE: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -22,7 +26,9 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
     let id = request_id(request);
     // The query is not logged: it may contain an OAuth code or state.
     let (method, path) = (request.method().as_str(), request.uri().path());
-    let (mut response, code) = match work.await {
+    // By reference: a copy of a handler's future in each layer would take too much of the stack.
+    let (result, user_id) = noting_who(pin!(work)).await;
+    let (mut response, code) = match result {
         Ok(response) => (response, None),
         Err(error) => {
             problem::log(&error, &id);
@@ -39,7 +45,8 @@ pub async fn answer(request: &Request, work: impl Future<Output = Result<Respons
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
     }
     let (viewer, cloudfront_id) = (header("x-viewer-address"), header("x-amz-cf-id"));
-    tracing::info!(request_id = id, method, path, status = response.status().as_u16(), code, viewer, cloudfront_id, "answered");
+    let (status, user_id) = (response.status().as_u16(), user_id.as_ref().map(UserId::as_str));
+    tracing::info!(request_id = id, method, path, status, code, user_id, viewer, cloudfront_id, "answered");
     response
 }
 

@@ -108,15 +108,21 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
             News::Refunded(_) => emit("Refunds", ("Outcome", "made"), None),
             News::RefundFailed(_) => emit("Refunds", ("Outcome", "failed"), None),
             News::DisputeOpened(_) => emit("Disputes", ("Outcome", "opened"), None),
-            News::DisputeClosed(_) => emit("Disputes", ("Outcome", "closed"), None),
+            News::DisputeClosed(closed) => {
+                let Some(outcome) = dispute(subscription, closed).and_then(|one| one.status.outcome()) else { continue };
+                emit("Disputes", ("Outcome", outcome), None);
+            }
+            // Apart from purchases, of which `Charges` also has those that failed.
+            News::Paid(_) => {
+                metrics::emit("MembershipPayments", metrics::Unit::Count, 1.0, &[], &[("subscription_id", subscription.id.as_str())])
+            }
             News::MoveRefused(number) => {
                 // Once per move. If it is refused again, it is already a finding.
                 let Some(one) = subscription.find_move(*number).filter(|one| one.tries == 1) else { continue };
                 let kind = if one.gives_back() { "reversal" } else { "transfer" };
                 emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
             }
-            News::Paid(_)
-            | News::DisputeNeedsAnswer(_)
+            News::DisputeNeedsAnswer(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_)
             | News::MoveDone(_)

@@ -111,7 +111,11 @@ fn measure(purchase: &Purchase, news: &[News]) {
             News::Refunded(_) => ("Refunds", "made", None),
             News::RefundFailed(_) => ("Refunds", "failed", None),
             News::DisputeOpened(_) => ("Disputes", "opened", None),
-            News::DisputeClosed(_) => ("Disputes", "closed", None),
+            News::DisputeClosed(dispute) => {
+                let closed = purchase.disputes().iter().find(|one| one.id == *dispute);
+                let Some(outcome) = closed.and_then(|one| one.status.outcome()) else { continue };
+                ("Disputes", outcome, None)
+            }
             News::MoveRefused(number) => {
                 measure_refusal(purchase, *number);
                 continue;

@@ -4,6 +4,8 @@
 //! single write that changes the password ends all sessions, even one that is just being started. For the same reason it stores when
 //! the user's sessions were last ended, as the log-in saw it: ending them also ends one whose log-in read the user before.
 
+use std::sync::OnceLock;
+
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -89,8 +91,25 @@ fn session_of(session: Option<&Item>, profile: Option<&Item>, now: OffsetDateTim
         return Ok(None);
     }
     let user: User = from_item(profile.clone())?;
-    let holds = user.suspended.is_none() && !session.was_ended(&user);
-    Ok((holds && session.password == user.password_digest()).then_some((user, session)))
+    let holds = user.suspended.is_none() && !session.was_ended(&user) && session.password == user.password_digest();
+    if holds {
+        // Outside of a request there is nobody to tell.
+        let _told = SIGNED_IN.try_with(|signed_in| signed_in.set(user.id.clone()));
+    }
+    Ok(holds.then_some((user, session)))
+}
+
+tokio::task_local! {
+    static SIGNED_IN: OnceLock<UserId>;
+}
+
+/// Does a request's work, and also says whose valid session it read, if it read one.
+pub async fn noting_who<T>(work: impl Future<Output = T>) -> (T, Option<UserId>) {
+    let noted = async {
+        let done = work.await;
+        (done, SIGNED_IN.with(|signed_in| signed_in.get().cloned()))
+    };
+    SIGNED_IN.scope(OnceLock::new(), noted).await
 }
 
 impl Store {

@@ -46,6 +46,20 @@ struct Charged {
 struct BillingDetails {
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    address: Option<Address>,
+}
+
+/// What the buyer gave of it; a card's number is often entered with the postal code alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    line1: Option<String>,
+    line2: Option<String>,
+    postal_code: Option<String>,
+    city: Option<String>,
+    state: Option<String>,
+    country: Option<String>,
 }
 
 /// A dispute with the evidence that is staged or submitted at Stripe, and its charge.
@@ -75,6 +89,16 @@ impl DisputeFile {
     #[must_use]
     pub fn buyers_name(&self) -> Option<&str> {
         self.charge.as_ref()?.billing_details.as_ref()?.name.as_deref()
+    }
+
+    /// The address that the buyer gave with the card, in one line; `None` if they gave nothing of it.
+    #[must_use]
+    pub fn buyers_address(&self) -> Option<String> {
+        let address = self.charge.as_ref()?.billing_details.as_ref()?.address.as_ref()?;
+        let Address { line1, line2, postal_code, city, state, country } = address;
+        let parts = [line1, line2, postal_code, city, state, country].into_iter().flatten().map(String::as_str);
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// Stripe's receipt for the charge.

@@ -26,12 +26,13 @@ const DAY: i64 = 24 * HOUR;
 /// Timeout of the challenge's provider.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Checks whether a user may try a card now. `answer` is the response from the browser's challenge, if any.
+/// Checks whether a user may try a card now, from this network. `answer` is the response from the browser's challenge, if any.
 ///
 /// # Errors
 /// [`Error::TooManyCards`], [`Error::EmailNotConfirmed`] and [`Error::ChallengeWanted`].
-pub async fn check(app: &App, user: &User, counts: Counts, answer: Option<&str>) -> Result<(), Error> {
+pub async fn check(app: &App, user: &User, address: &str, counts: Counts, answer: Option<&str>) -> Result<(), Error> {
     let now = app.clock.now();
+    let refused = |error| refused(&user.id, address, error);
     let wide = app.config.address_limits;
     let is_storm = counts.platform >= PER_PLATFORM * wide;
     if let Some(retry_after) = user_waits(user, now) {
@@ -53,8 +54,8 @@ pub async fn check(app: &App, user: &User, counts: Counts, answer: Option<&str>)
     }
 }
 
-fn refused(error: Error) -> Error {
-    tracing::warn!(code = error.code(), "card attempt refused");
+fn refused(user: &UserId, address: &str, error: Error) -> Error {
+    tracing::warn!(code = error.code(), user_id = user.as_str(), address, "card attempt refused");
     metrics::emit("CardTryRefused", Unit::Count, 1.0, &[], &[("code", error.code())]);
     error
 }
@@ -71,7 +72,7 @@ pub fn card_try<'a>(app: &App, user: &'a UserId, address: &'a str, card: &'a str
 /// [`Error::TooManyCards`], and if DynamoDB fails.
 pub async fn take_try(app: &App, one: &CardTry<'_>) -> Result<(), Error> {
     let now = app.clock.now();
-    if app.store.take_try(one, now).await? { Ok(()) } else { Err(too_fast(now)) }
+    if app.store.take_try(one, now).await? { Ok(()) } else { Err(too_fast(one.user, one.address, now)) }
 }
 
 /// Counts an answer that is a decline against the user, their address and the card: two trips to DynamoDB, otherwise none.
@@ -81,6 +82,7 @@ pub async fn take_try(app: &App, one: &CardTry<'_>) -> Result<(), Error> {
 pub async fn count<T>(app: &App, user: &User, address: &str, answer: &Result<T, Error>) -> Result<(), Error> {
     if let Err(Error::CardDeclined { fingerprint, .. }) = answer {
         let card = fingerprint.as_deref();
+        tracing::info!(user_id = user.id.as_str(), address, "card declined");
         app.store.count_decline(user, (Some(address), card), app.config.address_limits, app.clock.now()).await?;
     }
     Ok(())
@@ -97,8 +99,8 @@ pub async fn count_in_browser(app: &App, cause: &str, user: &UserId, card: Optio
 
 /// Too many cards were tried in the minute of `now`.
 #[must_use]
-pub fn too_fast(now: OffsetDateTime) -> Error {
-    refused(Error::TooManyCards { retry_after: 60 - now.unix_timestamp().rem_euclid(60) })
+pub fn too_fast(user: &UserId, address: &str, now: OffsetDateTime) -> Error {
+    refused(user, address, Error::TooManyCards { retry_after: 60 - now.unix_timestamp().rem_euclid(60) })
 }
 
 /// Seconds until the hour of `now` ends.

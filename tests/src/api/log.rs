@@ -59,6 +59,31 @@ async fn journey(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn the_log_names_who_made_a_request_and_who_tries_cards() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let thief = world.stranger("thief@example.com").await;
+    let of = |card: &'static str| world.buy(&thief, &shop.course_id, card);
+    let (declined, first) = logged(of("pm_card_visa_chargeDeclined")).await;
+    assert_eq!(declined.status, 402, "{}", declined.body);
+    let (refused, then) = logged(of("pm_card_visa")).await;
+    assert_eq!(refused.text("code"), "email_not_confirmed", "{}", refused.body);
+    let (nobody, last) = logged(world.get("/courses")).await;
+    assert_eq!(nobody.status, 200, "{}", nobody.body);
+
+    let said =
+        |lines: &[String], what: &str| lines.iter().find(|line| line.contains(what)).cloned().unwrap_or_else(|| panic!("{lines:#?}"));
+    for line in [said(&first, "answered"), said(&first, "card declined"), said(&then, "answered"), said(&then, "card attempt refused")] {
+        assert!(line.contains(&thief.id), "{line}");
+        assert!(!line.contains("thief@example.com"), "{line}");
+    }
+    for line in [said(&first, "card declined"), said(&then, "card attempt refused")] {
+        assert!(line.contains("address"), "{line}");
+    }
+    assert!(!said(&last, "answered").contains("user_id"), "{last:?}");
+}
+
+#[tokio::test]
 async fn no_secret_and_no_address_is_logged() {
     let world = World::start().await;
     let (secrets, lines) = Box::pin(logged(Box::pin(journey(&world)))).await;

@@ -257,9 +257,23 @@ fn invalid_settings_are_refused_before_anything_is_built() {
     operator.answers("aws---version", "aws-cli/1.45.11 Python/3.11");
     operator.answers("cargo-lambda-system", "{}");
     let complaint = operator.refuses(&[&TEST[..], &["Architecture=x86_64"]].concat());
-    for said in ["The AWS CLI, version 2", "cargo-lambda with Zig", "rustup target add x86_64-unknown-linux-gnu"] {
+    for said in ["The AWS CLI, version 2", "cargo-lambda 1.9.2 or newer, with Zig", "rustup target add x86_64-unknown-linux-gnu"] {
         assert!(complaint.contains(said), "{complaint}");
     }
+    assert!(!complaint.contains("SAM"), "{complaint}");
+    operator.answers("cargo-lambda-system", r#"{"zig":{"version":"0.15.1"}}"#);
+    for (sam, cargo_lambda, is_enough) in
+        [("1.139.9", "1.9.1", false), ("1.9.0", "1.8.10", false), ("1.140.0", "1.9.2", true), ("2.0.0", "1.10.0", true)]
+    {
+        operator.answers("sam---version", &format!("SAM CLI, version {sam}"));
+        operator.answers("cargo-lambda---version", &format!("cargo-lambda {cargo_lambda} (67129fc 2026-08-21Z)"));
+        let complaint = operator.refuses(&TEST);
+        for said in ["The SAM CLI, version 1.140.0 or newer", "cargo-lambda 1.9.2 or newer"] {
+            assert_eq!(complaint.contains(said), !is_enough, "{sam}, {cargo_lambda}: {complaint}");
+        }
+    }
+    let tried = file("scripts/rehearse/requirements.txt");
+    assert!(tried.contains("aws-sam-cli>=1.140,") && tried.contains("cargo-lambda==1.9.2"), "{tried}");
     assert!(!operator.folder.join("samconfig.toml").exists(), "refused settings are not stored");
 }
 
@@ -390,6 +404,42 @@ fn a_sender_that_ses_has_not_verified_does_not_stop_a_deploy_which_says_what_to_
     let look = "SES has not verified a@example.org: mails are queued and given up after nine hours. \
                 `aws sesv2 get-email-identity --email-identity a@example.org --region eu-central-1 --profile shop`";
     assert!(said.contains(look), "{said}");
+}
+
+#[test]
+fn what_outlives_a_stack_can_be_imported_and_deployed_over() {
+    // The command of the runbook takes it out of the template.
+    let page = file("docs/operations.md");
+    let command = page.lines().find(|line| line.ends_with(">import.yaml")).expect("the command").trim();
+    let operator = Operator::new();
+    let done = Command::new("bash").args(["-euc", command]).current_dir(&operator.folder).status().expect("bash is there");
+    assert!(done.success(), "{command}");
+    let taken = fs::read_to_string(operator.folder.join("import.yaml")).expect("it is written");
+    let taken: yaml_serde::Value = yaml_serde::from_str(&taken).expect("it is YAML");
+    let taken = taken.get("Resources").and_then(yaml_serde::Value::as_mapping).expect("resources");
+    let names: Vec<_> = taken.keys().filter_map(yaml_serde::Value::as_str).collect();
+    assert_eq!(names, ["Table", "CredentialsTable", "StripeSecret", "TokenKeysSecret"]);
+    for name in names {
+        assert!(page.contains(&format!("\"LogicalResourceId\": \"{name}\"")), "{name}");
+    }
+    // It needs no parameter.
+    assert!(!fs::read_to_string(operator.folder.join("import.yaml")).expect("it is there").contains("!Ref"));
+
+    operator.has_release("IMPORT_COMPLETE", "2026-11-01T08:00:00", "Resources: {}\n", &json!({}));
+    operator.succeeds("deploy", &TEST);
+    let [update] = operator.calls("sam deploy").try_into().expect("one call");
+    assert!(update.contains("--no-confirm-changeset |"), "{update}");
+}
+
+#[test]
+fn a_fixed_charge_type_is_warned_of_when_it_is_set() {
+    let operator = Operator::new();
+    let warns = |said: &str| said.contains("! ChargeType=destination fixes how every seller is charged");
+    assert!(!warns(&operator.succeeds("deploy", &TEST)), "auto is no reason to warn");
+    let fixed = [&TEST[..], &["ChargeType=destination"]].concat();
+    assert!(warns(&operator.succeeds("deploy", &fixed)));
+    operator.has_stack("UPDATE_COMPLETE", &json!({ "StripePublishableKey": "pk_test_1", "ChargeType": "destination" }));
+    assert!(!warns(&operator.succeeds("deploy", &["test", "--yes"])), "it is as it was");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What each function does with the table, read from the sources: which of the store's methods it calls, and which
-//! actions and keys these use. Its role must grant exactly that.
+//! actions, keys and lists of the indexes these use. Its role must grant exactly that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::template::Template;
 use super::{functions, list, sources, text};
@@ -10,15 +11,16 @@ use super::{functions, list, sources, text};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Reach {
     on_table: BTreeSet<String>,
-    on_index: BTreeSet<String>,
     keys: BTreeSet<String>,
+    /// The index's name and the partition, as in `dynamodb:LeadingKeys`.
+    lists: BTreeSet<(String, String)>,
 }
 
 impl Reach {
     fn add(&mut self, other: Self) {
         self.on_table.extend(other.on_table);
-        self.on_index.extend(other.on_index);
         self.keys.extend(other.keys);
+        self.lists.extend(other.lists);
     }
 }
 
@@ -56,6 +58,7 @@ fn code(source: &str) -> String {
 /// A function of the store.
 struct Function {
     file: String,
+    source: Rc<str>,
     name: String,
     is_method: bool,
     body: String,
@@ -64,11 +67,13 @@ struct Function {
 fn of_the_store() -> Vec<Function> {
     let mut found = Vec::new();
     for (path, source) in sources("shared/src/store") {
-        for piece in code(&source).split("fn ").skip(1) {
+        let source: Rc<str> = code(&source).into();
+        for piece in source.split("fn ").skip(1) {
             let (signature, body) = piece.split_once('{').expect("it has a body");
             let name = signature.split(['(', '<']).next().expect("there is a first part");
             let is_method = signature.contains("self");
-            found.push(Function { file: path.display().to_string(), name: name.to_owned(), is_method, body: body.to_owned() });
+            let file = path.display().to_string();
+            found.push(Function { file, source: source.clone(), name: name.to_owned(), is_method, body: body.to_owned() });
         }
     }
     found
@@ -97,10 +102,6 @@ fn direct(body: &str) -> Reach {
     if body.contains("List::Table { pk, prefix }") {
         reach.on_table.remove("dynamodb:Query");
     }
-    let is_query_of_its_own = body.contains(".index_name(") && !body.contains("List::Index");
-    if body.contains("List::Index { pk: ") || is_query_of_its_own {
-        reach.on_index.insert("dynamodb:Query".to_owned());
-    }
     for trace in ["Key::new(format!(\"", "List::Table { pk: format!(\"", "string(format!(\"USER"] {
         let first = |rest: &str| rest.split('#').next().expect("there is a first part").to_owned();
         let named = |rest: &str| if trace.ends_with("USER") { "USER".to_owned() } else { first(rest) };
@@ -111,6 +112,45 @@ fn direct(body: &str) -> Reach {
     reach
 }
 
+/// What a key begins with, as a pattern of IAM: `rest` begins with its text, a constant's name, or a call to what makes it.
+fn patterns(store: &[Function], within: &Function, rest: &str) -> BTreeSet<String> {
+    let pattern = |text: &str| {
+        let text = text.split('"').next().expect("there is a first part");
+        text.split_once('{').map_or_else(|| text.to_owned(), |(first, _)| format!("{first}*"))
+    };
+    if let Some(text) = rest.strip_prefix("format!(\"").or_else(|| rest.strip_prefix('"')) {
+        return BTreeSet::from([pattern(text)]);
+    }
+    let name = rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().expect("there is a first part");
+    let found: BTreeSet<_> = if rest[name.len()..].starts_with('(') {
+        let makers = || store.iter().filter(|function| function.name == name);
+        let here: Vec<_> = makers().filter(|function| function.file == within.file).collect();
+        let makers = if here.is_empty() { makers().collect() } else { here };
+        makers.iter().flat_map(|maker| maker.body.split("format!(\"").skip(1).map(pattern)).collect()
+    } else {
+        within.source.split(&format!("const {name}: &str = \"")).skip(1).map(pattern).collect()
+    };
+    assert!(!found.is_empty(), "{}: {name} makes a partition of an index that this test cannot tell", within.file);
+    found
+}
+
+/// The lists that a function of the store reads directly.
+fn lists(store: &[Function], function: &Function) -> BTreeSet<(String, String)> {
+    let body = function.body.as_str();
+    let named = body.split("List::Index { pk: ").skip(1).map(|rest| ("gsi1".to_owned(), rest));
+    // What reads any list reads those that its callers name.
+    let own = if body.contains("List::Index { pk }") { "" } else { body };
+    let queries = own.split(".index_name(\"").skip(1).map(|rest| {
+        let (index, rest) = rest.split_once('"').expect("a string ends");
+        let (_, condition) = rest.split_once(&format!("\"{index}pk = :")).expect("a query has a partition");
+        let value = condition.split([' ', '"']).next().expect("there is a first part");
+        let (_, partition) = rest.split_once(&format!("(\":{value}\", string(")).expect("the partition has a value");
+        (index.to_owned(), partition)
+    });
+    let found = named.chain(queries);
+    found.flat_map(|(index, key)| patterns(store, function, key).into_iter().map(move |key| (index.clone(), key))).collect()
+}
+
 /// What a function of the store does, including its calls within the store.
 fn reach(store: &[Function], at: usize, seen: &mut BTreeSet<usize>) -> Reach {
     let mut all = Reach::default();
@@ -119,6 +159,7 @@ fn reach(store: &[Function], at: usize, seen: &mut BTreeSet<usize>) -> Reach {
     }
     let Function { file, body, .. } = &store[at];
     all.add(direct(body));
+    all.lists.extend(lists(store, &store[at]));
     for call in calls(body) {
         // A method counts if it is the store's own or makes a key. `get` on a map, for example, does not.
         if call.receiver.is_some_and(|receiver| receiver != "self") && call.name != "key" {
@@ -208,14 +249,16 @@ fn granted(template: &Template, function: &str) -> Reach {
             continue;
         }
         let actions = actions.into_iter().map(text).filter(|action| action.starts_with("dynamodb:")).map(str::to_owned);
-        // Which lists of the index a role may read is in roles.rs.
-        if statement["Resource"].get("Fn::Sub").is_some() {
-            all.on_index.extend(actions);
+        let keys = statement.pointer("/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys");
+        let keys = keys.into_iter().flat_map(list).map(|key| text(key).to_owned());
+        if let Some(index) = statement["Resource"].get("Fn::Sub") {
+            let index = text(index).trim_start_matches("${Table.Arn}/index/");
+            assert_eq!(actions.collect::<Vec<_>>(), ["dynamodb:Query"], "{function}: {statement}");
+            all.lists.extend(keys.map(|key| (index.to_owned(), key)));
             continue;
         }
         all.on_table.extend(actions);
-        let keys = statement.pointer("/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys");
-        all.keys.extend(keys.into_iter().flat_map(list).map(|key| text(key).to_owned()));
+        all.keys.extend(keys);
     }
     all
 }

@@ -26,14 +26,21 @@ fn functions_are_rust_binaries_on_the_present_runtime() {
 }
 
 #[test]
-fn every_function_is_traced() {
+fn every_request_is_traced_and_no_sweep() {
     let template = Template::read();
     assert_eq!(template.at("/Globals/Function/Tracing"), "Active");
+    let integrations = template.resources("AWS::ApiGatewayV2::Integration");
     for (folder, id) in template.functions() {
-        assert_eq!(template.at(&format!("/Resources/{id}/Properties")).get("Tracing"), None, "{folder} has its own");
+        let own = template.at(&format!("/Resources/{id}/Properties")).get("Tracing");
         let rights: Vec<_> = template.statements(id).into_iter().filter(|right| right.to_string().contains("xray:")).collect();
-        assert_eq!(rights.len(), 1, "{folder} may not send traces");
-        assert_eq!(rights[0]["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]), "{folder}");
+        if integrations.values().any(|integration| integration.to_string().contains(&format!("{id}.Alias"))) {
+            assert_eq!(own, None, "{folder} has its own");
+            assert_eq!(rights.len(), 1, "{folder} may not send traces");
+            assert_eq!(rights[0]["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]), "{folder}");
+        } else {
+            assert_eq!(own, Some(&json!("PassThrough")), "{folder} is traced each minute");
+            assert!(rights.is_empty(), "{folder} may send traces, and has none");
+        }
     }
 }
 
@@ -70,6 +77,42 @@ fn two_stages_can_coexist() {
         }
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn stacks_of_one_name_can_coexist_in_two_regions() {
+    // The names of CloudFront's resources, of dashboards and of roles are global to the account. CloudFront allows functions and origin access
+    // controls 64 characters: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateFunction.html>,
+    // <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_OriginAccessControlConfig.html>. The longest regions have 14,
+    // and stacks at most 40, as scripts/deploy says.
+    assert!(super::file("scripts/deploy").contains(
+        r#""stack": ("The name of the stack, which becomes part of the names of its resources", r"[a-zA-Z][-a-zA-Z0-9]{0,39}")"#
+    ));
+    let template = Template::read();
+    let mut seen = BTreeSet::new();
+    for (id, resource) in super::entries(template.at("/Resources")) {
+        let kind = text(&resource["Type"]);
+        let properties = &resource["Properties"];
+        let names: Vec<_> = if kind.starts_with("AWS::CloudFront::") {
+            // In the properties, or in the part of them that has the configuration.
+            let parts = super::entries(properties).filter_map(|(_, part)| part.get("Name"));
+            properties.get("Name").into_iter().chain(parts).collect()
+        } else {
+            ["DashboardName", "RoleName"].iter().filter_map(|name| properties.get(*name)).collect()
+        };
+        for name in names {
+            let sub = text(name.get("Fn::Sub").unwrap_or_else(|| panic!("{id} is called {name} in every stack")));
+            let rest = sub.strip_prefix("${AWS::StackName}-${AWS::Region}");
+            let rest = rest.unwrap_or_else(|| panic!("{id} is called {name} in every region"));
+            assert!(!rest.contains('$') && 40 + 1 + 14 + rest.len() <= 64, "{id} can get too long a name: {name}");
+            assert!(seen.insert((kind, sub)), "{id} has the name of another");
+        }
+    }
+    for (kind, count) in [("Function", 3), ("CachePolicy", 3), ("ResponseHeadersPolicy", 3), ("OriginAccessControl", 1)] {
+        let kind = format!("AWS::CloudFront::{kind}");
+        assert_eq!(template.resources(&kind).len(), count, "{kind}");
+        assert_eq!(seen.iter().filter(|(other, _)| *other == kind).count(), count, "{kind} without a name");
+    }
 }
 
 #[test]

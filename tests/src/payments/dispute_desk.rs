@@ -32,7 +32,13 @@ impl Desk {
         let world = World::with(settings).await;
         let shop = world.shop().await;
         let staff = world.staff("staff@example.com").await;
-        let bought = world.buy(&shop.buyer, &shop.course_id, "pm_card_visa").await;
+        let street = [("line1", "12 Long Lane"), ("postal_code", "94107"), ("city", "San Francisco"), ("country", "US")];
+        let street: Vec<_> = street.map(|(name, text)| (format!("billing_details[address][{name}]"), text.to_owned())).into();
+        let form =
+            [("type", "card".to_owned()), ("card[token]", "tok_visa".to_owned()), ("billing_details[name]", "Jenny Rosen".to_owned())];
+        let form = form.into_iter().chain(street.iter().map(|(name, text)| (name.as_str(), text.clone())));
+        let card = world.in_dashboard("/payment_methods", None, &form.collect::<Vec<_>>()).await;
+        let bought = world.buy(&shop.buyer, &shop.course_id, &id_of(&card)).await;
         assert_eq!(bought.status, 201, "{}", bought.body);
         let is_direct = settings.contains(&("CHARGE_TYPE", "direct"));
         let dispute = disputed(&world, is_direct.then_some(shop.account.as_str()), json!({})).await;
@@ -169,6 +175,10 @@ async fn the_draft_has_what_is_known_and_what_was_staged() {
     assert_eq!(world.asked_stripe().await, [format!("GET /v1/disputes/{}", desk.dispute)]);
     let texts = &draft.json()["evidence"];
     assert_eq!(texts["customer_email_address"], desk.shop.buyer.email.as_str());
+    assert_eq!(
+        (&texts["customer_name"], &texts["billing_address"]),
+        (&json!("Jenny Rosen"), &json!("12 Long Lane, 94107, San Francisco, US"))
+    );
     assert_eq!(texts["product_description"], "An online course: \u{201c}Flask Microservices\u{201d}. Seven parts.");
     assert_eq!(texts["service_date"], world.app.clock.now().date().to_string());
     assert_eq!((&texts["access_activity_log"], &texts["refund_policy_disclosure"]), (&json!(""), &json!("")));

@@ -101,6 +101,7 @@ impl Operator {
         operator.answers("aws---version", "aws-cli/2.31.0 Python/3.13");
         operator.answers("sam---version", "SAM CLI, version 1.145.0");
         operator.answers("sam-deploy", "");
+        operator.answers("cargo-lambda---version", "cargo-lambda 1.9.2 (67129fc 2026-08-21Z)");
         operator.answers("cargo-lambda-system", r#"{"zig":{"command":"zig","version":"0.15.1"}}"#);
         operator.answers("cargo-run", "");
         operator.answers("rustc---print-target-libdir---target-aarch64-unknown-linux-gnu", "/tmp");

@@ -155,6 +155,19 @@ impl DisputeStatus {
         }
     }
 
+    /// How it ended, for the metric; `None` while it is open.
+    #[must_use]
+    pub fn outcome(self) -> Option<&'static str> {
+        match self {
+            Self::Won => Some("won"),
+            Self::Lost => Some("lost"),
+            Self::Prevented => Some("prevented"),
+            Self::WarningClosed => Some("warning_closed"),
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::NeedsResponse | Self::UnderReview => None,
+            Self::AppealNeedsResponse | Self::AppealUnderReview => None,
+        }
+    }
+
     /// Whether the bank waits for an answer: evidence, or an appeal.
     #[must_use]
     pub fn needs_answer(self) -> bool {

@@ -484,6 +484,19 @@ fn disputes_may_be_reported_in_any_order() {
 }
 
 #[test]
+fn a_dispute_has_an_outcome_once_it_is_closed() {
+    let open = [DisputeStatus::WarningNeedsResponse, DisputeStatus::WarningUnderReview, DisputeStatus::NeedsResponse];
+    let more = [DisputeStatus::UnderReview, DisputeStatus::AppealNeedsResponse, DisputeStatus::AppealUnderReview];
+    let closed = [DisputeStatus::WarningClosed, DisputeStatus::Prevented, DisputeStatus::Lost, DisputeStatus::Won];
+    for status in open.into_iter().chain(more).chain(closed) {
+        assert_eq!(status.outcome().is_none(), status.is_open(), "{status:?}");
+        // As Stripe spells it.
+        let spelt = serde_json::to_value(status).expect("a text");
+        assert!(status.outcome().is_none_or(|outcome| outcome == spelt), "{status:?}");
+    }
+}
+
+#[test]
 fn an_inquiry_moves_no_money() {
     let mut purchase = paid(ChargeType::Destination);
     let inquiry = |status| heard(5000, status);
