@@ -1223,8 +1223,8 @@ export interface paths {
          *
          *     Without `payment_method` send the browser to `checkout_url`, Stripe's hosted page; it comes back to the storefront's
          *     account page with `?card=saved`, or with `?card=canceled`. With one it is saved now, unless its holder must authenticate first: then
-         *     `client_secret` is for Stripe.js's `handleNextAction`, and `next_action_url` for a browser without Stripe.js. Only the list shows whether
-         *     a card was saved: never conclude it from the redirect.
+         *     `client_secret` is for Stripe.js's `handleNextAction`, and `next_action_url` for a browser without Stripe.js. An earlier card that still waits
+         *     for that is given up. Only the list shows whether a card was saved: never conclude it from the redirect.
          */
         post: operations["savePaymentMethod"];
         delete?: never;

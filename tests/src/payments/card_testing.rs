@@ -373,6 +373,74 @@ async fn cards_tried_in_the_browser_on_one_setup_intent_are_counted_and_the_firs
     assert_eq!(declines().await, 3);
 }
 
+/// A thief who collects secrets first has one to try a card on.
+#[tokio::test]
+async fn of_setup_intents_begun_beforehand_only_the_newest_can_be_tried() {
+    let world = World::start().await;
+    let thief = world.buyer("thief@example.com").await;
+    let page = world.post("/users/me/payment-methods", json!({})).bearer(&thief.token).await;
+    assert_eq!(page.status, 201, "{}", page.body);
+    let id = thief.id.parse().expect("an id");
+    let customer = world.app.store.user(&id).await.expect("the table").expect("they are there").customers["platform"].clone();
+    // Another program's, and another deployment's.
+    let stray = [("customer", customer.clone()), ("metadata[buyer_id]", thief.id.clone())];
+    let stray = world.in_dashboard("/setup_intents", None, &stray).await;
+    let other = [("customer", customer.clone()), ("metadata[made_by]", "a key".to_owned()), ("metadata[stack_id]", "another".to_owned())];
+    let other = world.in_dashboard("/setup_intents", None, &other).await;
+    let untouched = [stray["id"].clone(), other["id"].clone()];
+    assert!(untouched.iter().all(Value::is_string), "{stray}, {other}");
+
+    let cards = entered(&world, "tok_threeDSecure2Required", 9).await;
+    let save = |card: &String| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token).into_future();
+    let mut answers = join_all(cards[..6].iter().map(save)).await;
+    for card in &cards[6..] {
+        answers.push(save(card).await);
+    }
+    let begun: Vec<String> = answers.iter().map(object_of).collect();
+    let mut tried = 0;
+    for id in &begun {
+        let told = world.in_dashboard(&format!("/setup_intents/{id}/confirm"), None, &[("payment_method", DECLINED.to_owned())]).await;
+        match told["error"]["code"].as_str() {
+            Some("card_declined") => tried += 1,
+            code => assert_eq!(code, Some("setup_intent_unexpected_state"), "{told}"),
+        }
+    }
+    assert_eq!((begun.len(), tried), (9, 1));
+    let list = world.stripe(&format!("/setup_intents?limit=100&customer={customer}"), None).await;
+    let open = |one: &&Value| one["status"] == "requires_payment_method" && !begun.iter().any(|id| one["id"] == id.as_str());
+    let open: Vec<Value> = list["data"].as_array().expect("a list").iter().filter(open).map(|one| one["id"].clone()).collect();
+    assert!(untouched.iter().all(|id| open.contains(id)), "{open:?}");
+    assert_eq!(world.stripe("/checkout/sessions?limit=1", None).await["data"][0]["status"], "open");
+
+    // An honest buyer who turns to another card saves it.
+    world.deliver().await;
+    let again = save(&cards[0]).await;
+    world.admin("POST", &format!("setup_intents/{}/authenticate", object_of(&again)), json!({"outcome": "succeed"})).await;
+    let saved = world.get("/users/me/payment-methods").bearer(&thief.token).await.json();
+    assert_eq!(saved["items"].as_array().map(Vec::len), Some(1), "{saved}");
+}
+
+/// Without the list, nobody gets a secret: it might be one of several.
+#[tokio::test]
+async fn a_setup_intents_secret_is_kept_until_the_earlier_ones_are_canceled() {
+    let world = World::start().await;
+    let thief = world.buyer("thief@example.com").await;
+    let save = || world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_threeDSecure2Required"})).bearer(&thief.token);
+    let first = object_of(&save().await);
+    let outage = json!({"match": {"method": "GET", "path": "/v1/setup_intents"}, "times": 1000, "fault": {"kind": "drop_before"}});
+    world.admin("POST", "faults", outage).await;
+    for _ in 0..2 {
+        let lost = save().await;
+        assert!(lost.status >= 500 && !lost.body.contains("_secret_"), "{}", lost.body);
+    }
+    world.admin("DELETE", "faults", json!({})).await;
+    let second = object_of(&save().await);
+    let status = async |id: &str| world.stripe(&format!("/setup_intents/{id}"), None).await["status"].clone();
+    assert_eq!((status(&first).await, status(&second).await), (json!("canceled"), json!("requires_action")));
+    let all = world.stripe("/setup_intents?limit=100", None).await["data"].as_array().expect("a list").len();
+    assert_eq!(all, 2, "the repeated request is the same at Stripe");
+}
+
 #[tokio::test]
 async fn cards_tried_in_the_browser_on_a_memberships_first_payment_are_counted_and_the_first_decline_ends_it() {
     let world = World::start().await;
