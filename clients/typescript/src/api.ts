@@ -846,7 +846,8 @@ export interface paths {
          *     storefront's account page with `?subscription=` and the id, or with `?subscription=canceled`.
          *
          *     A buyer has at most one subscription to a seller. Repeating the request continues the pending subscription, or looks up the outcome
-         *     of one whose answer was lost. A different card, interval or page first withdraws the pending one.
+         *     of one whose answer was lost. A different card, interval or page first withdraws the pending one. One that can no longer be joined, because
+         *     the offer has ended or changed, is withdrawn within a minute: its `status` is then `failed` or `canceled`.
          */
         post: operations["subscribe"];
         delete?: never;
