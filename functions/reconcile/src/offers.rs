@@ -1,7 +1,8 @@
 //! Withdraws payments that wait for the buyer, on a hosted page or at the bank, for something that is no longer sold: the course was
 //! unpublished, taken down, deleted or repriced, its seller was dismissed, suspended, erased, or has no account that can be charged this way, or its
 //! buyer was suspended or erased. Also withdraws payments that failed in a browser: the next try begins another, and a thief could try
-//! many cards on this one.
+//! many cards on this one. And those of buyers whose cards were declined too often: a thief could have begun many and try a card on each.
+//! Stripe's own pages stay open to them, because Stripe guards these.
 //!
 //! The same goes for first payments of memberships: the offer has ended or has another price, or nobody can join because the courses were taken down.
 //!
@@ -13,15 +14,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use shared::domain::declines::user_waits;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::membership::{Standing, Subscription};
-use shared::domain::purchase::Purchase;
+use shared::domain::purchase::{Means, Purchase};
 use shared::settings::config::Config;
 use shared::store::memberships::AwaitedMembership;
 use shared::store::purchases::{AWAITING_PARTS, AwaitedPayment};
 use shared::work::Services;
 use shared::work::{settlement, subscriptions};
+use time::OffsetDateTime;
 
 use crate::{Report, cause, repair};
 
@@ -43,7 +46,8 @@ async fn of_purchases(services: &Services, until: Instant, report: &mut Report) 
         let mut after = None;
         loop {
             let (payments, next) = app.store.awaiting_buyers(part, AT_ONCE, after).await?;
-            for payment in payments.into_iter().filter(|payment| !stands(&app.config, payment)) {
+            let now = app.clock.now();
+            for payment in payments.into_iter().filter(|payment| !stands(&app.config, payment, now)) {
                 if Instant::now() >= until {
                     return Ok(());
                 }
@@ -69,12 +73,13 @@ async fn of_memberships(services: &Services, until: Instant, report: &mut Report
     let mut after = None;
     loop {
         let (payments, next) = app.store.awaiting_members(AT_ONCE, after).await?;
+        let now = app.clock.now();
         for payment in payments {
             if Instant::now() >= until {
                 return Ok(());
             }
             let seller = &payment.subscription.seller_id;
-            if can_join(&app.config, &payment) {
+            if can_join(&app.config, &payment, now) {
                 let is_taken_down = match taken_down.get(seller) {
                     Some(known) => *known,
                     None => app.store.is_taken_down(seller).await?,
@@ -98,12 +103,13 @@ async fn of_memberships(services: &Services, until: Instant, report: &mut Report
 }
 
 /// Whether the payment may go on waiting: nothing failed yet, and what is being paid for could still be bought now.
-fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
+fn stands(config: &Config, payment: &AwaitedPayment, now: OffsetDateTime) -> bool {
     let AwaitedPayment { purchase, course: Some(course), seller: Some(seller), buyer: Some(buyer) } = payment else { return false };
     let Some(charge_type) = seller.charge_type_of(course, &config.terms) else { return false };
     let link = seller.connected_account().filter(|link| link.check(charge_type, &config.platform_country).is_ok());
     !purchase.can_be_confirmed_again()
         && buyer.suspended.is_none()
+        && (purchase.attempt().means == Means::Checkout || user_waits(buyer, now).is_none())
         && course.is_offered()
         && course.price.amount == purchase.amount()
         && course.price.currency == purchase.currency
@@ -112,7 +118,7 @@ fn stands(config: &Config, payment: &AwaitedPayment) -> bool {
 }
 
 /// Whether the first payment may go on waiting: the same membership could still be joined now, unless its seller's courses were taken down.
-fn can_join(config: &Config, payment: &AwaitedMembership) -> bool {
+fn can_join(config: &Config, payment: &AwaitedMembership, now: OffsetDateTime) -> bool {
     let AwaitedMembership { subscription, offer: Some(offer), seller: Some(seller), buyer: Some(buyer) } = payment else { return false };
     let can_be_charged = match subscription.standing(Some(seller), &config.platform_country) {
         Standing::GoesOn => seller.charge_type_of_memberships(&config.terms) == subscription.charge_type,
@@ -120,6 +126,7 @@ fn can_join(config: &Config, payment: &AwaitedMembership) -> bool {
     };
     can_be_charged
         && buyer.suspended.is_none()
+        && (subscription.is_checkout() || user_waits(buyer, now).is_none())
         && offer.price(subscription.interval) == Some(subscription.amount)
         && offer.currency == subscription.currency
 }

@@ -441,6 +441,62 @@ async fn a_setup_intents_secret_is_kept_until_the_earlier_ones_are_canceled() {
     assert_eq!(all, 2, "the repeated request is the same at Stripe");
 }
 
+/// A thief who collects secrets and is then limited has a minute to use them.
+#[tokio::test]
+async fn what_a_limited_user_began_beforehand_is_withdrawn_within_a_minute() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 4).await;
+    let other = world.seller("other@example.com").await;
+    world.link(&other).await;
+    let hosted = world.course(&other, "Another course", 5000, "usd", 50).await["id"].clone();
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    for seller in [&shop.seller, &other] {
+        assert_eq!(world.post(format!("/sellers/{}/membership", seller.id), offer.clone()).bearer(&seller.token).await.status, 200);
+    }
+    let join = |person: &Person, seller: &Person, body: Value| {
+        world.post(format!("/sellers/{}/membership/subscribe", seller.id), body).bearer(&person.token)
+    };
+    let honest = world.buyer("honest@example.com").await;
+    let thief = &shop.buyer;
+    let card = json!({"interval": "month", "payment_method": ASKS});
+    let kept = [object_of(&world.buy(&honest, &ids[0], ASKS).await), object_of(&join(&honest, &shop.seller, card.clone()).await)];
+    let mut begun = vec![object_of(&join(thief, &shop.seller, card).await)];
+    for id in &ids[..3] {
+        begun.push(object_of(&world.buy(thief, id, ASKS).await));
+    }
+    let pages = [
+        world.post("/courses/charge", json!({"course_id": hosted})).bearer(&thief.token).await,
+        join(thief, &other, json!({"interval": "month"})).await,
+    ];
+    assert!(pages.iter().all(|page| page.json()["checkout_url"].is_string()), "{pages:?}");
+    world.pass(Duration::minutes(1)).await;
+    assert_eq!(world.close_pages().await.repaired, 0, "nobody is limited yet");
+
+    for _ in 0..5 {
+        assert_eq!(world.buy(thief, &ids[3], DECLINED).await.status, 402);
+    }
+    assert_eq!(world.close_pages().await.repaired, 4);
+    let confirm = async |id: &str| {
+        let form = [("payment_method", DECLINED.to_owned())];
+        world.in_dashboard(&format!("/payment_intents/{id}/confirm"), None, &form).await["error"]["code"].clone()
+    };
+    for id in &begun {
+        assert_eq!(confirm(id).await, "payment_intent_unexpected_state", "{id}");
+    }
+    for id in &kept {
+        assert_eq!(world.stripe(&format!("/payment_intents/{id}"), None).await["status"], "requires_action", "the honest buyer's");
+    }
+    let sessions = world.stripe("/checkout/sessions?limit=10", None).await;
+    let open = sessions["data"].as_array().expect("a list").iter().filter(|one| one["status"] == "open").count();
+    assert_eq!(open, 2, "Stripe guards its own pages");
+    world.deliver().await;
+    world.asked_stripe().await;
+    assert_eq!(world.close_pages().await.repaired, 0);
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn cards_tried_in_the_browser_on_a_memberships_first_payment_are_counted_and_the_first_decline_ends_it() {
     let world = World::start().await;
