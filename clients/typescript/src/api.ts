@@ -846,7 +846,8 @@ export interface paths {
          *     storefront's account page with `?subscription=` and the id, or with `?subscription=canceled`.
          *
          *     A buyer has at most one subscription to a seller. Repeating the request continues the pending subscription, or looks up the outcome
-         *     of one whose answer was lost. A different card, interval or page first withdraws the pending one.
+         *     of one whose answer was lost. A different card, interval or page first withdraws the pending one. One that can no longer be joined, because
+         *     the offer has ended or changed, is withdrawn within a minute: its `status` is then `failed` or `canceled`.
          */
         post: operations["subscribe"];
         delete?: never;
@@ -1223,8 +1224,8 @@ export interface paths {
          *
          *     Without `payment_method` send the browser to `checkout_url`, Stripe's hosted page; it comes back to the storefront's
          *     account page with `?card=saved`, or with `?card=canceled`. With one it is saved now, unless its holder must authenticate first: then
-         *     `client_secret` is for Stripe.js's `handleNextAction`, and `next_action_url` for a browser without Stripe.js. Only the list shows whether
-         *     a card was saved: never conclude it from the redirect.
+         *     `client_secret` is for Stripe.js's `handleNextAction`, and `next_action_url` for a browser without Stripe.js. An earlier card that still waits
+         *     for that is given up. Only the list shows whether a card was saved: never conclude it from the redirect.
          */
         post: operations["savePaymentMethod"];
         delete?: never;

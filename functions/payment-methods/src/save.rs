@@ -34,6 +34,7 @@ struct Answer {
 /// Three trips to DynamoDB and one call to Stripe, a SetupIntent; without a payment method two trips, and a hosted page that asks for one.
 /// Users whose cards keep being declined are stopped before Stripe is called, see [`declines`]. Counting a decline costs two more trips.
 ///
+/// If the cardholder must authenticate, the SetupIntents that the buyer began before are listed and canceled: one call more, and one for each.
 /// Making the first card the default takes a second call. Creating a customer takes one more call and one more trip.
 pub(crate) async fn save(services: &Services, request: &Request) -> Result<Response, Error> {
     let app = &services.app;

@@ -7,7 +7,7 @@ use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{Move, MoveState, Subscription};
 use shared::store::findings::Found;
-use shared::store::memberships::DUE_SUBSCRIPTION_SHARDS;
+use shared::store::memberships::DUE_SUBSCRIPTION_PARTS;
 use shared::stripe::billing::{Invoice, StripeSubscription, named};
 use shared::stripe::error::StripeError;
 use shared::stripe::memberships::Heard;
@@ -34,8 +34,8 @@ const SOON: Duration = Duration::minutes(15);
 /// # Errors
 /// If DynamoDB fails.
 pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Result<(), Error> {
-    for shard in 0..DUE_SUBSCRIPTION_SHARDS {
-        for id in services.app.store.due_subscriptions(shard, services.app.clock.now(), PER_SHARD).await? {
+    for part in DUE_SUBSCRIPTION_PARTS {
+        for id in services.app.store.due_subscriptions(part, services.app.clock.now(), PER_SHARD).await? {
             if Instant::now() >= until {
                 return Ok(());
             }

@@ -17,10 +17,29 @@ use crate::domain::membership::{Offer, Slot, Subscription};
 use crate::domain::user::{User, payer_place};
 
 /// Due subscriptions are spread over this many keys.
-pub const DUE_SUBSCRIPTION_SHARDS: u32 = 4;
+const DUE_SHARDS: u32 = 4;
 
-fn due_key(shard: u32) -> String {
-    format!("DUESUBSCRIPTION#{shard:02}")
+/// The number of the key for due subscriptions whose first payment waits for the buyer. One is enough: few people join in the same second.
+const AWAITING_PART: u32 = DUE_SHARDS;
+
+/// The numbers of all these keys.
+pub const DUE_SUBSCRIPTION_PARTS: std::ops::RangeInclusive<u32> = 0..=AWAITING_PART;
+
+fn due_key(part: u32) -> String {
+    if part < AWAITING_PART { format!("DUESUBSCRIPTION#{part:02}") } else { "OPENSUBSCRIPTION".to_owned() }
+}
+
+/// A subscription whose first payment waits for its buyer, and the current state of what it would join.
+#[derive(Debug)]
+pub struct AwaitedMembership {
+    /// The subscription.
+    pub subscription: Subscription,
+    /// The seller's offer.
+    pub offer: Option<Offer>,
+    /// The seller.
+    pub seller: Option<User>,
+    /// The buyer.
+    pub buyer: Option<User>,
 }
 
 /// Everything a request to subscribe needs.
@@ -41,7 +60,8 @@ pub struct ForSubscription {
 fn subscription_item(subscription: &Subscription) -> Result<Item, StoreError> {
     let mut item = to_item(&subscription_key(&subscription.id), subscription)?;
     if let Some(due_at) = subscription.due_at() {
-        item.insert("gsi2pk".to_owned(), string(due_key(shard(subscription.id.as_str(), DUE_SUBSCRIPTION_SHARDS))));
+        let part = if subscription.awaits_buyer() { AWAITING_PART } else { shard(subscription.id.as_str(), DUE_SHARDS) };
+        item.insert("gsi2pk".to_owned(), string(due_key(part)));
         item.insert("gsi2sk".to_owned(), string(format!("{:020}#{}", due_at.unix_timestamp_nanos(), subscription.id)));
     }
     item.insert("gsi1pk".to_owned(), string(members_key(&subscription.seller_id)));
@@ -239,18 +259,40 @@ impl Store {
         }
     }
 
-    /// Up to `limit` due subscriptions of a shard, longest due first.
+    /// Up to `limit` (at most 33) subscriptions whose first payments wait for their buyers, and what these would join: one query and two
+    /// reads. Starts after the key `after`, and returns the key to continue after if there are more.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn due_subscriptions(&self, shard: u32, now: OffsetDateTime, limit: i32) -> Result<Vec<SubscriptionId>, StoreError> {
+    pub async fn awaiting_members(&self, limit: i32, after: Option<Item>) -> Result<(Vec<AwaitedMembership>, Option<Item>), StoreError> {
+        let (items, next) = self.due_items(due_key(AWAITING_PART), limit, after).await?;
+        let subscriptions: Vec<Subscription> = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let keys = |one: &Subscription| [offer_key(&one.seller_id), profile(&one.seller_id), profile(&one.buyer_id)];
+        let found = self.get_all(subscriptions.iter().flat_map(keys)).await?;
+        let read = |key: &Key| found.get(key).cloned();
+        let payments = subscriptions.into_iter().map(|subscription| {
+            Ok(AwaitedMembership {
+                offer: read(&offer_key(&subscription.seller_id)).map(from_item).transpose()?,
+                seller: read(&profile(&subscription.seller_id)).map(from_item).transpose()?,
+                buyer: read(&profile(&subscription.buyer_id)).map(from_item).transpose()?,
+                subscription,
+            })
+        });
+        Ok((payments.collect::<Result<_, StoreError>>()?, next))
+    }
+
+    /// Up to `limit` due subscriptions of a part, longest due first.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn due_subscriptions(&self, part: u32, now: OffsetDateTime, limit: i32) -> Result<Vec<SubscriptionId>, StoreError> {
         let answer = self
             .client
             .query()
             .table_name(&self.table)
             .index_name("gsi2")
             .key_condition_expression("gsi2pk = :pk AND gsi2sk < :now")
-            .expression_attribute_values(":pk", string(due_key(shard)))
+            .expression_attribute_values(":pk", string(due_key(part)))
             .expression_attribute_values(":now", string(format!("{:020}", now.unix_timestamp_nanos())))
             .limit(limit)
             .send()

@@ -279,13 +279,19 @@ impl Store {
     /// # Errors
     /// If DynamoDB fails.
     pub async fn unsettled(&self, part: u32, limit: i32, after: Option<Item>) -> Result<(Vec<Purchase>, Option<Item>), StoreError> {
+        let (items, next) = self.due_items(due_key(part), limit, after).await?;
+        Ok((items.into_iter().map(from_item).collect::<Result<_, _>>()?, next))
+    }
+
+    /// Up to `limit` (at most 100) items with this `gsi2pk`, longest due first: one query and one read.
+    pub(super) async fn due_items(&self, gsi2pk: String, limit: i32, after: Option<Item>) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let answer = self
             .client
             .query()
             .table_name(&self.table)
             .index_name("gsi2")
             .key_condition_expression("gsi2pk = :pk")
-            .expression_attribute_values(":pk", string(due_key(part)))
+            .expression_attribute_values(":pk", string(gsi2pk))
             .set_exclusive_start_key(after)
             .limit(limit)
             .send()
@@ -293,9 +299,7 @@ impl Store {
             .map_err(|error| StoreError::request("Query", &error))?;
         let keys: Vec<Key> = answer.items.unwrap_or_default().iter().filter_map(Key::of).collect();
         let mut found = self.get_all(keys.iter().cloned()).await?;
-        // In the index's order: longest due first.
-        let purchases = keys.iter().filter_map(|key| found.remove(key)).map(from_item);
-        Ok((purchases.collect::<Result<_, _>>()?, answer.last_evaluated_key))
+        Ok((keys.iter().filter_map(|key| found.remove(key)).collect(), answer.last_evaluated_key))
     }
 
     /// Up to `limit` (at most 33) purchases of a part that wait for their buyers, and what they sell: as [`unsettled`](Self::unsettled),

@@ -192,6 +192,12 @@ impl SetupIntent {
         key.is_some() && self.metadata.get(MADE_BY).map(String::as_str) == key
     }
 
+    /// Whether one of our requests made it, and a browser that has its secret can confirm it, with any card.
+    fn is_in_a_browser(&self) -> bool {
+        let is_open = matches!(self.status.as_str(), "requires_payment_method" | "requires_confirmation" | "requires_action");
+        is_open && self.metadata.contains_key(MADE_BY)
+    }
+
     /// The fingerprint of the card that the last attempt failed with.
     #[must_use]
     pub fn fingerprint(&self) -> Option<String> {
@@ -400,7 +406,8 @@ impl Gateway {
     }
 
     /// Saves a payment method for later use with a SetupIntent. The buyer's first card becomes the default with a second
-    /// call. <https://docs.stripe.com/api/setup_intents/create>
+    /// call. If the cardholder must authenticate, what the buyer began before is canceled, see [`Self::cancel_earlier`].
+    /// <https://docs.stripe.com/api/setup_intents/create>
     ///
     /// # Errors
     /// See [`StripeError`].
@@ -434,11 +441,25 @@ impl Gateway {
                 Ok(Saved::Yes(Box::new(Card { is_default, ..method.card() })))
             }
             ("requires_action", ..) => {
+                self.cancel_earlier(saver.customer, &made.id).await?;
                 let url = made.next_action.as_ref().and_then(NextAction::url);
                 Ok(Saved::Authenticate { client_secret: made.client_secret, url })
             }
             _ => Ok(Saved::Unsettled),
         }
+    }
+
+    /// Cancels the SetupIntents that a customer began before this one and has not finished, so that only one at a time can be confirmed in a
+    /// browser: a thief could collect them and try a card on each. Of concurrent requests, the one whose SetupIntent is the newest cancels the
+    /// others'. Older ones than a hundred were canceled by an earlier request. One call, and one for each that is open.
+    /// <https://docs.stripe.com/api/setup_intents/list>
+    async fn cancel_earlier(&self, customer: &str, newest: &str) -> Result<(), StripeError> {
+        let path = format!("/setup_intents?customer={customer}&limit=100&starting_after={newest}");
+        let earlier: List<SetupIntent> = self.get(&path, None).await?;
+        for one in earlier.data.iter().filter(|one| one.is_in_a_browser() && !self.is_anothers(&one.metadata)) {
+            self.cancel_setup_intent(&one.id).await?;
+        }
+        Ok(())
     }
 
     /// Cancels a SetupIntent, so that no browser can confirm it with another card. One that has ended stays as it is.

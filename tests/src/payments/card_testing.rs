@@ -373,6 +373,130 @@ async fn cards_tried_in_the_browser_on_one_setup_intent_are_counted_and_the_firs
     assert_eq!(declines().await, 3);
 }
 
+/// A thief who collects secrets first has one to try a card on.
+#[tokio::test]
+async fn of_setup_intents_begun_beforehand_only_the_newest_can_be_tried() {
+    let world = World::start().await;
+    let thief = world.buyer("thief@example.com").await;
+    let page = world.post("/users/me/payment-methods", json!({})).bearer(&thief.token).await;
+    assert_eq!(page.status, 201, "{}", page.body);
+    let id = thief.id.parse().expect("an id");
+    let customer = world.app.store.user(&id).await.expect("the table").expect("they are there").customers["platform"].clone();
+    // Another program's, and another deployment's.
+    let stray = [("customer", customer.clone()), ("metadata[buyer_id]", thief.id.clone())];
+    let stray = world.in_dashboard("/setup_intents", None, &stray).await;
+    let other = [("customer", customer.clone()), ("metadata[made_by]", "a key".to_owned()), ("metadata[stack_id]", "another".to_owned())];
+    let other = world.in_dashboard("/setup_intents", None, &other).await;
+    let untouched = [stray["id"].clone(), other["id"].clone()];
+    assert!(untouched.iter().all(Value::is_string), "{stray}, {other}");
+
+    let cards = entered(&world, "tok_threeDSecure2Required", 9).await;
+    let save = |card: &String| world.post("/users/me/payment-methods", json!({"payment_method": card})).bearer(&thief.token).into_future();
+    let mut answers = join_all(cards[..6].iter().map(save)).await;
+    for card in &cards[6..] {
+        answers.push(save(card).await);
+    }
+    let begun: Vec<String> = answers.iter().map(object_of).collect();
+    let mut tried = 0;
+    for id in &begun {
+        let told = world.in_dashboard(&format!("/setup_intents/{id}/confirm"), None, &[("payment_method", DECLINED.to_owned())]).await;
+        match told["error"]["code"].as_str() {
+            Some("card_declined") => tried += 1,
+            code => assert_eq!(code, Some("setup_intent_unexpected_state"), "{told}"),
+        }
+    }
+    assert_eq!((begun.len(), tried), (9, 1));
+    let list = world.stripe(&format!("/setup_intents?limit=100&customer={customer}"), None).await;
+    let open = |one: &&Value| one["status"] == "requires_payment_method" && !begun.iter().any(|id| one["id"] == id.as_str());
+    let open: Vec<Value> = list["data"].as_array().expect("a list").iter().filter(open).map(|one| one["id"].clone()).collect();
+    assert!(untouched.iter().all(|id| open.contains(id)), "{open:?}");
+    assert_eq!(world.stripe("/checkout/sessions?limit=1", None).await["data"][0]["status"], "open");
+
+    // An honest buyer who turns to another card saves it.
+    world.deliver().await;
+    let again = save(&cards[0]).await;
+    world.admin("POST", &format!("setup_intents/{}/authenticate", object_of(&again)), json!({"outcome": "succeed"})).await;
+    let saved = world.get("/users/me/payment-methods").bearer(&thief.token).await.json();
+    assert_eq!(saved["items"].as_array().map(Vec::len), Some(1), "{saved}");
+}
+
+/// Without the list, nobody gets a secret: it might be one of several.
+#[tokio::test]
+async fn a_setup_intents_secret_is_kept_until_the_earlier_ones_are_canceled() {
+    let world = World::start().await;
+    let thief = world.buyer("thief@example.com").await;
+    let save = || world.post("/users/me/payment-methods", json!({"payment_method": "pm_card_threeDSecure2Required"})).bearer(&thief.token);
+    let first = object_of(&save().await);
+    let outage = json!({"match": {"method": "GET", "path": "/v1/setup_intents"}, "times": 1000, "fault": {"kind": "drop_before"}});
+    world.admin("POST", "faults", outage).await;
+    for _ in 0..2 {
+        let lost = save().await;
+        assert!(lost.status >= 500 && !lost.body.contains("_secret_"), "{}", lost.body);
+    }
+    world.admin("DELETE", "faults", json!({})).await;
+    let second = object_of(&save().await);
+    let status = async |id: &str| world.stripe(&format!("/setup_intents/{id}"), None).await["status"].clone();
+    assert_eq!((status(&first).await, status(&second).await), (json!("canceled"), json!("requires_action")));
+    let all = world.stripe("/setup_intents?limit=100", None).await["data"].as_array().expect("a list").len();
+    assert_eq!(all, 2, "the repeated request is the same at Stripe");
+}
+
+/// A thief who collects secrets and is then limited has a minute to use them.
+#[tokio::test]
+async fn what_a_limited_user_began_beforehand_is_withdrawn_within_a_minute() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 4).await;
+    let other = world.seller("other@example.com").await;
+    world.link(&other).await;
+    let hosted = world.course(&other, "Another course", 5000, "usd", 50).await["id"].clone();
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    for seller in [&shop.seller, &other] {
+        assert_eq!(world.post(format!("/sellers/{}/membership", seller.id), offer.clone()).bearer(&seller.token).await.status, 200);
+    }
+    let join = |person: &Person, seller: &Person, body: Value| {
+        world.post(format!("/sellers/{}/membership/subscribe", seller.id), body).bearer(&person.token)
+    };
+    let honest = world.buyer("honest@example.com").await;
+    let thief = &shop.buyer;
+    let card = json!({"interval": "month", "payment_method": ASKS});
+    let kept = [object_of(&world.buy(&honest, &ids[0], ASKS).await), object_of(&join(&honest, &shop.seller, card.clone()).await)];
+    let mut begun = vec![object_of(&join(thief, &shop.seller, card).await)];
+    for id in &ids[..3] {
+        begun.push(object_of(&world.buy(thief, id, ASKS).await));
+    }
+    let pages = [
+        world.post("/courses/charge", json!({"course_id": hosted})).bearer(&thief.token).await,
+        join(thief, &other, json!({"interval": "month"})).await,
+    ];
+    assert!(pages.iter().all(|page| page.json()["checkout_url"].is_string()), "{pages:?}");
+    world.pass(Duration::minutes(1)).await;
+    assert_eq!(world.close_pages().await.repaired, 0, "nobody is limited yet");
+
+    for _ in 0..5 {
+        assert_eq!(world.buy(thief, &ids[3], DECLINED).await.status, 402);
+    }
+    assert_eq!(world.close_pages().await.repaired, 4);
+    let confirm = async |id: &str| {
+        let form = [("payment_method", DECLINED.to_owned())];
+        world.in_dashboard(&format!("/payment_intents/{id}/confirm"), None, &form).await["error"]["code"].clone()
+    };
+    for id in &begun {
+        assert_eq!(confirm(id).await, "payment_intent_unexpected_state", "{id}");
+    }
+    for id in &kept {
+        assert_eq!(world.stripe(&format!("/payment_intents/{id}"), None).await["status"], "requires_action", "the honest buyer's");
+    }
+    let sessions = world.stripe("/checkout/sessions?limit=10", None).await;
+    let open = sessions["data"].as_array().expect("a list").iter().filter(|one| one["status"] == "open").count();
+    assert_eq!(open, 2, "Stripe guards its own pages");
+    world.deliver().await;
+    world.asked_stripe().await;
+    assert_eq!(world.close_pages().await.repaired, 0);
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn cards_tried_in_the_browser_on_a_memberships_first_payment_are_counted_and_the_first_decline_ends_it() {
     let world = World::start().await;

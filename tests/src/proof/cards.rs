@@ -10,6 +10,8 @@ use crate::harness::{Answer, Person, World};
 
 const CARDS: &str = "/users/me/payment-methods";
 
+const CARD_TO_AUTHENTICATE: &str = "pm_card_threeDSecure2Required";
+
 kinds![
     FirstCard,
     AnotherCardSaved,
@@ -17,6 +19,7 @@ kinds![
     CardAtCheckout,
     CardAttached,
     CardNotAuthenticated,
+    CardBegunAgain,
     CardOfADeletedCustomer,
     CardsListed,
     CardChosen,
@@ -87,7 +90,7 @@ impl Cards {
         let (world, token) = (&self.world, play.buyer.token.as_str());
         let path = format!("{CARDS}/{}", play.card);
         match self.kind {
-            Kind::FirstCard | Kind::AnotherCardSaved | Kind::CardDeclined | Kind::CardOfADeletedCustomer => {
+            Kind::FirstCard | Kind::AnotherCardSaved | Kind::CardDeclined | Kind::CardBegunAgain | Kind::CardOfADeletedCustomer => {
                 self.save(&play.buyer, &play.card).await
             }
             Kind::CardAttached | Kind::CardNotAuthenticated => world.tell(play.event.as_ref().expect("it happened")).await,
@@ -114,12 +117,18 @@ impl Scenario for Cards {
         self.played += 1;
         let buyer = self.world.buyer(&format!("buyer{}@example.com", self.played)).await;
         let other = match self.kind {
-            Kind::FirstCard | Kind::CardDeclined | Kind::CardAtCheckout | Kind::CardAttached | Kind::CardNotAuthenticated => None,
+            Kind::FirstCard
+            | Kind::CardDeclined
+            | Kind::CardAtCheckout
+            | Kind::CardAttached
+            | Kind::CardNotAuthenticated
+            | Kind::CardBegunAgain => None,
             _ => Some(self.saved(&buyer).await),
         };
         let card = match self.kind {
             Kind::CardChosen | Kind::CardTakenAway | Kind::CardsListed => self.saved(&buyer).await,
             Kind::CardDeclined => "pm_card_visa_chargeDeclined".to_owned(),
+            Kind::CardBegunAgain => CARD_TO_AUTHENTICATE.to_owned(),
             _ => self.new_card().await,
         };
         if self.kind == Kind::CardOfADeletedCustomer {
@@ -137,10 +146,14 @@ impl Scenario for Cards {
             event = self.world.event("payment_method.attached", |method| method["customer"] == customer.as_str()).await;
         }
         if self.kind == Kind::CardNotAuthenticated {
-            let asked = self.save(&buyer, "pm_card_threeDSecure2Required").await.text("client_secret");
+            let asked = self.save(&buyer, CARD_TO_AUTHENTICATE).await.text("client_secret");
             let id = asked.split("_secret_").next().expect("an id").to_owned();
             self.world.admin("POST", &format!("setup_intents/{id}/authenticate"), json!({"outcome": "fail"})).await;
             event = self.world.event("setup_intent.setup_failed", |intent| intent["id"] == id.as_str()).await;
+        }
+        if self.kind == Kind::CardBegunAgain {
+            let begun = self.save(&buyer, &card).await;
+            assert_eq!(begun.status, 201, "{}", begun.body);
         }
         Play { buyer, card, other, event }
     }
@@ -185,6 +198,12 @@ impl Scenario for Cards {
             // A count that is lost with the process, or repeated with each lost answer, is harmless.
             Kind::CardNotAuthenticated => {
                 assert!(ids.is_empty() && user.declined_at.len() <= 5, "{case}: {:?}", user.declined_at);
+            }
+            Kind::CardBegunAgain => {
+                let list = self.world.stripe(&format!("/setup_intents?limit=100&customer={}", customers[0]), None).await;
+                let all = list["data"].as_array().unwrap_or_else(|| panic!("{case}: {list}"));
+                let open = all.iter().filter(|intent| intent["status"] != "canceled").count();
+                assert_eq!((ids.len(), open), (0, 1), "{case}: one of {} can be confirmed", all.len());
             }
             Kind::CardDeclined => {
                 assert!(ids.is_empty() && (1..=5).contains(&user.declined_at.len()), "{case}: {:?}", user.declined_at);

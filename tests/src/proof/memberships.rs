@@ -112,6 +112,7 @@ kinds![
     ReconciledHosted,
     ReconciledAbandoned,
     ReconciledAuthentication,
+    ReconciledOfferGone,
     ReconciledForgottenKey,
     ReconciledRenewal,
     ReconciledEndOfDirect,
@@ -338,7 +339,7 @@ impl Scenario for Membership {
             let _may_fail = self.world.tell(event).await;
         } else if self.kind.is_reconciliation() {
             let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-            let _may_fail = reconcile::handle(&self.world.payments.reconcile, reconcile::Asked::default(), until).await;
+            let _may_fail = reconcile::handle(&self.world.payments.reconcile, self.kind.asked(), until).await;
         } else if self.kind.is_raced() {
             self.race(play).await;
         } else {

@@ -85,8 +85,9 @@ pub(super) async fn check(this: &Membership, play: &Play, case: &str) {
 /// Checks the seller's offer.
 async fn check_offer(this: &Membership, play: &Play, case: &str) {
     let offer = this.world.get(Membership::path(&play.seller)).await.json();
-    assert_eq!(offer["offered"], this.kind != Kind::OfferEnded, "{case}: {offer}");
-    if this.kind != Kind::OfferEnded {
+    let is_offered = !matches!(this.kind, Kind::OfferEnded | Kind::ReconciledOfferGone);
+    assert_eq!(offer["offered"], is_offered, "{case}: {offer}");
+    if is_offered {
         assert_eq!(offer["monthly"], json!({"amount": 1000}), "{case}");
     }
 }

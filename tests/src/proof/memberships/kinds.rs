@@ -50,6 +50,11 @@ impl Kind {
         name.starts_with("Reconciled") || name.starts_with("Books")
     }
 
+    /// The schedule's event.
+    pub(super) fn asked(self) -> reconcile::Asked {
+        reconcile::Asked { only: (self == ReconciledOfferGone).then_some(reconcile::Only::Offers) }
+    }
+
     pub(super) fn is_switch(self) -> bool {
         matches!(
             self,
@@ -79,9 +84,12 @@ impl Kind {
         )
     }
 
-    /// Whether each play has its own seller, because it is about creating the offer or prices.
+    /// Whether each play has its own seller, because it is about creating or ending the offer, or about prices.
     pub(super) fn has_own_seller(self) -> bool {
-        matches!(self, Offered | OfferEnded | SavedCard | Hosted | Direct | StoredFailureOfProduct | StoredFailureOfPrice)
+        matches!(
+            self,
+            Offered | OfferEnded | SavedCard | Hosted | Direct | StoredFailureOfProduct | StoredFailureOfPrice | ReconciledOfferGone
+        )
     }
 
     /// Whether it is about more than the offer.
@@ -185,7 +193,7 @@ impl Kind {
     pub(super) fn end(self) -> End {
         let usual = End { runs: true, ending: false, interval: "month", payments: 1, invoices: 1, refunded: 0, opens: true };
         match self {
-            Offered | OfferEnded | OfferShown => End { runs: false, payments: 0, invoices: 0, opens: false, ..usual },
+            Offered | OfferEnded | OfferShown | ReconciledOfferGone => End { runs: false, payments: 0, invoices: 0, opens: false, ..usual },
             Canceled | CanceledOfDirect => End { ending: true, ..usual },
             // It was ended in the Dashboard. Access lasts to the end of the paid time.
             CanceledAfterItsEnd | ReconciledEndOfDirect => End { runs: false, ..usual },

@@ -275,6 +275,12 @@ impl Membership {
                 self.authenticate(play, "succeed").await;
                 waits = DAY;
             }
+            Kind::ReconciledOfferGone => {
+                assert_eq!(self.subscribe(play, "month", None).await.status, 201);
+                let ended = self.world.delete(Self::path(&play.seller)).bearer(&play.seller.person.token).await;
+                assert_eq!(ended.status, 204, "{}", ended.body);
+                waits = Duration::minutes(1);
+            }
             Kind::ReconciledRenewal => {
                 self.joined(play, "month").await;
                 self.renew(play, None).await;

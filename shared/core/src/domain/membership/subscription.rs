@@ -361,6 +361,17 @@ impl Subscription {
         self.payment_method.is_none()
     }
 
+    /// Whether the buyer can still make the first payment: on the hosted page, or in the browser.
+    #[must_use]
+    pub fn awaits_buyer(&self) -> bool {
+        let waits = match self.status {
+            Status::Pending => self.checkout_session.is_some(),
+            Status::Incomplete => true,
+            Status::Active | Status::PastDue | Status::Canceled | Status::Failed => false,
+        };
+        waits && self.end.is_none()
+    }
+
     /// The newest paid invoice for a period. A switch creates a new one, and
     /// then earlier payments no longer count unless the newer one was refunded.
     fn current(&self) -> Option<&Payment> {
