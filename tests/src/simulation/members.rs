@@ -55,7 +55,7 @@ impl Members {
                 account,
                 amount: object["amount"].as_i64().unwrap_or(0),
                 has_fee: object["application_fee"].is_string() || object["application_fee_amount"].as_i64() > Some(0),
-                has_transfer: object["transfer"].is_string(),
+                has_transfer: object["transfer"].is_string() || object["transfer_data"]["destination"].is_string(),
             }),
             "invoice.paid" => {
                 let of = &object["parent"]["subscription_details"]["metadata"];

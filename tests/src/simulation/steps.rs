@@ -30,7 +30,7 @@ pub(super) fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
 impl Market {
     /// Something happens, and then some events arrive.
     pub(super) async fn step(&mut self) {
-        match self.chance.u32(..118) {
+        match self.chance.u32(..122) {
             ..40 => self.buy().await,
             40..48 => self.go_through_checkout().await,
             48..56 => self.authenticate().await,
@@ -50,6 +50,8 @@ impl Market {
             110..111 => self.change_in_the_dashboard().await,
             111..112 => self.refund_a_membership().await,
             112..115 => self.attack().await,
+            115 => self.book_later().await,
+            116..119 => self.move_rates().await,
             _ => self.look().await,
         }
         if self.chance.u32(..A_MONTH) == 0 {
