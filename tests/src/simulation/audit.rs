@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::domain::charging::ChargeType;
 use shared::domain::membership::{Payment, Subscription};
 use shared::domain::money::Settled;
-use shared::domain::purchase::{DisputeStatus, Movement, MovementKind, MovementState, Purchase};
+use shared::domain::purchase::{Movement, MovementKind, MovementState, Purchase};
 use shared::store::books::{Line, LineKind};
 
 use super::market::Market;
@@ -291,10 +291,8 @@ fn platform_may_lose(purchase: &Purchase) -> bool {
 
 /// Whether it was paid, and neither refunded nor lost to a dispute.
 fn is_owned(purchase: &Purchase, while_disputed: bool) -> bool {
-    let any = |test: fn(DisputeStatus) -> bool| purchase.disputes().iter().any(|dispute| test(dispute.status));
-    purchase.paid_attempt().is_some()
-        && purchase.refunded() + purchase.lost() < purchase.amount()
-        && (while_disputed || !any(DisputeStatus::is_open))
+    let is_undecided = || purchase.disputes().iter().any(|dispute| dispute.status.is_open() && !dispute.status.is_appeal());
+    purchase.paid_attempt().is_some() && purchase.refunded() + purchase.lost() < purchase.amount() && (while_disputed || !is_undecided())
 }
 
 /// Compares one purchase with Stripe.

@@ -30,6 +30,9 @@ pub(super) const CURRENCIES: [(&str, Currency); 5] =
 /// After how many seconds Stripe books a payment.
 const BOOKED_AFTER: [i64; 3] = [0, 30, 3600];
 
+/// How many seconds a bank takes to answer a debit.
+const DEBITED_AFTER: [i64; 3] = [0, 3600, 86_400];
+
 /// What happened, for investigating failures.
 pub(super) type Diary = Arc<Mutex<Vec<String>>>;
 
@@ -42,6 +45,8 @@ pub(super) struct Market {
     pub(super) sellers: Vec<Seller>,
     pub(super) buyers: Vec<Person>,
     pub(super) thief: Thief,
+    /// How many came while a seller was suspended.
+    pub(super) visitors: usize,
     pub(super) courses: Vec<Course>,
     /// The pairs of buyer and course without an attempt so far.
     pub(super) to_buy: Vec<(usize, usize)>,
@@ -135,6 +140,7 @@ impl Market {
             thief: Thief::new(world.stranger("thief@example.com").await),
             world,
             chance,
+            visitors: 0,
             sellers: Vec::new(),
             buyers: Vec::new(),
             courses: Vec::new(),
@@ -217,11 +223,12 @@ impl Market {
         if self.chance.u32(..6) == 0 { least } else { self.chance.i64(least..30_000) }
     }
 
-    /// From now on, Stripe books payments at once, or later.
+    /// From now on, Stripe books payments at once, or later, and so do banks answer debits.
     pub(super) async fn book_later(&mut self) {
         let delay = BOOKED_AFTER[self.chance.usize(..BOOKED_AFTER.len())];
-        self.world.admin("POST", "settings", json!({"capture_delay": delay})).await;
-        self.note(format!("payments are booked after {delay} s"));
+        let debited = DEBITED_AFTER[self.chance.usize(..DEBITED_AFTER.len())];
+        self.world.admin("POST", "settings", json!({"capture_delay": delay, "debit_delay": debited})).await;
+        self.note(format!("payments are booked after {delay} s, debits answered after {debited} s"));
     }
 
     /// Exchange rates move.
