@@ -135,6 +135,12 @@ impl World {
         Self::build(settings, self.app.clock.clone(), Entropy::system(), self.dynamo.clone(), self.payments.stand_in()).await
     }
 
+    /// The same for a [seeded](World::seeded) world.
+    pub(crate) async fn beside_seeded(&self, settings: &[(&str, &str)], seed: u64) -> Self {
+        let (clock, entropy) = (self.app.clock.clone(), Entropy::seeded(seed));
+        Self::build(settings, clock, entropy, self.dynamo.clone(), self.payments.stand_in()).await
+    }
+
     async fn alone(settings: &[(&str, &str)], clock: Clock, entropy: Entropy, stand_in: StandIn) -> Self {
         // Cargo unifies features, so in this binary the stand-in's HTTP client has TLS and needs a provider.
         let _installed_already = rustls::crypto::ring::default_provider().install_default();

@@ -212,5 +212,8 @@ impl Market {
         for person in everybody {
             person.token = self.world.log_in(person).await;
         }
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.log_in_again().await;
+        }
     }
 }

@@ -33,12 +33,16 @@ impl Market {
             let report = self.world.reconcile().await;
             self.note(format!("round {round}: {report:?}"));
             assert_eq!((report.differences, report.recorded, report.returned), (0, 0, 0), "round {round}: {report:?}");
+            let beside = match &self.neighbour {
+                Some(neighbour) => neighbour.reconcile().await,
+                None => 0,
+            };
             self.listen().await;
             let purchases = self.purchases().await;
             left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
             let waiting = self.subscriptions().await.iter().filter(|one| one.status.is_open() && !one.status.runs()).count();
             // Two more quiet rounds, in which the last hours' books are compared.
-            if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
+            if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired + beside == 0 && round > 4 {
                 return purchases;
             }
         }
@@ -82,6 +86,9 @@ impl Market {
                 for _ in 0..=self.chance.u32(..8) / 7 {
                     let answer = letter.deliver(&self.world).await;
                     assert_eq!(answer.status, 200, "{}: {}", letter.kind, answer.body);
+                    if let Some(neighbour) = &self.neighbour {
+                        neighbour.hear(&letter).await;
+                    }
                 }
             }
             self.listen().await;
@@ -128,7 +135,7 @@ impl Market {
     }
 }
 
-fn is_at_rest(purchase: &Purchase) -> bool {
+pub(super) fn is_at_rest(purchase: &Purchase) -> bool {
     let moves = purchase.movements().iter().any(|movement| movement.state.stands() && !movement.state.is_done());
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }

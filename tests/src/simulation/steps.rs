@@ -39,7 +39,7 @@ pub(super) fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
 impl Market {
     /// Something happens, and then some events arrive.
     pub(super) async fn step(&mut self) {
-        match self.chance.u32(..123) {
+        match self.chance.u32(..126) {
             ..40 => self.buy().await,
             40..48 => self.go_through_checkout().await,
             48..56 => self.authenticate().await,
@@ -62,6 +62,7 @@ impl Market {
             115 => self.book_later().await,
             116..119 => self.move_rates().await,
             119 => self.suspend_a_seller().await,
+            120..123 => self.trade_beside().await,
             _ => self.look().await,
         }
         if self.chance.u32(..A_MONTH) == 0 {
@@ -395,6 +396,9 @@ impl Market {
             self.check(answer, &fault);
         }
         let acknowledged = answers.iter().flatten().any(|answer| answer.status == 200);
+        if let (true, Some(neighbour)) = (acknowledged, &self.neighbour) {
+            neighbour.hear(&letter).await;
+        }
         if acknowledged && !again {
             let letter = self.post.waiting.swap_remove(place);
             self.post.delivered.push(letter);
