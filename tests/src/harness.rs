@@ -106,7 +106,7 @@ impl World {
 
     /// With some of the functions' environment variables changed.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let world = Self::alone(settings, Clock::shifted(), Entropy::system()).await;
+        let world = Self::alone(settings, Clock::shifted(), Entropy::system(), stripe::stand_in().await).await;
         world.pass(time::Duration::seconds(BEGINNING - world.app.clock.now().unix_timestamp())).await;
         world
     }
@@ -119,11 +119,13 @@ impl World {
         (world, secret)
     }
 
-    /// A deterministic world: the same random bytes for the same seed, and
-    /// time that passes only through [`World::pass`], here and at Stripe.
-    pub(crate) async fn seeded(settings: &[(&str, &str)], seed: u64, now: OffsetDateTime) -> Self {
+    /// A deterministic world: the same random bytes for the same seed, and time that passes only through [`World::pass`], here and at
+    /// Stripe. Charges settle in the currency of an account's country.
+    pub(crate) async fn seeded(settings: &[(&str, &str)], country: &str, seed: u64, now: OffsetDateTime) -> Self {
         local::host_servers_on_this_thread();
-        let world = Self::alone(settings, Clock::held(now), Entropy::seeded(seed)).await;
+        let settings = [settings, &[("PLATFORM_COUNTRY", country)]].concat();
+        let stand_in = stripe::converting_stand_in(country).await;
+        let world = Self::alone(&settings, Clock::held(now), Entropy::seeded(seed), stand_in).await;
         world.admin("POST", "clock/hold", json!({"at": now.unix_timestamp()})).await;
         world
     }
@@ -133,11 +135,17 @@ impl World {
         Self::build(settings, self.app.clock.clone(), Entropy::system(), self.dynamo.clone(), self.payments.stand_in()).await
     }
 
-    async fn alone(settings: &[(&str, &str)], clock: Clock, entropy: Entropy) -> Self {
+    /// The same for a [seeded](World::seeded) world.
+    pub(crate) async fn beside_seeded(&self, settings: &[(&str, &str)], seed: u64) -> Self {
+        let (clock, entropy) = (self.app.clock.clone(), Entropy::seeded(seed));
+        Self::build(settings, clock, entropy, self.dynamo.clone(), self.payments.stand_in()).await
+    }
+
+    async fn alone(settings: &[(&str, &str)], clock: Clock, entropy: Entropy, stand_in: StandIn) -> Self {
         // Cargo unifies features, so in this binary the stand-in's HTTP client has TLS and needs a provider.
         let _installed_already = rustls::crypto::ring::default_provider().install_default();
         let dynamo = Arc::new(Dynamo::memory().await.expect("a port is free"));
-        Self::build(settings, clock, entropy, dynamo, Arc::new(stripe::stand_in().await)).await
+        Self::build(settings, clock, entropy, dynamo, Arc::new(stand_in)).await
     }
 
     async fn build(settings: &[(&str, &str)], clock: Clock, entropy: Entropy, dynamo: Arc<Dynamo>, stand_in: Arc<StandIn>) -> Self {
@@ -213,10 +221,11 @@ impl World {
         }
     }
 
-    /// The ledger lines of memberships, from all days.
-    pub(crate) async fn ledger_of_memberships(&self) -> Vec<Line> {
+    /// The ledger lines of all days that name such an owner: `purchase_id` or `subscription_id`.
+    pub(crate) async fn ledger_of(&self, owner: &str) -> Vec<Line> {
         let scan = self.database.scan().table_name(&self.app.config.table_name);
-        let scan = scan.filter_expression("begins_with(pk, :ledger) AND attribute_exists(subscription_id)");
+        let scan =
+            scan.filter_expression("begins_with(pk, :ledger) AND attribute_exists(#owner)").expression_attribute_names("#owner", owner);
         let mut pages = scan.expression_attribute_values(":ledger", AttributeValue::S("LEDGER#".to_owned())).into_paginator().send();
         let mut days = BTreeSet::new();
         while let Some(page) = pages.next().await {

@@ -21,6 +21,7 @@ mod findings;
 mod forged;
 mod fraud_warnings;
 mod guards;
+mod late_capture;
 mod least;
 mod lessons;
 mod liability;

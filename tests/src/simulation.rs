@@ -11,6 +11,7 @@ mod market;
 mod members;
 mod members_audit;
 mod members_books;
+mod neighbour;
 mod post;
 mod recovery;
 mod steps;

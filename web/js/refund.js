@@ -134,7 +134,7 @@ function open(payment, { part: sellersPart, done, path, body: fixed, payer, effe
     window.localStorage.removeItem(refund);
     const { amount: refunded, status } = made(answer);
     const sum = format(refunded, payment.currency);
-    news = notice('good', status === 'waiting' ? `${sum} is refunded as soon as the payees’ shares have come back. There’s nothing else to do.` : `${sum} refunded. It’s on its way to the ${payer}.`);
+    news = notice('good', status === 'waiting' ? `${sum} is refunded as soon as the payment has been booked and the payees’ shares have come back. There’s nothing else to do.` : `${sum} refunded. It’s on its way to the ${payer}.`);
     dialog.close();
   }
 }

@@ -69,7 +69,11 @@ export function members(user) {
         done,
         path: `/subscriptions/${part(member.id)}/refund`,
         body: { invoice: period.invoice },
-        made: ({ payments }) => ({ amount: payments.find(({ invoice }) => invoice === period.invoice).refunded - period.refunded }),
+        made({ payments }) {
+          const { refunded, refundable } = payments.find(({ invoice }) => invoice === period.invoice);
+          // Before Stripe has booked the payment, nothing is refunded yet.
+          return refunded > period.refunded ? { amount: refunded - period.refunded } : { amount: period.refundable - refundable, status: 'waiting' };
+        },
         payer: 'member',
         effect: 'After a full refund the member loses what this period paid for. The membership continues.',
       }),

@@ -121,7 +121,7 @@ test('a refund that waits for the payees says so, with the API’s amount', asyn
   await page.getByRole('button', { name: `Refund: ${title}` }).click();
   await page.getByRole('dialog').getByLabel('Amount').fill('5');
   await page.getByRole('dialog').getByRole('button', { name: 'Refund' }).click();
-  await page.locator('#sales-outcome').getByText('$15.00 is refunded as soon as the payees’ shares have come back.').waitFor();
+  await page.locator('#sales-outcome').getByText('$15.00 is refunded as soon as the payment has been booked and the payees’ shares have come back.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });

@@ -710,7 +710,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a buyer
-         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded.
+         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, or Stripe has not booked the payment, which takes up to an hour, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded.
          */
         post: operations["refundPurchase"];
         delete?: never;
@@ -985,7 +985,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a member for a period
-         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. As for purchases, repeated requests are one refund, and the same caps apply to sellers.
+         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. Until Stripe has booked the payment, which takes up to an hour, the refund waits and is made automatically. As for purchases, repeated requests are one refund, and the same caps apply to sellers.
          */
         post: operations["refundSubscription"];
         delete?: never;
@@ -2540,7 +2540,7 @@ export interface components {
             /** @description Stripe's id; null until Stripe has answered. */
             id: string | null;
             /**
-             * @description `waiting`: the payees' transfers must be reversed first.
+             * @description `waiting`: the payees' transfers must be reversed first, or Stripe has not booked the payment.
              * @enum {string}
              */
             status: "waiting" | "pending" | "succeeded" | "failed";
@@ -5151,7 +5151,7 @@ export interface operations {
                     "application/json": components["schemas"]["Purchase"];
                 };
             };
-            /** @description The refund waits until the payees' transfers have been reversed. */
+            /** @description The refund waits until the payees' transfers have been reversed, or Stripe has booked the payment. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5810,6 +5810,15 @@ export interface operations {
         responses: {
             /** @description The subscription, with its payments. */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description The refund is made once Stripe has booked the payment. Until then `refundable` is less by it, and `refunded` is not more. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -28,6 +28,7 @@ struct Body {
 /// Refunds part of a period's price or, without an amount, everything that is left of it; without an invoice, for the newest
 /// paid period. The refund is recorded before Stripe is called, so concurrent requests never refund more than was paid. Three
 /// DynamoDB trips, and calls to Stripe for the refund, the subscription with its invoices, and what moved with the refund.
+/// Until Stripe has booked the payment, the refund waits (202).
 ///
 /// Sellers refund within the operator's caps, as for purchases. When a daily cap is reached, one more trip reads how
 /// much the seller has sold. Staff need a password that was entered lately.
@@ -69,6 +70,8 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
     give_back(app, &services.stripe, &mut subscription, &invoice, number).await?;
     match state_of(&subscription, &invoice, number) {
         Some(AskedState::Refused(code)) => Err(Error::RefundRefused(code)),
+        // The reconciliation makes it once Stripe has booked the payment.
+        Some(AskedState::Planned) => Ok(response::json(202, &MemberView::from(&subscription))),
         _ => Ok(response::json(200, &MemberView::from(&subscription))),
     }
 }

@@ -42,8 +42,8 @@ struct Wanted {
 /// The refund is stored in the purchase before Stripe is called, so concurrent requests never refund more than was paid. Costs
 /// three DynamoDB trips and one Stripe call; with separate transfers, one more of each for every payee who returns their part.
 ///
-/// With separate transfers the payees' parts are reversed first, then the refund is made. If a reversal is not possible yet, the refund
-/// waits (202) and the reconciliation continues it. Staff can have the platform pay immediately; nobody else can spend
+/// With separate transfers the payees' parts are reversed first, then the refund is made. If a reversal is not possible yet, or Stripe has
+/// not booked the charge, the refund waits (202) and the reconciliation continues it. Staff can have the platform pay immediately; nobody else can spend
 /// its money. Staff need a password that was entered lately.
 ///
 /// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
@@ -101,7 +101,7 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
             learn_refunded(services, &mut purchase, &wanted.cause).await?;
             return Err(Error::RefundRefused(code));
         }
-        // The reconciliation continues it once the payees have returned their parts.
+        // The reconciliation continues it once the payees have returned their parts, and Stripe has booked the charge.
         MovementState::Waiting => return Ok(response::json(202, &PurchaseView::from(&purchase))),
         MovementState::Pending | MovementState::Done => {}
     }

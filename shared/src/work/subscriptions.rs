@@ -91,13 +91,17 @@ pub async fn set_renewals_fee(app: &App, stripe: &Gateway, subscription: &mut Su
     Ok(())
 }
 
-/// Has Stripe make a recorded refund, and records the outcome of the refund, the fee and the transfer.
+/// Has Stripe make a recorded refund, and records the outcome of the refund, the fee and the transfer. As long as Stripe has not booked
+/// the payment, the refund stays planned.
 ///
 /// # Errors
 /// If DynamoDB fails, or the outcome stays unknown: the refund then stays planned, and the next caller finds it.
 pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscription, invoice: &str, number: u32) -> Result<(), Error> {
-    let request = subscription.refund_request(invoice, number).filter(|_| subscription.is_of_stack(&app.config.stack_id));
-    let Some(request) = request else { return Ok(()) };
+    if !subscription.is_of_stack(&app.config.stack_id) {
+        return Ok(());
+    }
+    learn_booking(app, stripe, subscription, invoice).await?;
+    let Some(request) = subscription.refund_request(invoice, number) else { return Ok(()) };
     let state = stripe.refund_member(subscription, &request, app.clock.now()).await?;
     for round in 0..TRIES {
         let refusal = refusal(app, subscription, invoice, number, &state);
@@ -116,6 +120,25 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
         };
         if written == Written::Yes {
             tracing::info!(subscription_id = %subscription.id, invoice, number, ?state, "member refunded");
+            return Ok(());
+        }
+        let gone = || Error::Internal(format!("the subscription {} is gone", subscription.id));
+        *subscription = app.store.subscription(&subscription.id).await?.ok_or_else(gone)?;
+    }
+    Err(Error::SubscriptionInProgress)
+}
+
+/// Asks Stripe whether it has booked an invoice's payment, unless that is known.
+async fn learn_booking(app: &App, stripe: &Gateway, subscription: &mut Subscription, invoice: &str) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        let unbooked = subscription.unbooked(invoice).map(str::to_owned);
+        let (Some(payment_intent), Some(id)) = (unbooked, subscription.stripe_id.clone()) else { return Ok(()) };
+        let seen = Box::pin(stripe.see_subscription(subscription, &id, Some(&payment_intent))).await?;
+        let Some(seen) = seen.filter(|seen| seen.payments != subscription.payments) else { return Ok(()) };
+        let now = app.clock.now();
+        subscription.observe(&Observation::Seen(Box::new(seen)), now);
+        subscription.plan(app.config.take_back_lost_disputes, now);
+        if app.store.write_subscription(subscription, None).await? == Written::Yes {
             return Ok(());
         }
         let gone = || Error::Internal(format!("the subscription {} is gone", subscription.id));

@@ -48,7 +48,15 @@ impl Drop for Payments {
 /// Starts a stand-in on its own port. Its URL goes into the functions' settings.
 pub(super) async fn stand_in() -> StandIn {
     // Every account has a bank account for every currency, so charges settle in the currency charged.
-    let options = Options { every_currency: true, ..Options::default() };
+    start(Options { every_currency: true, ..Options::default() }).await
+}
+
+/// The same for a platform in this country. Charges settle in the currency of an account's country, as at Stripe.
+pub(super) async fn converting_stand_in(country: &str) -> StandIn {
+    start(Options { country: country.to_owned(), ..Options::default() }).await
+}
+
+async fn start(options: Options) -> StandIn {
     stripe_stand_in::start(options).await.expect("a port is free")
 }
 

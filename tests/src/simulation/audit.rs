@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::Value;
 use shared::domain::charging::ChargeType;
 use shared::domain::membership::{Payment, Subscription};
-use shared::domain::purchase::{DisputeStatus, Movement, MovementKind, MovementState, Purchase};
+use shared::domain::money::Settled;
+use shared::domain::purchase::{Movement, MovementKind, MovementState, Purchase};
+use shared::store::books::{Line, LineKind};
 
 use super::market::Market;
 use super::members_audit;
@@ -25,9 +27,14 @@ pub(super) struct Stripe {
     disputes: Vec<Value>,
     transfers: Vec<Value>,
     pub(super) fees: HashMap<String, Value>,
-    /// By account and currency: the account's balance plus Stripe's fees.
-    balances: BTreeMap<(String, String), i64>,
+    /// What each of an account's balance transactions moved, before Stripe's fees, by the account and the transaction's source.
+    moved: HashMap<(String, String), Vec<(String, i64)>>,
+    /// All balance transactions by id.
+    transactions: HashMap<String, Value>,
 }
+
+/// Amounts by account and currency. The platform's name is empty.
+pub(super) type Balances = BTreeMap<(String, String), i64>;
 
 pub(super) fn whole(value: &Value) -> i64 {
     value.as_i64().unwrap_or(0)
@@ -62,12 +69,15 @@ impl Stripe {
             disputes: Vec::new(),
             transfers: list(world, "/transfers", None).await,
             fees: HashMap::new(),
-            balances: BTreeMap::new(),
+            moved: HashMap::new(),
+            transactions: HashMap::new(),
         };
         for fee in list(world, "/application_fees", None).await {
             stripe.fees.insert(text(&fee["id"]).to_owned(), fee);
         }
-        for account in std::iter::once(None).chain(market.sellers.iter().map(|seller| Some(seller.account.as_str()))) {
+        let sellers =
+            market.sellers.iter().map(|seller| seller.account.as_str()).chain(market.neighbour.iter().map(|one| one.account.as_str()));
+        for account in std::iter::once(None).chain(sellers.map(Some)) {
             let name = account.unwrap_or_default().to_owned();
             stripe.payments.extend(list(world, "/payment_intents", account).await.into_iter().map(|payment| (name.clone(), payment)));
             let subscriptions = list(world, "/subscriptions?status=all", account).await;
@@ -81,14 +91,59 @@ impl Stripe {
             for transaction in list(world, "/balance_transactions", account).await {
                 let details = transaction["fee_details"].as_array().expect("a list");
                 let stripes: i64 = details.iter().filter(|fee| fee["type"] == "stripe_fee").map(|fee| whole(&fee["amount"])).sum();
-                let of = (name.clone(), text(&transaction["currency"]).to_owned());
-                *stripe.balances.entry(of).or_default() += whole(&transaction["net"]) + stripes;
+                let moved = (text(&transaction["currency"]).to_owned(), whole(&transaction["net"]) + stripes);
+                stripe.moved.entry((name.clone(), text(&transaction["source"]).to_owned())).or_default().push(moved);
+                stripe.transactions.insert(text(&transaction["id"]).to_owned(), transaction);
             }
         }
         stripe
     }
 
-    /// What a payee's account has kept of a group's transfers.
+    /// The balances of all accounts before Stripe's fees.
+    fn balances(&self) -> Balances {
+        let mut sums = Balances::new();
+        for ((account, _), all) in &self.moved {
+            for (currency, amount) in all {
+                *sums.entry((account.clone(), currency.clone())).or_default() += amount;
+            }
+        }
+        sums
+    }
+
+    /// What a charge and the transfers of these groups have moved, as settled: on the account of the charge, on the platform and on the payees'
+    /// accounts.
+    pub(super) fn moved_by(&self, account: &str, charge: &Value, groups: &[&str]) -> Balances {
+        let mut sources = vec![(account, text(&charge["id"]))];
+        sources.extend(self.refunds.iter().filter(|one| one["charge"] == charge["id"]).map(|one| (account, text(&one["id"]))));
+        sources.extend(self.disputes.iter().filter(|one| one["charge"] == charge["id"]).map(|one| (account, text(&one["id"]))));
+        sources.extend(charge["application_fee"].as_str().map(|fee| ("", fee)));
+        for transfer in self.transfers.iter().filter(|one| groups.contains(&text(&one["transfer_group"]))) {
+            let (payee, payment) = (text(&transfer["destination"]), &transfer["destination_payment"]);
+            sources.extend([("", text(&transfer["id"])), (payee, text(payment))]);
+            sources.extend(self.refunds.iter().filter(|one| one["charge"] == *payment).map(|one| (payee, text(&one["id"]))));
+        }
+        let mut sums = Balances::new();
+        for (account, source) in sources {
+            for (currency, amount) in self.moved.get(&(account.to_owned(), source.to_owned())).into_iter().flatten() {
+                *sums.entry((account.to_owned(), currency.clone())).or_default() += amount;
+            }
+        }
+        sums
+    }
+
+    /// The charge of a payment.
+    pub(super) fn charge_of(&self, payment: &str) -> Option<&Value> {
+        let (_, payment) = self.payments.iter().find(|(_, one)| one["id"] == payment)?;
+        self.charges.get(text(&payment["latest_charge"]))
+    }
+
+    /// The amount and currency of a balance transaction.
+    pub(super) fn settled(&self, id: &Value) -> Option<Settled> {
+        let transaction = self.transactions.get(text(id))?;
+        Some(Settled { amount: whole(&transaction["amount"]), currency: text(&transaction["currency"]).to_owned() })
+    }
+
+    /// What a payee's account has kept of a group's transfers, in their currency.
     pub(super) fn transferred(&self, group: &str, account: Option<&str>) -> i64 {
         let theirs = self.transfers.iter().filter(|transfer| text(&transfer["transfer_group"]) == group);
         let theirs = theirs.filter(|transfer| account.is_none_or(|account| text(&transfer["destination"]) == account));
@@ -98,8 +153,13 @@ impl Stripe {
 
 impl Market {
     /// Compares everything. Returns the outcome of the memberships' renewals.
-    pub(super) async fn audit(&self, purchases: &[Purchase], subscriptions: &[Subscription]) -> Renewals {
+    pub(super) async fn audit(&self, markets: &[Purchase], subscriptions: &[Subscription]) -> Renewals {
         let stripe = Stripe::read(self).await;
+        let neighbours = match &self.neighbour {
+            Some(neighbour) => neighbour.purchases().await,
+            None => Vec::new(),
+        };
+        let purchases = &[markets, &neighbours].concat();
         let known: BTreeSet<&str> = purchases.iter().map(|purchase| purchase.id.as_str()).collect();
         for (_, payment) in &stripe.payments {
             if let Some(id) = payment["metadata"]["purchase_id"].as_str() {
@@ -109,19 +169,22 @@ impl Market {
         let mut ours = self.elsewhere.clone();
         for purchase in purchases {
             check(&stripe, purchase);
-            for (account, amount) in shares(purchase) {
-                assert!(!account.is_empty() || amount >= 0 || platform_may_lose(purchase), "the platform paid for a sale: {purchase:#?}");
-                *ours.entry((account, purchase.currency.code().to_owned())).or_default() += amount;
+            let shares = shares(purchase);
+            let platforms = shares.get("").copied().unwrap_or(0);
+            assert!(platforms >= 0 || platform_may_lose(purchase), "the platform paid for a sale: {purchase:#?}");
+            for (of, amount) in settled_shares(&stripe, purchase, shares) {
+                *ours.entry(of).or_default() += amount;
             }
         }
+        check_differences(markets, &self.world.ledger_of("purchase_id").await);
         members_audit::check(&stripe, subscriptions);
-        members_books::check_ledger(&stripe, &self.world.ledger_of_memberships().await);
+        members_books::check_ledger(&stripe, &self.world.ledger_of("subscription_id").await);
         members_books::check_fees(&stripe);
-        for (account, currency, amount) in subscriptions.iter().flat_map(members_audit::shares) {
-            *ours.entry((account, currency)).or_default() += amount;
+        for (of, amount) in subscriptions.iter().flat_map(|one| members_audit::shares(&stripe, one)) {
+            *ours.entry(of).or_default() += amount;
         }
         ours.retain(|_, amount| *amount != 0);
-        let mut theirs = stripe.balances.clone();
+        let mut theirs = stripe.balances();
         theirs.retain(|_, amount| *amount != 0);
         assert_eq!(ours, theirs, "our books and Stripe's, by account and currency");
 
@@ -141,8 +204,8 @@ impl Market {
         for (currency, amount) in outside {
             assert_eq!(whole(&books["outside"][currency]["cardholders"]), amount, "what cardholders paid in {currency}");
         }
-        self.check_access(purchases, &stripe).await;
-        self.check_sales(purchases, subscriptions).await;
+        self.check_access(markets, &stripe).await;
+        self.check_sales(markets, subscriptions).await;
         members_books::renewals(&stripe)
     }
 
@@ -235,10 +298,8 @@ fn platform_may_lose(purchase: &Purchase) -> bool {
 
 /// Whether it was paid, and neither refunded nor lost to a dispute.
 fn is_owned(purchase: &Purchase, while_disputed: bool) -> bool {
-    let any = |test: fn(DisputeStatus) -> bool| purchase.disputes().iter().any(|dispute| test(dispute.status));
-    purchase.paid_attempt().is_some()
-        && purchase.refunded() + purchase.lost() < purchase.amount()
-        && (while_disputed || !any(DisputeStatus::is_open))
+    let is_undecided = || purchase.disputes().iter().any(|dispute| dispute.status.is_open() && !dispute.status.is_appeal());
+    purchase.paid_attempt().is_some() && purchase.refunded() + purchase.lost() < purchase.amount() && (while_disputed || !is_undecided())
 }
 
 /// Compares one purchase with Stripe.
@@ -247,6 +308,7 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let whose = |message: &str| format!("{message}: {purchase:#?}");
     let payments: Vec<&(String, Value)> = stripe.payments.iter().filter(|(_, payment)| payment["metadata"]["purchase_id"] == id).collect();
     for (account, payment) in &payments {
+        assert_eq!(payment["metadata"]["stack_id"].as_str(), purchase.stack_id(), "{}", whose("the deployment"));
         let attempt = purchase.attempts().iter().find(|attempt| attempt.payment_intent.as_deref() == payment["id"].as_str());
         let attempt = attempt.unwrap_or_else(|| panic!("{}", whose(&format!("{} belongs to no attempt", payment["id"]))));
         assert_eq!(attempt.account.as_deref().unwrap_or_default(), account, "{}", whose("the account that was charged"));
@@ -274,10 +336,22 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     let refunds: Vec<&Value> = stripe.refunds.iter().filter(|refund| refund["payment_intent"] == payment["id"]).collect();
     let movement = |id: &Value| purchase.movements().iter().find(|movement| movement.stripe_id.as_deref() == id.as_str());
     for refund in &refunds {
+        let by = refund["metadata"]["stack_id"].as_str();
+        assert!(by.is_none() || by == purchase.stack_id(), "{}", whose("another deployment refunded it"));
         let state = if refund["status"] == "failed" { MovementState::Failed } else { MovementState::Done };
         let known = movement(&refund["id"]).map(|one| (one.kind, one.amount, one.state));
         assert_eq!(known, Some((MovementKind::Refund, whole(&refund["amount"]), state)), "{}", whose("a refund"));
+        let cost = stripe.settled(&refund["balance_transaction"]).map(|moved| Settled { amount: -moved.amount, ..moved });
+        let recorded = movement(&refund["id"]).filter(|one| one.state.is_done() && !is_unread(purchase, one.settled.as_ref()));
+        let recorded = recorded.map(|one| one.as_settled(purchase.currency));
+        assert!(recorded.is_none() || recorded == cost, "{}", whose(&format!("a refund costs {cost:?}")));
     }
+    let brought = stripe.settled(&charge["balance_transaction"]);
+    assert!(
+        is_unread(purchase, purchase.settled()) || purchase.settled() == brought.as_ref(),
+        "{}",
+        whose(&format!("it brought {brought:?}"))
+    );
     let made = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.stripe_id.is_some()).count();
     assert_eq!(made, refunds.len(), "{}", whose("refunds"));
 
@@ -289,6 +363,13 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         .collect();
     let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
     assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
+    for dispute in stripe.disputes.iter().filter(|dispute| dispute["payment_intent"] == payment["id"]) {
+        let all = dispute["balance_transactions"].as_array().expect("a list");
+        let moved: BTreeMap<&str, i64> = all.iter().map(|one| (text(&one["id"]), whole(&one["amount"]))).collect();
+        let ours = purchase.disputes().iter().find(|one| one.id == text(&dispute["id"])).expect("it is recorded");
+        let ours = ours.moves.iter().map(|one| (one.id.as_str(), one.moved.amount));
+        assert_eq!(moved, ours.collect(), "{}", whose("what a dispute moved"));
+    }
 
     // Refunds requested here include everybody's part; in the Dashboard the platform decides.
     let live = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.is_under_way());
@@ -298,11 +379,17 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         let theirs: i64 = shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()).map(|(_, amount)| amount).sum();
         assert_eq!(theirs, 0, "{}", whose("payees keep part of what was refunded"));
     }
+    let transferred = transferred(purchase);
+    for (account, amount) in &transferred {
+        let groups = [id, text(&charge["transfer_group"])].into_iter().collect::<BTreeSet<_>>();
+        let at_stripe: i64 =
+            groups.into_iter().filter(|group| !group.is_empty()).map(|group| stripe.transferred(group, Some(account))).sum();
+        assert_eq!(*amount, at_stripe, "{}", whose(&format!("{account}'s transfers")));
+    }
 
-    // Who has which part at Stripe.
+    // Who has which part at Stripe, as charged.
     let fee = charge["application_fee"].as_str().map(|id| &stripe.fees[id]);
     let (fee_taken, fee_back) = fee.map_or((0, 0), |fee| (whole(&fee["amount"]), whole(&fee["amount_refunded"])));
-    let seller = purchase.seller_account.as_str();
     match purchase.charge_type {
         ChargeType::Direct => {
             assert_eq!((purchase.application_fee(), purchase.fee_refunded()), (fee_taken, fee_back), "{}", whose("the fee"));
@@ -311,34 +398,96 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         }
         ChargeType::Destination => {
             assert_eq!((purchase.application_fee(), purchase.fee_refunded()), (fee_taken, fee_back), "{}", whose("the fee"));
-            let of_charge = stripe.transferred(text(&charge["transfer_group"]), Some(seller));
-            let of_ours = stripe.transferred(id, Some(seller));
-            assert_eq!(purchase.net(), of_charge + of_ours - fee_taken + fee_back, "{}", whose("the seller's part"));
+            if !is_converted(purchase) {
+                let moved = transferred.get(&purchase.seller_account).copied().unwrap_or(0);
+                assert_eq!(purchase.net(), moved - fee_taken + fee_back, "{}", whose("the seller's part"));
+            }
         }
         ChargeType::Separate => {
             assert_eq!(fee_taken, 0, "{}", whose("a fee that Stripe collects"));
-            for (account, amount) in shares(purchase).into_iter().filter(|(account, _)| !account.is_empty()) {
-                assert_eq!(amount, stripe.transferred(id, Some(&account)), "{}", whose(&format!("{account}'s part")));
-            }
             let parts: i64 = paid.payees.iter().map(|payee| payee.amount).sum();
             assert_eq!(parts + purchase.application_fee(), purchase.amount(), "{}", whose("fee and parts"));
         }
     }
 }
 
-/// What each account has of a purchase, by our record; the platform's name is empty.
+/// Whether what moved on a seller's own account is unknown, because the books of that hour were compared while the account was out of reach.
+fn is_unread(purchase: &Purchase, settled: Option<&Settled>) -> bool {
+    purchase.charge_type == ChargeType::Direct && settled.is_none()
+}
+
+/// Whether the charge settled in another currency than the buyer paid in.
+fn is_converted(purchase: &Purchase) -> bool {
+    purchase.settled().is_some_and(|settled| settled.currency != purchase.currency.code())
+}
+
+/// What each payee's account has been sent and has kept, by our record, in the transfers' currency.
+fn transferred(purchase: &Purchase) -> BTreeMap<String, i64> {
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    if purchase.charge_type == ChargeType::Destination {
+        sums.insert(purchase.seller_account.clone(), purchase.transferred());
+    } else if purchase.charge_type == ChargeType::Separate {
+        for movement in purchase.movements().iter().filter(|one| one.state == MovementState::Done) {
+            let sum = movement.payee_account.clone().map(|account| sums.entry(account).or_default());
+            match (movement.kind, sum) {
+                // What was deducted from a transfer before it was made never moved.
+                (MovementKind::Transfer, Some(sum)) => *sum += purchase.left_to_transfer(movement.number),
+                (MovementKind::Reversal, Some(sum)) if !movement.netted => *sum -= movement.as_settled(purchase.currency).amount,
+                _ => {}
+            }
+        }
+    }
+    sums
+}
+
+/// The same as settled: by our record if nothing was converted, otherwise by Stripe's transactions. [`check`] has compared what we record of those.
+fn settled_shares(stripe: &Stripe, purchase: &Purchase, shares: BTreeMap<String, i64>) -> Balances {
+    let code = purchase.currency.code();
+    let Some(charge) = purchase.paid_attempt().and_then(|paid| paid.charge.as_ref()) else { return Balances::new() };
+    let groups = [purchase.id.as_str(), text(&stripe.charges[&charge.id]["transfer_group"])];
+    let groups: Vec<&str> = groups.into_iter().filter(|group| !group.is_empty()).collect();
+    let at_stripe = stripe.moved_by(purchase.charged_account().unwrap_or_default(), &stripe.charges[&charge.id], &groups);
+    if at_stripe.keys().all(|(_, currency)| currency == code) {
+        return shares.into_iter().map(|(account, amount)| ((account, code.to_owned()), amount)).collect();
+    }
+    at_stripe
+}
+
+/// Each refund of a sale that was converted has a line with its exchange-rate difference, and there are no others.
+fn check_differences(purchases: &[Purchase], ledger: &[Line]) {
+    let lines = ledger.iter().filter(|line| line.kind == LineKind::CurrencyDifference);
+    let mut lines: BTreeMap<&str, &Line> = lines.map(|line| (line.stripe_id.as_str(), line)).collect();
+    for purchase in purchases.iter().filter(|one| is_converted(one)) {
+        for refund in purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund) {
+            let line = refund.stripe_id.as_deref().and_then(|id| lines.remove(id));
+            let is_known = refund.state.is_done() && !is_unread(purchase, refund.settled.as_ref());
+            if let (true, Some(brought)) = (is_known, purchase.settled()) {
+                let line = line.unwrap_or_else(|| panic!("refund {} has no difference: {purchase:#?}", refund.number));
+                let part = (brought.amount * refund.amount).div_euclid(purchase.amount());
+                let difference = part - refund.as_settled(purchase.currency).amount;
+                assert!((difference - line.amount).abs() <= 1, "{difference} is not {line:?}: {purchase:#?}");
+                assert_eq!(line.currency, brought.currency, "{purchase:#?}");
+            }
+        }
+    }
+    assert!(lines.is_empty(), "differences of no refund: {lines:#?}");
+}
+
+/// What each account has of a purchase, by our record, as charged; the platform's name is empty.
 fn shares(purchase: &Purchase) -> BTreeMap<String, i64> {
     let mut shares: BTreeMap<String, i64> = BTreeMap::new();
     if purchase.paid_attempt().is_none() {
         return shares;
     }
     if purchase.charge_type == ChargeType::Separate {
-        for movement in purchase.movements().iter().filter(|one| one.state == MovementState::Done) {
+        let done = || purchase.movements().iter().filter(|one| one.state == MovementState::Done);
+        // Whatever was deducted from a transfer that was never made never moved.
+        let made: Vec<Option<u32>> = done().filter(|one| one.kind == MovementKind::Transfer).map(|one| Some(one.number)).collect();
+        for movement in done() {
             let share = movement.payee_account.clone().map(|account| shares.entry(account).or_default());
             match (movement.kind, share) {
-                // What was deducted from a transfer before it was made never moved.
-                (MovementKind::Transfer, Some(share)) => *share += purchase.left_to_transfer(movement.number),
-                (MovementKind::Reversal, Some(share)) if !movement.netted => *share -= movement.amount,
+                (MovementKind::Transfer, Some(share)) => *share += movement.amount,
+                (MovementKind::Reversal, Some(share)) if made.contains(&movement.of) => *share -= movement.amount,
                 _ => {}
             }
         }

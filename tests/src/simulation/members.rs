@@ -55,7 +55,7 @@ impl Members {
                 account,
                 amount: object["amount"].as_i64().unwrap_or(0),
                 has_fee: object["application_fee"].is_string() || object["application_fee_amount"].as_i64() > Some(0),
-                has_transfer: object["transfer"].is_string(),
+                has_transfer: object["transfer"].is_string() || object["transfer_data"]["destination"].is_string(),
             }),
             "invoice.paid" => {
                 let of = &object["parent"]["subscription_details"]["metadata"];
@@ -211,6 +211,9 @@ impl Market {
         let everybody = sellers.chain(&mut self.buyers).chain([&mut self.staff, &mut self.thief.person]);
         for person in everybody {
             person.token = self.world.log_in(person).await;
+        }
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.log_in_again().await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use shared::domain::charging::ChargeType;
-use shared::domain::membership::{Interval, Status, Subscription};
+use shared::domain::membership::{Interval, Move, Payment, Status, Subscription};
 
 use super::audit::{Stripe, text, whole};
 
@@ -92,15 +92,45 @@ fn check_one(stripe: &Stripe, record: &Subscription, at_stripe: &Value) {
             .map(|refund| (text(&refund["id"]), whole(&refund["amount"]), refund["status"] == "failed"))
             .collect();
         assert_eq!(refunds, ours.refunds.iter().map(|one| (one.id.as_str(), one.amount, one.failed)).collect(), "{}", whose("refunds"));
+        assert_eq!(ours.settled, stripe.settled(&charge["balance_transaction"]), "{}", whose("what the charge brought"));
         if record.charge_type != ChargeType::Direct {
-            kept += stripe.transferred(text(&charge["transfer_group"]), Some(&record.seller_account)) - fee + fee_back;
-            net += ours.sums(record.charge_type).net;
+            let group = stripe.transferred(text(&charge["transfer_group"]), Some(&record.seller_account));
+            if is_converted(record, ours) {
+                assert_eq!(group, transferred(ours), "{}", whose("what the seller was sent"));
+            } else {
+                kept += group - fee + fee_back;
+                net += ours.sums(record.charge_type).net;
+            }
         }
     }
     // What was transferred again, after a bank returned a refund or a lost dispute was won, is in a group of the
     // subscription's.
-    kept += stripe.transferred(record.id.as_str(), Some(&record.seller_account));
-    assert_eq!(net, kept, "{}", whose("the seller's part"));
+    let again = stripe.transferred(record.id.as_str(), Some(&record.seller_account));
+    let converted = record.payments.iter().filter(|one| is_converted(record, one)).flat_map(|one| &one.moves);
+    let of_converted: i64 = converted.filter(|one| one.state.is_done()).map(moved_again).sum();
+    assert_eq!(net, kept + again - of_converted, "{}", whose("the seller's part"));
+}
+
+/// Whether a payment settled in another currency than the member paid in.
+fn is_converted(record: &Subscription, payment: &Payment) -> bool {
+    payment.settled.as_ref().is_some_and(|settled| settled.currency != record.currency.code())
+}
+
+/// What is left of a payment's own transfer, by our record, in its currency.
+fn transferred(payment: &Payment) -> i64 {
+    let whole = payment.settled.as_ref().map_or(0, |settled| settled.amount);
+    let by_refunds: i64 = payment.refunds.iter().map(|refund| refund.transfer_reversed).sum();
+    whole - by_refunds - payment.reversals.iter().map(|reversal| reversal.amount).sum::<i64>()
+}
+
+/// What a move added to what the seller was sent again, in the transfer's currency.
+fn moved_again(one: &Move) -> i64 {
+    match (one.gives_back(), one.of) {
+        (false, _) => one.settled.amount,
+        (true, Some(_)) => -one.settled.amount,
+        // A reversal of the payment's own transfer.
+        (true, None) => 0,
+    }
 }
 
 /// A subscription's invoices, newest first.
@@ -151,16 +181,28 @@ pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> boo
     })
 }
 
-/// What each account has of a subscription's payments, by our record: account, currency and amount. The platform's name is empty.
-pub(super) fn shares(record: &Subscription) -> Vec<(String, String, i64)> {
+/// What each account has of a subscription's payments: by our record if nothing was converted, otherwise by Stripe's transactions.
+pub(super) fn shares(stripe: &Stripe, record: &Subscription) -> Vec<((String, String), i64)> {
     let currency = record.currency.code().to_owned();
-    let all = record.payments.iter().flat_map(|payment| {
-        let sums = payment.sums(record.charge_type);
-        let platform = match record.charge_type {
-            ChargeType::Direct => sums.application_fee,
-            ChargeType::Destination | ChargeType::Separate => sums.gross - sums.refunded - sums.net,
-        };
-        [(record.seller_account.clone(), currency.clone(), sums.net), (String::new(), currency.clone(), platform)]
-    });
-    all.collect()
+    let (mut all, mut group) = (Vec::new(), vec![record.id.as_str()]);
+    for payment in record.payments.iter().filter(|payment| payment.amount > 0) {
+        let charge = payment.payment_intent.as_deref().and_then(|id| stripe.charge_of(id)).expect("it was paid");
+        let mut groups = vec![text(&charge["transfer_group"])];
+        groups.retain(|group| !group.is_empty());
+        let own = stripe.moved_by(record.account.as_deref().unwrap_or_default(), charge, &groups);
+        let again = stripe.transferred(record.id.as_str(), None);
+        if again == 0 && own.keys().all(|(_, code)| *code == currency) {
+            let sums = payment.sums(record.charge_type);
+            let platform = match record.charge_type {
+                ChargeType::Direct => sums.application_fee,
+                ChargeType::Destination | ChargeType::Separate => sums.gross - sums.refunded - sums.net,
+            };
+            all.extend([((record.seller_account.clone(), currency.clone()), sums.net), ((String::new(), currency.clone()), platform)]);
+            continue;
+        }
+        // What was transferred again belongs to all payments together.
+        groups.append(&mut group);
+        all.extend(stripe.moved_by(record.account.as_deref().unwrap_or_default(), charge, &groups));
+    }
+    all
 }

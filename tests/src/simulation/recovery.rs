@@ -1,12 +1,12 @@
 //! Recovery: nothing goes wrong any more, Stripe delivers what is waiting, the reconciliation runs, and everything comes to rest.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::domain::ids::{PurchaseId, SubscriptionId};
 use shared::domain::membership::Subscription;
 use shared::domain::purchase::Purchase;
 use time::Duration;
 
-use super::market::Market;
+use super::market::{CURRENCIES, Market};
 use crate::harness::Person;
 
 /// Eight days. The longest waits are twelve hours after a refusal and a day for a pending refund.
@@ -33,36 +33,48 @@ impl Market {
             let report = self.world.reconcile().await;
             self.note(format!("round {round}: {report:?}"));
             assert_eq!((report.differences, report.recorded, report.returned), (0, 0, 0), "round {round}: {report:?}");
+            let beside = match &self.neighbour {
+                Some(neighbour) => neighbour.reconcile().await,
+                None => 0,
+            };
             self.listen().await;
             let purchases = self.purchases().await;
             left = purchases.iter().filter(|purchase| !is_at_rest(purchase)).cloned().collect();
             let waiting = self.subscriptions().await.iter().filter(|one| one.status.is_open() && !one.status.runs()).count();
             // Two more quiet rounds, in which the last hours' books are compared.
-            if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired == 0 && round > 4 {
+            if left.is_empty() && waiting == 0 && self.post.waiting.is_empty() && report.repaired + beside == 0 && round > 4 {
                 return purchases;
             }
         }
         panic!("{} purchases do not come to rest: {:#?}; {:?} wait", left.len(), left.first(), self.post.waiting.len());
     }
 
-    /// Account owners sell other things too, and the platform has its own
-    /// funds. So there is enough for all reversals and repeated transfers.
+    /// Account owners sell other things too, and the platform has its own funds in the currencies in which its
+    /// charges settle. So there is enough for all reversals and repeated transfers.
     async fn add_funds(&mut self) {
-        let accounts = self.sellers.iter().map(|seller| Some(seller.account.clone())).chain([None]).collect::<Vec<_>>();
-        for account in accounts {
-            for currency in ["usd", "eur", "gbp", "jpy"] {
-                let form = [
-                    ("amount", FUNDS.to_string()),
-                    ("currency", currency.to_owned()),
-                    ("payment_method", "pm_card_bypassPending".to_owned()),
-                    ("allowed_payment_method_types[]", "card".to_owned()),
-                    ("confirm", "true".to_owned()),
-                ];
-                let made = self.world.in_dashboard("/payment_intents", account.as_deref(), &form).await;
-                assert_eq!(made["status"], "succeeded", "{made}");
-                *self.elsewhere.entry((account.clone().unwrap_or_default(), currency.to_owned())).or_default() += FUNDS;
-            }
+        self.world.admin("POST", "settings", json!({"capture_delay": 0})).await;
+        let sellers: Vec<_> = self.sellers.iter().map(|seller| (seller.account.clone(), seller.country)).collect();
+        self.add(None, None, self.country).await;
+        for (account, country) in &sellers {
+            self.add(Some(account), None, country).await;
+            // What is charged on behalf of an account settles in its country, on the platform.
+            self.add(None, Some(account), country).await;
         }
+    }
+
+    async fn add(&mut self, account: Option<&str>, on_behalf_of: Option<&str>, country: &str) {
+        let (_, currency) = CURRENCIES.iter().find(|(one, _)| *one == country).expect("a country with a currency");
+        let mut form = vec![
+            ("amount", FUNDS.to_string()),
+            ("currency", currency.code().to_owned()),
+            ("payment_method", "pm_card_bypassPending".to_owned()),
+            ("allowed_payment_method_types[]", "card".to_owned()),
+            ("confirm", "true".to_owned()),
+        ];
+        form.extend(on_behalf_of.map(|account| ("on_behalf_of", account.to_owned())));
+        let made = self.world.in_dashboard("/payment_intents", account, &form).await;
+        assert_eq!(made["status"], "succeeded", "{made}");
+        *self.elsewhere.entry((account.unwrap_or_default().to_owned(), currency.code().to_owned())).or_default() += FUNDS;
     }
 
     async fn deliver_all(&mut self) {
@@ -74,6 +86,9 @@ impl Market {
                 for _ in 0..=self.chance.u32(..8) / 7 {
                     let answer = letter.deliver(&self.world).await;
                     assert_eq!(answer.status, 200, "{}: {}", letter.kind, answer.body);
+                    if let Some(neighbour) = &self.neighbour {
+                        neighbour.hear(&letter).await;
+                    }
                 }
             }
             self.listen().await;
@@ -120,7 +135,7 @@ impl Market {
     }
 }
 
-fn is_at_rest(purchase: &Purchase) -> bool {
+pub(super) fn is_at_rest(purchase: &Purchase) -> bool {
     let moves = purchase.movements().iter().any(|movement| movement.state.stands() && !movement.state.is_done());
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }

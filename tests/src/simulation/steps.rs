@@ -17,6 +17,15 @@ pub(super) const BAD_CARDS: [&str; 5] = [
     "pm_card_refundFail",
     "pm_card_createDispute",
 ];
+/// Bank accounts, whose banks answer later.
+const DEBITS: [&str; 6] = [
+    "pm_success_de",
+    "pm_successDelayed_de",
+    "pm_failedDelayed_de",
+    "pm_disputed_de",
+    "pm_usBankAccount_success",
+    "pm_usBankAccount_insufficientFunds",
+];
 const AUTHENTICATED_CARDS: [&str; 3] =
     ["pm_card_threeDSecure2Required", "pm_card_threeDSecureRequired", "pm_card_threeDSecureRequiredChargeDeclined"];
 
@@ -30,7 +39,7 @@ pub(super) fn one_of(chance: &mut Rng, all: &[&'static str]) -> &'static str {
 impl Market {
     /// Something happens, and then some events arrive.
     pub(super) async fn step(&mut self) {
-        match self.chance.u32(..118) {
+        match self.chance.u32(..126) {
             ..40 => self.buy().await,
             40..48 => self.go_through_checkout().await,
             48..56 => self.authenticate().await,
@@ -50,6 +59,10 @@ impl Market {
             110..111 => self.change_in_the_dashboard().await,
             111..112 => self.refund_a_membership().await,
             112..115 => self.attack().await,
+            115 => self.book_later().await,
+            116..119 => self.move_rates().await,
+            119 => self.suspend_a_seller().await,
+            120..123 => self.trade_beside().await,
             _ => self.look().await,
         }
         if self.chance.u32(..A_MONTH) == 0 {
@@ -115,6 +128,7 @@ impl Market {
         let (what, body) = match self.chance.u32(..8) {
             0 => ("expire", json!({})),
             1 => ("pay", json!({"card": "pm_card_visa_chargeDeclined"})),
+            2 | 3 => ("pay", json!({"card": one_of(&mut self.chance, &DEBITS)})),
             _ => ("pay", json!({"card": one_of(&mut self.chance, &GOOD_CARDS)})),
         };
         let answer = attempt(&self.world, &format!("checkout/sessions/{session}/{what}"), &body).await;
@@ -197,7 +211,11 @@ impl Market {
         if !self.is_within_reach(payment.account.as_deref()) {
             return;
         }
-        let body = if self.chance.u32(..3) == 0 { json!({"amount": self.chance.i64(1..=payment.amount)}) } else { json!({}) };
+        let stages = ["needs_response", "needs_response", "needs_response", "warning_needs_response", "prevented"];
+        let mut body = json!({"status": one_of(&mut self.chance, &stages)});
+        if self.chance.u32(..3) == 0 {
+            body["amount"] = self.chance.i64(1..=payment.amount).into();
+        }
         let answer = attempt(&self.world, &format!("charges/{}/dispute", payment.charge), &body).await;
         self.note(format!("dispute {body} of {} of {}: {answer}", payment.charge, payment.purchase));
     }
@@ -207,9 +225,13 @@ impl Market {
         if !self.is_within_reach(account.as_deref()) {
             return;
         }
-        let outcome = if self.chance.bool() { "won" } else { "lost" };
-        let answer = attempt(&self.world, &format!("disputes/{dispute}/close"), &json!({"outcome": outcome})).await;
-        self.note(format!("{dispute} is {outcome}: {answer}"));
+        let what = one_of(&mut self.chance, &["won", "won", "lost", "lost", "warning_closed", "escalate", "appeal", "appeal"]);
+        let (path, body) = match what {
+            "escalate" | "appeal" => (what, json!({})),
+            outcome => ("close", json!({"outcome": outcome})),
+        };
+        let answer = attempt(&self.world, &format!("disputes/{dispute}/{path}"), &body).await;
+        self.note(format!("{dispute}: {what}: {answer}"));
     }
 
     async fn send_a_refund_back(&mut self) {
@@ -303,6 +325,37 @@ impl Market {
         self.agree(&self.sellers[place].person.clone(), terms).await;
     }
 
+    /// Staff suspend a seller for a while. Nothing of theirs is sold meanwhile.
+    async fn suspend_a_seller(&mut self) {
+        let place = self.chance.usize(..self.sellers.len());
+        self.set_suspended(place, json!({"reason": "Sells what is not theirs"})).await;
+        let course = self.courses.iter().position(|course| course.seller == place).expect("every seller has a course");
+        let body = json!({"course_id": self.courses[course].id, "payment_method": "pm_card_visa"});
+        let visitor = self.world.buyer(&format!("visitor{}@example.com", self.visitors)).await;
+        self.visitors += 1;
+        let answer = self.world.post("/courses/charge", body).bearer(&visitor.token).await;
+        assert_eq!(answer.status, 409, "{}", answer.body);
+        for _ in 0..self.chance.u32(1..5) {
+            match self.chance.u32(..4) {
+                0 => self.pass().await,
+                1 => self.reconcile().await,
+                _ => self.deliver_one().await,
+            }
+        }
+        self.set_suspended(place, json!(null)).await;
+        // Sessions that began before the end of the suspension stay closed.
+        self.world.pass(Duration::seconds(1)).await;
+        self.sellers[place].person.token = self.world.log_in(&self.sellers[place].person).await;
+    }
+
+    async fn set_suspended(&mut self, place: usize, suspended: Value) {
+        self.world.enter_password(&self.staff).await;
+        let path = format!("/admin/users/{}", self.sellers[place].person.id);
+        let answer = self.world.patch(path, json!({"suspended": suspended})).bearer(&self.staff.token).await;
+        self.note(format!("seller {place} is suspended: {suspended}: {}", answer.status));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     /// Somebody opens a course, which works only if it is paid.
     async fn look(&mut self) {
         let (buyer, course) = (self.chance.usize(..self.buyers.len()), self.chance.usize(..self.courses.len()));
@@ -343,6 +396,9 @@ impl Market {
             self.check(answer, &fault);
         }
         let acknowledged = answers.iter().flatten().any(|answer| answer.status == 200);
+        if let (true, Some(neighbour)) = (acknowledged, &self.neighbour) {
+            neighbour.hear(&letter).await;
+        }
         if acknowledged && !again {
             let letter = self.post.waiting.swap_remove(place);
             self.post.delivered.push(letter);

@@ -212,6 +212,16 @@ impl Payment {
         (self.amount - self.refunded() - self.lost() - asked.map(|asked| asked.amount).sum::<i64>()).max(0)
     }
 
+    /// Whether what a refund makes Stripe return is there: the platform's share, and the seller's transfer. Stripe makes both when it books
+    /// the charge, up to an hour after the payment, and refuses a refund with them before.
+    /// <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
+    pub(super) fn can_be_returned(&self, charge_type: ChargeType) -> bool {
+        match charge_type {
+            ChargeType::Direct => self.application_fee == 0 || self.settled.is_some(),
+            ChargeType::Destination | ChargeType::Separate => self.settled.is_some() && self.transfer.is_some(),
+        }
+    }
+
     /// What banks hold or have taken back.
     #[must_use]
     pub fn disputed(&self) -> i64 {

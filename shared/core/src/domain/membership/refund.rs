@@ -110,11 +110,17 @@ impl Subscription {
         current.into_iter().any(|payment| payment.refundable() < payment.amount || payment.disputed() > 0 || payment.is_contested())
     }
 
-    /// Stripe's request for a refund with an unknown outcome. The platform returns its share of the
-    /// fee, and the seller their share of the transfer. <https://docs.stripe.com/api/refunds/create>
+    /// An invoice's PaymentIntent that cannot be refunded before Stripe is known to have booked its charge.
+    #[must_use]
+    pub fn unbooked(&self, invoice: &str) -> Option<&str> {
+        self.payment(Some(invoice)).filter(|payment| !payment.can_be_returned(self.charge_type))?.payment_intent.as_deref()
+    }
+
+    /// Stripe's request for a refund with an unknown outcome; `None` as long as Stripe has not booked the charge. The platform returns its
+    /// share of the fee, and the seller their share of the transfer. <https://docs.stripe.com/api/refunds/create>
     #[must_use]
     pub fn refund_request(&self, invoice: &str, number: u32) -> Option<RefundRequest> {
-        let payment = self.payment(Some(invoice))?;
+        let payment = self.payment(Some(invoice)).filter(|payment| payment.can_be_returned(self.charge_type))?;
         let asked = payment.asked.iter().find(|asked| asked.number == number && asked.state.is_planned())?;
         let payment_intent = payment.payment_intent.clone()?;
         let mut form = vec![

@@ -88,7 +88,7 @@ impl Purchase {
     /// The seller's part comes back in proportion. Stripe itself refunds the platform's fee for a direct charge, and
     /// reverses the transfer and refunds the fee for a destination charge. What Stripe does not reverse by itself is
     /// reversed first, and the refund waits for that: all of separate transfers, and transfers that returned money to a
-    /// destination charge's seller.
+    /// destination charge's seller. It also waits until Stripe has booked the charge: before, there is no fee and no transfer to return.
     ///
     /// # Errors
     /// See [`RefundFault`]. Nothing is changed in that case.
@@ -140,7 +140,7 @@ impl Purchase {
             form.push(("reason", "fraudulent".to_owned()));
         }
         let surplus = self.surplus_after(amount, fee_refunded);
-        let waits = self.charge_type == ChargeType::Separate || surplus > 0;
+        let waits = self.charge_type == ChargeType::Separate || surplus > 0 || !self.can_be_returned();
         let state = if waits { MovementState::Waiting } else { MovementState::Planned };
         let draft = Draft { amount, form, fee_refunded, client_key, state, ..Draft::of(MovementKind::Refund, why) };
         let number = self.draft(draft, at);
@@ -185,7 +185,9 @@ impl Purchase {
     /// Has the platform pay a refund before its payees have returned their
     /// parts. Their debt is collected as before. Returns whether that changed anything.
     pub fn bear(&mut self, number: u32, staff: &UserId, cause: &str, at: OffsetDateTime) -> bool {
-        let waits = |one: &&mut Movement| one.number == number && one.state.is_waiting() && one.borne_by.is_none();
+        // One that only waits for Stripe costs the platform nothing.
+        let waits_for_payees = !self.has_come_back(number);
+        let waits = |one: &&mut Movement| waits_for_payees && one.number == number && one.state.is_waiting() && one.borne_by.is_none();
         let Some(refund) = self.movements.iter_mut().find(waits) else { return false };
         refund.borne_by = Some(staff.clone());
         self.enter_status(cause, at, format!("refund {number} borne by the platform"));
@@ -193,8 +195,11 @@ impl Purchase {
         true
     }
 
-    /// Releases the refunds that no longer wait for their payees. The lifetime of their idempotency keys starts now.
+    /// Releases the refunds that no longer wait for their payees or for Stripe. The lifetime of their idempotency keys starts now.
     fn release_refunds(&mut self, cause: &str, at: OffsetDateTime) -> bool {
+        if !self.can_be_returned() {
+            return false;
+        }
         let ready: Vec<u32> = self
             .refunds()
             .filter(|refund| refund.state.is_waiting())
@@ -208,6 +213,17 @@ impl Purchase {
             self.enter_status(cause, at, format!("refund {number} can be made"));
         }
         !ready.is_empty()
+    }
+
+    /// Whether what a refund makes Stripe return is there: the fee, and a destination charge's transfer. Stripe makes both when it books
+    /// the charge, up to an hour after the payment, and refuses a refund with them before.
+    /// <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
+    fn can_be_returned(&self) -> bool {
+        match self.charge_type {
+            ChargeType::Direct => self.application_fee == 0 || self.settled().is_some(),
+            ChargeType::Destination => self.settled().is_some() && self.own_transfer().is_some(),
+            ChargeType::Separate => true,
+        }
     }
 
     /// Whether the payees have returned all of their part of a refund.
@@ -337,7 +353,8 @@ impl Purchase {
         // What is reversed of a destination charge's own transfer is calculated in that transfer's currency.
         let is_taken = || self.disputes.iter().any(Dispute::is_lost) || self.refunds().any(|one| !one.state.stands());
         let share_waits = self.charge_type == ChargeType::Destination && !settles && is_taken();
-        transfers_wait || reversal_waits || share_waits
+        let refund_waits = !self.can_be_returned() && self.refunds().any(|refund| refund.state.is_waiting());
+        transfers_wait || reversal_waits || share_waits || refund_waits
     }
 
     /// The request for a planned movement; `None` if it waits for another movement or for facts.

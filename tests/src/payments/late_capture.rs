@@ -1,0 +1,188 @@
+//! What happens between a payment and its booking. Stripe creates a charge's balance transaction, transfer and application fee up to an
+//! hour after the payment. <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
+
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::harness::{Answer, Person, Shop, World};
+
+/// Stripe books payments this many seconds late.
+const LATE: i64 = 3600;
+
+async fn late(settings: &[(&str, &str)]) -> World {
+    let world = World::with(settings).await;
+    world.admin("POST", "settings", json!({"capture_delay": LATE})).await;
+    world
+}
+
+async fn bought(world: &World, shop: &Shop) -> String {
+    let answer = world.buy(&shop.buyer, &shop.course_id, "pm_card_bypassPending").await;
+    assert_eq!((answer.status, &answer.json()["purchase"]["status"]), (201, &json!("paid")), "{}", answer.body);
+    world.deliver().await;
+    answer.json()["purchase"]["id"].as_str().expect("an id").to_owned()
+}
+
+async fn refund(world: &World, who: &Person, id: &str, body: Value) -> Answer {
+    world.post(format!("/purchases/{id}/refund"), body).bearer(&who.token).await
+}
+
+async fn seen(world: &World, buyer: &Person, id: &str) -> Value {
+    world.get(format!("/purchases/{id}")).bearer(&buyer.token).await.json()
+}
+
+/// An account's balance without Stripe's fees.
+async fn held(world: &World, account: Option<&str>) -> i64 {
+    let list = world.stripe("/balance_transactions?limit=100", account).await;
+    let all = list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
+    let stripes = |one: &Value| -> i64 {
+        let fees = one["fee_details"].as_array().expect("a list").iter().filter(|fee| fee["type"] == "stripe_fee");
+        fees.map(|fee| fee["amount"].as_i64().expect("an amount")).sum()
+    };
+    all.iter().map(|one| one["net"].as_i64().expect("an amount") + stripes(one)).sum()
+}
+
+/// With an event, or if that is lost, with the reconciliation.
+async fn booked(world: &World, is_lost: bool) {
+    if is_lost {
+        world.admin("POST", "webhooks/mode", json!({"drop_next": 100, "own_clock": true})).await;
+    }
+    world.pass(Duration::seconds(LATE)).await;
+    if is_lost {
+        world.admin("POST", "webhooks/mode", json!({"drop_next": 0, "hold": true, "own_clock": true})).await;
+    } else {
+        world.deliver().await;
+    }
+    // The event plans the refund, and leaves it to the reconciliation.
+    world.pass(Duration::minutes(5)).await;
+    world.reconcile().await;
+    world.deliver().await;
+}
+
+#[tokio::test]
+async fn a_refund_waits_until_stripe_has_booked_the_payment() {
+    for charge_type in ["destination", "direct"] {
+        for is_lost in [false, true] {
+            let world = late(&[("CHARGE_TYPE", charge_type)]).await;
+            let shop = world.shop().await;
+            let id = bought(&world, &shop).await;
+            let part = refund(&world, &shop.seller, &id, json!({"amount": 2000})).await;
+            assert_eq!((part.status, &part.json()["refunds"][0]["status"]), (202, &json!("waiting")), "{charge_type}: {}", part.body);
+            world.pass(Duration::minutes(5)).await;
+            world.reconcile().await;
+            let again = refund(&world, &shop.seller, &id, json!({"amount": 2000})).await;
+            assert_eq!((again.status, again.json()["refunds"].as_array().map(Vec::len)), (202, Some(1)), "it is the same: {}", again.body);
+            let direct = (charge_type == "direct").then_some(shop.account.as_str());
+            assert_eq!(world.stripe("/refunds", direct).await["data"], json!([]), "Stripe has made none");
+
+            booked(&world, is_lost).await;
+            let purchase = seen(&world, &shop.buyer, &id).await;
+            assert_eq!(
+                (&purchase["status"], &purchase["refunds"][0]["status"], &purchase["refunded"]),
+                (&json!("partially_refunded"), &json!("succeeded"), &json!(2000)),
+                "{charge_type}, lost: {is_lost}: {purchase}"
+            );
+            assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (1500, 1500));
+            let rest = refund(&world, &shop.seller, &id, json!({})).await;
+            assert_eq!((rest.status, &rest.json()["status"]), (200, &json!("refunded")), "{}", rest.body);
+            assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (0, 0));
+            world.books().await;
+        }
+    }
+}
+
+/// The platform pays nothing for a refund that only waits for Stripe, so nothing is noted as borne by it.
+#[tokio::test]
+async fn staff_cannot_have_the_platform_pay_what_only_waits_for_stripe() {
+    let world = late(&[]).await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    let id = bought(&world, &shop).await;
+    assert_eq!(refund(&world, &staff, &id, json!({"platform_pays": true})).await.status, 202);
+    assert_eq!(world.stripe("/refunds", None).await["data"], json!([]));
+    booked(&world, false).await;
+    assert_eq!(seen(&world, &shop.buyer, &id).await["status"], "refunded");
+    assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_refund_before_the_payees_are_paid_leaves_them_nothing() {
+    let world = late(&[("CHARGE_TYPE", "separate")]).await;
+    let shop = world.shop().await;
+    let partner = world.seller("partner@example.com").await;
+    let partners = world.link(&partner).await;
+    assert_eq!(world.share("flask-microservices", &shop.seller, &[(&shop.seller, 60), (&partner, 40)]).await.status, 200);
+    let id = bought(&world, &shop).await;
+    assert_eq!(world.stripe("/transfers", None).await["data"], json!([]), "there is nothing to transfer yet");
+    assert_eq!(refund(&world, &shop.seller, &id, json!({"amount": 1001})).await.status, 202);
+    assert_eq!(world.stripe("/refunds", None).await["data"], json!([]), "the payees' part is not known yet");
+    booked(&world, false).await;
+    let purchase = seen(&world, &shop.buyer, &id).await;
+    assert_eq!((&purchase["status"], &purchase["refunded"]), (&json!("partially_refunded"), &json!(1001)), "{purchase}");
+    let all = [held(&world, None).await, held(&world, Some(&shop.account)).await, held(&world, Some(&partners)).await];
+    // 3999 are left, of which the platform has a half, rounded down.
+    assert_eq!((all.iter().sum::<i64>(), all[0]), (3999, 1999), "{all:?}");
+    assert_eq!(refund(&world, &shop.seller, &id, json!({})).await.status, 200);
+    let all = [held(&world, None).await, held(&world, Some(&shop.account)).await, held(&world, Some(&partners)).await];
+    assert_eq!(all, [0, 0, 0]);
+    world.books().await;
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_lost_before_the_booking_takes_the_sellers_part_back_after_it() {
+    for charge_type in ["destination", "separate"] {
+        let world = late(&[("CHARGE_TYPE", charge_type)]).await;
+        let shop = world.shop().await;
+        let id = bought(&world, &shop).await;
+        let payment = world.succeeded(None).await.remove(0);
+        let charge = payment["latest_charge"].as_str().expect("an id");
+        let dispute = world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        let dispute = dispute["id"].as_str().expect("an id").to_owned();
+        world.deliver().await;
+        assert_eq!(seen(&world, &shop.buyer, &id).await["status"], "disputed");
+        assert_eq!(refund(&world, &shop.seller, &id, json!({})).await.text("code"), "purchase_disputed");
+        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": "lost"})).await;
+        world.deliver().await;
+        booked(&world, false).await;
+        assert_eq!((held(&world, Some(&shop.account)).await, held(&world, None).await), (0, 0), "{charge_type}");
+        world.books().await;
+    }
+}
+
+#[tokio::test]
+async fn a_members_refund_waits_until_stripe_has_booked_the_payment() {
+    for settings in [&[][..], &[("CHARGE_TYPE", "direct")]] {
+        for is_lost in [false, true] {
+            let world = late(settings).await;
+            let shop = world.shop().await;
+            let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+            let path = format!("/sellers/{}/membership", shop.seller.id);
+            assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
+            let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
+            let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
+            assert_eq!((joined.status, &joined.json()["subscription"]["status"]), (201, &json!("active")), "{}", joined.body);
+            let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+            world.deliver().await;
+            let back = format!("/subscriptions/{id}/refund");
+            let account = (!settings.is_empty()).then_some(shop.account.as_str());
+            for _ in 0..2 {
+                let asked = world.post(back.as_str(), json!({"amount": 400})).bearer(&shop.seller.token).await;
+                let paid = &asked.json()["payments"][0];
+                assert_eq!((asked.status, &paid["refunded"], &paid["refundable"]), (202, &json!(0), &json!(600)), "{}", asked.body);
+                assert_eq!(world.stripe("/refunds", account).await["data"], json!([]), "Stripe has made none");
+            }
+            let other = world.post(back.as_str(), json!({"amount": 100})).bearer(&shop.seller.token).await;
+            assert_eq!((other.status, other.text("code")), (409, "refund_in_progress".to_owned()), "{}", other.body);
+
+            booked(&world, is_lost).await;
+            let lines = world.get("/subscriptions").bearer(&shop.buyer.token).await.json();
+            assert_eq!(lines["items"][0]["status"], "active", "{lines}");
+            let totals = world.get("/sales").bearer(&shop.seller.token).await.json()["totals"][0].clone();
+            let names = ["gross", "refunded", "application_fee", "net"].map(|name| totals[name].as_i64());
+            assert_eq!(names, [1000, 400, 300, 300].map(Some), "lost: {is_lost}: {totals}");
+            let rest = world.post(back.as_str(), json!({})).bearer(&shop.seller.token).await;
+            assert_eq!((rest.status, &rest.json()["payments"][0]["refunded"]), (200, &json!(1000)), "{}", rest.body);
+            assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (0, 0));
+            world.books().await;
+        }
+    }
+}
