@@ -126,7 +126,10 @@ fn patterns(store: &[Function], within: &Function, rest: &str) -> BTreeSet<Strin
         let makers = || store.iter().filter(|function| function.name == name);
         let here: Vec<_> = makers().filter(|function| function.file == within.file).collect();
         let makers = if here.is_empty() { makers().collect() } else { here };
-        makers.iter().flat_map(|maker| maker.body.split("format!(\"").skip(1).map(pattern)).collect()
+        let formats = makers.iter().flat_map(|maker| maker.body.split("format!(\"").skip(1));
+        let texts = makers.iter().flat_map(|maker| maker.body.split("\".to_owned()").filter_map(|before| before.rsplit_once('"')));
+        let whole = texts.filter(|(before, _)| !before.ends_with("format!(")).map(|(_, text)| text);
+        formats.chain(whole.filter(|text| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'#'))).map(pattern).collect()
     } else {
         within.source.split(&format!("const {name}: &str = \"")).skip(1).map(pattern).collect()
     };
@@ -147,7 +150,10 @@ fn lists(store: &[Function], function: &Function) -> BTreeSet<(String, String)> 
         let (_, partition) = rest.split_once(&format!("(\":{value}\", string(")).expect("the partition has a value");
         (index.to_owned(), partition)
     });
-    let found = named.chain(queries);
+    // Likewise.
+    let queries = queries.filter(|(_, partition)| !partition.starts_with("gsi2pk)"));
+    let due = body.split("self.due_items(").skip(1).map(|rest| ("gsi2".to_owned(), rest));
+    let found = named.chain(queries).chain(due);
     found.flat_map(|(index, key)| patterns(store, function, key).into_iter().map(move |key| (index.clone(), key))).collect()
 }
 
