@@ -82,6 +82,17 @@ impl From<Finding> for FindingView {
                 amount: Some(amount),
                 ..of(Some(purchase_id), None)
             },
+            Found::FeeDiffers { payment_intent, account, purchase_id, currency, ours, stripe } => Self {
+                kind: "fee_differs",
+                message: "a payment left the platform another fee than it was asked for; the books have what Stripe took".to_owned(),
+                account,
+                stripe_id: Some(payment_intent),
+                currency: Some(currency),
+                amount: Some(ours - stripe),
+                ours: Some(ours),
+                stripe: Some(stripe),
+                ..of(Some(purchase_id), None)
+            },
             Found::MoveRefused { purchase_id, subscription_id, gives_back, payee, account, currency, amount, reason, .. } => Self {
                 kind: if gives_back { "reversal_refused" } else { "transfer_refused" },
                 message: if gives_back {

@@ -59,6 +59,21 @@ pub enum Found {
         /// The amount.
         amount: i64,
     },
+    /// A payment left the platform another fee than it was asked for.
+    FeeDiffers {
+        /// `pi_…`
+        payment_intent: String,
+        /// The connected account; `None` is the platform's own.
+        account: Option<String>,
+        /// The purchase.
+        purchase_id: PurchaseId,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The fee that was asked for.
+        ours: i64,
+        /// The fee that Stripe took.
+        stripe: i64,
+    },
     /// Stripe refused a transfer to a payee or a reversal. It is retried automatically, at growing intervals.
     MoveRefused {
         /// The purchase,
@@ -190,6 +205,7 @@ impl Found {
                 format!("books#{}#{line:?}#{stripe_id}", account.as_deref().unwrap_or_default())
             }
             Self::PaymentOffRecord { payment_intent, .. } => format!("payment#{payment_intent}"),
+            Self::FeeDiffers { payment_intent, .. } => format!("fee#{payment_intent}"),
             Self::MoveRefused { purchase_id, subscription_id, movement, .. } => {
                 let purchase = purchase_id.as_ref().map(PurchaseId::as_str);
                 let whose = purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default();

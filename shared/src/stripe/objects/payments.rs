@@ -61,6 +61,9 @@ pub struct PaymentIntent {
     /// In the minor unit.
     #[serde(default)]
     pub amount: i64,
+    /// What was captured of it. The owner of a connected account can have a payment captured by hand, and in part.
+    #[serde(default)]
+    amount_received: Option<i64>,
     /// For the buyer's browser only: never stored, never logged.
     #[serde(default)]
     pub client_secret: Option<String>,
@@ -159,22 +162,28 @@ impl PaymentIntent {
     #[must_use]
     pub fn observe_as(&self, attempt: &Attempt) -> Observation {
         let seen = self.observe(attempt.means);
-        if self.amount == attempt.amount {
+        if self.taken() == attempt.amount {
             return seen;
         }
         tracing::warn!(
             attempt = attempt.number,
             payment_intent = self.id,
-            amount = self.amount,
+            amount = self.taken(),
             "the payment's amount differs from the attempt's"
         );
         let changed = Observation { payment_intent: seen.payment_intent, charge: seen.charge, ..Observation::refused(AMOUNT_CHANGED) };
         match seen.status {
             // Nobody can confirm it any more.
             AttemptStatus::Canceled => Observation { status: AttemptStatus::Canceled, ..changed },
-            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.amount), ..changed },
+            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.taken()), ..changed },
             AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed => changed,
         }
+    }
+
+    /// What it took once it has succeeded; until then, what it would take.
+    #[must_use]
+    pub fn taken(&self) -> i64 {
+        self.amount_received.filter(|_| self.status == "succeeded").map_or(self.amount, |received| received.min(self.amount))
     }
 
     /// Whether its charge was ever disputed, if the charge was expanded.
@@ -191,7 +200,7 @@ impl PaymentIntent {
             attempt: number(&self.metadata, "attempt"),
             account: place.account,
             by_platform: place.account.is_none() || place.client_id.is_empty() || self.application.as_deref() == Some(place.client_id),
-            amount: self.amount,
+            amount: self.taken(),
             currency: &self.currency,
             customer: self.customer.as_deref(),
             division: Some((self.application_fee_amount, self.destination())),
@@ -241,10 +250,12 @@ impl PaymentIntent {
 
     /// What it says about its charge.
     fn charge(&self) -> Option<ChargeFacts> {
-        match self.latest_charge.as_ref()? {
-            Expandable::Id(id) => Some(ChargeFacts { id: id.clone(), ..ChargeFacts::default() }),
-            Expandable::Object(charge) => Some(charge.facts()),
-        }
+        let facts = match self.latest_charge.as_ref()? {
+            Expandable::Id(id) => ChargeFacts { id: id.clone(), ..ChargeFacts::default() },
+            Expandable::Object(charge) => charge.facts(),
+        };
+        let fee = facts.application_fee.or(self.application_fee_amount).unwrap_or(0);
+        Some(ChargeFacts { application_fee: Some(fee), ..facts })
     }
 }
 
@@ -377,6 +388,9 @@ pub struct Charge {
     pub(super) balance_transaction: Option<Expandable<BalanceTransaction>>,
     #[serde(default)]
     pub(super) application_fee: Option<Expandable<ApplicationFee>>,
+    /// In the minor unit of the charge's currency.
+    #[serde(default)]
+    pub(super) application_fee_amount: Option<i64>,
     /// Copied from the PaymentIntent.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -402,6 +416,7 @@ impl Charge {
             settled: transaction.map(|one| one.settled()),
             stripe_fee: transaction.map(|one| one.stripe_fee()),
             created: self.created,
+            application_fee: self.application_fee_amount,
         }
     }
 }

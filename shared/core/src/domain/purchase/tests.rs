@@ -83,6 +83,7 @@ fn paid(charge_type: ChargeType) -> Purchase {
         settled: Some(settled(5000, "usd")),
         stripe_fee: Some(175),
         created: Some(7),
+        application_fee: None,
     };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
@@ -259,6 +260,26 @@ fn a_payment_counts_only_for_the_attempt_that_made_it() {
     assert_eq!(unknown.find_maker(&made), None, "it would be a second payment");
     purchase.observe(1, &seen(AttemptStatus::Failed, "pi_1"), "request", AT);
     assert_eq!(purchase.find_maker(&Made { amount: 1, attempt: None, ..made }), Some(1), "but it keeps its own");
+}
+
+#[test]
+fn the_fee_is_what_the_charge_has() {
+    let with = |fee| ChargeFacts { id: "ch_1".into(), application_fee: fee, ..ChargeFacts::default() };
+    let paid = |fee| Observation { charge: Some(with(fee)), ..seen(AttemptStatus::Paid, "pi_1") };
+    let differs = |purchase: &mut Purchase| {
+        purchase.take_news().into_iter().filter(|news| matches!(news, News::FeeDiffers { .. })).collect::<Vec<_>>()
+    };
+    let mut purchase = purchase();
+    purchase.observe(1, &paid(None), "event", AT);
+    assert_eq!((purchase.application_fee(), differs(&mut purchase)), (2500, vec![]), "it is not known yet");
+    purchase.observe(1, &paid(Some(1)), "event", AT);
+    assert_eq!((purchase.application_fee(), purchase.sums().application_fee, purchase.net()), (1, 1, 4999));
+    assert_eq!(differs(&mut purchase), [News::FeeDiffers { asked: 2500, taken: 1 }]);
+    purchase.observe(1, &paid(Some(2500)), "event", AT);
+    assert_eq!((purchase.application_fee(), differs(&mut purchase)), (1, vec![]), "a charge's fee never changes");
+    let mut as_asked = self::purchase();
+    as_asked.observe(1, &paid(Some(2500)), "event", AT);
+    assert_eq!((as_asked.application_fee(), differs(&mut as_asked)), (2500, vec![]));
 }
 
 #[test]
@@ -822,7 +843,8 @@ fn a_dispute_has_the_time_by_which_to_answer_and_each_answer_is_asked_for_once()
 /// A separate charge that is paid, and whose amount on the platform's balance is not known yet.
 fn unbooked() -> Purchase {
     let mut purchase = purchase_of(ChargeType::Separate);
-    let charge = ChargeFacts { id: "ch_1".into(), transfer: None, settled: None, stripe_fee: None, created: Some(7) };
+    let charge =
+        ChargeFacts { id: "ch_1".into(), transfer: None, settled: None, stripe_fee: None, created: Some(7), application_fee: None };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
     assert!(purchase.movements().is_empty(), "payees are paid once it is known");
@@ -830,8 +852,14 @@ fn unbooked() -> Purchase {
 }
 
 fn book(purchase: &mut Purchase) {
-    let charge =
-        ChargeFacts { id: "ch_1".into(), transfer: None, settled: Some(settled(5000, "usd")), stripe_fee: Some(175), created: Some(7) };
+    let charge = ChargeFacts {
+        id: "ch_1".into(),
+        transfer: None,
+        settled: Some(settled(5000, "usd")),
+        stripe_fee: Some(175),
+        created: Some(7),
+        application_fee: None,
+    };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
 }
