@@ -183,3 +183,52 @@ async fn a_payment_that_the_owner_captures_in_part_pays_for_nothing_and_is_a_fin
     assert_eq!(found, [json!([id, 100, null, null, null])]);
     assert_ne!(world.get(format!("/courses/{}/content", shop.course_id)).bearer(&shop.buyer.token).await.status, 200);
 }
+
+/// The buyer's hosted page was asked for, and its answer is lost. Its owner makes another for the same customer, with the same metadata.
+#[tokio::test]
+async fn a_hosted_page_of_the_owners_is_not_taken_for_the_one_whose_answer_is_lost() {
+    for (fee, paid) in [(None, false), (Some("1"), false), (Some("2500"), true)] {
+        let world = World::with(&[("CHARGE_TYPE", "direct")]).await;
+        let shop = world.shop().await;
+        for _ in 0..3 {
+            world.fault("POST", "/v1/checkout/sessions", json!({"kind": "drop_before"})).await;
+        }
+        let asked = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+        assert_eq!(asked.status, 503, "{}", asked.body);
+        let customer = world.stripe("/customers", Some(&shop.account)).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        let id = purchase(&world, &shop).await["id"].as_str().expect("an id").to_owned();
+        let metadata = [
+            ("purchase_id", id.as_str()),
+            ("course_id", shop.course_id.as_str()),
+            ("buyer_id", shop.buyer.id.as_str()),
+            ("attempt", "1"),
+            ("stack_id", world.app.config.stack_id.as_str()),
+        ];
+        let mut form = vec![
+            ("cancel_url".to_owned(), "http://localhost:3000/".to_owned()),
+            ("customer".to_owned(), customer),
+            ("line_items[0][price_data][currency]".to_owned(), "usd".to_owned()),
+            ("line_items[0][price_data][product_data][name]".to_owned(), "A course".to_owned()),
+            ("line_items[0][price_data][unit_amount]".to_owned(), "5000".to_owned()),
+            ("line_items[0][quantity]".to_owned(), "1".to_owned()),
+            ("mode".to_owned(), "payment".to_owned()),
+            ("success_url".to_owned(), "http://localhost:3000/".to_owned()),
+        ];
+        for (name, value) in metadata {
+            form.push((format!("metadata[{name}]"), value.to_owned()));
+            form.push((format!("payment_intent_data[metadata][{name}]"), value.to_owned()));
+        }
+        form.extend(fee.map(|fee| ("payment_intent_data[application_fee_amount]".to_owned(), fee.to_owned())));
+        let form: Vec<(&str, String)> = form.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let made = world.in_dashboard("/checkout/sessions", Some(&shop.account), &form).await;
+        let page = made["id"].as_str().unwrap_or_else(|| panic!("{made}"));
+        world.admin("POST", &format!("checkout/sessions/{page}/pay"), json!({"card": "pm_card_visa"})).await;
+        world.deliver().await;
+        let status = async || purchase(&world, &shop).await["status"] == "paid";
+        assert_eq!(status().await, paid, "its events: {fee:?}");
+        // The key has been forgotten, so the customer's pages are listed.
+        world.pass(Duration::hours(25)).await;
+        world.reconcile().await;
+        assert_eq!(status().await, paid, "Stripe's list: {fee:?}");
+    }
+}

@@ -326,22 +326,23 @@ impl CheckoutSession {
 
     /// What identifies the attempt that made it.
     #[must_use]
-    pub fn made<'a>(&'a self, account: Option<&'a str>) -> Made<'a> {
-        let payment_intent = match &self.payment_intent {
-            Some(Expandable::Id(id)) => Some(id.as_str()),
-            Some(Expandable::Object(payment_intent)) => Some(payment_intent.id.as_str()),
-            None => None,
+    pub fn made<'a>(&'a self, place: &Place<'a>) -> Made<'a> {
+        let (payment_intent, paid) = match &self.payment_intent {
+            Some(Expandable::Id(id)) => (Some(id.as_str()), None),
+            Some(Expandable::Object(payment_intent)) => (Some(payment_intent.id.as_str()), Some(payment_intent.made(place))),
+            None => (None, None),
         };
         Made {
             payment_intent,
             checkout_session: Some(&self.id),
             attempt: number(&self.metadata, "attempt"),
-            account,
-            by_platform: true,
-            amount: self.amount_total,
+            account: place.account,
+            // A session does not say who created it; its payment does. <https://docs.stripe.com/api/checkout/sessions/object>
+            by_platform: paid.map_or(place.account.is_none(), |paid| paid.by_platform),
+            amount: paid.map_or(self.amount_total, |paid| paid.amount),
             currency: &self.currency,
             customer: self.customer.as_deref(),
-            division: None,
+            division: paid.and_then(|paid| paid.division),
             created: self.created,
         }
     }
