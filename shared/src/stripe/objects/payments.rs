@@ -217,7 +217,13 @@ impl PaymentIntent {
         let attempt = found.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
         let Some(attempt) = attempt else { return false };
         let (number, seen) = (attempt.number, self.observe_as(attempt));
-        purchase.observe(number, &seen, cause, at)
+        let changed = purchase.observe(number, &seen, cause, at);
+        // What was refunded before the charge was booked must not be transferred.
+        let refunded = match &self.latest_charge {
+            Some(Expandable::Object(charge)) if purchase.is_paid_by(number) => charge.amount_refunded,
+            _ => 0,
+        };
+        purchase.observe_refunded(refunded, cause, at) || changed
     }
 
     /// For a destination charge, the account that receives the money.

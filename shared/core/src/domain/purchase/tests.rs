@@ -874,6 +874,45 @@ fn to_send(purchase: &Purchase) -> i64 {
 }
 
 #[test]
+fn payees_wait_while_the_bank_holds_what_is_not_booked_yet() {
+    for (end, left) in [(DisputeStatus::Won, 2500), (DisputeStatus::Lost, 0)] {
+        let mut purchase = unbooked();
+        purchase.observe_dispute(&heard(5000, DisputeStatus::NeedsResponse), "event", AT);
+        purchase.plan(true, "event", AT);
+        book(&mut purchase);
+        assert_eq!((to_send(&purchase), purchase.lacks_facts()), (0, false), "nothing is sent that would have to be taken back");
+        let ended = SeenDispute { as_of: AT + time::Duration::days(60), ..heard(5000, end) };
+        assert!(purchase.observe_dispute(&ended, "event", AT));
+        purchase.plan(true, "event", AT);
+        assert_eq!(to_send(&purchase), left, "{end:?}");
+    }
+    // The platform bears lost disputes, and an inquiry takes nothing.
+    for (status, take_back) in [(DisputeStatus::NeedsResponse, false), (DisputeStatus::WarningNeedsResponse, true)] {
+        let mut purchase = unbooked();
+        purchase.observe_dispute(&heard(5000, status), "event", AT);
+        let charge = ChargeFacts { id: "ch_1".into(), settled: Some(settled(5000, "usd")), ..ChargeFacts::default() };
+        purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
+        purchase.plan(take_back, "event", AT);
+        assert_eq!(to_send(&purchase), 2500, "{status:?}");
+    }
+}
+
+#[test]
+fn payees_wait_for_a_refund_that_only_the_charges_total_tells() {
+    let mut purchase = unbooked();
+    purchase.observe_refunded(2000, "event", AT);
+    book(&mut purchase);
+    assert_eq!(to_send(&purchase), 0);
+    let refund = SeenRefund { id: "re_1", amount: 2000, state: MovementState::Done, transfer_reversed: None, fee_refunded: None };
+    purchase.observe_refund(&refund, None, "event", AT);
+    purchase.plan(true, "event", AT);
+    let share = to_send(&purchase);
+    assert!(0 < share && share < 2500, "{share}");
+    settle(&mut purchase);
+    assert_eq!(purchase.net(), part_of_seller(&purchase));
+}
+
+#[test]
 fn payees_get_nothing_of_what_was_given_back_before_the_charge_was_booked() {
     for amount in [Some(2000), None] {
         let left = if amount.is_some() { 1500 } else { 0 };
