@@ -146,17 +146,23 @@ impl From<Finding> for FindingView {
                 amount: Some(amount),
                 ..of(None, Some(subscription_id))
             },
-            Found::MembershipDiffers { subscription_id, stripe_id, account, currency, term, ours, stripe } => Self {
+            Found::MembershipDiffers { subscription_id, stripe_id, account, currency, term, ours, stripe, payment } => Self {
                 kind: "membership_differs",
                 message: match term {
                     Term::Price => "a membership at Stripe will charge something else than what its member agreed to",
-                    Term::Payment => "a member paid more than what they agreed to; refund the difference",
+                    Term::Payment if stripe < ours => "an invoice counts as paid, but not all of it was paid at Stripe",
+                    Term::Payment => "a member paid more than what was due; refund the difference",
+                    Term::ApplicationFeePercent if payment.is_some() => {
+                        "a payment left the platform a lower percentage than what was agreed"
+                    }
                     Term::ApplicationFeePercent => "a membership at Stripe leaves the platform a lower percentage than what was agreed",
                 }
                 .to_owned(),
                 account,
-                stripe_id,
+                stripe_id: payment.or(stripe_id),
                 currency: Some(currency),
+                // The other is a percentage.
+                amount: matches!(term, Term::Price | Term::Payment).then_some(ours - stripe),
                 ours: Some(ours),
                 stripe: Some(stripe),
                 reason: Some(term.as_str().to_owned()),

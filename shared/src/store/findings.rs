@@ -174,6 +174,9 @@ pub enum Found {
         ours: i64,
         /// What Stripe has.
         stripe: i64,
+        /// The invoice of the payment that differs, `in_…`; `None` if it is about the coming renewals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<String>,
     },
     /// A payment or balance transaction at Stripe that this program cannot parse and so cannot compare.
     Unreadable {
@@ -215,7 +218,10 @@ impl Found {
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
-            Self::MembershipDiffers { subscription_id, term, .. } => format!("membership#{subscription_id}#{}", term.as_str()),
+            Self::MembershipDiffers { subscription_id, term, payment, .. } => {
+                let of_payment = payment.as_ref().map(|payment| format!("#{payment}")).unwrap_or_default();
+                format!("membership#{subscription_id}#{}{of_payment}", term.as_str())
+            }
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),

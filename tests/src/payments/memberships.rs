@@ -7,6 +7,7 @@ mod disputes;
 mod endings;
 mod events;
 mod offer;
+mod owners;
 mod recovery;
 mod refunds;
 mod renewals;
