@@ -71,6 +71,6 @@ function details(finding) {
 function amount({ kind, amount: sum, ours, stripe, currency }) {
   if (sum === null) return '–';
   const money = (value) => (value === null ? 'nothing' : format(value, currency));
-  if (kind !== 'books_difference') return money(sum);
-  return h('div', {}, h('strong', {}, money(sum)), h('div', { class: 'small muted' }, `here ${money(ours)}, at Stripe ${money(stripe)}`));
+  if (ours === null && stripe === null) return money(sum);
+  return h('div', {}, h('strong', {}, money(sum)), h('div', { class: 'small muted' }, `${kind === 'books_difference' ? 'here' : 'agreed'} ${money(ours)}, at Stripe ${money(stripe)}`));
 }

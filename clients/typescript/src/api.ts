@@ -2186,15 +2186,15 @@ export interface components {
             found_at: string;
             id: string;
             /**
-             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `membership_differs`: a membership at Stripe is not what was agreed; `reason` says what differs: `price`, the coming renewals; `payment`, what was paid; `application_fee_percent`, the platform's part. `ours` is what was agreed, and `stripe` what Stripe has: amounts, or hundredths of a percent. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
+             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `fee_differs`: a payment left the platform another fee (`stripe`) than it was asked for (`ours`); the books have what Stripe took. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `membership_differs`: a membership at Stripe is not what was agreed; `reason` says what differs: `price`, the coming renewals; `payment`, what was paid; `application_fee_percent`, the platform's part. `ours` is what was agreed or due, and `stripe` what Stripe has: amounts, or hundredths of a percent. What is about one payment names its invoice in `stripe_id`. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
              * @enum {string}
              */
-            kind: "books_difference" | "payment_off_record" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "membership_differs" | "accounts_refused";
+            kind: "books_difference" | "payment_off_record" | "fee_differs" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "membership_differs" | "accounts_refused";
             /** Format: date-time */
             last_found_at: string;
             /** @description A sentence that describes the finding. */
             message: string;
-            /** @description The amount in our books, for a `books_difference`; what was agreed, for a `membership_differs`; otherwise null. */
+            /** @description The amount in our books, for a `books_difference`; what was asked for, for a `fee_differs`; what was agreed, for a `membership_differs`; otherwise null. */
             ours: number | null;
             /** @description The payee who must return money, or is waiting for it. */
             payee_id: string | null;
@@ -2209,7 +2209,7 @@ export interface components {
             settled_at: string | null;
             /** @description The same at Stripe; null if it is missing there. */
             stripe: number | null;
-            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `issfr_…`, `txn_…`, `cus_…` or `sub_…`. */
+            /** @description What to look up at Stripe: `pi_…`, `re_…`, `dp_…`, `issfr_…`, `txn_…`, `cus_…`, `sub_…` or `in_…`. */
             stripe_id: string | null;
             /** @description The subscription that it is about. */
             subscription_id: string | null;

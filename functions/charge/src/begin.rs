@@ -206,7 +206,7 @@ async fn send(
         }
         Written::No(_) => return Err(outcome::lost_race(services, order, purchase.attempt()).await?),
     }
-    let result = services.stripe.send_attempt(&purchase.id, purchase.attempt()).await;
+    let result = services.stripe.send_attempt(purchase, purchase.attempt()).await;
     outcome::settle(services, purchase, result, &order.cause).await
 }
 

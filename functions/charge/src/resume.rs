@@ -36,10 +36,10 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     let was_lost = purchase.attempt().payment_intent.is_none() && purchase.attempt().checkout_session.is_none();
     let now = services.app.clock.now();
     let found = if purchase.status().is_open() {
-        services.stripe.find_attempt(&purchase.id, purchase.attempt(), now).await
+        services.stripe.find_attempt(&purchase, purchase.attempt(), now).await
     } else {
         // The attempt failed, but the buyer's browser could still pay it. Cancel it before the next attempt begins.
-        services.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), now).await
+        services.stripe.withdraw_attempt(&purchase, purchase.attempt(), now).await
     };
     let browser = record(services, &mut purchase, found, order).await?;
     // A card unknown to the connected account may belong to the platform. The next attempt tries that.
@@ -78,7 +78,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
 
 /// Cancels the way of paying that the buyer abandoned, then begins a new attempt. Two ways to pay never exist at once.
 async fn withdraw(services: &Services, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
-    let result = services.stripe.withdraw_attempt(&purchase.id, purchase.attempt(), services.app.clock.now()).await;
+    let result = services.stripe.withdraw_attempt(&purchase, purchase.attempt(), services.app.clock.now()).await;
     let browser = record(services, &mut purchase, result, order).await?;
     match purchase.status() {
         Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,

@@ -167,7 +167,7 @@ fn off_record(id: &PurchaseId, account: Option<&str>, payment: &PaymentIntent) -
         account: account.map(str::to_owned),
         purchase_id: id.clone(),
         currency: payment.currency.clone(),
-        amount: payment.amount,
+        amount: payment.taken(),
     }
 }
 
@@ -188,7 +188,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
     };
     // An account's owner can write metadata, and pay little for somebody else's course.
     let is_made_by_us = payment.made(&services.stripe.place(account)).by_platform;
-    let is_price = (payment.amount, payment.currency.as_str()) == (course.price.amount, course.price.currency.code());
+    let is_price = (payment.taken(), payment.currency.as_str()) == (course.price.amount, course.price.currency.code());
     if account.is_some_and(|account| linked.as_deref() != Some(account) || !is_made_by_us || !is_price) {
         return Ok(false);
     }
@@ -223,7 +223,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
         body: String::new(),
         customer,
         payment_method: None,
-        amount: payment.amount,
+        amount: payment.taken(),
         application_fee: payment.application_fee_amount.unwrap_or(0),
         payees: Vec::new(),
         started_at,

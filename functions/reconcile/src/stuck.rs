@@ -97,9 +97,9 @@ async fn work(services: &Services, purchase: &mut Purchase, cause: &str) -> Resu
         // Nobody authenticates a day later. The attempt is withdrawn so that it cannot be paid unexpectedly; the buyer can start again.
         // One that failed in a browser is withdrawn much earlier: whoever goes on begins another.
         let found = if now - attempt.started_at > PATIENCE || purchase.can_be_confirmed_again() {
-            stripe.withdraw_attempt(&purchase.id, &attempt, now).await
+            stripe.withdraw_attempt(purchase, &attempt, now).await
         } else {
-            stripe.find_attempt(&purchase.id, &attempt, now).await
+            stripe.find_attempt(purchase, &attempt, now).await
         };
         let heard = found.map_err(unknown)?;
         settlement::change(app, purchase, cause, |purchase, now| purchase.observe(attempt.number, &heard.observation, cause, now)).await?;

@@ -82,6 +82,17 @@ impl From<Finding> for FindingView {
                 amount: Some(amount),
                 ..of(Some(purchase_id), None)
             },
+            Found::FeeDiffers { payment_intent, account, purchase_id, currency, ours, stripe } => Self {
+                kind: "fee_differs",
+                message: "a payment left the platform another fee than it was asked for; the books have what Stripe took".to_owned(),
+                account,
+                stripe_id: Some(payment_intent),
+                currency: Some(currency),
+                amount: Some(ours - stripe),
+                ours: Some(ours),
+                stripe: Some(stripe),
+                ..of(Some(purchase_id), None)
+            },
             Found::MoveRefused { purchase_id, subscription_id, gives_back, payee, account, currency, amount, reason, .. } => Self {
                 kind: if gives_back { "reversal_refused" } else { "transfer_refused" },
                 message: if gives_back {
@@ -135,17 +146,23 @@ impl From<Finding> for FindingView {
                 amount: Some(amount),
                 ..of(None, Some(subscription_id))
             },
-            Found::MembershipDiffers { subscription_id, stripe_id, account, currency, term, ours, stripe } => Self {
+            Found::MembershipDiffers { subscription_id, stripe_id, account, currency, term, ours, stripe, payment } => Self {
                 kind: "membership_differs",
                 message: match term {
                     Term::Price => "a membership at Stripe will charge something else than what its member agreed to",
-                    Term::Payment => "a member paid more than what they agreed to; refund the difference",
+                    Term::Payment if stripe < ours => "an invoice counts as paid, but not all of it was paid at Stripe",
+                    Term::Payment => "a member paid more than what was due; refund the difference",
+                    Term::ApplicationFeePercent if payment.is_some() => {
+                        "a payment left the platform a lower percentage than what was agreed"
+                    }
                     Term::ApplicationFeePercent => "a membership at Stripe leaves the platform a lower percentage than what was agreed",
                 }
                 .to_owned(),
                 account,
-                stripe_id,
+                stripe_id: payment.or(stripe_id),
                 currency: Some(currency),
+                // The other is a percentage.
+                amount: matches!(term, Term::Price | Term::Payment).then_some(ours - stripe),
                 ours: Some(ours),
                 stripe: Some(stripe),
                 reason: Some(term.as_str().to_owned()),

@@ -126,6 +126,7 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
         }
         News::NotPaid(_)
         | News::OffRecord { .. }
+        | News::FeeDiffers { .. }
         | News::DisputeOpened(_)
         | News::DisputeNeedsAnswer(_)
         | News::DisputeClosed(_)

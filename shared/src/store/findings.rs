@@ -59,6 +59,21 @@ pub enum Found {
         /// The amount.
         amount: i64,
     },
+    /// A payment left the platform another fee than it was asked for.
+    FeeDiffers {
+        /// `pi_…`
+        payment_intent: String,
+        /// The connected account; `None` is the platform's own.
+        account: Option<String>,
+        /// The purchase.
+        purchase_id: PurchaseId,
+        /// Lower-case ISO 4217.
+        currency: String,
+        /// The fee that was asked for.
+        ours: i64,
+        /// The fee that Stripe took.
+        stripe: i64,
+    },
     /// Stripe refused a transfer to a payee or a reversal. It is retried automatically, at growing intervals.
     MoveRefused {
         /// The purchase,
@@ -159,6 +174,9 @@ pub enum Found {
         ours: i64,
         /// What Stripe has.
         stripe: i64,
+        /// The invoice of the payment that differs, `in_…`; `None` if it is about the coming renewals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<String>,
     },
     /// A payment or balance transaction at Stripe that this program cannot parse and so cannot compare.
     Unreadable {
@@ -190,6 +208,7 @@ impl Found {
                 format!("books#{}#{line:?}#{stripe_id}", account.as_deref().unwrap_or_default())
             }
             Self::PaymentOffRecord { payment_intent, .. } => format!("payment#{payment_intent}"),
+            Self::FeeDiffers { payment_intent, .. } => format!("fee#{payment_intent}"),
             Self::MoveRefused { purchase_id, subscription_id, movement, .. } => {
                 let purchase = purchase_id.as_ref().map(PurchaseId::as_str);
                 let whose = purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default();
@@ -199,7 +218,10 @@ impl Found {
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
-            Self::MembershipDiffers { subscription_id, term, .. } => format!("membership#{subscription_id}#{}", term.as_str()),
+            Self::MembershipDiffers { subscription_id, term, payment, .. } => {
+                let of_payment = payment.as_ref().map(|payment| format!("#{payment}")).unwrap_or_default();
+                format!("membership#{subscription_id}#{}{of_payment}", term.as_str())
+            }
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
             Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),

@@ -160,6 +160,7 @@ fn differs(subscription: &Subscription, difference: &Difference) -> Found {
         term: difference.term,
         ours: difference.agreed,
         stripe: difference.found,
+        payment: difference.invoice.clone(),
     }
 }
 
@@ -169,7 +170,7 @@ impl Store {
         let (at, mut items) = (subscription.updated_at, self.members_disputes_with(subscription)?);
         // A transaction can write an item only once, so the last outcome of a move counts.
         let mut moves: BTreeMap<u32, bool> = BTreeMap::new();
-        let mut terms: BTreeMap<Term, Option<&Difference>> = BTreeMap::new();
+        let mut terms: BTreeMap<(Term, Option<&str>), Option<&Difference>> = BTreeMap::new();
         for news in news {
             if let Some(line) = line(subscription, news) {
                 items.push(self.put(ledger_item(&line)?).always());
@@ -184,8 +185,10 @@ impl Store {
             match news {
                 News::MoveRefused(number) => drop(moves.insert(*number, true)),
                 News::MoveDone(number) => drop(moves.insert(*number, false)),
-                News::Differs(difference) => drop(terms.insert(difference.term, Some(difference))),
-                News::Agrees(term) => drop(terms.insert(*term, None)),
+                News::Differs(difference) => {
+                    terms.insert((difference.term, difference.invoice.as_deref()), Some(difference));
+                }
+                News::Agrees(term) => drop(terms.insert((*term, None), None)),
                 News::RefundFailed(id) => {
                     let found = Found::RefundFailed {
                         purchase_id: None,
@@ -212,10 +215,10 @@ impl Store {
                 _ => {}
             }
         }
-        for (term, difference) in terms {
+        for ((term, _), difference) in terms {
             items.push(match difference {
                 Some(difference) => self.keep_finding_with(&differs(subscription, difference), at)?,
-                None => self.settle_finding_with(&differs(subscription, &Difference { term, agreed: 0, found: 0 }), at),
+                None => self.settle_finding_with(&differs(subscription, &Difference { term, agreed: 0, found: 0, invoice: None }), at),
             });
         }
         for (number, is_refused) in moves {

@@ -91,6 +91,7 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
             News::FraudWarning(warning) => mails.extend(Mail::fraud_warning(&Sold::Purchase(id()), warning, purchase.charged_account())),
             News::NotPaid(_)
             | News::OffRecord { .. }
+            | News::FeeDiffers { .. }
             | News::MoveRefused(_)
             | News::MoveDone(_)
             | News::Converted(_)
@@ -120,7 +121,7 @@ fn measure(purchase: &Purchase, news: &[News]) {
                 measure_refusal(purchase, *number);
                 continue;
             }
-            News::OffRecord { .. } => {
+            News::OffRecord { .. } | News::FeeDiffers { .. } => {
                 // As if the reconciliation had found it.
                 metrics::emit("ReconcileDifferences", metrics::Unit::Count, 1.0, &[], &[("purchase_id", id)]);
                 continue;

@@ -58,6 +58,18 @@ impl Store {
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }
+                News::FeeDiffers { asked, taken } => {
+                    let Some(paid) = purchase.paid_attempt() else { continue };
+                    let found = Found::FeeDiffers {
+                        payment_intent: paid.payment_intent.clone().unwrap_or_default(),
+                        account: paid.account.clone(),
+                        purchase_id: purchase.id.clone(),
+                        currency: purchase.currency.code().to_owned(),
+                        ours: *asked,
+                        stripe: *taken,
+                    };
+                    items.push(self.keep_finding_with(&found, at)?);
+                }
                 News::FraudWarning(warning) => {
                     let found = Found::FraudWarning {
                         warning: warning.id.clone(),

@@ -161,6 +161,8 @@ struct Line {
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Period {
     #[serde(default)]
+    start: i64,
+    #[serde(default)]
     end: i64,
 }
 
@@ -240,8 +242,21 @@ impl Invoice {
     /// The end of the period that it pays. `None` if all lines are prorations or
     /// free: a pending switch has such an invoice, for time that an earlier one paid.
     pub(super) fn period_end(&self) -> Option<OffsetDateTime> {
-        let ends = self.lines.data.iter().filter(|line| line.amount > 0 && !line.is_proration()).map(|line| line.period.end);
-        ends.max().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok())
+        self.periods().map(|period| period.end).max().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok())
+    }
+
+    /// The beginning of that period.
+    pub(super) fn period_start(&self) -> Option<OffsetDateTime> {
+        self.periods().map(|period| period.start).min().and_then(|start| OffsetDateTime::from_unix_timestamp(start).ok())
+    }
+
+    fn periods(&self) -> impl Iterator<Item = &Period> {
+        self.lines.data.iter().filter(|line| line.amount > 0 && !line.is_proration()).map(|line| &line.period)
+    }
+
+    /// What it credits for time that an earlier invoice paid.
+    pub(super) fn credited(&self) -> i64 {
+        self.lines.data.iter().filter(|line| line.is_proration()).map(|line| (-line.amount).max(0)).sum()
     }
 
     /// The PaymentIntent that paid or would pay it.

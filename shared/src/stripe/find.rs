@@ -4,8 +4,10 @@
 //! 2. Otherwise, while Stripe remembers the idempotency key, the recorded request is sent again. Stripe either repeats its first
 //!    response or carries out the request now, once. If that response was open, it may be outdated, so the object is read.
 //! 3. If the key cannot tell, because it is too old or replays a 500, the customer's payments since then are listed and
-//!    searched for the purchase and attempt in their metadata. Stripe's search would be easier but lags by up to an hour. If there is none,
-//!    the attempt has failed; if one turns up later, [`Purchase::find_maker`](crate::domain::purchase::Purchase::find_maker) still takes it.
+//!    searched for one that the attempt made ([`Purchase::find_maker`]). Stripe's search would be easier but lags by up to an hour. If there
+//!    is none, the attempt has failed; one that turns up later is still taken.
+
+use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
@@ -19,8 +21,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, List, PaymentIntent};
 use super::requests::CHARGE_FACTS;
 use crate::domain::charging::{Failure, KEY_LIFETIME, NEVER_MADE};
-use crate::domain::ids::PurchaseId;
-use crate::domain::purchase::{Attempt, AttemptStatus, Means, Observation, Status};
+use crate::domain::purchase::{Attempt, AttemptStatus, Made, Means, Observation, Purchase, Status};
 
 /// Stripe's answer about an attempt, including what only the buyer's browser may see.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Gateway {
     ///
     /// # Errors
     /// If the outcome stays unknown.
-    pub async fn send_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+    pub async fn send_attempt(&self, purchase: &Purchase, attempt: &Attempt) -> Result<Heard, StripeError> {
         match self.send_again(purchase, attempt).await {
             // Nothing was sent before, so nothing was done.
             Err(StripeError::RateLimited) => Ok(Heard::ended(Observation::refused("rate_limit"))),
@@ -82,7 +83,7 @@ impl Gateway {
 
     /// Sends an attempt's recorded request, for the first time or again. If Stripe
     /// rejects it without looking at it, the outcome of an earlier request stays unknown.
-    async fn send_again(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+    async fn send_again(&self, purchase: &Purchase, attempt: &Attempt) -> Result<Heard, StripeError> {
         let path = match attempt.means {
             Means::PaymentIntent => PAYMENT_INTENTS,
             Means::Checkout => CHECKOUT_SESSIONS,
@@ -94,7 +95,7 @@ impl Gateway {
         };
         match result {
             Err(error) if error.is_turned_away() => {
-                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, %error, "Stripe rejected a payment request without looking at it");
+                tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, %error, "Stripe rejected a payment request without looking at it");
                 Err(error)
             }
             Err(StripeError::Declined { code, decline_code, payment_intent, fingerprint }) => {
@@ -106,7 +107,7 @@ impl Gateway {
                 Ok(Heard { fingerprint, ..Heard::ended(observation) })
             }
             Err(StripeError::Refused { code, param, message, .. }) => {
-                tracing::warn!(purchase_id = %purchase, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
+                tracing::warn!(purchase_id = %purchase.id, attempt = attempt.number, code, param, message, "Stripe refused a payment request");
                 // The parameter separates the buyer's mistakes (`payment_method`) from the
                 // platform's. Only the message shows that a card was used up or detached.
                 // <https://docs.stripe.com/error-codes#payment-intent-incompatible-payment-method>
@@ -128,7 +129,7 @@ impl Gateway {
     ///
     /// # Errors
     /// If the outcome stays unknown.
-    pub async fn find_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+    pub async fn find_attempt(&self, purchase: &Purchase, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         if let Some(heard) = self.read_attempt(attempt, attempt.checkout_session.as_deref(), attempt.payment_intent.as_deref()).await? {
             return Ok(heard);
         }
@@ -170,7 +171,7 @@ impl Gateway {
     ///
     /// # Errors
     /// If the outcome stays unknown.
-    pub async fn withdraw_attempt(&self, purchase: &PurchaseId, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+    pub async fn withdraw_attempt(&self, purchase: &Purchase, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         let account = attempt.account.as_deref();
         let key = format!("{}:withdraw", attempt.idempotency_key);
         let result = match (attempt.means, &attempt.payment_intent, &attempt.checkout_session) {
@@ -191,14 +192,15 @@ impl Gateway {
         }
     }
 
-    async fn list_attempt(&self, purchase: &PurchaseId, attempt: &Attempt) -> Result<Heard, StripeError> {
+    async fn list_attempt(&self, purchase: &Purchase, attempt: &Attempt) -> Result<Heard, StripeError> {
         let account = attempt.account.as_deref();
         // One minute of tolerance for differing clocks.
         let since = RangeQueryTs::gte(attempt.started_at.unix_timestamp() - 60);
-        let matches = |metadata: &std::collections::HashMap<String, String>| {
-            metadata.get("purchase_id").map(String::as_str) == Some(purchase.as_str())
+        let place = self.place(account);
+        let is_its = |metadata: &HashMap<String, String>, made: &Made<'_>| {
+            metadata.get("purchase_id").map(String::as_str) == Some(purchase.id.as_str())
                 && !self.is_anothers(metadata)
-                && metadata.get("attempt").is_some_and(|number| *number == attempt.number.to_string())
+                && purchase.find_maker(made) == Some(attempt.number)
         };
         let found = match attempt.means {
             Means::PaymentIntent => {
@@ -209,18 +211,19 @@ impl Gateway {
                     }
                     request.build()
                 };
-                let found = self.search(account, list, |one: &PaymentIntent| matches(&one.metadata)).await?;
+                let found = self.search(account, list, |one: &PaymentIntent| is_its(&one.metadata, &one.made(&place))).await?;
                 found.map(|found| Heard::of_payment_intent(&found, attempt))
             }
             Means::Checkout => {
                 let list = |after: Option<&str>| {
                     let mut request = ListCheckoutSession::new().customer(&attempt.customer).created(since).limit(100);
+                    request = request.expand(vec!["data.payment_intent".to_owned()]);
                     if let Some(after) = after {
                         request = request.starting_after(after);
                     }
                     request.build()
                 };
-                let found = self.search(account, list, |one: &CheckoutSession| matches(&one.metadata)).await?;
+                let found = self.search(account, list, |one: &CheckoutSession| is_its(&one.metadata, &one.made(&place))).await?;
                 found.map(|found| Heard::of_session(&found))
             }
         };

@@ -111,10 +111,17 @@ impl Gateway {
             let mut payment = known.cloned().unwrap_or_else(|| Payment {
                 invoice: invoice.id.clone(),
                 payment_intent: invoice.payment_intent().filter(|_| invoice.amount_paid > 0).map(str::to_owned),
+                period_start: invoice.period_start(),
                 period_end: invoice.period_end(),
-                amount: invoice.amount_paid,
+                credited: invoice.credited(),
                 ..Payment::default()
             });
+            if known.is_none() {
+                // The owner of a connected account can attach one payment to several invoices.
+                let is_used = |id: &String| record.payments.iter().chain(&payments).any(|other| other.payment_intent.as_ref() == Some(id));
+                payment.payment_intent = payment.payment_intent.filter(|id| !is_used(id));
+                payment.marked = invoice.amount_paid;
+            }
             let is_newest = !payments.iter().any(|newer| newer.period_end.is_some()) && payment.period_end.is_some();
             if let Some(id) = payment.payment_intent.clone() {
                 // A charge may be booked up to an hour after the payment. Only then are Stripe's fee and the transfer known.
@@ -123,6 +130,16 @@ impl Gateway {
                 if known.is_none() || lacks_facts {
                     let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
                     let paid: PaymentIntent = self.get(&path, account).await?;
+                    if known.is_none() {
+                        // An invoice counts as paid also if somebody says so; only a payment that succeeded moved money.
+                        payment.amount = if paid.status == "succeeded" { paid.taken() } else { 0 };
+                        payment.marked = (invoice.amount_paid - payment.amount).max(0);
+                    }
+                    if payment.amount == 0 {
+                        payment.payment_intent = None;
+                        payments.push(payment);
+                        continue;
+                    }
                     payment.application_fee = paid.application_fee_amount.unwrap_or(0);
                     let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
                     (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);

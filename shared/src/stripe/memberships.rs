@@ -444,7 +444,8 @@ impl Gateway {
     /// Searches everything the customer has, whatever its age and state, because a filter could miss it.
     async fn list_subscription(&self, record: &Subscription) -> Result<Heard, StripeError> {
         let account = record.account.as_deref();
-        if record.is_checkout() {
+        // A session does not say who created it, so on a connected account only its subscription counts.
+        if record.is_checkout() && account.is_none() {
             let sessions: Vec<CheckoutSession> = self.all(&format!("/checkout/sessions?customer={}", record.customer), account).await?;
             if let Some(session) = sessions.iter().find(|session| is_named(&session.metadata, record)) {
                 return Box::pin(self.of_session(record, session)).await;

@@ -81,7 +81,7 @@ pub async fn withdraw(app: &App, stripe: &Gateway, purchase: &mut Purchase, caus
         return Ok(false);
     }
     let attempt = purchase.attempt().clone();
-    let heard = stripe.withdraw_attempt(&purchase.id, &attempt, app.clock.now()).await?;
+    let heard = stripe.withdraw_attempt(purchase, &attempt, app.clock.now()).await?;
     change(app, purchase, cause, |purchase, now| purchase.observe(attempt.number, &heard.observation, cause, now)).await
 }
 

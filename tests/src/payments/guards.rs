@@ -181,6 +181,7 @@ async fn an_account_cannot_report_on_purchases_charged_elsewhere() {
         .enumerate()
         {
             object["status"] = status.into();
+            object["amount_received"] = object["amount"].clone();
             let told = event(&format!("evt_{number}"), kind, Some(&stranger), &object);
             assert_eq!(world.send_event(CONNECT, &told).await.status, 200);
             let purchase = record(&world, &id).await;

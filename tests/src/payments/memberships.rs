@@ -8,6 +8,7 @@ mod endings;
 mod events;
 mod offer;
 mod open_pages;
+mod owners;
 mod recovery;
 mod refunds;
 mod renewals;

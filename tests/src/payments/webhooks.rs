@@ -36,6 +36,7 @@ async fn status(world: &World, shop: &Shop) -> String {
 fn with_status(payment_intent: &Value, status: &str) -> Value {
     let mut payment_intent = payment_intent.clone();
     payment_intent["status"] = status.into();
+    payment_intent["amount_received"] = if status == "succeeded" { payment_intent["amount"].clone() } else { json!(0) };
     payment_intent["last_payment_error"] = json!({"type": "card_error", "code": "payment_intent_authentication_failure"});
     payment_intent
 }

@@ -59,7 +59,10 @@ async fn as_it_stands(services: &Services, event: &Event) -> Result<(), Error> {
 
 async fn observe(services: &Services, event: &Event, session: &CheckoutSession, seen: Observation) -> Result<(), Error> {
     let subject = Subject::of(&session.metadata, None);
-    change_purchase(services, event, subject, |purchase, cause, now| match purchase.find_maker(&session.made(event.account.as_deref())) {
+    // On a connected account, one whose id is not known yet may be its owner's: the event of its payment says whether it is ours, and
+    // so does the recorded request.
+    let place = services.stripe.place(event.account.as_deref());
+    change_purchase(services, event, subject, |purchase, cause, now| match purchase.find_maker(&session.made(&place)) {
         Some(number) => purchase.observe(number, &seen, cause, now),
         None => false,
     })

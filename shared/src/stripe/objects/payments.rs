@@ -61,6 +61,9 @@ pub struct PaymentIntent {
     /// In the minor unit.
     #[serde(default)]
     pub amount: i64,
+    /// What was captured of it. The owner of a connected account can have a payment captured by hand, and in part.
+    #[serde(default)]
+    amount_received: Option<i64>,
     /// For the buyer's browser only: never stored, never logged.
     #[serde(default)]
     pub client_secret: Option<String>,
@@ -159,22 +162,28 @@ impl PaymentIntent {
     #[must_use]
     pub fn observe_as(&self, attempt: &Attempt) -> Observation {
         let seen = self.observe(attempt.means);
-        if self.amount == attempt.amount {
+        if self.taken() == attempt.amount {
             return seen;
         }
         tracing::warn!(
             attempt = attempt.number,
             payment_intent = self.id,
-            amount = self.amount,
+            amount = self.taken(),
             "the payment's amount differs from the attempt's"
         );
         let changed = Observation { payment_intent: seen.payment_intent, charge: seen.charge, ..Observation::refused(AMOUNT_CHANGED) };
         match seen.status {
             // Nobody can confirm it any more.
             AttemptStatus::Canceled => Observation { status: AttemptStatus::Canceled, ..changed },
-            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.amount), ..changed },
+            AttemptStatus::Paid => Observation { status: AttemptStatus::Canceled, taken_otherwise: Some(self.taken()), ..changed },
             AttemptStatus::Pending | AttemptStatus::RequiresAction | AttemptStatus::Failed => changed,
         }
+    }
+
+    /// What it took once it has succeeded; until then, what it would take.
+    #[must_use]
+    pub fn taken(&self) -> i64 {
+        self.amount_received.filter(|_| self.status == "succeeded").map_or(self.amount, |received| received.min(self.amount))
     }
 
     /// Whether its charge was ever disputed, if the charge was expanded.
@@ -191,7 +200,7 @@ impl PaymentIntent {
             attempt: number(&self.metadata, "attempt"),
             account: place.account,
             by_platform: place.account.is_none() || place.client_id.is_empty() || self.application.as_deref() == Some(place.client_id),
-            amount: self.amount,
+            amount: self.taken(),
             currency: &self.currency,
             customer: self.customer.as_deref(),
             division: Some((self.application_fee_amount, self.destination())),
@@ -208,7 +217,13 @@ impl PaymentIntent {
         let attempt = found.and_then(|number| purchase.attempts().iter().find(|attempt| attempt.number == number));
         let Some(attempt) = attempt else { return false };
         let (number, seen) = (attempt.number, self.observe_as(attempt));
-        purchase.observe(number, &seen, cause, at)
+        let changed = purchase.observe(number, &seen, cause, at);
+        // What was refunded before the charge was booked must not be transferred.
+        let refunded = match &self.latest_charge {
+            Some(Expandable::Object(charge)) if purchase.is_paid_by(number) => charge.amount_refunded,
+            _ => 0,
+        };
+        purchase.observe_refunded(refunded, cause, at) || changed
     }
 
     /// For a destination charge, the account that receives the money.
@@ -241,10 +256,12 @@ impl PaymentIntent {
 
     /// What it says about its charge.
     fn charge(&self) -> Option<ChargeFacts> {
-        match self.latest_charge.as_ref()? {
-            Expandable::Id(id) => Some(ChargeFacts { id: id.clone(), ..ChargeFacts::default() }),
-            Expandable::Object(charge) => Some(charge.facts()),
-        }
+        let facts = match self.latest_charge.as_ref()? {
+            Expandable::Id(id) => ChargeFacts { id: id.clone(), ..ChargeFacts::default() },
+            Expandable::Object(charge) => charge.facts(),
+        };
+        let fee = facts.application_fee.or(self.application_fee_amount).unwrap_or(0);
+        Some(ChargeFacts { application_fee: Some(fee), ..facts })
     }
 }
 
@@ -315,22 +332,23 @@ impl CheckoutSession {
 
     /// What identifies the attempt that made it.
     #[must_use]
-    pub fn made<'a>(&'a self, account: Option<&'a str>) -> Made<'a> {
-        let payment_intent = match &self.payment_intent {
-            Some(Expandable::Id(id)) => Some(id.as_str()),
-            Some(Expandable::Object(payment_intent)) => Some(payment_intent.id.as_str()),
-            None => None,
+    pub fn made<'a>(&'a self, place: &Place<'a>) -> Made<'a> {
+        let (payment_intent, paid) = match &self.payment_intent {
+            Some(Expandable::Id(id)) => (Some(id.as_str()), None),
+            Some(Expandable::Object(payment_intent)) => (Some(payment_intent.id.as_str()), Some(payment_intent.made(place))),
+            None => (None, None),
         };
         Made {
             payment_intent,
             checkout_session: Some(&self.id),
             attempt: number(&self.metadata, "attempt"),
-            account,
-            by_platform: true,
-            amount: self.amount_total,
+            account: place.account,
+            // A session does not say who created it; its payment does. <https://docs.stripe.com/api/checkout/sessions/object>
+            by_platform: paid.map_or(place.account.is_none(), |paid| paid.by_platform),
+            amount: paid.map_or(self.amount_total, |paid| paid.amount),
             currency: &self.currency,
             customer: self.customer.as_deref(),
-            division: None,
+            division: paid.and_then(|paid| paid.division),
             created: self.created,
         }
     }
@@ -377,6 +395,9 @@ pub struct Charge {
     pub(super) balance_transaction: Option<Expandable<BalanceTransaction>>,
     #[serde(default)]
     pub(super) application_fee: Option<Expandable<ApplicationFee>>,
+    /// In the minor unit of the charge's currency.
+    #[serde(default)]
+    pub(super) application_fee_amount: Option<i64>,
     /// Copied from the PaymentIntent.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -402,6 +423,7 @@ impl Charge {
             settled: transaction.map(|one| one.settled()),
             stripe_fee: transaction.map(|one| one.stripe_fee()),
             created: self.created,
+            application_fee: self.application_fee_amount,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Club, DIRECT, pass};
 use crate::harness::{Answer, Person, World};
 
 /// Creates or changes something on the seller's account, as its owner.
-async fn as_owner(world: &World, club: &Club, path: &str, form: &[(&str, &str)]) -> Value {
+pub(super) async fn as_owner(world: &World, club: &Club, path: &str, form: &[(&str, &str)]) -> Value {
     let form: Vec<(&str, String)> = form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let made = world.in_dashboard(path, Some(&club.shop.account), &form).await;
     assert!(made["error"].is_null(), "{path}: {made}");
@@ -15,7 +15,7 @@ async fn as_owner(world: &World, club: &Club, path: &str, form: &[(&str, &str)])
 }
 
 /// The amounts that the account has taken, smallest first.
-async fn taken(world: &World, club: &Club) -> Vec<i64> {
+pub(super) async fn taken(world: &World, club: &Club) -> Vec<i64> {
     let mut amounts: Vec<i64> =
         world.succeeded(Some(&club.shop.account)).await.iter().map(|payment| payment["amount"].as_i64().expect("an amount")).collect();
     amounts.sort_unstable();
@@ -165,7 +165,7 @@ async fn a_member_resumes_and_switches_to_nothing_that_the_owner_added() {
 }
 
 /// The findings about the membership: what differs, what was agreed, what Stripe has, and whether that is over.
-async fn findings(world: &World, staff: &Person) -> Vec<Value> {
+pub(super) async fn findings(world: &World, staff: &Person) -> Vec<Value> {
     let all = world.get("/admin/findings").bearer(&staff.token).await.json();
     let all = all["items"].as_array().expect("a list").iter().filter(|one| one["kind"] == "membership_differs");
     all.map(|one| json!([one["reason"], one["ours"], one["stripe"], one["settled_at"].is_string()])).collect()

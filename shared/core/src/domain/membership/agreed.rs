@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::offer::Interval;
+use super::payment::Payment;
+use crate::domain::purchase::share;
 
 /// What a member pays and what the platform keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +27,9 @@ pub struct Agreed {
 pub enum Term {
     /// The next renewals cost another amount, or come at other intervals. In the minor unit.
     Price,
-    /// A payment was more than the price. In the minor unit.
+    /// A payment was more than what was due, or was not made at Stripe. In the minor unit.
     Payment,
-    /// The platform keeps less. In hundredths of a percent.
+    /// The platform keeps less, of the coming renewals or of a payment. In hundredths of a percent.
     ApplicationFeePercent,
 }
 
@@ -52,7 +54,50 @@ pub struct Difference {
     pub agreed: i64,
     /// What Stripe has.
     pub found: i64,
+    /// The invoice of the payment that differs, `in_…`; `None` if it is about the coming renewals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoice: Option<String>,
 }
+
+/// What payments are compared with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The most that a payment may be: the price, or both prices while a switch is heard of.
+    pub(super) most: i64,
+    /// The price before that switch.
+    pub(super) before: i64,
+    /// The least that the platform keeps, in hundredths of a percent.
+    pub(super) least_fee: i64,
+}
+
+impl Limits {
+    /// What is wrong with a payment. The owner of a connected account can begin a period anew, which
+    /// [invoices the member at once](https://docs.stripe.com/billing/subscriptions/billing-cycle), change the percentage
+    /// for one invoice, and [mark an invoice as paid](https://docs.stripe.com/api/invoices/pay#pay_invoice-paid_out_of_band).
+    pub(super) fn differences<'a>(
+        self,
+        payment: &Payment,
+        earlier: impl Iterator<Item = &'a Payment>,
+        is_direct: bool,
+    ) -> impl Iterator<Item = Difference> {
+        let of = |term: Term, agreed: i64, found: i64| Difference { term, agreed, found, invoice: Some(payment.invoice.clone()) };
+        let due = self.most.min(payment.amount - payment.paid_twice(earlier, self.before));
+        let amount = if payment.amount > due {
+            Some(of(Term::Payment, due, payment.amount))
+        } else {
+            // On the platform's own account only staff can do that.
+            (is_direct && payment.marked > 0).then(|| of(Term::Payment, payment.amount + payment.marked, payment.amount))
+        };
+        // Stripe rounds, and leaves something to the account.
+        let is_low = payment.application_fee + 1 < share(payment.amount, self.least_fee, HUNDRED_PERCENT);
+        let fee = is_low
+            .then(|| of(Term::ApplicationFeePercent, self.least_fee, share(HUNDRED_PERCENT, payment.application_fee, payment.amount)));
+        amount.into_iter().chain(fee)
+    }
+}
+
+/// In hundredths of a percent.
+const HUNDRED_PERCENT: i64 = 10_000;
 
 /// What Stripe has now.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +120,17 @@ impl Agreed {
         is_of_switch.then(|| self.fee_percent.clone())
     }
 
+    /// The platform's percentage of the renewals, in hundredths of a percent. That of a switch is never lower.
+    pub(super) fn least_fee(&self) -> i64 {
+        hundredths(&self.fee_percent)
+    }
+
     /// What the coming renewals would do differently.
     pub(super) fn differences(&self, stripe: InForce<'_>) -> Vec<Difference> {
         let found = stripe.amount.unwrap_or_default();
-        let price = (!self.is_at(stripe)).then_some(Difference { term: Term::Price, agreed: self.amount, found });
-        let (agreed, found) = (hundredths(&self.fee_percent), hundredths(stripe.fee_percent));
-        let fee = (found < agreed).then_some(Difference { term: Term::ApplicationFeePercent, agreed, found });
+        let price = (!self.is_at(stripe)).then_some(Difference { term: Term::Price, agreed: self.amount, found, invoice: None });
+        let (agreed, found) = (self.least_fee(), hundredths(stripe.fee_percent));
+        let fee = (found < agreed).then_some(Difference { term: Term::ApplicationFeePercent, agreed, found, invoice: None });
         price.into_iter().chain(fee).collect()
     }
 }

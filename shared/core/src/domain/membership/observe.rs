@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::agreed::{Difference, InForce, Term};
+use super::agreed::{InForce, Limits};
 use super::offer::Interval;
 use super::payment::{Dispute, Payment};
 use super::subscription::{News, Status, Subscription};
@@ -84,18 +84,18 @@ impl Subscription {
         self.ending = seen.ending;
         self.switching = seen.switching;
         self.owes = seen.owes;
-        let most = self.compare(seen);
+        let limits = self.compare(seen);
         self.period_end = seen.period_end;
         if seen.status.runs() {
             self.failure = None;
         }
-        for payment in &seen.payments {
+        for (place, payment) in seen.payments.iter().enumerate() {
             let before = self.payments.iter().find(|known| known.invoice == payment.invoice);
             if before.is_none() {
                 self.news.push(News::Paid(payment.invoice.clone()));
-                if let Some(agreed) = most.filter(|most| payment.amount > *most) {
-                    self.news.push(News::Differs(Difference { term: Term::Payment, agreed, found: payment.amount }));
-                }
+                let earlier = seen.payments[place + 1..].iter();
+                let differences = limits.map(|limits| limits.differences(payment, earlier, self.account.is_some()));
+                self.news.extend(differences.into_iter().flatten().map(News::Differs));
             }
             for refund in &payment.refunds {
                 let known = before.and_then(|before| before.refunds.iter().find(|known| known.id == refund.id));
@@ -120,9 +120,9 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// Compares Stripe's answer with what was agreed, and notes what became or ceased to be different. Returns the most that a payment may be.
-    fn compare(&mut self, seen: &Seen) -> Option<i64> {
-        let before = self.agreed.as_ref().map(|agreed| agreed.amount);
+    /// Compares Stripe's answer with what was agreed, and notes what became or ceased to be different. Returns what to compare payments with.
+    fn compare(&mut self, seen: &Seen) -> Option<Limits> {
+        let before = self.agreed.as_ref().map(|agreed| (agreed.amount, agreed.least_fee()));
         let stripe = InForce { interval: seen.interval, amount: seen.amount, fee_percent: &seen.fee_percent };
         if let Some(asked) = self.asked.take_if(|asked| asked.is_at(stripe)) {
             self.agreed = Some(asked);
@@ -136,10 +136,11 @@ impl Subscription {
         let news = now.iter().filter(|one| !self.differences.contains(one)).cloned().map(News::Differs);
         let gone = self.differences.iter().filter(|one| now.iter().all(|now| now.term != one.term)).map(|one| News::Agrees(one.term));
         let news: Vec<News> = news.chain(gone).collect();
-        let most = before.max(Some(agreed.amount));
+        let (before, fee_before) = before.unwrap_or((agreed.amount, agreed.least_fee()));
+        let limits = Limits { most: before.max(agreed.amount), before, least_fee: fee_before.min(agreed.least_fee()) };
         self.news.extend(news);
         self.differences = now;
-        most
+        Some(limits)
     }
 }
 

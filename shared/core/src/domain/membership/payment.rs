@@ -14,14 +14,23 @@ use crate::domain::purchase::{DisputeMove, DisputeStatus, Sums, share};
 pub struct Payment {
     /// `in_…`
     pub invoice: String,
-    /// Its `pi_…`; `None` if it was paid with the buyer's credit.
+    /// Its `pi_…`; `None` if it was paid with the buyer's credit, or outside of Stripe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<String>,
+    /// The beginning of the period that it pays; `None` also in records of earlier versions.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub period_start: Option<OffsetDateTime>,
     /// The end of the period that it pays; `None` if it contains only prorations.
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub period_end: Option<OffsetDateTime>,
-    /// The amount paid.
+    /// What it credits for time that an earlier invoice paid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub credited: i64,
+    /// The amount paid, by a charge.
     pub amount: i64,
+    /// What counts as paid although no charge paid it: somebody marked the invoice as paid outside of Stripe.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub marked: i64,
     /// The platform's share of it.
     pub application_fee: i64,
     /// Stripe's own fee, if known.
@@ -52,6 +61,11 @@ pub struct Payment {
     /// The moves between the platform and the seller after disputes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(amount: &i64) -> bool {
+    *amount == 0
 }
 
 /// A refund to a member.
@@ -199,6 +213,22 @@ impl Dispute {
 }
 
 impl Payment {
+    /// What an invoice for the time from `start` on would have to credit of it; `None` if that is not known.
+    fn unused_from(&self, start: OffsetDateTime, price: i64) -> Option<i64> {
+        let (from, end) = (self.period_start?, self.period_end?);
+        let (left, whole) = ((end - start.max(from)).whole_seconds().max(0), (end - from).whole_seconds());
+        let kept = (self.amount.min(price) - self.refunded() - self.disputed()).max(0);
+        Some(share(kept, left, whole))
+    }
+
+    /// What was paid for once before, by one of the `earlier` payments, and is not credited. A payment of the `price` gives no more time than that.
+    pub(super) fn paid_twice<'a>(&self, earlier: impl Iterator<Item = &'a Self>, price: i64) -> i64 {
+        let Some(start) = self.period_start else { return 0 };
+        let unused = earlier.filter_map(|one| one.unused_from(start, price)).max().unwrap_or(0);
+        // Stripe rounds, too.
+        Some(unused - self.credited).filter(|twice| *twice > 1).unwrap_or(0).min(self.amount)
+    }
+
     /// What can still be refunded: the amount without refunds, those that are planned or not seen yet, and lost disputes.
     #[must_use]
     pub fn refundable(&self) -> i64 {

@@ -37,7 +37,7 @@ pub struct Attempt {
     pub payment_method: Option<String>,
     /// The amount to charge, in the minor unit.
     pub amount: i64,
-    /// The platform's fee out of it.
+    /// The platform's fee out of it, as asked for.
     pub application_fee: i64,
     /// Who gets the rest if the platform makes the transfers. Adds up to `amount - application_fee`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,6 +84,13 @@ impl Attempt {
         self.status.is_open() || (nothing_found && !self.status.is_paid() && self.payment_intent.is_none())
     }
 
+    /// The platform's fee: what the charge has, or what was asked for. Stripe takes none of a separate charge, because the platform keeps what
+    /// it does not transfer.
+    pub(super) fn fee(&self, charge_type: ChargeType) -> i64 {
+        let taken = self.charge.as_ref().and_then(|charge| charge.application_fee);
+        taken.filter(|_| charge_type != ChargeType::Separate).unwrap_or(self.application_fee)
+    }
+
     /// Whether the request asks Stripe to save the card. The buyer has agreed to that.
     #[must_use]
     pub fn keeps_card(&self) -> bool {
@@ -120,6 +127,9 @@ pub struct ChargeFacts {
     /// When the money was taken, in Unix seconds by Stripe's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
+    /// The platform's fee that it has, in the minor unit of the purchase's currency. `None` while unknown, and in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_fee: Option<i64>,
 }
 
 impl ChargeFacts {
@@ -137,6 +147,7 @@ impl ChargeFacts {
         known.settled = known.settled.take().or_else(|| heard.settled.clone());
         known.stripe_fee = known.stripe_fee.or(heard.stripe_fee);
         known.created = known.created.or(heard.created);
+        known.application_fee = known.application_fee.or(heard.application_fee);
         *known != before
     }
 }

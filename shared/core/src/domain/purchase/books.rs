@@ -11,6 +11,18 @@ impl Purchase {
     /// What was refunded to the buyer, pending refunds included.
     #[must_use]
     pub fn refunded(&self) -> i64 {
+        let (live, heard) = self.refunds_seen_and_heard();
+        live.max(heard).min(self.amount)
+    }
+
+    /// Whether Stripe has refunded more than the refunds that are known one by one.
+    pub(super) fn has_unseen_refunds(&self) -> bool {
+        let (live, heard) = self.refunds_seen_and_heard();
+        heard > live
+    }
+
+    /// The sum of the refunds that stand, and Stripe's total without those that failed.
+    fn refunds_seen_and_heard(&self) -> (i64, i64) {
         let (mut live, mut failed) = (0, 0);
         for refund in self.refunds() {
             match refund.state {
@@ -20,7 +32,7 @@ impl Purchase {
                 MovementState::Failed | MovementState::Waiting | MovementState::Planned => {}
             }
         }
-        live.max(self.refunded_heard - failed).min(self.amount)
+        (live, self.refunded_heard - failed)
     }
 
     /// What can still be refunded: the amount less refunds, planned refunds and lost disputes.

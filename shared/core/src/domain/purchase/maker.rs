@@ -33,7 +33,7 @@ pub struct Made<'a> {
     pub currency: &'a str,
     /// The customer that it charges.
     pub customer: Option<&'a str>,
-    /// The application fee and, for a destination charge, the destination. `None` for a Checkout Session, which does not show them.
+    /// The application fee and, for a destination charge, the destination. `None` for a Checkout Session without a payment, which does not show them.
     pub division: Option<(Option<i64>, Option<&'a str>)>,
     /// When it was created, in Unix seconds.
     pub created: i64,

@@ -44,6 +44,7 @@ impl Purchase {
     /// the failure of an older attempt. If an older attempt was paid after all, the purchase is paid, because the money is there.
     pub fn observe(&mut self, number: u32, seen: &Observation, cause: &str, at: OffsetDateTime) -> bool {
         let first = self.paid_attempt().map(|attempt| attempt.number);
+        let fee_before = self.fee_taken();
         let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.number == number) else { return false };
         let mut changed = false;
         for (known, heard) in [(&mut attempt.payment_intent, &seen.payment_intent), (&mut attempt.checkout_session, &seen.checkout_session)]
@@ -103,9 +104,23 @@ impl Purchase {
         }
         if changed {
             self.add_up();
+            if let (None, Some((asked, taken))) = (fee_before, self.fee_taken())
+                && asked != taken
+            {
+                self.news.push(News::FeeDiffers { asked, taken });
+            }
             self.updated_at = at;
         }
         changed
+    }
+
+    /// The platform's fee that the paid attempt asked for, and that its charge has, once that is known. The owner of a connected account may be
+    /// able to lower it while a payment waits for its buyer: [an update](https://docs.stripe.com/api/payment_intents/update) takes
+    /// `application_fee_amount`, and no page says that only the platform may send it.
+    fn fee_taken(&self) -> Option<(i64, i64)> {
+        let paid = self.paid_attempt()?;
+        paid.charge.as_ref()?.application_fee?;
+        Some((paid.application_fee, paid.fee(self.charge_type)))
     }
 
     /// Takes in Stripe's total of refunds of the charge so far, in the minor unit. The highest total ever reported counts,

@@ -282,7 +282,7 @@ impl Purchase {
         let new = self.movements.last().map_or(1, |last| last.number + 1);
         let mut given_up = false;
 
-        self.plan_sale(at);
+        self.plan_sale(take_back, at);
         for refund in self.refunds().cloned().collect::<Vec<_>>() {
             let reason = Reason::Refund(refund.number);
             if refund.state.stands() {
@@ -323,12 +323,16 @@ impl Purchase {
 
     /// Plans the transfers of a sale once the charge's balance transaction is known. They are in its currency and add up exactly to the
     /// payees' part of its amount. <https://docs.stripe.com/connect/separate-charges-and-transfers>
-    fn plan_sale(&mut self, at: OffsetDateTime) {
+    ///
+    /// What is refunded or disputed by then is not sent first and taken back afterwards. They wait for the bank, if the payees bear a lost
+    /// dispute (`take_back`), and for refunds that Stripe has reported only as a total so far.
+    fn plan_sale(&mut self, take_back: bool, at: OffsetDateTime) {
         let Some(paid) = self.paid_attempt() else { return };
         let Some((charge, settled)) = paid.charge.as_ref().and_then(|charge| Some((charge.id.clone(), charge.settled.clone()?))) else {
             return;
         };
-        if self.movements.iter().any(|movement| movement.reason == Reason::Sale) {
+        let is_with_bank = take_back && self.disputed() > self.lost();
+        if is_with_bank || self.has_unseen_refunds() || self.movements.iter().any(|movement| movement.reason == Reason::Sale) {
             return;
         }
         let payees: Vec<Payee> = paid.payees.iter().filter(|payee| payee.amount > 0).cloned().collect();

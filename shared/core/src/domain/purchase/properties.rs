@@ -116,6 +116,13 @@ impl Sale {
 
 fn paid(amount: i64) -> Observation {
     let settled = Some(Settled { amount, currency: "usd".into() });
-    let charge = ChargeFacts { id: "ch_1".into(), transfer: Some("tr_own".into()), settled, stripe_fee: Some(175), created: Some(7) };
+    let charge = ChargeFacts {
+        id: "ch_1".into(),
+        transfer: Some("tr_own".into()),
+        settled,
+        stripe_fee: Some(175),
+        created: Some(7),
+        application_fee: None,
+    };
     Observation { payment_intent: Some("pi_1".into()), charge: Some(charge), ..Observation::of(AttemptStatus::Paid) }
 }

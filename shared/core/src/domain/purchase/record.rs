@@ -50,6 +50,13 @@ pub enum News {
         /// In the minor unit.
         amount: i64,
     },
+    /// The charge that paid has another fee for the platform than the attempt asked for.
+    FeeDiffers {
+        /// What was asked for, in the minor unit.
+        asked: i64,
+        /// What the charge has.
+        taken: i64,
+    },
     /// The refund with this number was made, or is pending.
     Refunded(u32),
     /// The refund with this number failed.
@@ -466,7 +473,7 @@ impl Purchase {
     /// Derives amount, fee and status from the facts.
     pub(super) fn add_up(&mut self) {
         let Some(attempt) = self.paid_attempt().or(self.attempts.last()) else { return };
-        let (amount, application_fee, status) = (attempt.amount, attempt.application_fee, attempt.status);
+        let (amount, application_fee, status) = (attempt.amount, attempt.fee(self.charge_type), attempt.status);
         (self.amount, self.application_fee) = (amount, application_fee);
         if !status.is_paid() {
             self.status = status.into();

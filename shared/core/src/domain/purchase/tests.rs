@@ -83,6 +83,7 @@ fn paid(charge_type: ChargeType) -> Purchase {
         settled: Some(settled(5000, "usd")),
         stripe_fee: Some(175),
         created: Some(7),
+        application_fee: None,
     };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
@@ -259,6 +260,26 @@ fn a_payment_counts_only_for_the_attempt_that_made_it() {
     assert_eq!(unknown.find_maker(&made), None, "it would be a second payment");
     purchase.observe(1, &seen(AttemptStatus::Failed, "pi_1"), "request", AT);
     assert_eq!(purchase.find_maker(&Made { amount: 1, attempt: None, ..made }), Some(1), "but it keeps its own");
+}
+
+#[test]
+fn the_fee_is_what_the_charge_has() {
+    let with = |fee| ChargeFacts { id: "ch_1".into(), application_fee: fee, ..ChargeFacts::default() };
+    let paid = |fee| Observation { charge: Some(with(fee)), ..seen(AttemptStatus::Paid, "pi_1") };
+    let differs = |purchase: &mut Purchase| {
+        purchase.take_news().into_iter().filter(|news| matches!(news, News::FeeDiffers { .. })).collect::<Vec<_>>()
+    };
+    let mut purchase = purchase();
+    purchase.observe(1, &paid(None), "event", AT);
+    assert_eq!((purchase.application_fee(), differs(&mut purchase)), (2500, vec![]), "it is not known yet");
+    purchase.observe(1, &paid(Some(1)), "event", AT);
+    assert_eq!((purchase.application_fee(), purchase.sums().application_fee, purchase.net()), (1, 1, 4999));
+    assert_eq!(differs(&mut purchase), [News::FeeDiffers { asked: 2500, taken: 1 }]);
+    purchase.observe(1, &paid(Some(2500)), "event", AT);
+    assert_eq!((purchase.application_fee(), differs(&mut purchase)), (1, vec![]), "a charge's fee never changes");
+    let mut as_asked = self::purchase();
+    as_asked.observe(1, &paid(Some(2500)), "event", AT);
+    assert_eq!((as_asked.application_fee(), differs(&mut as_asked)), (2500, vec![]));
 }
 
 #[test]
@@ -835,7 +856,8 @@ fn a_dispute_has_the_time_by_which_to_answer_and_each_answer_is_asked_for_once()
 /// A separate charge that is paid, and whose amount on the platform's balance is not known yet.
 fn unbooked() -> Purchase {
     let mut purchase = purchase_of(ChargeType::Separate);
-    let charge = ChargeFacts { id: "ch_1".into(), transfer: None, settled: None, stripe_fee: None, created: Some(7) };
+    let charge =
+        ChargeFacts { id: "ch_1".into(), transfer: None, settled: None, stripe_fee: None, created: Some(7), application_fee: None };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
     assert!(purchase.movements().is_empty(), "payees are paid once it is known");
@@ -843,8 +865,14 @@ fn unbooked() -> Purchase {
 }
 
 fn book(purchase: &mut Purchase) {
-    let charge =
-        ChargeFacts { id: "ch_1".into(), transfer: None, settled: Some(settled(5000, "usd")), stripe_fee: Some(175), created: Some(7) };
+    let charge = ChargeFacts {
+        id: "ch_1".into(),
+        transfer: None,
+        settled: Some(settled(5000, "usd")),
+        stripe_fee: Some(175),
+        created: Some(7),
+        application_fee: None,
+    };
     purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
     purchase.plan(true, "event", AT);
 }
@@ -856,6 +884,45 @@ fn to_send(purchase: &Purchase) -> i64 {
         .map(|one| purchase.request(one.number).expect("it is planned").body)
         .map(|body| body.strip_prefix("amount=").and_then(|rest| rest.split_once('&')?.0.parse::<i64>().ok()).expect("an amount"))
         .sum()
+}
+
+#[test]
+fn payees_wait_while_the_bank_holds_what_is_not_booked_yet() {
+    for (end, left) in [(DisputeStatus::Won, 2500), (DisputeStatus::Lost, 0)] {
+        let mut purchase = unbooked();
+        purchase.observe_dispute(&heard(5000, DisputeStatus::NeedsResponse), "event", AT);
+        purchase.plan(true, "event", AT);
+        book(&mut purchase);
+        assert_eq!((to_send(&purchase), purchase.lacks_facts()), (0, false), "nothing is sent that would have to be taken back");
+        let ended = SeenDispute { as_of: AT + time::Duration::days(60), ..heard(5000, end) };
+        assert!(purchase.observe_dispute(&ended, "event", AT));
+        purchase.plan(true, "event", AT);
+        assert_eq!(to_send(&purchase), left, "{end:?}");
+    }
+    // The platform bears lost disputes, and an inquiry takes nothing.
+    for (status, take_back) in [(DisputeStatus::NeedsResponse, false), (DisputeStatus::WarningNeedsResponse, true)] {
+        let mut purchase = unbooked();
+        purchase.observe_dispute(&heard(5000, status), "event", AT);
+        let charge = ChargeFacts { id: "ch_1".into(), settled: Some(settled(5000, "usd")), ..ChargeFacts::default() };
+        purchase.observe(1, &Observation { charge: Some(charge), ..seen(AttemptStatus::Paid, "pi_1") }, "event", AT);
+        purchase.plan(take_back, "event", AT);
+        assert_eq!(to_send(&purchase), 2500, "{status:?}");
+    }
+}
+
+#[test]
+fn payees_wait_for_a_refund_that_only_the_charges_total_tells() {
+    let mut purchase = unbooked();
+    purchase.observe_refunded(2000, "event", AT);
+    book(&mut purchase);
+    assert_eq!(to_send(&purchase), 0);
+    let refund = SeenRefund { id: "re_1", amount: 2000, state: MovementState::Done, transfer_reversed: None, fee_refunded: None };
+    purchase.observe_refund(&refund, None, "event", AT);
+    purchase.plan(true, "event", AT);
+    let share = to_send(&purchase);
+    assert!(0 < share && share < 2500, "{share}");
+    settle(&mut purchase);
+    assert_eq!(purchase.net(), part_of_seller(&purchase));
 }
 
 #[test]
