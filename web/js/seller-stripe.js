@@ -2,12 +2,13 @@
 
 import { api } from './api.js';
 import { leaveFor } from './checkout.js';
+import { countryName, offerCountries } from './countries.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
 import { inWords, isChargedFor, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, confirmed, date, h, linkButton, notice, say, skeleton, table } from './ui.js';
+import { busy, button, byId, confirmed, date, h, notice, say, skeleton, table } from './ui.js';
 
 /** Includes requests to Stripe, which may be slow. */
 const OPTIONS = { timeout: 35_000 };
@@ -84,29 +85,61 @@ function ways() {
   holds = false;
   isConnected(null);
   money.replaceChildren(h('p', { class: 'muted' }, 'Connect a Stripe account to see your balance and payouts here.'));
-  const open = button('Set up a new account', () => busy(open, () => onboard('express')));
-  const bare = button('Set up one without a dashboard', () => busy(bare, () => onboard('custom')));
+  const country = h('select', { id: 'country', name: 'country', required: true, autocomplete: 'country', 'aria-describedby': 'country-hint' });
+  const fault = h('div', { role: 'status' });
+  const refuse = (title, text) => {
+    say(fault, notice('bad', title, text));
+    country.focus();
+  };
+  const setUp = (type) => {
+    say(fault, null);
+    if (!country.value) return refuse('Choose your country.');
+    return onboard(type, country.value, refuse);
+  };
+  const open = button('Set up a new account', () => busy(open, () => setUp('express')), { class: 'button button-main' });
+  const bare = button('Set up without a dashboard', () => busy(bare, () => setUp('custom')));
   box.replaceChildren(
     h(
       'div',
-      { class: 'card' },
-      h('h2', {}, 'Connect Stripe to get paid'),
-      h('p', {}, 'Until then, nobody can buy your courses. Connect the Stripe account you already have, or set up a new one on Stripe’s pages.'),
-      h('p', { class: 'muted' }, 'A new account comes with a Stripe dashboard. Without a dashboard, you manage your balance, payouts and details here.'),
-      h('div', { class: 'actions' }, linkButton('Connect Stripe account', '/api/users/authorize', { class: 'button button-main' }), open, bare),
+      { class: 'card form' },
+      h('div', {}, h('h2', {}, 'Set up Stripe to get paid'), h('p', { class: 'muted' }, 'Until then, nobody can buy your courses.')),
+      h(
+        'div',
+        { class: 'field form-narrow' },
+        h('label', { for: 'country' }, 'Country'),
+        country,
+        h('p', { class: 'hint', id: 'country-hint' }, 'Where you live or your business is. You can’t change it later.'),
+      ),
+      fault,
+      h(
+        'div',
+        {},
+        h('div', { class: 'actions' }, open, bare),
+        h('p', { class: 'hint' }, 'Without a Stripe dashboard, you manage your balance and details here.'),
+      ),
+      h('p', {}, 'You already use Stripe? ', h('a', { href: '/api/users/authorize' }, 'Connect your existing account')),
     ),
   );
+  offerCountries(country);
 }
 
-/** Goes to Stripe's form. Does not return if that works. */
-async function onboard(type) {
+/**
+ * Goes to Stripe's form. Does not return if that works.
+ *
+ * @param {string} type
+ * @param {string} [country] of a new account
+ * @param {(title: string, text: string) => void} [refuse] shows what is wrong with the country
+ */
+async function onboard(type, country, refuse) {
   say(outcome, null);
   try {
-    const { url } = await withPassword(() => api.post(ONBOARDING, { type }, OPTIONS));
+    const { url } = await withPassword(() => api.post(ONBOARDING, { type, country }, OPTIONS));
     leaveFor(url);
     await new Promise(() => {});
   } catch (error) {
     if (error.status === 401) goToLogin();
+    // Nothing else in the request can be wrong.
+    else if (country && error.code === 'invalid_request') refuse(`Stripe can’t set up an account in this country: ${countryName(country)}.`, 'Choose another country, or connect an account that you already have.');
     else say(outcome, problem('Stripe’s form couldn’t be opened.', error));
   }
 }

@@ -165,7 +165,7 @@ test('the desk has sections, each with its own URL, and only requests what it sh
   const calls = [];
   page.on('request', (request) => request.url().includes('/api/') && calls.push(new URL(request.url()).pathname));
   await page.goto('/seller.html', { waitUntil: 'networkidle' });
-  assert.deepEqual(calls.sort(), ['/api/users/me', '/api/users/me/courses']);
+  assert.deepEqual(calls.sort(), ['/api/config', '/api/users/me', '/api/users/me/courses']);
   const nav = page.getByRole('navigation', { name: 'Seller desk' });
   for (const [name, id] of [['Sales', 'sales'], ['Payouts', 'payouts'], ['Membership', 'membership'], ['Settings', 'settings'], ['Courses', 'courses']]) {
     await nav.getByRole('link', { name, exact: true }).click();

@@ -1789,6 +1789,7 @@ export interface components {
         /**
          * @example {
          *       "publishable_key": "pk_test_123",
+         *       "platform_country": "US",
          *       "charge_types": [
          *         "destination",
          *         "direct",
@@ -1850,6 +1851,8 @@ export interface components {
             fee_minimum_percent: number;
             /** @description Whether the platform uses Stripe's live mode. */
             livemode: boolean;
+            /** @description ISO 3166; where sellers' accounts are made by default. */
+            platform_country: string;
             /** @description For Stripe.js. */
             publishable_key: string;
             /** @description Where buyers can read the refund policy, if the operator has set it: link to it next to the button that buys. */
