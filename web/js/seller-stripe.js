@@ -6,7 +6,7 @@ import { countryName, offerCountries } from './countries.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
-import { inWords, isChargedFor, whyDisabled, whyUnpaid } from './requirements.js';
+import { inWords, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
 import { busy, button, byId, confirmed, date, h, notice, say, skeleton, table } from './ui.js';
 
@@ -79,7 +79,7 @@ export async function stripe(user, changed = tell) {
   }
 }
 
-/** Connect an existing account, or create a new one. */
+/** Set up a new account, or connect an existing one. */
 function ways() {
   place(true);
   holds = false;
@@ -161,14 +161,14 @@ const isMadeHere = (account) => account.made_by_platform || account.account_type
 
 /** @returns {'good'|'warn'|'bad'} */
 function standing(account) {
-  if (account.scope === 'read_only' || !isChargedFor(account)) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
+  if (!account.sells) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
   return 'good';
 }
 
 function tellHowItStands(account) {
   const missing = wanted(account);
   if (missing.length > 0) say(outcome, notice('plain', 'Something is still missing.', 'You can finish Stripe’s form whenever you like. What you’ve entered is saved.'));
-  else if (!isChargedFor(account)) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
+  else if (!account.sells) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
   else say(outcome, notice('good', 'Your Stripe account is set up.', 'Your sales are paid to it from now on.'));
 }
 
@@ -229,14 +229,28 @@ function deadline({ requirements: { current_deadline: at, past_due: late } }) {
   return at && h('p', { class: 'small' }, 'Please provide these by ', date(at), '.');
 }
 
+const LACKING = {
+  card_payments: 'Stripe doesn’t let this account take card payments at the moment.',
+  transfers: 'Stripe doesn’t let this account receive transfers at the moment, and your sales are paid with them.',
+};
+
+/** What its owner can do so that it sells again. */
+function todo({ capabilities, lacks, requirements: { missing, pending_verification: checking }, ...account }) {
+  if (missing.length > 0) return isMadeHere(account) ? 'Finish Stripe’s form below.' : 'Provide what is missing in your Stripe dashboard.';
+  if (checking.length > 0 || capabilities[lacks] === 'pending') return 'Stripe is checking your details.';
+  if (capabilities[lacks] === 'unrequested') return 'The account hasn’t asked Stripe for that. Ask the staff how you can be paid.';
+  return 'Contact Stripe’s support.';
+}
+
 /** What the account can do, since when it cannot do the rest, and why. */
 function advice(account) {
   const [unsold, unpaidSince] = [account.charges_disabled_since, account.payouts_disabled_since].map((at) => at && [' since ', date(at)]);
   if (account.scope === 'read_only') return 'You granted read-only access. Disconnect, then connect again with permission to take payments.';
-  if (!isMadeHere(account) && !isChargedFor(account)) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
+  if (!account.sells && !account.charges_enabled && !isMadeHere(account)) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
   const reason = whyDisabled(account.requirements.disabled_reason);
   if (!account.details_submitted) return 'Your account is open, but Stripe needs more details before it can take payments.';
-  if (reason && !isChargedFor(account)) return [unsold ? ['Nobody has been able to buy from you', unsold] : 'Nobody can buy from you', account.payouts_enabled ? '. ' : ', and payouts are paused. ', reason];
+  if (reason && !account.sells) return [unsold ? ['Nobody has been able to buy from you', unsold] : 'Nobody can buy from you', account.payouts_enabled ? '. ' : ', and payouts are paused. ', reason];
+  if (!account.sells) return `Nobody can buy from you. ${LACKING[account.lacks] ?? 'Stripe doesn’t let this account take payments at the moment.'} ${todo(account)}`;
   if (!account.payouts_enabled) return [unpaidSince ? ['You can sell, but payouts have been paused', unpaidSince] : 'You can sell, but payouts are paused', '. ', whyUnpaid(account, isMadeHere(account))];
   if (account.requirements.pending_verification.length > 0) return 'Stripe is checking your details. You can keep selling in the meantime.';
   return account.livemode === false ? 'Test mode: no real money moves.' : 'Your sales are paid to this account.';

@@ -2717,6 +2717,11 @@ export interface components {
          *       "account_id": "acct_123",
          *       "account_type": "express",
          *       "made_by_platform": true,
+         *       "sells": false,
+         *       "lacks": "transfers",
+         *       "dashboard": "express",
+         *       "fees_collector": "application",
+         *       "losses_collector": "application",
          *       "country": "US",
          *       "charges_enabled": false,
          *       "charges_disabled_since": "2026-11-02T09:30:00Z",
@@ -2772,11 +2777,31 @@ export interface components {
             connected: boolean;
             /** @description ISO 3166. */
             country?: string | null;
+            /**
+             * @description Which Dashboard its owner has, as Accounts v2 calls it.
+             * @enum {string}
+             */
+            dashboard?: "full" | "express" | "none";
             /** @description Whether its owner has completed Stripe's form. */
             details_submitted?: boolean;
+            /**
+             * @description Whom Stripe charges its fees of direct charges: the platform if it is `application`, and the owner otherwise.
+             * @enum {string}
+             */
+            fees_collector?: "stripe" | "application" | "application_express" | "application_custom";
+            /**
+             * @description The capability without which nothing is sold. Null if nothing is missing
+             * @enum {string|null}
+             */
+            lacks?: "card_payments" | "transfers" | null;
             /** Format: date-time */
             linked_at?: string;
             livemode?: boolean;
+            /**
+             * @description Who bears what its balance cannot cover: Stripe, or the platform.
+             * @enum {string}
+             */
+            losses_collector?: "stripe" | "application";
             /** @description Whether it was created here. Otherwise its owner granted access to it. */
             made_by_platform?: boolean;
             /**
@@ -2807,6 +2832,8 @@ export interface components {
             };
             /** @enum {string} */
             scope?: "read_write" | "read_only" | "express";
+            /** @description Whether your courses can be sold, as far as is known: a purchase is refused otherwise (`seller_not_connected`, `seller_capability_missing`). It depends on how your sales are charged, so `charges_enabled` alone does not tell. */
+            sells?: boolean;
         };
         /** @description The seller's Stripe account. Without one, everything except the booleans `connected` and `charges_enabled` is null. */
         StripeLink: {

@@ -44,7 +44,8 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             seller_with(notify, user, account, is_unfinished).await?.map(|seller| letters_of_accounts::onboarding(shop, &seller.email))
         }
         Mail::AccountStopped { user, account, reason, to, .. } => {
-            let seller = seller_with(notify, user, account, |link| link.state.stopped_by() == Some(reason)).await?;
+            let seller = seller_with(notify, user, account, |_| true).await?;
+            let seller = seller.filter(|seller| seller.stopped_by(&notify.app.config.terms) == Some(reason));
             let address = |seller: &User| match to {
                 Recipient::Buyer | Recipient::Seller => Some(seller.email.clone()),
                 Recipient::Staff => staff_address(notify),

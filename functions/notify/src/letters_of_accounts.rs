@@ -70,6 +70,9 @@ pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, ad
                 "requirements.past_due" | "action_required.requested_capabilities" => {
                     "Stripe stopped charges or payouts of your account, because it waits for information from you. Submit what is missing, and Stripe lets them continue."
                 }
+                "charges_enabled" | "card_payments" | "transfers" => {
+                    "Stripe no longer lets your account take part in sales, so nobody can buy your courses. Your seller desk says what Stripe needs. If nothing is missing there, contact Stripe's support."
+                }
                 _ => {
                     "Stripe stopped charges or payouts of your account while it reviews the account. Stripe writes to you if it needs anything."
                 }

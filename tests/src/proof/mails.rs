@@ -279,7 +279,8 @@ impl Mails {
                     world.deliver().await;
                 }
                 let seller = world.app.store.user(&user).await.expect("the table").expect("they are there");
-                let mail = Mail::of_account(&user, &account, &seller.stripe.expect("it is linked").state).swap_remove(0);
+                let state = seller.stripe.expect("it is linked").state;
+                let mail = Mail::of_account(&user, &account, &state, state.stopped_by()).swap_remove(0);
                 let subject = match self.kind {
                     Kind::AccountStopped => "Your Stripe account was stopped",
                     _ => "Stripe needs information from you",

@@ -77,13 +77,14 @@ pub enum Mail {
         /// `acct_…`
         account: String,
     },
-    /// To a seller and the staff: Stripe stopped the account's charges or payouts. Once in thirty days for each reason and what is wanted.
+    /// To a seller and the staff: Stripe stopped the account's charges or payouts, or without saying so what sales need. Once in thirty days for each
+    /// reason and what is wanted.
     AccountStopped {
         /// The seller.
         user: UserId,
         /// `acct_…`
         account: String,
-        /// Stripe's `disabled_reason`.
+        /// As of [`User::stopped_by`].
         reason: String,
         /// A digest of what Stripe wants: if it wants something else, for example because a document was refused, that is news.
         wanted: String,
@@ -481,21 +482,21 @@ impl Mail {
         Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp(), asked_at }
     }
 
-    /// What sellers and staff are told of an account's state.
+    /// What sellers and staff are told of an account's state, which has `stopped` its sales or payouts.
     #[must_use]
-    pub fn of_account(user: &UserId, account: &str, state: &AccountState) -> Vec<Self> {
+    pub fn of_account(user: &UserId, account: &str, state: &AccountState, stopped: Option<&str>) -> Vec<Self> {
         let (user, account) = (|| user.clone(), || account.to_owned());
         let requirements = &state.requirements;
         let mut wanted: Vec<&str> = requirements.past_due.iter().chain(&requirements.currently_due).map(String::as_str).collect();
         wanted.sort_unstable();
         let wanted = || digest(&wanted.join(" "))[..12].to_owned();
-        let stopped = |reason: &str| {
+        let stop = |reason: &str| {
             let reason = reason.to_owned();
             let mail = |to| Self::AccountStopped { user: user(), account: account(), reason: reason.clone(), wanted: wanted(), to };
             [Recipient::Seller, Recipient::Staff].map(mail)
         };
         let due = state.wanted_by().map(|by| Self::RequirementsDue { user: user(), account: account(), by, wanted: wanted() });
-        state.stopped_by().map(stopped).into_iter().flatten().chain(due).collect()
+        stopped.map(stop).into_iter().flatten().chain(due).collect()
     }
 
     /// Says that the issuer of a card warns of fraud. Staff decide about the platform's charges, and watch over the sellers'.
