@@ -2790,7 +2790,7 @@ export interface components {
              */
             fees_collector?: "stripe" | "application" | "application_express" | "application_custom";
             /**
-             * @description The capability without which nothing is sold. Null if nothing is missing
+             * @description The capability without which nothing is sold. Null if nothing is missing, or the account takes no charges at all.
              * @enum {string|null}
              */
             lacks?: "card_payments" | "transfers" | null;
