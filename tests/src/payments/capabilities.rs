@@ -106,7 +106,11 @@ async fn the_desk_says_whether_courses_are_sold_and_what_lacks_as_a_purchase_doe
         let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
         let (seller, account, course_id) = seller_in(&world, "US").await;
         let desk = async || world.get("/users/me/stripe").bearer(&seller.token).await.json();
-        let (lost, other) = if needed == "transfers" { (("active", "inactive"), ("inactive", "active")) } else { (("inactive", "active"), ("active", "inactive")) };
+        let (lost, other) = if needed == "transfers" {
+            (("active", "inactive"), ("inactive", "active"))
+        } else {
+            (("inactive", "active"), ("active", "inactive"))
+        };
         restrict(&world, &account, lost.0, lost.1).await;
         let shown = desk().await;
         assert_eq!((&shown["sells"], &shown["lacks"]), (&json!(false), &json!(needed)), "{charge_type}");

@@ -5,6 +5,7 @@ import { takeVisit, welcomeMember } from '../account-joined.js';
 import { library, refreshLibrary } from '../account-library.js';
 import { memberships } from '../account-memberships.js';
 import { secondFactor } from '../account-second-factor.js';
+import { shares } from '../account-shares.js';
 import { api } from '../api.js';
 import { withCode } from '../code.js';
 import { purchasePage } from '../checkout.js';
@@ -40,7 +41,7 @@ async function start() {
   } finally {
     who.removeAttribute('aria-busy');
   }
-  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => application(user) });
+  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases(), shares()], settings: () => application(user) });
   welcomeMember(visit, refreshLibrary);
   settings();
   dataExport();

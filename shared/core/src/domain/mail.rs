@@ -5,8 +5,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::base::entropy::digest;
 use crate::domain::audit::{Deed, Entry};
+use crate::domain::course::{Course, Share};
 use crate::domain::fraud_warning::FraudWarning;
-use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
 use crate::domain::purchase::DisputeStatus;
 use crate::domain::user::{AccountState, Email, User};
@@ -242,6 +243,17 @@ pub enum Mail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+    /// To a payee: another seller offers them a share of a course. Once a day for each size of the share.
+    ShareOffered {
+        /// The payee.
+        user: UserId,
+        /// The course.
+        course: CourseId,
+        /// In whole percents of what is left after the platform's fee.
+        share: u8,
+        /// The day, counted from 1970 in UTC.
+        day: i64,
+    },
     /// To a seller: a Stripe account was connected.
     AccountConnected {
         /// The seller.
@@ -399,6 +411,10 @@ impl Recipient {
 /// Repeated requests for the same link within a window of this length send one mail.
 pub const ASKED_TWICE: Duration = Duration::minutes(1);
 
+fn day(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp() / Duration::DAY.whole_seconds()
+}
+
 fn window(at: OffsetDateTime) -> i64 {
     at.unix_timestamp() / ASKED_TWICE.whole_seconds()
 }
@@ -425,7 +441,7 @@ impl Mail {
     /// Says that somebody who knows a user's password enters wrong codes.
     #[must_use]
     pub fn codes_wrong(user: &UserId, at: OffsetDateTime) -> Self {
-        Self::CodesWrong { user: user.clone(), day: at.unix_timestamp() / Duration::DAY.whole_seconds() }
+        Self::CodesWrong { user: user.clone(), day: day(at) }
     }
 
     /// What a user is told of an entry of the audit log; `None` if it does not concern them alone.
@@ -480,6 +496,16 @@ impl Mail {
     pub fn email_moved(user: &User, at: OffsetDateTime) -> Self {
         let asked_at = user.new_email_at.map(OffsetDateTime::unix_timestamp);
         Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp(), asked_at }
+    }
+
+    /// Says what shares a course offers now that it did not `before`.
+    #[must_use]
+    pub fn of_shares(before: Option<&Course>, course: &Course) -> Vec<Self> {
+        let known = before.map(Course::offered_shares).unwrap_or_default();
+        let day = day(course.updated_at);
+        let news = course.offered_shares().into_iter().filter(|share| !known.contains(share));
+        news.map(|Share { seller, share }| Self::ShareOffered { user: seller.clone(), course: course.id.clone(), share: *share, day })
+            .collect()
     }
 
     /// What sellers and staff are told of an account's state, which has `stopped` its sales or payouts.
@@ -560,6 +586,7 @@ impl Mail {
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
             Self::CodesWrong { user, day } => format!("codes#{user}#{day}"),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
+            Self::ShareOffered { user, course, share, day } => format!("share#{user}#{course}#{share}#{day}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),
