@@ -126,5 +126,5 @@ function earnings(course, title) {
 
 /** What was transferred and not taken back, and what is still to come. */
 function gained({ transferred, taken_back: returned, waiting, currency }) {
-  return [format(transferred - returned, currency), waiting > 0 && h('span', { class: 'sum muted small' }, `waiting for ${format(waiting, currency)}`)];
+  return h('div', { class: 'stamp' }, format(transferred - returned, currency), waiting > 0 && h('span', { class: 'sum muted small' }, `waiting for ${format(waiting, currency)}`));
 }

@@ -72,7 +72,7 @@ export function sales(path, words, refunded = () => {}) {
         h('span', { dir: 'auto' }, payment.title),
         stamp(sale.paid_at ?? sale.created_at, sale.purchase_id),
         statusLabel(sale),
-        [money(sale.amount), sale.settled && h('span', { class: 'sum muted small' }, 'settled as ', format(sale.settled.amount, sale.settled.currency))],
+        h('div', { class: 'stamp' }, money(sale.amount), sale.settled && h('span', { class: 'sum muted small' }, 'settled as ', format(sale.settled.amount, sale.settled.currency))),
         // The fee that the platform keeps: a refund reduces it in proportion.
         money(sale.application_fee - sale.application_fee_refunded),
         sale.refunded ? money(sale.refunded) : '–',
