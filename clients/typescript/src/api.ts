@@ -3149,6 +3149,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The new password is too easy to guess: `password_too_weak`. Or a value is missing, or has the wrong type or range; `detail` says which. */
+        PasswordRefused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Stripe refused the request or failed. The attempt is on record; it is safe to try again. */
         PaymentProviderError: {
             headers: {
@@ -5048,7 +5057,7 @@ export interface operations {
             410: components["responses"]["LinkGone"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             default: components["responses"]["Unexpected"];
         };
     };
@@ -6092,7 +6101,7 @@ export interface operations {
             409: components["responses"]["EmailTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             /** @description There were too many sign-ups from your IP address. Try again after `Retry-After` seconds. */
             429: {
                 headers: {
@@ -6305,7 +6314,7 @@ export interface operations {
             };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             /** @description Too many failed tries for this account or in this session, too many mails to new addresses, or too many addresses that you have left and that are still reserved for you. */
             429: {
                 headers: {
