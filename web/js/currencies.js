@@ -1,12 +1,11 @@
 /** The currencies for prices. */
 
-import { api } from './api.js';
+import { platform } from './stripe-js.js';
 import { h } from './ui.js';
 
 /** Used if the API does not list its currencies. */
 const USUAL = ['usd', 'eur', 'gbp', 'jpy'];
 
-let settings;
 let rules = {};
 
 /** @returns {number} the smallest amount that can be charged, in the minor unit, as far as the API has reported it */
@@ -19,8 +18,7 @@ export const leastPrice = (currency) => rules[currency]?.minimum ?? 1;
  * @param {string} [also] a code that must be included
  */
 export async function offerCurrencies(select, also) {
-  settings ??= api.get('/config').catch(() => (settings = undefined));
-  const config = await settings;
+  const config = await platform().catch(() => null);
   rules = config?.currency_rules ?? {};
   const codes = new Set(config?.currencies ?? USUAL);
   if (also) codes.add(also);

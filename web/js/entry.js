@@ -75,7 +75,7 @@ export function entry(path, failure, otherPage, failed, texts = {}) {
     } catch (error) {
       say(byId('outcome'), problem(failure, error, { text: texts[error.code] }));
       failed?.(error);
-      const field = byId(error.code === 'email_taken' ? 'email' : 'password');
+      const field = byId(['email_taken', 'invalid_request'].includes(error.code) ? 'email' : 'password');
       field.focus();
       field.select();
     }

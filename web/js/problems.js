@@ -89,6 +89,7 @@ const SENTENCES = {
   access_suspended: 'Your bank disputes the payment. You get access back once that is settled in the teacher’s favor.',
   not_owned: 'Buy the course to see its content.',
   confirmation_gone: 'This confirmation has expired. Start connecting again.',
+  password_too_weak: 'This password is too easy to guess. Use a longer or less common one.',
   invalid_request: 'Something you entered can’t be used. Check the form and try again.',
   malformed_json: 'Something went wrong on this page. Reload it and try again.',
   unsupported_media_type: 'Something went wrong on this page. Reload it and try again.',
@@ -96,9 +97,6 @@ const SENTENCES = {
   bad_signature: 'Something went wrong on this page. Reload it and try again.',
   body_too_large: 'The text is too long. Shorten it and try again.',
 };
-
-/** Where only the password can have been refused as `invalid_request`: the form checks everything else. */
-export const EASY_TO_GUESS = 'This password is too easy to guess. Use a longer or less common one.';
 
 /** @returns {string} a number of seconds in the largest unit that fits, rounded up */
 function time(seconds) {

@@ -64,10 +64,6 @@ export function whyDisabled(reason) {
   return reason.startsWith('rejected.') ? REASONS['rejected.other'] : 'Stripe has paused this account for now.';
 }
 
-/** Whether buyers can pay: an account that is only paid out never takes cards itself. */
-export const isChargedFor = ({ charges_enabled: charges, capabilities: { card_payments: cards, transfers } }) =>
-  charges || (cards === 'unrequested' && transfers === 'active');
-
 /**
  * Why an account is paid nothing out, and what to do about it.
  *

@@ -7,15 +7,15 @@ import { format } from './money.js';
 import { refundButton, shortNumber } from './refund.js';
 import { goToLogin } from './session.js';
 import { statusLabel } from './status.js';
-import { byId, date, h, say, table } from './ui.js';
+import { byId, date, h, notice, say, table } from './ui.js';
 
 /** How many sales to request at once for the chart, and how many of them to list. */
 const PAGE = 100;
 const ROWS = 20;
 
 /** The texts for sellers and for staff. */
-export const MINE = { title: 'Sales', part: 'Your share', inText: 'your share', empty: 'No sales yet. They appear here as soon as they are paid.' };
-export const THEIRS = { title: 'Sales', part: 'Seller’s share', inText: 'the seller’s share', empty: 'No sales yet.' };
+export const MINE = { title: 'Sales', part: 'Your share', inText: 'your share', owes: 'You owe', empty: 'No sales yet. They appear here as soon as they are paid.' };
+export const THEIRS = { title: 'Sales', part: 'Seller’s share', inText: 'the seller’s share', owes: 'The seller owes', empty: 'No sales yet.' };
 
 /** When a purchase was made, and the end of its order number: buyers may buy the same course within a minute. */
 export const stamp = (at, number) => h('div', { class: 'stamp' }, date(at, true), h('span', { class: 'sum muted small', title: number }, `Order ${shortNumber(number)}`));
@@ -24,7 +24,7 @@ export const stamp = (at, number) => h('div', { class: 'stamp' }, date(at, true)
  * Shows sales and their totals.
  *
  * @param {string} path of the API's list
- * @param {{title: string, part: string, inText: string, empty: string}} words
+ * @param {{title: string, part: string, inText: string, owes: string, empty: string}} words
  * @param {() => void} [refunded] is called after a refund
  * @returns {Promise<void>} resolves when they are shown
  */
@@ -40,8 +40,9 @@ export function sales(path, words, refunded = () => {}) {
     { title: 'Actions' },
   ];
   let rows;
-  /** The totals of all sales, which the API returns with each page. */
+  /** The totals of all sales, and what is owed, which the API returns with each page. */
   let totals = [];
+  let debts = [];
   /** The sales received, how many of them are listed, and the cursor for more. */
   let sold = [];
   let held = [];
@@ -54,7 +55,7 @@ export function sales(path, words, refunded = () => {}) {
       if (cursor === null) [sold, held, next] = [[], [], null];
       if (cursor === null || (held.length < count && next)) {
         const answer = await api.get(path, { query: { limit: PAGE, cursor: next }, cache: 'no-store' });
-        ({ totals, next_cursor: next } = answer);
+        ({ totals, debts = [], next_cursor: next } = answer);
         sold.push(...answer.items);
         held.push(...answer.items);
       }
@@ -71,7 +72,7 @@ export function sales(path, words, refunded = () => {}) {
         h('span', { dir: 'auto' }, payment.title),
         stamp(sale.paid_at ?? sale.created_at, sale.purchase_id),
         statusLabel(sale),
-        money(sale.amount),
+        h('div', { class: 'stamp' }, money(sale.amount), sale.settled && h('span', { class: 'sum muted small' }, 'settled as ', format(sale.settled.amount, sale.settled.currency))),
         // The fee that the platform keeps: a refund reduces it in proportion.
         money(sale.application_fee - sale.application_fee_refunded),
         sale.refunded ? money(sale.refunded) : '–',
@@ -80,7 +81,7 @@ export function sales(path, words, refunded = () => {}) {
       ]);
     },
     empty: () => h('div', { class: 'empty' }, h('p', {}, words.empty)),
-    changed: () => showTotals(totals, sold, !next, words.part),
+    changed: () => showTotals({ totals, debts, sold, complete: !next }, words),
     failed: (error) => error.status === 401 && (goToLogin(), true),
     news: byId('sales-outcome'),
   });
@@ -93,12 +94,26 @@ export function sales(path, words, refunded = () => {}) {
   }
 }
 
-function showTotals(totals, sold, complete, part) {
+/** What must be given back of earlier sales, a sum for each currency. */
+function owed(debts, owes) {
+  if (debts.length === 0) return [];
+  const sums = new Map();
+  for (const { amount, currency } of debts) sums.set(currency, (sums.get(currency) ?? 0) + amount);
+  const list = new Intl.ListFormat(undefined, { type: 'conjunction' }).format([...sums].map(([currency, amount]) => format(amount, currency)));
+  return [notice('plain', `${owes} ${list}.`, 'It was transferred for sales that were refunded or disputed since, and couldn’t be taken back yet. It’s taken from the Stripe balance as soon as that suffices.')];
+}
+
+/** Whether it has no sales: where sales settle in another currency, this one has only Stripe’s fees. */
+const isFeeOnly = (sum) => [sum.sales, sum.gross, sum.application_fee, sum.refunded, sum.disputed, sum.net].every((number) => number === 0);
+
+function showTotals({ totals, debts, sold, complete }, { part, owes }) {
   const figure = (name, value, main) => h('div', { class: main && 'figure-main' }, h('dt', {}, name), h('dd', {}, value));
   const entries = (currency) => sold.filter((sale) => sale.currency === currency).map((sale) => ({ at: sale.paid_at ?? sale.created_at, amount: sale.net }));
   byId('totals').replaceChildren(
+    ...owed(debts, owes),
     ...totals.flatMap((sum) => {
       const money = (amount) => format(amount, sum.currency);
+      if (isFeeOnly(sum)) return sum.stripe_fee === 0 ? [] : [h('p', { class: 'muted' }, `Stripe’s fees in ${sum.currency.toUpperCase()}: ${money(sum.stripe_fee)}`)];
       // The totals include memberships, which are not in this list.
       const members = complete ? sum.sales - sold.filter((sale) => sale.currency === sum.currency && sale.paid_at).length : 0;
       return [

@@ -2,12 +2,13 @@
 
 import { api } from './api.js';
 import { leaveFor } from './checkout.js';
+import { countryName, offerCountries } from './countries.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
-import { inWords, isChargedFor, whyDisabled, whyUnpaid } from './requirements.js';
+import { inWords, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, confirmed, date, h, linkButton, notice, say, skeleton, table } from './ui.js';
+import { busy, button, byId, confirmed, date, h, notice, say, skeleton, table } from './ui.js';
 
 /** Includes requests to Stripe, which may be slow. */
 const OPTIONS = { timeout: 35_000 };
@@ -78,35 +79,67 @@ export async function stripe(user, changed = tell) {
   }
 }
 
-/** Connect an existing account, or create a new one. */
+/** Set up a new account, or connect an existing one. */
 function ways() {
   place(true);
   holds = false;
   isConnected(null);
   money.replaceChildren(h('p', { class: 'muted' }, 'Connect a Stripe account to see your balance and payouts here.'));
-  const open = button('Set up a new account', () => busy(open, () => onboard('express')));
-  const bare = button('Set up one without a dashboard', () => busy(bare, () => onboard('custom')));
+  const country = h('select', { id: 'country', name: 'country', required: true, autocomplete: 'country', 'aria-describedby': 'country-hint' });
+  const fault = h('div', { role: 'status' });
+  const refuse = (title, text) => {
+    say(fault, notice('bad', title, text));
+    country.focus();
+  };
+  const setUp = (type) => {
+    say(fault, null);
+    if (!country.value) return refuse('Choose your country.');
+    return onboard(type, country.value, refuse);
+  };
+  const open = button('Set up a new account', () => busy(open, () => setUp('express')), { class: 'button button-main' });
+  const bare = button('Set up without a dashboard', () => busy(bare, () => setUp('custom')));
   box.replaceChildren(
     h(
       'div',
-      { class: 'card' },
-      h('h2', {}, 'Connect Stripe to get paid'),
-      h('p', {}, 'Until then, nobody can buy your courses. Connect the Stripe account you already have, or set up a new one on Stripe’s pages.'),
-      h('p', { class: 'muted' }, 'A new account comes with a Stripe dashboard. Without a dashboard, you manage your balance, payouts and details here.'),
-      h('div', { class: 'actions' }, linkButton('Connect Stripe account', '/api/users/authorize', { class: 'button button-main' }), open, bare),
+      { class: 'card form' },
+      h('div', {}, h('h2', {}, 'Set up Stripe to get paid'), h('p', { class: 'muted' }, 'Until then, nobody can buy your courses.')),
+      h(
+        'div',
+        { class: 'field form-narrow' },
+        h('label', { for: 'country' }, 'Country'),
+        country,
+        h('p', { class: 'hint', id: 'country-hint' }, 'Where you live or your business is. You can’t change it later.'),
+      ),
+      fault,
+      h(
+        'div',
+        {},
+        h('div', { class: 'actions' }, open, bare),
+        h('p', { class: 'hint' }, 'Without a Stripe dashboard, you manage your balance and details here.'),
+      ),
+      h('p', {}, 'You already use Stripe? ', h('a', { href: '/api/users/authorize' }, 'Connect your existing account')),
     ),
   );
+  offerCountries(country);
 }
 
-/** Goes to Stripe's form. Does not return if that works. */
-async function onboard(type) {
+/**
+ * Goes to Stripe's form. Does not return if that works.
+ *
+ * @param {string} type
+ * @param {string} [country] of a new account
+ * @param {(title: string, text: string) => void} [refuse] shows what is wrong with the country
+ */
+async function onboard(type, country, refuse) {
   say(outcome, null);
   try {
-    const { url } = await withPassword(() => api.post(ONBOARDING, { type }, OPTIONS));
+    const { url } = await withPassword(() => api.post(ONBOARDING, { type, country }, OPTIONS));
     leaveFor(url);
     await new Promise(() => {});
   } catch (error) {
     if (error.status === 401) goToLogin();
+    // Nothing else in the request can be wrong.
+    else if (country && error.code === 'invalid_request') refuse(`Stripe can’t set up an account in this country: ${countryName(country)}.`, 'Choose another country, or connect an account that you already have.');
     else say(outcome, problem('Stripe’s form couldn’t be opened.', error));
   }
 }
@@ -128,14 +161,14 @@ const isMadeHere = (account) => account.made_by_platform || account.account_type
 
 /** @returns {'good'|'warn'|'bad'} */
 function standing(account) {
-  if (account.scope === 'read_only' || !isChargedFor(account)) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
+  if (!account.sells) return account.requirements.disabled_reason?.startsWith('rejected') ? 'bad' : 'warn';
   return 'good';
 }
 
 function tellHowItStands(account) {
   const missing = wanted(account);
   if (missing.length > 0) say(outcome, notice('plain', 'Something is still missing.', 'You can finish Stripe’s form whenever you like. What you’ve entered is saved.'));
-  else if (!isChargedFor(account)) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
+  else if (!account.sells) say(outcome, notice('plain', 'Thank you. Stripe is checking your details.', 'This takes minutes, sometimes days. This page shows when it’s done.'));
   else say(outcome, notice('good', 'Your Stripe account is set up.', 'Your sales are paid to it from now on.'));
 }
 
@@ -196,14 +229,28 @@ function deadline({ requirements: { current_deadline: at, past_due: late } }) {
   return at && h('p', { class: 'small' }, 'Please provide these by ', date(at), '.');
 }
 
+const LACKING = {
+  card_payments: 'Stripe doesn’t let this account take card payments at the moment.',
+  transfers: 'Stripe doesn’t let this account receive transfers at the moment, and your sales are paid with them.',
+};
+
+/** What its owner can do so that it sells again. */
+function todo({ capabilities, lacks, requirements: { missing, pending_verification: checking }, ...account }) {
+  if (missing.length > 0) return isMadeHere(account) ? 'Finish Stripe’s form below.' : 'Provide what is missing in your Stripe dashboard.';
+  if (checking.length > 0 || capabilities[lacks] === 'pending') return 'Stripe is checking your details.';
+  if (capabilities[lacks] === 'unrequested') return 'The account hasn’t asked Stripe for that. Ask the staff how you can be paid.';
+  return 'Contact Stripe’s support.';
+}
+
 /** What the account can do, since when it cannot do the rest, and why. */
 function advice(account) {
   const [unsold, unpaidSince] = [account.charges_disabled_since, account.payouts_disabled_since].map((at) => at && [' since ', date(at)]);
   if (account.scope === 'read_only') return 'You granted read-only access. Disconnect, then connect again with permission to take payments.';
-  if (!isMadeHere(account) && !isChargedFor(account)) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
+  if (!account.sells && !account.charges_enabled && !isMadeHere(account)) return 'This account can’t take payments yet. Finish setting it up in your Stripe dashboard.';
   const reason = whyDisabled(account.requirements.disabled_reason);
   if (!account.details_submitted) return 'Your account is open, but Stripe needs more details before it can take payments.';
-  if (reason && !isChargedFor(account)) return [unsold ? ['Nobody has been able to buy from you', unsold] : 'Nobody can buy from you', account.payouts_enabled ? '. ' : ', and payouts are paused. ', reason];
+  if (reason && !account.sells) return [unsold ? ['Nobody has been able to buy from you', unsold] : 'Nobody can buy from you', account.payouts_enabled ? '. ' : ', and payouts are paused. ', reason];
+  if (!account.sells) return `Nobody can buy from you. ${LACKING[account.lacks] ?? 'Stripe doesn’t let this account take payments at the moment.'} ${todo(account)}`;
   if (!account.payouts_enabled) return [unpaidSince ? ['You can sell, but payouts have been paused', unpaidSince] : 'You can sell, but payouts are paused', '. ', whyUnpaid(account, isMadeHere(account))];
   if (account.requirements.pending_verification.length > 0) return 'Stripe is checking your details. You can keep selling in the meantime.';
   return account.livemode === false ? 'Test mode: no real money moves.' : 'Your sales are paid to this account.';

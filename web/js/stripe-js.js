@@ -8,9 +8,12 @@ const KEY = /^pk_(test|live)_[A-Za-z0-9]{20,}$/;
 
 let settings;
 
-/** The platform's public settings. One request per page. */
+/** The platform's public settings. One request per page, unless it fails. */
 export function platform() {
-  settings ??= api.get('/config');
+  settings ??= api.get('/config').catch((error) => {
+    settings = undefined;
+    throw error;
+  });
   return settings;
 }
 

@@ -66,6 +66,11 @@ test('a wrong password is reported, and the input stays', async () => {
 test('a password that is too easy to guess is named, at the sign-up and in the settings', async () => {
   const page = await newPage();
   await page.goto('/signup.html');
+  await page.getByLabel('Email').fill('buyer@example');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('alert').getByText('Check that the email address is complete.').waitFor();
+  await expect(page.locator(':focus')).toHaveId('email');
   await page.getByLabel('Email').fill(newEmail('buyer'));
   await page.getByLabel('Password').fill(FIXTURE_PASSWORD);
   await page.getByRole('button', { name: 'Sign up' }).click();

@@ -165,7 +165,7 @@ test('the desk has sections, each with its own URL, and only requests what it sh
   const calls = [];
   page.on('request', (request) => request.url().includes('/api/') && calls.push(new URL(request.url()).pathname));
   await page.goto('/seller.html', { waitUntil: 'networkidle' });
-  assert.deepEqual(calls.sort(), ['/api/users/me', '/api/users/me/courses']);
+  assert.deepEqual(calls.sort(), ['/api/config', '/api/users/me', '/api/users/me/courses']);
   const nav = page.getByRole('navigation', { name: 'Seller desk' });
   for (const [name, id] of [['Sales', 'sales'], ['Payouts', 'payouts'], ['Membership', 'membership'], ['Settings', 'settings'], ['Courses', 'courses']]) {
     await nav.getByRole('link', { name, exact: true }).click();
@@ -186,6 +186,37 @@ test('on a phone, the link of the shown section is in sight', async () => {
     await expect(link).toHaveAttribute('aria-current', 'true');
     await expect(link).toBeInViewport({ ratio: 0.9 });
   }
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a sale that settled in another currency shows both amounts, and what is owed is told', async () => {
+  const { page } = await newSeller();
+  const none = { sales: 0, gross: 0, application_fee: 0, refunded: 0, disputed: 0, net: 0, stripe_fee: 0 };
+  const sale = { purchase_id: 'pur_12345678', course_id: 'crs_1', course_title: 'In euros', status: 'paid', processing: false, amount: 3000, currency: 'eur', application_fee: 1500, application_fee_refunded: 0, charge_type: 'direct', refunded: 0, disputed: 0, stripe_fee: null, net: 1500, created_at: '2026-11-02T09:30:00Z', paid_at: '2026-11-02T09:30:00Z' };
+  const settled = { amount: 3240, currency: 'usd', stripe_fee: 124, transferred: 0, currency_difference: 0 };
+  const debt = { purchase_id: 'pur_1', movement: 1, account: 'acct_1', reason: 'balance_insufficient', since: '2026-11-02T09:30:00Z' };
+  const answer = {
+    items: [{ ...sale, settled }, { ...sale, purchase_id: 'pur_87654321', course_title: 'The same' }],
+    next_cursor: null,
+    totals: [{ ...none, currency: 'eur', sales: 2, gross: 6000, application_fee: 3000, net: 3000 }, { ...none, currency: 'jpy' }, { ...none, currency: 'usd', stripe_fee: 124 }],
+  };
+  const debts = [{ ...debt, amount: 500, currency: 'usd' }, { ...debt, amount: 250, currency: 'usd' }, { ...debt, amount: 100, currency: 'eur' }];
+  await page.route('**/api/sales?**', (route) => route.fulfill({ json: answer }));
+  await visit(page, '/seller.html#sales');
+  const price = (title) => page.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title }).getByRole('cell').nth(3);
+  await expect(price('In euros')).toHaveText('€30.00 settled as $32.40', { useInnerText: true });
+  await expect(price('The same')).toHaveText('€30.00');
+  // A currency without sales has no card of zeros.
+  await expect(page.locator('#totals dl')).toHaveCount(1);
+  await expect(page.getByLabel('Totals in EUR')).toHaveText(/€60\.00 in 2 sales/, { useInnerText: true });
+  await page.locator('#totals').getByText('Stripe’s fees in USD: $1.24', { exact: true }).waitFor();
+  await expect(page.getByText('JPY')).toHaveCount(0);
+  await expect(page.getByText('You owe')).toHaveCount(0);
+
+  answer.debts = debts;
+  await visit(page, '/seller.html#sales');
+  await page.locator('#totals').getByText('You owe $7.50 and €1.00.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });

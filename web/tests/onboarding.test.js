@@ -77,7 +77,7 @@ test('an expired URL at Stripe is replaced by a new one', async () => {
 test('an account without a dashboard is set up here, its details change here, and its payouts are shown here', async () => {
   const { page } = await newSeller();
   await page.goto(PLACE);
-  await page.getByRole('button', { name: 'Set up one without a dashboard' }).click();
+  await page.getByRole('button', { name: 'Set up without a dashboard' }).click();
   await decide(page, 'later');
   await isBack(page);
   await page.getByText('Connected, can’t be paid yet').waitFor();
@@ -121,4 +121,81 @@ test('an account without a dashboard is set up here, its details change here, an
   assertQuiet(buyer);
   await page.context().close();
   await buyer.context().close();
+});
+
+test('a seller abroad chooses a country, is told of a refused one, and joins', async () => {
+  const { page } = await newSeller({ locale: 'de-DE' });
+  await page.goto(PLACE);
+  const country = page.getByLabel('Country');
+  await expect(country.locator('option:checked')).toHaveText('Vereinigte Staaten');
+  // A country that Stripe does not know.
+  await country.evaluate((select) => select.add(new Option('QQ', 'QQ')));
+  await country.selectOption('QQ');
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await page.getByRole('alert').getByText('Stripe can’t set up an account in this country').waitFor();
+  await expect(country).toBeFocused();
+  assert.deepEqual(await accountOf(page), { connected: false });
+  // Where a platform in the United States only pays accounts out.
+  await country.selectOption('Philippinen');
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await decide(page, 'submit');
+  await isBack(page);
+  await page.getByText('Your Stripe account is set up.').waitFor();
+  const account = await accountOf(page);
+  assert.deepEqual([account.country, account.capabilities], ['PH', { card_payments: 'unrequested', transfers: 'active' }]);
+  const slug = await makeCourse(page, { title: `From abroad ${Date.now()}`, price: '30.00' });
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  assertQuiet(page, { except: [422] });
+  assertQuiet(buyer);
+  await page.context().close();
+  await buyer.context().close();
+});
+
+test('a seller whose settings can’t be loaded chooses a country', async () => {
+  const { page } = await newSeller();
+  await page.route('**/api/config', (route) => route.fulfill({ status: 503, json: {} }));
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await page.getByRole('alert').getByText('Choose your country.').waitFor();
+  await page.getByLabel('Country').selectOption('US');
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  await decide(page, 'submit');
+  await isBack(page);
+  await page.getByText('Your Stripe account is set up.').waitFor();
+  assert.equal((await accountOf(page)).country, 'US');
+  await page.context().close();
+});
+
+test('an account that takes cards and receives no transfers is not called connected, because nothing is sold', async () => {
+  const { page } = await newSeller();
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  const stripe = await page.locator('[name=decision]').first().evaluate(() => window.location.origin);
+  await decide(page, 'submit');
+  await isBack(page);
+  const label = page.locator('#stripe .label');
+  await expect(label).toHaveText('Connected');
+  const { account_id: account } = await accountOf(page);
+  const set = (transfers) => page.request.post(`${stripe}/_admin/accounts/${account}`, { data: { charges_enabled: true, capabilities: { card_payments: 'active', transfers } } });
+  for (const [transfers, todo] of [['pending', 'Stripe is checking your details.'], ['inactive', 'Contact Stripe’s support.']]) {
+    await set(transfers);
+    await expect.poll(async () => (await accountOf(page)).capabilities.transfers).toBe(transfers);
+    await visit(page, PLACE);
+    // Above all sections, because it needs attention.
+    await page.locator('#attention').getByText(`Nobody can buy from you. Stripe doesn’t let this account receive transfers at the moment, and your sales are paid with them. ${todo}`).waitFor();
+    await expect(label).toHaveText('Connected, can’t be paid yet');
+    await expect(label).toHaveClass(/label-warn/);
+  }
+  await set('active');
+  await expect.poll(async () => (await accountOf(page)).sells).toBe(true);
+  await visit(page, `${PLACE}#settings`);
+  await expect(label).toHaveText('Connected');
+  await expect(label).toHaveClass(/label-good/);
+  await page.locator('#settings').getByText('Test mode: no real money moves.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
 });

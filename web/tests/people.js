@@ -138,7 +138,8 @@ export async function newSeller(options) {
 
 /** Goes through Stripe's consent page, with a Standard account, whose sales are charged directly. */
 export async function connect(page, decision = 'allow') {
-  await page.getByRole('link', { name: 'Connect Stripe account' }).first().click();
+  await visit(page, '/seller.html');
+  await page.getByRole('link', { name: 'Connect your existing account' }).click();
   await decide(page, decision);
 }
 
@@ -159,7 +160,7 @@ export async function fixtureSellerIsConnected() {
   await logIn(page, SELLER);
   await visit(page, '/seller.html#settings');
   const linked = page.getByRole('button', { name: 'Disconnect' });
-  await linked.or(page.getByRole('link', { name: 'Connect Stripe account' })).waitFor();
+  await linked.or(page.getByRole('link', { name: 'Connect your existing account' })).waitFor();
   if (!(await linked.isVisible())) {
     await connect(page);
     await page.getByText('Your Stripe account is connected.').waitFor();

@@ -134,11 +134,11 @@ test('an unknown URL shows a not-found page', async () => {
   await page.context().close();
 });
 
-test('only a seller without a link is asked to connect', async () => {
+test('only a seller without a Stripe account is asked to set up payments', async () => {
   const page = await newPage();
   await signUp(page);
   await page.goto('/');
   await page.getByText('Welcome back,').waitFor();
-  await expect(page.getByRole('link', { name: 'Connect Stripe account' })).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'Set up payments' })).toHaveCount(0);
   await page.context().close();
 });

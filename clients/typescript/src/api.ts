@@ -1790,6 +1790,7 @@ export interface components {
         /**
          * @example {
          *       "publishable_key": "pk_test_123",
+         *       "platform_country": "US",
          *       "charge_types": [
          *         "destination",
          *         "direct",
@@ -1851,6 +1852,8 @@ export interface components {
             fee_minimum_percent: number;
             /** @description Whether the platform uses Stripe's live mode. */
             livemode: boolean;
+            /** @description ISO 3166; where sellers' accounts are made by default. */
+            platform_country: string;
             /** @description For Stripe.js. */
             publishable_key: string;
             /** @description Where buyers can read the refund policy, if the operator has set it: link to it next to the button that buys. */
@@ -2715,6 +2718,11 @@ export interface components {
          *       "account_id": "acct_123",
          *       "account_type": "express",
          *       "made_by_platform": true,
+         *       "sells": false,
+         *       "lacks": "transfers",
+         *       "dashboard": "express",
+         *       "fees_collector": "application",
+         *       "losses_collector": "application",
          *       "country": "US",
          *       "charges_enabled": false,
          *       "charges_disabled_since": "2026-11-02T09:30:00Z",
@@ -2770,11 +2778,31 @@ export interface components {
             connected: boolean;
             /** @description ISO 3166. */
             country?: string | null;
+            /**
+             * @description Which Dashboard its owner has, as Accounts v2 calls it.
+             * @enum {string}
+             */
+            dashboard?: "full" | "express" | "none";
             /** @description Whether its owner has completed Stripe's form. */
             details_submitted?: boolean;
+            /**
+             * @description Whom Stripe charges its fees of direct charges: the platform if it is `application`, and the owner otherwise.
+             * @enum {string}
+             */
+            fees_collector?: "stripe" | "application" | "application_express" | "application_custom";
+            /**
+             * @description The capability without which nothing is sold. Null if nothing is missing, or the account takes no charges at all.
+             * @enum {string|null}
+             */
+            lacks?: "card_payments" | "transfers" | null;
             /** Format: date-time */
             linked_at?: string;
             livemode?: boolean;
+            /**
+             * @description Who bears what its balance cannot cover: Stripe, or the platform.
+             * @enum {string}
+             */
+            losses_collector?: "stripe" | "application";
             /** @description Whether it was created here. Otherwise its owner granted access to it. */
             made_by_platform?: boolean;
             /**
@@ -2805,6 +2833,8 @@ export interface components {
             };
             /** @enum {string} */
             scope?: "read_write" | "read_only" | "express";
+            /** @description Whether your courses can be sold, as far as is known: a purchase is refused otherwise (`seller_not_connected`, `seller_capability_missing`). It depends on how your sales are charged, so `charges_enabled` alone does not tell. */
+            sells?: boolean;
         };
         /** @description The seller's Stripe account. Without one, everything except the booleans `connected` and `charges_enabled` is null. */
         StripeLink: {
@@ -3113,6 +3143,15 @@ export interface components {
         };
         /** @description You are not a seller, it is another seller's course, or the page's origin is not allowed. */
         OwnSellersOnly: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The new password is too easy to guess: `password_too_weak`. Or a value is missing, or has the wrong type or range; `detail` says which. */
+        PasswordRefused: {
             headers: {
                 [name: string]: unknown;
             };
@@ -5019,7 +5058,7 @@ export interface operations {
             410: components["responses"]["LinkGone"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             default: components["responses"]["Unexpected"];
         };
     };
@@ -6072,7 +6111,7 @@ export interface operations {
             409: components["responses"]["EmailTaken"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             /** @description There were too many sign-ups from your IP address. Try again after `Retry-After` seconds. */
             429: {
                 headers: {
@@ -6285,7 +6324,7 @@ export interface operations {
             };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["InvalidRequest"];
+            422: components["responses"]["PasswordRefused"];
             /** @description Too many failed tries for this account or in this session, too many mails to new addresses, or too many addresses that you have left and that are still reserved for you. */
             429: {
                 headers: {

@@ -43,7 +43,7 @@ pub(crate) async fn change(app: &App, request: &Request) -> Result<Response, Err
     let current = body.current_password.ok_or_else(|| invalid("current_password is missing"))?;
     let email = body.email.as_deref().map(Email::parse_new).transpose().map_err(invalid)?;
     let own = [user.email.as_str(), app.config.storefront_host()];
-    body.password.as_deref().map_or(Ok(()), |password| password::check(password, &own)).map_err(invalid)?;
+    body.password.as_deref().map_or(Ok(()), |password| password::check(password, &own))?;
 
     let attempt = second_factor::with_password(app, request, &session.token, &user, hash?, (current, body.code.as_deref())).await?;
     let is_same = |email: &Email| Email::parse(&user.email).is_ok_and(|old| old.key() == email.key());

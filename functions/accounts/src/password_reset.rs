@@ -64,7 +64,7 @@ const LOOKS: u32 = 5;
 pub(crate) async fn choose(app: &App, request: &Request) -> Result<Response, Error> {
     identity::check_origin(request, &app.config)?;
     let body: Chosen = request::json(request)?;
-    password::check(&body.password, &[app.config.storefront_host()]).map_err(|fault| Error::InvalidRequest(fault.to_owned()))?;
+    password::check(&body.password, &[app.config.storefront_host()])?;
     let token = Token::parse(&body.token).ok_or(Error::LinkGone)?;
 
     let now = app.clock.now();

@@ -28,7 +28,7 @@ pub(crate) async fn sign_up(app: &App, request: &Request) -> Result<Response, Er
     let body: Body = request::json(request)?;
     let invalid = |fault: &str| Error::InvalidRequest(fault.to_owned());
     let email = Email::parse_new(&body.email).map_err(invalid)?;
-    password::check(&body.password, &[&body.email, app.config.storefront_host()]).map_err(invalid)?;
+    password::check(&body.password, &[&body.email, app.config.storefront_host()])?;
 
     let now = app.clock.now();
     let accept = |terms: &TermsOfUse| terms.accept(body.terms_version.as_deref(), now);

@@ -13,6 +13,7 @@ use shared::settings::config::STRIPE_API_VERSION;
 #[derive(Serialize)]
 struct ConfigView<'a> {
     publishable_key: &'a str,
+    platform_country: &'a str,
     charge_types: [ChargeType; 3],
     charge_type: PlatformsType,
     currencies: [&'static str; Currency::ALL.len()],
@@ -52,6 +53,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
     let config = &app.config;
     let view = ConfigView {
         publishable_key: &config.publishable_key,
+        platform_country: &config.platform_country,
         charge_types: [ChargeType::Destination, ChargeType::Direct, ChargeType::Separate],
         charge_type: config.terms.charge_type.map_or(PlatformsType::Auto, PlatformsType::Fixed),
         currencies: Currency::ALL.map(Currency::code),

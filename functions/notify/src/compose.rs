@@ -1,6 +1,7 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
-use shared::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use shared::domain::course::Share;
+use shared::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use shared::domain::mail::{Mail, Recipient, Sold};
 use shared::domain::membership::Payment;
 use shared::domain::purchase::Purchase;
@@ -44,7 +45,8 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             seller_with(notify, user, account, is_unfinished).await?.map(|seller| letters_of_accounts::onboarding(shop, &seller.email))
         }
         Mail::AccountStopped { user, account, reason, to, .. } => {
-            let seller = seller_with(notify, user, account, |link| link.state.stopped_by() == Some(reason)).await?;
+            let seller = seller_with(notify, user, account, |_| true).await?;
+            let seller = seller.filter(|seller| seller.stopped_by(&notify.app.config.terms) == Some(reason));
             let address = |seller: &User| match to {
                 Recipient::Buyer | Recipient::Seller => Some(seller.email.clone()),
                 Recipient::Staff => staff_address(notify),
@@ -110,6 +112,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::ChangedByStaff { user, news, note, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, note.clone(), &user.email))
         }
+        Mail::ShareOffered { user, course, share, .. } => offered(notify, user, course, *share).await?,
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters_of_accounts::connected(shop, account, &user.email))
         }
@@ -147,6 +150,16 @@ async fn token_to(notify: &Notify, purpose: Purpose, user: &User, to: SentTo<'_>
     let token = Token::generate(&user.id, &app.entropy);
     app.store.issue(&token, purpose, user, to, app.clock.now()).await?;
     Ok(token.reveal())
+}
+
+/// The offer of a share, if it still waits for its payee.
+async fn offered(notify: &Notify, payee: &UserId, course: &CourseId, share: u8) -> Result<Option<Letter>, StoreError> {
+    let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
+    let (course, payee) = tokio::try_join!(store.course(course), store.user(payee))?;
+    let Some((course, payee)) = course.filter(|course| !course.deleted).zip(payee) else { return Ok(None) };
+    let is_waiting = course.offered_shares().contains(&&Share { seller: payee.id.clone(), share });
+    let now = course.payees.iter().find(|one| one.seller == payee.id).map(|one| one.share);
+    Ok(is_waiting.then(|| letters_of_accounts::share_offered(shop, &course.title, share, now, &payee.email)))
 }
 
 /// The seller, if the account is still linked and passes `test`.

@@ -47,6 +47,20 @@ pub(crate) fn payout_failed(shop: &str, payout: &str, to: &str) -> Letter {
     letter(to, "A payout did not reach your bank", &parts, SELLS)
 }
 
+/// `now` is the share that the payee has meanwhile.
+pub(crate) fn share_offered(shop: &str, title: &str, share: u8, now: Option<u8>, to: &str) -> Letter {
+    let meanwhile = now.map(|now| format!(" Until then your share stays {now}%.")).unwrap_or_default();
+    let parts = [
+        Part::Says(format!(
+            "The teacher of \"{title}\" offers you {share}% of what is left of each sale after the platform's fee. It counts from the first sale after \
+             everybody who shares in the course has accepted.{meanwhile}"
+        )),
+        Part::Link("Accept or decline the offer", format!("{shop}/account.html#shares")),
+        Part::Says("If you did not expect this, you can ignore it: an offer binds nobody until you accept.".to_owned()),
+    ];
+    letter(to, "You are offered a share of a course", &parts, SELLS)
+}
+
 /// <https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason>
 pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, address: &str) -> Letter {
     let parts = match to {
@@ -69,6 +83,9 @@ pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, ad
                 }
                 "requirements.past_due" | "action_required.requested_capabilities" => {
                     "Stripe stopped charges or payouts of your account, because it waits for information from you. Submit what is missing, and Stripe lets them continue."
+                }
+                "charges_enabled" | "card_payments" | "transfers" => {
+                    "Stripe no longer lets your account take part in sales, so nobody can buy your courses. Your seller desk says what Stripe needs. If nothing is missing there, contact Stripe's support."
                 }
                 _ => {
                     "Stripe stopped charges or payouts of your account while it reviews the account. Stripe writes to you if it needs anything."

@@ -14,22 +14,23 @@ use crate::view::AccountView;
 /// If the user is not a seller. If Stripe fails, the last known state is returned instead.
 pub async fn show(services: &Services, request: &Request) -> Result<Response, Error> {
     let app = &services.app;
-    let user = identity::user(request, app).await?;
+    let mut user = identity::user(request, app).await?;
     if !user.is_seller {
         return Err(Error::NotASeller);
     }
-    let Some(mut link) = user.stripe else { return Ok(response::json(200, &AccountView::none())) };
+    let seen = user.clone();
+    let Some(link) = &mut user.stripe else { return Ok(response::json(200, &AccountView::none())) };
     if !link.state.is_settled() {
         let asked_at = app.clock.now();
         match services.stripe.account(&link.account_id).await {
             Ok(account) => {
                 let said = account.state(asked_at);
-                link.state = accounts::take_in(app, &user.id, &link.account_id, Some(link.state), &said).await?.unwrap_or(said);
+                link.state = accounts::take_in(app, &user.id, &link.account_id, Some(seen), &said).await?.unwrap_or(said);
             }
             // Stripe's event for this will remove the link.
             Err(StripeError::AccountRevoked) => tracing::warn!(user_id = %user.id, account = link.account_id, "access was revoked"),
             Err(error) => tracing::warn!(user_id = %user.id, account = link.account_id, %error, "showing the last known account state"),
         }
     }
-    Ok(response::json(200, &AccountView::from(&link)))
+    Ok(response::json(200, &AccountView::new(&user, &app.config.terms)))
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::base::clock::written;
-use shared::domain::user::{AccountType, CapabilityStatus, StripeLink};
+use shared::domain::charging::PlatformTerms;
+use shared::domain::user::{AccountType, CapabilityStatus, Responsibilities, StripeLink, Unable, User};
 use shared::stripe::account_sessions::AccountSession;
 use time::OffsetDateTime;
 
@@ -19,6 +20,11 @@ struct ConnectedView {
     account_id: String,
     account_type: AccountType,
     made_by_platform: bool,
+    sells: bool,
+    lacks: Option<&'static str>,
+    dashboard: &'static str,
+    fees_collector: &'static str,
+    losses_collector: &'static str,
     country: Option<String>,
     charges_enabled: bool,
     charges_disabled_since: Option<String>,
@@ -63,10 +69,13 @@ impl AccountView {
     pub fn none() -> Self {
         Self { connected: false, account: None }
     }
-}
 
-impl From<&StripeLink> for AccountView {
-    fn from(link: &StripeLink) -> Self {
+    /// The seller's linked account, if there is one, and whether it can take their sales on these terms.
+    #[must_use]
+    pub fn new(seller: &User, platform: &PlatformTerms) -> Self {
+        let Some(link) = &seller.stripe else { return Self::none() };
+        let unable = seller.can_sell(platform).err();
+        let Responsibilities { dashboard, fees_collector, losses_collector } = link.responsibilities();
         let state = link.state.clone();
         let (wanted, since) = (state.requirements, state.since);
         let missing =
@@ -76,6 +85,14 @@ impl From<&StripeLink> for AccountView {
             account_id: link.account_id.clone(),
             account_type: link.account_type,
             made_by_platform: link.made_by_platform,
+            sells: unable.is_none(),
+            lacks: match unable {
+                Some(Unable::Lacks(capability)) => Some(capability.as_str()),
+                Some(Unable::Disabled) | None => None,
+            },
+            dashboard,
+            fees_collector,
+            losses_collector,
             country: state.country,
             charges_enabled: state.charges_enabled,
             charges_disabled_since: since.charges.and_then(at),

@@ -101,9 +101,11 @@ async fn list(services: &Services, until: Instant, progress: &mut Progress) -> R
         let states: HashMap<String, AccountState> =
             page.data.into_iter().map(|account| (account.id.clone(), account.state(asked_at))).collect();
         let accounts: Vec<String> = states.keys().cloned().collect();
-        for (user, link) in store.links_of(&accounts).await? {
-            if let Some(state) = states.get(&link.account_id).filter(|state| !link.state.is_like(state)) {
-                let _recorded = work::accounts::take_in(&services.app, &user, &link.account_id, Some(link.state), state).await?;
+        for user in store.owners_of(&accounts).await? {
+            let Some((account, before)) = user.stripe.as_ref().map(|link| (link.account_id.clone(), &link.state)) else { continue };
+            if let Some(state) = states.get(&account).filter(|state| !before.is_like(state)) {
+                let id = user.id.clone();
+                let _recorded = work::accounts::take_in(&services.app, &id, &account, Some(user), state).await?;
             }
         }
         for (account, reading) in store.readings(&accounts).await? {

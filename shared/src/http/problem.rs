@@ -84,6 +84,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::BodyTooLarge { .. } => (413, "Body too large"),
         Error::UnsupportedMediaType => (415, "Unsupported media type"),
         Error::InvalidRequest(_) => (422, "Invalid request"),
+        Error::PasswordTooWeak => (422, "Password too weak"),
         Error::RefundTooLarge { .. } => (422, "Refund too large"),
         Error::RefundTooSmall { .. } => (422, "Refund too small"),
         Error::TooManyRefunds { .. } => (409, "Too many refunds"),

@@ -14,6 +14,7 @@ use super::token::Token;
 use crate::domain::audit::Entry;
 use crate::domain::course::{Content, Course};
 use crate::domain::ids::{CourseId, UserId};
+use crate::domain::mail::Mail;
 use crate::domain::membership;
 use crate::domain::outline::Opened;
 use crate::domain::purchase::Slot;
@@ -137,7 +138,7 @@ impl Store {
         TransactWriteItem::builder().update(update).build()
     }
 
-    /// Adds a course with a free slug, and what the audit log says of it.
+    /// Adds a course with a free slug, and what the audit log says of it. Those who are offered a share are told.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the slug is taken, or with [`NO_MORE_SLUGS`].
@@ -146,10 +147,19 @@ impl Store {
         for entry in entries {
             items.push(self.audited(entry)?);
         }
+        self.tell_payees(None, course, &mut items)?;
         self.transact(&items).await
     }
 
-    /// Replaces a course that was read as `old`. The slug of a deleted course, and one that it had before, stay reserved for its seller.
+    /// Queues mails to those to whom a course offers a share that it did not offer before.
+    fn tell_payees(&self, before: Option<&Course>, course: &Course, items: &mut Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        for mail in Mail::of_shares(before, course) {
+            items.push(self.ask_for(&mail, course.updated_at)?);
+        }
+        Ok(())
+    }
+
+    /// Replaces a course that was read as `old`. Those who are newly offered a share are told. The slug of a deleted course, and one that it had before, stay reserved for its seller.
     ///
     /// # Errors
     /// If DynamoDB fails. `No(0)` if another request changed the course, `No(1)` if the new slug is taken, or [`NO_MORE_SLUGS`].
@@ -176,6 +186,7 @@ impl Store {
             items.push(self.put(slug_item(&old.slug, course)?).always());
         }
         items.extend(more);
+        self.tell_payees(Some(old), new, &mut items)?;
         self.transact(&items).await
     }
 

@@ -115,11 +115,18 @@ impl Store {
         self.transact(&items).await
     }
 
-    /// Records a linked account's state, which follows the one on record ([`AccountState::following`]), and queues the mails about it.
+    /// Records a linked account's state, which follows the one on record ([`AccountState::following`]), and queues the mails about it; also that it has
+    /// `stopped` sales or payouts.
     ///
     /// # Errors
     /// If DynamoDB fails. [`Written::No`] if the user no longer has this link, or another state is on record than the one that it follows.
-    pub async fn set_account_state(&self, user: &UserId, account: &str, state: &AccountState) -> Result<Written, StoreError> {
+    pub async fn set_account_state(
+        &self,
+        user: &UserId,
+        account: &str,
+        state: &AccountState,
+        stopped: Option<&str>,
+    ) -> Result<Written, StoreError> {
         let mut update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(profile(user).attributes()))
@@ -136,7 +143,7 @@ impl Store {
         let update = update.build().expect("a table, a key and an expression are given");
         let mut items = vec![TransactWriteItem::builder().update(update).build()];
         let asked_at = OffsetDateTime::from_unix_timestamp(state.asked_at / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        for mail in Mail::of_account(user, account, state) {
+        for mail in Mail::of_account(user, account, state, stopped) {
             items.push(self.ask_for(&mail, asked_at)?);
         }
         self.transact(&items).await
@@ -150,16 +157,15 @@ impl Store {
         Ok(self.get::<AccountOwner>(&account_key(account)).await?.map(|owner| owner.user_id))
     }
 
-    /// The links of these accounts, with their sellers: two reads for at most a hundred.
+    /// The sellers who have linked these accounts: two reads for at most a hundred.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn links_of(&self, accounts: &[String]) -> Result<Vec<(UserId, StripeLink)>, StoreError> {
+    pub async fn owners_of(&self, accounts: &[String]) -> Result<Vec<User>, StoreError> {
         let owners = self.get_all(accounts.iter().map(|account| account_key(account))).await?;
         let owners = owners.into_values().map(from_item).collect::<Result<Vec<AccountOwner>, _>>()?;
         let users = self.get_all(owners.iter().map(|owner| profile(&owner.user_id))).await?;
-        let users = users.into_values().map(from_item).collect::<Result<Vec<User>, _>>()?;
-        Ok(users.into_iter().filter_map(|user| Some((user.id, user.stripe?))).collect())
+        users.into_values().map(from_item).collect()
     }
 
     /// A seller's sealed tokens.

@@ -13,6 +13,7 @@ async fn frontends_learn_what_they_need_and_no_secret() {
         200,
         &json!({
             "publishable_key": "pk_test_local",
+            "platform_country": "US",
             "charge_types": ["destination", "direct", "separate"],
             "charge_type": "direct",
             "currencies": [
@@ -42,6 +43,8 @@ async fn frontends_learn_what_they_need_and_no_secret() {
 
     let default = World::with(&[("CHARGE_TYPE", "")]).await;
     assert_eq!(default.get("/config").await.json()["charge_type"], "auto");
+    let german = World::with(&[("PLATFORM_COUNTRY", "DE")]).await;
+    assert_eq!(german.get("/config").await.json()["platform_country"], "DE");
     let live = World::with(&[("STRIPE_PUBLISHABLE_KEY", "pk_live_local")]).await;
     assert_eq!(live.get("/config").await.json()["livemode"], true);
 }

@@ -98,12 +98,13 @@ async fn invalid_sign_ups_are_refused_with_a_reason() {
         (json!({"email": "example.com", "password": PASSWORD}), "email must be an address such as name@example.com"),
         (json!({"email": "a@example.com", "password": "7 chars"}), "password must have 8 to 256 characters"),
         (json!({"email": "a@example.com", "password": long}), "password must have 8 to 256 characters"),
-        (json!({"email": "a@example.com", "password": "Passw0rd!"}), EASY),
-        (json!({"email": "maria.gomez@example.com", "password": "maria.gomez"}), EASY),
         (json!([]), "invalid type: sequence, expected an object at line 1 column 0"),
         (json!(["a@example.com", PASSWORD]), "invalid type: sequence, expected an object at line 1 column 0"),
     ] {
         world.post("/users", body).await.is_problem(422, "invalid_request", detail);
+    }
+    for (email, password) in [("a@example.com", "Passw0rd!"), ("maria.gomez@example.com", "maria.gomez")] {
+        world.post("/users", json!({"email": email, "password": password})).await.is_problem(422, "password_too_weak", EASY);
     }
     assert_eq!(world.operations(), Vec::<String>::new(), "DynamoDB was not asked");
 }

@@ -18,6 +18,7 @@ fn every_error() -> Vec<Error> {
         Error::UnsupportedMediaType,
         Error::BodyTooLarge { most: BODY_MAX },
         Error::InvalidRequest("price.amount must lie between 50 and 99999999 minor units of usd".to_owned()),
+        Error::PasswordTooWeak,
         Error::BadCursor,
         Error::NotSignedIn,
         Error::PasswordRequired,

@@ -243,6 +243,38 @@ async fn a_seller_is_told_once_what_stripe_wants_and_that_it_stopped_the_account
 }
 
 #[tokio::test]
+async fn a_seller_and_the_staff_are_told_once_that_sales_lack_something_although_stripe_gives_no_reason() {
+    let world = World::with(&[("STAFF_EMAIL", "staff@example.com"), ("CHARGE_TYPE", "")]).await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let set = async |card_payments: &str, transfers: &str| {
+        let capabilities = json!({"card_payments": card_payments, "transfers": transfers});
+        world.admin("POST", &format!("accounts/{account}"), json!({"capabilities": capabilities, "charges_enabled": true})).await;
+        world.deliver().await;
+    };
+    let settle = async || {
+        world.pump().await;
+        world.sweep().await;
+    };
+    let told = || {
+        [(&*seller.email, "Your Stripe account was stopped"), ("staff@example.com", "A seller's Stripe account was stopped")]
+            .map(|(email, subject)| subjects(&world, email).iter().filter(|one| *one == subject).count())
+    };
+    // It is not needed for the seller's sales.
+    set("inactive", "active").await;
+    settle().await;
+    assert_eq!(told(), [0, 0]);
+    set("active", "inactive").await;
+    settle().await;
+    assert_eq!(told(), [1, 1]);
+    // Stripe reports the account again, and the seller looks.
+    set("inactive", "inactive").await;
+    assert_eq!(world.get("/users/me/stripe").bearer(&world.log_in(&seller).await).await.status, 200);
+    settle().await;
+    assert_eq!(told(), [1, 1]);
+}
+
+#[tokio::test]
 async fn nobody_is_told_of_a_stop_that_is_over_when_the_mail_would_be_sent() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
@@ -253,6 +285,11 @@ async fn nobody_is_told_of_a_stop_that_is_over_when_the_mail_would_be_sent() {
     world.deliver().await;
     world.admin("POST", &format!("accounts/{account}/requirements"), json!({"verdict": "complete"})).await;
     world.deliver().await;
+    for transfers in ["inactive", "active"] {
+        let fields = json!({"capabilities": {"card_payments": "active", "transfers": transfers}});
+        world.admin("POST", &format!("accounts/{account}"), fields).await;
+        world.deliver().await;
+    }
     world.pump().await;
     world.sweep().await;
     let stopped = subjects(&world, &seller.email).into_iter().filter(|one| one == "Your Stripe account was stopped");

@@ -77,6 +77,10 @@ async fn a_new_platform_makes_accounts_of_v2() {
         // The state is read at v1, where its type has the name of old.
         let shown = world.get("/users/me/stripe").bearer(&seller.token).await.json();
         assert_eq!((&shown["account_type"], &shown["capabilities"]["card_payments"]), (&json!(kind), &json!("inactive")));
+        assert_eq!(
+            (&shown["dashboard"], &shown["fees_collector"], &shown["losses_collector"]),
+            (&account["dashboard"], collectors.0, collectors.1)
+        );
         world.onboard(&answer.text("url"), "submit").await;
         world.deliver().await;
         world.asked_stripe().await;

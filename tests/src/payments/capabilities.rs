@@ -100,6 +100,38 @@ async fn seller_in(world: &World, country: &str) -> (Person, String, String) {
     (seller, account, course["id"].as_str().expect("an id").to_owned())
 }
 
+#[tokio::test]
+async fn the_desk_says_whether_courses_are_sold_and_what_lacks_as_a_purchase_does() {
+    for (charge_type, needed) in [("", "transfers"), ("destination", "transfers"), ("separate", "transfers"), ("direct", "card_payments")] {
+        let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+        let (seller, account, course_id) = seller_in(&world, "US").await;
+        let desk = async || world.get("/users/me/stripe").bearer(&seller.token).await.json();
+        let (lost, other) = if needed == "transfers" {
+            (("active", "inactive"), ("inactive", "active"))
+        } else {
+            (("inactive", "active"), ("active", "inactive"))
+        };
+        restrict(&world, &account, lost.0, lost.1).await;
+        let shown = desk().await;
+        assert_eq!((&shown["sells"], &shown["lacks"]), (&json!(false), &json!(needed)), "{charge_type}");
+        assert_eq!(shown["charges_enabled"], lost.0 == "active", "which alone does not tell");
+        let buyer = world.buyer("buyer@example.com").await;
+        let refused = world.buy(&buyer, &course_id, CARD).await;
+        assert_eq!((refused.status, refused.text("capability").as_str()), (409, needed), "{charge_type}: {}", refused.body);
+        for (card_payments, transfers) in [other, ("active", "active")] {
+            restrict(&world, &account, card_payments, transfers).await;
+            let shown = desk().await;
+            assert_eq!((&shown["sells"], &shown["lacks"]), (&json!(true), &Value::Null), "{charge_type}: {card_payments}, {transfers}");
+        }
+        assert_eq!(world.buy(&buyer, &course_id, CARD).await.status, 201, "{charge_type}");
+        // Closed, without a reason.
+        world.admin("POST", &format!("accounts/{account}"), json!({"charges_enabled": false})).await;
+        world.deliver().await;
+        let shown = desk().await;
+        assert_eq!((&shown["sells"], &shown["lacks"]), (&json!(false), &Value::Null), "{charge_type}");
+    }
+}
+
 /// Two buyers pay, one with a card and one at hosted Checkout. Returns both payments.
 async fn sold_twice(world: &World, course_id: &str, on: Option<&str>) -> Vec<Value> {
     let (one, two) = (world.buyer(&format!("1{course_id}@example.com")).await, world.buyer(&format!("2{course_id}@example.com")).await);

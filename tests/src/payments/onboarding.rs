@@ -43,6 +43,7 @@ async fn an_account_sells_once_its_own_state_says_so() {
 }
 
 async fn sells_once_its_state_says_so(api: &str, creations: &str, links: &str) {
+    let fees_collector = if api == "v1" { "application_express" } else { "application" };
     let world = World::with(&[("ACCOUNTS_API", api)]).await;
     let seller = world.seller("seller@example.com").await;
     let buyer = world.buyer("buyer@example.com").await;
@@ -62,6 +63,8 @@ async fn sells_once_its_state_says_so(api: &str, creations: &str, links: &str) {
         &due,
         &json!({
             "connected": true, "account_id": account, "account_type": "express", "made_by_platform": true, "country": "US",
+            "sells": false, "lacks": "transfers",
+            "dashboard": "express", "fees_collector": fees_collector, "losses_collector": "application",
             "charges_enabled": false, "charges_disabled_since": "[time]", "payouts_enabled": false, "payouts_disabled_since": "[time]",
             "details_submitted": false,
             "capabilities": {"card_payments": "inactive", "transfers": "inactive"},
@@ -148,8 +151,14 @@ async fn an_older_answer_does_not_replace_a_newer_one() {
     let first = recorded().await;
     let mut newer = first.clone();
     (newer.charges_enabled, newer.asked_at) = (true, newer.asked_at + 5);
+    let stored = world.app.store.user(&user).await.expect("it is read").expect("they are there");
     let heard = async |seen: Option<&AccountState>, said: &AccountState| {
-        let now = take_in(&world.app, &user, &account, seen.cloned(), said).await.expect("it is taken in").expect("it is linked");
+        let seen = seen.map(|state| {
+            let mut seller = stored.clone();
+            seller.stripe.as_mut().expect("it is linked").state = state.clone();
+            seller
+        });
+        let now = take_in(&world.app, &user, &account, seen, said).await.expect("it is taken in").expect("it is linked");
         assert_eq!(now, recorded().await);
         now
     };
@@ -165,7 +174,7 @@ async fn an_older_answer_does_not_replace_a_newer_one() {
     assert_eq!(me["stripe"]["charges_enabled"], false);
     // A state that follows another than the one on record is not written.
     let stale = first.following(&first);
-    assert_ne!(world.app.store.set_account_state(&user, &account, &stale).await.expect("the table"), shared::store::Written::Yes);
+    assert_ne!(world.app.store.set_account_state(&user, &account, &stale, None).await.expect("the table"), shared::store::Written::Yes);
 }
 
 #[tokio::test]

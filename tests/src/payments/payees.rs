@@ -164,6 +164,63 @@ async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
+async fn payees_are_told_of_each_offer_once_and_of_nothing_else() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let (partner, third) = (world.seller("partner@example.com").await, world.seller("third@example.com").await);
+    for payee in [&partner, &third] {
+        world.link(payee).await;
+    }
+    let path = format!("/courses/{}", shop.course_id);
+    let offer = async |shares: &[(&Person, u8)]| {
+        let payees: Vec<Value> = shares.iter().map(|(payee, share)| json!({"seller": payee.id, "share": share})).collect();
+        let answer = world.patch(&path, json!({"payees": payees})).bearer(&shop.seller.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let accept = async |payee: &Person, share: u8| {
+        let answer = world.put(format!("{path}/share"), json!({"share": share})).bearer(&payee.token).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let told = async |payee: &Person| {
+        world.pump().await;
+        let mails = world.mails_to(&payee.email);
+        mails.iter().filter(|mail| mail.subject == "You are offered a share of a course").map(|mail| mail.text.clone()).collect::<Vec<_>>()
+    };
+
+    offer(&[(&shop.seller, 70), (&partner, 30)]).await;
+    let first = told(&partner).await;
+    assert!(
+        first.len() == 1 && first[0].contains("\"Flask Microservices\" offers you 30%") && !first[0].contains("Until then"),
+        "{first:?}"
+    );
+    assert!(first[0].contains("/account.html#shares"), "{first:?}");
+    assert_eq!((told(&shop.seller).await.len(), told(&third).await.len()), (0, 0));
+    // The same offer, another change, and the acceptance are no news.
+    offer(&[(&shop.seller, 70), (&partner, 30)]).await;
+    assert_eq!(world.patch(&path, json!({"title": "Flask"})).bearer(&shop.seller.token).await.status, 200);
+    accept(&partner, 30).await;
+    assert_eq!(told(&partner).await.len(), 1);
+
+    // Another payee joins: only those are told whose share changes.
+    offer(&[(&shop.seller, 50), (&partner, 30), (&third, 20)]).await;
+    assert_eq!((told(&partner).await.len(), told(&third).await.len()), (1, 1));
+    offer(&[(&shop.seller, 60), (&partner, 20), (&third, 20)]).await;
+    let changed = told(&partner).await;
+    assert!(changed.len() == 2 && changed[1].contains("offers you 20%") && changed[1].contains("your share stays 30%"), "{changed:?}");
+    assert_eq!(told(&third).await.len(), 1);
+
+    // An offer that is withdrawn before the mail is sent is not told.
+    offer(&[(&shop.seller, 59), (&partner, 21), (&third, 20)]).await;
+    offer(&[(&shop.seller, 70), (&partner, 30)]).await;
+    assert_eq!((told(&partner).await.len(), told(&third).await.len()), (2, 1));
+
+    // A new course can offer shares at once.
+    let fields = json!({"title": "New", "price": {"amount": 5000, "currency": "usd"}, "payees": [{"seller": shop.seller.id, "share": 90}, {"seller": third.id, "share": 10}]});
+    assert_eq!(world.post("/courses", fields).bearer(&shop.seller.token).await.status, 201);
+    assert!(told(&third).await.len() == 2 && told(&third).await[1].contains("offers you 10%"));
+}
+
+#[tokio::test]
 async fn a_stolen_session_neither_accepts_nor_ends_a_share() {
     let world = World::start().await;
     let shop = world.shop().await;

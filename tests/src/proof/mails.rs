@@ -4,7 +4,7 @@ use local::aws::Outage;
 use local::proxy::{self, Fault};
 use serde_json::{Value, json};
 use shared::domain::audit::{Actor, Deed, Entry};
-use shared::domain::ids::{SubscriptionId, UserId};
+use shared::domain::ids::{CourseId, SubscriptionId, UserId};
 use shared::domain::mail::{DisputeStage, FactorNews, Mail, News, Recipient, Sold};
 use shared::domain::user::Email;
 use time::Duration;
@@ -36,6 +36,7 @@ kinds![
     CodesWrong,
     ChangedByStaff,
     ApplicationDeclined,
+    ShareOffered,
     AccountConnected,
     AccountDisconnected,
     RenewalFailed,
@@ -279,7 +280,8 @@ impl Mails {
                     world.deliver().await;
                 }
                 let seller = world.app.store.user(&user).await.expect("the table").expect("they are there");
-                let mail = Mail::of_account(&user, &account, &seller.stripe.expect("it is linked").state).swap_remove(0);
+                let state = seller.stripe.expect("it is linked").state;
+                let mail = Mail::of_account(&user, &account, &state, state.stopped_by()).swap_remove(0);
                 let subject = match self.kind {
                     Kind::AccountStopped => "Your Stripe account was stopped",
                     _ => "Stripe needs information from you",
@@ -298,6 +300,20 @@ impl Mails {
                 let entry = Entry::new(&Actor::Operator, &user(), Deed::SessionsEnded, now, &world.app.entropy);
                 let mail = Mail::application_declined(&entry, "Not now.");
                 (mail, to_buyer, "Your application to sell was declined".to_owned())
+            }
+            Kind::ShareOffered => {
+                world.roles(buyer, Some(true), None).await;
+                world.link(buyer).await;
+                world.pump().await;
+                let course = world.course(&self.seller, title, 5001, "usd", 33).await;
+                let path = format!("/courses/{}", course["id"].as_str().expect("an id"));
+                let payees = json!({"payees": [{"seller": self.seller.id, "share": 60}, {"seller": buyer.id, "share": 40}]});
+                world.enter_password(&self.seller).await;
+                let offered = world.patch(path, payees).bearer(&self.seller.token).await;
+                assert_eq!(offered.status, 200, "{}", offered.body);
+                let course: CourseId = course["id"].as_str().expect("an id").parse().expect("an id");
+                let course = world.app.store.course(&course).await.expect("the table").expect("it is there");
+                (Mail::of_shares(None, &course).swap_remove(0), to_buyer, "You are offered a share of a course".to_owned())
             }
             Kind::AccountConnected | Kind::AccountDisconnected => {
                 let (user, account, at) = (user(), "acct_1".to_owned(), now.unix_timestamp());

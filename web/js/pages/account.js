@@ -5,6 +5,7 @@ import { takeVisit, welcomeMember } from '../account-joined.js';
 import { library, refreshLibrary } from '../account-library.js';
 import { memberships } from '../account-memberships.js';
 import { secondFactor } from '../account-second-factor.js';
+import { shares } from '../account-shares.js';
 import { api } from '../api.js';
 import { withCode } from '../code.js';
 import { purchasePage } from '../checkout.js';
@@ -12,7 +13,7 @@ import { pagedList } from '../list.js';
 import { format } from '../money.js';
 import { parts } from '../parts.js';
 import { withPassword } from '../password.js';
-import { EASY_TO_GUESS, problem } from '../problems.js';
+import { problem } from '../problems.js';
 import { goToLogin, logOut, markSignedOut, requiredSession, showNavigation } from '../session.js';
 import { statusLabel } from '../status.js';
 import { platform } from '../stripe-js.js';
@@ -40,7 +41,7 @@ async function start() {
   } finally {
     who.removeAttribute('aria-busy');
   }
-  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases()], settings: () => application(user) });
+  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases(), shares()], settings: () => application(user) });
   welcomeMember(visit, refreshLibrary);
   settings();
   dataExport();
@@ -130,7 +131,7 @@ function purchases() {
 }
 
 function settings() {
-  const change = (form, outcome, done, texts = {}) =>
+  const change = (form, outcome, done) =>
     onSubmit(byId(form), async (values) => {
       const region = byId(outcome);
       say(region, null);
@@ -142,11 +143,11 @@ function settings() {
         say(region, notice('good', done(user)));
       } catch (error) {
         if (error.code === 'not_signed_in') goToLogin();
-        else say(region, wrongPassword(error) ? notice('bad', 'That isn’t your current password.', 'Nothing was changed. Please try again.') : problem('Nothing was changed.', error, { text: texts[error.code] }));
+        else say(region, wrongPassword(error) ? notice('bad', 'That isn’t your current password.', 'Nothing was changed. Please try again.') : problem('Nothing was changed.', error));
       }
     });
   change('email-form', 'email-outcome', (user) => (user.new_email ? `Follow the link that we sent to ${user.new_email}.` : `Your email is now ${user.email}.`));
-  change('password-form', 'password-outcome', () => 'Your password has been changed.', { invalid_request: EASY_TO_GUESS });
+  change('password-form', 'password-outcome', () => 'Your password has been changed.');
 }
 
 function deletion() {

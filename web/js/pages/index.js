@@ -50,7 +50,7 @@ async function welcome() {
   document.documentElement.classList.toggle('signed-in', Boolean(user));
   if (!user) return;
   byId('greeting').textContent = `Welcome back, ${user.email}.`;
-  if (user.is_seller && !user.stripe.connected) byId('hello').append(linkButton('Connect Stripe account', CONNECT));
+  if (user.is_seller && !user.stripe.connected) byId('hello').append(linkButton('Set up payments', '/seller.html'));
 }
 
 /** Shows how a visit to Stripe's consent page ended. */

@@ -1,6 +1,6 @@
 import { api } from '../api.js';
 import { takeToken } from '../mailed.js';
-import { EASY_TO_GUESS, problem } from '../problems.js';
+import { problem } from '../problems.js';
 import { markSignedOut, showNavigation } from '../session.js';
 import { byId, linkButton, notice, onSubmit, say } from '../ui.js';
 
@@ -33,6 +33,6 @@ async function set({ password }) {
   } catch (error) {
     const gone = error.code === 'link_gone';
     form.hidden = gone;
-    say(outcome, problem('Your password wasn’t changed.', error, { actions: gone ? again() : [], text: error.code === 'invalid_request' ? EASY_TO_GUESS : undefined }));
+    say(outcome, problem('Your password wasn’t changed.', error, { actions: gone ? again() : [] }));
   }
 }

@@ -1,5 +1,4 @@
 import { entry } from '../entry.js';
-import { EASY_TO_GUESS } from '../problems.js';
 import { platform } from '../stripe-js.js';
 import { termsBox } from '../terms.js';
 import { byId } from '../ui.js';
@@ -15,7 +14,7 @@ entry(
     if (error.code === 'terms_not_accepted') termsBox(terms, error.body.terms_of_use);
   },
   // The browser checks less of an address than the API.
-  { invalid_request: `${EASY_TO_GUESS} If it’s a good one, check that the email address is complete.` },
+  { invalid_request: 'Check that the email address is complete.' },
 );
 // If the settings cannot be read, the API says what to accept.
 platform().then((settings) => termsBox(terms, settings.terms_of_use), () => {});

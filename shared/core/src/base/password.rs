@@ -15,18 +15,27 @@ const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 /// A hash that no password matches. Checking against it takes as long as checking against a user's.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$5aZD1dWSd27O0fzutMsljg$JCAehtGX1mbte1AbZUFeEVIfCOdv1PcsFZlYly0eiYY";
 
+/// What is wrong with a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is too short or too long.
+    Length,
+    /// It is too easy to guess.
+    TooWeak,
+}
+
 /// Checks a new password. `own` is what a guesser knows, such as the user's address and the shop's.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence for the user.
-pub fn check(password: &str, own: &[&str]) -> Result<(), &'static str> {
+/// What is wrong with it.
+pub fn check(password: &str, own: &[&str]) -> Result<(), Fault> {
     if !LENGTH.contains(&password.chars().count()) {
-        return Err("password must have 8 to 256 characters");
+        return Err(Fault::Length);
     }
     let own: Vec<&str> = own.iter().flat_map(|one| one.split('@').chain([*one])).collect();
     // Below: fewer than a million guesses.
     if zxcvbn(password, &own).score() < Score::Two {
-        return Err("password is too easy to guess; use several words, or let a password manager make one");
+        return Err(Fault::TooWeak);
     }
     Ok(())
 }

@@ -110,6 +110,14 @@ impl Course {
         self.settle_shares();
     }
 
+    /// The shares that wait for their payees to accept them.
+    #[must_use]
+    pub fn offered_shares(&self) -> Vec<&Share> {
+        let waiting = |proposal: &&Proposal, share: &Share| !proposal.accepted.contains(&share.seller);
+        let shares = self.proposed.iter().flat_map(|proposal| proposal.shares.iter().filter(move |share| waiting(&proposal, share)));
+        shares.collect()
+    }
+
     /// Accepts the share that a payee was offered. Returns false if they were not offered a share of that size.
     pub fn accept_share(&mut self, payee: &UserId, share: u8) -> bool {
         let Some(proposal) = &mut self.proposed else {

@@ -1,5 +1,7 @@
 //! What can go wrong, in the domain's terms. `http::problem` maps each error to a status and a body.
 
+use crate::base::password::Fault;
+
 /// Why Stripe refused a payment method, as far as its owner is told.
 pub const UNUSABLE: &str = "Stripe does not know it, it is not a card, or it cannot be used again";
 
@@ -21,6 +23,9 @@ pub enum Error {
     /// A value is missing or has the wrong type or range.
     #[error("{0}")]
     InvalidRequest(String),
+    /// The new password is too easy to guess.
+    #[error("password is too easy to guess; use several words, or let a password manager make one")]
+    PasswordTooWeak,
     /// The cursor did not come from a list.
     #[error("cursor must be the next_cursor of an earlier response of the same list")]
     BadCursor,
@@ -336,6 +341,15 @@ pub enum Error {
     Internal(String),
 }
 
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Length => Self::InvalidRequest("password must have 8 to 256 characters".to_owned()),
+            Fault::TooWeak => Self::PasswordTooWeak,
+        }
+    }
+}
+
 impl Error {
     /// The stable code that clients switch on.
     #[must_use]
@@ -345,6 +359,7 @@ impl Error {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::InvalidRequest(_) => "invalid_request",
+            Self::PasswordTooWeak => "password_too_weak",
             Self::BadCursor => "bad_cursor",
             Self::NotSignedIn => "not_signed_in",
             Self::BadCredentials => "bad_credentials",

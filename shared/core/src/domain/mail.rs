@@ -5,8 +5,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::base::entropy::digest;
 use crate::domain::audit::{Deed, Entry};
+use crate::domain::course::{Course, Share};
 use crate::domain::fraud_warning::FraudWarning;
-use crate::domain::ids::{PurchaseId, SubscriptionId, UserId};
+use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
 use crate::domain::purchase::DisputeStatus;
 use crate::domain::user::{AccountState, Email, User};
@@ -77,13 +78,14 @@ pub enum Mail {
         /// `acct_…`
         account: String,
     },
-    /// To a seller and the staff: Stripe stopped the account's charges or payouts. Once in thirty days for each reason and what is wanted.
+    /// To a seller and the staff: Stripe stopped the account's charges or payouts, or without saying so what sales need. Once in thirty days for each
+    /// reason and what is wanted.
     AccountStopped {
         /// The seller.
         user: UserId,
         /// `acct_…`
         account: String,
-        /// Stripe's `disabled_reason`.
+        /// As of [`User::stopped_by`].
         reason: String,
         /// A digest of what Stripe wants: if it wants something else, for example because a document was refused, that is news.
         wanted: String,
@@ -240,6 +242,17 @@ pub enum Mail {
         /// What staff wrote to the user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+    },
+    /// To a payee: another seller offers them a share of a course. Once a day for each size of the share.
+    ShareOffered {
+        /// The payee.
+        user: UserId,
+        /// The course.
+        course: CourseId,
+        /// In whole percents of what is left after the platform's fee.
+        share: u8,
+        /// The day, counted from 1970 in UTC.
+        day: i64,
     },
     /// To a seller: a Stripe account was connected.
     AccountConnected {
@@ -398,6 +411,10 @@ impl Recipient {
 /// Repeated requests for the same link within a window of this length send one mail.
 pub const ASKED_TWICE: Duration = Duration::minutes(1);
 
+fn day(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp() / Duration::DAY.whole_seconds()
+}
+
 fn window(at: OffsetDateTime) -> i64 {
     at.unix_timestamp() / ASKED_TWICE.whole_seconds()
 }
@@ -424,7 +441,7 @@ impl Mail {
     /// Says that somebody who knows a user's password enters wrong codes.
     #[must_use]
     pub fn codes_wrong(user: &UserId, at: OffsetDateTime) -> Self {
-        Self::CodesWrong { user: user.clone(), day: at.unix_timestamp() / Duration::DAY.whole_seconds() }
+        Self::CodesWrong { user: user.clone(), day: day(at) }
     }
 
     /// What a user is told of an entry of the audit log; `None` if it does not concern them alone.
@@ -481,21 +498,31 @@ impl Mail {
         Self::EmailMoved { user: user.id.clone(), from: user.email.clone(), at: at.unix_timestamp(), asked_at }
     }
 
-    /// What sellers and staff are told of an account's state.
+    /// Says what shares a course offers now that it did not `before`.
     #[must_use]
-    pub fn of_account(user: &UserId, account: &str, state: &AccountState) -> Vec<Self> {
+    pub fn of_shares(before: Option<&Course>, course: &Course) -> Vec<Self> {
+        let known = before.map(Course::offered_shares).unwrap_or_default();
+        let day = day(course.updated_at);
+        let news = course.offered_shares().into_iter().filter(|share| !known.contains(share));
+        news.map(|Share { seller, share }| Self::ShareOffered { user: seller.clone(), course: course.id.clone(), share: *share, day })
+            .collect()
+    }
+
+    /// What sellers and staff are told of an account's state, which has `stopped` its sales or payouts.
+    #[must_use]
+    pub fn of_account(user: &UserId, account: &str, state: &AccountState, stopped: Option<&str>) -> Vec<Self> {
         let (user, account) = (|| user.clone(), || account.to_owned());
         let requirements = &state.requirements;
         let mut wanted: Vec<&str> = requirements.past_due.iter().chain(&requirements.currently_due).map(String::as_str).collect();
         wanted.sort_unstable();
         let wanted = || digest(&wanted.join(" "))[..12].to_owned();
-        let stopped = |reason: &str| {
+        let stop = |reason: &str| {
             let reason = reason.to_owned();
             let mail = |to| Self::AccountStopped { user: user(), account: account(), reason: reason.clone(), wanted: wanted(), to };
             [Recipient::Seller, Recipient::Staff].map(mail)
         };
         let due = state.wanted_by().map(|by| Self::RequirementsDue { user: user(), account: account(), by, wanted: wanted() });
-        state.stopped_by().map(stopped).into_iter().flatten().chain(due).collect()
+        stopped.map(stop).into_iter().flatten().chain(due).collect()
     }
 
     /// Says that the issuer of a card warns of fraud. Staff decide about the platform's charges, and watch over the sellers'.
@@ -559,6 +586,7 @@ impl Mail {
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
             Self::CodesWrong { user, day } => format!("codes#{user}#{day}"),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
+            Self::ShareOffered { user, course, share, day } => format!("share#{user}#{course}#{share}#{day}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),

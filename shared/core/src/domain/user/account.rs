@@ -98,7 +98,45 @@ pub enum Unable {
     Lacks(Capability),
 }
 
+impl Unable {
+    /// What is missing, in the spelling of Stripe's account object.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "charges_enabled",
+            Self::Lacks(capability) => capability.as_str(),
+        }
+    }
+}
+
+/// Who has which part of an account, in the words of Accounts v2. An account of v1 has them by its type.
+/// <https://docs.stripe.com/connect/accounts-v2/connected-account-configuration>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Responsibilities {
+    /// Which Dashboard its owner has: `full`, `express` or `none`.
+    pub dashboard: &'static str,
+    /// Whom Stripe charges its fees of direct charges: the owner if it is `stripe`, `application_express` or `application_custom`, and the platform if it is
+    /// `application`. <https://docs.stripe.com/connect/direct-charges-fee-payer-behavior>
+    pub fees_collector: &'static str,
+    /// Who bears the losses that its balance cannot cover: `stripe`, or the platform, which is `application`.
+    pub losses_collector: &'static str,
+}
+
 impl StripeLink {
+    /// Who has which part of the account.
+    #[must_use]
+    pub fn responsibilities(&self) -> Responsibilities {
+        let (dashboard, fees_collector) = match (self.account_type, self.accounts_api) {
+            (AccountType::Standard, _) => ("full", "stripe"),
+            (AccountType::Express, AccountsApi::V1) => ("express", "application_express"),
+            (AccountType::Express, AccountsApi::V2) => ("express", "application"),
+            (AccountType::Custom, AccountsApi::V1) => ("none", "application_custom"),
+            (AccountType::Custom, AccountsApi::V2) => ("none", "application"),
+        };
+        let losses_collector = if self.account_type.has_losses_borne_by_stripe() { "stripe" } else { "application" };
+        Responsibilities { dashboard, fees_collector, losses_collector }
+    }
+
     /// The charge type that fits the account, for a sale without payees: direct where Stripe bears its losses, destination where the
     /// platform does. An account that is only paid out to never takes cards, so it cannot be charged directly, whatever its type; abroad
     /// it can only be sent its part afterwards, because a destination charge would settle there.

@@ -9,7 +9,7 @@ mod second_factor;
 mod suppression;
 pub mod terms_of_use;
 
-pub use account::{AccountType, AccountsApi, StripeLink, Unable};
+pub use account::{AccountType, AccountsApi, Responsibilities, StripeLink, Unable};
 pub use account_state::{AccountState, Capabilities, Capability, CapabilityStatus, Requirements, Since};
 pub use email::Email;
 pub use made_account::{MadeAccount, MakingState};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::account::StripeLink;
+use super::account::{StripeLink, Unable};
 use super::email::Email;
 use super::suppression::MailSuppression;
 use super::terms_of_use::Accepted;
@@ -257,5 +257,24 @@ impl User {
     #[must_use]
     pub fn connected_account(&self) -> Option<&StripeLink> {
         self.stripe.as_ref().filter(|link| self.may_sell() && link.scope != "read_only")
+    }
+
+    /// Whether sales without payees can be charged, as far as is known.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn can_sell(&self, platform: &PlatformTerms) -> Result<(), Unable> {
+        self.connected_account().ok_or(Unable::Disabled)?.check(self.charge_type(platform), &platform.country)
+    }
+
+    /// Why the linked account's charges or payouts are stopped, in Stripe's words: its `disabled_reason`, see [`AccountState::stopped_by`](super::AccountState::stopped_by), or if it gives none,
+    /// what sales lack.
+    #[must_use]
+    pub fn stopped_by(&self, platform: &PlatformTerms) -> Option<&str> {
+        let state = &self.stripe.as_ref()?.state;
+        match state.requirements.disabled_reason {
+            Some(_) => state.stopped_by(),
+            None => self.can_sell(platform).err().map(Unable::as_str),
+        }
     }
 }

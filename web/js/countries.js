@@ -1,0 +1,30 @@
+/** The countries of sellers' accounts. */
+
+import { platform } from './stripe-js.js';
+import { h } from './ui.js';
+
+/** ISO 3166-1. Where Stripe makes which accounts depends on the platform, so Stripe decides. */
+const CODES =
+  'AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ ' +
+  'DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT ' +
+  'JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ ' +
+  'NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ ' +
+  'TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW';
+
+const names = new Intl.DisplayNames(undefined, { type: 'region' });
+
+/** @returns {string} the country's name in the user's language */
+export const countryName = (code) => names.of(code);
+
+/**
+ * Fills a select with the countries, by name. The platform's is selected, unless the user was faster.
+ *
+ * @param {HTMLSelectElement} select
+ */
+export async function offerCountries(select) {
+  const all = CODES.split(' ').map((code) => ({ code, name: countryName(code) }));
+  all.sort((one, other) => one.name.localeCompare(other.name));
+  select.replaceChildren(h('option', { value: '' }, 'Choose a country'), ...all.map(({ code, name }) => h('option', { value: code }, name)));
+  const config = await platform().catch(() => null);
+  if (config && !select.value) select.value = config.platform_country;
+}
