@@ -110,9 +110,9 @@ async fn what_sellers_write_is_text_wherever_it_stands() {
         let course = add(&world, &seller, text, text).await;
         let page = world.get(format!("/pages/courses/{}", course["slug"].as_str().expect("it has one"))).await;
         assert_eq!(page.status, 200, "{}", page.body);
-        // The page's own module, and the structured data.
-        assert_eq!(page.body.matches("<script").count(), 2, "{}", page.body);
-        assert_eq!(page.body.matches("</script>").count(), 2, "{}", page.body);
+        // The page's early script, its own module, and the structured data.
+        assert_eq!(page.body.matches("<script").count(), 3, "{}", page.body);
+        assert_eq!(page.body.matches("</script>").count(), 3, "{}", page.body);
         assert_eq!((page.body.matches("<title>").count(), page.body.matches("</title>").count()), (1, 1));
         assert!(!page.body.contains("onload=\"alert") && !page.body.contains("<b>") && !page.body.contains("<!--"), "{}", page.body);
         let data = structured(&page);

@@ -91,8 +91,8 @@ async fn what_sellers_write_of_themselves_is_no_markup() {
         let links = json!([{"title": text, "url": format!("https://example.com/{text}")}]);
         edit(&world, &seller, json!({"name": text, "handle": "ada", "text": text, "links": links})).await;
         let page = world.get("/pages/sellers/ada").await;
-        // The page's own module, and the structured data.
-        assert_eq!((page.body.matches("<script").count(), page.body.matches("</script>").count()), (2, 2), "{}", page.body);
+        // The page's early script, its own module, and the structured data.
+        assert_eq!((page.body.matches("<script").count(), page.body.matches("</script>").count()), (3, 3), "{}", page.body);
         assert_eq!((page.body.matches("<title>").count(), page.body.matches("</title>").count()), (1, 1));
         for bad in ["<img src=x", "href=\"javascript", "<!--"] {
             assert!(!page.body.contains(bad), "{bad} is in {}", page.body);

@@ -242,7 +242,7 @@ impl Kind {
 
     /// The course's currency. Anything but dollars settles in dollars.
     pub(super) fn currency(self) -> &'static str {
-        if self == BooksOfAForeignRefund { "eur" } else { "usd" }
+        if matches!(self, BooksOfAForeignRefund | BooksOfASecondPurchase) { "eur" } else { "usd" }
     }
 
     /// The write of the request that is held until something else has happened.
