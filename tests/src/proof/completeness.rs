@@ -136,7 +136,12 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "write_subscription",
         "Stripe has booked the payment meanwhile: what is not written is read again by the next run",
     ),
-    ("shared/src/work/subscriptions.rs", "learn_booking", "subscription", "another write came first: the same steps, from what it wrote, too"),
+    (
+        "shared/src/work/subscriptions.rs",
+        "learn_booking",
+        "subscription",
+        "another write came first: the same steps, from what it wrote, too",
+    ),
     ("shared/src/work/subscriptions.rs", "give_back", "subscription", "another write came first: the same steps as after `settle`"),
     ("shared/src/stripe/cards.rs", "save_card", "customer", "Stripe expands the customer if asked, so this is not called"),
     ("shared/src/stripe/gateway.rs", "repeat", "with_keys", "the key was rolled: see payments/rotation.rs"),
