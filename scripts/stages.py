@@ -28,7 +28,9 @@ class Stage:
 
     def environment(self):
         """For aws, sam and the operator. Keys in the environment are unset, because they would override the profile and may belong to another account."""
-        variables = {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region} if self.region else {}
+        # AWS's CLI reads either, SAM only the second.
+        region = self.region or os.environ.get("AWS_REGION")
+        variables = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}
         if self.profile:
             variables |= {"AWS_PROFILE": self.profile}
             variables |= dict.fromkeys(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import axe from 'axe-core';
 
-import { inWords, isChargedFor, whyUnpaid } from '../js/requirements.js';
+import { inWords, whyUnpaid } from '../js/requirements.js';
 import { assertQuiet, expect, newPage } from './browser.js';
 import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
@@ -231,12 +231,4 @@ test('what is missing is named once, with the day since when all of it was asked
     { text: 'A bank account for your payouts', since: late },
     { text: 'An address', since: null },
   ]);
-});
-
-test('an account that is only paid out sells as long as it receives transfers', () => {
-  const account = (charges, cards, transfers) => ({ charges_enabled: charges, capabilities: { card_payments: cards, transfers } });
-  assert.equal(isChargedFor(account(true, null, null)), true);
-  assert.equal(isChargedFor(account(false, 'unrequested', 'active')), true);
-  assert.equal(isChargedFor(account(false, 'unrequested', 'inactive')), false);
-  assert.equal(isChargedFor(account(false, 'inactive', 'active')), false);
 });

@@ -1,8 +1,8 @@
 //! A second deployment on the same Stripe account. It gets all events too, and neither ever touches the other's money.
 
 use serde_json::{Value, json};
-use shared::domain::ids::PurchaseId;
 use shared::domain::purchase::Purchase;
+use shared::store::page::Page;
 
 use super::market::Market;
 use super::post::Letter;
@@ -59,12 +59,19 @@ impl Neighbour {
         report.repaired
     }
 
-    /// Its sales.
+    /// Its purchases, also those whose answers were lost.
     pub(super) async fn purchases(&self) -> Vec<Purchase> {
         let mut all = Vec::new();
-        for id in &self.sold {
-            let id: PurchaseId = id.parse().expect("an id");
-            all.push(self.world.app.store.purchase(&id).await.expect("the table").expect("it was sold"));
+        for buyer in &self.buyers {
+            let mut page = Page { limit: 100, after: None };
+            loop {
+                let found = self.world.app.store.purchases_of(&buyer.id.parse().expect("an id"), &page).await.expect("the table");
+                all.extend(found.items);
+                page.after = found.next;
+                if page.after.is_none() {
+                    break;
+                }
+            }
         }
         all
     }

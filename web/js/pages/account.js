@@ -41,7 +41,7 @@ async function start() {
   } finally {
     who.removeAttribute('aria-busy');
   }
-  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases(), shares()], settings: () => application(user) });
+  parts(byId('parts'), { library, billing: () => [memberships(), savedCards(), purchases(), (user.is_seller || user.stripe.connected) && shares()], settings: () => application(user) });
   welcomeMember(visit, refreshLibrary);
   settings();
   dataExport();

@@ -131,6 +131,11 @@ fn nothing_is_deployed_without_a_release_its_code_or_a_yes() {
 #[test]
 fn a_release_that_cannot_be_kept_is_not_replaced() {
     let operator = Operator::new();
-    operator.has_release("CREATE_COMPLETE", "2026-11-01T08:00:00", "Resources: {}\n", &parameters("200"));
+    operator.has_release(
+        "CREATE_COMPLETE",
+        "2026-11-01T08:00:00",
+        "Resources:\n  Pages:\n    Properties:\n      CodeUri: target/lambda/pages\n",
+        &parameters("200"),
+    );
     assert!(operator.refuses(&TEST).contains("names no code in a bucket"));
 }

@@ -209,3 +209,25 @@ fn the_exchange_rate_difference_of_a_refund_is_recorded_separately() {
     assert!(!purchase.observe_conversion(&id, &cad(1383), "reconcile", AT), "once");
     assert_eq!((purchase.currency_difference(), purchase.net(), purchase.refunded()), (-27, 0, 1000), "the platform bears 27");
 }
+
+#[test]
+fn the_exchange_rate_difference_is_recorded_once_both_amounts_are_known() {
+    let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
+    let number = refunded(&mut purchase, None, 1356, 30);
+    let booked = purchase.attempts[0].charge.clone().expect("it was paid");
+    purchase.attempts[0].charge.as_mut().expect("it was paid").settled = None;
+    assert!(purchase.observe_conversion(&format!("re_{number}"), &cad(1383), "reconcile", AT));
+    purchase.take_news();
+    let seen = Observation { charge: Some(booked), ..Observation::of(AttemptStatus::Paid) };
+    assert!(purchase.observe(1, &seen, "event", AT));
+    assert_eq!((purchase.currency_difference(), purchase.take_news()), (-27, vec![News::Converted(number)]));
+}
+
+#[test]
+fn a_payees_part_that_converts_to_nothing_is_not_sent() {
+    let mut purchase = sold(ChargeType::Separate, &cad(5), 1, &[1]);
+    purchase.plan(true, "event", AT);
+    assert_eq!((planned(&purchase), purchase.transferred(), purchase.lacks_facts()), (vec![], 0, false));
+    refunded(&mut purchase, None, 0, 0);
+    assert_eq!(planned(&purchase), vec![], "and nothing is taken back");
+}

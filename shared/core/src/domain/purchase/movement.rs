@@ -175,7 +175,7 @@ pub struct Movement {
     /// For a refund: staff asked for it, which the audit log says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_staff: bool,
-    /// For a reversal: it was deducted from a transfer that had not been made, so nothing moved at Stripe.
+    /// Nothing moved at Stripe: a reversal was deducted from a transfer that had not been made, or the amount converts to less than one unit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub netted: bool,
     /// For a refund: the client's idempotency key, which identifies repeated requests.

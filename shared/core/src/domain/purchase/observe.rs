@@ -45,6 +45,7 @@ impl Purchase {
     pub fn observe(&mut self, number: u32, seen: &Observation, cause: &str, at: OffsetDateTime) -> bool {
         let first = self.paid_attempt().map(|attempt| attempt.number);
         let fee_before = self.fee_taken();
+        let was_booked = self.settled().is_some();
         let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.number == number) else { return false };
         let mut changed = false;
         for (known, heard) in [(&mut attempt.payment_intent, &seen.payment_intent), (&mut attempt.checkout_session, &seen.checkout_session)]
@@ -108,6 +109,12 @@ impl Purchase {
                 && asked != taken
             {
                 self.news.push(News::FeeDiffers { asked, taken });
+            }
+            if !was_booked && self.settled().is_some() {
+                // What they cost may have been heard before.
+                let converted: Vec<News> =
+                    self.refunds().filter(|refund| refund.settled.is_some()).map(|refund| News::Converted(refund.number)).collect();
+                self.news.extend(converted);
             }
             self.updated_at = at;
         }

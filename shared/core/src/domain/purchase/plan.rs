@@ -412,8 +412,10 @@ impl Purchase {
         ];
         // With `source_transaction` the transfer waits for the charge's funds.
         form.extend(charge.map(|charge| ("source_transaction", charge)));
+        let is_nothing = moves.amount < 1;
         let (amount, settled) = (payee.amount, self.elsewise(moves));
-        self.draft(Draft { amount, payee: Some(payee), form, settled, ..Draft::of(MovementKind::Transfer, reason) }, at);
+        let number = self.draft(Draft { amount, payee: Some(payee), form, settled, ..Draft::of(MovementKind::Transfer, reason) }, at);
+        self.leave_unsent(number, is_nothing);
     }
 
     pub(super) fn draft_reversal(&mut self, reason: Reason, payee: Payee, of: Option<u32>, at: OffsetDateTime) {
@@ -423,9 +425,13 @@ impl Purchase {
         let is_nothing = moves.amount < 1;
         let settled = self.elsewise(moves);
         let number = self.draft(Draft { amount, payee: Some(payee), of, form, settled, ..Draft::of(MovementKind::Reversal, reason) }, at);
-        // The part is worth less than one unit of the other currency, and Stripe accepts no reversal of zero.
-        if let (true, Some(reversal)) = (is_nothing, self.movements.iter_mut().find(|one| one.number == number)) {
-            (reversal.state, reversal.netted, reversal.body) = (MovementState::Done, true, None);
+        self.leave_unsent(number, is_nothing);
+    }
+
+    /// What is worth less than one unit of the other currency is not sent: Stripe accepts neither a transfer nor a reversal of zero.
+    fn leave_unsent(&mut self, number: u32, is_nothing: bool) {
+        if let (true, Some(movement)) = (is_nothing, self.movements.iter_mut().find(|one| one.number == number)) {
+            (movement.state, movement.netted, movement.body) = (MovementState::Done, true, None);
         }
     }
 
