@@ -406,7 +406,7 @@ impl Gateway {
     }
 
     /// Saves a payment method for later use with a SetupIntent. The buyer's first card becomes the default with a second
-    /// call. If the cardholder must authenticate, what the buyer began before is canceled, see [`Self::cancel_earlier`].
+    /// call. If the cardholder must authenticate, what the buyer began before is canceled.
     /// <https://docs.stripe.com/api/setup_intents/create>
     ///
     /// # Errors
