@@ -1,5 +1,6 @@
 //! What can go wrong, in the domain's terms. `http::problem` maps each error to a status and a body.
 
+#[cfg(feature = "password")]
 use crate::base::password::Fault;
 
 /// Why Stripe refused a payment method, as far as its owner is told.
@@ -341,6 +342,7 @@ pub enum Error {
     Internal(String),
 }
 
+#[cfg(feature = "password")]
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
