@@ -25,7 +25,7 @@ case "$1 $2" in
       fi
       shift
     done ;;
-  'lambda system') exec cargo-lambda "$@" ;;
+  'lambda system' | 'lambda --version') exec cargo-lambda "$@" ;;
   'run --quiet') shift 5 && exec "$REHEARSAL_OPERATOR" "$@" ;;
   'tree '*) ;;
   *) echo "cargo $* is not expected here" >&2; exit 1 ;;
