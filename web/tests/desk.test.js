@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { connectExpress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+import { connectExpress, makeCourse, newSeller, pay, purchaseIs, sell, signUp, toCheckout, visit } from './people.js';
 
 const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.id);
 
@@ -13,12 +13,7 @@ test('after a partial refund the line adds up, the balance is updated, and the f
   await connectExpress(page);
   const title = `Sums ${Date.now()}`;
   const slug = await makeCourse(page, { title, price: '59.00' });
-  const buyer = await newPage();
-  await signUp(buyer);
-  await toCheckout(buyer, slug);
-  await pay(buyer);
-  await purchaseIs(buyer, 'paid');
-  await buyer.context().close();
+  await sell(slug);
 
   await visit(page, '/seller.html#payouts');
   await page.locator('#money').getByText('$29.50').waitFor();

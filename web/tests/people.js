@@ -261,3 +261,13 @@ export async function purchasesOf(page, title) {
   await list.waitFor();
   return list.getByRole('link', { name: title, exact: true }).count();
 }
+
+/** Somebody buys a course. */
+export async function sell(slug) {
+  const buyer = await newPage();
+  await signUp(buyer);
+  await toCheckout(buyer, slug);
+  await pay(buyer);
+  await purchaseIs(buyer, 'paid');
+  await buyer.context().close();
+}

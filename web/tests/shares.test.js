@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STOREFRONT, assertQuiet, expect, newPage } from './browser.js';
-import { connectExpress, linkIn, mailTo, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
+import { STOREFRONT, assertQuiet, expect } from './browser.js';
+import { connectExpress, linkIn, mailTo, makeCourse, newSeller, sell, visit } from './people.js';
 
 const SHARES = '/account.html#shares';
 const idOf = async (page) => (await (await page.request.get('/api/users/me')).json()).id;
@@ -23,14 +23,6 @@ test('a payee is told of an offer, accepts it with the password, earns, and give
     const payees = [{ seller: ids[0], share: 100 - share }, { seller: ids[1], share }];
     const answer = await teacher.request.patch(`/api/courses/${slug}`, { data: { payees }, headers: { origin: STOREFRONT } });
     assert.equal(answer.status(), 200, await answer.text());
-  };
-  const sell = async () => {
-    const buyer = await newPage();
-    await signUp(buyer);
-    await toCheckout(buyer, slug);
-    await pay(buyer);
-    await purchaseIs(buyer, 'paid');
-    await buyer.context().close();
   };
   await offer(25);
   const mail = await mailTo(email, 'You are offered a share of a course');
@@ -53,7 +45,7 @@ test('a payee is told of an offer, accepts it with the password, earns, and give
 
   await card.getByText('Earnings', { exact: true }).click();
   await card.getByText('No earnings yet.').waitFor();
-  await sell();
+  await sell(slug);
   await visit(payee, SHARES);
   await card.getByText('Earnings', { exact: true }).click();
   // A quarter of what is left after the platform’s half.
@@ -77,7 +69,7 @@ test('a payee is told of an offer, accepts it with the password, earns, and give
   // The earnings stay.
   await card.getByText('Earnings', { exact: true }).click();
   await card.getByText('$5.00').waitFor();
-  await sell();
+  await sell(slug);
   await visit(payee, SHARES);
   await card.getByText('Earnings', { exact: true }).click();
   await expect(card.getByRole('table').getByRole('row')).toHaveCount(2);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { DISPUTED_CARD, FIXTURE, FIXTURE_PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, toUser, visit } from './people.js';
+import { DISPUTED_CARD, FIXTURE, FIXTURE_PASSWORD, STAFF, confirmAddress, connect, courseAddress, fixtureSellerIsConnected, logIn, makeCourse, newSeller, pay, purchaseIs, sell, signUp, toCheckout, toUser, visit } from './people.js';
 
 /** Staff on a user's page. */
 async function atUser(email) {
@@ -42,12 +42,7 @@ test('individual terms apply to the next sale, and can be removed', async () => 
   await expect(fixed.getByLabel('Amount')).toHaveValue('0.30');
   await expect(form.getByRole('group', { name: 'Minimum fee per sale' }).getByLabel('Custom for this seller')).not.toBeChecked();
 
-  const buyer = await newPage();
-  await signUp(buyer);
-  await toCheckout(buyer, slug);
-  await pay(buyer);
-  await purchaseIs(buyer, 'paid');
-  await buyer.context().close();
+  await sell(slug);
 
   await staff.reload();
   const sale = staff.getByRole('table', { name: 'Sales' }).getByRole('row').filter({ hasText: title });

@@ -13,10 +13,10 @@ use shared::domain::membership::{Payment, Subscription};
 use shared::domain::outline::{LessonText, Opened, Progress};
 use shared::domain::purchase::{Purchase, Transition};
 use shared::domain::user::{MadeAccount, MakingState, User};
+use shared::http::sale_view::{SaleView, TotalsView};
 use shared::http::staff_view::AuditView;
 use shared::http::view::{
-    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SaleView, SellerPageView, ShareView, SubscriptionView,
-    TotalsView, UserView,
+    AcceptedView, CourseView, MemberView, MembershipView, OutlineView, PurchaseView, SellerPageView, ShareView, SubscriptionView, UserView,
 };
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::courses::ContentOf;

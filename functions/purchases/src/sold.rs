@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::app::App;
 use shared::domain::error::Error;
 use shared::domain::purchase::Purchase;
-use shared::http::view::{SaleView, TotalsView};
+use shared::http::sale_view::{SaleView, TotalsView};
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::books::Totals;
 use shared::store::debts::Debt;

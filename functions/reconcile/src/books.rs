@@ -326,8 +326,7 @@ async fn learn_fee(services: &Services, purchase: &Purchase, entry: &Entry) -> R
         stripe_fee: Some(entry.stripe_fee),
         settled: Some(Settled { amount: entry.amount, currency: entry.currency.clone() }),
         created: Some(entry.created),
-        transfer: None,
-        application_fee: None,
+        ..ChargeFacts::default()
     };
     let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
     let cause = cause(services);

@@ -7,6 +7,7 @@ mod message;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod sale_view;
 pub mod staff_view;
 pub mod view;
 

@@ -8,7 +8,8 @@ use shared::domain::charging::ChargeType;
 use shared::domain::membership::{Offer, Subscription};
 use shared::domain::money::Currency;
 use shared::domain::purchase::Purchase;
-use shared::http::view::{CourseView, MembershipView, PaymentMethodView, PurchaseView, SaleView, SubscriptionView, UserView};
+use shared::http::sale_view::SaleView;
+use shared::http::view::{CourseView, MembershipView, PaymentMethodView, PurchaseView, SubscriptionView, UserView};
 use shared::settings::config::Config;
 
 use super::{entries, file, list, strings, text};

@@ -243,7 +243,7 @@ impl Payment {
     }
 
     /// Whether what a refund makes Stripe return is there: the platform's share, and the seller's transfer. Stripe makes both when it books
-    /// the charge, up to an hour after the payment, and refuses a refund with them before.
+    /// the charge, up to an hour after the payment. What it does with a refund that returns them before is not documented.
     /// <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
     pub(super) fn can_be_returned(&self, charge_type: ChargeType) -> bool {
         match charge_type {

@@ -61,7 +61,7 @@ fn sold(charge_type: ChargeType, settled: &Settled, stripe_fee: i64, shares: &[i
         settled: Some(settled.clone()),
         stripe_fee: Some(stripe_fee),
         created: Some(7),
-        application_fee: None,
+        ..ChargeFacts::default()
     };
     let paid = Observation { payment_intent: Some("pi_1".into()), charge: Some(charge), ..Observation::of(AttemptStatus::Paid) };
     purchase.observe(1, &paid, "event", AT);

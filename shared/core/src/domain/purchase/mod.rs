@@ -71,6 +71,7 @@ mod books;
 mod currencies;
 mod dispute;
 mod division;
+mod draft;
 mod fraud;
 mod legs;
 mod maker;

@@ -122,7 +122,7 @@ fn paid(amount: i64) -> Observation {
         settled,
         stripe_fee: Some(175),
         created: Some(7),
-        application_fee: None,
+        ..ChargeFacts::default()
     };
     Observation { payment_intent: Some("pi_1".into()), charge: Some(charge), ..Observation::of(AttemptStatus::Paid) }
 }
