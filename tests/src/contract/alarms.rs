@@ -12,9 +12,10 @@ use super::{file, list, sources, text};
 const METRICS_OF_AN_ALARM: usize = 10;
 
 /// AWS's own metrics that are watched, with their dimensions.
-const OF_AWS: [(&str, &str, &[&str]); 11] = [
+const OF_AWS: [(&str, &str, &[&str]); 12] = [
     ("AWS/ApiGateway", "5xx", &["ApiId"]),
     ("AWS/CloudFront", "5xxErrorRate", &["DistributionId", "Region"]),
+    ("AWS/DynamoDB", "ConsumedReadCapacityUnits", &["TableName"]),
     ("AWS/DynamoDB", "ReadThrottleEvents", &["TableName"]),
     ("AWS/DynamoDB", "ReadThrottleEvents", &["TableName", "GlobalSecondaryIndexName"]),
     ("AWS/DynamoDB", "WriteThrottleEvents", &["TableName"]),
@@ -206,6 +207,13 @@ fn every_function_index_and_queue_is_watched() {
         assert_eq!(seen.collect::<BTreeSet<_>>(), indexes, "{metric}");
         assert!(values(metric, "TableName").into_iter().all(|table| referred(table) == "Table"), "{metric}");
     }
+    // With a metric that is never missing, as the template explains.
+    let throttles = list(template.property("TableThrottlesAlarm", "Metrics"));
+    let expression = |id: &str| throttles.iter().find(|metric| metric["Id"] == id).map(|metric| text(&metric["Expression"]));
+    let ids = throttles.iter().map(|metric| text(&metric["Id"])).filter(|id| !["total", "capacity"].contains(id));
+    let summed = expression("total").and_then(|sum| sum.strip_prefix("SUM([")?.strip_suffix("])"));
+    assert_eq!(summed.map(|sum| sum.split(", ").collect()), Some(ids.collect::<BTreeSet<_>>()));
+    assert_eq!(expression("nothing"), Some("0 * capacity"));
 
     let queues: BTreeSet<_> = template.resources("AWS::SQS::Queue").into_keys().collect();
     let seen = values("ApproximateNumberOfMessagesVisible", "QueueName");

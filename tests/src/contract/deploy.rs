@@ -215,6 +215,19 @@ fn questions_are_repeated_until_the_answer_is_valid() {
 }
 
 #[test]
+fn a_stage_does_not_move_and_leave_its_stack_behind() {
+    let operator = Operator::new();
+    operator.succeeds("deploy", &TEST);
+    let config = operator.config();
+    for place in ["region=eu-west-1", "stack=other"] {
+        let done = operator.run("deploy", &["test", "--yes", place]);
+        assert!(!done.status.success() && String::from_utf8_lossy(&done.stderr).contains("a stack cannot move"), "{done:?}");
+    }
+    assert_eq!(operator.config(), config);
+    operator.succeeds("deploy", &["test", "--yes", "region=eu-central-1"]);
+}
+
+#[test]
 fn invalid_settings_are_refused_before_anything_is_built() {
     let operator = Operator::new();
     let without = |name: &str| -> Vec<&str> { TEST.into_iter().filter(|word| !word.starts_with(name)).collect() };
@@ -246,6 +259,9 @@ fn invalid_settings_are_refused_before_anything_is_built() {
         let complaint = operator.refuses(&[&TEST[..], &[word]].concat());
         assert!(complaint.contains(said), "{word}: {complaint}");
     }
+    let acl = "WebAclArn=arn:aws:wafv2:us-east-1:123456789012:global/webacl/shop/1";
+    let complaint = operator.refuses(&[&TEST[..], &[acl, "PublicApiUrl=https://api.example.com"]].concat());
+    assert!(complaint.contains("PublicApiUrl must be empty with WebAclArn"), "{complaint}");
     for status in ["ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"] {
         operator.has_stack(status, &json!({}));
         assert!(operator.refuses(&TEST).contains(status));
