@@ -17,18 +17,15 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
-use shared::domain::money::Settled;
-use shared::domain::purchase::{AttemptStatus, ChargeFacts, Observation, Purchase};
 use shared::store::Store;
 use shared::store::books::{Line, LineKind};
 use shared::store::findings::Found;
 use shared::store::reconciliation::{Compared, Progress};
 use shared::stripe::error::StripeError;
 use shared::work::Services;
-use shared::work::settlement;
 
-use crate::movements::{Entries, Entry, Name, Owner, look_up, stripe_id};
-use crate::{Report, SIDE_BY_SIDE, accounts, cause, late, save};
+use crate::movements::{Entries, Name, Owner, look_up, stripe_id};
+use crate::{Report, SIDE_BY_SIDE, accounts, late, save};
 
 /// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;
@@ -234,15 +231,6 @@ impl Hours<'_> {
                 };
                 differences.push(differ(found, &entry.payment_intent));
             }
-            match (purchase, name.0) {
-                (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
-                    learn_fee(services, purchase, entry).await?;
-                }
-                (Some(purchase), LineKind::Refund) if entry.currency != purchase.currency.code() => {
-                    learn_conversion(services, purchase, stripe_id(name), entry).await?;
-                }
-                _ => {}
-            }
         }
         // Exchange differences of refunds exist only in our ledger.
         let lines = lines.into_iter().filter(|line| line.kind != LineKind::CurrencyDifference);
@@ -305,32 +293,4 @@ fn sum(parts: impl IntoIterator<Item = Compared>) -> Compared {
         total.failures = total.failures.max(part.failures);
     }
     total
-}
-
-/// Records what a refund cost in the charge's currency of settlement; the rate changes between the two.
-async fn learn_conversion(services: &Services, purchase: &Purchase, refund: &str, entry: &Entry) -> Result<(), Error> {
-    let mut purchase = purchase.clone();
-    let moved = Settled { amount: -entry.amount, currency: entry.currency.clone() };
-    let cause = cause(services);
-    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe_conversion(refund, &moved, &cause, now))
-        .await?;
-    Ok(())
-}
-
-/// For payments through hosted Checkout, this is the first time that Stripe's fee is known.
-async fn learn_fee(services: &Services, purchase: &Purchase, entry: &Entry) -> Result<(), Error> {
-    let Some(paid) = purchase.paid_attempt().filter(|paid| paid.account == entry.account) else { return Ok(()) };
-    let (number, mut purchase) = (paid.number, purchase.clone());
-    let facts = ChargeFacts {
-        id: entry.source.clone(),
-        stripe_fee: Some(entry.stripe_fee),
-        settled: Some(Settled { amount: entry.amount, currency: entry.currency.clone() }),
-        created: Some(entry.created),
-        transfer: None,
-        application_fee: None,
-    };
-    let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
-    let cause = cause(services);
-    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use shared::domain::error::Error;
 use shared::domain::membership::Subscription;
+use shared::domain::money::Settled;
 use shared::domain::purchase::{DisputeMove, DisputeStatus, Purchase};
 use shared::store::books::LineKind;
 use shared::store::payments::OfPayment;
@@ -15,6 +16,7 @@ use shared::stripe::objects::{BalanceTransaction, List};
 use shared::work::Services;
 
 use crate::pages::shorter;
+use crate::repair::{lacks_conversion, lacks_fee};
 use crate::{Report, late, orphans, repair, subscriptions};
 
 /// Identifies a line: its kind and the charge's PaymentIntent, or the id of the refund or dispute.
@@ -121,7 +123,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Adds to purchases and subscriptions what they lack. Returns them in their new state, by PaymentIntent.
+    /// Adds to purchases and subscriptions what they lack, also how it settled. Returns them in their new state, by PaymentIntent.
     ///
     /// # Errors
     /// If DynamoDB or Stripe fails, or time is up.
@@ -131,17 +133,23 @@ impl Entries {
         for (name, entry) in &self.entries {
             // A payment that no purchase knows of is an orphan and has been handled as one.
             let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
-            if owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner)) {
+            let is_recorded = owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner));
+            if is_recorded && !owner.lacks_settlement(name, entry) {
                 continue;
             }
             if Instant::now() >= until {
                 return Err(late());
             }
             let taken_in = match owner {
-                Owner::Purchase(purchase) => repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?,
+                Owner::Purchase(purchase) => {
+                    let taken_in =
+                        !is_recorded && repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?;
+                    repair::learn_settlement(services, purchase, name, entry).await?;
+                    taken_in
+                }
                 Owner::Subscription(subscription) => subscriptions::take_in(services, subscription, Some(&entry.payment_intent)).await?,
             };
-            if taken_in {
+            if taken_in && !is_recorded {
                 report.repaired += 1;
                 tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "added from Stripe's books");
             }
@@ -160,6 +168,12 @@ pub fn stripe_id(name: &Name) -> &str {
 }
 
 impl Entry {
+    /// What moved, in the currency of settlement; negative if money left the account.
+    #[must_use]
+    pub fn settled(&self) -> Settled {
+        Settled { amount: self.amount, currency: self.currency.clone() }
+    }
+
     /// The amount in the currency of the charge, which our records use; as settled if that is the same.
     #[must_use]
     pub fn in_currency_of(&self, owner: &Owner) -> i64 {
@@ -252,6 +266,29 @@ impl Owner {
                 Disputed { amount, status, withdrew, moves: &dispute.moves }.recorded(name.0, entry)
             }
             Self::Subscription(subscription) => recorded_of_invoices(subscription, name),
+        }
+    }
+}
+
+impl Owner {
+    /// Whether it is not on record yet how a movement settled. A charge is booked up to an hour after the payment, and its event is of no
+    /// use while the account cannot be read. Hosted Checkout's objects do not say it at all.
+    fn lacks_settlement(&self, (kind, id): &Name, entry: &Entry) -> bool {
+        match (self, kind) {
+            (Self::Purchase(purchase), LineKind::Charge) => lacks_fee(purchase, entry).is_some(),
+            (Self::Purchase(purchase), LineKind::Refund) => lacks_conversion(purchase, id, entry),
+            (Self::Subscription(subscription), LineKind::Charge) => {
+                let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
+                payment.is_some_and(|payment| payment.settled.is_none() || payment.stripe_fee.is_none())
+            }
+            (
+                _,
+                LineKind::Refund
+                | LineKind::RefundFailure
+                | LineKind::Dispute
+                | LineKind::DisputeReversal
+                | LineKind::CurrencyDifference,
+            ) => false,
         }
     }
 }
