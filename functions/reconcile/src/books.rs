@@ -1,5 +1,5 @@
 //! Compares our ledger with Stripe's balance transactions, hour by hour: each of our charges, refunds and
-//! disputes must be in both, with the same amount. <https://docs.stripe.com/api/balance_transactions>
+//! disputes must be in both, with the same amount, as charged and as settled. <https://docs.stripe.com/api/balance_transactions>
 //!
 //! What only Stripe has is first read and added to our record; only what then still differs is a difference. An
 //! event that arrived late is in a later hour of our ledger than of Stripe's, so such lines are looked up one
@@ -213,12 +213,17 @@ impl Hours<'_> {
             let purchase = owner.and_then(Owner::purchase);
             let ours = owner.and_then(|owner| owner.recorded(name, entry));
             let stripe = owner.map_or(entry.amount, |owner| entry.in_currency_of(owner));
+            // What it settled as can differ although the charged amount is right.
+            let settled = owner.and_then(|owner| owner.settled(name, entry)).filter(|_| ours == Some(stripe));
+            let settled = settled.filter(|settled| *settled != entry.settled());
             // A day's sums are in the currency of settlement, where an exchange rate alone makes no difference.
-            let in_settled = if ours == Some(stripe) { entry.amount } else { ours.unwrap_or(0) };
+            let as_settled = settled.as_ref().map(|settled| if settled.currency == entry.currency { settled.amount } else { 0 });
+            let in_settled = if ours == Some(stripe) { as_settled.unwrap_or(entry.amount) } else { ours.unwrap_or(0) };
             add(&mut part, &entry.currency, in_settled, entry.amount);
-            if ours != Some(stripe) {
-                let currency =
-                    owner.filter(|_| stripe != entry.amount).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
+            if ours != Some(stripe) || settled.is_some() {
+                let is_charged = settled.is_none() && stripe != entry.amount;
+                let currency = owner.filter(|_| is_charged).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
+                let (ours, stripe) = if settled.is_some() { (as_settled, entry.amount) } else { (ours, stripe) };
                 let found = Found::BooksDifference {
                     line: name.0,
                     stripe_id: stripe_id(name).to_owned(),

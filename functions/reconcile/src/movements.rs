@@ -271,6 +271,35 @@ impl Owner {
 }
 
 impl Owner {
+    /// What our record says that a movement settled as; `None` if that is unknown, or not recorded because it was not converted.
+    #[must_use]
+    pub fn settled(&self, name: &Name, entry: &Entry) -> Option<Settled> {
+        let (kind, id) = (name.0, stripe_id(name));
+        let is_it = |one: &Option<String>| one.as_deref() == Some(id);
+        match (self, kind) {
+            (Self::Purchase(purchase), LineKind::Charge) => {
+                let paid = purchase.attempts().iter().find(|attempt| is_it(&attempt.payment_intent))?;
+                paid.charge.as_ref()?.settled.clone()
+            }
+            (Self::Subscription(subscription), LineKind::Charge) => {
+                subscription.payments.iter().find(|payment| is_it(&payment.payment_intent))?.settled.clone()
+            }
+            (Self::Purchase(purchase), LineKind::Refund) => {
+                let refund = purchase.movements().iter().find(|movement| is_it(&movement.stripe_id))?;
+                refund.settled.as_ref().map(|cost| Settled { amount: -cost.amount, currency: cost.currency.clone() })
+            }
+            (Self::Purchase(purchase), LineKind::Dispute | LineKind::DisputeReversal) => {
+                let mut moves = purchase.disputes().iter().flat_map(|dispute| &dispute.moves);
+                moves.find(|one| one.id == entry.transaction).map(|one| one.moved.clone())
+            }
+            (Self::Subscription(subscription), LineKind::Dispute | LineKind::DisputeReversal) => {
+                let mut moves = subscription.payments.iter().flat_map(|payment| &payment.disputes).flat_map(|dispute| &dispute.moves);
+                moves.find(|one| one.id == entry.transaction).map(|one| one.moved.clone())
+            }
+            (Self::Subscription(_), LineKind::Refund) | (_, LineKind::RefundFailure | LineKind::CurrencyDifference) => None,
+        }
+    }
+
     /// Whether it is not on record yet how a movement settled. A charge is booked up to an hour after the payment, and its event is of no
     /// use while the account cannot be read. Hosted Checkout's objects do not say it at all.
     fn lacks_settlement(&self, (kind, id): &Name, entry: &Entry) -> bool {
@@ -283,11 +312,7 @@ impl Owner {
             }
             (
                 _,
-                LineKind::Refund
-                | LineKind::RefundFailure
-                | LineKind::Dispute
-                | LineKind::DisputeReversal
-                | LineKind::CurrencyDifference,
+                LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference,
             ) => false,
         }
     }

@@ -90,11 +90,7 @@ pub async fn learn_settlement(services: &Services, purchase: &mut Purchase, name
             let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &cost, &cause, now);
             settlement::change(app, purchase, &cause, change).await?;
         }
-        LineKind::Refund
-        | LineKind::RefundFailure
-        | LineKind::Dispute
-        | LineKind::DisputeReversal
-        | LineKind::CurrencyDifference => {}
+        LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => {}
     }
     Ok(())
 }
