@@ -8,16 +8,16 @@ use std::time::Instant;
 use shared::domain::error::Error;
 use shared::domain::membership::Subscription;
 use shared::domain::money::Settled;
-use shared::domain::purchase::{DisputeMove, DisputeStatus, Purchase};
+use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, MovementKind, Observation, Purchase};
 use shared::store::books::LineKind;
 use shared::store::payments::OfPayment;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
 use shared::work::Services;
+use shared::work::settlement;
 
 use crate::pages::shorter;
-use crate::repair::{lacks_conversion, lacks_fee};
-use crate::{Report, late, orphans, repair, subscriptions};
+use crate::{Report, cause, late, orphans, repair, subscriptions};
 
 /// Identifies a line: its kind and the charge's PaymentIntent, or the id of the refund or dispute.
 pub type Name = (LineKind, String);
@@ -144,7 +144,7 @@ impl Entries {
                 Owner::Purchase(purchase) => {
                     let taken_in =
                         !is_recorded && repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?;
-                    repair::learn_settlement(services, purchase, name, entry).await?;
+                    learn_settlement(services, purchase, name, entry).await?;
                     taken_in
                 }
                 Owner::Subscription(subscription) => subscriptions::take_in(services, subscription, Some(&entry.payment_intent)).await?,
@@ -316,6 +316,48 @@ impl Owner {
             ) => false,
         }
     }
+}
+
+/// The number of the paid attempt if the entry is its charge and the attempt lacks what it settled as or Stripe's fee.
+fn lacks_fee(purchase: &Purchase, entry: &Entry) -> Option<u32> {
+    let paid = purchase.paid_attempt().filter(|paid| paid.account == entry.account)?;
+    let is_it = paid.payment_intent.as_ref() == Some(&entry.payment_intent);
+    (is_it && (purchase.stripe_fee().is_none() || purchase.settled().is_none())).then_some(paid.number)
+}
+
+/// Whether the refund was converted and it is not on record what it cost.
+fn lacks_conversion(purchase: &Purchase, refund: &str, entry: &Entry) -> bool {
+    let is_it = |id: &Option<String>| id.as_deref() == Some(refund);
+    let refund = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund && is_it(&one.stripe_id));
+    refund.is_some_and(|refund| refund.settled.is_none()) && entry.currency != purchase.currency.code()
+}
+
+/// Records how a charge or refund settled, if that is not known. For payments through hosted Checkout, nothing else says it.
+async fn learn_settlement(services: &Services, purchase: &mut Purchase, name: &Name, entry: &Entry) -> Result<(), Error> {
+    let (app, cause) = (&services.app, cause(services));
+    match name.0 {
+        LineKind::Charge => {
+            let Some(number) = lacks_fee(purchase, entry) else { return Ok(()) };
+            let facts = ChargeFacts {
+                id: entry.source.clone(),
+                stripe_fee: Some(entry.stripe_fee),
+                settled: Some(entry.settled()),
+                created: Some(entry.created),
+                transfer: None,
+                application_fee: None,
+            };
+            let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
+            settlement::change(app, purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
+        }
+        LineKind::Refund if lacks_conversion(purchase, stripe_id(name), entry) => {
+            // The rate changes between the sale and its refund.
+            let cost = Settled { amount: -entry.amount, ..entry.settled() };
+            let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &cost, &cause, now);
+            settlement::change(app, purchase, &cause, change).await?;
+        }
+        LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => {}
+    }
+    Ok(())
 }
 
 /// Reads what payments are for, a hundred per trip.

@@ -1,15 +1,13 @@
 //! Adds to our record what only Stripe knows of a purchase.
 
 use shared::domain::error::Error;
-use shared::domain::money::Settled;
-use shared::domain::purchase::{AttemptStatus, ChargeFacts, MovementKind, Observation, Purchase};
+use shared::domain::purchase::Purchase;
 use shared::store::books::LineKind;
 use shared::work::Services;
 use shared::work::settlement;
 use time::OffsetDateTime;
 
 use crate::cause;
-use crate::movements::{Entry, Name, stripe_id};
 
 /// Reads the subject of a balance transaction from Stripe, updates the purchase
 /// and carries out what follows. Returns whether the purchase changed.
@@ -46,53 +44,6 @@ pub async fn take_in(services: &Services, purchase: &mut Purchase, kind: LineKin
         tracing::warn!(purchase_id = %purchase.id, %error, "planned movements are left to the next run");
     }
     Ok(changed)
-}
-
-/// The number of the paid attempt if the entry is its charge and the attempt lacks what it settled as or Stripe's fee.
-#[must_use]
-pub fn lacks_fee(purchase: &Purchase, entry: &Entry) -> Option<u32> {
-    let paid = purchase.paid_attempt().filter(|paid| paid.account == entry.account)?;
-    let is_it = paid.payment_intent.as_ref() == Some(&entry.payment_intent);
-    (is_it && (purchase.stripe_fee().is_none() || purchase.settled().is_none())).then_some(paid.number)
-}
-
-/// Whether the refund was converted and it is not on record what it cost.
-#[must_use]
-pub fn lacks_conversion(purchase: &Purchase, refund: &str, entry: &Entry) -> bool {
-    let is_it = |id: &Option<String>| id.as_deref() == Some(refund);
-    let refund = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund && is_it(&one.stripe_id));
-    refund.is_some_and(|refund| refund.settled.is_none()) && entry.currency != purchase.currency.code()
-}
-
-/// Records how a charge or refund settled, if that is not known. For payments through hosted Checkout, nothing else says it.
-///
-/// # Errors
-/// If DynamoDB fails.
-pub async fn learn_settlement(services: &Services, purchase: &mut Purchase, name: &Name, entry: &Entry) -> Result<(), Error> {
-    let (app, cause) = (&services.app, cause(services));
-    match name.0 {
-        LineKind::Charge => {
-            let Some(number) = lacks_fee(purchase, entry) else { return Ok(()) };
-            let facts = ChargeFacts {
-                id: entry.source.clone(),
-                stripe_fee: Some(entry.stripe_fee),
-                settled: Some(entry.settled()),
-                created: Some(entry.created),
-                transfer: None,
-                application_fee: None,
-            };
-            let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
-            settlement::change(app, purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
-        }
-        LineKind::Refund if lacks_conversion(purchase, stripe_id(name), entry) => {
-            // The rate changes between the sale and its refund.
-            let cost = Settled { amount: -entry.amount, ..entry.settled() };
-            let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &cost, &cause, now);
-            settlement::change(app, purchase, &cause, change).await?;
-        }
-        LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => {}
-    }
-    Ok(())
 }
 
 /// Has Stripe carry out what is due and what was planned since the work on the purchase `began`.
