@@ -1,5 +1,5 @@
 //! Compares our ledger with Stripe's balance transactions, hour by hour: each of our charges, refunds and
-//! disputes must be in both, with the same amount. <https://docs.stripe.com/api/balance_transactions>
+//! disputes must be in both, with the same amount, as charged and as settled. <https://docs.stripe.com/api/balance_transactions>
 //!
 //! What only Stripe has is first read and added to our record; only what then still differs is a difference. An
 //! event that arrived late is in a later hour of our ledger than of Stripe's, so such lines are looked up one
@@ -17,18 +17,15 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::base::metrics::{self, Unit};
 use shared::domain::error::Error;
-use shared::domain::money::Settled;
-use shared::domain::purchase::{AttemptStatus, ChargeFacts, Observation, Purchase};
 use shared::store::Store;
 use shared::store::books::{Line, LineKind};
 use shared::store::findings::Found;
 use shared::store::reconciliation::{Compared, Progress};
 use shared::stripe::error::StripeError;
 use shared::work::Services;
-use shared::work::settlement;
 
-use crate::movements::{Entries, Entry, Name, Owner, look_up, stripe_id};
-use crate::{Report, SIDE_BY_SIDE, accounts, cause, late, save};
+use crate::movements::{Entries, Name, Owner, look_up, stripe_id};
+use crate::{Report, SIDE_BY_SIDE, accounts, late, save};
 
 /// Hours newer than this are not compared yet, because events arrive late.
 const SETTLED: i64 = 2;
@@ -216,12 +213,17 @@ impl Hours<'_> {
             let purchase = owner.and_then(Owner::purchase);
             let ours = owner.and_then(|owner| owner.recorded(name, entry));
             let stripe = owner.map_or(entry.amount, |owner| entry.in_currency_of(owner));
+            // What it settled as can differ although the charged amount is right.
+            let settled = owner.and_then(|owner| owner.settled(name, entry)).filter(|_| ours == Some(stripe));
+            let settled = settled.filter(|settled| *settled != entry.settled());
             // A day's sums are in the currency of settlement, where an exchange rate alone makes no difference.
-            let in_settled = if ours == Some(stripe) { entry.amount } else { ours.unwrap_or(0) };
+            let as_settled = settled.as_ref().map(|settled| if settled.currency == entry.currency { settled.amount } else { 0 });
+            let in_settled = if ours == Some(stripe) { as_settled.unwrap_or(entry.amount) } else { ours.unwrap_or(0) };
             add(&mut part, &entry.currency, in_settled, entry.amount);
-            if ours != Some(stripe) {
-                let currency =
-                    owner.filter(|_| stripe != entry.amount).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
+            if ours != Some(stripe) || settled.is_some() {
+                let is_charged = settled.is_none() && stripe != entry.amount;
+                let currency = owner.filter(|_| is_charged).map_or_else(|| entry.currency.clone(), |owner| owner.currency().to_owned());
+                let (ours, stripe) = if settled.is_some() { (as_settled, entry.amount) } else { (ours, stripe) };
                 let found = Found::BooksDifference {
                     line: name.0,
                     stripe_id: stripe_id(name).to_owned(),
@@ -233,15 +235,6 @@ impl Hours<'_> {
                     stripe: Some(stripe),
                 };
                 differences.push(differ(found, &entry.payment_intent));
-            }
-            match (purchase, name.0) {
-                (Some(purchase), LineKind::Charge) if purchase.stripe_fee().is_none() || purchase.settled().is_none() => {
-                    learn_fee(services, purchase, entry).await?;
-                }
-                (Some(purchase), LineKind::Refund) if entry.currency != purchase.currency.code() => {
-                    learn_conversion(services, purchase, stripe_id(name), entry).await?;
-                }
-                _ => {}
             }
         }
         // Exchange differences of refunds exist only in our ledger.
@@ -305,31 +298,4 @@ fn sum(parts: impl IntoIterator<Item = Compared>) -> Compared {
         total.failures = total.failures.max(part.failures);
     }
     total
-}
-
-/// Records what a refund cost in the charge's currency of settlement; the rate changes between the two.
-async fn learn_conversion(services: &Services, purchase: &Purchase, refund: &str, entry: &Entry) -> Result<(), Error> {
-    let mut purchase = purchase.clone();
-    let moved = Settled { amount: -entry.amount, currency: entry.currency.clone() };
-    let cause = cause(services);
-    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe_conversion(refund, &moved, &cause, now))
-        .await?;
-    Ok(())
-}
-
-/// For payments through hosted Checkout, this is the first time that Stripe's fee is known.
-async fn learn_fee(services: &Services, purchase: &Purchase, entry: &Entry) -> Result<(), Error> {
-    let Some(paid) = purchase.paid_attempt().filter(|paid| paid.account == entry.account) else { return Ok(()) };
-    let (number, mut purchase) = (paid.number, purchase.clone());
-    let facts = ChargeFacts {
-        id: entry.source.clone(),
-        stripe_fee: Some(entry.stripe_fee),
-        settled: Some(Settled { amount: entry.amount, currency: entry.currency.clone() }),
-        created: Some(entry.created),
-        ..ChargeFacts::default()
-    };
-    let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
-    let cause = cause(services);
-    settlement::change(&services.app, &mut purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
-    Ok(())
 }

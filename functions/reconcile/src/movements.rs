@@ -7,15 +7,17 @@ use std::time::Instant;
 
 use shared::domain::error::Error;
 use shared::domain::membership::Subscription;
-use shared::domain::purchase::{DisputeMove, DisputeStatus, Purchase};
+use shared::domain::money::Settled;
+use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, MovementKind, Observation, Purchase};
 use shared::store::books::LineKind;
 use shared::store::payments::OfPayment;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::{BalanceTransaction, List};
 use shared::work::Services;
+use shared::work::settlement;
 
 use crate::pages::shorter;
-use crate::{Report, late, orphans, repair, subscriptions};
+use crate::{Report, cause, late, orphans, repair, subscriptions};
 
 /// Identifies a line: its kind and the charge's PaymentIntent, or the id of the refund or dispute.
 pub type Name = (LineKind, String);
@@ -121,7 +123,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Adds to purchases and subscriptions what they lack. Returns them in their new state, by PaymentIntent.
+    /// Adds to purchases and subscriptions what they lack, also how it settled. Returns them in their new state, by PaymentIntent.
     ///
     /// # Errors
     /// If DynamoDB or Stripe fails, or time is up.
@@ -131,17 +133,23 @@ impl Entries {
         for (name, entry) in &self.entries {
             // A payment that no purchase knows of is an orphan and has been handled as one.
             let Some(owner) = owners.get_mut(&entry.payment_intent) else { continue };
-            if owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner)) {
+            let is_recorded = owner.recorded(name, entry).is_some_and(|ours| ours == entry.in_currency_of(owner));
+            if is_recorded && !owner.lacks_settlement(name, entry) {
                 continue;
             }
             if Instant::now() >= until {
                 return Err(late());
             }
             let taken_in = match owner {
-                Owner::Purchase(purchase) => repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?,
+                Owner::Purchase(purchase) => {
+                    let taken_in =
+                        !is_recorded && repair::take_in(services, purchase, name.0, stripe_id(name), entry.account.as_deref()).await?;
+                    learn_settlement(services, purchase, name, entry).await?;
+                    taken_in
+                }
                 Owner::Subscription(subscription) => subscriptions::take_in(services, subscription, Some(&entry.payment_intent)).await?,
             };
-            if taken_in {
+            if taken_in && !is_recorded {
                 report.repaired += 1;
                 tracing::warn!(kind = ?name.0, stripe_id = name.1, whose = owner.id(), "added from Stripe's books");
             }
@@ -160,6 +168,12 @@ pub fn stripe_id(name: &Name) -> &str {
 }
 
 impl Entry {
+    /// What moved, in the currency of settlement; negative if money left the account.
+    #[must_use]
+    pub fn settled(&self) -> Settled {
+        Settled { amount: self.amount, currency: self.currency.clone() }
+    }
+
     /// The amount in the currency of the charge, which our records use; as settled if that is the same.
     #[must_use]
     pub fn in_currency_of(&self, owner: &Owner) -> i64 {
@@ -254,6 +268,96 @@ impl Owner {
             Self::Subscription(subscription) => recorded_of_invoices(subscription, name),
         }
     }
+}
+
+impl Owner {
+    /// What our record says that a movement settled as; `None` if that is unknown, or not recorded because it was not converted.
+    #[must_use]
+    pub fn settled(&self, name: &Name, entry: &Entry) -> Option<Settled> {
+        let (kind, id) = (name.0, stripe_id(name));
+        let is_it = |one: &Option<String>| one.as_deref() == Some(id);
+        match (self, kind) {
+            (Self::Purchase(purchase), LineKind::Charge) => {
+                let paid = purchase.attempts().iter().find(|attempt| is_it(&attempt.payment_intent))?;
+                paid.charge.as_ref()?.settled.clone()
+            }
+            (Self::Subscription(subscription), LineKind::Charge) => {
+                subscription.payments.iter().find(|payment| is_it(&payment.payment_intent))?.settled.clone()
+            }
+            (Self::Purchase(purchase), LineKind::Refund) => {
+                let refund = purchase.movements().iter().find(|movement| is_it(&movement.stripe_id))?;
+                refund.settled.as_ref().map(|cost| Settled { amount: -cost.amount, currency: cost.currency.clone() })
+            }
+            (Self::Purchase(purchase), LineKind::Dispute | LineKind::DisputeReversal) => {
+                let mut moves = purchase.disputes().iter().flat_map(|dispute| &dispute.moves);
+                moves.find(|one| one.id == entry.transaction).map(|one| one.moved.clone())
+            }
+            (Self::Subscription(subscription), LineKind::Dispute | LineKind::DisputeReversal) => {
+                let mut moves = subscription.payments.iter().flat_map(|payment| &payment.disputes).flat_map(|dispute| &dispute.moves);
+                moves.find(|one| one.id == entry.transaction).map(|one| one.moved.clone())
+            }
+            (Self::Subscription(_), LineKind::Refund) | (_, LineKind::RefundFailure | LineKind::CurrencyDifference) => None,
+        }
+    }
+
+    /// Whether it is not on record yet how a movement settled. A charge is booked up to an hour after the payment, and its event is of no
+    /// use while the account cannot be read. Hosted Checkout's objects do not say it at all.
+    fn lacks_settlement(&self, (kind, id): &Name, entry: &Entry) -> bool {
+        match (self, kind) {
+            (Self::Purchase(purchase), LineKind::Charge) => lacks_fee(purchase, entry).is_some(),
+            (Self::Purchase(purchase), LineKind::Refund) => lacks_conversion(purchase, id, entry),
+            (Self::Subscription(subscription), LineKind::Charge) => {
+                let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
+                payment.is_some_and(|payment| payment.settled.is_none() || payment.stripe_fee.is_none())
+            }
+            (
+                _,
+                LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference,
+            ) => false,
+        }
+    }
+}
+
+/// The number of the paid attempt if the entry is its charge and the attempt lacks what it settled as or Stripe's fee.
+fn lacks_fee(purchase: &Purchase, entry: &Entry) -> Option<u32> {
+    let paid = purchase.paid_attempt().filter(|paid| paid.account == entry.account)?;
+    let is_it = paid.payment_intent.as_ref() == Some(&entry.payment_intent);
+    (is_it && (purchase.stripe_fee().is_none() || purchase.settled().is_none())).then_some(paid.number)
+}
+
+/// Whether the refund was converted and it is not on record what it cost.
+fn lacks_conversion(purchase: &Purchase, refund: &str, entry: &Entry) -> bool {
+    let is_it = |id: &Option<String>| id.as_deref() == Some(refund);
+    let refund = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund && is_it(&one.stripe_id));
+    refund.is_some_and(|refund| refund.settled.is_none()) && entry.currency != purchase.currency.code()
+}
+
+/// Records how a charge or refund settled, if that is not known. For payments through hosted Checkout, nothing else says it.
+async fn learn_settlement(services: &Services, purchase: &mut Purchase, name: &Name, entry: &Entry) -> Result<(), Error> {
+    let (app, cause) = (&services.app, cause(services));
+    match name.0 {
+        LineKind::Charge => {
+            let Some(number) = lacks_fee(purchase, entry) else { return Ok(()) };
+            let facts = ChargeFacts {
+                id: entry.source.clone(),
+                stripe_fee: Some(entry.stripe_fee),
+                settled: Some(entry.settled()),
+                created: Some(entry.created),
+                transfer: None,
+                application_fee: None,
+            };
+            let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
+            settlement::change(app, purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
+        }
+        LineKind::Refund if lacks_conversion(purchase, stripe_id(name), entry) => {
+            // The rate changes between the sale and its refund.
+            let cost = Settled { amount: -entry.amount, ..entry.settled() };
+            let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &cost, &cause, now);
+            settlement::change(app, purchase, &cause, change).await?;
+        }
+        LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => {}
+    }
+    Ok(())
 }
 
 /// Reads what payments are for, a hundred per trip.

@@ -58,6 +58,37 @@ async fn booked(world: &World, is_lost: bool) {
     world.deliver().await;
 }
 
+/// The event comes while the account cannot be read, and Stripe sends it only once.
+#[tokio::test]
+async fn what_was_booked_while_an_account_was_out_of_reach_is_learned_when_it_is_linked_again() {
+    let world = late(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    world.reconcile().await;
+    let id = bought(&world, &shop).await;
+    let settled = async || {
+        let purchase = world.app.store.purchase(&id.parse().expect("an id")).await.expect("the table").expect("it is there");
+        (purchase.settled().cloned(), purchase.stripe_fee().map(|fee| fee.amount))
+    };
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.pass(Duration::seconds(LATE)).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.pass(Duration::days(1)).await;
+        assert_eq!(world.reconcile().await.differences, 0, "the books of these hours are compared without the account");
+    }
+    assert_eq!(settled().await, (None, None), "nobody could know");
+    assert_eq!(world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await, shop.account);
+    world.pass(Duration::hours(1)).await;
+    assert_eq!(world.reconcile().await.differences, 0);
+    let list = world.stripe("/balance_transactions?type=charge", Some(&shop.account)).await;
+    let charge = &list["data"][0];
+    let stripe_fee = charge["fee_details"].as_array().expect("a list").iter().find(|fee| fee["type"] == "stripe_fee");
+    let stripe_fee = stripe_fee.and_then(|fee| fee["amount"].as_i64());
+    let (found, fee) = settled().await;
+    assert_eq!(found.map(|found| (found.amount, found.currency)), Some((5000, "usd".to_owned())), "{list}");
+    assert_eq!((fee.is_some(), fee), (true, stripe_fee), "{list}");
+}
+
 #[tokio::test]
 async fn a_refund_waits_until_stripe_has_booked_the_payment() {
     for charge_type in ["destination", "direct"] {

@@ -342,16 +342,12 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         let known = movement(&refund["id"]).map(|one| (one.kind, one.amount, one.state));
         assert_eq!(known, Some((MovementKind::Refund, whole(&refund["amount"]), state)), "{}", whose("a refund"));
         let cost = stripe.settled(&refund["balance_transaction"]).map(|moved| Settled { amount: -moved.amount, ..moved });
-        let recorded = movement(&refund["id"]).filter(|one| one.state.is_done() && !is_unread(purchase, one.settled.as_ref()));
+        let recorded = movement(&refund["id"]).filter(|one| one.state.is_done());
         let recorded = recorded.map(|one| one.as_settled(purchase.currency));
         assert!(recorded.is_none() || recorded == cost, "{}", whose(&format!("a refund costs {cost:?}")));
     }
     let brought = stripe.settled(&charge["balance_transaction"]);
-    assert!(
-        is_unread(purchase, purchase.settled()) || purchase.settled() == brought.as_ref(),
-        "{}",
-        whose(&format!("it brought {brought:?}"))
-    );
+    assert_eq!(purchase.settled(), brought.as_ref(), "{}", whose("what the charge brought"));
     let made = purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund && one.stripe_id.is_some()).count();
     assert_eq!(made, refunds.len(), "{}", whose("refunds"));
 
@@ -411,11 +407,6 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
     }
 }
 
-/// Whether what moved on a seller's own account is unknown, because the books of that hour were compared while the account was out of reach.
-fn is_unread(purchase: &Purchase, settled: Option<&Settled>) -> bool {
-    purchase.charge_type == ChargeType::Direct && settled.is_none()
-}
-
 /// Whether the charge settled in another currency than the buyer paid in.
 fn is_converted(purchase: &Purchase) -> bool {
     purchase.settled().is_some_and(|settled| settled.currency != purchase.currency.code())
@@ -460,8 +451,7 @@ fn check_differences(purchases: &[Purchase], ledger: &[Line]) {
     for purchase in purchases.iter().filter(|one| is_converted(one)) {
         for refund in purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund) {
             let line = refund.stripe_id.as_deref().and_then(|id| lines.remove(id));
-            let is_known = refund.state.is_done() && !is_unread(purchase, refund.settled.as_ref());
-            if let (true, Some(brought)) = (is_known, purchase.settled()) {
+            if let (true, Some(brought)) = (refund.state.is_done(), purchase.settled()) {
                 let line = line.unwrap_or_else(|| panic!("refund {} has no difference: {purchase:#?}", refund.number));
                 let part = (brought.amount * refund.amount).div_euclid(purchase.amount());
                 let difference = part - refund.as_settled(purchase.currency).amount;

@@ -179,3 +179,50 @@ async fn stripes_fee_is_added_up_in_the_currency_in_which_it_was_taken() {
     assert_eq!([&of("eur")["gross"], &of("eur")["stripe_fee"]], [&json!(1000), &json!(0)], "{totals}");
     assert_eq!([&of("usd")["gross"], &of("usd")["stripe_fee"]], [&json!(0), &booked["fee"]], "{totals}");
 }
+
+/// Adds one unit to an amount in a buyer's item.
+async fn add_one(world: &World, pk: String, sk: String, amount: &str) {
+    let text = aws_sdk_dynamodb::types::AttributeValue::S;
+    let update = world.database().update_item().table_name(&world.app.config.table_name);
+    let update = update.key("pk", text(pk)).key("sk", text(sk)).update_expression(format!("SET {amount} = {amount} + :one"));
+    let one = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
+    update.expression_attribute_values(":one", one).send().await.expect("the amount is there");
+}
+
+#[tokio::test]
+async fn a_settled_amount_that_is_wrong_by_one_unit_is_a_difference_of_the_books() {
+    for is_wrong in [false, true] {
+        let world = World::start().await;
+        world.admin("POST", "settings", json!({"every_currency": false})).await;
+        let club = Club::open(&world).await;
+        let staff = world.staff("staff@example.com").await;
+        world.reconcile().await;
+        let eur = seller_in(&world, "eur").await;
+        let joined = subscribe(&world, &club, &eur, Some("pm_card_visa")).await;
+        let course = world.course(&eur, "Another", 5000, "eur", 10).await;
+        let bought = world.buy(&club.shop.buyer, course["id"].as_str().expect("an id"), "pm_card_visa").await;
+        assert_eq!(bought.status, 201, "{}", bought.body);
+        world.deliver().await;
+        let (user, member) = (format!("USER#{}", club.shop.buyer.id), joined["subscription"]["id"].as_str().expect("an id").to_owned());
+        let purchase = bought.json()["purchase"]["id"].as_str().expect("an id").to_owned();
+        if is_wrong {
+            add_one(&world, user.clone(), format!("PURCHASE#{purchase}"), "attempts[0].charge.settled.amount").await;
+            // The copy that payments lead to is written together with the purchase.
+            let paid = world.succeeded(None).await.into_iter().find(|one| one["metadata"]["purchase_id"] == json!(purchase));
+            let paid = paid.and_then(|paid| paid["id"].as_str().map(str::to_owned)).expect("it was paid");
+            add_one(&world, format!("PAYMENT#{paid}"), "PAYMENT".to_owned(), "purchase.attempts[0].charge.settled.amount").await;
+            add_one(&world, user, format!("SUBSCRIPTION#{member}"), "payments[0].settled.amount").await;
+        }
+        world.pass(time::Duration::hours(5)).await;
+        let report = world.reconcile().await;
+        let list = world.get("/admin/findings").bearer(&staff.token).await.json();
+        assert_eq!((report.hours >= 2, report.differences), (true, if is_wrong { 2 } else { 0 }), "{report:?}, {list}");
+        let all = list["items"].as_array().unwrap_or_else(|| panic!("{list}"));
+        for (id, name) in [(&purchase, "purchase_id"), (&member, "subscription_id")].into_iter().filter(|_| is_wrong) {
+            let found = all.iter().find(|one| one[name] == json!(id)).unwrap_or_else(|| panic!("{list}"));
+            let off = found["ours"].as_i64().zip(found["stripe"].as_i64()).map(|(ours, stripe)| ours - stripe);
+            assert_eq!((&found["kind"], &found["currency"], off), (&json!("books_difference"), &json!("usd"), Some(1)), "{found}");
+        }
+        assert_eq!(all.len(), report.differences as usize, "{list}");
+    }
+}
