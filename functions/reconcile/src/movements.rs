@@ -343,8 +343,7 @@ async fn learn_settlement(services: &Services, purchase: &mut Purchase, name: &N
                 stripe_fee: Some(entry.stripe_fee),
                 settled: Some(entry.settled()),
                 created: Some(entry.created),
-                transfer: None,
-                application_fee: None,
+                ..ChargeFacts::default()
             };
             let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
             settlement::change(app, purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
