@@ -1,6 +1,5 @@
 //! Turns a queued mail into a letter: reads its subject and its recipient.
 
-use shared::domain::course::Share;
 use shared::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use shared::domain::mail::{Mail, Recipient, Sold};
 use shared::domain::membership::Payment;
@@ -112,7 +111,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         Mail::ChangedByStaff { user, news, note, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::changed_by_staff(shop, *news, note.clone(), &user.email))
         }
-        Mail::ShareOffered { user, course, share, .. } => offered(notify, user, course, *share).await?,
+        Mail::ShareOffered { user, course, .. } => offered(notify, user, course).await?,
         Mail::AccountConnected { user, account, .. } => {
             notify.app.store.user(user).await?.map(|user| letters_of_accounts::connected(shop, account, &user.email))
         }
@@ -153,13 +152,13 @@ async fn token_to(notify: &Notify, purpose: Purpose, user: &User, to: SentTo<'_>
 }
 
 /// The offer of a share, if it still waits for its payee.
-async fn offered(notify: &Notify, payee: &UserId, course: &CourseId, share: u8) -> Result<Option<Letter>, StoreError> {
+async fn offered(notify: &Notify, payee: &UserId, course: &CourseId) -> Result<Option<Letter>, StoreError> {
     let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
     let (course, payee) = tokio::try_join!(store.course(course), store.user(payee))?;
-    let Some((course, payee)) = course.filter(|course| !course.deleted).zip(payee) else { return Ok(None) };
-    let is_waiting = course.offered_shares().contains(&&Share { seller: payee.id.clone(), share });
+    let Some((course, payee)) = course.filter(|course| !course.deleted && course.taken_down.is_none()).zip(payee) else { return Ok(None) };
+    let offered = course.offered_shares().into_iter().find(|one| one.seller == payee.id);
     let now = course.payees.iter().find(|one| one.seller == payee.id).map(|one| one.share);
-    Ok(is_waiting.then(|| letters_of_accounts::share_offered(shop, &course.title, share, now, &payee.email)))
+    Ok(offered.map(|offered| letters_of_accounts::share_offered(shop, &course.title, offered.share, now, &payee.email)))
 }
 
 /// The seller, if the account is still linked and passes `test`.

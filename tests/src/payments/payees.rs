@@ -164,7 +164,7 @@ async fn a_share_binds_only_those_who_accepted_and_ends_when_they_leave() {
 }
 
 #[tokio::test]
-async fn payees_are_told_of_each_offer_once_and_of_nothing_else() {
+async fn payees_are_told_of_offers_once_a_day_and_of_nothing_else() {
     let world = World::start().await;
     let shop = world.shop().await;
     let (partner, third) = (world.seller("partner@example.com").await, world.seller("third@example.com").await);
@@ -180,6 +180,10 @@ async fn payees_are_told_of_each_offer_once_and_of_nothing_else() {
     let accept = async |payee: &Person, share: u8| {
         let answer = world.put(format!("{path}/share"), json!({"share": share})).bearer(&payee.token).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    let tomorrow = async || {
+        world.app.clock.advance(Duration::days(1));
+        world.enter_password(&shop.seller).await;
     };
     let told = async |payee: &Person| {
         world.pump().await;
@@ -202,6 +206,7 @@ async fn payees_are_told_of_each_offer_once_and_of_nothing_else() {
     assert_eq!(told(&partner).await.len(), 1);
 
     // Another payee joins: only those are told whose share changes.
+    tomorrow().await;
     offer(&[(&shop.seller, 50), (&partner, 30), (&third, 20)]).await;
     assert_eq!((told(&partner).await.len(), told(&third).await.len()), (1, 1));
     offer(&[(&shop.seller, 60), (&partner, 20), (&third, 20)]).await;
@@ -209,12 +214,22 @@ async fn payees_are_told_of_each_offer_once_and_of_nothing_else() {
     assert!(changed.len() == 2 && changed[1].contains("offers you 20%") && changed[1].contains("your share stays 30%"), "{changed:?}");
     assert_eq!(told(&third).await.len(), 1);
 
-    // An offer that is withdrawn before the mail is sent is not told.
+    // A seller who keeps changing an offer, or makes course after course, sends no more mails.
+    for share in 21..30 {
+        offer(&[(&shop.seller, 80 - share), (&partner, share), (&third, 20)]).await;
+    }
+    let fields = json!({"title": "Spam", "price": {"amount": 5000, "currency": "usd"}, "payees": [{"seller": shop.seller.id, "share": 90}, {"seller": partner.id, "share": 10}]});
+    assert_eq!(world.post("/courses", fields).bearer(&shop.seller.token).await.status, 201);
+    assert_eq!((told(&partner).await.len(), told(&third).await.len()), (2, 1));
+
+    // An offer that is withdrawn before the mail is sent is not told. One that changes by then is told as it is.
+    tomorrow().await;
     offer(&[(&shop.seller, 59), (&partner, 21), (&third, 20)]).await;
     offer(&[(&shop.seller, 70), (&partner, 30)]).await;
     assert_eq!((told(&partner).await.len(), told(&third).await.len()), (2, 1));
 
     // A new course can offer shares at once.
+    tomorrow().await;
     let fields = json!({"title": "New", "price": {"amount": 5000, "currency": "usd"}, "payees": [{"seller": shop.seller.id, "share": 90}, {"seller": third.id, "share": 10}]});
     assert_eq!(world.post("/courses", fields).bearer(&shop.seller.token).await.status, 201);
     assert!(told(&third).await.len() == 2 && told(&third).await[1].contains("offers you 10%"));

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::base::entropy::digest;
 use crate::domain::audit::{Deed, Entry};
-use crate::domain::course::{Course, Share};
+use crate::domain::course::Course;
 use crate::domain::fraud_warning::FraudWarning;
 use crate::domain::ids::{CourseId, PurchaseId, SubscriptionId, UserId};
 use crate::domain::membership::Subscription;
@@ -243,14 +243,14 @@ pub enum Mail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    /// To a payee: another seller offers them a share of a course. Once a day for each size of the share.
+    /// To a payee: another seller offers them a share of a course. At most once a day for each seller, so that nobody can flood a payee.
     ShareOffered {
         /// The payee.
         user: UserId,
-        /// The course.
+        /// Who offers it.
+        seller: UserId,
+        /// The first course of the day. The letter names the share that it offers when the mail is sent.
         course: CourseId,
-        /// In whole percents of what is left after the platform's fee.
-        share: u8,
         /// The day, counted from 1970 in UTC.
         day: i64,
     },
@@ -504,8 +504,8 @@ impl Mail {
         let known = before.map(Course::offered_shares).unwrap_or_default();
         let day = day(course.updated_at);
         let news = course.offered_shares().into_iter().filter(|share| !known.contains(share));
-        news.map(|Share { seller, share }| Self::ShareOffered { user: seller.clone(), course: course.id.clone(), share: *share, day })
-            .collect()
+        let (seller, course) = (&course.seller_id, &course.id);
+        news.map(|share| Self::ShareOffered { user: share.seller.clone(), seller: seller.clone(), course: course.clone(), day }).collect()
     }
 
     /// What sellers and staff are told of an account's state, which has `stopped` its sales or payouts.
@@ -586,7 +586,7 @@ impl Mail {
             Self::SecondFactor { user, news, at } => format!("factor#{user}#{}#{at}", news.name()),
             Self::CodesWrong { user, day } => format!("codes#{user}#{day}"),
             Self::ChangedByStaff { entry, .. } => format!("changed#{entry}"),
-            Self::ShareOffered { user, course, share, day } => format!("share#{user}#{course}#{share}#{day}"),
+            Self::ShareOffered { user, seller, day, .. } => format!("share#{user}#{seller}#{day}"),
             Self::AccountConnected { user, account, at } => format!("connected#{user}#{account}#{at}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::AccountDisconnected { user, account, at } => format!("disconnected#{user}#{account}#{at}"),
