@@ -2271,7 +2271,7 @@ export interface components {
                  * @description The end of the period it paid for.
                  */
                 paid_until: string | null;
-                /** @description How much can be refunded now. */
+                /** @description How much one refund can return now. An invoice that several payments paid takes one refund for each. */
                 refundable: number;
                 refunded: number;
             }[];

@@ -275,7 +275,7 @@ impl From<Subscription> for JoinedView {
             refunded: payment.refunded(),
             disputed: payment.disputed(),
         };
-        Self { subscription: SubscriptionView::from(&subscription), payments: subscription.payments.iter().map(paid).collect() }
+        Self { subscription: SubscriptionView::from(&subscription), payments: subscription.invoices().iter().map(paid).collect() }
     }
 }
 

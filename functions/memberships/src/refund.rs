@@ -4,7 +4,7 @@ use serde::Deserialize;
 use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
-use shared::domain::membership::{AskedRefund, AskedState, Payment, Subscription};
+use shared::domain::membership::{AskedRefund, AskedState, Subscription};
 use shared::domain::money::Price;
 use shared::domain::purchase::{MOST_REFUNDS, REPEATED_WITHIN};
 use shared::domain::user::User;
@@ -26,7 +26,7 @@ struct Body {
 }
 
 /// Refunds part of a period's price or, without an amount, everything that is left of it; without an invoice, for the newest
-/// paid period. The refund is recorded before Stripe is called, so concurrent requests never refund more than was paid. Three
+/// paid period. If several payments paid the invoice, it refunds one of them: the first that reaches, or else the one with most left. The refund is recorded before Stripe is called, so concurrent requests never refund more than was paid. Three
 /// DynamoDB trips, and calls to Stripe for the refund, the subscription with its invoices, and what moved with the refund.
 /// Until Stripe has booked the payment, the refund waits (202).
 ///
@@ -58,12 +58,11 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
     if body.amount.is_some_and(|amount| amount < 1) {
         return Err(Error::InvalidRequest("amount must be at least 1 minor unit".to_owned()));
     }
-    let payment = subscription.payment(body.invoice.as_deref());
-    let invoice = payment.map(|payment| payment.invoice.clone()).ok_or(if body.invoice.is_some() {
-        Error::NotFound("invoice")
-    } else {
-        Error::NotPaid
-    })?;
+    let invoice = match body.invoice {
+        Some(invoice) if subscription.payments_of(&invoice).next().is_none() => return Err(Error::NotFound("invoice")),
+        Some(invoice) => invoice,
+        None => subscription.newest_invoice().ok_or(Error::NotPaid)?.to_owned(),
+    };
 
     let wanted = Wanted { by: &by, invoice: &invoice, amount: body.amount, client_key: request::idempotency_key(request)? };
     let number = plan(services, &mut subscription, &wanted).await?;
@@ -84,8 +83,7 @@ struct Wanted<'a> {
 }
 
 fn state_of(subscription: &Subscription, invoice: &str, number: u32) -> Option<AskedState> {
-    let asked = subscription.payment(Some(invoice))?.asked.iter().find(|asked| asked.number == number)?;
-    Some(asked.state.clone())
+    subscription.asked_of(invoice).find(|asked| asked.number == number).map(|asked| asked.state.clone())
 }
 
 /// Records the refund, or finds the one that this request repeats.
@@ -93,7 +91,7 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
     let app = &services.app;
     let mut more = None;
     for _ in 0..TRIES {
-        let asked = subscription.payment(Some(wanted.invoice)).map(|payment| payment.asked.clone()).unwrap_or_default();
+        let asked: Vec<AskedRefund> = subscription.asked_of(wanted.invoice).cloned().collect();
         if let Some(key) = &wanted.client_key
             && let Some(same) = asked.iter().find(|asked| asked.client_key.as_ref() == Some(key))
         {
@@ -105,16 +103,17 @@ async fn plan(services: &Services, subscription: &mut Subscription, wanted: &Wan
             };
         }
         if let Some(open) = asked.iter().find(|asked| asked.state.is_planned()) {
-            let left = || subscription.payment(Some(wanted.invoice)).map_or(0, Payment::refundable);
-            if wanted.client_key.is_none() && wanted.amount.map_or_else(|| left() == 0, |amount| amount == open.amount) {
+            if wanted.client_key.is_none()
+                && wanted.amount.map_or_else(|| subscription.refundable(wanted.invoice) == 0, |amount| amount == open.amount)
+            {
                 return Ok(open.number);
             }
             // Its outcome must be found before another begins.
             give_back(app, &services.stripe, subscription, wanted.invoice, open.number).await?;
         }
         let returned = |asked: &AskedRefund| {
-            let refunds = subscription.payment(Some(wanted.invoice)).map(|payment| payment.refunds.as_slice()).unwrap_or_default();
-            matches!(&asked.state, AskedState::Made(id) if refunds.iter().any(|refund| refund.failed && refund.id == *id))
+            let mut refunds = subscription.payments_of(wanted.invoice).flat_map(|payment| &payment.refunds);
+            matches!(&asked.state, AskedState::Made(id) if refunds.any(|refund| refund.failed && refund.id == *id))
         };
         let is_repeated = |asked: &AskedRefund| {
             !asked.state.is_refused()
@@ -165,7 +164,7 @@ async fn write(
     more: &mut Option<Allowance>,
 ) -> Result<bool, Error> {
     let store = &services.app.store;
-    let payment = subscription.payment(Some(wanted.invoice));
+    let payment = subscription.refunded_by(wanted.invoice, number);
     let asked = payment.and_then(|payment| payment.asked.iter().find(|asked| asked.number == number));
     let (whole, amount) = (payment.map_or(0, |payment| payment.amount), asked.map_or(0, |asked| asked.amount));
     let (refund, of) = (Price { amount, currency: subscription.currency }, subscription.id.clone());

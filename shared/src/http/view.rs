@@ -524,13 +524,14 @@ struct PeriodView {
 
 impl From<&Subscription> for MemberView {
     fn from(subscription: &Subscription) -> Self {
+        let invoices = subscription.invoices();
         let period = |payment: &membership::Payment| PeriodView {
             invoice: payment.invoice.clone(),
             paid_until: payment.period_end.map(written),
             amount: payment.amount,
             application_fee: payment.application_fee - payment.fee_refunded,
             refunded: payment.refunded(),
-            refundable: if payment.payment_intent.is_some() && !payment.is_held() { payment.refundable() } else { 0 },
+            refundable: subscription.refundable(&payment.invoice),
             disputed: payment.disputed(),
             // Stripe lists the newest first.
             dispute: payment.disputes.first().map(|dispute| DisputeView {
@@ -540,13 +541,9 @@ impl From<&Subscription> for MemberView {
                 reason: dispute.reason.clone(),
                 opened_at: written(dispute.opened_at.unwrap_or(subscription.updated_at)),
             }),
-            net: payment.net(subscription.charge_type),
+            net: subscription.payments_of(&payment.invoice).map(|payment| payment.net(subscription.charge_type)).sum(),
         };
-        Self {
-            subscription: subscription.into(),
-            buyer_id: subscription.buyer_id.clone(),
-            payments: subscription.payments.iter().map(period).collect(),
-        }
+        Self { subscription: subscription.into(), buyer_id: subscription.buyer_id.clone(), payments: invoices.iter().map(period).collect() }
     }
 }
 

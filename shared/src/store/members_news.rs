@@ -7,9 +7,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use super::books::{Line, LineKind, ledger_item};
 use super::debts::Debt;
 use super::findings::Found;
-use super::keys::payment_key;
-use super::payments::payment_of_subscription;
-use super::table::{Store, StoreError, to_item};
+use super::table::{Store, StoreError};
 use crate::base::metrics;
 use crate::domain::mail::{DisputeStage, Mail, Recipient, Sold, told_of_disputes};
 use crate::domain::membership::{Difference, Dispute, Move, News, Payment, Refund, Subscription, Term};
@@ -27,9 +25,10 @@ fn dispute<'a>(subscription: &'a Subscription, id: &str) -> Option<&'a Dispute> 
 fn line(subscription: &Subscription, news: &News) -> Option<Line> {
     let amount_of_refund = |id: &str| refund(subscription, id).map(|(_, refund)| refund.amount);
     let (kind, stripe_id, amount) = match news {
-        News::Paid(invoice) => {
-            let payment = subscription.payments.iter().find(|payment| payment.invoice == *invoice)?;
-            (LineKind::Charge, payment.payment_intent.clone()?, payment.amount)
+        News::Paid(payment_intent) => {
+            let payment_intent = payment_intent.clone()?;
+            let amount = subscription.payment_of(&payment_intent)?.amount;
+            (LineKind::Charge, payment_intent, amount)
         }
         News::Refunded(id) => (LineKind::Refund, id.clone(), -amount_of_refund(id)?),
         News::RefundFailed(id) => (LineKind::RefundFailure, id.clone(), amount_of_refund(id)?),
@@ -174,10 +173,6 @@ impl Store {
         for news in news {
             if let Some(line) = line(subscription, news) {
                 items.push(self.put(ledger_item(&line)?).always());
-                if line.kind == LineKind::Charge {
-                    let owner = payment_of_subscription(&subscription.id);
-                    items.push(self.put(to_item(&payment_key(&line.stripe_id), &owner)?).always());
-                }
             }
             for mail in mails(subscription, news) {
                 items.push(self.ask_for(&mail, at)?);

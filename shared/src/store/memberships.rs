@@ -192,19 +192,26 @@ impl Store {
         self.write_subscription_with(subscription, mark, Vec::new()).await
     }
 
-    /// The same with additional items, which come right after the subscription in the transaction.
+    /// The same with additional items, which come right after the subscription in the transaction. A payment that turns out to be a purchase's
+    /// or another subscription's is not booked.
     pub(super) async fn write_subscription_with(
         &self,
         subscription: &mut Subscription,
         mark: Option<&EventMark>,
         more: Vec<TransactWriteItem>,
     ) -> Result<Written, StoreError> {
+        let claims = subscription.claims();
+        let unwritten = (!claims.is_empty()).then(|| (subscription.clone(), more.clone()));
         let seen = subscription.version;
         subscription.version += 1;
         let lacking = subscription.count();
         let news = subscription.take_news();
         let mut items = vec![self.put(subscription_item(subscription)?).if_version(Some(seen))];
         items.extend(more);
+        let first_claim = items.len();
+        for payment_intent in &claims {
+            items.push(self.claim_payment(payment_intent, &subscription.id)?);
+        }
         if let Some(mark) = mark {
             items.push(self.mark(mark)?);
         }
@@ -213,6 +220,14 @@ impl Store {
         let slot = items.len();
         items.push(self.put_member(subscription, seen)?);
         let written = match self.transact(&items).await? {
+            Written::No(index) if (first_claim..first_claim + claims.len()).contains(&index) => {
+                let Some((before, more)) = unwritten else { return Ok(Written::No(index)) };
+                let payment_intent = &claims[index - first_claim];
+                tracing::warn!(subscription_id = %subscription.id, payment_intent, "a payment of something else was attached to an invoice");
+                *subscription = before;
+                subscription.disown(payment_intent);
+                return Box::pin(self.write_subscription_with(subscription, mark, more)).await;
+            }
             // The slot now belongs to a later subscription, which must know how long this one is paid.
             Written::No(index) if index == slot => {
                 items.truncate(slot);

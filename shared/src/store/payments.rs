@@ -1,7 +1,10 @@
 //! What payments belong to: a purchase or a subscription.
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
+use super::keys::payment_key;
+use super::table::{PutItem, Store, StoreError, string, to_item};
 use crate::domain::ids::{PurchaseId, SubscriptionId};
 use crate::domain::purchase::Purchase;
 
@@ -18,8 +21,14 @@ pub(super) struct PaymentOwner {
     pub(super) subscription_id: Option<SubscriptionId>,
 }
 
-pub(super) fn payment_of_subscription(id: &SubscriptionId) -> PaymentOwner {
-    PaymentOwner { subscription_id: Some(id.clone()), ..PaymentOwner::default() }
+impl Store {
+    /// Makes a payment a subscription's, unless it is a purchase's or another subscription's.
+    pub(super) fn claim_payment(&self, payment_intent: &str, id: &SubscriptionId) -> Result<TransactWriteItem, StoreError> {
+        let owner = PaymentOwner { subscription_id: Some(id.clone()), ..PaymentOwner::default() };
+        let PutItem(put) = self.put(to_item(&payment_key(payment_intent), &owner)?);
+        let put = put.condition_expression("attribute_not_exists(pk) OR subscription_id = :subscription");
+        Ok(PutItem(put.expression_attribute_values(":subscription", string(id.as_str()))).always())
+    }
 }
 
 impl PaymentOwner {

@@ -195,6 +195,9 @@ struct LineDetails {
 struct InvoicePayment {
     #[serde(default)]
     status: String,
+    /// What it paid of the invoice, once it is `paid`. The PaymentIntent may have taken more.
+    #[serde(default)]
+    amount_paid: Option<i64>,
     #[serde(default)]
     payment: PaymentOfInvoice,
 }
@@ -257,6 +260,12 @@ impl Invoice {
     /// What it credits for time that an earlier invoice paid.
     pub(super) fn credited(&self) -> i64 {
         self.lines.data.iter().filter(|line| line.is_proration()).map(|line| (-line.amount).max(0)).sum()
+    }
+
+    /// The PaymentIntents that paid it, and how much of it each did.
+    pub(super) fn paid_by(&self) -> impl Iterator<Item = (&str, i64)> {
+        let paid = self.payments.data.iter().filter(|payment| payment.status == "paid");
+        paid.filter_map(|payment| Some((payment.payment.payment_intent.as_deref()?, payment.amount_paid?)))
     }
 
     /// The PaymentIntent that paid or would pay it.

@@ -92,84 +92,112 @@ impl Gateway {
         self.all(&format!("/invoices?subscription={subscription}&expand[]=data.payments"), account).await
     }
 
+    /// The payments of the paid ones of these invoices.
     pub(super) async fn payments(
         &self,
         record: &Subscription,
         invoices: &[Invoice],
         payment_intent: Option<&str>,
     ) -> Result<Vec<Payment>, StripeError> {
-        let account = record.account.as_deref();
         let mut payments: Vec<Payment> = Vec::new();
         let mut unknown = 0;
         for invoice in invoices.iter().filter(|invoice| invoice.is_paid()) {
-            let known = record.payments.iter().find(|payment| payment.invoice == invoice.id);
-            unknown += usize::from(known.is_none());
-            if known.is_none() && unknown > MOST_AT_ONCE {
+            let known: Vec<_> = record.payments_of(&invoice.id).map(|payment| (payment.clone(), None)).collect();
+            unknown += usize::from(known.is_empty());
+            if known.is_empty() && unknown > MOST_AT_ONCE {
                 // The other, older ones follow with the next visit.
                 continue;
             }
-            let mut payment = known.cloned().unwrap_or_else(|| Payment {
-                invoice: invoice.id.clone(),
-                payment_intent: invoice.payment_intent().filter(|_| invoice.amount_paid > 0).map(str::to_owned),
-                period_start: invoice.period_start(),
-                period_end: invoice.period_end(),
-                credited: invoice.credited(),
-                ..Payment::default()
-            });
-            if known.is_none() {
-                // The owner of a connected account can attach one payment to several invoices.
-                let is_used = |id: &String| record.payments.iter().chain(&payments).any(|other| other.payment_intent.as_ref() == Some(id));
-                payment.payment_intent = payment.payment_intent.filter(|id| !is_used(id));
-                payment.marked = invoice.amount_paid;
+            let all = if known.is_empty() { self.paid_by(record, &payments, invoice).await? } else { known };
+            let is_newest = payments.iter().all(|newer| newer.period_end.is_none());
+            for (payment, found) in all {
+                let is_newest = is_newest && payment.period_end.is_some();
+                let is_named = payment_intent.is_some() && payment.payment_intent.as_deref() == payment_intent;
+                payments.push(Box::pin(self.payment_as_it_stands(record, payment, found, (is_newest, is_named))).await?);
             }
-            let is_newest = !payments.iter().any(|newer| newer.period_end.is_some()) && payment.period_end.is_some();
-            if let Some(id) = payment.payment_intent.clone() {
-                // A charge may be booked up to an hour after the payment. Only then are Stripe's fee and the transfer known.
-                let lacks_facts = (payment.stripe_fee.is_none() || payment.settled.is_none()) && (is_newest || payment_intent == Some(&id));
-                let mut is_disputed = false;
-                if known.is_none() || lacks_facts {
-                    let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
-                    let paid: PaymentIntent = self.get(&path, account).await?;
-                    if known.is_none() {
-                        // An invoice counts as paid also if somebody says so; only a payment that succeeded moved money.
-                        payment.amount = if paid.status == "succeeded" { paid.taken() } else { 0 };
-                        payment.marked = (invoice.amount_paid - payment.amount).max(0);
-                    }
-                    if payment.amount == 0 {
-                        payment.payment_intent = None;
-                        payments.push(payment);
-                        continue;
-                    }
-                    payment.application_fee = paid.application_fee_amount.unwrap_or(0);
-                    let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
-                    (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);
-                    // When its event came, the dispute could not be attributed, because the payment was not on record.
-                    is_disputed = paid.is_disputed() && payment.disputes.is_empty();
-                }
-                if payment_intent == Some(&id) || is_disputed {
-                    payment.disputes = self.disputes_of(&payment, &id, account).await?;
-                    if let Some(transfer) = &payment.transfer {
-                        payment.reversals = self.reversals_of(record, transfer).await?;
-                    }
-                }
-                if known.is_none() || is_newest || payment_intent == Some(&id) {
-                    let query =
-                        format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
-                    let mut refunds: Vec<Refund> = self.all(&query, account).await?;
-                    refunds.retain(|refund| !self.is_anothers(&refund.metadata));
-                    let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
-                    payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
-                    payment.fee_refunded = fee;
-                    for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
-                        if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, (asked.number, asked.amount))) {
-                            asked.state = AskedState::Made(made.id.clone());
-                        }
-                    }
-                }
-            }
-            payments.push(payment);
         }
         Ok(payments)
+    }
+
+    /// What paid an invoice that is not on record: each of its payments that is the member's, with the PaymentIntent. The owner of a connected
+    /// account can [attach](https://docs.stripe.com/api/invoices/attach_payment) others, such as a course's, and one payment to several
+    /// invoices. What those paid counts as marked.
+    async fn paid_by(
+        &self,
+        record: &Subscription,
+        booked: &[Payment],
+        invoice: &Invoice,
+    ) -> Result<Vec<(Payment, Option<PaymentIntent>)>, StripeError> {
+        let blank = Payment {
+            invoice: invoice.id.clone(),
+            period_start: invoice.period_start(),
+            period_end: invoice.period_end(),
+            ..Payment::default()
+        };
+        let mut all: Vec<(Payment, Option<PaymentIntent>)> = Vec::new();
+        let is_booked = |id: &str| record.payments.iter().chain(booked).any(|other| other.payment_intent.as_deref() == Some(id));
+        for (id, amount) in invoice.paid_by().filter(|(id, _)| invoice.amount_paid > 0 && !is_booked(id)) {
+            let path = format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}");
+            let paid: PaymentIntent = self.get(&path, record.account.as_deref()).await?;
+            // An invoice counts as paid also if somebody says so; only a payment that succeeded moved money.
+            if paid.is_of_member(&record.customer) {
+                let payment = Payment { payment_intent: Some(id.to_owned()), amount: paid.taken().min(amount), ..blank.clone() };
+                all.push((payment, Some(paid)));
+            }
+        }
+        let marked = (invoice.amount_paid - all.iter().map(|(payment, _)| payment.amount).sum::<i64>()).max(0);
+        if all.is_empty() {
+            all.push((blank, None));
+        }
+        (all[0].0.marked, all[0].0.credited) = (marked, invoice.credited());
+        Ok(all)
+    }
+
+    /// Completes a payment: a new one, `found` at Stripe, or one on record.
+    async fn payment_as_it_stands(
+        &self,
+        record: &Subscription,
+        mut payment: Payment,
+        found: Option<PaymentIntent>,
+        (is_newest, is_named): (bool, bool),
+    ) -> Result<Payment, StripeError> {
+        let account = record.account.as_deref();
+        let Some(id) = payment.payment_intent.clone() else { return Ok(payment) };
+        let is_new = found.is_some();
+        // A charge may be booked up to an hour after the payment. Only then are Stripe's fee and the transfer known.
+        let lacks_facts = (payment.stripe_fee.is_none() || payment.settled.is_none()) && (is_newest || is_named);
+        let found = match found {
+            None if lacks_facts => Some(self.get(&format!("/payment_intents/{id}?expand[]={CHARGE_FACTS}"), account).await?),
+            found => found,
+        };
+        let mut is_disputed = false;
+        if let Some(paid) = found {
+            payment.application_fee = paid.application_fee_amount.unwrap_or(0);
+            let facts = paid.observe(Means::PaymentIntent).charge.unwrap_or_default();
+            (payment.stripe_fee, payment.settled, payment.transfer) = (facts.stripe_fee, facts.settled, facts.transfer);
+            // When its event came, the dispute could not be attributed, because the payment was not on record.
+            is_disputed = paid.is_disputed() && payment.disputes.is_empty();
+        }
+        if is_named || is_disputed {
+            payment.disputes = self.disputes_of(&payment, &id, account).await?;
+            if let Some(transfer) = &payment.transfer {
+                payment.reversals = self.reversals_of(record, transfer).await?;
+            }
+        }
+        if is_new || is_newest || is_named {
+            let query = format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
+            let mut refunds: Vec<Refund> = self.all(&query, account).await?;
+            refunds.retain(|refund| !self.is_anothers(&refund.metadata));
+            let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
+            payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
+            payment.fee_refunded = fee;
+            for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
+                if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, (asked.number, asked.amount))) {
+                    asked.state = AskedState::Made(made.id.clone());
+                }
+            }
+        }
+        Ok(payment)
     }
 
     /// Whether a refund is the one with this number and amount of a subscription's payment. The owner of a connected account can

@@ -100,7 +100,7 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
     if !subscription.is_of_stack(&app.config.stack_id) {
         return Ok(());
     }
-    learn_booking(app, stripe, subscription, invoice).await?;
+    learn_booking(app, stripe, subscription, invoice, number).await?;
     let Some(request) = subscription.refund_request(invoice, number) else { return Ok(()) };
     let state = stripe.refund_member(subscription, &request, app.clock.now()).await?;
     for round in 0..TRIES {
@@ -128,10 +128,10 @@ pub async fn give_back(app: &App, stripe: &Gateway, subscription: &mut Subscript
     Err(Error::SubscriptionInProgress)
 }
 
-/// Asks Stripe whether it has booked an invoice's payment, unless that is known.
-async fn learn_booking(app: &App, stripe: &Gateway, subscription: &mut Subscription, invoice: &str) -> Result<(), Error> {
+/// Asks Stripe whether it has booked the payment that a refund returns, unless that is known.
+async fn learn_booking(app: &App, stripe: &Gateway, subscription: &mut Subscription, invoice: &str, number: u32) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let unbooked = subscription.unbooked(invoice).map(str::to_owned);
+        let unbooked = subscription.unbooked(invoice, number).map(str::to_owned);
         let (Some(payment_intent), Some(id)) = (unbooked, subscription.stripe_id.clone()) else { return Ok(()) };
         let seen = Box::pin(stripe.see_subscription(subscription, &id, Some(&payment_intent))).await?;
         let Some(seen) = seen.filter(|seen| seen.payments != subscription.payments) else { return Ok(()) };
@@ -150,7 +150,7 @@ async fn learn_booking(app: &App, stripe: &Gateway, subscription: &mut Subscript
 /// What the audit log says if Stripe refused a refund that staff had asked for, unless it says so already.
 fn refusal(app: &App, subscription: &Subscription, invoice: &str, number: u32, state: &AskedState) -> Option<Entry> {
     let AskedState::Refused(code) = state else { return None };
-    let asked = subscription.payment(Some(invoice))?.asked.iter().find(|asked| asked.number == number)?;
+    let asked = subscription.asked_of(invoice).find(|asked| asked.number == number)?;
     let deed = Deed::MembershipRefundRefused {
         subscription_id: subscription.id.clone(),
         refund: number,

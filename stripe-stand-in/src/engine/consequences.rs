@@ -1,5 +1,6 @@
 //! Everything that follows from a payment, an invoice or a card setup.
 
+use crate::engine::billing::attached;
 use crate::engine::billing::invoices;
 use crate::engine::billing::subscriptions;
 use crate::engine::checkout;
@@ -8,7 +9,7 @@ use crate::events::context::After;
 
 /// The table of consequences. The engine consults it exactly where something happens, so that events keep their order.
 pub(crate) static AFTER: After = After {
-    paid: &[checkout::complete, invoices::payment_succeeded],
+    paid: &[checkout::complete, invoices::payment_succeeded, attached::payment_succeeded],
     processing: &[checkout::processing, checkout_subscribe::processing, subscriptions::processing],
     failed: &[checkout::payment_failed, invoices::payment_failed, checkout_subscribe::payment_failed],
     authentication_wanted: &[invoices::action_required],

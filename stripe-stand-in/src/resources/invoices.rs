@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::engine::billing::attached;
 use crate::engine::billing::changes;
 use crate::engine::billing::invoices;
 use crate::engine::billing::lines;
@@ -151,6 +152,18 @@ pub(crate) fn pay(ctx: &mut Context, path: &[&str], params: &Params) -> Result<V
         )),
         _ => ctx.fetch(Kind::Invoice, id, "invoice"),
     }
+}
+
+/// `POST /v1/invoices/{id}/attach_payment`
+pub(crate) fn attach_payment(ctx: &mut Context, path: &[&str], params: &Params) -> Result<Value, ApiError> {
+    let (id, intent) = (path[0], params.required("payment_intent")?.to_owned());
+    let invoice = ctx.fetch(Kind::Invoice, id, "invoice")?;
+    if !["open", "uncollectible"].contains(&invoice.text("status")) {
+        return Err(unexpected(&invoice, "attach payments to open invoices"));
+    }
+    let now = customer_rows::now_of(ctx, invoice.text("customer"));
+    attached::attach(ctx, id, &intent, now)?;
+    ctx.fetch(Kind::Invoice, id, "invoice")
 }
 
 /// `POST /v1/invoices/{id}/void`

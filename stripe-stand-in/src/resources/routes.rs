@@ -247,6 +247,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         index("/v1/invoices/*/lines", "", invoices::lines),
         post("/v1/invoices/*/finalize", "auto_advance:b", invoices::finalize),
         post("/v1/invoices/*/pay", invoices::PAY, invoices::pay),
+        post("/v1/invoices/*/attach_payment", "payment_intent", invoices::attach_payment),
         post("/v1/invoices/*/void", "", invoices::void),
         post("/v1/invoices/*/mark_uncollectible", "", invoices::mark_uncollectible),
         index(

@@ -1,6 +1,7 @@
 //! Memberships: sellers' offers, subscriptions, and what they give access to.
 
 mod accounts;
+mod attached;
 mod changes;
 mod currencies;
 mod disputes;

@@ -186,6 +186,11 @@ impl PaymentIntent {
         self.amount_received.filter(|_| self.status == "succeeded").map_or(self.amount, |received| received.min(self.amount))
     }
 
+    /// Whether it is a payment of this customer's that succeeded, and not a course's.
+    pub(in crate::stripe) fn is_of_member(&self, customer: &str) -> bool {
+        self.status == "succeeded" && self.customer.as_deref() == Some(customer) && !self.metadata.contains_key("purchase_id")
+    }
+
     /// Whether its charge was ever disputed, if the charge was expanded.
     pub(in crate::stripe) fn is_disputed(&self) -> bool {
         matches!(&self.latest_charge, Some(Expandable::Object(charge)) if charge.disputed)

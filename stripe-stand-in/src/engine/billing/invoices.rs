@@ -181,20 +181,7 @@ pub(crate) fn finalize(ctx: &mut Context, id: &str, now: i64) -> Result<(), ApiE
         ctx.state.hide(&account, Kind::PaymentIntent, &intent, "invoice", id.into());
         ctx.set(Kind::PaymentIntent, &intent, json!({ "payment_details": { "customer_reference": null, "order_reference": id } }));
         ctx.state.hide(&account, Kind::Invoice, id, "intent", intent.as_str().into());
-        let payment = json!({
-            "id": new_id("inpay"),
-            "object": "invoice_payment",
-            "amount_paid": null,
-            "amount_requested": due,
-            "created": now,
-            "currency": invoice["currency"],
-            "invoice": id,
-            "is_default": true,
-            "livemode": false,
-            "payment": { "payment_intent": intent, "type": "payment_intent" },
-            "status": "open",
-            "status_transitions": { "canceled_at": null, "paid_at": null },
-        });
+        let payment = new_payment(&invoice, &intent, due, true, now);
         ctx.insert(Kind::InvoicePayment, payment);
     }
     // The customer's remaining balance after this invoice.
@@ -222,6 +209,39 @@ pub(crate) fn finalize(ctx: &mut Context, id: &str, now: i64) -> Result<(), ApiE
     );
     ctx.emit("invoice.finalized", Kind::Invoice, id);
     Ok(())
+}
+
+/// A payment of an invoice: its own, or one that somebody attached.
+pub(crate) fn new_payment(invoice: &Value, intent: &str, amount: i64, is_default: bool, now: i64) -> Value {
+    json!({
+        "id": new_id("inpay"),
+        "object": "invoice_payment",
+        "amount_paid": null,
+        "amount_requested": amount,
+        "created": now,
+        "currency": invoice["currency"],
+        "invoice": invoice["id"],
+        "is_default": is_default,
+        "livemode": false,
+        "payment": { "payment_intent": intent, "type": "payment_intent" },
+        "status": "open",
+        "status_transitions": { "canceled_at": null, "paid_at": null },
+    })
+}
+
+/// What an invoice's own payment takes, once another has paid a part.
+pub(crate) fn shrink(ctx: &mut Context, id: &str, intent: &str, remaining: i64) {
+    let account = ctx.account.clone();
+    let Some(invoice) = ctx.state.object(&account, Kind::Invoice, id).cloned() else { return };
+    let subscription = ctx.state.object(&account, Kind::Subscription, &subscription_of(&invoice)).cloned().unwrap_or_default();
+    let mut changes = json!({ "amount": remaining });
+    if let Some(percent) = subscription["application_fee_percent"].as_f64() {
+        changes["application_fee_amount"] = part_of(remaining, percent).min(remaining - 1).into();
+    }
+    ctx.set(Kind::PaymentIntent, intent, changes);
+    if let Some(payment) = payment_of(ctx, id) {
+        ctx.set(Kind::InvoicePayment, &payment, json!({ "amount_requested": remaining }));
+    }
 }
 
 /// The parameters of an invoice's PaymentIntent: the platform's fee and the destination.
@@ -360,12 +380,13 @@ fn failed(ctx: &mut Context, id: &str) {
     ctx.follow(|after| after.invoice_failed, id);
 }
 
+/// Its own payment, which Stripe makes when the invoice is finalized.
 fn payment_of(ctx: &Context, id: &str) -> Option<String> {
-    let newest = ctx.state.children(&ctx.account, Kind::InvoicePayment, id).next_back();
-    newest.map(|payment| payment.object.text("id").to_owned())
+    let mut all = ctx.state.children(&ctx.account, Kind::InvoicePayment, id);
+    all.find(|payment| payment.object.flag("is_default")).map(|payment| payment.object.text("id").to_owned())
 }
 
-/// Marks an invoice as paid, by its PaymentIntent or because nothing is due.
+/// Marks an invoice as paid, by its PaymentIntent or because nothing is due any more.
 pub(crate) fn mark_paid(ctx: &mut Context, id: &str, now: i64) {
     let Some(invoice) = ctx.state.object(&ctx.account, Kind::Invoice, id).cloned() else { return };
     let mut transitions = invoice["status_transitions"].clone();
@@ -384,9 +405,16 @@ pub(crate) fn mark_paid(ctx: &mut Context, id: &str, now: i64) {
             "status_transitions": transitions,
         }),
     );
-    if let Some(payment) = payment_of(ctx, id) {
+    let remaining = invoice.int("amount_remaining");
+    if let Some(payment) = payment_of(ctx, id).filter(|_| remaining == 0) {
+        ctx.set(
+            Kind::InvoicePayment,
+            &payment,
+            json!({ "status": "canceled", "status_transitions": { "canceled_at": now, "paid_at": null } }),
+        );
+    } else if let Some(payment) = payment_of(ctx, id) {
         let paid = json!({
-            "amount_paid": invoice["amount_due"], "status": "paid", "status_transitions": { "canceled_at": null, "paid_at": now },
+            "amount_paid": remaining, "status": "paid", "status_transitions": { "canceled_at": null, "paid_at": now },
         });
         ctx.set(Kind::InvoicePayment, &payment, paid);
         ctx.emit("invoice_payment.paid", Kind::InvoicePayment, &payment);

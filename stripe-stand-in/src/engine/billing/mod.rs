@@ -1,5 +1,6 @@
 //! Subscriptions and their invoices.
 
+pub(crate) mod attached;
 pub(crate) mod changes;
 pub(crate) mod cycle;
 pub(crate) mod invoices;

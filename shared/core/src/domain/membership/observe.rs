@@ -33,7 +33,7 @@ pub struct Seen {
     pub fee_percent: String,
     /// The end of the current period.
     pub period_end: Option<OffsetDateTime>,
-    /// Newest first.
+    /// Newest invoice first.
     pub payments: Vec<Payment>,
 }
 
@@ -89,13 +89,18 @@ impl Subscription {
         if seen.status.runs() {
             self.failure = None;
         }
-        for (place, payment) in seen.payments.iter().enumerate() {
-            let before = self.payments.iter().find(|known| known.invoice == payment.invoice);
-            if before.is_none() {
-                self.news.push(News::Paid(payment.invoice.clone()));
-                let earlier = seen.payments[place + 1..].iter();
-                let differences = limits.map(|limits| limits.differences(payment, earlier, self.account.is_some()));
+        let invoices = Payment::invoices(&seen.payments);
+        for (place, invoice) in invoices.iter().enumerate() {
+            if self.payments.iter().all(|known| known.invoice != invoice.invoice) {
+                let earlier = invoices[place + 1..].iter();
+                let differences = limits.map(|limits| limits.differences(invoice, earlier, self.account.is_some()));
                 self.news.extend(differences.into_iter().flatten().map(News::Differs));
+            }
+        }
+        for payment in &seen.payments {
+            let before = self.payments.iter().find(|known| known.is(payment));
+            if before.is_none() {
+                self.news.push(News::Paid(payment.payment_intent.clone()));
             }
             for refund in &payment.refunds {
                 let known = before.and_then(|before| before.refunds.iter().find(|known| known.id == refund.id));

@@ -9,7 +9,8 @@ use crate::domain::ids::UserId;
 use crate::domain::money::Settled;
 use crate::domain::purchase::{DisputeMove, DisputeStatus, Sums, share};
 
-/// A paid invoice. Amounts are in the minor unit.
+/// A payment of an invoice; an invoice that several paid has several. Amounts are in the minor unit.
+/// <https://docs.stripe.com/invoicing/partial-payments>
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// `in_…`
@@ -213,6 +214,30 @@ impl Dispute {
 }
 
 impl Payment {
+    /// The invoices that these payments paid, each once and in the same order, with what all of its payments took and returned.
+    pub(super) fn invoices(payments: &[Self]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for payment in payments {
+            let Some(whole) = all.iter_mut().find(|one| one.invoice == payment.invoice) else {
+                all.push(payment.clone());
+                continue;
+            };
+            whole.amount += payment.amount;
+            whole.marked += payment.marked;
+            whole.credited += payment.credited;
+            whole.application_fee += payment.application_fee;
+            whole.fee_refunded += payment.fee_refunded;
+            whole.refunds.extend_from_slice(&payment.refunds);
+            whole.disputes.extend_from_slice(&payment.disputes);
+        }
+        all
+    }
+
+    /// Whether it is the same payment, as known before.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.invoice == other.invoice && self.payment_intent == other.payment_intent
+    }
+
     /// What an invoice for the time from `start` on would have to credit of it; `None` if that is not known.
     fn unused_from(&self, start: OffsetDateTime, price: i64) -> Option<i64> {
         let (from, end) = (self.period_start?, self.period_end?);
@@ -262,6 +287,11 @@ impl Payment {
     #[must_use]
     pub fn lost(&self) -> i64 {
         self.disputes.iter().filter(|dispute| dispute.is_lost()).map(|dispute| dispute.amount).sum()
+    }
+
+    /// Whether a refund could return something of it.
+    pub(super) fn can_be_refunded(&self) -> bool {
+        self.payment_intent.is_some() && !self.is_held()
     }
 
     /// Whether a bank holds part of it and has not decided, so that it cannot be refunded.

@@ -27,18 +27,55 @@ pub struct RefundRequest {
 }
 
 impl Subscription {
-    /// The payment of an invoice; without one, the newest payment that took money.
+    /// The newest invoice that took money.
     #[must_use]
-    pub fn payment(&self, invoice: Option<&str>) -> Option<&Payment> {
-        self.payments.iter().find(|payment| match invoice {
-            Some(invoice) => payment.invoice == invoice,
-            None => payment.payment_intent.is_some(),
-        })
+    pub fn newest_invoice(&self) -> Option<&str> {
+        self.payments.iter().find(|payment| payment.payment_intent.is_some()).map(|payment| payment.invoice.as_str())
+    }
+
+    /// The paid invoices, newest first, each with what all of its payments took and returned.
+    #[must_use]
+    pub fn invoices(&self) -> Vec<Payment> {
+        Payment::invoices(&self.payments)
+    }
+
+    /// The payments of an invoice.
+    pub fn payments_of<'a>(&'a self, invoice: &'a str) -> impl Iterator<Item = &'a Payment> {
+        self.payments.iter().filter(move |payment| payment.invoice == invoice)
+    }
+
+    /// The refunds of an invoice that were requested here. Their numbers count on from one of its payments to the next.
+    pub fn asked_of<'a>(&'a self, invoice: &'a str) -> impl Iterator<Item = &'a AskedRefund> {
+        self.payments_of(invoice).flat_map(|payment| &payment.asked)
+    }
+
+    /// The payment that a refund returns.
+    #[must_use]
+    pub fn refunded_by(&self, invoice: &str, number: u32) -> Option<&Payment> {
+        let is_asked = |payment: &&Payment| payment.asked.iter().any(|asked| asked.number == number);
+        self.payments.iter().filter(|payment| payment.invoice == invoice).find(is_asked)
+    }
+
+    /// The most that one refund of an invoice can return. A refund returns one charge, so several payments take several refunds.
+    #[must_use]
+    pub fn refundable(&self, invoice: &str) -> i64 {
+        self.payments_of(invoice).filter(|payment| payment.can_be_refunded()).map(Payment::refundable).max().unwrap_or(0)
+    }
+
+    /// The place of the payment that a refund of an amount returns: the first that reaches; otherwise, the one with most left.
+    fn place_to_refund(&self, invoice: &str, amount: Option<i64>) -> Option<usize> {
+        let all = || self.payments.iter().enumerate().filter(|(_, payment)| payment.invoice == invoice && payment.payment_intent.is_some());
+        let free = || all().filter(|(_, payment)| payment.can_be_refunded() && payment.refundable() > 0);
+        let reaches = free().find(|(_, payment)| amount.is_some_and(|amount| amount <= payment.refundable()));
+        let most = || free().rev().max_by_key(|(_, payment)| payment.refundable());
+        // If nothing is left, the fault names a bank that holds a payment.
+        let held = || all().find(|(_, payment)| payment.is_held());
+        reaches.or_else(most).or_else(held).or_else(|| all().next()).map(|(place, _)| place)
     }
 
     fn asked_mut(&mut self, invoice: &str, number: u32) -> Option<&mut AskedRefund> {
-        let payment = self.payments.iter_mut().find(|payment| payment.invoice == invoice)?;
-        payment.asked.iter_mut().find(|asked| asked.number == number)
+        let payments = self.payments.iter_mut().filter(|payment| payment.invoice == invoice);
+        payments.flat_map(|payment| &mut payment.asked).find(|asked| asked.number == number)
     }
 
     /// Records a refund of an amount, or of everything that is left, and returns its number.
@@ -53,11 +90,12 @@ impl Subscription {
         client_key: Option<String>,
         at: OffsetDateTime,
     ) -> Result<u32, RefundFault> {
-        let payment = self.payments.iter_mut().find(|payment| payment.invoice == invoice && payment.payment_intent.is_some());
-        let payment = payment.ok_or(RefundFault::NotPaid)?;
-        if let Some(open) = payment.asked.iter().find(|asked| asked.state.is_planned()) {
+        let place = self.place_to_refund(invoice, amount).ok_or(RefundFault::NotPaid)?;
+        if let Some(open) = self.asked_of(invoice).find(|asked| asked.state.is_planned()) {
             return Err(RefundFault::InProgress(open.number));
         }
+        let number = self.asked_of(invoice).map(|asked| asked.number).max().unwrap_or(0) + 1;
+        let payment = &mut self.payments[place];
         if payment.is_held() {
             return Err(RefundFault::Disputed);
         }
@@ -70,7 +108,6 @@ impl Subscription {
         if left == 0 || amount > left || amount < 1 {
             return Err(RefundFault::TooMuch { left });
         }
-        let number = payment.asked.iter().map(|asked| asked.number).max().unwrap_or(0) + 1;
         payment.asked.push(AskedRefund { number, amount, by: by.clone(), by_staff: false, client_key, at, state: AskedState::Planned });
         self.updated_at = at;
         Ok(number)
@@ -81,7 +118,7 @@ impl Subscription {
     #[must_use]
     pub fn is_restored(&self, invoice: &str) -> bool {
         let restores = |one: &Move| matches!(one.cause, MoveCause::FailedRefund(_)) && !one.state.is_given_up();
-        self.payment(Some(invoice)).is_some_and(|payment| payment.moves.iter().any(restores))
+        self.payments_of(invoice).any(|payment| payment.moves.iter().any(restores))
     }
 
     /// Checks the caps on one more refund of a period: a partial refund must be at least `least`, and there are at most `most` refunds.
@@ -89,14 +126,13 @@ impl Subscription {
     /// # Errors
     /// See [`RefundCap`].
     pub fn check_refund(&self, invoice: &str, amount: Option<i64>, least: i64, most: usize) -> Result<(), RefundCap> {
-        let Some(payment) = self.payment(Some(invoice)) else { return Ok(()) };
         let most = most.min(MOST_REFUNDS);
-        let made = payment.asked.iter().filter(|asked| !asked.state.is_refused());
+        let made = self.asked_of(invoice).filter(|asked| !asked.state.is_refused());
         if made.count() >= most {
             return Err(RefundCap::TooMany { most });
         }
         match amount {
-            Some(amount) if amount < least && amount < payment.refundable() => Err(RefundCap::TooSmall { least }),
+            Some(amount) if amount < least && amount < self.refundable(invoice) => Err(RefundCap::TooSmall { least }),
             _ => Ok(()),
         }
     }
@@ -110,17 +146,17 @@ impl Subscription {
         current.into_iter().any(|payment| payment.refundable() < payment.amount || payment.disputed() > 0 || payment.is_contested())
     }
 
-    /// An invoice's PaymentIntent that cannot be refunded before Stripe is known to have booked its charge.
+    /// The PaymentIntent of a refund that cannot be made before Stripe is known to have booked the charge.
     #[must_use]
-    pub fn unbooked(&self, invoice: &str) -> Option<&str> {
-        self.payment(Some(invoice)).filter(|payment| !payment.can_be_returned(self.charge_type))?.payment_intent.as_deref()
+    pub fn unbooked(&self, invoice: &str, number: u32) -> Option<&str> {
+        self.refunded_by(invoice, number).filter(|payment| !payment.can_be_returned(self.charge_type))?.payment_intent.as_deref()
     }
 
     /// Stripe's request for a refund with an unknown outcome; `None` as long as Stripe has not booked the charge. The platform returns its
     /// share of the fee, and the seller their share of the transfer. <https://docs.stripe.com/api/refunds/create>
     #[must_use]
     pub fn refund_request(&self, invoice: &str, number: u32) -> Option<RefundRequest> {
-        let payment = self.payment(Some(invoice)).filter(|payment| payment.can_be_returned(self.charge_type))?;
+        let payment = self.refunded_by(invoice, number).filter(|payment| payment.can_be_returned(self.charge_type))?;
         let asked = payment.asked.iter().find(|asked| asked.number == number && asked.state.is_planned())?;
         let payment_intent = payment.payment_intent.clone()?;
         let mut form = vec![

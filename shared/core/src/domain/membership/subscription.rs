@@ -110,8 +110,8 @@ pub enum Standing {
 /// What has just become known about a subscription, for the ledger and mails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The invoice was paid.
-    Paid(String),
+    /// An invoice was paid; contains its `pi_…`, if a charge did.
+    Paid(Option<String>),
     /// Money was refunded to the member; contains the refund's id.
     Refunded(String),
     /// The member's bank returned a refund.
@@ -222,7 +222,7 @@ pub struct Subscription {
     /// The end of the current period, paid or not.
     #[serde(with = "time::serde::rfc3339::option", default)]
     pub period_end: Option<OffsetDateTime>,
-    /// The paid invoices, newest first.
+    /// The payments of the paid invoices, newest invoice first.
     #[serde(default)]
     pub payments: Vec<Payment>,
     /// What the buyer's earlier subscriptions still open.
@@ -391,7 +391,9 @@ impl Subscription {
 
     /// Which of the subscriptions that open the courses, this one and earlier ones, have an undecided dispute.
     pub(super) fn contested(&self) -> BTreeSet<SubscriptionId> {
-        let own = self.opening().is_some_and(Payment::is_contested).then(|| self.id.clone());
+        let opening = self.opening().map(|payment| payment.invoice.as_str());
+        let is_contested = |payment: &Payment| Some(payment.invoice.as_str()) == opening && payment.is_contested();
+        let own = self.payments.iter().any(is_contested).then(|| self.id.clone());
         self.contested_earlier.iter().cloned().chain(own).collect()
     }
 
@@ -421,7 +423,8 @@ impl Subscription {
     #[must_use]
     pub fn renews(&self) -> bool {
         let owes = self.status.is_past_due() || (self.status.runs() && !self.ending);
-        owes && self.current().is_some_and(|payment| !payment.is_refunded())
+        let is_left = |newest: &Payment| self.payments.iter().any(|one| one.invoice == newest.invoice && !one.is_refunded());
+        owes && self.current().is_some_and(is_left)
     }
 
     /// When it needs attention without a request; `None` if it is at rest.
@@ -496,6 +499,7 @@ impl Subscription {
     pub fn count(&mut self) -> Vec<(String, Sums)> {
         let own = self.currency.code();
         let mut sums = self.payments.iter().map(|payment| payment.sums(self.charge_type)).fold(Sums::default(), Sums::plus);
+        sums.sales = Payment::invoices(&self.payments).iter().map(|invoice| i64::from(invoice.amount > 0)).sum();
         let mut settled: BTreeMap<String, Sums> = BTreeMap::new();
         for (currency, fee) in self.payments.iter().filter_map(Payment::fee_of_stripe) {
             match currency.filter(|currency| *currency != own) {
@@ -529,6 +533,40 @@ impl Subscription {
         if payment.is_some_and(|payment| payment.disputes.is_empty() && payment.refundable() > 0) {
             self.news.push(News::FraudWarning(warning.clone()));
         }
+    }
+
+    /// The PaymentIntents that the next write books.
+    #[must_use]
+    pub fn claims(&self) -> Vec<String> {
+        let claim = |news: &News| if let News::Paid(Some(payment_intent)) = news { Some(payment_intent.clone()) } else { None };
+        self.news.iter().filter_map(claim).collect()
+    }
+
+    /// Gives up a payment that the next write would book, because it is a course's or another membership's: the owner of a connected
+    /// account attached it to the invoice, which counts as paid, but not by it.
+    pub fn disown(&mut self, payment_intent: &str) {
+        let Some(place) = self.payments.iter().position(|one| one.payment_intent.as_deref() == Some(payment_intent)) else { return };
+        let taken = std::mem::take(&mut self.payments[place]);
+        let (invoice, marked) = (taken.invoice.clone(), taken.marked + taken.amount);
+        let is_its_own = |news: &News| match news {
+            News::Paid(paid) => paid.as_deref() == Some(payment_intent),
+            News::Refunded(id) | News::RefundFailed(id) => taken.refunds.iter().any(|refund| refund.id == *id),
+            News::DisputeOpened(id)
+            | News::DisputeNeedsAnswer(id)
+            | News::DisputeWithdrawn(id)
+            | News::DisputeReinstated(id)
+            | News::DisputeClosed(id) => taken.disputes.iter().any(|dispute| dispute.id == *id),
+            News::FraudWarning(warning) => warning.payment_intent == payment_intent,
+            News::Differs(difference) => difference.invoice.as_ref() == Some(&invoice),
+            News::MoveRefused(_) | News::MoveDone(_) | News::RenewalFailed(_) | News::SellerGone | News::Agrees(_) => false,
+        };
+        self.news.retain(|news| !is_its_own(news));
+        let (period_start, period_end, credited) = (taken.period_start, taken.period_end, taken.credited);
+        self.payments[place] = Payment { invoice: invoice.clone(), period_start, period_end, credited, marked, ..Payment::default() };
+        let whole = Payment::invoices(&self.payments).into_iter().find(|one| one.invoice == invoice).unwrap_or_default();
+        let (agreed, found) = (whole.amount + whole.marked, whole.amount);
+        let difference = Difference { term: Term::Payment, agreed, found, invoice: Some(invoice) };
+        self.news.extend([News::Paid(None), News::Differs(difference)]);
     }
 
     /// What has become known since the last write. Counts as written from now on.
