@@ -211,10 +211,14 @@ async fn read(services: &Services, account: &str, reading: &mut Reading, until: 
         entries.take_in(services, until, report).await?;
         subscriptions::catch_up(services, account, from..to, until, report).await?;
         moved |= looked.any || !entries.entries.is_empty();
+        let to = looked.waits.unwrap_or(to);
         from = to;
         reading.until = reading.until.max(at(to));
         reading.from = (to < newest).then_some(to);
         reading.step = reading.step.map(|step| 2 * step).filter(|step| to < newest && *step < STEP);
+        if looked.waits.is_some() {
+            break;
+        }
         if reading.from.is_some() {
             services.app.store.save_reading(account, reading, Next::AsBefore).await?;
         }

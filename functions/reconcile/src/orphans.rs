@@ -33,6 +33,10 @@ pub const YOUNG: Duration = Duration::minutes(10);
 /// How much of the past is searched in one step, in seconds.
 const STEP: i64 = 6 * 60 * 60;
 
+/// How long to wait until Stripe has booked a payment, which it promises within an hour.
+/// <https://docs.stripe.com/payments/payment-intents/asynchronous-capture>
+const BOOKED: Duration = Duration::hours(2);
+
 /// Stripe's clock and ours differ by less than this.
 pub const SLACK: Duration = Duration::minutes(2);
 
@@ -48,11 +52,12 @@ pub async fn run(services: &Services, until: Instant, progress: &mut Progress, r
         let to = newest.min(from + step);
         match look_through(services, None, from..to, until, report).await {
             Ok(Looked { shorter: Some(end), .. }) => step = end - from,
-            Ok(_) => {
+            Ok(Looked { waits, .. }) => {
+                let to = waits.unwrap_or(to);
                 (from, step) = (to, STEP.min(2 * step));
                 progress.orphans_until = progress.orphans_until.max(at(to));
                 progress.orphans_from = (to < newest).then_some(to);
-                if !save(services, progress).await? {
+                if !save(services, progress).await? || waits.is_some() {
                     return Ok(());
                 }
             }
@@ -72,6 +77,8 @@ pub struct Looked {
     pub shorter: Option<i64>,
     /// Whether there were payments of ours.
     pub any: bool,
+    /// When the oldest payment was created that is to be looked at again in the next run.
+    pub waits: Option<i64>,
 }
 
 /// Searches an account's payments of a period, in Unix seconds.
@@ -101,7 +108,9 @@ pub async fn look_through(
             if Instant::now() >= until {
                 return Err(late());
             }
-            adopt(services, account, payment, report).await?;
+            if adopt(services, account, payment, report).await? {
+                looked.waits = Some(looked.waits.map_or(payment.created, |oldest| oldest.min(payment.created)));
+            }
         }
         let Some(next) = page.next() else { break };
         looked.shorter = shorter(&period, number, page.data.last().map(|payment| payment.created), until);
@@ -127,11 +136,11 @@ pub async fn unreadable(services: &Services, account: Option<&str>, ids: &[Strin
     Ok(())
 }
 
-/// Handles a payment that no purchase on record names.
-async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<(), Error> {
+/// Handles a payment that no purchase on record names. Returns whether it has to wait.
+async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentIntent, report: &mut Report) -> Result<bool, Error> {
     let app = &services.app;
     let cause = cause(services);
-    let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(()) };
+    let Some(id) = payment.metadata.get("purchase_id").and_then(|id| id.parse::<PurchaseId>().ok()) else { return Ok(false) };
     let mut is_left_over = false;
     if let Some(mut purchase) = app.store.purchase(&id).await? {
         let place = services.stripe.place(account);
@@ -139,7 +148,7 @@ async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentInte
             if settlement::change(app, &mut purchase, &cause, |purchase, now| payment.tell(purchase, &place, &cause, now)).await? {
                 report.repaired += 1;
             }
-            return Ok(());
+            return Ok(false);
         }
         // Stripe created it and refused to confirm it, for example because it is not for a card. Its attempt has ended.
         is_left_over = matches!(payment.status.as_str(), "requires_payment_method" | "requires_confirmation" | "requires_action")
@@ -150,7 +159,7 @@ async fn adopt(services: &Services, account: Option<&str>, payment: &PaymentInte
         let found = off_record(&id, account, payment);
         app.store.keep_finding(&found, app.clock.now()).await?;
         app.store.settle_finding(&found, app.clock.now()).await?;
-        return Ok(());
+        return Ok(false);
     }
     give_back(services, &id, account, payment, is_left_over, report).await
 }
@@ -246,6 +255,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
 }
 
 /// Refunds or cancels a payment that bought nothing, or only reports it. Nobody needs to know of what was left over unpaid.
+/// Returns whether it waits for Stripe's booking, as the refund of a purchase does: Stripe would refuse, and repeat that for a day.
 async fn give_back(
     services: &Services,
     id: &PurchaseId,
@@ -253,20 +263,26 @@ async fn give_back(
     payment: &PaymentIntent,
     is_left_over: bool,
     report: &mut Report,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let (app, found) = (&services.app, off_record(id, account, payment));
     let paid = payment.status == "succeeded";
     if payment.status == "canceled" || (paid && payment.is_refunded()) {
         // The run that refunded it may have died before settling the finding.
-        return Ok(app.store.settle_finding(&found, app.clock.now()).await?);
+        app.store.settle_finding(&found, app.clock.now()).await?;
+        return Ok(false);
     }
     if !is_left_over {
         tracing::error!(purchase_id = %id, payment_intent = payment.id, amount = payment.amount, paid, "a payment belongs to no purchase");
         app.store.keep_finding(&found, app.clock.now()).await?;
         if policy(services, payment) == OrphanPolicy::Report {
             report.differences += 1;
-            return Ok(());
+            return Ok(false);
         }
+    }
+    let has_parts = payment.application_fee_amount.is_some() || payment.destination().is_some();
+    let unbooked_since = payment.unbooked_since().filter(|_| paid && has_parts);
+    if unbooked_since.is_some_and(|since| app.clock.now() - at(since) < BOOKED) {
+        return Ok(true);
     }
     let mut form: Vec<(&str, &str)> = Vec::new();
     if paid {
@@ -291,12 +307,12 @@ async fn give_back(
             }
             app.store.settle_finding(&found, app.clock.now()).await?;
         }
-        // The payment changed meanwhile; the next run sees how.
+        // For example disputed meanwhile. Its finding stays open.
         Err(StripeError::Refused { code, .. }) => {
             tracing::warn!(payment_intent = payment.id, code, "the payment could not be refunded or canceled");
             report.differences += 1;
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(())
+    Ok(false)
 }

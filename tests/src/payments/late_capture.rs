@@ -217,3 +217,72 @@ async fn a_members_refund_waits_until_stripe_has_booked_the_payment() {
         }
     }
 }
+
+/// An orphan: Stripe took the money, and no record of ours says so.
+async fn forgotten(charge_type: &str, delay: i64) -> (World, Shop) {
+    let world = World::with(&[("CHARGE_TYPE", charge_type), ("ORPHAN_POLICY", "refund")]).await;
+    world.admin("POST", "settings", json!({"capture_delay": delay})).await;
+    let shop = world.shop().await;
+    let id = bought(&world, &shop).await;
+    world.forget_purchase(&id).await;
+    world.asked_stripe().await;
+    (world, shop)
+}
+
+/// How many refunds were asked for since the last time.
+async fn asked_for_refunds(world: &World) -> usize {
+    world.asked_stripe().await.iter().filter(|one| *one == "POST /v1/refunds").count()
+}
+
+/// Whether each finding is settled.
+async fn settled(world: &World, staff: &Person) -> Vec<bool> {
+    let found = world.get("/admin/findings").bearer(&staff.token).await.json();
+    found["items"].as_array().expect("a list").iter().map(|one| one["settled_at"].is_string()).collect()
+}
+
+/// Stripe repeats a refusal for a day.
+#[tokio::test]
+async fn a_payment_for_nothing_is_given_back_once_stripe_has_booked_it() {
+    for charge_type in ["direct", "destination"] {
+        let (world, shop) = forgotten(charge_type, LATE).await;
+        let staff = world.staff("staff@example.com").await;
+        for _ in 0..2 {
+            world.pass(Duration::minutes(20)).await;
+            let report = world.reconcile().await;
+            assert_eq!((report.returned, report.differences), (0, 0), "{charge_type}: it waits");
+            assert_eq!((asked_for_refunds(&world).await, settled(&world, &staff).await), (0, vec![false]), "{charge_type}");
+        }
+        world.pass(Duration::minutes(21)).await;
+        assert_eq!(world.reconcile().await.returned, 1, "{charge_type}");
+        assert_eq!((held(&world, None).await, held(&world, Some(&shop.account)).await), (0, 0), "{charge_type}");
+        assert_eq!((asked_for_refunds(&world).await, settled(&world, &staff).await), (1, vec![true]), "{charge_type}");
+        world.pass(Duration::minutes(20)).await;
+        let report = world.reconcile().await;
+        assert_eq!((report.returned, report.differences, asked_for_refunds(&world).await), (0, 0, 0), "{charge_type}");
+    }
+}
+
+/// It must not hold up the search for others for ever.
+#[tokio::test]
+async fn a_payment_for_nothing_that_stripe_does_not_book_is_left_to_a_person() {
+    for charge_type in ["direct", "destination"] {
+        let (world, _) = forgotten(charge_type, 100 * LATE).await;
+        let staff = world.staff("staff@example.com").await;
+        let mut asked = Vec::new();
+        for _ in 0..8 {
+            world.pass(Duration::minutes(30)).await;
+            let report = world.reconcile().await;
+            asked.push((asked_for_refunds(&world).await, report.differences));
+        }
+        assert_eq!(asked, [(0, 0), (0, 0), (0, 0), (1, 1), (0, 0), (0, 0), (0, 0), (0, 0)], "{charge_type}");
+        assert_eq!(settled(&world, &staff).await, [false], "{charge_type}");
+    }
+}
+
+/// A separate charge has neither fee nor transfer yet.
+#[tokio::test]
+async fn a_payment_for_nothing_of_which_nobody_has_a_part_is_given_back_at_once() {
+    let (world, _) = forgotten("separate", LATE).await;
+    world.pass(Duration::minutes(20)).await;
+    assert_eq!((world.reconcile().await.returned, asked_for_refunds(&world).await), (1, 1));
+}

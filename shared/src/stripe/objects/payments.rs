@@ -259,6 +259,16 @@ impl PaymentIntent {
         matches!(&self.latest_charge, Some(Expandable::Object(charge)) if charge.amount_refunded >= self.amount)
     }
 
+    /// When its charge was made, in Unix seconds, if it was expanded and has no balance transaction yet. Until then it has no
+    /// application fee and no transfer either.
+    #[must_use]
+    pub fn unbooked_since(&self) -> Option<i64> {
+        match &self.latest_charge {
+            Some(Expandable::Object(charge)) if !charge.is_booked() => Some(charge.created.unwrap_or(self.created)),
+            _ => None,
+        }
+    }
+
     /// What it says about its charge.
     fn charge(&self) -> Option<ChargeFacts> {
         let facts = match self.latest_charge.as_ref()? {
