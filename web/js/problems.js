@@ -48,6 +48,7 @@ const SENTENCES = {
   link_gone: 'The link was already used or has expired. Request a new one.',
   already_connected: 'You already have another Stripe account here. Disconnect it first, or finish setting it up.',
   accounts_refused: 'New Stripe accounts can’t be set up here at the moment. The staff know, so try again later, or connect an account you already have.',
+  too_many_accounts: 'Too many Stripe accounts of this kind have been set up for you. Choose the country of the latest one to continue with it, or ask the staff.',
   not_connected: 'No Stripe account is connected any more. Reload the page.',
   no_express_dashboard: 'This kind of account has no dashboard here. Log in at Stripe instead.',
   onboarding_unfinished: 'Finish Stripe’s form first.',

@@ -7122,7 +7122,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
             403: components["responses"]["SellersWithPassword"];
-            /** @description You have an account of another type or country, or one that its owner must complete at Stripe; or Stripe lets this platform create no accounts. */
+            /** @description You have an account of another type or country, or one that its owner must complete at Stripe; or Stripe lets this platform create no accounts; or as many accounts of this type as a seller can have were created for you, and you ask for another. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -22,6 +22,10 @@ const TRIES: usize = 8;
 /// The most characters of Stripe's sentence in a finding.
 const SENTENCE_MAX: usize = 1000;
 
+/// The most accounts of one type that are made for a seller: one in another country is a new account, and so is one after its owner has revoked the
+/// platform's access. Without a limit, whoever unlinks and asks again could have any number.
+const ACCOUNTS_MAX: u32 = 5;
+
 /// The seller's account of this type, linked: an existing one, or a new one in this country, by default the platform's.
 ///
 /// A new one is asked for at the APIs that the setting allows, one after the other until one does not refuse the platform. That is
@@ -29,7 +33,7 @@ const SENTENCE_MAX: usize = 1000;
 ///
 /// # Errors
 /// If Stripe refuses or its answer stays unknown. The next request continues from there. [`Error::AccountsRefused`] if
-/// Stripe lets the platform make no accounts at all.
+/// Stripe lets the platform make no accounts at all. [`Error::TooManyAccounts`] if it would be one more than a seller can have of a type.
 pub async fn make(services: &Services, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
     let app = &services.app;
     let mut refusals = Refusals::default();
@@ -42,6 +46,9 @@ pub async fn make(services: &Services, user: &User, account_type: AccountType, c
                 (record, made)
             }
             before => {
+                if before.as_ref().is_some_and(|before| before.made() >= ACCOUNTS_MAX) {
+                    return Err(Error::TooManyAccounts { most: ACCOUNTS_MAX });
+                }
                 let Some(api) = refusals.next(app.config.accounts_api) else { return Err(refusals.tell(app, asked_at).await?) };
                 let mut record = next(app, user, account_type, country, api, before.as_ref(), asked_at);
                 if let Written::No(_) = app.store.write_made_account(&user.id, &mut record).await? {
@@ -58,6 +65,7 @@ pub async fn make(services: &Services, user: &User, account_type: AccountType, c
             Ok(Made::Yes(account)) => return link(services, user, record, &account, asked_at).await,
             // The next iteration begins another generation.
             Ok(Made::Never) => {
+                record.made_before = record.made();
                 record.state = MakingState::Refused;
                 let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
             }
@@ -131,6 +139,7 @@ fn next(
         account_type,
         country: country.to_owned(),
         generation,
+        made_before: before.map_or(0, MadeAccount::made),
         accounts_api: api,
         body: new.body(),
         idempotency_key: new.key(),

@@ -72,6 +72,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::AccountTaken => (409, "Stripe account taken"),
         Error::AlreadyConnected => (409, "Already connected"),
         Error::AccountsRefused => (409, "Accounts refused"),
+        Error::TooManyAccounts { .. } => (409, "Too many accounts"),
         Error::NotConnected => (409, "Not connected"),
         Error::NoExpressDashboard => (409, "No Express Dashboard"),
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),

@@ -98,6 +98,7 @@ fn every_error() -> Vec<Error> {
         Error::AccountTaken,
         Error::AlreadyConnected,
         Error::AccountsRefused,
+        Error::TooManyAccounts { most: 5 },
         Error::NotConnected,
         Error::NoExpressDashboard,
         Error::OnboardingUnfinished,

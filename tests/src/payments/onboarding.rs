@@ -445,6 +445,55 @@ async fn an_unlinked_account_comes_back_and_its_sales_can_be_refunded_meanwhile(
 }
 
 #[tokio::test]
+async fn no_more_than_five_accounts_of_a_type_are_made_for_a_seller() {
+    let world = World::start().await;
+    let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);
+    let unlink = async |seller: &Person| {
+        world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
+    };
+    let of_country = |country: &'static str| json!({"type": "express", "country": country});
+    let refused = async |seller: &Person, country: &'static str| {
+        let detail = "5 Stripe accounts of this type have been created for you, the maximum; ask the platform, or continue with the latest";
+        ask(&world, seller, of_country(country)).await.is_problem(409, "too_many_accounts", detail);
+    };
+    // One in another country than the account before. What Stripe refuses makes none.
+    let mut latest = String::new();
+    for country in ["US", "DE", "US", "DE"] {
+        world.fault("POST", "/v2/core/accounts", json!({"kind": "status", "status": 400, "message": "no"})).await;
+        assert_eq!(ask(&world, &seller, of_country(country)).await.status, 502);
+        latest = ask(&world, &seller, of_country(country)).await.text("account_id");
+        unlink(&seller).await;
+    }
+    assert_eq!(accounts(&world).await.len(), 4);
+    // All at once, for the fifth.
+    join_all(["US", "FR", "US", "FR"].map(|country| ask(&world, &seller, of_country(country)))).await;
+    let fifth = stands(&world, &seller).await;
+    assert_ne!(fifth["account_id"], json!(latest));
+    unlink(&seller).await;
+    world.asked_stripe().await;
+    refused(&seller, "DE").await;
+    refused(&seller, "IT").await;
+    assert!(world.asked_stripe().await.is_empty());
+    assert_eq!(accounts(&world).await.len(), 5);
+    // The latest comes back, and the other types have accounts of their own.
+    assert_eq!(account_of(&world, &seller, "express").await, fifth["account_id"].as_str().expect("an id"));
+    unlink(&seller).await;
+    account_of(&world, &seller, "custom").await;
+
+    // One whose owner took the platform's access to the account before.
+    for _ in 0..5 {
+        let account = account_of(&world, &other, "express").await;
+        world.admin("POST", &format!("accounts/{account}/deauthorize"), json!({})).await;
+        unlink(&other).await;
+    }
+    for _ in 0..2 {
+        refused(&other, "US").await;
+    }
+    // Stripe lists those no more to which the platform has no access.
+    assert_eq!(accounts(&world).await.len(), 5 + 1);
+}
+
+#[tokio::test]
 async fn an_account_of_one_seller_is_no_other_sellers() {
     let world = World::start().await;
     let (seller, other) = (world.seller("seller@example.com").await, world.seller("other@example.com").await);

@@ -322,6 +322,12 @@ pub enum Error {
     /// Stripe lets the platform make no accounts. Staff are told why.
     #[error("no Stripe accounts can be created here at the moment; the staff have been told")]
     AccountsRefused,
+    /// As many accounts of this type were made for the seller as they can have.
+    #[error("{most} Stripe accounts of this type have been created for you, the maximum; ask the platform, or continue with the latest")]
+    TooManyAccounts {
+        /// The most for one seller.
+        most: u32,
+    },
     /// The seller has no Stripe account.
     #[error("connect a Stripe account first")]
     NotConnected,
@@ -441,6 +447,7 @@ impl Error {
             Self::AccountTaken => "account_taken",
             Self::AlreadyConnected => "already_connected",
             Self::AccountsRefused => "accounts_refused",
+            Self::TooManyAccounts { .. } => "too_many_accounts",
             Self::NotConnected => "not_connected",
             Self::NoExpressDashboard => "no_express_dashboard",
             Self::OnboardingUnfinished => "onboarding_unfinished",

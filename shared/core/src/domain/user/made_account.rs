@@ -14,6 +14,9 @@ pub struct MadeAccount {
     pub country: String,
     /// Counts the requests for an account of this type: one that was refused, or whose account no longer exists at Stripe, is followed by another.
     pub generation: u32,
+    /// How many accounts of this type Stripe made before, for earlier generations. Those of records from before this was counted are not in it.
+    #[serde(default)]
+    pub made_before: u32,
     /// The API that is asked. Requests recorded before there were two are of v1.
     #[serde(default)]
     pub accounts_api: AccountsApi,
@@ -28,6 +31,14 @@ pub struct MadeAccount {
     pub state: MakingState,
     /// Incremented by each write.
     pub version: u64,
+}
+
+impl MadeAccount {
+    /// How many accounts of this type Stripe has made for the seller.
+    #[must_use]
+    pub fn made(&self) -> u32 {
+        self.made_before + u32::from(matches!(self.state, MakingState::Made { .. }))
+    }
 }
 
 /// The state of creating an account.
