@@ -226,3 +226,46 @@ async fn a_settled_amount_that_is_wrong_by_one_unit_is_a_difference_of_the_books
         assert_eq!(all.len(), report.differences as usize, "{list}");
     }
 }
+
+#[tokio::test]
+async fn a_settled_amount_of_a_refund_or_a_dispute_that_is_wrong_by_one_unit_is_a_difference_of_the_books() {
+    for (amount, is_disputed, off) in [("movements[0].settled.amount", false, -1), ("disputes[0].moves[0].moved.amount", true, 1)] {
+        let world = World::start().await;
+        world.admin("POST", "settings", json!({"every_currency": false})).await;
+        let staff = world.staff("staff@example.com").await;
+        let (eur, buyer) = (seller_in(&world, "eur").await, world.buyer("buyer@example.com").await);
+        let course = world.course(&eur, "Another", 5000, "eur", 10).await;
+        world.reconcile().await;
+        let bought = world.buy(&buyer, course["id"].as_str().expect("an id"), "pm_card_bypassPending").await;
+        assert_eq!(bought.status, 201, "{}", bought.body);
+        world.deliver().await;
+        let purchase = bought.json()["purchase"]["id"].as_str().expect("an id").to_owned();
+        let paid = world.succeeded(None).await.remove(0);
+        if is_disputed {
+            let charge = paid["latest_charge"].as_str().expect("an id");
+            world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        } else {
+            let back = world.post(format!("/purchases/{purchase}/refund"), json!({"amount": 2000})).bearer(&eur.token).await;
+            assert_eq!(back.status, 200, "{}", back.body);
+        }
+        world.deliver().await;
+        // What a refund settled as is learned from the books.
+        world.pass(time::Duration::hours(5)).await;
+        let report = world.reconcile().await;
+        assert_eq!((report.hours >= 2, report.differences), (true, 0), "{amount}: {report:?}");
+        add_one(&world, format!("USER#{}", buyer.id), format!("PURCHASE#{purchase}"), amount).await;
+        // The copy that payments lead to is written together with the purchase.
+        let payment = paid["id"].as_str().expect("an id");
+        add_one(&world, format!("PAYMENT#{payment}"), "PAYMENT".to_owned(), &format!("purchase.{amount}")).await;
+        let mut progress = world.app.store.progress().await.expect("the table is there").expect("it has run");
+        progress.books_hour -= 4;
+        let _version = world.app.store.save_progress(&mut progress).await.expect("the table is there");
+        world.pass(time::Duration::hours(1)).await;
+        assert_eq!(world.reconcile().await.differences, 1, "{amount}");
+        let list = world.get("/admin/findings").bearer(&staff.token).await.json();
+        let one = &list["items"][0];
+        let found = one["ours"].as_i64().zip(one["stripe"].as_i64()).map(|(ours, stripe)| ours - stripe);
+        assert_eq!((&one["purchase_id"], &one["currency"], found), (&json!(purchase), &json!("usd"), Some(off)), "{amount}: {list}");
+        assert_eq!((&one["kind"], list["items"].as_array().map(Vec::len)), (&json!("books_difference"), Some(1)), "{list}");
+    }
+}
