@@ -22,7 +22,7 @@ const FLOORS: [(&str, &str); 6] = [
          settlement attempts debits payments new_payment_intent setup_intents \
          payment_intents billing::lines billing::products billing::prices billing::rows billing::invoices billing::periods \
          billing::pending billing::subscriptions billing::changes billing::cycle checkout_rows checkout_subscribe checkout \
-         consequences time",
+         billing::attached consequences time",
     ),
     (
         "resources",
