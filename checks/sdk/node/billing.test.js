@@ -80,6 +80,9 @@ test('an open invoice is paid or written off', async () => {
   assert.equal((await stripe.invoices.pay(await open())).status, 'paid');
   assert.equal((await stripe.invoices.markUncollectible(await open())).status, 'uncollectible');
   assert.equal((await stripe.invoices.voidInvoice(await open())).status, 'void');
+  const form = { customer, amount: 1000, currency: 'usd', payment_method: 'pm_card_visa', confirm: true, return_url: 'https://example.com' };
+  const payment_intent = (await stripe.paymentIntents.create(form)).id;
+  assert.equal((await stripe.invoices.attachPayment(await open(), { payment_intent })).status, 'paid');
   await advance(START + 28 * DAY + 1);
   const draft = (await stripe.invoices.list({ customer, status: 'draft' })).data[0];
   assert.equal((await stripe.invoices.finalizeInvoice(draft.id)).status, 'open');

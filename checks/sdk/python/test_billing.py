@@ -79,6 +79,15 @@ class Billing(unittest.TestCase):
         self.assertEqual(stripe.Invoice.pay(open_invoice()).status, "paid")
         self.assertEqual(stripe.Invoice.mark_uncollectible(open_invoice()).status, "uncollectible")
         self.assertEqual(stripe.Invoice.void_invoice(open_invoice()).status, "void")
+        payment = stripe.PaymentIntent.create(
+            customer=self.customer,
+            amount=1000,
+            currency="usd",
+            payment_method="pm_card_visa",
+            confirm=True,
+            return_url="https://example.com",
+        )
+        self.assertEqual(stripe.Invoice.attach_payment(open_invoice(), payment_intent=payment.id).status, "paid")
         self.advance(START + 28 * DAY + 1)
         draft = stripe.Invoice.list(customer=self.customer, status="draft").data[0]
         self.assertEqual(stripe.Invoice.finalize_invoice(draft.id).status, "open")
