@@ -10,6 +10,7 @@ mod charge;
 mod charge_types;
 mod checkout;
 mod content;
+mod debts;
 mod direct;
 mod dispute_desk;
 mod disputes;

@@ -53,6 +53,7 @@ const SENTENCES = {
   no_express_dashboard: 'This kind of account has no dashboard here. Log in at Stripe instead.',
   onboarding_unfinished: 'Finish Stripe’s form first.',
   components_refused: 'Stripe doesn’t show this account on other sites. Log in at Stripe instead.',
+  debts_open: 'Your Stripe account owes money from refunds or disputes. Continue with it until that is settled, or ask the staff.',
   still_connected: 'Disconnect your Stripe account in the seller desk’s settings first.',
   still_subscribed: 'Cancel your memberships first, and wait until the last one has ended.',
   own_course: 'This is your own course.',

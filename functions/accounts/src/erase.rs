@@ -40,6 +40,9 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     if user.stripe.is_some() {
         return Err(Error::StillConnected);
     }
+    if user.is_seller && !app.store.totals_of(&user.id).await?.debts.is_empty() {
+        return Err(Error::DebtsOpen);
+    }
     if is_subscribed(app, &user).await? {
         return Err(Error::StillSubscribed);
     }

@@ -15,6 +15,7 @@ use shared::store::oauth::{ParkedLink, State, Taken};
 use shared::stripe::error::StripeError;
 use shared::stripe::oauth::TokenError;
 use shared::stripe::objects::OAuthToken;
+use shared::work::debts;
 
 use crate::OAuthCallback;
 
@@ -43,6 +44,8 @@ pub enum Reason {
     AlreadyLinked,
     /// Another seller has linked this account.
     AccountTaken,
+    /// Another account of the seller's owes the platform something.
+    DebtsOpen,
     /// The code was used, has expired, or belongs to another platform.
     InvalidGrant,
     /// Stripe refused for another reason.
@@ -55,7 +58,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AccessDenied,
         Self::InvalidRequest,
         Self::MissingState,
@@ -67,6 +70,7 @@ impl Reason {
         Self::NotASeller,
         Self::AlreadyLinked,
         Self::AccountTaken,
+        Self::DebtsOpen,
         Self::InvalidGrant,
         Self::StripeError,
         Self::StripeUnavailable,
@@ -88,6 +92,7 @@ impl Reason {
             Self::NotASeller => "not_a_seller",
             Self::AlreadyLinked => "already_linked",
             Self::AccountTaken => "account_taken",
+            Self::DebtsOpen => "debts_open",
             Self::InvalidGrant => "invalid_grant",
             Self::StripeError => "stripe_error",
             Self::StripeUnavailable => "stripe_unavailable",
@@ -119,7 +124,8 @@ where
     }
 }
 
-/// Links the account and sends the browser back to the storefront: three DynamoDB trips and two Stripe calls.
+/// Links the account and sends the browser back to the storefront: five DynamoDB trips, two at once, and two Stripe calls, one more for
+/// each account that the platform created for the seller before.
 pub async fn callback(oauth: &OAuthCallback, request: &Request) -> Response {
     let storefront = &oauth.app.config.storefront_url;
     let location = match link(oauth, request).await {
@@ -149,18 +155,15 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
         return Err(Reason::WrongBrowser.into());
     }
     let signed_in = signed_in(oauth, request).await?;
-    let confirmed = match signed_in {
+    let confirmed = signed_in.is_some();
+    let seller = match signed_in {
         Some(user) if user.id != kept.user_id => return Err(Reason::WrongUser.into()),
-        Some(user) => {
-            check_user(oauth, &user).await?;
-            true
-        }
+        Some(user) => user,
         None if kept.with_session => return Err(Reason::SignedOut.into()),
-        None => {
-            check_user(oauth, &app.store.user(&kept.user_id).await?.ok_or(Reason::InvalidState)?).await?;
-            false
-        }
+        None => app.store.user(&kept.user_id).await?.ok_or(Reason::InvalidState)?,
     };
+    check_user(oauth, &seller).await?;
+    let owing = debts::owing(app, &oauth.stripe, &seller).await?;
     let kept = checked(app.store.take::<State>(&state, now).await?)?;
 
     let token = oauth.stripe.trade_code(&code).await.map_err(|error| match error {
@@ -168,6 +171,10 @@ async fn link(oauth: &OAuthCallback, request: &Request) -> Result<Outcome, Stopp
         TokenError::Refused(_) => Reason::StripeError,
         TokenError::Failed | TokenError::Timeout => Reason::StripeUnavailable,
     })?;
+    // Only now is the account known, and whoever owes may link the one that owes again.
+    if owing.iter().any(|account| *account != token.stripe_user_id) {
+        return Err(Reason::DebtsOpen.into());
+    }
     let (account_type, account_state) = account(oauth, &token.stripe_user_id, kept.express).await;
     let link = StripeLink {
         accounts_api: AccountsApi::V1,

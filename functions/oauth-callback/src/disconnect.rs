@@ -11,13 +11,13 @@ use shared::http::{Request, Response, identity, request_id, response};
 use shared::store::page::Page;
 use shared::store::purchases::DUE_PARTS;
 use shared::stripe::error::StripeError;
-use shared::work::settlement;
 use shared::work::subscriptions as memberships;
+use shared::work::{debts, settlement};
 
 use crate::OAuthCallback;
 
 /// Ends the memberships that are charged on the account itself, withdraws the payments that are open there, revokes the access
-/// at Stripe, then removes the link: four DynamoDB trips and one Stripe call, plus some of both for each such
+/// at Stripe, then removes the link: six DynamoDB trips, one Stripe call and those of [`debts::owing`], plus some of both for each such
 /// membership and payment, and two trips per hundred open purchases on the platform. The reconciliation ends the
 /// memberships that are charged on the platform. Past sales stay. Without a link there is nothing to do. Only sellers
 /// can have a link, but former sellers can still remove theirs.
@@ -27,12 +27,16 @@ use crate::OAuthCallback;
 ///
 /// # Errors
 /// [`Error::PasswordRequired`] if the password was last entered more than a quarter of an hour ago.
+/// [`Error::DebtsOpen`] if the account owes something: they would be out of reach with it.
 /// [`Error::PaymentProviderUnavailable`] if a request is too short to end all memberships and payments; the next one continues.
 /// [`Error::PaymentsInProgress`] if a buyer's bank is still processing a payment to the account.
 /// If Stripe fails, the link stays, and the request can be repeated.
 pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
     let user = identity::user_with_password(request, &oauth.app).await?;
     if let Some(link) = &user.stripe {
+        if debts::owing(&oauth.app, &oauth.stripe, &user).await?.contains(&link.account_id) {
+            return Err(Error::DebtsOpen);
+        }
         oauth.app.store.seller_goes(&user.id, oauth.app.clock.now()).await?;
         let until = Instant::now() + TIME;
         end_memberships(oauth, &user.id, &link.account_id, until).await?;

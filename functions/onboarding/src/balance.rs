@@ -1,26 +1,16 @@
 //! `GET /users/me/stripe/balance`: the balance of a seller's account, and the payouts to its bank.
 
-use serde::Deserialize;
 use shared::domain::error::Error;
 use shared::http::{Request, Response, identity, response};
 use shared::stripe::error::StripeError;
-use shared::stripe::objects::List;
+use shared::stripe::objects::{Balance, List};
 use shared::work::Services;
 
 use crate::link::link_of;
-use crate::view::{BalanceView, Money, PayoutView};
+use crate::view::{BalanceView, PayoutView};
 
 /// How many payouts are shown, newest first.
 const PAYOUTS: usize = 10;
-
-/// <https://docs.stripe.com/api/balance/balance_object>
-#[derive(Deserialize)]
-struct Balance {
-    #[serde(default)]
-    available: Vec<Money>,
-    #[serde(default)]
-    pending: Vec<Money>,
-}
 
 /// One DynamoDB trip, then two Stripe calls in parallel.
 ///

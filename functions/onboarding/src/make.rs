@@ -13,7 +13,7 @@ use shared::store::findings::Found;
 use shared::store::links::Linked;
 use shared::stripe::accounts::{self, Account, Made, New};
 use shared::stripe::error::StripeError;
-use shared::work::Services;
+use shared::work::{Services, debts};
 use time::OffsetDateTime;
 
 /// How many times to retry when a concurrent write wins.
@@ -24,7 +24,7 @@ const SENTENCE_MAX: usize = 1000;
 
 /// The most accounts of one type that are made for a seller: one in another country is a new account, and so is one after its owner has revoked the
 /// platform's access. Without a limit, whoever unlinks and asks again could have any number.
-const ACCOUNTS_MAX: u32 = 5;
+const ACCOUNTS_MAX: usize = 5;
 
 /// The seller's account of this type, linked: an existing one, or a new one in this country, by default the platform's.
 ///
@@ -37,16 +37,22 @@ const ACCOUNTS_MAX: u32 = 5;
 pub async fn make(services: &Services, user: &User, account_type: AccountType, country: Option<&str>) -> Result<StripeLink, Error> {
     let app = &services.app;
     let mut refusals = Refusals::default();
+    let owing = debts::owing(app, &services.stripe, user).await?;
     for _ in 0..TRIES {
         let asked_at = app.clock.now();
         let seen = app.store.made_account(&user.id, account_type).await?;
+        // Who owes can have the account that owes.
+        let meant = seen.as_ref().filter(|record| goes_on(record, country)).and_then(MadeAccount::account);
+        if owing.iter().any(|account| Some(account.as_str()) != meant) {
+            return Err(Error::DebtsOpen);
+        }
         let (mut record, made) = match seen {
             Some(record) if goes_on(&record, country) => {
                 let made = found_or_made(services, user, &record, &mut refusals, asked_at).await;
                 (record, made)
             }
             before => {
-                if before.as_ref().is_some_and(|before| before.made() >= ACCOUNTS_MAX) {
+                if before.as_ref().is_some_and(|before| before.accounts().len() >= ACCOUNTS_MAX) {
                     return Err(Error::TooManyAccounts { most: ACCOUNTS_MAX });
                 }
                 let Some(api) = refusals.next(app.config.accounts_api) else { return Err(refusals.tell(app, asked_at).await?) };
@@ -65,7 +71,7 @@ pub async fn make(services: &Services, user: &User, account_type: AccountType, c
             Ok(Made::Yes(account)) => return link(services, user, record, &account, asked_at).await,
             // The next iteration begins another generation.
             Ok(Made::Never) => {
-                record.made_before = record.made();
+                record.earlier = record.accounts();
                 record.state = MakingState::Refused;
                 let _by_another = app.store.write_made_account(&user.id, &mut record).await?;
             }
@@ -139,7 +145,7 @@ fn next(
         account_type,
         country: country.to_owned(),
         generation,
-        made_before: before.map_or(0, MadeAccount::made),
+        earlier: before.map(MadeAccount::accounts).unwrap_or_default(),
         accounts_api: api,
         body: new.body(),
         idempotency_key: new.key(),

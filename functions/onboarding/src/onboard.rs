@@ -21,7 +21,7 @@ struct Body {
 }
 
 /// Creates the account if there is none, and answers with a new Account Link. With a linked account: one DynamoDB trip and one
-/// Stripe call. The first time: four trips (read, intent, outcome) and two calls, and three more trips and one more call if Stripe
+/// Stripe call. The first time: six trips (read, debts, intent, outcome) and two calls, and three more trips and one more call if Stripe
 /// refuses Accounts v2 to the platform.
 ///
 /// Returning from Stripe's page proves nothing. Only the account's own state counts, see [`crate::show`].

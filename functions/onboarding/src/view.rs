@@ -5,6 +5,7 @@ use shared::base::clock::written;
 use shared::domain::charging::PlatformTerms;
 use shared::domain::user::{AccountType, CapabilityStatus, Responsibilities, StripeLink, Unable, User};
 use shared::stripe::account_sessions::AccountSession;
+use shared::stripe::objects::Money;
 use time::OffsetDateTime;
 
 /// The answer of `GET /users/me/stripe`. The account's state is included if there is one.
@@ -153,17 +154,6 @@ impl SessionView {
         let AccountSession { client_secret, expires_at } = session;
         Self { client_secret, expires_at: expires_at.and_then(at), account_id: link.account_id.clone(), components }
     }
-}
-
-/// An amount in Stripe's form, which is also this API's: in the minor unit, with a lower-case ISO 4217 currency.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Money {
-    /// In the minor unit; negative if the account owes it.
-    #[serde(default)]
-    pub amount: i64,
-    /// Lower-case ISO 4217.
-    #[serde(default)]
-    pub currency: String,
 }
 
 /// The balance of an account.

@@ -77,6 +77,7 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NoExpressDashboard => (409, "No Express Dashboard"),
         Error::OnboardingUnfinished => (409, "Onboarding unfinished"),
         Error::ComponentsRefused => (409, "Components refused"),
+        Error::DebtsOpen => (409, "Debts open"),
         Error::StillConnected => (409, "Stripe account still connected"),
         Error::StillSubscribed => (409, "Still subscribed"),
         Error::CardInUse => (409, "Card in use"),

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod customers;
+pub mod debts;
 pub mod declines;
 pub mod refund_caps;
 mod services;

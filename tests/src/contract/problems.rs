@@ -92,6 +92,7 @@ fn every_error() -> Vec<Error> {
         Error::ConfirmationGone,
         Error::LinkGone,
         Error::StillConnected,
+        Error::DebtsOpen,
         Error::StillSubscribed,
         Error::CardInUse,
         Error::AlreadyLinked,

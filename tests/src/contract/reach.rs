@@ -209,6 +209,9 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("refund_caps::write_within_caps(") {
                 used.push("totals_of");
             }
+            if code.contains("debts::owing(") {
+                used.extend(["totals_of", "made_accounts_of"]);
+            }
             if code.contains("work::subscriptions") {
                 used.extend(["subscription", "write_subscription"]);
             }

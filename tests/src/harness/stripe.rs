@@ -274,7 +274,7 @@ impl World {
     }
 
     /// The same for an existing account.
-    async fn consent_for(&self, authorize: Answer, decision: &str, account: Option<&str>) -> Consent {
+    pub(crate) async fn consent_for(&self, authorize: Answer, decision: &str, account: Option<&str>) -> Consent {
         assert_eq!(authorize.status, 302, "{}", authorize.body);
         let location = authorize.header("location").expect("it sends on").to_owned();
         let cookie = authorize.headers.get("set-cookie").and_then(|cookie| cookie.to_str().ok()).expect("it binds the browser");

@@ -22,6 +22,7 @@ const REASONS = {
   signed_out: 'You were logged out on the way to Stripe and back. Nothing was connected; log in and try again.',
   wrong_user: 'Someone else is logged in here now. Nothing was connected; log in as the seller and try again.',
   already_linked: 'You already have another Stripe account connected. Disconnect it in the seller desk first.',
+  debts_open: 'Another Stripe account of yours owes money from refunds or disputes. Connect that one again, or ask the staff.',
   account_taken: 'This Stripe account belongs to another seller here. Connect a different one.',
   missing_state: STALE,
   invalid_state: STALE,

@@ -304,6 +304,9 @@ pub enum Error {
     /// An account with a linked Stripe account cannot be erased.
     #[error("disconnect your Stripe account first")]
     StillConnected,
+    /// A seller who owes money leaves no account behind.
+    #[error("your Stripe account owes money from refunds or disputes; continue with it until that is settled, or ask the platform")]
+    DebtsOpen,
     /// An account with a running subscription cannot be erased.
     #[error("one of your subscriptions is still active; end it at once, or wait until it ends")]
     StillSubscribed,
@@ -326,7 +329,7 @@ pub enum Error {
     #[error("{most} Stripe accounts of this type have been created for you, the maximum; ask the platform, or continue with the latest")]
     TooManyAccounts {
         /// The most for one seller.
-        most: u32,
+        most: usize,
     },
     /// The seller has no Stripe account.
     #[error("connect a Stripe account first")]
@@ -441,6 +444,7 @@ impl Error {
             Self::ConfirmationGone => "confirmation_gone",
             Self::LinkGone => "link_gone",
             Self::StillConnected => "still_connected",
+            Self::DebtsOpen => "debts_open",
             Self::StillSubscribed => "still_subscribed",
             Self::CardInUse => "card_in_use",
             Self::AlreadyLinked => "already_linked",

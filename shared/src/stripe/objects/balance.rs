@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::common::Expandable;
 use crate::domain::money::Settled;
@@ -90,4 +90,35 @@ impl BalanceTransaction {
     pub fn stripe_fee(&self) -> i64 {
         self.fee_details.iter().filter(|fee| fee.kind != "application_fee").map(|fee| fee.amount).sum()
     }
+}
+
+/// <https://docs.stripe.com/api/balance/balance_object>
+#[derive(Debug, Default, Deserialize)]
+pub struct Balance {
+    /// What can be paid out now.
+    #[serde(default)]
+    pub available: Vec<Money>,
+    /// What cannot be paid out yet.
+    #[serde(default)]
+    pub pending: Vec<Money>,
+}
+
+impl Balance {
+    /// Whether a currency is below zero, what is pending counted.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        let all = || self.available.iter().chain(&self.pending);
+        all().any(|one| all().filter(|other| other.currency == one.currency).map(|other| other.amount).sum::<i64>() < 0)
+    }
+}
+
+/// An amount in Stripe's form, which is also this API's: in the minor unit, with a lower-case ISO 4217 currency.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Money {
+    /// In the minor unit; negative if the account owes it.
+    #[serde(default)]
+    pub amount: i64,
+    /// Lower-case ISO 4217.
+    #[serde(default)]
+    pub currency: String,
 }

@@ -8,7 +8,7 @@ mod oauth;
 mod payments;
 
 pub(super) use balance::ApplicationFee;
-pub use balance::{BalanceTransaction, Source};
+pub use balance::{Balance, BalanceTransaction, Money, Source};
 pub(super) use common::Expandable;
 pub use common::{Identified, List, number};
 pub(super) use movements::EVIDENCE_MARK;

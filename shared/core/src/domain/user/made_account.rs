@@ -14,9 +14,9 @@ pub struct MadeAccount {
     pub country: String,
     /// Counts the requests for an account of this type: one that was refused, or whose account no longer exists at Stripe, is followed by another.
     pub generation: u32,
-    /// How many accounts of this type Stripe made before, for earlier generations. Those of records from before this was counted are not in it.
+    /// The accounts of this type that Stripe made before, for earlier generations. Those of records from before they were kept are not among them.
     #[serde(default)]
-    pub made_before: u32,
+    pub earlier: Vec<String>,
     /// The API that is asked. Requests recorded before there were two are of v1.
     #[serde(default)]
     pub accounts_api: AccountsApi,
@@ -34,10 +34,16 @@ pub struct MadeAccount {
 }
 
 impl MadeAccount {
-    /// How many accounts of this type Stripe has made for the seller.
+    /// The account that Stripe made for this generation.
     #[must_use]
-    pub fn made(&self) -> u32 {
-        self.made_before + u32::from(matches!(self.state, MakingState::Made { .. }))
+    pub fn account(&self) -> Option<&str> {
+        if let MakingState::Made { account_id } = &self.state { Some(account_id) } else { None }
+    }
+
+    /// The accounts of this type that Stripe has made for the seller, newest last.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<String> {
+        self.earlier.iter().map(String::as_str).chain(self.account()).map(str::to_owned).collect()
     }
 }
 
