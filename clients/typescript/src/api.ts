@@ -1325,7 +1325,7 @@ export interface paths {
         post?: never;
         /**
          * Disconnect your Stripe account
-         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, or that a bank has been processing a payment for days. Your courses stay, but cannot be bought until you connect again. An Express account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again.
+         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, or that a bank has been processing a payment for days. `debts_open` means that refunds or disputes have taken more than the account had, and the platform would pay the rest. Your courses stay, but cannot be bought until you connect again. An Express account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again.
          */
         delete: operations["disconnectStripe"];
         options?: never;
@@ -1459,6 +1459,7 @@ export interface paths {
          *     | `not_a_seller` | the user is no longer a seller |
          *     | `already_linked` | the seller has linked another account |
          *     | `account_taken` | another seller has linked this account |
+         *     | `debts_open` | another account of the seller's owes money from refunds or disputes |
          *     | `invalid_grant` | Stripe did not accept the code |
          *     | `stripe_error`, `stripe_unavailable` | Stripe refused, failed or did not answer |
          *     | `server_error` | a bug of ours, which is logged |
@@ -6980,7 +6981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Buyers are paying on the account. */
+            /** @description Buyers are paying on the account, or it owes money. */
             409: {
                 headers: {
                     [name: string]: unknown;
