@@ -106,7 +106,11 @@ async fn parts(sale: &Sale, payment: &Value, charge: &Value) -> (i64, i64) {
     if let Some(own) = charge["transfer"].as_str() {
         transfers.push(world.stripe(&format!("/transfers/{own}"), None).await);
     }
-    let transferred: i64 = transfers.iter().map(|one| whole(&one["amount"]) - whole(&one["amount_reversed"])).sum();
+    // A charge's own transfer is all of it, converted if it settled in another currency.
+    let left = |one: &Value| whole(&one["amount"]) - whole(&one["amount_reversed"]);
+    let converted =
+        |one: &Value| if one["currency"] == charge["currency"] { left(one) } else { left(one) * amount / whole(&one["amount"]) };
+    let transferred: i64 = transfers.iter().map(converted).sum();
     let fee = match charge["application_fee"].as_str() {
         Some(id) => {
             let fee = world.stripe(&format!("/application_fees/{id}"), None).await;
