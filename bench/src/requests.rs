@@ -108,14 +108,14 @@ pub(crate) const FUNCTIONS: [Workload; 22] = [
         function: "oauth-callback",
         title: "GET …/callback (links)",
         status: Some(302),
-        limits: Limits { stripe: 2, dynamodb_trips: 4, ..CALLBACK },
+        limits: Limits { stripe: 2, dynamodb_trips: 6, ..CALLBACK },
         kind: Kind::Link,
     },
     Workload {
         function: "onboarding",
         title: "POST …/onboarding (makes)",
         status: Some(200),
-        limits: Limits { stripe: 2, dynamodb_trips: 4, ..USUAL },
+        limits: Limits { stripe: 2, dynamodb_trips: 6, ..USUAL },
         kind: Kind::Onboarding,
     },
     Workload {
