@@ -178,7 +178,9 @@ impl Market {
         }
         check_differences(markets, &self.world.ledger_of("purchase_id").await);
         members_audit::check(&stripe, subscriptions);
-        members_books::check_ledger(&stripe, &self.world.ledger_of("subscription_id").await);
+        let members_ledger = self.world.ledger_of("subscription_id").await;
+        members_books::check_ledger(&stripe, &members_ledger);
+        members_books::check_differences(&stripe, &members_ledger);
         members_books::check_fees(&stripe);
         for (of, amount) in subscriptions.iter().flat_map(|one| members_audit::shares(&stripe, one)) {
             *ours.entry(of).or_default() += amount;
