@@ -110,7 +110,7 @@ async fn a_periods_refunds_at_another_rate_leave_their_difference_in_the_ledger_
     for settings in [&[][..], &DIRECT] {
         let world = World::with(settings).await;
         let mut play = Box::pin(Joined::at(&world)).await;
-        assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", 0]), vec![]));
+        assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", 0]), Vec::new()));
         rate(&world, 1.2).await;
         let part = give_back(&world, &play.seller, &play.id, json!({"amount": 400})).await;
         assert_eq!(part.status, 200, "{}", part.body);
@@ -144,7 +144,7 @@ async fn the_difference_of_a_periods_refund_that_no_event_reports_is_found_in_st
         rate(&world, 1.2).await;
         world.admin("POST", "webhooks/mode", json!({"drop_next": 1000, "own_clock": true})).await;
         refund(&world, play.account.as_deref(), play.payment_intent(), "400").await;
-        assert_eq!(play.differences(&world).await, vec![]);
+        assert_eq!(play.differences(&world).await, [0; 0]);
         assert_eq!(compare(&world).await, 1, "the refund");
         play.log_in(&world).await;
         assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", -49]), vec![-49]));
@@ -163,7 +163,7 @@ async fn what_a_periods_refund_cost_is_learned_from_stripes_books() {
         assert_eq!(give_back(&world, &play.seller, &play.id, json!({"amount": 400})).await.status, 200);
         world.deliver().await;
         forget_cost(&world, &play).await;
-        assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", 0]), vec![]));
+        assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", 0]), Vec::new()));
         assert_eq!(compare(&world).await, 0, "the refund itself was known");
         play.log_in(&world).await;
         assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", -49]), vec![-49]));
@@ -219,7 +219,7 @@ async fn a_converted_periods_dispute_that_is_lost_or_won_leaves_the_books_balanc
             let disputed = if outcome == "lost" { 1000 } else { 0 };
             assert_eq!([&paid["disputed"], &totals["disputed"]], [disputed, disputed], "{paid}, {totals}");
             assert_eq!(paid["net"], totals["net"], "{paid}, {totals}");
-            assert_eq!(play.differences(&world).await, vec![], "only refunds have one, as with sales");
+            assert_eq!(play.differences(&world).await, [0; 0], "only refunds have one, as with sales");
             if play.account.is_none() {
                 let kept = if outcome == "lost" { 0 } else { before };
                 assert_eq!(play.balance_of_seller(&world).await, kept, "{outcome}");
