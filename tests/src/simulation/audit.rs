@@ -448,7 +448,7 @@ fn settled_shares(stripe: &Stripe, purchase: &Purchase, shares: BTreeMap<String,
 
 /// Each refund of a sale that was converted has a line with its exchange-rate difference, and there are no others.
 fn check_differences(purchases: &[Purchase], ledger: &[Line]) {
-    let lines = ledger.iter().filter(|line| line.kind == LineKind::CurrencyDifference);
+    let lines = ledger.iter().filter(|line| line.purchase_id.is_some() && line.kind == LineKind::CurrencyDifference);
     let mut lines: BTreeMap<&str, &Line> = lines.map(|line| (line.stripe_id.as_str(), line)).collect();
     for purchase in purchases.iter().filter(|one| is_converted(one)) {
         for refund in purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund) {
