@@ -2275,6 +2275,15 @@ export interface components {
                 /** @description How much one refund can return now. An invoice that several payments paid takes one refund for each. */
                 refundable: number;
                 refunded: number;
+                /** @description The settled amounts, if Stripe settled the payment in another currency than it was charged in. */
+                settled?: {
+                    /** @description The charge's amount before fees, in the minor unit of this currency. */
+                    amount: number;
+                    /** @description Lower-case ISO 4217. */
+                    currency: string;
+                    /** @description The effect of exchange rates on refunds, in this currency: negative if they cost more than their part of the charge had brought. It is borne by the charged account. */
+                    currency_difference: number;
+                };
             }[];
         };
         MemberList: {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use shared::domain::error::Error;
-use shared::domain::membership::Subscription;
+use shared::domain::membership::{Refund, Subscription};
 use shared::domain::money::Settled;
 use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, MovementKind, Observation, Purchase};
 use shared::store::books::LineKind;
@@ -296,7 +296,11 @@ impl Owner {
                 let mut moves = subscription.payments.iter().flat_map(|payment| &payment.disputes).flat_map(|dispute| &dispute.moves);
                 moves.find(|one| one.id == entry.transaction).map(|one| one.moved.clone())
             }
-            (Self::Subscription(_), LineKind::Refund) | (_, LineKind::RefundFailure | LineKind::CurrencyDifference) => None,
+            (Self::Subscription(subscription), LineKind::Refund) => {
+                let cost = refund_of(subscription, id)?.settled.as_ref()?;
+                Some(Settled { amount: -cost.amount, currency: cost.currency.clone() })
+            }
+            (_, LineKind::RefundFailure | LineKind::CurrencyDifference) => None,
         }
     }
 
@@ -310,10 +314,10 @@ impl Owner {
                 let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
                 payment.is_some_and(|payment| payment.settled.is_none() || payment.stripe_fee.is_none())
             }
-            (
-                _,
-                LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference,
-            ) => false,
+            (Self::Subscription(subscription), LineKind::Refund) => {
+                entry.currency != subscription.currency.code() && refund_of(subscription, id).is_some_and(|refund| refund.settled.is_none())
+            }
+            (_, LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference) => false,
         }
     }
 }
@@ -382,9 +386,14 @@ async fn owners(services: &Services, payments: Vec<String>) -> Result<HashMap<St
     Ok(owners)
 }
 
+/// A refund to a member.
+fn refund_of<'a>(subscription: &'a Subscription, id: &str) -> Option<&'a Refund> {
+    subscription.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == id)
+}
+
 /// The same for a subscription's invoices.
 fn recorded_of_invoices(subscription: &Subscription, (kind, id): &Name) -> Option<i64> {
-    let refund = || subscription.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == *id);
+    let refund = || refund_of(subscription, id);
     match kind {
         LineKind::Charge => {
             let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));

@@ -8,7 +8,7 @@ use crate::domain::charging::{ChargeType, Failure, PlatformTerms};
 use crate::domain::course::{Course, Share};
 use crate::domain::ids::{CourseId, SubscriptionId, UserId};
 use crate::domain::membership::{self, EndCause, Interval, Offer, Subscription};
-use crate::domain::money::Price;
+use crate::domain::money::{Price, Settled};
 use crate::domain::outline::{Outline, Section};
 use crate::domain::purchase::{Dispute, DisputeStatus, MovementKind, MovementState, Purchase, Reason, Status};
 use crate::domain::seller_page::{Link, SellerPage};
@@ -519,7 +519,32 @@ struct PeriodView {
     disputed: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     dispute: Option<DisputeView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled: Option<PeriodSettledView>,
     net: i64,
+}
+
+/// How a period's payments settled, if that is in a different currency from the one charged.
+#[derive(Debug, Serialize)]
+struct PeriodSettledView {
+    amount: i64,
+    currency: String,
+    currency_difference: i64,
+}
+
+impl PeriodSettledView {
+    fn of(subscription: &Subscription, invoice: &str) -> Option<Self> {
+        let own = subscription.currency.code();
+        let all = || subscription.payments_of(invoice).filter_map(|payment| payment.settled.as_ref().map(|settled| (payment, settled)));
+        // One account is charged in one currency, so all of them settled in the same.
+        let currency = all().find(|(_, settled)| settled.currency != own)?.1.currency.clone();
+        let converted = all().filter(|(_, settled)| settled.currency == currency);
+        let sum = |sum: (i64, i64), (payment, settled): (&membership::Payment, &Settled)| {
+            (sum.0 + settled.amount, sum.1 + payment.currency_difference())
+        };
+        let (amount, currency_difference) = converted.fold((0, 0), sum);
+        Some(Self { amount, currency, currency_difference })
+    }
 }
 
 impl From<&Subscription> for MemberView {
@@ -541,6 +566,7 @@ impl From<&Subscription> for MemberView {
                 reason: dispute.reason.clone(),
                 opened_at: written(dispute.opened_at.unwrap_or(subscription.updated_at)),
             }),
+            settled: PeriodSettledView::of(subscription, &payment.invoice),
             net: subscription.payments_of(&payment.invoice).map(|payment| payment.net(subscription.charge_type)).sum(),
         };
         Self { subscription: subscription.into(), buyer_id: subscription.buyer_id.clone(), payments: invoices.iter().map(period).collect() }

@@ -24,6 +24,7 @@ fn dispute<'a>(subscription: &'a Subscription, id: &str) -> Option<&'a Dispute> 
 /// The ledger line for a change.
 fn line(subscription: &Subscription, news: &News) -> Option<Line> {
     let amount_of_refund = |id: &str| refund(subscription, id).map(|(_, refund)| refund.amount);
+    let mut currency = subscription.currency.code().to_owned();
     let (kind, stripe_id, amount) = match news {
         News::Paid(payment_intent) => {
             let payment_intent = payment_intent.clone()?;
@@ -32,6 +33,11 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         }
         News::Refunded(id) => (LineKind::Refund, id.clone(), -amount_of_refund(id)?),
         News::RefundFailed(id) => (LineKind::RefundFailure, id.clone(), amount_of_refund(id)?),
+        News::Converted(id) => {
+            let (payment, refund) = refund(subscription, id)?;
+            currency.clone_from(&refund.settled.as_ref()?.currency);
+            (LineKind::CurrencyDifference, id.clone(), payment.conversion_of(refund)?)
+        }
         News::DisputeWithdrawn(id) => (LineKind::Dispute, id.clone(), -dispute(subscription, id)?.amount),
         News::DisputeReinstated(id) => (LineKind::DisputeReversal, id.clone(), dispute(subscription, id)?.amount),
         News::DisputeOpened(_)
@@ -50,7 +56,7 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         stripe_id,
         account: subscription.account.clone(),
         amount,
-        currency: subscription.currency.code().to_owned(),
+        currency,
         purchase_id: None,
         subscription_id: Some(subscription.id.clone()),
         at: subscription.updated_at.unix_timestamp(),
@@ -87,6 +93,7 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
         News::SellerGone => vec![Mail::membership_ends(subscription)],
         News::FraudWarning(warning) => Mail::fraud_warning(&Sold::Membership(id()), warning, subscription.account.as_deref()),
         News::Paid(_)
+        | News::Converted(_)
         | News::DisputeWithdrawn(_)
         | News::DisputeReinstated(_)
         | News::MoveRefused(_)
@@ -121,7 +128,8 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
                 let kind = if one.gives_back() { "reversal" } else { "transfer" };
                 emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
             }
-            News::DisputeNeedsAnswer(_)
+            News::Converted(_)
+            | News::DisputeNeedsAnswer(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_)
             | News::MoveDone(_)

@@ -9,6 +9,7 @@ use super::objects::{Identified, PaymentIntent, Refund, number};
 use super::requests::{CHARGE_FACTS, form};
 use crate::domain::charging::{KEY_LIFETIME, NEVER_MADE, PLATFORM};
 use crate::domain::membership::{self, AskedState, Payment, RefundRequest, Subscription};
+use crate::domain::money::Currency;
 use crate::domain::purchase::{Means, share};
 
 /// How many unknown paid invoices are added at once. They are written in one transaction, with the mails about their refunds.
@@ -185,11 +186,12 @@ impl Gateway {
             }
         }
         if is_new || is_newest || is_named {
-            let query = format!("/refunds?payment_intent={id}&expand[]=data.charge.application_fee&expand[]=data.transfer_reversal");
+            let expand = "expand[]=data.charge.application_fee&expand[]=data.transfer_reversal&expand[]=data.balance_transaction";
+            let query = format!("/refunds?payment_intent={id}&{expand}");
             let mut refunds: Vec<Refund> = self.all(&query, account).await?;
             refunds.retain(|refund| !self.is_anothers(&refund.metadata));
             let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
-            payment.refunds = with_fees(refunds.iter().map(refund).collect(), &payment, fee);
+            payment.refunds = with_fees(refunds.iter().map(|one| refund(one, record.currency)).collect(), &payment, fee);
             payment.fee_refunded = fee;
             for asked in payment.asked.iter_mut().filter(|asked| asked.state.is_planned()) {
                 if let Some(made) = refunds.iter().find(|refund| self.is_asked(refund, record, (asked.number, asked.amount))) {
@@ -226,12 +228,13 @@ fn with_fees(mut refunds: Vec<membership::Refund>, payment: &Payment, fee: i64) 
     refunds
 }
 
-fn refund(refund: &Refund) -> membership::Refund {
+fn refund(refund: &Refund, currency: Currency) -> membership::Refund {
     membership::Refund {
         id: refund.id.clone(),
         amount: refund.amount,
         failed: !refund.state().stands(),
         fee_refunded: None,
         transfer_reversed: refund.transfer_reversed().unwrap_or(0),
+        settled: refund.cost().filter(|cost| cost.currency != currency.code()),
     }
 }

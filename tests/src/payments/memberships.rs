@@ -3,6 +3,7 @@
 mod accounts;
 mod attached;
 mod changes;
+mod conversions;
 mod currencies;
 mod disputes;
 mod endings;

@@ -178,7 +178,9 @@ impl Market {
         }
         check_differences(markets, &self.world.ledger_of("purchase_id").await);
         members_audit::check(&stripe, subscriptions);
-        members_books::check_ledger(&stripe, &self.world.ledger_of("subscription_id").await);
+        let members_ledger = self.world.ledger_of("subscription_id").await;
+        members_books::check_ledger(&stripe, &members_ledger);
+        members_books::check_differences(&stripe, &members_ledger);
         members_books::check_fees(&stripe);
         for (of, amount) in subscriptions.iter().flat_map(|one| members_audit::shares(&stripe, one)) {
             *ours.entry(of).or_default() += amount;
@@ -446,7 +448,7 @@ fn settled_shares(stripe: &Stripe, purchase: &Purchase, shares: BTreeMap<String,
 
 /// Each refund of a sale that was converted has a line with its exchange-rate difference, and there are no others.
 fn check_differences(purchases: &[Purchase], ledger: &[Line]) {
-    let lines = ledger.iter().filter(|line| line.kind == LineKind::CurrencyDifference);
+    let lines = ledger.iter().filter(|line| line.purchase_id.is_some() && line.kind == LineKind::CurrencyDifference);
     let mut lines: BTreeMap<&str, &Line> = lines.map(|line| (line.stripe_id.as_str(), line)).collect();
     for purchase in purchases.iter().filter(|one| is_converted(one)) {
         for refund in purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund) {

@@ -9,6 +9,7 @@ use super::balance::{ApplicationFee, BalanceTransaction};
 use super::common::{Expandable, List, number};
 use super::payments::Charge;
 use crate::domain::fraud_warning::FraudWarning;
+use crate::domain::money::Settled;
 use crate::domain::purchase::{AttemptStatus, DisputeMove, DisputeStatus, MovementState, Observation, Purchase, SeenDispute, SeenRefund};
 use crate::stripe::read;
 
@@ -29,6 +30,8 @@ pub struct Refund {
     charge: Option<Expandable<Charge>>,
     #[serde(default)]
     transfer_reversal: Option<Expandable<Reversal>>,
+    #[serde(default)]
+    balance_transaction: Option<Expandable<BalanceTransaction>>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -65,6 +68,15 @@ impl Refund {
     pub fn transfer_reversed(&self) -> Option<i64> {
         match &self.transfer_reversal {
             Some(Expandable::Object(reversal)) => Some(reversal.amount),
+            Some(Expandable::Id(_)) | None => None,
+        }
+    }
+
+    /// What it cost the charged account's balance, if expanded. <https://docs.stripe.com/api/refunds/object#refund_object-balance_transaction>
+    #[must_use]
+    pub fn cost(&self) -> Option<Settled> {
+        match &self.balance_transaction {
+            Some(Expandable::Object(moved)) => Some(Settled { amount: -moved.amount, ..moved.settled() }),
             Some(Expandable::Id(_)) | None => None,
         }
     }

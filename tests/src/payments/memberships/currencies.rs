@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Club, offer, pass};
 use crate::harness::{Person, World};
 
-async fn seller_in(world: &World, currency: &str) -> Person {
+pub(super) async fn seller_in(world: &World, currency: &str) -> Person {
     let seller = world.seller(&format!("{currency}@example.com")).await;
     world.link(&seller).await;
     world.course(&seller, &format!("Course in {currency}"), 5000, currency, 10).await;
@@ -13,7 +13,7 @@ async fn seller_in(world: &World, currency: &str) -> Person {
     seller
 }
 
-async fn subscribe(world: &World, club: &Club, seller: &Person, card: Option<&str>) -> Value {
+pub(super) async fn subscribe(world: &World, club: &Club, seller: &Person, card: Option<&str>) -> Value {
     let mut body = json!({"interval": "month"});
     if let Some(card) = card {
         body["payment_method"] = card.into();
@@ -181,7 +181,7 @@ async fn stripes_fee_is_added_up_in_the_currency_in_which_it_was_taken() {
 }
 
 /// Adds one unit to an amount in a buyer's item.
-async fn add_one(world: &World, pk: String, sk: String, amount: &str) {
+pub(super) async fn add_one(world: &World, pk: String, sk: String, amount: &str) {
     let text = aws_sdk_dynamodb::types::AttributeValue::S;
     let update = world.database().update_item().table_name(&world.app.config.table_name);
     let update = update.key("pk", text(pk)).key("sk", text(sk)).update_expression(format!("SET {amount} = {amount} + :one"));

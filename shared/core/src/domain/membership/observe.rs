@@ -110,6 +110,10 @@ impl Subscription {
                 if refund.failed && known.is_none_or(|known| !known.failed) {
                     self.news.push(News::RefundFailed(refund.id.clone()));
                 }
+                let was_converted = before.zip(known).is_some_and(|(before, known)| before.conversion_of(known).is_some());
+                if payment.conversion_of(refund).is_some() && !was_converted {
+                    self.news.push(News::Converted(refund.id.clone()));
+                }
             }
             for dispute in &payment.disputes {
                 let known = before.and_then(|before| before.disputes.iter().find(|known| known.id == dispute.id));

@@ -83,6 +83,9 @@ pub struct Refund {
     pub fee_refunded: Option<i64>,
     /// How much of the seller's transfer was reversed with it, in the transfer's currency.
     pub transfer_reversed: i64,
+    /// What left the charged account's balance, once known, if that is in another currency than the subscription's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
 }
 
 /// A reversal of the seller's transfer that was not made by a refund.
@@ -343,6 +346,20 @@ impl Payment {
         let whole = self.settled.as_ref().map_or(self.amount, |settled| settled.amount);
         let is_whole = whole != self.amount && (share(whole, refund.amount, self.amount) - refund.transfer_reversed).abs() <= 1;
         if is_whole { refund.amount } else { self.as_charged(refund.transfer_reversed) }
+    }
+
+    /// The exchange rate difference of a refund, in the currency of settlement: what its part of the charge had brought, less what the refund cost.
+    #[must_use]
+    pub fn conversion_of(&self, refund: &Refund) -> Option<i64> {
+        let cost = refund.settled.as_ref().filter(|_| !refund.failed)?;
+        let whole = self.settled.as_ref().filter(|whole| whole.currency == cost.currency)?;
+        Some(share(whole.amount, refund.amount, self.amount) - cost.amount)
+    }
+
+    /// The exchange rate difference of all refunds, in the currency of settlement.
+    #[must_use]
+    pub fn currency_difference(&self) -> i64 {
+        self.refunds.iter().filter_map(|refund| self.conversion_of(refund)).sum()
     }
 
     /// How much of the platform's share was returned to the seller with a refund.
