@@ -216,7 +216,7 @@ fn by_function() -> BTreeMap<String, Reach> {
                 used.push("write_subscription_by_staff");
             }
             for (name, called) in
-                [("count", ["count_decline"].as_slice()), ("count_in_browser", &["user", "count_decline"]), ("take_try", &["take_try"])]
+                [("count", ["count_decline"].as_slice()), ("count_in_browser", &["user", "count_decline"]), ("take_try", &["take_try"]), ("take_secret", &["take_secret"])]
             {
                 if code.contains(&format!("declines::{name}(")) {
                     used.extend(called);
