@@ -86,7 +86,12 @@ fn purchase(services: &Services, order: &Order) -> Result<Purchase, Error> {
     Ok(purchase.of_stack(&app.config.stack_id))
 }
 
-async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<(Purchase, ForTheBrowser), Error> {
+async fn attempt(
+    services: &Services,
+    order: &Order,
+    mut purchase: Purchase,
+    slot: Option<&Slot>,
+) -> Result<(Purchase, ForTheBrowser), Error> {
     let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
     if price.amount < seller.least_price(&services.app.config.platform_country, purchase.charge_type, price.currency) {
         return Err(Error::PriceTooLow);

@@ -61,17 +61,11 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
             let same = order.payment == Payment::Checkout && costs_the_same && same_consent;
-            if same && browser.checkout_url.is_some() {
-                Ok((purchase, browser))
-            } else {
-                withdraw(services, order, purchase, slot).await
-            }
+            if same && browser.checkout_url.is_some() { Ok((purchase, browser)) } else { withdraw(services, order, purchase, slot).await }
         }
         Status::Pending => Err(Error::PurchaseInProgress),
         Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,
-        Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {
-            Ok((purchase, browser))
-        }
+        Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => Ok((purchase, browser)),
     }
 }
 

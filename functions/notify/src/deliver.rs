@@ -26,7 +26,8 @@ fn pause(attempts: u32) -> Duration {
 }
 
 /// Sends the mail with this id, unless that was done, is being done, or must wait.
-/// Trips to DynamoDB: the lease, what the mail is about (one or two), whether its address is suppressed, the mark.
+/// Trips to DynamoDB: the lease, what the mail is about (one or two), whether its address is suppressed, the mark. A letter without its
+/// title is counted, which is one more.
 ///
 /// # Errors
 /// If DynamoDB fails before anything was sent.
@@ -41,6 +42,10 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
         Ok(Ready::Letter(letter)) => letter,
         Ok(Ready::ToNobody) => {
             tracing::info!(mail = id, "the mail has no recipient");
+            return store.mail_is_sent(&row, clock.now()).await;
+        }
+        Ok(Ready::OneTooMany) => {
+            tracing::warn!(mail = id, "the mail is not sent, because its address is not confirmed and got enough of these today");
             return store.mail_is_sent(&row, clock.now()).await;
         }
         Ok(Ready::Suppressed) => {
@@ -72,6 +77,7 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
 enum Ready {
     Letter(Letter),
     ToNobody,
+    OneTooMany,
     Suppressed,
 }
 
@@ -79,7 +85,10 @@ async fn ready(notify: &Notify, mail: &Mail) -> Result<Ready, StoreError> {
     let store = &notify.app.store;
     let Some(letter) = compose(notify, mail).await? else { return Ok(Ready::ToNobody) };
     let Ok(email) = Email::parse(&letter.to) else { return Ok(Ready::Letter(letter)) };
-    let Some(suppression) = store.suppression_of(&email).await? else { return Ok(Ready::Letter(letter)) };
+    let Some(suppression) = store.suppression_of(&email).await? else {
+        let is_counted = !letter.nameless || store.take_nameless(mail, &email, notify.app.clock.now()).await?;
+        return Ok(if is_counted { Ready::Letter(letter) } else { Ready::OneTooMany });
+    };
     // Whoever has the address now may have signed up with it later.
     store.show_suppressed(&email, &suppression).await?;
     Ok(Ready::Suppressed)

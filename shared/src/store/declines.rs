@@ -274,7 +274,7 @@ impl Store {
     pub(super) fn tries(&self, one: &CardTry<'_>, now: OffsetDateTime) -> [TransactWriteItem; 2] {
         let (user, address) = (format!("tries {}", one.user), format!("tries address {}", one.address));
         [(user, CARDS_PER_USER), (address, CARDS_PER_ADDRESS * one.wide)]
-            .map(|(subject, most)| self.take_one(&subject, MINUTE, "cards", one.card, most, now))
+            .map(|(subject, most)| self.take_one(&decline_key(&subject, MINUTE, now), "cards", one.card, most, now.unix_timestamp() + HOUR))
     }
 
     /// Counts a payment against this hour's limits of secrets handed out to its buyer and to their address: one trip. One that was counted
@@ -284,17 +284,18 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn take_secret(&self, one: &SecretFor<'_>, now: OffsetDateTime) -> Result<bool, StoreError> {
         let (user, address) = (format!("secrets {}", one.user), format!("secrets address {}", one.address));
-        let items = [(user, SECRETS_PER_USER), (address, SECRETS_PER_ADDRESS * one.wide)]
-            .map(|(subject, most)| self.take_one(&subject, HOUR, "payments", one.payment, most, now));
+        let items = [(user, SECRETS_PER_USER), (address, SECRETS_PER_ADDRESS * one.wide)].map(|(subject, most)| {
+            self.take_one(&decline_key(&subject, HOUR, now), "payments", one.payment, most, now.unix_timestamp() + 2 * HOUR)
+        });
         Ok(self.transact(&items).await? == Written::Yes)
     }
 
-    /// Adds to a subject's set of a window of so many seconds, as part of a transaction, which fails if there are `most` others in it.
-    fn take_one(&self, subject: &str, seconds: i64, set: &str, one: &str, most: i64, now: OffsetDateTime) -> TransactWriteItem {
+    /// Adds to a set that expires at `ttl`, as part of a transaction, which fails if there are `most` others in it.
+    pub(super) fn take_one(&self, key: &Key, set: &str, one: &str, most: i64, ttl: i64) -> TransactWriteItem {
         let one = digest(one);
         let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(decline_key(subject, seconds, now).attributes()))
+            .set_key(Some(key.attributes()))
             .update_expression("ADD #set :ones SET #ttl = :ttl")
             .condition_expression("attribute_not_exists(#set) OR size(#set) < :most OR contains(#set, :one)")
             .expression_attribute_names("#set", set)
@@ -302,7 +303,7 @@ impl Store {
             .expression_attribute_values(":ones", AttributeValue::Ss(vec![one.clone()]))
             .expression_attribute_values(":one", string(one))
             .expression_attribute_values(":most", number(most))
-            .expression_attribute_values(":ttl", number(now.unix_timestamp() + seconds + HOUR))
+            .expression_attribute_values(":ttl", number(ttl))
             .build()
             .expect("a table, a key and an expression are given");
         TransactWriteItem::builder().update(update).build()
