@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import { assertQuiet, expect, newPage } from './browser.js';
-import { FIXTURE, PASSWORD, fixtureSellerIsConnected, linkIn, mailTo, mailsTo, newEmail, pay, purchaseIs, signUp, toCheckout } from './people.js';
+import { FIXTURE, PASSWORD, confirmAddress, fixtureSellerIsConnected, linkIn, mailTo, mailsTo, newEmail, pay, purchaseIs, signUp, toCheckout } from './people.js';
 
 before(fixtureSellerIsConnected);
 
@@ -85,6 +85,7 @@ test('pages that mails link to explain a missing token', async () => {
 test('a purchase sends the buyer one receipt, which links to the course', async () => {
   const page = await newPage();
   const email = await signUp(page);
+  await confirmAddress(page);
   await toCheckout(page, FIXTURE.slug);
   await pay(page);
   await purchaseIs(page, 'paid');

@@ -3254,7 +3254,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many of your cards, or of cards from your IP address, were tried or declined. Try again after `Retry-After` seconds. Without `payment_method`, the payment provider's own page is available to you now. */
+        /** @description Too many of your cards, or of cards from your IP address, were tried or declined, or were to be authenticated, which withdraws the payment. Try again after `Retry-After` seconds. Without `payment_method`, the payment provider's own page is available to you now. */
         TooManyCards: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];

@@ -7,7 +7,6 @@ use shared::domain::error::{Error, UNUSABLE};
 use shared::domain::ids::PurchaseId;
 use shared::domain::purchase::{Attempt, AttemptStatus, Means, Payee, Purchase, Slot, Terms, divide};
 use shared::domain::user::{StripeLink, Unable};
-use shared::http::Response;
 use shared::store::Written;
 use shared::store::purchases::TOO_FAST;
 use shared::stripe::error::StripeError;
@@ -18,19 +17,19 @@ use shared::work::{customers, declines};
 use time::Duration;
 
 use crate::order::{Order, Payment};
-use crate::outcome::{self, answer};
+use crate::outcome::{self, ForTheBrowser};
 
 /// How long one request holds an attempt. Longer than the function's timeout, so two requests never work on the same attempt.
 pub const LEASE: Duration = Duration::seconds(30);
 
 /// The buyer's first attempt to buy the course.
-pub async fn first(services: &Services, order: &Order) -> Result<Response, Error> {
+pub async fn first(services: &Services, order: &Order) -> Result<(Purchase, ForTheBrowser), Error> {
     let purchase = purchase(services, order)?;
     attempt(services, order, purchase, None).await
 }
 
 /// The next attempt after a failed one, or a new purchase after one that was refunded or lost to a dispute.
-pub async fn next(services: &Services, order: &Order, previous: Purchase, slot: &Slot) -> Result<Response, Error> {
+pub async fn next(services: &Services, order: &Order, previous: Purchase, slot: &Slot) -> Result<(Purchase, ForTheBrowser), Error> {
     let mut purchase = if previous.paid_attempt().is_some() { purchase(services, order)? } else { previous };
     purchase.seller_account.clone_from(&seller_link(services, order)?.account_id);
     purchase.charge_type = charge_type(services, order)?;
@@ -87,7 +86,12 @@ fn purchase(services: &Services, order: &Order) -> Result<Purchase, Error> {
     Ok(purchase.of_stack(&app.config.stack_id))
 }
 
-async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slot: Option<&Slot>) -> Result<Response, Error> {
+async fn attempt(
+    services: &Services,
+    order: &Order,
+    mut purchase: Purchase,
+    slot: Option<&Slot>,
+) -> Result<(Purchase, ForTheBrowser), Error> {
     let (seller, price) = (order.seller.as_ref().ok_or(Error::SellerNotConnected)?, order.course.price);
     if price.amount < seller.least_price(&services.app.config.platform_country, purchase.charge_type, price.currency) {
         return Err(Error::PriceTooLow);
@@ -120,7 +124,7 @@ async fn attempt(services: &Services, order: &Order, mut purchase: Purchase, slo
         let slot = Slot::of(&purchase, slot);
         heard = send(services, order, &mut purchase, Some(&slot), &customer, payment_method.as_deref()).await?;
     }
-    answer(&purchase, heard)
+    Ok((purchase, heard))
 }
 
 /// The payment method that the buyer named, and its clone if this is a direct charge and the platform keeps the card.
@@ -151,7 +155,7 @@ async fn send(
     slot: Option<&Slot>,
     customer: &str,
     payment_method: Option<&str>,
-) -> Result<outcome::ForTheBrowser, Error> {
+) -> Result<ForTheBrowser, Error> {
     let app = &services.app;
     let now = app.clock.now();
     let account = purchase.charged_account().map(str::to_owned);

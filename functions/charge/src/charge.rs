@@ -5,12 +5,13 @@ use shared::domain::course::Course;
 use shared::domain::error::Error;
 use shared::domain::ids::CourseId;
 use shared::domain::money::Currency;
+use shared::domain::purchase::Slot;
 use shared::http::{Request, Response, identity, request, request_id};
 use shared::work::Services;
 use shared::work::declines;
 
 use crate::order::{Order, Payment};
-use crate::{begin, resume};
+use crate::{begin, outcome, resume};
 
 #[derive(Deserialize)]
 struct Body {
@@ -36,7 +37,8 @@ struct Body {
 /// Creating the customer on a first purchase and converting a legacy token cost one call each. Several payees cost
 /// one more trip, and so does a first direct charge on an account. For a direct charge to a buyer who is already
 /// the platform's customer, one call checks whether the card is saved, and a second clones it if it is. Saving a
-/// card costs the same two calls, plus one call and one trip if the buyer is not yet the platform's customer.
+/// card costs the same two calls, plus one call and one trip if the buyer is not yet the platform's customer. A payment that the buyer
+/// must authenticate costs one more trip.
 ///
 /// # Errors
 /// See `POST /courses/charge` in `openapi.yaml`. Work in progress is stored, and repeating the request continues it.
@@ -72,12 +74,17 @@ pub async fn charge(services: &Services, request: &Request) -> Result<Response, 
     let payees = if ids.is_empty() { Vec::new() } else { app.store.users_by_id(&ids).await? };
     let cause = format!("request:{}", request_id(request));
     let order = Order { buyer, course, seller: read.seller, payees, payment, save_card: body.save_card, address, cause };
-    let answer = match read.slot {
-        None => begin::first(services, &order).await,
-        Some(slot) => resume::resume(services, &order, &slot).await,
-    };
+    let answer = sell(services, &order, read.slot.as_ref()).await;
     declines::count(app, &order.buyer, &order.address, &answer).await?;
     answer
+}
+
+async fn sell(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
+    let (purchase, browser) = match slot {
+        None => begin::first(services, order).await?,
+        Some(slot) => resume::resume(services, order, slot).await?,
+    };
+    outcome::answer(services, order, purchase, browser).await
 }
 
 fn payment(method: Option<String>) -> Result<Payment, Error> {

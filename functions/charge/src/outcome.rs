@@ -10,7 +10,7 @@ use shared::store::Written;
 use shared::stripe::error::{NO_TRANSFERS, StripeError};
 use shared::stripe::find::Heard;
 use shared::work::Services;
-use shared::work::customers;
+use shared::work::{customers, declines, settlement};
 
 use crate::order::Order;
 
@@ -104,8 +104,24 @@ struct Answer {
     checkout_url: Option<String>,
 }
 
-/// Tells the buyer the state of the purchase.
-pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, Error> {
+/// Tells the buyer the state of the purchase. If they are to authenticate, that is counted first: one more trip to DynamoDB. If too many
+/// of their payments wait, this one is withdrawn instead: one call to Stripe and one trip.
+pub async fn answer(services: &Services, order: &Order, mut purchase: Purchase, browser: ForTheBrowser) -> Result<Response, Error> {
+    let is_handed_out = browser.client_secret.is_some() || browser.next_action_url.is_some();
+    if purchase.status().is_with_buyer() && is_handed_out {
+        // Each attempt is a PaymentIntent of its own.
+        let payment = format!("{}:{}", purchase.id, purchase.attempt().number);
+        match declines::take_secret(&services.app, &order.buyer.id, &order.address, &payment).await {
+            Err(error @ Error::TooManyCards { .. }) => {
+                settlement::withdraw(&services.app, &services.stripe, &mut purchase, &order.cause).await?;
+                // It may have been paid first, if an earlier answer handed the secret out.
+                if !purchase.ownership().is_paid() {
+                    return Err(error);
+                }
+            }
+            counted => counted?,
+        }
+    }
     let attempt = purchase.attempt();
     match purchase.status() {
         Status::Failed => {
@@ -119,7 +135,7 @@ pub fn answer(purchase: &Purchase, browser: ForTheBrowser) -> Result<Response, E
     Ok(response::json(
         201,
         &Answer {
-            purchase: purchase.into(),
+            purchase: (&purchase).into(),
             client_secret: browser.client_secret.filter(|_| waits),
             stripe_account: attempt.account.clone().filter(|_| waits),
             next_action_url: browser.next_action_url.filter(|_| waits),

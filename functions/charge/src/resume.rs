@@ -3,7 +3,6 @@
 use shared::domain::charging::{ChargeType, NEVER_MADE};
 use shared::domain::error::Error;
 use shared::domain::purchase::{Attempt, Means, Purchase, Slot, Status};
-use shared::http::Response;
 use shared::store::Written;
 use shared::stripe::error::StripeError;
 use shared::stripe::find::Heard;
@@ -11,13 +10,13 @@ use shared::work::Services;
 
 use crate::begin::{LEASE, failed_with, next};
 use crate::order::{Order, Payment};
-use crate::outcome::{self, ForTheBrowser, answer};
+use crate::outcome::{self, ForTheBrowser};
 
 /// Continues the purchase that holds the slot.
 ///
 /// If the last attempt failed, the next one begins. If its outcome is unknown, it is looked up first, which costs one more
 /// DynamoDB read, one more write and one more Stripe call.
-pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<Response, Error> {
+pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(Purchase, ForTheBrowser), Error> {
     let missing = || Error::Internal(format!("the slot names the purchase {}, which is missing", slot.purchase_id));
     let mut purchase = services.app.store.purchase(&slot.purchase_id).await?.ok_or_else(missing)?;
     if purchase.ownership().is_paid() {
@@ -51,7 +50,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
         Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
             again(services, order, purchase, slot).await
         }
-        Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => answer(&purchase, browser),
+        Status::Failed if was_lost && !may_be_cloned && is_same_request(&order.payment, purchase.attempt()) => Ok((purchase, browser)),
         // The buyer wants to pay otherwise, or was told another price.
         Status::RequiresAction if !costs_the_same || is_other_method(&order.payment, purchase.attempt()) => {
             withdraw(services, order, purchase, slot).await
@@ -62,32 +61,26 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
             let attempt = purchase.attempt();
             let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
             let same = order.payment == Payment::Checkout && costs_the_same && same_consent;
-            if same && browser.checkout_url.is_some() {
-                answer(&purchase, browser)
-            } else {
-                withdraw(services, order, purchase, slot).await
-            }
+            if same && browser.checkout_url.is_some() { Ok((purchase, browser)) } else { withdraw(services, order, purchase, slot).await }
         }
         Status::Pending => Err(Error::PurchaseInProgress),
         Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,
-        Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => {
-            answer(&purchase, browser)
-        }
+        Status::RequiresAction | Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => Ok((purchase, browser)),
     }
 }
 
 /// Cancels the way of paying that the buyer abandoned, then begins a new attempt. Two ways to pay never exist at once.
-async fn withdraw(services: &Services, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<Response, Error> {
+async fn withdraw(services: &Services, order: &Order, mut purchase: Purchase, slot: &Slot) -> Result<(Purchase, ForTheBrowser), Error> {
     let result = services.stripe.withdraw_attempt(&purchase, purchase.attempt(), services.app.clock.now()).await;
     let browser = record(services, &mut purchase, result, order).await?;
     match purchase.status() {
         Status::Failed | Status::Canceled => again(services, order, purchase, slot).await,
         Status::Pending | Status::RequiresAction => Err(Error::PurchaseInProgress),
-        Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => answer(&purchase, browser),
+        Status::Paid | Status::PartiallyRefunded | Status::Refunded | Status::Disputed => Ok((purchase, browser)),
     }
 }
 
-async fn again(services: &Services, order: &Order, purchase: Purchase, before: &Slot) -> Result<Response, Error> {
+async fn again(services: &Services, order: &Order, purchase: Purchase, before: &Slot) -> Result<(Purchase, ForTheBrowser), Error> {
     let slot = Slot::of(&purchase, Some(before));
     next(services, order, purchase, &slot).await
 }

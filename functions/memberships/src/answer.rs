@@ -7,6 +7,10 @@ use shared::domain::membership::Subscription;
 use shared::http::view::SubscriptionView;
 use shared::http::{Response, response};
 use shared::stripe::memberships::Heard;
+use shared::work::subscriptions::settle;
+use shared::work::{Services, declines};
+
+use crate::order::Order;
 
 #[derive(Serialize)]
 struct Answer {
@@ -19,8 +23,23 @@ struct Answer {
     checkout_url: Option<String>,
 }
 
-/// 201 with the subscription and what the buyer must do next, or the reason why it never started.
-pub(crate) fn answer(subscription: &Subscription, heard: Heard) -> Result<Response, Error> {
+/// 201 with the subscription and what the buyer must do next, or the reason why it never started. If they are to authenticate the first
+/// payment, that is counted first: one more trip to DynamoDB. If too many of their payments wait, this one is withdrawn instead.
+pub(crate) async fn answer(services: &Services, order: &Order, mut subscription: Subscription, heard: Heard) -> Result<Response, Error> {
+    if subscription.status.is_incomplete() && heard.client_secret.is_some() {
+        let (app, stripe) = (&services.app, &services.stripe);
+        match declines::take_secret(app, &order.buyer.id, &order.address, &subscription.id.to_string()).await {
+            Err(error @ Error::TooManyCards { .. }) => {
+                let withdrawn = Box::pin(stripe.withdraw_subscription(&subscription, app.clock.now())).await;
+                settle(app, stripe, &mut subscription, withdrawn).await?;
+                // It may have been paid first, if an earlier answer handed the secret out.
+                if !subscription.status.runs() {
+                    return Err(error);
+                }
+            }
+            counted => counted?,
+        }
+    }
     if subscription.status.is_failed() {
         return Err(subscription
             .failure
@@ -31,7 +50,7 @@ pub(crate) fn answer(subscription: &Subscription, heard: Heard) -> Result<Respon
     Ok(response::json(
         201,
         &Answer {
-            subscription: subscription.into(),
+            subscription: (&subscription).into(),
             client_secret: heard.client_secret.filter(|_| waits),
             stripe_account: subscription.account.clone().filter(|_| waits),
             checkout_url: heard.checkout_url,

@@ -6,15 +6,13 @@ use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{Slot, Subscription, Terms};
 use shared::domain::money::Currency;
 use shared::domain::user::{StripeLink, Unable, User};
-use shared::http::Response;
 use shared::store::Written;
-use shared::stripe::memberships;
+use shared::stripe::memberships::{self, Heard};
 use shared::work::Services;
 use shared::work::customers;
 use shared::work::subscriptions::settle;
 use time::Duration;
 
-use crate::answer::answer;
 use crate::cards::{Paying, card};
 use crate::order::Order;
 
@@ -23,22 +21,19 @@ pub const LEASE: Duration = Duration::seconds(30);
 
 /// Records the subscription, sends it to Stripe and records the outcome. `slot`
 /// is the one that was read; it must not belong to an open subscription.
-pub async fn begin(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
-    let (mut subscription, heard) = Box::pin(send(services, order, slot)).await?;
+pub async fn begin(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, Heard), Error> {
+    let (subscription, heard) = Box::pin(send(services, order, slot)).await?;
     if !lost_its_customer(&subscription) {
-        return answer(&subscription, heard);
+        return Ok((subscription, heard));
     }
     // Somebody deleted the customer at Stripe, and the cards with it. A new one is created.
     if let Some(account) = subscription.account.clone() {
         customers::replace(&services.app, &services.stripe, &order.buyer, Some(&account), &subscription.customer).await?;
     }
     let buyer = services.app.store.user(&order.buyer.id).await?.ok_or(Error::NotSignedIn)?;
-    let again =
-        Order { buyer, seller: order.seller.clone(), offer: order.offer.clone(), payment_method: order.payment_method.clone(), ..*order };
+    let again = Order { buyer, ..order.clone() };
     let slot = Slot::of(&subscription);
-    let heard;
-    (subscription, heard) = Box::pin(send(services, &again, Some(&slot))).await?;
-    answer(&subscription, heard)
+    Box::pin(send(services, &again, Some(&slot))).await
 }
 
 /// Whether it failed because the customer no longer exists at Stripe.
@@ -46,7 +41,7 @@ pub fn lost_its_customer(subscription: &Subscription) -> bool {
     subscription.failure.as_ref().is_some_and(|failure| failure.code == "customer")
 }
 
-async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, memberships::Heard), Error> {
+async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<(Subscription, Heard), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let (link, charge_type) = seller_link(services, &order.seller)?;
     check_price(services, &order.seller, charge_type, order.amount, order.offer.currency)?;

@@ -4,7 +4,7 @@ use shared::domain::membership::{Interval, Offer};
 use shared::domain::user::User;
 
 /// A subscription that may be created.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// The subscriber.
     pub buyer: User,
@@ -18,4 +18,6 @@ pub struct Order {
     pub amount: i64,
     /// The card; `None` for hosted Checkout.
     pub payment_method: Option<String>,
+    /// The subscriber's address.
+    pub address: String,
 }

@@ -2,12 +2,11 @@
 
 use shared::domain::error::Error;
 use shared::domain::membership::{Slot, Status, Subscription};
-use shared::http::Response;
 use shared::store::Written;
+use shared::stripe::memberships::Heard;
 use shared::work::Services;
 use shared::work::subscriptions::settle;
 
-use crate::answer::answer;
 use crate::begin::{LEASE, begin, lost_its_customer};
 use crate::order::Order;
 
@@ -16,7 +15,7 @@ const TRIES: usize = 3;
 
 /// Continues the subscription that owns the slot and is not known to be running: one more DynamoDB read and write, and
 /// a call to Stripe. If it is waiting for another card, interval or page than is requested now, it is withdrawn first.
-pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<Response, Error> {
+pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(Subscription, Heard), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let missing = || Error::Internal(format!("the slot names the subscription {}, which is missing", slot.subscription_id));
     let mut subscription = app.store.subscription(&slot.subscription_id).await?.ok_or_else(missing)?;
@@ -28,18 +27,18 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<R
     let found = stripe.find_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, found).await?;
     match subscription.status {
-        Status::Active | Status::PastDue => answer(&subscription, heard),
+        Status::Active | Status::PastDue => Ok((subscription, heard)),
         // The response to the first request was lost, and this is the retry.
-        Status::Failed if was_lost && !lost_its_customer(&subscription) && is_same(order, &subscription) => answer(&subscription, heard),
+        Status::Failed if was_lost && !lost_its_customer(&subscription) && is_same(order, &subscription) => Ok((subscription, heard)),
         Status::Canceled | Status::Failed => Box::pin(begin(services, order, Some(&Slot::of(&subscription)))).await,
-        Status::Incomplete if is_same(order, &subscription) => answer(&subscription, heard),
-        Status::Pending if is_same(order, &subscription) && heard.checkout_url.is_some() => answer(&subscription, heard),
+        Status::Incomplete if is_same(order, &subscription) => Ok((subscription, heard)),
+        Status::Pending if is_same(order, &subscription) && heard.checkout_url.is_some() => Ok((subscription, heard)),
         Status::Incomplete | Status::Pending => Box::pin(withdraw(services, order, subscription)).await,
     }
 }
 
 /// Withdraws what the buyer has abandoned, then starts again, so that there are never two.
-async fn withdraw(services: &Services, order: &Order, mut subscription: Subscription) -> Result<Response, Error> {
+async fn withdraw(services: &Services, order: &Order, mut subscription: Subscription) -> Result<(Subscription, Heard), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     lease(services, &mut subscription).await?;
     let result = stripe.withdraw_subscription(&subscription, app.clock.now()).await;
@@ -47,7 +46,7 @@ async fn withdraw(services: &Services, order: &Order, mut subscription: Subscrip
     match subscription.status {
         Status::Canceled | Status::Failed => Box::pin(begin(services, order, Some(&Slot::of(&subscription)))).await,
         Status::Pending | Status::Incomplete => Err(Error::SubscriptionInProgress),
-        Status::Active | Status::PastDue => answer(&subscription, heard),
+        Status::Active | Status::PastDue => Ok((subscription, heard)),
     }
 }
 

@@ -3,13 +3,14 @@
 use serde::Deserialize;
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::domain::membership::Interval;
+use shared::domain::membership::{Interval, Slot};
 use shared::domain::money::{Currency, Price};
 use shared::http::{Request, Response, identity, request};
 use shared::stripe::cards::is_payment_method;
 use shared::work::Services;
 use shared::work::declines;
 
+use crate::answer::answer;
 use crate::offer::NOT_FOUND;
 use crate::order::Order;
 use crate::{begin, resume};
@@ -29,6 +30,7 @@ struct Body {
 /// With a saved card of a known customer: four DynamoDB trips (two reads in parallel, count the card, intent, outcome) and sequential calls to Stripe
 /// for the card, the price, the subscription and its first payment. For a direct charge the card is cloned and
 /// attached: two more calls, and two side by side for what its owner may have added to the customer. Customer, product and price are created the first time only, at the cost of their calls.
+/// A first payment that the buyer must authenticate costs one more trip.
 ///
 /// # Errors
 /// See `openapi.yaml`. Work in progress is stored, and repeating the request continues it.
@@ -64,11 +66,16 @@ pub async fn subscribe(services: &Services, request: &Request, seller: &str) -> 
         declines::check(app, &buyer, &address, read.declines, body.challenge.as_deref()).await?;
         declines::take_try(app, &declines::card_try(app, &buyer.id, &address, card)).await?;
     }
-    let order = Order { buyer, seller, offer, interval: body.interval, amount, payment_method: body.payment_method };
-    let answer = match read.slot {
-        Some(slot) if slot.status.is_open() => resume::resume(services, &order, &slot).await,
-        slot => begin::begin(services, &order, slot.as_ref()).await,
-    };
-    declines::count(app, &order.buyer, &address, &answer).await?;
+    let order = Order { buyer, seller, offer, interval: body.interval, amount, payment_method: body.payment_method, address };
+    let answer = join(services, &order, read.slot.as_ref()).await;
+    declines::count(app, &order.buyer, &order.address, &answer).await?;
     answer
+}
+
+async fn join(services: &Services, order: &Order, slot: Option<&Slot>) -> Result<Response, Error> {
+    let (subscription, heard) = match slot {
+        Some(slot) if slot.status.is_open() => resume::resume(services, order, slot).await?,
+        slot => begin::begin(services, order, slot).await?,
+    };
+    answer(services, order, subscription, heard).await
 }

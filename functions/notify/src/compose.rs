@@ -57,11 +57,16 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller.email))
         }
         Mail::RenewalFailed { user, title, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, title, &user.email))
+            notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, named_to(&user, title), &user.email))
         }
         Mail::MembershipEnds { user, title, until, direct, .. } => {
             let until = until.and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok());
-            notify.app.store.user(user).await?.map(|user| letters::membership_ends(shop, title, until, *direct, &user.email))
+            notify
+                .app
+                .store
+                .user(user)
+                .await?
+                .map(|user| letters::membership_ends(shop, named_to(&user, title), until, *direct, &user.email))
         }
         Mail::MembershipRefunded { subscription, refund, total } => {
             let by_refund = |payment: &Payment| payment.refunds.iter().any(|one| one.id == *refund);
@@ -158,7 +163,7 @@ async fn offered(notify: &Notify, payee: &UserId, course: &CourseId) -> Result<O
     let Some((course, payee)) = course.filter(|course| !course.deleted && course.taken_down.is_none()).zip(payee) else { return Ok(None) };
     let offered = course.offered_shares().into_iter().find(|one| one.seller == payee.id);
     let now = course.payees.iter().find(|one| one.seller == payee.id).map(|one| one.share);
-    Ok(offered.map(|offered| letters_of_accounts::share_offered(shop, &course.title, offered.share, now, &payee.email)))
+    Ok(offered.map(|offered| letters_of_accounts::share_offered(shop, named_to(&payee, &course.title), offered.share, now, &payee.email)))
 }
 
 /// The seller, if the account is still linked and passes `test`.
@@ -175,7 +180,7 @@ async fn seller_with(
 async fn buyer(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>, StoreError> {
     let store = &notify.app.store;
     let (purchase, buyer) = (store.purchase(id).await?, store.user(&id.buyer()).await?);
-    Ok(purchase.as_ref().map(sale).zip(buyer))
+    Ok(purchase.zip(buyer).map(|(purchase, buyer)| (sale(&purchase, buyer.email_confirmed), buyer)))
 }
 
 async fn seller(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>, StoreError> {
@@ -183,17 +188,27 @@ async fn seller(notify: &Notify, id: &PurchaseId) -> Result<Option<(Sale, User)>
     let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
     let seller: &UserId = &purchase.seller_id;
     let seller = store.user(seller).await?;
-    Ok(seller.map(|seller| (sale(&purchase), seller)))
+    Ok(seller.map(|seller| (sale(&purchase, true), seller)))
+}
+
+/// A title that another user wrote, unless the address may be a stranger's.
+fn named_to<'a>(user: &User, title: &'a str) -> Option<&'a str> {
+    user.email_confirmed.then_some(title)
+}
+
+/// The recipient's address, if there is one, and whether the seller's title may be in the letter.
+async fn reader(notify: &Notify, to: Recipient, buyer: &UserId, seller: &UserId) -> Result<Option<(String, bool)>, StoreError> {
+    let store = &notify.app.store;
+    Ok(match to {
+        Recipient::Buyer => store.user(buyer).await?.map(|user| (user.email, user.email_confirmed)),
+        Recipient::Seller => store.user(seller).await?.map(|user| (user.email, true)),
+        Recipient::Staff => staff_address(notify).map(|address| (address, true)),
+    })
 }
 
 /// The recipient's address, if there is one.
 async fn address(notify: &Notify, to: Recipient, buyer: &UserId, seller: &UserId) -> Result<Option<String>, StoreError> {
-    let store = &notify.app.store;
-    Ok(match to {
-        Recipient::Buyer => store.user(buyer).await?.map(|user| user.email),
-        Recipient::Seller => store.user(seller).await?.map(|user| user.email),
-        Recipient::Staff => staff_address(notify),
-    })
+    Ok(reader(notify, to, buyer, seller).await?.map(|(address, _)| address))
 }
 
 /// `None` if the operator has configured none.
@@ -281,9 +296,11 @@ async fn warned(notify: &Notify, of: &Sold, payment: &str, reason: &str, to: Rec
 async fn refund_failed(notify: &Notify, id: &PurchaseId, refund: &str, to: Recipient) -> Result<Option<Letter>, StoreError> {
     let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
     let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
-    let address = address(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
+    let reader = reader(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
     let amount = refund.parse().ok().and_then(|number| purchase.movement(number)).map(|refund| refund.amount);
-    Ok(address.zip(amount).map(|(address, amount)| letters::refund_failed(shop, &sale(&purchase), amount, to, &address)))
+    Ok(reader
+        .zip(amount)
+        .map(|((address, is_named), amount)| letters::refund_failed(shop, &sale(&purchase, is_named), amount, to, &address)))
 }
 
 /// The member's payment that passes `test`, and the recipient's address; `None` if there is none.
@@ -295,22 +312,19 @@ async fn period(
 ) -> Result<Option<(Period, String)>, StoreError> {
     let store = &notify.app.store;
     let Some(subscription) = store.subscription(id).await? else { return Ok(None) };
-    let address = address(notify, to, &subscription.buyer_id, &subscription.seller_id).await?;
+    let reader = reader(notify, to, &subscription.buyer_id, &subscription.seller_id).await?;
     let payment = subscription.payments.iter().find(|payment| test(payment));
-    let period = payment.map(|payment| Period {
-        subscription: subscription.id.to_string(),
-        title: subscription.title.clone(),
-        currency: subscription.currency,
-        payment: payment.clone(),
-    });
-    Ok(period.zip(address))
+    Ok(payment.zip(reader).map(|(payment, (address, is_named))| {
+        let title = is_named.then(|| subscription.title.clone());
+        (Period { subscription: subscription.id.to_string(), title, currency: subscription.currency, payment: payment.clone() }, address)
+    }))
 }
 
-/// The facts of a purchase for its letters.
-fn sale(purchase: &Purchase) -> Sale {
+/// The facts of a purchase for its letters, with the course's title or without.
+fn sale(purchase: &Purchase, is_named: bool) -> Sale {
     Sale {
         id: purchase.id.to_string(),
-        title: purchase.course_title.clone(),
+        title: is_named.then(|| purchase.course_title.clone()),
         course_id: purchase.course_id.to_string(),
         amount: purchase.amount(),
         fee: purchase.application_fee(),

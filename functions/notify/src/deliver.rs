@@ -17,6 +17,9 @@ pub const LEASE: Duration = Duration::minutes(3);
 /// How many times a mail is tried: for about nine hours, with the pauses of [`pause`].
 pub(crate) const ATTEMPTS: u32 = 10;
 
+/// Why a mail is not sent to an address that is not confirmed.
+const ENOUGH: &str = "its address is not confirmed and got enough of these today";
+
 /// How many times to try to mark a sent mail. Without the mark it is sent again when the lease ends.
 const MARKS: u32 = 5;
 
@@ -26,7 +29,8 @@ fn pause(attempts: u32) -> Duration {
 }
 
 /// Sends the mail with this id, unless that was done, is being done, or must wait.
-/// Trips to DynamoDB: the lease, what the mail is about (one or two), whether its address is suppressed, the mark.
+/// Trips to DynamoDB: the lease, what the mail is about (one or two), whether its address is suppressed, the mark. A letter without its
+/// title is counted, which is one more.
 ///
 /// # Errors
 /// If DynamoDB fails before anything was sent.
@@ -39,8 +43,8 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
     }
     let letter = match ready(notify, &row.mail).await {
         Ok(Ready::Letter(letter)) => letter,
-        Ok(Ready::ToNobody) => {
-            tracing::info!(mail = id, "the mail has no recipient");
+        Ok(Ready::ToNobody(reason)) => {
+            tracing::info!(mail = id, reason, "the mail is sent to nobody");
             return store.mail_is_sent(&row, clock.now()).await;
         }
         Ok(Ready::Suppressed) => {
@@ -71,15 +75,19 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
 /// What to do with a mail.
 enum Ready {
     Letter(Letter),
-    ToNobody,
+    /// And why.
+    ToNobody(&'static str),
     Suppressed,
 }
 
 async fn ready(notify: &Notify, mail: &Mail) -> Result<Ready, StoreError> {
     let store = &notify.app.store;
-    let Some(letter) = compose(notify, mail).await? else { return Ok(Ready::ToNobody) };
+    let Some(letter) = compose(notify, mail).await? else { return Ok(Ready::ToNobody("it has no recipient")) };
     let Ok(email) = Email::parse(&letter.to) else { return Ok(Ready::Letter(letter)) };
-    let Some(suppression) = store.suppression_of(&email).await? else { return Ok(Ready::Letter(letter)) };
+    let Some(suppression) = store.suppression_of(&email).await? else {
+        let is_counted = !letter.nameless || store.take_nameless(mail, &email, notify.app.clock.now()).await?;
+        return Ok(if is_counted { Ready::Letter(letter) } else { Ready::ToNobody(ENOUGH) });
+    };
     // Whoever has the address now may have signed up with it later.
     store.show_suppressed(&email, &suppression).await?;
     Ok(Ready::Suppressed)

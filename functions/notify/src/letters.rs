@@ -17,7 +17,8 @@ pub(crate) const STAFF: &str = "You received this email because this address is 
 #[derive(Clone, Debug)]
 pub(crate) struct Sale {
     pub(crate) id: String,
-    pub(crate) title: String,
+    /// The course's; `None` in a letter to an address that nobody has confirmed.
+    pub(crate) title: Option<String>,
     /// Opens the course's page, even after the course was renamed or deleted.
     pub(crate) course_id: String,
     pub(crate) amount: i64,
@@ -42,25 +43,32 @@ pub(crate) fn day(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default().chars().take(10).collect()
 }
 
+/// A title in quotes, or what stands for it.
+pub(crate) fn named(title: Option<&str>, otherwise: &str) -> String {
+    title.map_or_else(|| otherwise.to_owned(), |title| format!("\u{201c}{title}\u{201d}"))
+}
+
+/// A letter whose subject ends with a title, unless it must do without.
+pub(crate) fn about(to: &str, subject: &str, title: Option<&str>, parts: &[Part], why: &str) -> Letter {
+    let subject = title.map_or_else(|| subject.to_owned(), |title| format!("{subject}: {title}"));
+    Letter { nameless: title.is_none(), ..letter(to, &subject, parts, why) }
+}
+
 pub(crate) fn receipt(shop: &str, sale: &Sale, to: &str) -> Letter {
-    let parts = [
-        Part::Says(format!("Thank you for your purchase. \u{201c}{}\u{201d} is now in your library. This is your receipt.", sale.title)),
-        Part::Facts(vec![
-            ("Course", sale.title.clone()),
-            ("Paid", amount(sale.amount, sale.currency)),
-            ("Date", day(sale.paid_at)),
-            ("Purchase", sale.id.clone()),
-        ]),
-        Part::Link("Open the course", format!("{shop}/course.html?id={}", sale.course_id)),
-        Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
-    ];
-    letter(to, &format!("Your receipt: {}", sale.title), &parts, BOUGHT)
+    let title = sale.title.as_deref();
+    let mut facts: Vec<_> = title.map(|title| ("Course", title.to_owned())).into_iter().collect();
+    facts.extend([("Paid", amount(sale.amount, sale.currency)), ("Date", day(sale.paid_at)), ("Purchase", sale.id.clone())]);
+    let says = format!("Thank you for your purchase. {} is now in your library. This is your receipt.", named(title, "The course"));
+    let mut parts = vec![Part::Says(says), Part::Facts(facts)];
+    parts.extend(title.map(|_| Part::Link("Open the course", format!("{shop}/course.html?id={}", sale.course_id))));
+    parts.push(Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)));
+    about(to, "Your receipt", title, &parts, BOUGHT)
 }
 
 pub(crate) fn sale_notice(shop: &str, sale: &Sale, to: &str) -> Letter {
     let part = sale.amount - sale.fee;
     let parts = [
-        Part::Says(format!("Good news: your course \u{201c}{}\u{201d} was sold.", sale.title)),
+        Part::Says(format!("Good news: {} was sold.", named(sale.title.as_deref(), "your course"))),
         Part::Facts(vec![
             ("Price", amount(sale.amount, sale.currency)),
             ("Platform fee", amount(sale.fee, sale.currency)),
@@ -70,14 +78,15 @@ pub(crate) fn sale_notice(shop: &str, sale: &Sale, to: &str) -> Letter {
         ]),
         Part::Link("View your sales", format!("{shop}/seller.html")),
     ];
-    letter(to, &format!("You sold a course: {}", sale.title), &parts, SELLS)
+    about(to, "You sold a course", sale.title.as_deref(), &parts, SELLS)
 }
 
 pub(crate) fn refund(shop: &str, sale: &Sale, total: i64, to: &str) -> Letter {
+    let course = named(sale.title.as_deref(), "a course");
     let says = if total >= sale.amount {
-        format!("Your payment for \u{201c}{}\u{201d} was refunded in full. The course is no longer in your library.", sale.title)
+        format!("Your payment for {course} was refunded in full. The course is no longer in your library.")
     } else {
-        format!("Part of your payment for \u{201c}{}\u{201d} was refunded. You keep the course.", sale.title)
+        format!("Part of your payment for {course} was refunded. You keep the course.")
     };
     let parts = [
         Part::Says(says),
@@ -91,7 +100,7 @@ pub(crate) fn refund(shop: &str, sale: &Sale, total: i64, to: &str) -> Letter {
         ),
         Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
     ];
-    letter(to, &format!("Your refund: {}", sale.title), &parts, BOUGHT)
+    about(to, "Your refund", sale.title.as_deref(), &parts, BOUGHT)
 }
 
 /// A bank returns a refund if the card or account is closed. <https://docs.stripe.com/refunds#failed-refunds>
@@ -114,7 +123,7 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
         ),
     };
     let parts = [
-        Part::Says(format!("A refund for \u{201c}{}\u{201d} failed. {says}", sale.title)),
+        Part::Says(format!("A refund for {} failed. {says}", named(sale.title.as_deref(), "a course"))),
         Part::Facts(vec![
             ("Refund", amount(given_back, sale.currency)),
             ("Paid", amount(sale.amount, sale.currency)),
@@ -122,12 +131,12 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
         ]),
         link,
     ];
-    letter(to, &format!("A refund has failed: {}", sale.title), &parts, why)
+    about(to, "A refund has failed", sale.title.as_deref(), &parts, why)
 }
 
-pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
+pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, to: &str) -> Letter {
     let parts = [
-        Part::Says(format!("We could not renew \u{201c}{title}\u{201d}, because the payment did not go through.")),
+        Part::Says(format!("We could not renew {}, because the payment did not go through.", named(title, "your membership"))),
         Part::Says(
             "Your bank may want you to confirm the payment, or your card may have changed. Choose \u{201c}Pay now\u{201d} next to the membership in \
              your account. Otherwise, Stripe tries again in the next few days."
@@ -135,12 +144,13 @@ pub(crate) fn renewal_failed(shop: &str, title: &str, to: &str) -> Letter {
         ),
         Part::Link("Go to your memberships", format!("{shop}/account.html#memberships")),
     ];
-    letter(to, &format!("A renewal did not go through: {title}"), &parts, MEMBER)
+    about(to, "A renewal did not go through", title, &parts, MEMBER)
 }
 
-pub(crate) fn membership_ends(shop: &str, title: &str, until: Option<OffsetDateTime>, direct: bool, to: &str) -> Letter {
+pub(crate) fn membership_ends(shop: &str, title: Option<&str>, until: Option<OffsetDateTime>, direct: bool, to: &str) -> Letter {
     let mut parts = vec![Part::Says(format!(
-        "\u{201c}{title}\u{201d} will not be renewed, because its seller can no longer receive payments here or has no courses left. You will not be charged here again."
+        "{} will not be renewed, because its seller can no longer receive payments here or has no courses left. You will not be charged here again.",
+        named(title, "A membership of yours")
     ))];
     if let Some(until) = until {
         parts.push(Part::Says(format!(
@@ -154,7 +164,7 @@ pub(crate) fn membership_ends(shop: &str, title: &str, until: Option<OffsetDateT
         ));
     }
     parts.push(Part::Link("View your memberships", format!("{shop}/account.html#memberships")));
-    letter(to, &format!("Your membership ends: {title}"), &parts, MEMBER)
+    about(to, "Your membership ends", title, &parts, MEMBER)
 }
 
 /// The token is behind the `#`, which browsers do not send to servers.

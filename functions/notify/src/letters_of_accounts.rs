@@ -48,17 +48,18 @@ pub(crate) fn payout_failed(shop: &str, payout: &str, to: &str) -> Letter {
 }
 
 /// `now` is the share that the payee has meanwhile.
-pub(crate) fn share_offered(shop: &str, title: &str, share: u8, now: Option<u8>, to: &str) -> Letter {
+pub(crate) fn share_offered(shop: &str, title: Option<&str>, share: u8, now: Option<u8>, to: &str) -> Letter {
     let meanwhile = now.map(|now| format!(" Until then your share stays {now}%.")).unwrap_or_default();
+    let teacher = title.map_or_else(|| "A teacher".to_owned(), |title| format!("The teacher of \"{title}\""));
     let parts = [
         Part::Says(format!(
-            "The teacher of \"{title}\" offers you {share}% of what is left of each sale after the platform's fee. It counts from the first sale after \
+            "{teacher} offers you {share}% of what is left of each sale after the platform's fee. It counts from the first sale after \
              everybody who shares in the course has accepted.{meanwhile}"
         )),
         Part::Link("Accept or decline the offer", format!("{shop}/account.html#shares")),
         Part::Says("If you did not expect this, you can ignore it: an offer binds nobody until you accept.".to_owned()),
     ];
-    letter(to, "You are offered a share of a course", &parts, SELLS)
+    Letter { nameless: title.is_none(), ..letter(to, "You are offered a share of a course", &parts, SELLS) }
 }
 
 /// <https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason>

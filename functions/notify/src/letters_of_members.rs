@@ -4,14 +4,15 @@ use shared::domain::mail::Recipient;
 use shared::domain::membership::Payment;
 use shared::domain::money::Currency;
 
-use crate::letters::{MEMBER, SELLS, STAFF, amount, day};
-use crate::render::{Letter, Part, letter};
+use crate::letters::{MEMBER, SELLS, STAFF, about, amount, day, named};
+use crate::render::{Letter, Part};
 
 /// What a member paid for a period. Amounts are in the minor unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Period {
     pub(crate) subscription: String,
-    pub(crate) title: String,
+    /// `None` in a letter to an address that nobody has confirmed.
+    pub(crate) title: Option<String>,
     pub(crate) currency: Currency,
     pub(crate) payment: Payment,
 }
@@ -40,13 +41,13 @@ fn end(shop: &str, recipient: Recipient) -> (Part, &'static str) {
 }
 
 pub(crate) fn refunded(shop: &str, period: &Period, total: i64, to: &str) -> Letter {
+    let membership = named(period.title.as_deref(), "a membership");
     let says = if total >= period.payment.amount {
         format!(
-            "Your payment for one period of \u{201c}{}\u{201d} was refunded in full. That period no longer gives you access. The membership itself continues until you cancel it.",
-            period.title
+            "Your payment for one period of {membership} was refunded in full. That period no longer gives you access. The membership itself continues until you cancel it."
         )
     } else {
-        format!("Part of your payment for \u{201c}{}\u{201d} was refunded. Your membership does not change.", period.title)
+        format!("Part of your payment for {membership} was refunded. Your membership does not change.")
     };
     let (link, why) = end(shop, Recipient::Buyer);
     let parts = [
@@ -57,7 +58,7 @@ pub(crate) fn refunded(shop: &str, period: &Period, total: i64, to: &str) -> Let
         ),
         link,
     ];
-    letter(to, &format!("Your refund: {}", period.title), &parts, why)
+    about(to, "Your refund", period.title.as_deref(), &parts, why)
 }
 
 /// A bank returns a refund if the card or account is closed. <https://docs.stripe.com/refunds#failed-refunds>
@@ -75,7 +76,7 @@ pub(crate) fn refund_failed(shop: &str, period: &Period, refund: &str, recipient
     };
     let given_back = period.payment.refunds.iter().find(|one| one.id == refund).map_or(0, |one| one.amount);
     let (link, why) = end(shop, recipient);
-    let parts =
-        [Part::Says(format!("A refund for \u{201c}{}\u{201d} failed. {says}", period.title)), period.facts("Refund", given_back), link];
-    letter(to, &format!("A refund has failed: {}", period.title), &parts, why)
+    let title = period.title.as_deref();
+    let says = format!("A refund for {} failed. {says}", named(title, "a membership"));
+    about(to, "A refund has failed", title, &[Part::Says(says), period.facts("Refund", given_back), link], why)
 }

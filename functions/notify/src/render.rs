@@ -7,6 +7,8 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,
+    /// It leaves out a title that another user wrote, because nobody has confirmed the address: few of these are sent.
+    pub(crate) nameless: bool,
 }
 
 /// A part of a letter, in plain text.
@@ -83,7 +85,7 @@ pub(crate) fn letter(to: &str, subject: &str, parts: &[Part], why: &str) -> Lett
     }
     text += &format!("--\n{why}\n");
     html += &format!("<p style=\"margin:24px 0 0;color:#5c5c57;font-size:14px\">{}</p>\n</div></body></html>\n", escape(why));
-    Letter { to: to.to_owned(), subject, text, html }
+    Letter { to: to.to_owned(), subject, text, html, nameless: false }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Cards that are tried and declined. Declines: by user, in their profile; by address, by card and for the whole platform, in counters per
-//! hour or day. Tries: by user and by address, in sets per minute.
+//! hour or day. Tries: by user and by address, in sets per minute; secrets that were handed out, in sets per hour.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::sessions::signed_in;
 use super::table::{Item, Key, Store, StoreError, Written, number, string, taken};
 use super::token::Token;
 use crate::base::entropy::digest;
-use crate::domain::declines::{Counts, PER_CARD, PER_USER_HOUR};
+use crate::domain::declines::{Counts, PER_CARD, PER_USER_HOUR, SECRETS_PER_ADDRESS, SECRETS_PER_USER};
 use crate::domain::ids::UserId;
 use crate::domain::user::User;
 
@@ -25,7 +25,8 @@ const ADD: &str = "ADD declines :one SET #ttl = :ttl";
 /// How often an update is sent at most.
 const TRIES: u32 = 5;
 
-const HOUR: i64 = 3600;
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// How many different cards a user may try per minute, whatever their outcome: this many can be tried before the first
@@ -45,6 +46,19 @@ pub struct CardTry<'a> {
     /// The payment method or token, as the browser named it. Stripe makes one for each time that a card is entered, so it counts once, however
     /// often it is used.
     pub card: &'a str,
+    /// The factor for the limit of the address, `ADDRESS_LIMITS`.
+    pub wide: i64,
+}
+
+/// A secret that is about to be handed out.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretFor<'a> {
+    /// To whom.
+    pub user: &'a UserId,
+    /// Where they are.
+    pub address: &'a str,
+    /// The payment, by any name that is always the same and no other's.
+    pub payment: &'a str,
     /// The factor for the limit of the address, `ADDRESS_LIMITS`.
     pub wide: i64,
 }
@@ -259,21 +273,39 @@ impl Store {
     /// The same as parts of a transaction.
     pub(super) fn tries(&self, one: &CardTry<'_>, now: OffsetDateTime) -> [TransactWriteItem; 2] {
         let (user, address) = (format!("tries {}", one.user), format!("tries address {}", one.address));
-        [(user, CARDS_PER_USER), (address, CARDS_PER_ADDRESS * one.wide)].map(|(subject, most)| {
-            let card = digest(one.card);
-            let update = Update::builder()
-                .table_name(&self.table)
-                .set_key(Some(decline_key(&subject, 60, now).attributes()))
-                .update_expression("ADD cards :cards SET #ttl = :ttl")
-                .condition_expression("attribute_not_exists(cards) OR size(cards) < :most OR contains(cards, :card)")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":cards", AttributeValue::Ss(vec![card.clone()]))
-                .expression_attribute_values(":card", string(card))
-                .expression_attribute_values(":most", number(most))
-                .expression_attribute_values(":ttl", number(now.unix_timestamp() + HOUR))
-                .build()
-                .expect("a table, a key and an expression are given");
-            TransactWriteItem::builder().update(update).build()
-        })
+        [(user, CARDS_PER_USER), (address, CARDS_PER_ADDRESS * one.wide)]
+            .map(|(subject, most)| self.take_one(&decline_key(&subject, MINUTE, now), "cards", one.card, most, now.unix_timestamp() + HOUR))
+    }
+
+    /// Counts a payment against this hour's limits of secrets handed out to its buyer and to their address: one trip. One that was counted
+    /// in this hour is not counted again. Returns false if a limit is used up.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn take_secret(&self, one: &SecretFor<'_>, now: OffsetDateTime) -> Result<bool, StoreError> {
+        let (user, address) = (format!("secrets {}", one.user), format!("secrets address {}", one.address));
+        let items = [(user, SECRETS_PER_USER), (address, SECRETS_PER_ADDRESS * one.wide)].map(|(subject, most)| {
+            self.take_one(&decline_key(&subject, HOUR, now), "payments", one.payment, most, now.unix_timestamp() + 2 * HOUR)
+        });
+        Ok(self.transact(&items).await? == Written::Yes)
+    }
+
+    /// Adds to a set that expires at `ttl`, as part of a transaction, which fails if there are `most` others in it.
+    pub(super) fn take_one(&self, key: &Key, set: &str, one: &str, most: i64, ttl: i64) -> TransactWriteItem {
+        let one = digest(one);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("ADD #set :ones SET #ttl = :ttl")
+            .condition_expression("attribute_not_exists(#set) OR size(#set) < :most OR contains(#set, :one)")
+            .expression_attribute_names("#set", set)
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":ones", AttributeValue::Ss(vec![one.clone()]))
+            .expression_attribute_values(":one", string(one))
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":ttl", number(ttl))
+            .build()
+            .expect("a table, a key and an expression are given");
+        TransactWriteItem::builder().update(update).build()
     }
 }

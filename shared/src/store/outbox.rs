@@ -22,14 +22,21 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::keys::mail_key;
-use super::table::{Item, Store, StoreError, from_item, number, string};
+use super::table::{Item, Key, Store, StoreError, Written, from_item, number, string};
+use crate::base::entropy::digest;
 use crate::domain::mail::Mail;
+use crate::domain::user::Email;
 
 /// The number of partitions of waiting mails.
 const SHARDS: u8 = 4;
 
 /// How many mails of each partition a sweep takes.
 const SWEPT: i32 = 25;
+
+/// How many mails about what others sell an address gets in a day that nobody has confirmed: anybody may have typed it.
+const NAMELESS_A_DAY: i64 = 3;
+
+const DAY: i64 = 24 * 60 * 60;
 
 /// The partition of failed mails.
 const FAILED: &str = "OUTBOX#FAILED";
@@ -49,7 +56,7 @@ fn due(at: OffsetDateTime, id: &str) -> String {
 pub enum MailState {
     /// It is.
     Waiting,
-    /// It was sent, or had no recipient.
+    /// It was sent, or had no recipient, or was one too many to an address that nobody has confirmed.
     Sent,
     /// It was given up.
     Failed,
@@ -127,6 +134,19 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn mail(&self, id: &str) -> Result<Option<MailRow>, StoreError> {
         self.get(&mail_key(id)).await
+    }
+
+    /// Counts a mail against what an unconfirmed address gets in the day of `now`, in UTC, once however often it is tried: one trip. Returns
+    /// false if that is used up.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn take_nameless(&self, mail: &Mail, email: &Email, now: OffsetDateTime) -> Result<bool, StoreError> {
+        let day = now.unix_timestamp() / DAY;
+        let recipient = digest(&format!("nameless {}", email.key()));
+        let key = Key::new(format!("THROTTLE#{recipient}#{day}"), "THROTTLE");
+        let item = self.take_one(&key, "mails", &mail.id(), NAMELESS_A_DAY, (day + 2) * DAY);
+        Ok(self.transact(&[item]).await? == Written::Yes)
     }
 
     /// Leases a mail for sending: one trip. The lease must be longer than the caller can live.

@@ -15,7 +15,7 @@ use crate::domain::error::Error;
 use crate::domain::ids::UserId;
 use crate::domain::user::User;
 use crate::settings::config::Challenge;
-use crate::store::declines::CardTry;
+use crate::store::declines::{CardTry, SecretFor};
 
 /// After this many declines in a day the user must solve a challenge, if the operator has configured one.
 const CHALLENGED_FROM: usize = 3;
@@ -73,6 +73,20 @@ pub fn card_try<'a>(app: &App, user: &'a UserId, address: &'a str, card: &'a str
 pub async fn take_try(app: &App, one: &CardTry<'_>) -> Result<(), Error> {
     let now = app.clock.now();
     if app.store.take_try(one, now).await? { Ok(()) } else { Err(too_fast(one.user, one.address, now)) }
+}
+
+/// Counts a payment whose secret is about to be handed out to its buyer's browser, once in an hour: one trip to DynamoDB.
+///
+/// # Errors
+/// [`Error::TooManyCards`] if the buyer, or their address, was given too many in this hour: the caller withdraws the payment. And if DynamoDB fails.
+pub async fn take_secret(app: &App, user: &UserId, address: &str, payment: &str) -> Result<(), Error> {
+    let now = app.clock.now();
+    let one = SecretFor { user, address, payment, wide: app.config.address_limits };
+    if app.store.take_secret(&one, now).await? {
+        Ok(())
+    } else {
+        Err(refused(user, address, Error::TooManyCards { retry_after: hour_ends_in(now) }))
+    }
 }
 
 /// Counts an answer that is a decline against the user, their address and the card: two trips to DynamoDB, otherwise none.

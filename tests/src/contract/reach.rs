@@ -218,9 +218,12 @@ fn by_function() -> BTreeMap<String, Reach> {
             if code.contains("work::subscriptions") && code.contains("give_back(") {
                 used.push("write_subscription_by_staff");
             }
-            for (name, called) in
-                [("count", ["count_decline"].as_slice()), ("count_in_browser", &["user", "count_decline"]), ("take_try", &["take_try"])]
-            {
+            for (name, called) in [
+                ("count", ["count_decline"].as_slice()),
+                ("count_in_browser", &["user", "count_decline"]),
+                ("take_try", &["take_try"]),
+                ("take_secret", &["take_secret"]),
+            ] {
                 if code.contains(&format!("declines::{name}(")) {
                     used.extend(called);
                 }

@@ -1,5 +1,6 @@
 //! The contents and recipients of mails.
 
+use local::aws::Outage;
 use serde_json::json;
 use shared::domain::mail::Mail;
 use time::Duration;
@@ -59,6 +60,68 @@ async fn a_purchase_sends_one_receipt_and_one_notice_however_often_it_is_reporte
     let notice = world.mails_to(&shop.seller.email).remove(1);
     tells(&notice, &["50.00 USD", "25.00 USD", &id, "http://localhost:3000/seller.html"]);
     assert!(!notice.text.contains(&shop.buyer.email), "the buyer's address is not revealed");
+}
+
+/// Whoever signs up with somebody else's address must not write to them through the title of a course.
+#[tokio::test]
+async fn an_address_that_nobody_confirmed_gets_three_mails_a_day_without_titles() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let stranger = world.stranger("victim@example.com").await;
+    world.pump().await;
+    world.mailbox().clear();
+    let mut bought = Vec::new();
+    for number in 0..5 {
+        let course = world.course(&shop.seller, &format!("WIN at spam.example {number}"), 5000, "usd", 50).await;
+        let answer = world.buy(&stranger, course["id"].as_str().expect("an id"), "pm_card_visa").await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        bought.push(answer.json()["purchase"]["id"].as_str().expect("an id").to_owned());
+    }
+    // Each counts once, however often it is tried.
+    world.mailbox().fail(Some(Outage::Refuses { status: 429, code: "TooManyRequestsException".into() }));
+    world.pump().await;
+    world.mailbox().fail(None);
+    world.app.clock.advance(Duration::minutes(2));
+    world.sweep().await;
+    let path = format!("/purchases/{}/refund", bought[0]);
+    assert_eq!(world.post(path, json!({"amount": 5000})).bearer(&shop.seller.token).await.status, 200);
+    world.pump().await;
+    world.sweep().await;
+    let mails = world.mails_to(&stranger.email);
+    assert_eq!(mails.len(), 3, "{mails:?}");
+    for mail in &mails {
+        assert_eq!(mail.subject, "Your receipt");
+        tells(mail, &["50.00 USD", "http://localhost:3000/purchase.html?id="]);
+        assert!(!mail.text.contains("spam") && !mail.html.contains("spam") && !mail.text.contains("course.html"), "{}", mail.text);
+    }
+    // Mails about the account itself still come, and another address has its own count.
+    world
+        .app
+        .store
+        .ask(&Mail::password_changed(&stranger.id.parse().expect("an id"), world.app.clock.now()), world.app.clock.now())
+        .await
+        .expect("it is there");
+    let other = world.stranger("other@example.com").await;
+    assert_eq!(world.buy(&other, &shop.course_id, "pm_card_visa").await.status, 201);
+    world.pump().await;
+    assert_eq!(world.mails_to(&stranger.email).len(), 4);
+    assert!(subjects(&world, &other.email).contains(&"Your receipt".to_owned()));
+
+    // What was dropped stays dropped. The next day there are more, and with the address confirmed they have titles again.
+    world.pass(Duration::days(1)).await;
+    world.sweep().await;
+    assert_eq!(world.mails_to(&stranger.email).len(), 4);
+    let refund = async |id: &str| {
+        assert_eq!(world.post(format!("/purchases/{id}/refund"), json!({"amount": 5000})).bearer(&shop.seller.token).await.status, 200);
+        world.pump().await;
+        world.mails_to(&stranger.email).pop().expect("it was sent")
+    };
+    let refunded = refund(&bought[1]).await;
+    assert_eq!(refunded.subject, "Your refund");
+    tells(&refunded, &["Your payment for a course was refunded in full", "50.00 USD"]);
+    assert!(!refunded.html.contains("spam"), "{}", refunded.html);
+    world.confirm(&stranger).await;
+    assert_eq!(refund(&bought[2]).await.subject, "Your refund: WIN at spam.example 2");
 }
 
 #[tokio::test]
@@ -323,7 +386,7 @@ async fn a_payout_that_the_bank_sent_back_is_told_to_its_seller_and_staff() {
 #[tokio::test]
 async fn a_mail_about_a_failed_renewal_names_the_membership() {
     let world = World::start().await;
-    let person = world.stranger("a@example.com").await;
+    let person = world.buyer("a@example.com").await;
     let mail = Mail::RenewalFailed { user: person.id.parse().expect("an id"), invoice: "in_1".into(), title: "Tea & <b>cakes</b>".into() };
     let mail = sent(&world, &mail).await;
     assert_eq!(

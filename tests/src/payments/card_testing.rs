@@ -497,6 +497,129 @@ async fn what_a_limited_user_began_beforehand_is_withdrawn_within_a_minute() {
     assert_eq!(world.asked_stripe().await, Vec::<String>::new());
 }
 
+/// The functions' hour has just begun, so that none begins during the test.
+async fn at_the_start_of_an_hour(world: &World) {
+    let into = world.app.clock.now().unix_timestamp().rem_euclid(3600);
+    world.pass(Duration::seconds(3601 - into)).await;
+}
+
+/// The payments that wait for authentication at Stripe.
+async fn open_at_stripe(world: &World) -> Vec<String> {
+    let list = world.stripe("/payment_intents?limit=100", None).await;
+    let list = list["data"].as_array().expect("a list");
+    list.iter().filter(|one| one["status"] == "requires_action").map(|one| one["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_user_is_handed_ten_secrets_an_hour_and_what_is_begun_beyond_that_is_withdrawn() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 12).await;
+    let mut memberships = Vec::new();
+    for name in ["a@example.com", "b@example.com"] {
+        let seller = world.seller(name).await;
+        world.link(&seller).await;
+        world.course(&seller, "Theirs", 100, "usd", 10).await;
+        let membership = format!("/sellers/{}/membership", seller.id);
+        let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+        assert_eq!(world.post(&membership, offer).bearer(&seller.token).await.status, 200);
+        memberships.push(membership);
+    }
+    at_the_start_of_an_hour(&world).await;
+    let thief = &shop.buyer;
+    let join = |membership: &str| {
+        let body = json!({"interval": "month", "payment_method": ASKS});
+        world.post(format!("{membership}/subscribe"), body).bearer(&thief.token)
+    };
+    let handed_out = |answer: &Answer| {
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        object_of(answer)
+    };
+    let mut given = vec![handed_out(&join(&memberships[0]).await)];
+    world.operations();
+    for id in &ids[..9] {
+        given.push(handed_out(&world.buy(thief, id, ASKS).await));
+    }
+    assert_eq!(world.operations().len(), 9 * 4, "one more trip for each");
+
+    // At once, as a program would.
+    let refused = join_all(ids[9..].iter().map(|id| world.buy(thief, id, ASKS))).await;
+    let refused = refused.into_iter().chain([join(&memberships[1]).await]);
+    for answer in refused {
+        assert!((3500..=3600).contains(&assert_held_up(&answer)));
+        assert!(!answer.body.contains("_secret_"), "{}", answer.body);
+    }
+    let mut open = open_at_stripe(&world).await;
+    open.sort_unstable();
+    given.sort_unstable();
+    assert_eq!(open, given);
+    let purchases = world.get("/purchases?limit=12").bearer(&thief.token).await.json();
+    let purchases = purchases["items"].as_array().expect("a list");
+    assert_eq!(purchases.iter().filter(|one| one["status"] == "canceled").count(), 3, "{purchases:?}");
+    let joined = world.get("/subscriptions").bearer(&thief.token).await.json();
+    assert_eq!((&joined["items"][0]["status"], &joined["items"][1]["status"]), (&json!("failed"), &json!("incomplete")), "{joined}");
+
+    // What was handed out is handed out again, and other cards and Stripe's page work.
+    assert!(given.contains(&handed_out(&world.buy(thief, &ids[0], ASKS).await)));
+    assert!(given.contains(&handed_out(&join(&memberships[0]).await)));
+    assert_eq!(world.buy(thief, &ids[9], "pm_card_visa").await.status, 201);
+    let page = world.post("/courses/charge", json!({"course_id": ids[10]})).bearer(&thief.token).await;
+    assert!(page.json()["checkout_url"].is_string(), "{}", page.body);
+    // Another attempt is another payment.
+    assert_held_up(&world.buy(thief, &ids[0], "pm_card_threeDSecureRequired").await);
+    let other = world.buyer("other@example.com").await;
+    handed_out(&world.buy(&other, &ids[0], ASKS).await);
+
+    at_the_start_of_an_hour(&world).await;
+    handed_out(&world.buy(thief, &ids[11], ASKS).await);
+    handed_out(&join(&memberships[1]).await);
+}
+
+#[tokio::test]
+async fn users_of_one_address_are_handed_forty_secrets_an_hour_together() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::with(&[("ADDRESS_LIMITS", "1")]).await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 10).await;
+    at_the_start_of_an_hour(&world).await;
+    let buy = |person: &Person, id: &str, address: &str| {
+        let body = json!({"course_id": id, "payment_method": ASKS});
+        world.post("/courses/charge", body).bearer(&person.token).from(address)
+    };
+    for number in 0..4 {
+        let thief = world.buyer(&format!("thief{number}@example.com")).await;
+        let address = format!("2001:db8:0:7::{number:x}");
+        let answers = join_all(ids.iter().map(|id| buy(&thief, id, &address).into_future())).await;
+        assert!(answers.iter().all(|answer| answer.status == 201 && answer.body.contains("_secret_")), "{answers:?}");
+    }
+    let next = world.buyer("next@example.com").await;
+    assert_held_up(&buy(&next, &ids[0], "2001:db8:0:7:ffff::1").await);
+    assert_eq!(open_at_stripe(&world).await.len(), 40);
+    assert_eq!(buy(&next, &ids[0], "2001:db8:0:8::1").await.status, 201, "other networks are not affected");
+}
+
+/// What the function leaves behind if it dies, or the table fails, before the secret is handed out.
+#[tokio::test]
+async fn a_request_that_dies_before_it_hands_a_secret_out_meets_the_limit_when_it_is_repeated() {
+    const ASKS: &str = "pm_card_threeDSecure2Required";
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let ids = courses(&world, &shop, 11).await;
+    at_the_start_of_an_hour(&world).await;
+    let thief = &shop.buyer;
+    for id in &ids[..10] {
+        assert_eq!(world.buy(thief, id, ASKS).await.status, 201);
+    }
+    // The intent and the outcome are written; then nothing is any more.
+    world.proxy.inject(Fault::always(Fail::InternalServerError).skip(3).times(3));
+    let died = world.buy(thief, &ids[10], ASKS).await;
+    assert!(died.status >= 500 && !died.body.contains("_secret_"), "{}", died.body);
+    assert_eq!(open_at_stripe(&world).await.len(), 11);
+    assert_held_up(&world.buy(thief, &ids[10], ASKS).await);
+    assert_eq!(open_at_stripe(&world).await.len(), 10);
+}
+
 #[tokio::test]
 async fn cards_tried_in_the_browser_on_a_memberships_first_payment_are_counted_and_the_first_decline_ends_it() {
     let world = World::start().await;

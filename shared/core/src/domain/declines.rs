@@ -15,6 +15,13 @@ pub const PER_ADDRESS: i64 = 30;
 /// How many may be declined in an hour on the whole platform before users with unconfirmed e-mail are refused and others challenged.
 pub const PER_PLATFORM: i64 = 300;
 
+/// How many payments that wait for their buyer in the browser, a course's or a membership's, a user may be handed the secrets of in an
+/// hour: each can be tried with a card before its decline is known.
+pub const SECRETS_PER_USER: i64 = 10;
+
+/// The same for an address.
+pub const SECRETS_PER_ADDRESS: i64 = 4 * SECRETS_PER_USER;
+
 /// How often one card may be declined in a day, counting all users. Beyond that, a decline counts as several.
 pub const PER_CARD: i64 = 10;
 
