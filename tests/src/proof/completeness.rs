@@ -141,7 +141,6 @@ const NOT_BROKEN: &[(&str, &str, &str, &str)] = &[
         "the staff asks for a member: the same transaction as a seller's, with one item more",
     ),
     ("shared/src/store/users.rs", "owner_of", "get", "an address under a key of earlier versions: read, before anything is written"),
-    ("shared/src/store/books.rs", "totals_of", "send", "a day's limit is reached: read, and nothing is written"),
     ("shared/src/work/subscriptions.rs", "end", "subscription", "another write came first: the same steps as after `settle`"),
     ("shared/src/work/subscriptions.rs", "give_back", "learn_booking", "Stripe had not booked the payment: see payments/late_capture.rs"),
     (
