@@ -710,7 +710,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a buyer
-         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, or Stripe has not booked the payment, which takes up to an hour, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded.
+         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, or Stripe has not booked the payment, which takes up to an hour, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded. A seller who is no longer connected to the account that was paid refunds only what that account still has: `refund_refused` otherwise, and staff can refund it.
          */
         post: operations["refundPurchase"];
         delete?: never;
@@ -985,7 +985,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a member for a period
-         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. Until Stripe has booked the payment, which takes up to an hour, the refund waits and is made automatically. As for purchases, repeated requests are one refund, and the same caps apply to sellers.
+         * @description For the seller and staff. Refunds the period of an invoice, by default the newest; without an amount, everything that is left of it. The platform's fee and the transfer to the seller are returned in proportion. A period that was refunded in full no longer gives access; the membership itself continues until it is ended. Until Stripe has booked the payment, which takes up to an hour, the refund waits and is made automatically. As for purchases, repeated requests are one refund, and the same caps apply to sellers, who refund only what the account still has once they are no longer connected to it.
          */
         post: operations["refundSubscription"];
         delete?: never;
@@ -7318,7 +7318,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["NotSignedIn"];
             403: components["responses"]["SellersOnly"];
-            /** @description You have another account linked, or another seller has linked this one. */
+            /** @description You have another account linked, another seller has linked this one, or another account of yours owes money. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7339,6 +7339,9 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            502: components["responses"]["PaymentProviderError"];
+            503: components["responses"]["PaymentProviderUnavailable"];
+            504: components["responses"]["PaymentProviderTimeout"];
             default: components["responses"]["Unexpected"];
         };
     };

@@ -6,15 +6,15 @@ use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{AskedRefund, AskedState, Subscription};
 use shared::domain::money::Price;
-use shared::domain::purchase::{MOST_REFUNDS, REPEATED_WITHIN};
+use shared::domain::purchase::{MOST_REFUNDS, REPEATED_WITHIN, share};
 use shared::domain::user::User;
 use shared::http::view::MemberView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::Written;
 use shared::store::refund_days::Allowance;
-use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
 use shared::work::subscriptions::give_back;
+use shared::work::{Services, debts};
 
 /// How many times to reread a record that others write as well.
 const TRIES: usize = 8;
@@ -174,6 +174,9 @@ async fn write(
         let entry = Entry::new(&by, &subscription.seller_id, deed, app.clock.now(), &app.entropy);
         return Ok(store.write_subscription_by_staff(subscription, &entry).await? == Written::Yes);
     }
+    let fee = payment.map_or(0, |payment| share(payment.application_fee, amount, payment.amount));
+    let part = Price { amount: amount - fee, ..refund };
+    debts::check_refund(&services.stripe, wanted.by, (&subscription.seller_account, subscription.charge_type), part).await?;
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole };
     refund_caps::write_within_caps(&services.app, &one, more, async |allowance| {
         store.write_member_refund(subscription, refund, allowance).await

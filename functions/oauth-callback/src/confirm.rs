@@ -6,6 +6,7 @@ use shared::http::view::UserView;
 use shared::http::{Request, Response, identity, request, response};
 use shared::store::links::Linked;
 use shared::store::oauth::{ParkedLink, Taken};
+use shared::work::debts;
 
 use crate::OAuthCallback;
 
@@ -14,21 +15,26 @@ struct Body {
     code: String,
 }
 
-/// Completes the parked link: five DynamoDB trips, no Stripe call.
+/// Completes the parked link: six DynamoDB trips, and the Stripe calls of [`debts::owing`].
 ///
 /// # Errors
+/// [`Error::DebtsOpen`] if another account of theirs owes something.
 /// [`Error::ConfirmationGone`] if there is none. The answer is the same if it is another user's, and the parked link stays.
 pub async fn confirm(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
     let app = &oauth.app;
     let user = identity::user(request, app).await?;
     let body: Body = request::json(request)?;
     let now = app.clock.now();
-    match app.store.peek::<ParkedLink>(&body.code, now).await? {
-        Taken::Yes(parked) if parked.user_id == user.id => {}
+    let parked = match app.store.peek::<ParkedLink>(&body.code, now).await? {
+        Taken::Yes(parked) if parked.user_id == user.id => parked,
         _ => return Err(Error::ConfirmationGone),
-    }
+    };
     if !user.is_seller {
         return Err(Error::NotASeller);
+    }
+    // They may owe something since they connected it.
+    if debts::owing(app, &oauth.stripe, &user).await?.iter().any(|account| *account != parked.link.account_id) {
+        return Err(Error::DebtsOpen);
     }
     let Taken::Yes(parked) = app.store.take::<ParkedLink>(&body.code, now).await? else {
         return Err(Error::ConfirmationGone);

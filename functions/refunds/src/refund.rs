@@ -5,7 +5,7 @@ use shared::domain::audit::{Actor, Deed, Entry};
 use shared::domain::error::Error;
 use shared::domain::ids::PurchaseId;
 use shared::domain::money::Price;
-use shared::domain::purchase::{MOST_REFUNDS, MovementKind, MovementState, Outcome, Purchase, REPEATED_WITHIN, Reason};
+use shared::domain::purchase::{MOST_REFUNDS, MovementKind, MovementState, Outcome, Purchase, REPEATED_WITHIN, Reason, share};
 use shared::domain::user::User;
 use shared::http::view::PurchaseView;
 use shared::http::{Request, Response, identity, request, request_id, response};
@@ -13,9 +13,8 @@ use shared::store::Written;
 use shared::store::refund_days::Allowance;
 use shared::stripe::error::StripeError;
 use shared::stripe::objects::Charge;
-use shared::work::Services;
 use shared::work::refund_caps::{self, SellersRefund};
-use shared::work::settlement;
+use shared::work::{Services, debts, settlement};
 
 /// How many times to retry when a concurrent write wins.
 const TRIES: usize = 8;
@@ -46,7 +45,7 @@ struct Wanted {
 /// not booked the charge, the refund waits (202) and the reconciliation continues it. Staff can have the platform pay immediately; nobody else can spend
 /// its money. Staff need a password that was entered lately.
 ///
-/// Sellers refund within the operator's caps. When a daily cap is reached, one more trip reads how much the seller has sold.
+/// Sellers refund within the operator's caps, and once they have left the charged account, no more than it has: one more Stripe call. When a daily cap is reached, one more trip reads how much the seller has sold.
 ///
 /// A refund whose outcome is unknown is resolved before another begins. Requests with the same `Idempotency-Key` are the same refund; without
 /// one, those of the same user for the same amount within [`REPEATED_WITHIN`].
@@ -223,6 +222,8 @@ async fn write(
         return Ok(store.write_by_staff(purchase, &entry).await? == Written::Yes);
     }
     let (refund, of) = (amount_of(purchase, number), purchase.id.clone());
+    let part = Price { amount: refund.amount - share(purchase.application_fee(), refund.amount, purchase.amount()), ..refund };
+    debts::check_refund(&services.stripe, &wanted.by, (&purchase.seller_account, purchase.charge_type), part).await?;
     let one = SellersRefund { seller: &wanted.by.id, of: of.as_str(), refund, whole: purchase.amount() };
     refund_caps::write_within_caps(&services.app, &one, more, async |allowance| store.write_refund(purchase, refund, allowance).await).await
 }

@@ -1,9 +1,11 @@
-//! What sellers owe. Whoever owes does not leave, nor is paid on another account.
+//! What sellers owe. Whoever owes does not leave, nor is paid on another account; whoever has left runs up no debts.
 
 use std::collections::BTreeSet;
 
 use crate::app::App;
+use crate::domain::charging::ChargeType;
 use crate::domain::error::Error;
+use crate::domain::money::Price;
 use crate::domain::user::{AccountType, User};
 use crate::store::page::Page;
 use crate::stripe::Gateway;
@@ -37,4 +39,21 @@ pub async fn owing(app: &App, stripe: &Gateway, user: &User) -> Result<BTreeSet<
         }
     }
     Ok(owing)
+}
+
+/// Refuses a seller's refund that would leave an account below zero which they have left: nothing would fill it up again, and the platform
+/// would have paid. `part` is the seller's, in the currency of the sale. One Stripe call; none for the account that they have linked, whose
+/// sales go on, and none for separate charges, whose refunds wait for the money.
+///
+/// # Errors
+/// [`Error::RefundRefused`], and [`Error::SellerNotConnected`] if the platform can no longer read the balance. If Stripe fails.
+pub async fn check_refund(stripe: &Gateway, seller: &User, (account, charge_type): (&str, ChargeType), part: Price) -> Result<(), Error> {
+    if charge_type == ChargeType::Separate || seller.stripe.as_ref().is_some_and(|link| link.account_id == account) {
+        return Ok(());
+    }
+    let balance: Balance = stripe.get("/balance", Some(account)).await?;
+    if balance.total(part.currency.code()) < part.amount {
+        return Err(Error::RefundRefused("balance_insufficient".to_owned()));
+    }
+    Ok(())
 }

@@ -107,8 +107,17 @@ impl Balance {
     /// Whether a currency is below zero, what is pending counted.
     #[must_use]
     pub fn is_negative(&self) -> bool {
-        let all = || self.available.iter().chain(&self.pending);
-        all().any(|one| all().filter(|other| other.currency == one.currency).map(|other| other.amount).sum::<i64>() < 0)
+        self.all().any(|one| self.total(&one.currency) < 0)
+    }
+
+    /// What there is of a currency, what is pending counted, in the minor unit.
+    #[must_use]
+    pub fn total(&self, currency: &str) -> i64 {
+        self.all().filter(|one| one.currency == currency).map(|one| one.amount).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Money> {
+        self.available.iter().chain(&self.pending)
     }
 }
 

@@ -53,6 +53,23 @@ async fn a_period_is_refunded_in_part_and_in_full_with_fee_and_transfer() {
     }
 }
 
+/// Nothing would fill the account up again. The staff can still refund the member.
+#[tokio::test]
+async fn a_seller_whose_account_is_out_of_reach_refunds_nothing_from_it() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    world.delete("/users/me/stripe").bearer(&club.shop.seller.token).await.is_empty(204);
+    let refused = give_back(&world, &club.shop.seller, &id, json!({})).await;
+    assert_eq!((refused.status, refused.text("code")), (409, "seller_not_connected".to_owned()), "{}", refused.body);
+    assert_eq!(world.stripe("/refunds?limit=100", None).await["data"], json!([]));
+    let staff = world.staff("staff@example.com").await;
+    let refunded = give_back(&world, &staff, &id, json!({})).await;
+    assert_eq!((refunded.status, &refunded.json()["payments"][0]["refunded"]), (200, &json!(1000)), "{}", refunded.body);
+    world.books().await;
+}
+
 /// The answer gets lost on its way to the client, which repeats the request without a key.
 #[tokio::test]
 async fn a_repeated_partial_refund_of_a_period_without_a_key_is_made_once() {
