@@ -13,7 +13,7 @@ use crate::stripe::error::StripeError;
 use crate::stripe::objects::Balance;
 
 /// The accounts of a seller that owe the platform something: a reversal that Stripe refused, or a negative balance of an Express or Custom
-/// account, [for which the platform is liable](https://docs.stripe.com/connect/account-balances). Two DynamoDB trips in parallel, then one
+/// account, [for which the platform is liable](https://docs.stripe.com/connect/risk-management#identify-negative-balance-responsibility). Two DynamoDB trips in parallel, then one
 /// Stripe call for each such account that was made for them or that they have linked. Accounts that the platform can no longer read are left
 /// out.
 ///
