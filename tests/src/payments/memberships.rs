@@ -5,6 +5,7 @@ mod attached;
 mod changes;
 mod conversions;
 mod currencies;
+mod debits;
 mod disputes;
 mod endings;
 mod events;
