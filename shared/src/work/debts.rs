@@ -46,14 +46,16 @@ pub async fn owing(app: &App, stripe: &Gateway, user: &User) -> Result<BTreeSet<
 /// sales go on, and none for separate charges, whose refunds wait for the money.
 ///
 /// # Errors
-/// [`Error::RefundRefused`], and [`Error::SellerNotConnected`] if the platform can no longer read the balance. If Stripe fails.
+/// [`Error::RefundRefused`], also if the platform can no longer read the balance. If Stripe fails.
 pub async fn check_refund(stripe: &Gateway, seller: &User, (account, charge_type): (&str, ChargeType), part: Price) -> Result<(), Error> {
     if charge_type == ChargeType::Separate || seller.stripe.as_ref().is_some_and(|link| link.account_id == account) {
         return Ok(());
     }
-    let balance: Balance = stripe.get("/balance", Some(account)).await?;
-    if balance.total(part.currency.code()) < part.amount {
-        return Err(Error::RefundRefused("balance_insufficient".to_owned()));
+    let refused = |code: &str| Err(Error::RefundRefused(code.to_owned()));
+    match stripe.get::<Balance>("/balance", Some(account)).await {
+        Ok(balance) if balance.total(part.currency.code()) < part.amount => refused("balance_insufficient"),
+        Ok(_) => Ok(()),
+        Err(StripeError::AccountRevoked) => refused("account_invalid"),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }

@@ -106,7 +106,7 @@ async fn an_older_platform_makes_accounts_of_v1() {
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
     assert_eq!(ask(&world, &seller, "express").await.text("account_id"), answer.text("account_id"));
     let asked = world.asked_stripe().await;
-    assert_eq!(asked, [format!("GET /v1/accounts/{}", answer.text("account_id")), V1[1].to_owned()]);
+    assert_eq!(asked, ["GET /v1/balance".to_owned(), format!("GET /v1/accounts/{}", answer.text("account_id")), V1[1].to_owned()]);
     assert_eq!(made(&world, &seller).await.len(), 1);
 }
 

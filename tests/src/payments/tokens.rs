@@ -35,7 +35,7 @@ async fn an_express_account_linked_by_oauth_can_sell() {
     // Its access can be revoked.
     world.asked_stripe().await;
     world.delete("/users/me/stripe").bearer(&seller.token).await.is_empty(204);
-    assert_eq!(world.asked_stripe().await, ["POST /oauth/deauthorize"]);
+    assert_eq!(world.asked_stripe().await, ["GET /v1/balance", "POST /oauth/deauthorize"]);
 }
 
 #[tokio::test]
@@ -87,10 +87,11 @@ async fn a_seller_who_revoked_access_can_link_again_and_keeps_everything() {
         assert_eq!(world.get("/courses/flask-microservices").await.status, 200);
 
         let back = refund(&world, &shop.seller, &id, 1000).await;
-        if charge_type == "direct" {
-            back.is_problem(409, "refund_refused", "the payment provider refused the refund: account_invalid");
-        } else {
+        // The refund of a separate charge waits until the money is back. Any other could leave an account below zero that nothing fills up.
+        if charge_type == "separate" {
             assert_eq!((back.status, &back.json()["refunded"]), (200, &json!(1000)), "{charge_type} {}", back.body);
+        } else {
+            back.is_problem(409, "refund_refused", "the payment provider refused the refund: account_invalid");
         }
         let before = world.get(format!("/purchases/{id}")).bearer(&shop.buyer.token).await.json()["refunded"].as_i64().expect("an amount");
 

@@ -62,7 +62,7 @@ async fn a_seller_whose_account_is_out_of_reach_refunds_nothing_from_it() {
     world.deliver().await;
     world.delete("/users/me/stripe").bearer(&club.shop.seller.token).await.is_empty(204);
     let refused = give_back(&world, &club.shop.seller, &id, json!({})).await;
-    assert_eq!((refused.status, refused.text("code")), (409, "seller_not_connected".to_owned()), "{}", refused.body);
+    assert_eq!((refused.status, refused.text("code")), (409, "refund_refused".to_owned()), "{}", refused.body);
     assert_eq!(world.stripe("/refunds?limit=100", None).await["data"], json!([]));
     let staff = world.staff("staff@example.com").await;
     let refunded = give_back(&world, &staff, &id, json!({})).await;
