@@ -50,19 +50,6 @@ pub struct CardTry<'a> {
     pub wide: i64,
 }
 
-/// A secret that is about to be handed out.
-#[derive(Clone, Copy, Debug)]
-pub struct SecretFor<'a> {
-    /// To whom.
-    pub user: &'a UserId,
-    /// Where they are.
-    pub address: &'a str,
-    /// The payment, by any name that is always the same and no other's.
-    pub payment: &'a str,
-    /// The factor for the limit of the address, `ADDRESS_LIMITS`.
-    pub wide: i64,
-}
-
 /// Addresses and cards are hashed, because the table need not contain them.
 fn decline_key(subject: &str, seconds: i64, now: OffsetDateTime) -> Key {
     Key::new(format!("THROTTLE#{}#{}", digest(subject), now.unix_timestamp() / seconds), "DECLINES")
@@ -278,14 +265,22 @@ impl Store {
     }
 
     /// Counts a payment against this hour's limits of secrets handed out to its buyer and to their address: one trip. One that was counted
-    /// in this hour is not counted again. Returns false if a limit is used up.
+    /// in this hour is not counted again. `payment` is any name of it that is always the same and no other's; `wide` is the factor for the limit of
+    /// the address, `ADDRESS_LIMITS`. Returns false if a limit is used up.
     ///
     /// # Errors
     /// If DynamoDB fails.
-    pub async fn take_secret(&self, one: &SecretFor<'_>, now: OffsetDateTime) -> Result<bool, StoreError> {
-        let (user, address) = (format!("secrets {}", one.user), format!("secrets address {}", one.address));
-        let items = [(user, SECRETS_PER_USER), (address, SECRETS_PER_ADDRESS * one.wide)].map(|(subject, most)| {
-            self.take_one(&decline_key(&subject, HOUR, now), "payments", one.payment, most, now.unix_timestamp() + 2 * HOUR)
+    pub async fn take_secret(
+        &self,
+        user: &UserId,
+        address: &str,
+        payment: &str,
+        wide: i64,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let (user, address) = (format!("secrets {user}"), format!("secrets address {address}"));
+        let items = [(user, SECRETS_PER_USER), (address, SECRETS_PER_ADDRESS * wide)].map(|(subject, most)| {
+            self.take_one(&decline_key(&subject, HOUR, now), "payments", payment, most, now.unix_timestamp() + 2 * HOUR)
         });
         Ok(self.transact(&items).await? == Written::Yes)
     }

@@ -15,7 +15,7 @@ use crate::domain::error::Error;
 use crate::domain::ids::UserId;
 use crate::domain::user::User;
 use crate::settings::config::Challenge;
-use crate::store::declines::{CardTry, SecretFor};
+use crate::store::declines::CardTry;
 
 /// After this many declines in a day the user must solve a challenge, if the operator has configured one.
 const CHALLENGED_FROM: usize = 3;
@@ -81,8 +81,7 @@ pub async fn take_try(app: &App, one: &CardTry<'_>) -> Result<(), Error> {
 /// [`Error::TooManyCards`] if the buyer, or their address, was given too many in this hour: the caller withdraws the payment. And if DynamoDB fails.
 pub async fn take_secret(app: &App, user: &UserId, address: &str, payment: &str) -> Result<(), Error> {
     let now = app.clock.now();
-    let one = SecretFor { user, address, payment, wide: app.config.address_limits };
-    if app.store.take_secret(&one, now).await? {
+    if app.store.take_secret(user, address, payment, app.config.address_limits, now).await? {
         Ok(())
     } else {
         Err(refused(user, address, Error::TooManyCards { retry_after: hour_ends_in(now) }))
