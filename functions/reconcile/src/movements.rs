@@ -8,7 +8,7 @@ use std::time::Instant;
 use shared::domain::error::Error;
 use shared::domain::membership::{Refund, Subscription};
 use shared::domain::money::Settled;
-use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, MovementKind, Observation, Purchase};
+use shared::domain::purchase::{AttemptStatus, ChargeFacts, DisputeMove, DisputeStatus, Movement, MovementKind, Observation, Purchase};
 use shared::store::books::LineKind;
 use shared::store::payments::OfPayment;
 use shared::stripe::error::StripeError;
@@ -300,7 +300,11 @@ impl Owner {
                 let cost = refund_of(subscription, id)?.settled.as_ref()?;
                 Some(Settled { amount: -cost.amount, currency: cost.currency.clone() })
             }
-            (_, LineKind::RefundFailure | LineKind::CurrencyDifference) => None,
+            (Self::Purchase(purchase), LineKind::RefundFailure) => {
+                purchase.movements().iter().find(|movement| is_it(&movement.stripe_id))?.returned.clone()
+            }
+            (Self::Subscription(subscription), LineKind::RefundFailure) => refund_of(subscription, id)?.returned.clone(),
+            (_, LineKind::CurrencyDifference) => None,
         }
     }
 
@@ -309,7 +313,7 @@ impl Owner {
     fn lacks_settlement(&self, (kind, id): &Name, entry: &Entry) -> bool {
         match (self, kind) {
             (Self::Purchase(purchase), LineKind::Charge) => lacks_fee(purchase, entry).is_some(),
-            (Self::Purchase(purchase), LineKind::Refund) => lacks_conversion(purchase, id, entry),
+            (Self::Purchase(purchase), LineKind::Refund | LineKind::RefundFailure) => lacks_conversion(purchase, id, entry),
             (Self::Subscription(subscription), LineKind::Charge) => {
                 let payment = subscription.payments.iter().find(|payment| payment.payment_intent.as_ref() == Some(id));
                 payment.is_some_and(|payment| payment.settled.is_none() || payment.stripe_fee.is_none())
@@ -317,7 +321,10 @@ impl Owner {
             (Self::Subscription(subscription), LineKind::Refund) => {
                 entry.currency != subscription.currency.code() && refund_of(subscription, id).is_some_and(|refund| refund.settled.is_none())
             }
-            (_, LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference) => false,
+            (Self::Subscription(subscription), LineKind::RefundFailure) => {
+                entry.currency != subscription.currency.code() && refund_of(subscription, id).is_some_and(|refund| refund.returned.is_none())
+            }
+            (_, LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference) => false,
         }
     }
 }
@@ -329,11 +336,12 @@ fn lacks_fee(purchase: &Purchase, entry: &Entry) -> Option<u32> {
     (is_it && (purchase.stripe_fee().is_none() || purchase.settled().is_none())).then_some(paid.number)
 }
 
-/// Whether the refund was converted and it is not on record what it cost.
+/// Whether a refund or its return was converted, and it is not on record what it moved.
 fn lacks_conversion(purchase: &Purchase, refund: &str, entry: &Entry) -> bool {
     let is_it = |id: &Option<String>| id.as_deref() == Some(refund);
     let refund = purchase.movements().iter().find(|one| one.kind == MovementKind::Refund && is_it(&one.stripe_id));
-    refund.is_some_and(|refund| refund.settled.is_none()) && entry.currency != purchase.currency.code()
+    let known = |refund: &Movement| if entry.amount > 0 { refund.returned.is_some() } else { refund.settled.is_some() };
+    refund.is_some_and(|refund| !known(refund)) && entry.currency != purchase.currency.code()
 }
 
 /// Records how a charge or refund settled, if that is not known. For payments through hosted Checkout, nothing else says it.
@@ -352,10 +360,10 @@ async fn learn_settlement(services: &Services, purchase: &mut Purchase, name: &N
             let seen = Observation { charge: Some(facts), ..Observation::of(AttemptStatus::Paid) };
             settlement::change(app, purchase, &cause, |purchase, now| purchase.observe(number, &seen, &cause, now)).await?;
         }
-        LineKind::Refund if lacks_conversion(purchase, stripe_id(name), entry) => {
+        LineKind::Refund | LineKind::RefundFailure if lacks_conversion(purchase, stripe_id(name), entry) => {
             // The rate changes between the sale and its refund.
-            let cost = Settled { amount: -entry.amount, ..entry.settled() };
-            let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &cost, &cause, now);
+            let moved = entry.settled();
+            let change = |purchase: &mut Purchase, now| purchase.observe_conversion(stripe_id(name), &moved, &cause, now);
             settlement::change(app, purchase, &cause, change).await?;
         }
         LineKind::Refund | LineKind::RefundFailure | LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference => {}

@@ -34,7 +34,7 @@ pub enum LineKind {
     /// A bank returned it.
     DisputeReversal,
     /// The exchange-rate difference of a refund: what its part of the charge brought in, less what
-    /// the refund cost. Stripe has no such line.
+    /// the refund cost; or of its return: what that brought in, less the part. Stripe has no such line.
     CurrencyDifference,
 }
 
@@ -43,7 +43,7 @@ pub enum LineKind {
 pub struct Line {
     /// What moved.
     pub kind: LineKind,
-    /// The PaymentIntent of a charge; otherwise the id of the refund or dispute.
+    /// The PaymentIntent of a charge; otherwise the id of the refund or dispute. The difference of a refund's return has `#returned` after it.
     pub stripe_id: String,
     /// The connected account it moved on; `None` is the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +88,11 @@ pub(super) fn ledger_item(line: &Line) -> Result<Item, StoreError> {
     to_item(&ledger_key(hour.div_euclid(24), shard(line.whose(), LEDGER_SHARDS), name), line)
 }
 
+/// The id of the line for a refund's return, whose refund has a line of the same kind.
+pub(super) fn of_return(refund: &str) -> String {
+    format!("{refund}#returned")
+}
+
 /// The ledger lines for some changes.
 pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
     let at = purchase.updated_at().unix_timestamp();
@@ -121,8 +126,14 @@ pub(super) fn ledger_lines(purchase: &Purchase, news: &[News]) -> Vec<Line> {
         News::DisputeReinstated(id) => dispute(LineKind::DisputeReversal, id, 1),
         News::Converted(number) => {
             let refund = purchase.movement(*number)?;
-            let line = line(LineKind::CurrencyDifference, refund.stripe_id.as_deref()?, purchase.conversion_of(refund)?, at);
+            let line = line(LineKind::CurrencyDifference, refund.stripe_id.as_deref()?, purchase.difference_of_refund(refund)?, at);
             Some(Line { currency: refund.settled.as_ref()?.currency.clone(), ..line })
+        }
+        News::ReturnConverted(number) => {
+            let refund = purchase.movement(*number)?;
+            let id = of_return(refund.stripe_id.as_deref()?);
+            let line = line(LineKind::CurrencyDifference, &id, purchase.difference_of_return(refund)?, at);
+            Some(Line { currency: refund.returned.as_ref()?.currency.clone(), ..line })
         }
         News::NotPaid(_)
         | News::OffRecord { .. }

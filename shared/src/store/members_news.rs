@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-use super::books::{Line, LineKind, ledger_item};
+use super::books::{Line, LineKind, ledger_item, of_return};
 use super::debts::Debt;
 use super::findings::Found;
 use super::table::{Store, StoreError};
@@ -36,7 +36,12 @@ fn line(subscription: &Subscription, news: &News) -> Option<Line> {
         News::Converted(id) => {
             let (payment, refund) = refund(subscription, id)?;
             currency.clone_from(&refund.settled.as_ref()?.currency);
-            (LineKind::CurrencyDifference, id.clone(), payment.conversion_of(refund)?)
+            (LineKind::CurrencyDifference, id.clone(), payment.difference_of_refund(refund)?)
+        }
+        News::ReturnConverted(id) => {
+            let (payment, refund) = refund(subscription, id)?;
+            currency.clone_from(&refund.returned.as_ref()?.currency);
+            (LineKind::CurrencyDifference, of_return(id), payment.difference_of_return(refund)?)
         }
         News::DisputeWithdrawn(id) => (LineKind::Dispute, id.clone(), -dispute(subscription, id)?.amount),
         News::DisputeReinstated(id) => (LineKind::DisputeReversal, id.clone(), dispute(subscription, id)?.amount),
@@ -94,6 +99,7 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
         News::FraudWarning(warning) => Mail::fraud_warning(&Sold::Membership(id()), warning, subscription.account.as_deref()),
         News::Paid(_)
         | News::Converted(_)
+        | News::ReturnConverted(_)
         | News::DisputeWithdrawn(_)
         | News::DisputeReinstated(_)
         | News::MoveRefused(_)
@@ -129,6 +135,7 @@ pub(super) fn measure(subscription: &Subscription, news: &[News]) {
                 emit("MovesRefused", ("Kind", kind), Some(one.failure.as_deref().unwrap_or_default()));
             }
             News::Converted(_)
+            | News::ReturnConverted(_)
             | News::DisputeNeedsAnswer(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_)

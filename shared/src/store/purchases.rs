@@ -95,6 +95,7 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
             | News::MoveRefused(_)
             | News::MoveDone(_)
             | News::Converted(_)
+            | News::ReturnConverted(_)
             | News::DisputeWithdrawn(_)
             | News::DisputeReinstated(_) => {}
         }
@@ -131,6 +132,7 @@ fn measure(purchase: &Purchase, news: &[News]) {
             | News::DisputeReinstated(_)
             | News::MoveDone(_)
             | News::Converted(_)
+            | News::ReturnConverted(_)
             | News::FraudWarning(_) => continue,
         };
         let properties = [("purchase_id", id), ("reason", reason.unwrap_or_default())];

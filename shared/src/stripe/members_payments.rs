@@ -186,8 +186,9 @@ impl Gateway {
             }
         }
         if is_new || is_newest || is_named {
-            let expand = "expand[]=data.charge.application_fee&expand[]=data.transfer_reversal&expand[]=data.balance_transaction";
-            let query = format!("/refunds?payment_intent={id}&{expand}");
+            let expand = "expand[]=data.charge.application_fee&expand[]=data.transfer_reversal";
+            let moved = "expand[]=data.balance_transaction&expand[]=data.failure_balance_transaction";
+            let query = format!("/refunds?payment_intent={id}&{expand}&{moved}");
             let mut refunds: Vec<Refund> = self.all(&query, account).await?;
             refunds.retain(|refund| !self.is_anothers(&refund.metadata));
             let fee = refunds.iter().find_map(Refund::fee_refunded).unwrap_or(payment.fee_refunded);
@@ -236,5 +237,6 @@ fn refund(refund: &Refund, currency: Currency) -> membership::Refund {
         fee_refunded: None,
         transfer_reversed: refund.transfer_reversed().unwrap_or(0),
         settled: refund.cost().filter(|cost| cost.currency != currency.code()),
+        returned: refund.returned().filter(|returned| returned.currency != currency.code()),
     }
 }

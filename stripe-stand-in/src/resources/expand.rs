@@ -16,7 +16,7 @@ use crate::words::kind::Kind;
 const DEEPEST: usize = 4;
 
 /// Expandable fields that are absent if not set.
-const LEFT_OUT: [(&str, &str); 1] = [("charge", "transfer")];
+const LEFT_OUT: [(&str, &str); 2] = [("charge", "transfer"), ("refund", "failure_balance_transaction")];
 
 /// Expands these paths in a response. In a list they start with `data`.
 ///

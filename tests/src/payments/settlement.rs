@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use shared::store::books::LineKind;
 use time::Duration;
 
 use crate::harness::{Person, World};
@@ -105,6 +106,19 @@ impl Stage {
         self.world.deliver().await;
     }
 
+    /// How many dollars a euro is worth from now on.
+    async fn rate(&self, dollars: f64) {
+        self.world.admin("POST", "rates", json!({"eur": {"usd": dollars}})).await;
+    }
+
+    /// The exchange-rate differences in the ledger, oldest first, and their sum as the seller sees it.
+    async fn differences(&self) -> (Vec<i64>, Value) {
+        let mut lines = self.world.ledger_of("purchase_id").await;
+        lines.retain(|line| line.kind == LineKind::CurrencyDifference);
+        lines.sort_by_key(|line| line.at);
+        (lines.into_iter().map(|line| line.amount).collect(), self.sale().await["settled"]["currency_difference"].clone())
+    }
+
     async fn lose_a_dispute(&self) {
         let account = self.direct.then_some(self.account.as_str());
         let charge = self.world.succeeded(account).await[0]["latest_charge"].as_str().expect("an id").to_owned();
@@ -183,4 +197,24 @@ async fn a_course_in_euros_of_a_german_seller_settles_as_the_table_says() {
 #[tokio::test]
 async fn a_course_in_euros_of_an_american_seller_settles_as_the_table_says() {
     play_all("US").await;
+}
+
+#[tokio::test]
+async fn a_converted_refund_that_the_bank_returns_leaves_the_difference_of_both_days() {
+    for row in table().iter().filter(|row| row.country == "US" && row.charge != "separate") {
+        let stage = Box::pin(Stage::sold(row)).await;
+        stage.rate(1.2).await;
+        stage.refund(Some(2000)).await;
+        Box::pin(stage.nothing_differs(row)).await;
+        // 2000 had brought 2156, and cost 2400.
+        assert_eq!(stage.differences().await, (vec![-244], json!(-244)), "{row}");
+        let account = stage.direct.then_some(stage.account.as_str());
+        let refund = stage.world.stripe("/refunds", account).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        stage.rate(1.0).await;
+        stage.world.admin("POST", &format!("refunds/{refund}/fail"), json!({})).await;
+        stage.world.deliver().await;
+        Box::pin(stage.nothing_differs(row)).await;
+        // They brought back 1960: 440 less than they had cost.
+        assert_eq!(stage.differences().await, (vec![-244, -196], json!(-440)), "{row}");
+    }
 }

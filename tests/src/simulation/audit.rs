@@ -446,17 +446,25 @@ fn settled_shares(stripe: &Stripe, purchase: &Purchase, shares: BTreeMap<String,
     at_stripe
 }
 
-/// Each refund of a sale that was converted has a line with its exchange-rate difference, and there are no others.
+/// Each refund of a sale that was converted, and each return of one, has a line with its exchange-rate difference, and there are no others.
 fn check_differences(purchases: &[Purchase], ledger: &[Line]) {
     let lines = ledger.iter().filter(|line| line.purchase_id.is_some() && line.kind == LineKind::CurrencyDifference);
     let mut lines: BTreeMap<&str, &Line> = lines.map(|line| (line.stripe_id.as_str(), line)).collect();
     for purchase in purchases.iter().filter(|one| is_converted(one)) {
         for refund in purchase.movements().iter().filter(|one| one.kind == MovementKind::Refund) {
-            let line = refund.stripe_id.as_deref().and_then(|id| lines.remove(id));
-            if let (true, Some(brought)) = (refund.state.is_done(), purchase.settled()) {
+            let Some(id) = refund.stripe_id.as_deref() else { continue };
+            let (line, of_return) = (lines.remove(id), lines.remove(format!("{id}#returned").as_str()));
+            let Some(brought) = purchase.settled() else { continue };
+            let part = (brought.amount * refund.amount).div_euclid(purchase.amount());
+            let mut expected = vec![(line, part - refund.as_settled(purchase.currency).amount)];
+            if refund.state.stands() {
+                assert!(of_return.is_none(), "{of_return:?} of a refund that stands: {purchase:#?}");
+            } else {
+                let returned = refund.returned.as_ref().unwrap_or_else(|| panic!("what came back of {id} is unknown: {purchase:#?}"));
+                expected.push((of_return, returned.amount - part));
+            }
+            for (line, difference) in expected {
                 let line = line.unwrap_or_else(|| panic!("refund {} has no difference: {purchase:#?}", refund.number));
-                let part = (brought.amount * refund.amount).div_euclid(purchase.amount());
-                let difference = part - refund.as_settled(purchase.currency).amount;
                 assert!((difference - line.amount).abs() <= 1, "{difference} is not {line:?}: {purchase:#?}");
                 assert_eq!(line.currency, brought.currency, "{purchase:#?}");
             }

@@ -47,7 +47,7 @@ pub(super) fn check_ledger(stripe: &Stripe, ledger: &[Line]) {
     assert_eq!(ours, expected, "the ledger's lines of memberships, and what Stripe has");
 }
 
-/// Each refund of a payment that was converted has a line with its exchange-rate difference, and there are no others. A refund that failed may have one.
+/// Each refund of a payment that was converted has a line with its exchange-rate difference, so does each return of one, and there are no others.
 pub(super) fn check_differences(stripe: &Stripe, ledger: &[Line]) {
     let lines = ledger.iter().filter(|line| line.subscription_id.is_some() && line.kind == LineKind::CurrencyDifference);
     let mut seen = BTreeSet::new();
@@ -63,20 +63,24 @@ pub(super) fn check_differences(stripe: &Stripe, ledger: &[Line]) {
                 continue;
             }
             for refund in stripe.refunds.iter().filter(|refund| refund["payment_intent"] == payment["id"]) {
-                seen.remove(text(&refund["id"]));
-                if refund["status"] == "failed" {
-                    continue;
-                }
-                let cost = stripe.settled(&refund["balance_transaction"]).expect("it was booked").amount;
                 let part = (brought.amount * whole(&refund["amount"])).div_euclid(whole(&charge["amount"]));
-                let line = lines.clone().find(|line| line.stripe_id == text(&refund["id"]));
-                let line = line.unwrap_or_else(|| panic!("a refund has no difference: {refund:#}"));
-                assert!((part + cost - line.amount).abs() <= 1, "{part} brought and {cost} cost: {line:#?}");
-                assert_eq!(
-                    (line.whose(), line.currency.as_str(), line.account.as_deref().unwrap_or_default()),
-                    (text(&subscription["metadata"]["subscription_id"]), brought.currency.as_str(), account.as_str()),
-                    "{line:#?}"
-                );
+                let id = text(&refund["id"]);
+                let moved = |transaction: &str| stripe.settled(&refund[transaction]).expect("it was booked").amount;
+                let mut expected = vec![(id.to_owned(), part + moved("balance_transaction"))];
+                if refund["status"] == "failed" {
+                    expected.push((format!("{id}#returned"), moved("failure_balance_transaction") - part));
+                }
+                for (name, difference) in expected {
+                    seen.remove(name.as_str());
+                    let line = lines.clone().find(|line| line.stripe_id == name);
+                    let line = line.unwrap_or_else(|| panic!("{name} has no difference: {refund:#}"));
+                    assert!((difference - line.amount).abs() <= 1, "{difference} is not {line:#?}");
+                    assert_eq!(
+                        (line.whose(), line.currency.as_str(), line.account.as_deref().unwrap_or_default()),
+                        (text(&subscription["metadata"]["subscription_id"]), brought.currency.as_str(), account.as_str()),
+                        "{line:#?}"
+                    );
+                }
             }
         }
     }

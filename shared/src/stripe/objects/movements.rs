@@ -32,6 +32,8 @@ pub struct Refund {
     transfer_reversal: Option<Expandable<Reversal>>,
     #[serde(default)]
     balance_transaction: Option<Expandable<BalanceTransaction>>,
+    #[serde(default)]
+    failure_balance_transaction: Option<Expandable<BalanceTransaction>>,
     /// Ours.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
@@ -77,6 +79,16 @@ impl Refund {
     pub fn cost(&self) -> Option<Settled> {
         match &self.balance_transaction {
             Some(Expandable::Object(moved)) => Some(Settled { amount: -moved.amount, ..moved.settled() }),
+            Some(Expandable::Id(_)) | None => None,
+        }
+    }
+
+    /// What its return brought the charged account's balance, if expanded.
+    /// <https://docs.stripe.com/api/refunds/object#refund_object-failure_balance_transaction>
+    #[must_use]
+    pub fn returned(&self) -> Option<Settled> {
+        match &self.failure_balance_transaction {
+            Some(Expandable::Object(moved)) => Some(moved.settled()),
             Some(Expandable::Id(_)) | None => None,
         }
     }

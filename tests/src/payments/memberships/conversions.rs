@@ -153,6 +153,31 @@ async fn the_difference_of_a_periods_refund_that_no_event_reports_is_found_in_st
     }
 }
 
+#[tokio::test]
+async fn a_periods_refund_that_the_bank_returns_leaves_the_difference_of_both_days() {
+    for (settings, is_told) in [(&[][..], true), (&DIRECT, true), (&DIRECT, false)] {
+        let world = World::with(settings).await;
+        let mut play = Box::pin(Joined::at(&world)).await;
+        rate(&world, 1.2).await;
+        assert_eq!(give_back(&world, &play.seller, &play.id, json!({"amount": 400})).await.status, 200);
+        world.deliver().await;
+        let refund = world.stripe("/refunds", play.account.as_deref()).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        rate(&world, 1.0).await;
+        if !is_told {
+            world.admin("POST", "webhooks/mode", json!({"drop_next": 1000, "own_clock": true})).await;
+        }
+        world.pass(Duration::hours(1)).await;
+        world.admin("POST", &format!("refunds/{refund}/fail"), json!({})).await;
+        world.deliver().await;
+        assert_eq!(compare(&world).await, u32::from(!is_told));
+        play.log_in(&world).await;
+        // 400 had brought 431 and cost 480. They brought back 392: 88 less than they had cost.
+        assert_eq!((play.settled(&world).await, play.differences(&world).await), (json!([1078, "usd", -88]), vec![-49, -39]));
+        assert_eq!(compare(&world).await, 0);
+        assert_eq!(play.differences(&world).await, vec![-49, -39]);
+    }
+}
+
 /// The record of a refund from before its cost was kept, or of one that Stripe had not booked when it was read.
 #[tokio::test]
 async fn what_a_periods_refund_cost_is_learned_from_stripes_books() {

@@ -110,9 +110,14 @@ impl Subscription {
                 if refund.failed && known.is_none_or(|known| !known.failed) {
                     self.news.push(News::RefundFailed(refund.id.clone()));
                 }
-                let was_converted = before.zip(known).is_some_and(|(before, known)| before.conversion_of(known).is_some());
-                if payment.conversion_of(refund).is_some() && !was_converted {
+                let recorded = before.zip(known);
+                let was_converted = recorded.is_some_and(|(before, known)| before.difference_of_refund(known).is_some());
+                if payment.difference_of_refund(refund).is_some() && !was_converted {
                     self.news.push(News::Converted(refund.id.clone()));
+                }
+                let was_returned = recorded.is_some_and(|(before, known)| before.difference_of_return(known).is_some());
+                if payment.difference_of_return(refund).is_some() && !was_returned {
+                    self.news.push(News::ReturnConverted(refund.id.clone()));
                 }
             }
             for dispute in &payment.disputes {

@@ -86,6 +86,9 @@ pub struct Refund {
     /// What left the charged account's balance, once known, if that is in another currency than the subscription's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
+    /// The same for its return: what the charged account's balance got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Settled>,
 }
 
 /// A reversal of the seller's transfer that was not made by a refund.
@@ -348,18 +351,32 @@ impl Payment {
         if is_whole { refund.amount } else { self.as_charged(refund.transfer_reversed) }
     }
 
-    /// The exchange rate difference of a refund, in the currency of settlement: what its part of the charge had brought, less what the refund cost.
+    /// The exchange rate difference of a refund: what its part of the charge had brought, less what the refund cost.
     #[must_use]
-    pub fn conversion_of(&self, refund: &Refund) -> Option<i64> {
-        let cost = refund.settled.as_ref().filter(|_| !refund.failed)?;
-        let whole = self.settled.as_ref().filter(|whole| whole.currency == cost.currency)?;
-        Some(share(whole.amount, refund.amount, self.amount) - cost.amount)
+    pub fn difference_of_refund(&self, refund: &Refund) -> Option<i64> {
+        let cost = refund.settled.as_ref()?;
+        Some(self.brought(refund, &cost.currency)? - cost.amount)
     }
 
-    /// The exchange rate difference of all refunds, in the currency of settlement.
+    /// The exchange rate difference of a refund's return: what the bank brought back, less what the refund's part of the charge had brought.
+    #[must_use]
+    pub fn difference_of_return(&self, refund: &Refund) -> Option<i64> {
+        let returned = refund.returned.as_ref()?;
+        Some(returned.amount - self.brought(refund, &returned.currency)?)
+    }
+
+    /// What a refund's part of the charge had brought, in the currency of settlement.
+    fn brought(&self, refund: &Refund, currency: &str) -> Option<i64> {
+        let whole = self.settled.as_ref().filter(|whole| whole.currency == currency)?;
+        Some(share(whole.amount, refund.amount, self.amount))
+    }
+
+    /// The exchange rate difference of all refunds and of their returns, in the currency of settlement. One that was returned counts once
+    /// both amounts are known.
     #[must_use]
     pub fn currency_difference(&self) -> i64 {
-        self.refunds.iter().filter_map(|refund| self.conversion_of(refund)).sum()
+        let known = self.refunds.iter().filter(|refund| !refund.failed || refund.returned.is_some());
+        known.flat_map(|refund| [self.difference_of_refund(refund), self.difference_of_return(refund)]).flatten().sum()
     }
 
     /// How much of the platform's share was returned to the seller with a refund.

@@ -118,6 +118,8 @@ pub enum News {
     RefundFailed(String),
     /// The exchange rate difference of a refund is known; contains the refund's id.
     Converted(String),
+    /// The exchange rate difference of a refund's return is known; contains the refund's id.
+    ReturnConverted(String),
     /// A bank disputes a payment or opened an inquiry; contains the dispute's id.
     DisputeOpened(String),
     /// A dispute waits for another answer: an inquiry became a dispute, or a lost one is appealed.
@@ -552,7 +554,7 @@ impl Subscription {
         let (invoice, marked) = (taken.invoice.clone(), taken.marked + taken.amount);
         let is_its_own = |news: &News| match news {
             News::Paid(paid) => paid.as_deref() == Some(payment_intent),
-            News::Refunded(id) | News::RefundFailed(id) | News::Converted(id) => taken.refunds.iter().any(|refund| refund.id == *id),
+            News::Refunded(id) | News::RefundFailed(id) | News::Converted(id) | News::ReturnConverted(id) => taken.refunds.iter().any(|refund| refund.id == *id),
             News::DisputeOpened(id)
             | News::DisputeNeedsAnswer(id)
             | News::DisputeWithdrawn(id)

@@ -205,8 +205,8 @@ fn the_exchange_rate_difference_of_a_refund_is_recorded_separately() {
     let mut purchase = sold(ChargeType::Destination, &cad(1356), 69, &[]);
     let number = refunded(&mut purchase, None, 1356, 30);
     let id = format!("re_{number}");
-    assert!(purchase.observe_conversion(&id, &cad(1383), "reconcile", AT), "what its balance transaction says");
-    assert!(!purchase.observe_conversion(&id, &cad(1383), "reconcile", AT), "once");
+    assert!(purchase.observe_conversion(&id, &cad(-1383), "reconcile", AT), "what its balance transaction says");
+    assert!(!purchase.observe_conversion(&id, &cad(-1383), "reconcile", AT), "once");
     assert_eq!((purchase.currency_difference(), purchase.net(), purchase.refunded()), (-27, 0, 1000), "the platform bears 27");
 }
 
@@ -216,7 +216,7 @@ fn the_exchange_rate_difference_is_recorded_once_both_amounts_are_known() {
     let number = refunded(&mut purchase, None, 1356, 30);
     let booked = purchase.attempts[0].charge.clone().expect("it was paid");
     purchase.attempts[0].charge.as_mut().expect("it was paid").settled = None;
-    assert!(purchase.observe_conversion(&format!("re_{number}"), &cad(1383), "reconcile", AT));
+    assert!(purchase.observe_conversion(&format!("re_{number}"), &cad(-1383), "reconcile", AT));
     purchase.take_news();
     let seen = Observation { charge: Some(booked), ..Observation::of(AttemptStatus::Paid) };
     assert!(purchase.observe(1, &seen, "event", AT));

@@ -92,6 +92,7 @@ impl Purchase {
             transfer_reversed: 0,
             fee_refunded: draft.fee_refunded,
             settled: draft.settled,
+            returned: None,
             borne_by: None,
             by_staff: false,
             netted: false,

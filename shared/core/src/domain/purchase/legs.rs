@@ -103,33 +103,50 @@ impl Purchase {
         }
     }
 
-    /// Takes in what a refund cost in the charge's settlement currency. Returns whether that was new.
+    /// Takes in what a refund cost in the charge's settlement currency, as a negative amount, or what the account got once the bank
+    /// returned it. Returns whether that was new.
     pub fn observe_conversion(&mut self, refund: &str, moved: &Settled, cause: &str, at: OffsetDateTime) -> bool {
         let code = self.currency.code();
         let is_it = |one: &&mut Movement| one.kind == MovementKind::Refund && one.stripe_id.as_deref() == Some(refund);
         let Some(movement) = self.movements.iter_mut().find(is_it) else { return false };
-        if movement.settled.is_some() || moved.currency == code {
+        let (number, is_return) = (movement.number, moved.amount > 0);
+        let known = if is_return { &mut movement.returned } else { &mut movement.settled };
+        if known.is_some() || moved.currency == code {
             return false;
         }
-        movement.settled = Some(moved.clone());
-        let number = movement.number;
-        self.news.push(News::Converted(number));
-        self.enter_status(cause, at, format!("refund {number} cost {} {}", moved.amount, moved.currency));
+        *known = Some(Settled { amount: moved.amount.abs(), currency: moved.currency.clone() });
+        self.news.push(if is_return { News::ReturnConverted(number) } else { News::Converted(number) });
+        let verb = if is_return { "brought back" } else { "cost" };
+        self.enter_status(cause, at, format!("refund {number} {verb} {} {}", moved.amount.abs(), moved.currency));
         true
     }
 
     /// The exchange rate difference of a refund: what its part of the charge had brought, less what the refund cost.
     #[must_use]
-    pub fn conversion_of(&self, refund: &Movement) -> Option<i64> {
-        let cost = refund.settled.as_ref().filter(|_| refund.state.stands())?;
-        let whole = self.settled().filter(|whole| whole.currency == cost.currency)?;
-        Some(share(whole.amount, refund.amount, self.amount) - cost.amount)
+    pub fn difference_of_refund(&self, refund: &Movement) -> Option<i64> {
+        let cost = refund.settled.as_ref()?;
+        Some(self.brought(refund, &cost.currency)? - cost.amount)
     }
 
-    /// The exchange rate difference of all refunds, in the charge's settlement currency.
+    /// The exchange rate difference of a refund's return: what the bank brought back, less what the refund's part of the charge had brought.
+    #[must_use]
+    pub fn difference_of_return(&self, refund: &Movement) -> Option<i64> {
+        let returned = refund.returned.as_ref()?;
+        Some(returned.amount - self.brought(refund, &returned.currency)?)
+    }
+
+    /// What a refund's part of the charge had brought, in the currency of the charge's settlement.
+    fn brought(&self, refund: &Movement, currency: &str) -> Option<i64> {
+        let whole = self.settled().filter(|whole| whole.currency == currency)?;
+        Some(share(whole.amount, refund.amount, self.amount))
+    }
+
+    /// The exchange rate difference of all refunds and of their returns, in the charge's settlement currency. One that was returned counts
+    /// once both amounts are known.
     #[must_use]
     pub fn currency_difference(&self) -> i64 {
-        self.refunds().filter_map(|refund| self.conversion_of(refund)).sum()
+        let known = self.refunds().filter(|refund| refund.state.stands() || refund.returned.is_some());
+        known.flat_map(|refund| [self.difference_of_refund(refund), self.difference_of_return(refund)]).flatten().sum()
     }
 
     /// What to move back for `part` of a transfer, as charged. Once the whole transfer is reversed, the parts add up to it exactly.

@@ -134,6 +134,9 @@ pub struct Movement {
     /// what left the charged account's balance, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
+    /// For a refund that the bank returned: what the charged account's balance got, once known, if that is a different currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Settled>,
     /// The account in `Stripe-Account`; `None` for the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,

@@ -112,9 +112,11 @@ impl Purchase {
             }
             if !was_booked && self.settled().is_some() {
                 // What they cost may have been heard before.
-                let converted: Vec<News> =
-                    self.refunds().filter(|refund| refund.settled.is_some()).map(|refund| News::Converted(refund.number)).collect();
-                self.news.extend(converted);
+                let refunds = self.movements.iter().filter(|one| one.kind == MovementKind::Refund);
+                self.news.extend(refunds.flat_map(|refund| {
+                    let cost = refund.settled.as_ref().map(|_| News::Converted(refund.number));
+                    cost.into_iter().chain(refund.returned.as_ref().map(|_| News::ReturnConverted(refund.number)))
+                }));
             }
             self.updated_at = at;
         }
@@ -261,6 +263,7 @@ impl Purchase {
                     transfer_reversed: 0,
                     fee_refunded: 0,
                     settled: None,
+                    returned: None,
                     borne_by: None,
                     by_staff: false,
                     netted: false,
@@ -323,6 +326,7 @@ impl Purchase {
             transfer_reversed: 0,
             fee_refunded: 0,
             settled: self.elsewise(moved),
+            returned: None,
             borne_by: None,
             by_staff: false,
             netted: false,

@@ -67,6 +67,8 @@ pub enum News {
     MoveDone(u32),
     /// The cost of the refund with this number in the settlement currency became known.
     Converted(u32),
+    /// What the return of the refund with this number brought in the settlement currency became known.
+    ReturnConverted(u32),
     /// This dispute was opened.
     DisputeOpened(String),
     /// This dispute waits for another answer: an inquiry became a dispute, or a lost one is appealed.

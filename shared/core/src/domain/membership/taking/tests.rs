@@ -114,7 +114,7 @@ fn parts_add_up_to_what_the_seller_had() {
 fn a_refunds_reversal_is_not_repeated() {
     let mut subscription = paid(Some(1356));
     // 400 of 1000, with its part of the fee.
-    let refund = Refund { id: "re_1".into(), amount: 400, failed: false, fee_refunded: Some(12), transfer_reversed: 542, settled: None };
+    let refund = Refund { id: "re_1".into(), amount: 400, failed: false, fee_refunded: Some(12), transfer_reversed: 542, settled: None, returned: None };
     subscription.payments[0].refunds.push(refund);
     subscription.payments[0].fee_refunded = 12;
     assert_eq!(subscription.payments[0].net(ChargeType::Destination), 582);
@@ -135,6 +135,7 @@ fn a_failed_refund_returns_the_sellers_part() {
             fee_refunded: Some(fee_refunded),
             transfer_reversed,
             settled: None,
+            returned: None,
         };
         subscription.payments[0].refunds.push(refund("re_1", false, 30, reversed));
         subscription.payments[0].fee_refunded = 30;
