@@ -56,8 +56,8 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
             let seller = seller_with(notify, user, account, |link| link.state.wanted_by() == Some(*by)).await?;
             seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller.email))
         }
-        Mail::RenewalFailed { user, title, .. } => {
-            notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, named_to(&user, title), &user.email))
+        Mail::RenewalFailed { user, title, first, .. } => {
+            notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, named_to(&user, title), *first, &user.email))
         }
         Mail::MembershipEnds { user, title, until, direct, .. } => {
             let until = until.and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok());

@@ -134,9 +134,17 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
     about(to, "A refund has failed", sale.title.as_deref(), &parts, why)
 }
 
-pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, to: &str) -> Letter {
+pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, first: bool, to: &str) -> Letter {
+    let title_or = named(title, "your membership");
+    let (subject, says) = match first {
+        true => (
+            "A payment did not go through",
+            format!("Your bank refused the first payment for {title_or}. You can open its courses once it is paid."),
+        ),
+        false => ("A renewal did not go through", format!("We could not renew {title_or}, because the payment did not go through.")),
+    };
     let parts = [
-        Part::Says(format!("We could not renew {}, because the payment did not go through.", named(title, "your membership"))),
+        Part::Says(says),
         Part::Says(
             "Your bank may want you to confirm the payment, or your card may have changed. Choose \u{201c}Pay now\u{201d} next to the membership in \
              your account. Otherwise, Stripe tries again in the next few days."
@@ -144,7 +152,7 @@ pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, to: &str) -> Lette
         ),
         Part::Link("Go to your memberships", format!("{shop}/account.html#memberships")),
     ];
-    about(to, "A renewal did not go through", title, &parts, MEMBER)
+    about(to, subject, title, &parts, MEMBER)
 }
 
 pub(crate) fn membership_ends(shop: &str, title: Option<&str>, until: Option<OffsetDateTime>, direct: bool, to: &str) -> Letter {

@@ -93,7 +93,7 @@ fn mails(subscription: &Subscription, news: &News) -> Vec<Mail> {
         }
         News::RenewalFailed(invoice) => {
             let (user, title) = (subscription.buyer_id.clone(), subscription.title.clone());
-            vec![Mail::RenewalFailed { user, invoice: invoice.clone(), title }]
+            vec![Mail::RenewalFailed { user, invoice: invoice.clone(), first: subscription.payments.is_empty(), title }]
         }
         News::SellerGone => vec![Mail::membership_ends(subscription)],
         News::FraudWarning(warning) => Mail::fraud_warning(&Sold::Membership(id()), warning, subscription.account.as_deref()),

@@ -182,7 +182,7 @@ impl Mails {
         let (world, now) = (&self.world, self.world.app.clock.now());
         let user = || buyer.id.parse().expect("an id");
         let email = Email::parse(&buyer.email).expect("an address");
-        let renewal = Mail::RenewalFailed { user: user(), invoice: format!("in_{}", buyer.id), title: title.to_owned() };
+        let renewal = Mail::RenewalFailed { user: user(), invoice: format!("in_{}", buyer.id), first: false, title: title.to_owned() };
         let (to_buyer, to_seller) = (buyer.email.clone(), self.seller.email.clone());
         let warning = |of, payment, to| {
             let (warning, reason) = (format!("issfr_{}", buyer.id), "made_with_stolen_card".to_owned());

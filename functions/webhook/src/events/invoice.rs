@@ -24,7 +24,7 @@ pub async fn paid(services: &Services, event: &Event) -> Result<(), Error> {
     follow(services, event, &id, Look::Stripe(stripe_id), |_| ()).await
 }
 
-/// A payment attempt failed. If a renewal is past due, the member gets one mail per invoice. If a browser tried to make a first payment, the
+/// A payment attempt failed. If a renewal or a first debit is past due, the member gets one mail per invoice. If a browser tried to make a first payment, the
 /// failure is counted against the buyer, and the subscription ends: four to six more calls to Stripe, and three trips to DynamoDB. Stripe's own
 /// page for the invoice of a renewal is guarded by Stripe, and not counted. <https://docs.stripe.com/api/events/types#event_types-invoice.payment_failed>
 ///
@@ -63,9 +63,10 @@ pub async fn payment_action_required(services: &Services, event: &Event) -> Resu
 async fn not_paid(services: &Services, event: &Event, invoice: &Invoice, why: Option<Failure>) -> Result<(), Error> {
     let Some((stripe_id, metadata)) = invoice.subscription() else { return Ok(()) };
     let Some(id) = named(metadata) else { return Ok(()) };
-    let is_renewal = invoice.billing_reason.as_deref() == Some("subscription_cycle");
+    // A first payment is past due only if a bank refused its debit days later. Nobody is there to see it.
+    let is_unattended = matches!(invoice.billing_reason.as_deref(), Some("subscription_cycle" | "subscription_create"));
     follow(services, event, &id, Look::Stripe(stripe_id), |subscription| {
-        if is_renewal && subscription.status.is_past_due() {
+        if is_unattended && subscription.status.is_past_due() {
             subscription.renewal_failed(&invoice.id);
         }
         if !subscription.status.is_open() && why.is_some() {

@@ -103,12 +103,15 @@ pub enum Mail {
         /// As above.
         wanted: String,
     },
-    /// To a buyer: a membership could not be renewed.
+    /// To a buyer: a membership could not be renewed, or a bank refused its first debit.
     RenewalFailed {
         /// The member.
         user: UserId,
         /// `in_…`
         invoice: String,
+        /// Whether nothing was paid before.
+        #[serde(default)]
+        first: bool,
         /// The membership's title, as the buyer knows it.
         title: String,
     },

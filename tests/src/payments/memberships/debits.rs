@@ -79,6 +79,10 @@ async fn a_first_debit_that_the_bank_refuses_opens_nothing_until_a_card_pays() {
             assert!(!club.is_open(&world).await, "{}", club.subscription(&world, &id).await);
             assert_eq!(totals(&world, &club).await, nothing);
         }
+        world.pump().await;
+        let told: Vec<_> = world.mails_to(&club.shop.buyer.email).into_iter().filter(|mail| mail.text.contains("#memberships")).collect();
+        assert_eq!(told.len(), 1, "however often the bank was asked");
+        assert!(told[0].subject.starts_with("A payment did not go through: "), "{}", told[0].subject);
         // Stripe goes on asking for the first period, so this is paid with a card, and no second one begins.
         assert_eq!(club.subscription(&world, &id).await["status"], "past_due");
         assert_eq!(club.subscribe(&world, "month").await.text("code"), "already_subscribed");

@@ -520,7 +520,7 @@ impl Subscription {
         std::iter::once((own.to_owned(), lacking)).chain(elsewhere).collect()
     }
 
-    /// Notes that a renewal could not be paid.
+    /// Notes that a renewal, or the first debit of a subscription that runs already, could not be paid.
     pub fn renewal_failed(&mut self, invoice: &str) {
         self.news.push(News::RenewalFailed(invoice.to_owned()));
     }
