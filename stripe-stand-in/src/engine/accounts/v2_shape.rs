@@ -171,9 +171,9 @@ fn path_of(field: &str) -> &str {
 
 fn future_requirements(account: &Value, given: &Value) -> Value {
     let of = &account["future_requirements"];
-    let mut future = requirements(of, given);
-    future["minimum_transition_date"] = of["current_deadline"].as_i64().map(calendar::timestamp).into();
-    future
+    let shown = requirements(of, given);
+    let from = of["current_deadline"].as_i64().map(calendar::timestamp);
+    json!({ "entries": shown["entries"], "minimum_transition_date": from, "summary": shown["summary"] })
 }
 
 /// The requirements that `/v1` shows like this.
