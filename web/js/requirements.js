@@ -19,21 +19,32 @@ const WORDS = [
 ];
 const OTHER = 'A few more details';
 
+const named = (name) => WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER;
+
 /**
  * What is missing, a line for each kind, in the order of their first occurrence.
  *
- * @param {{name: string, since: string|null}[]} missing with Stripe's names, such as `individual.dob.day`
- * @returns {{text: string, since: string|null}[]} `since` is that of the first of the kind, or null if that is not known
+ * @param {{missing: {name: string, since: string|null}[], past_due: string[], errors: object[]}} requirements with Stripe's names,
+ *   such as `individual.dob.day`
+ * @returns {{text: string, since: string|null, late: boolean, wrong: string[]}[]} `since` is that of the first of the kind, or null
+ *   if that is not known; `late` if one of them is overdue; `wrong` is what Stripe says of what was submitted
  */
-export function inWords(missing) {
+export function inWords({ missing, past_due: late, errors }) {
   const lines = new Map();
   for (const { name, since } of missing) {
-    const text = WORDS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHER;
-    const known = lines.has(text) ? lines.get(text) : since;
-    lines.set(text, known && since && (since < known ? since : known));
+    const text = named(name);
+    const line = lines.get(text) ?? { text, since, late: false, wrong: [] };
+    line.since = line.since && since && (since < line.since ? since : line.since);
+    line.late ||= late.includes(name);
+    const reasons = errors.filter(({ requirement, reason }) => requirement === name && reason).map(({ reason }) => reason);
+    line.wrong = [...new Set([...line.wrong, ...reasons])];
+    lines.set(text, line);
   }
-  return [...lines].map(([text, since]) => ({ text, since }));
+  return [...lines.values()];
 }
+
+/** The kinds of what is named and not missing, each once. */
+export const otherKinds = (names, missing) => [...new Set(names.filter((name) => missing.every((one) => one.name !== name)).map(named))];
 
 const ASK_STRIPE = 'Contact Stripe’s support.';
 const ASK_STAFF = 'Contact the staff.';

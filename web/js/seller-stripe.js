@@ -6,9 +6,9 @@ import { countryName, offerCountries } from './countries.js';
 import { format } from './money.js';
 import { withPassword } from './password.js';
 import { problem } from './problems.js';
-import { inWords, whyDisabled, whyUnpaid } from './requirements.js';
+import { inWords, otherKinds, whyDisabled, whyUnpaid } from './requirements.js';
 import { goToLogin } from './session.js';
-import { busy, button, byId, confirmed, date, h, notice, say, skeleton, table } from './ui.js';
+import { bdi, busy, button, byId, confirmed, date, h, notice, say, skeleton, table } from './ui.js';
 
 /** Includes requests to Stripe, which may be slow. */
 const OPTIONS = { timeout: 35_000 };
@@ -156,7 +156,7 @@ async function openDashboard() {
   }
 }
 
-const wanted = ({ requirements }) => inWords(requirements.missing);
+const wanted = ({ requirements }) => inWords(requirements);
 const isMadeHere = (account) => account.made_by_platform || account.account_type === 'express';
 
 /** @returns {'good'|'warn'|'bad'} */
@@ -189,7 +189,7 @@ function show(account) {
       h('h2', {}, 'Stripe account'),
       h('p', { class: 'who-stripe' }, h('span', { class: `label label-${tone}` }, tone === 'good' ? 'Connected' : 'Connected, can’t be paid yet'), ' ', h('code', { class: 'breakable' }, account.account_id)),
       h('p', { class: 'muted' }, advice(account)),
-      missing.length > 0 && isMadeHere(account) && h('div', {}, h('h3', {}, 'Stripe still needs'), deadline(account), h('ul', { class: 'wanted' }, missing.map(({ text, since }) => h('li', {}, text, since && [', since ', date(since)])))),
+      isMadeHere(account) && lists(account, missing),
       h('div', { class: 'actions' }, hasForm && finish, account.account_type === 'express' && account.details_submitted && dashboard, leave),
     ),
   );
@@ -224,9 +224,25 @@ async function disconnect() {
   }
 }
 
-function deadline({ requirements: { current_deadline: at, past_due: late } }) {
-  if (late.length > 0) return h('p', { class: 'small' }, 'These are overdue. Some features don’t work until you provide them.');
-  return at && h('p', { class: 'small' }, 'Please provide these by ', date(at), '.');
+/** What the owner must provide now, what Stripe is checking, and what will be needed later. */
+function lists({ requirements, future_requirements: future, ...account }, missing) {
+  const list = (title, text, items) => items.length > 0 && h('div', {}, h('h3', {}, title), text && h('p', { class: 'small' }, text), h('ul', { class: 'wanted' }, items.map((item) => h('li', {}, item))));
+  const notAll = missing.some((line) => !line.late);
+  const needed = missing.map(({ text, since, late, wrong }) => [text, since && [', since ', date(since)], late && notAll && ' (overdue)', wrong.map((reason) => h('div', { class: 'small' }, 'What was wrong: ', bdi(reason)))]);
+  const from = future.current_deadline;
+  return [
+    list('Stripe still needs', deadline(account, requirements, missing), needed),
+    list('Stripe is checking', 'There’s nothing for you to do here.', otherKinds(requirements.pending_verification, requirements.missing)),
+    list('Needed later', from ? ['From ', date(from), ', Stripe will need these as well.'] : 'Stripe will need these as well.', otherKinds(future.currently_due, requirements.missing)),
+  ];
+}
+
+/** What is stopped by what is overdue, and by when the rest is needed. */
+function deadline(account, { current_deadline: at }, missing) {
+  const stopped = [!account.sells && 'nobody can buy from you', !account.payouts_enabled && 'you’re paid nothing out'].filter(Boolean);
+  const late = missing.some((line) => line.late) && (stopped.length > 0 ? `Until you provide what is overdue, ${stopped.join(', and ')}.` : 'Some features don’t work until you provide what is overdue.');
+  const rest = at && missing.some((line) => !line.late) && [late ? ' Please provide the rest by ' : 'Please provide these by ', date(at), '.'];
+  return (late || rest) && [late, rest];
 }
 
 const LACKING = {

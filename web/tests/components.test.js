@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import axe from 'axe-core';
 
-import { inWords, whyUnpaid } from '../js/requirements.js';
+import { inWords, otherKinds, whyUnpaid } from '../js/requirements.js';
 import { assertQuiet, expect, newPage } from './browser.js';
 import { connect, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
@@ -217,7 +217,7 @@ test('paused payouts say why, and what to do', async () => {
   await page.context().close();
 });
 
-test('what is missing is named once, with the day since when all of it was asked for', () => {
+test('what is missing is named once, with the day since when all of it was asked for, and what was wrong with it', () => {
   const [early, late] = ['2026-11-01T00:00:00Z', '2026-11-30T00:00:00Z'];
   const missing = [
     { name: 'individual.dob.day', since: late },
@@ -226,9 +226,16 @@ test('what is missing is named once, with the day since when all of it was asked
     { name: 'individual.address.city', since: null },
     { name: 'individual.address.line1', since: late },
   ];
-  assert.deepEqual(inWords(missing), [
-    { text: 'A date of birth', since: early },
-    { text: 'A bank account for your payouts', since: late },
-    { text: 'An address', since: null },
+  const mismatch = { code: 'verification_failed_keyed_match', reason: 'The birth date could not be verified.' };
+  const errors = [
+    { ...mismatch, requirement: 'individual.dob.day' },
+    { ...mismatch, requirement: 'individual.dob.month' },
+    { requirement: 'individual.id_number', code: 'invalid_value_other', reason: 'It is not missing any more.' },
+  ];
+  assert.deepEqual(inWords({ missing, past_due: ['individual.dob.month'], errors }), [
+    { text: 'A date of birth', since: early, late: true, wrong: [mismatch.reason] },
+    { text: 'A bank account for your payouts', since: late, late: false, wrong: [] },
+    { text: 'An address', since: null, late: false, wrong: [] },
   ]);
+  assert.deepEqual(otherKinds(['individual.dob.day', 'individual.id_number', 'company.tax_id'], missing), ['A tax or identity number']);
 });

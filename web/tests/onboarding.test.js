@@ -170,6 +170,44 @@ test('a seller whose settings can’t be loaded chooses a country', async () => 
   await page.context().close();
 });
 
+test('the desk says what was wrong, what Stripe is checking, and what will be needed later', async () => {
+  const { page } = await newSeller();
+  await page.goto(PLACE);
+  await page.getByRole('button', { name: 'Set up a new account' }).click();
+  const stripe = await page.locator('[name=decision]').first().evaluate(() => window.location.origin);
+  await decide(page, 'submit');
+  await isBack(page);
+  await expect(page.locator('#stripe .label')).toHaveText('Connected');
+  const { account_id: account } = await accountOf(page);
+  const tell = async (data, is) => {
+    await page.request.post(`${stripe}/_admin/accounts/${account}/requirements`, { data });
+    await expect.poll(async () => is(await accountOf(page))).toBe(true);
+  };
+  const reason = 'The image was <b>not</b> readable.';
+  const failure = { requirement: 'individual.verification.document', code: 'verification_document_not_readable', reason };
+  await tell({ verdict: 'failed', failure }, ({ requirements }) => requirements.errors.length === 1);
+  await visit(page, PLACE);
+  const needed = page.locator('#attention');
+  await needed.getByText('Until you provide what is overdue, nobody can buy from you, and you’re paid nothing out.').waitFor();
+  await needed.getByRole('listitem').filter({ hasText: 'A photo of an identity document' }).getByText(`What was wrong: ${reason}`).waitFor();
+
+  await tell({ verdict: 'pending' }, ({ requirements }) => requirements.pending_verification.length === 1);
+  await visit(page, PLACE);
+  await needed.getByRole('heading', { name: 'Stripe is checking' }).waitFor();
+  await needed.getByText('There’s nothing for you to do here.').waitFor();
+  assert.equal(await needed.getByText('Stripe still needs').count(), 0);
+
+  await tell({ verdict: 'complete' }, ({ sells }) => sells);
+  await tell({ demand: ['individual.id_number'], seconds: 30 * 86_400, later: true }, ({ future_requirements: later }) => later.currently_due.length === 1);
+  await visit(page, `${PLACE}#settings`);
+  const settings = page.locator('#settings');
+  await settings.getByRole('heading', { name: 'Needed later' }).waitFor();
+  await settings.getByText(/^From \w+ \d+, \d+, Stripe will need these as well\.$/).waitFor();
+  await settings.getByRole('listitem').getByText('A tax or identity number').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
 test('an account that takes cards and receives no transfers is not called connected, because nothing is sold', async () => {
   const { page } = await newSeller();
   await page.goto(PLACE);

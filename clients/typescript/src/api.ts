@@ -2761,7 +2761,12 @@ export interface components {
          *             "name": "external_account",
          *             "since": "2026-11-02T09:30:00Z"
          *           }
-         *         ]
+         *         ],
+         *         "errors": []
+         *       },
+         *       "future_requirements": {
+         *         "currently_due": [],
+         *         "current_deadline": null
          *       },
          *       "scope": "read_write",
          *       "livemode": false,
@@ -2800,6 +2805,15 @@ export interface components {
              * @enum {string}
              */
             fees_collector?: "stripe" | "application" | "application_express" | "application_custom";
+            /** @description What Stripe will require. It stops nothing until it becomes part of `requirements`. */
+            future_requirements?: {
+                /**
+                 * Format: date-time
+                 * @description When it becomes part of `requirements`.
+                 */
+                current_deadline: string | null;
+                currently_due: string[];
+            };
             /**
              * @description The capability without which nothing is sold. Null if nothing is missing, or the account takes no charges at all.
              * @enum {string|null}
@@ -2828,6 +2842,15 @@ export interface components {
                 current_deadline: string | null;
                 currently_due: string[];
                 disabled_reason: string | null;
+                /** @description What was wrong with what was submitted, so that it is due again. Stripe's texts, which may change at any time. */
+                errors: {
+                    /** @description Such as `verification_document_not_readable`. */
+                    code: string;
+                    /** @description Stripe's sentence; its first 300 characters. */
+                    reason: string;
+                    /** @description Its name, as in `missing`. */
+                    requirement: string;
+                }[];
                 eventually_due: string[];
                 /** @description What is past or currently due, each once, and when Stripe first told so. It keeps that time until it is provided. */
                 missing: {

@@ -54,7 +54,7 @@ pub(crate) async fn compose(notify: &Notify, mail: &Mail) -> Result<Option<Lette
         }
         Mail::RequirementsDue { user, account, by, .. } => {
             let seller = seller_with(notify, user, account, |link| link.state.wanted_by() == Some(*by)).await?;
-            seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller.email))
+            seller.zip(OffsetDateTime::from_unix_timestamp(*by).ok()).map(|(seller, by)| letters_of_accounts::due(shop, by, &seller))
         }
         Mail::RenewalFailed { user, title, first, .. } => {
             notify.app.store.user(user).await?.map(|user| letters::renewal_failed(shop, named_to(&user, title), *first, &user.email))

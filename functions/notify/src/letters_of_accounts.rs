@@ -1,5 +1,7 @@
 //! The letters about sellers' Stripe accounts.
 
+use std::collections::BTreeSet;
+
 use shared::domain::mail::Recipient;
 use shared::domain::user::User;
 use time::OffsetDateTime;
@@ -62,6 +64,13 @@ pub(crate) fn share_offered(shop: &str, title: Option<&str>, share: u8, now: Opt
     Letter { nameless: title.is_none(), ..letter(to, "You are offered a share of a course", &parts, SELLS) }
 }
 
+/// What was wrong with what the seller submitted, in Stripe's words, each once.
+fn refused(seller: &User) -> impl Iterator<Item = (&'static str, String)> {
+    let errors = seller.stripe.iter().flat_map(|link| &link.state.requirements.errors);
+    let reasons: BTreeSet<&str> = errors.map(|error| error.reason.as_str()).filter(|reason| !reason.is_empty()).collect();
+    reasons.into_iter().map(|reason| ("What was wrong", reason.to_owned()))
+}
+
 /// <https://docs.stripe.com/api/accounts/object#account_object-requirements-disabled_reason>
 pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, address: &str) -> Letter {
     let parts = match to {
@@ -94,7 +103,7 @@ pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, ad
             };
             [
                 Part::Says(says.to_owned()),
-                Part::Facts(vec![("Reason", reason.to_owned())]),
+                Part::Facts([("Reason", reason.to_owned())].into_iter().chain(refused(seller)).collect()),
                 Part::Link("Go to your seller desk", format!("{shop}/seller.html")),
             ]
         }
@@ -106,13 +115,14 @@ pub(crate) fn stopped(shop: &str, seller: &User, reason: &str, to: Recipient, ad
     letter(address, subject, &parts, why)
 }
 
-pub(crate) fn due(shop: &str, by: OffsetDateTime, to: &str) -> Letter {
+pub(crate) fn due(shop: &str, by: OffsetDateTime, seller: &User) -> Letter {
     let parts = [
         Part::Says(format!(
             "Stripe needs some more information from you by {}. After that it stops charges or payouts of your account. It takes a few minutes.",
             day(by)
         )),
+        Part::Facts(refused(seller).collect()),
         Part::Link("See what is missing at the seller desk", format!("{shop}/seller.html")),
     ];
-    letter(to, "Stripe needs information from you", &parts, SELLS)
+    letter(&seller.email, "Stripe needs information from you", &parts, SELLS)
 }

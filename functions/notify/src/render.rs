@@ -63,6 +63,7 @@ pub(crate) fn letter(to: &str, subject: &str, parts: &[Part], why: &str) -> Lett
                 text += &format!("{says}\n\n");
                 html += &format!("<p>{}</p>\n", escape(says));
             }
+            Part::Facts(facts) if facts.is_empty() => {}
             Part::Facts(facts) => {
                 html += "<table role=\"presentation\" style=\"border-collapse:collapse;margin:16px 0\">\n";
                 for (name, value) in facts {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::base::clock::written;
 use shared::domain::charging::PlatformTerms;
-use shared::domain::user::{AccountType, CapabilityStatus, Responsibilities, StripeLink, Unable, User};
+use shared::domain::user::{AccountType, CapabilityStatus, RequirementError, Responsibilities, StripeLink, Unable, User};
 use shared::stripe::account_sessions::AccountSession;
 use shared::stripe::objects::Money;
 use time::OffsetDateTime;
@@ -34,6 +34,7 @@ struct ConnectedView {
     details_submitted: bool,
     capabilities: CapabilitiesView,
     requirements: RequirementsView,
+    future_requirements: FutureRequirementsView,
     scope: String,
     livemode: bool,
     linked_at: String,
@@ -55,6 +56,13 @@ struct RequirementsView {
     disabled_reason: Option<String>,
     current_deadline: Option<String>,
     missing: Vec<MissingView>,
+    errors: Vec<RequirementError>,
+}
+
+#[derive(Debug, Serialize)]
+struct FutureRequirementsView {
+    currently_due: Vec<String>,
+    current_deadline: Option<String>,
 }
 
 /// What is due now, and since when, if that is known.
@@ -78,7 +86,7 @@ impl AccountView {
         let unable = seller.can_sell(platform).err();
         let Responsibilities { dashboard, fees_collector, losses_collector } = link.responsibilities();
         let state = link.state.clone();
-        let (wanted, since) = (state.requirements, state.since);
+        let (wanted, later, since) = (state.requirements, state.future_requirements, state.since);
         let missing =
             wanted.missing().map(|name| MissingView { name: name.to_owned(), since: since.missing.get(name).copied().and_then(at) });
         let missing = missing.collect();
@@ -112,6 +120,11 @@ impl AccountView {
                 disabled_reason: wanted.disabled_reason,
                 current_deadline: wanted.current_deadline.and_then(at),
                 missing,
+                errors: wanted.errors,
+            },
+            future_requirements: FutureRequirementsView {
+                currently_due: later.currently_due,
+                current_deadline: later.current_deadline.and_then(at),
             },
             scope: link.scope.clone(),
             livemode: link.livemode,

@@ -14,12 +14,17 @@ use super::requests::form;
 use crate::domain::charging::{KEY_LIFETIME, PLATFORM};
 use crate::domain::country::is_only_paid_out;
 use crate::domain::ids::UserId;
-use crate::domain::user::{AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, MadeAccount, Requirements, StripeLink};
+use crate::domain::user::{
+    AccountState, AccountType, AccountsApi, Capabilities, CapabilityStatus, FutureRequirements, MadeAccount, RequirementError,
+    Requirements, StripeLink,
+};
 
 /// The most names kept from each list of requirements, and the most characters of each. They are
 /// part of the user's item, which each of the user's requests reads. Stripe's own page shows all.
 const NAMES_MAX: usize = 20;
 const NAME_MAX: usize = 80;
+/// The same for Stripe's sentence about what was wrong.
+const REASON_MAX: usize = 300;
 
 /// An account as v1 shows it, whichever API made it: <https://docs.stripe.com/api/accounts/object>.
 ///
@@ -48,6 +53,8 @@ pub struct Account {
     #[serde(default)]
     requirements: Option<Wanted>,
     #[serde(default)]
+    future_requirements: Option<Wanted>,
+    #[serde(default)]
     country: Option<String>,
     /// Ours.
     #[serde(default)]
@@ -68,6 +75,8 @@ struct Wanted {
     disabled_reason: Option<String>,
     #[serde(default)]
     current_deadline: Option<i64>,
+    #[serde(default)]
+    errors: Option<Vec<Value>>,
 }
 
 impl Account {
@@ -86,6 +95,7 @@ impl Account {
     #[must_use]
     pub fn state(&self, asked_at: OffsetDateTime) -> AccountState {
         let wanted = self.requirements.clone().unwrap_or_default();
+        let later = self.future_requirements.clone().unwrap_or_default();
         let state = AccountState {
             charges_enabled: self.charges_enabled.unwrap_or_default(),
             payouts_enabled: self.payouts_enabled.unwrap_or_default(),
@@ -98,7 +108,9 @@ impl Account {
                 pending_verification: names(wanted.pending_verification),
                 disabled_reason: wanted.disabled_reason.map(|reason| reason.chars().take(NAME_MAX).collect()),
                 current_deadline: wanted.current_deadline,
+                errors: errors(wanted.errors),
             },
+            future_requirements: FutureRequirements { currently_due: names(later.currently_due), current_deadline: later.current_deadline },
             country: self.country.clone(),
             asked_at: i64::try_from(asked_at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
             ..AccountState::default()
@@ -123,6 +135,14 @@ fn capabilities(of: &HashMap<String, String>) -> Capabilities {
 
 fn names(list: Option<Vec<String>>) -> Vec<String> {
     list.unwrap_or_default().into_iter().take(NAMES_MAX).map(|name| name.chars().take(NAME_MAX).collect()).collect()
+}
+
+fn errors(list: Option<Vec<Value>>) -> Vec<RequirementError> {
+    let read = |error: Value| {
+        let text = |name: &str, most| error[name].as_str().unwrap_or_default().chars().take(most).collect();
+        RequirementError { requirement: text("requirement", NAME_MAX), code: text("code", NAME_MAX), reason: text("reason", REASON_MAX) }
+    };
+    list.unwrap_or_default().into_iter().take(NAMES_MAX).map(read).collect()
 }
 
 /// A single-use URL at Stripe for one person.
@@ -443,7 +463,17 @@ mod tests {
     #[test]
     fn a_list_of_requirements_stays_short() {
         let many: Vec<String> = (0..500).map(|number| format!("person_{number}.{}", "x".repeat(500))).collect();
-        let state = account(json!({ "id": "acct_1", "requirements": { "currently_due": many } })).state(OffsetDateTime::UNIX_EPOCH);
+        let wrong: Vec<Value> = many.iter().map(|name| json!({ "requirement": name, "code": name, "reason": name, "newer": {} })).collect();
+        let said = json!({
+            "id": "acct_1",
+            "requirements": { "currently_due": many, "errors": wrong },
+            "future_requirements": { "currently_due": many, "errors": null },
+        });
+        let state = account(said).state(OffsetDateTime::UNIX_EPOCH);
+        let (errors, later) = (&state.requirements.errors, &state.future_requirements.currently_due);
+        assert_eq!((errors.len(), later.len()), (NAMES_MAX, NAMES_MAX));
+        assert_eq!((errors[0].requirement.len(), errors[0].code.len(), errors[0].reason.len()), (NAME_MAX, NAME_MAX, REASON_MAX));
+        assert_eq!(errors[0].requirement, state.requirements.currently_due[0], "they can still be matched");
         assert_eq!(state.requirements.currently_due.len(), NAMES_MAX);
         assert!(state.requirements.currently_due.iter().all(|name| name.len() <= NAME_MAX));
     }

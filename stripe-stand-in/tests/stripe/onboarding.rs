@@ -148,6 +148,18 @@ async fn verification_can_be_pending_or_fail_and_be_required_again() {
     assert!(types.ends_with(&["account.updated", "capability.updated", "capability.updated"].map(String::from)), "{types:?}");
     go_through(&stripe, &seller, "submit").await;
     assert_eq!(account(&stripe, &seller).await["charges_enabled"], true);
+
+    // What will be required stops nothing until its time has come.
+    let told = verdict(json!({ "demand": ["individual.id_number"], "seconds": 1000, "later": true })).await;
+    assert_eq!((due(&told, "currently_due"), &told["charges_enabled"]), (0, &json!(true)));
+    let future = &told["future_requirements"];
+    assert_eq!((&future["currently_due"], &future["past_due"]), (&json!(["individual.id_number"]), &json!([])));
+    assert!(future["current_deadline"].as_i64().is_some() && future["disabled_reason"].is_null(), "{future}");
+    stripe.admin("POST", "clock/advance", json!({ "seconds": 1001 })).await.ok();
+    let asked = account(&stripe, &seller).await;
+    assert_eq!(asked["requirements"]["currently_due"], json!(["individual.id_number"]));
+    let future = &asked["future_requirements"];
+    assert_eq!((&future["currently_due"], &future["current_deadline"]), (&json!([]), &Value::Null));
 }
 
 #[tokio::test]

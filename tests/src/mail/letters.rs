@@ -299,9 +299,16 @@ async fn a_seller_is_told_once_what_stripe_wants_and_that_it_stopped_the_account
     world.pass(Duration::days(4)).await;
     settle().await;
     assert_eq!(counts(), [1, 1, 1]);
+    // What the seller submits is refused: the same is wanted again, for another reason.
+    let failure = json!({"requirement": "individual.verification.document", "code": "verification_document_expired", "reason": "The document has expired."});
+    world.admin("POST", &format!("accounts/{account}/requirements"), json!({"verdict": "failed", "failure": failure})).await;
+    settle().await;
+    assert_eq!(counts(), [1, 2, 2]);
+    let refused = world.mails_to(&seller.email).into_iter().rfind(|mail| mail.subject == "Your Stripe account was stopped");
+    tells(&refused.expect("it was sent"), &["The document has expired."]);
     world.admin("POST", &format!("accounts/{account}/requirements"), json!({"verdict": "complete"})).await;
     settle().await;
-    assert_eq!(counts(), [1, 1, 1]);
+    assert_eq!(counts(), [1, 2, 2]);
     assert_eq!(told(&onlooker.email, "Your Stripe account was stopped"), 0);
 }
 

@@ -70,8 +70,9 @@ async fn sells_once_its_state_says_so(api: &str, creations: &str, links: &str) {
             "capabilities": {"card_payments": "inactive", "transfers": "inactive"},
             "requirements": {
                 "currently_due": "[any]", "past_due": "[any]", "eventually_due": "[any]", "pending_verification": [],
-                "disabled_reason": "requirements.past_due", "current_deadline": null, "missing": "[any]",
+                "disabled_reason": "requirements.past_due", "current_deadline": null, "missing": "[any]", "errors": [],
             },
+            "future_requirements": {"currently_due": [], "current_deadline": null},
             "scope": "read_write", "livemode": false, "linked_at": "[time]",
         }),
     );
@@ -236,6 +237,36 @@ async fn what_is_missing_is_told_with_the_time_since_when_until_it_is_provided()
 }
 
 #[tokio::test]
+async fn what_was_wrong_and_what_will_be_required_is_told_as_stripe_says_it() {
+    let world = World::start().await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let heard = async |body: Value| {
+        world.admin("POST", &format!("accounts/{account}/requirements"), body).await;
+        world.deliver().await;
+        let bearer = world.log_in(&seller).await;
+        world.get("/users/me/stripe").bearer(&bearer).await.json()
+    };
+    let reason = "The image was <b>blurred</b>.";
+    let failure = json!({"requirement": "individual.verification.document", "code": "verification_document_too_blurry", "reason": reason});
+    let failed = heard(json!({"verdict": "failed", "failure": failure})).await;
+    assert_eq!(failed["requirements"]["errors"], json!([failure]));
+    assert_eq!(failed["requirements"]["missing"][0]["name"], failure["requirement"]);
+
+    heard(json!({"verdict": "complete"})).await;
+    let later = json!({"demand": ["individual.id_number"], "seconds": 30 * 86_400, "later": true});
+    let told = heard(later).await;
+    assert_eq!((&told["requirements"]["errors"], &told["requirements"]["missing"]), (&json!([]), &json!([])), "{told}");
+    assert_eq!((&told["sells"], &told["future_requirements"]["currently_due"]), (&json!(true), &json!(["individual.id_number"])));
+    let from = told["future_requirements"]["current_deadline"].as_str().expect("a time").to_owned();
+    world.pass(Duration::days(31)).await;
+    let due = heard(json!({})).await;
+    assert_eq!(due["future_requirements"], json!({"currently_due": [], "current_deadline": null}));
+    assert_eq!(due["requirements"]["missing"][0]["name"], "individual.id_number");
+    assert!(due["requirements"]["missing"][0]["since"].as_str() >= Some(&*from), "{due}");
+}
+
+#[tokio::test]
 async fn since_when_is_not_known_of_what_an_earlier_version_recorded() {
     let world = World::start().await;
     let seller = world.seller("seller@example.com").await;
@@ -243,7 +274,11 @@ async fn since_when_is_not_known_of_what_an_earlier_version_recorded() {
     assert!(stands(&world, &seller).await["charges_disabled_since"].is_string());
     let update = world.database().update_item().table_name(&world.app.config.table_name);
     let update = update.key("pk", AttributeValue::S(format!("USER#{}", seller.id))).key("sk", AttributeValue::S("PROFILE".to_owned()));
-    update.update_expression("REMOVE stripe.since, stripe.version").send().await.expect("the table can be written");
+    update
+        .update_expression("REMOVE stripe.since, stripe.version, stripe.requirements.errors, stripe.future_requirements")
+        .send()
+        .await
+        .expect("the table can be written");
     let shown = stands(&world, &seller).await;
     assert_eq!((&shown["charges_disabled_since"], &shown["payouts_disabled_since"]), (&Value::Null, &Value::Null), "{shown}");
     assert!(shown["requirements"]["missing"].as_array().is_some_and(|all| all.iter().all(|one| one["since"].is_null())), "{shown}");

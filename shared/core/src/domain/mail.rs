@@ -516,7 +516,10 @@ impl Mail {
     pub fn of_account(user: &UserId, account: &str, state: &AccountState, stopped: Option<&str>) -> Vec<Self> {
         let (user, account) = (|| user.clone(), || account.to_owned());
         let requirements = &state.requirements;
-        let mut wanted: Vec<&str> = requirements.past_due.iter().chain(&requirements.currently_due).map(String::as_str).collect();
+        // What was refused is wanted anew.
+        let refused = requirements.errors.iter().map(|error| &error.code);
+        let mut wanted: Vec<&str> =
+            requirements.past_due.iter().chain(&requirements.currently_due).chain(refused).map(String::as_str).collect();
         wanted.sort_unstable();
         let wanted = || digest(&wanted.join(" "))[..12].to_owned();
         let stop = |reason: &str| {

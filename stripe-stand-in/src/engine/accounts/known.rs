@@ -37,6 +37,9 @@ pub(crate) struct Known {
     pub(crate) extra: BTreeSet<String>,
     /// The deadline for that, in epoch seconds.
     pub(crate) deadline: Option<i64>,
+    /// What Stripe will require of it, and from when on, in epoch seconds.
+    pub(crate) later: BTreeSet<String>,
+    pub(crate) later_from: Option<i64>,
     /// What was wrong: `{"code", "reason", "requirement"}`.
     pub(crate) errors: Vec<Value>,
     /// Whether Stripe is verifying it.
@@ -56,6 +59,12 @@ impl Known {
     /// Stores it.
     pub(crate) fn keep(&self, state: &mut State, account: &str) {
         state.hide(account, Kind::Account, account, "known", json!(self));
+    }
+
+    /// Stripe additionally requires these fields from now on.
+    pub(crate) fn require(&mut self, names: &BTreeSet<String>) {
+        self.extra.extend(names.iter().cloned());
+        self.given.retain(|name| !names.contains(name));
     }
 
     pub(crate) fn wanted(&self, business_type: &str) -> Vec<&str> {
@@ -113,6 +122,16 @@ impl Known {
             "payouts_enabled": status == "active" || only_cards,
             "details_submitted": self.submitted,
             "capabilities": capabilities,
+            "future_requirements": {
+                "alternatives": [],
+                "current_deadline": self.later_from,
+                "currently_due": self.later,
+                "disabled_reason": null,
+                "errors": [],
+                "eventually_due": self.later,
+                "past_due": [],
+                "pending_verification": [],
+            },
             "requirements": {
                 "alternatives": [],
                 "current_deadline": if extra.is_empty() { None } else { self.deadline },

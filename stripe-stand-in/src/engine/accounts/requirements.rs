@@ -41,6 +41,12 @@ fn follow(ctx: &mut Context, account: &str, more: Value) -> Value {
         if let Some(asked) = fields.get("capabilities") {
             after["capabilities"] = asked.clone();
         }
+        // From then on, what was to come is required: <https://docs.stripe.com/connect/handle-verification-updates>.
+        if known.later_from.is_some_and(|from| from <= ctx.now()) {
+            let names = std::mem::take(&mut known.later);
+            known.require(&names);
+            known.later_from = None;
+        }
         let complete = known.wanted(after.text("business_type")).is_empty();
         // Once its owner has completed onboarding, it stays submitted.
         known.submitted |= complete;
@@ -140,12 +146,16 @@ pub(crate) fn fulfil(ctx: &mut Context, account: &str, verdict: Verdict) {
     review(ctx, account, more);
 }
 
-/// Stripe requires more information from an account, by a deadline.
-pub(crate) fn demand(ctx: &mut Context, account: &str, names: &[String], deadline: Option<i64>) {
+/// Stripe requires more information from an account, by a deadline, or only from then on.
+pub(crate) fn demand(ctx: &mut Context, account: &str, names: BTreeSet<String>, deadline: Option<i64>, later: bool) {
     let Some(mut known) = Known::of(ctx.state, account) else { return };
-    known.extra.extend(names.iter().cloned());
-    known.given.retain(|name| !names.contains(name));
-    known.deadline = deadline;
+    if later {
+        known.later.extend(names);
+        known.later_from = deadline;
+    } else {
+        known.require(&names);
+        known.deadline = deadline;
+    }
     known.keep(ctx.state, account);
     if let Some(at) = deadline {
         ctx.state.jobs.push(Job::ReviewAccount { at, account: account.to_owned() });

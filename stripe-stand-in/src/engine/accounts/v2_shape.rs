@@ -51,11 +51,11 @@ pub(crate) fn answer(state: &State, id: &str, include: &[String]) -> Value {
         "dashboard": given["dashboard"],
         "defaults": if wanted("defaults") { defaults(given) } else { Value::Null },
         "display_name": given["display_name"],
-        "future_requirements": if wanted("future_requirements") { json!({ "entries": [], "summary": null }) } else { Value::Null },
+        "future_requirements": if wanted("future_requirements") { future_requirements(account, given) } else { Value::Null },
         "identity": if wanted("identity") { identity(given) } else { Value::Null },
         "livemode": false,
         "metadata": account["metadata"],
-        "requirements": if wanted("requirements") { requirements(account, given) } else { Value::Null },
+        "requirements": if wanted("requirements") { requirements(&account["requirements"], given) } else { Value::Null },
     })
 }
 
@@ -169,9 +169,17 @@ fn path_of(field: &str) -> &str {
     }
 }
 
-fn requirements(account: &Value, given: &Value) -> Value {
+fn future_requirements(account: &Value, given: &Value) -> Value {
+    let of = &account["future_requirements"];
+    let shown = requirements(of, given);
+    let from = of["current_deadline"].as_i64().map(calendar::timestamp);
+    json!({ "entries": shown["entries"], "minimum_transition_date": from, "summary": shown["summary"] })
+}
+
+/// The requirements that `/v1` shows like this.
+fn requirements(of: &Value, given: &Value) -> Value {
     let texts = |name: &str| {
-        let list = account["requirements"][name].as_array().into_iter().flatten();
+        let list = of[name].as_array().into_iter().flatten();
         list.filter_map(|one| one.as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     let past = texts("past_due");
@@ -189,7 +197,7 @@ fn requirements(account: &Value, given: &Value) -> Value {
                 json!({ "capability": capability, "configuration": configuration, "deadline": { "status": deadline(field) } })
             })
             .collect();
-        let all = account["requirements"]["errors"].as_array().into_iter().flatten();
+        let all = of["errors"].as_array().into_iter().flatten();
         let errors: Vec<Value> = all
             .filter(|error| error["requirement"] == field.as_str())
             .map(|error| json!({ "code": error["code"], "description": error["reason"] }))

@@ -1,5 +1,7 @@
 //! The admin API for single objects: `POST /_admin/{kind}/{id}/{what}`.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -85,9 +87,12 @@ pub(crate) struct Judged {
     verdict: Option<Verdicts>,
     failure: Option<Failure>,
     #[serde(default)]
-    demand: Vec<String>,
+    demand: BTreeSet<String>,
     /// How many seconds from now the demanded fields become past due.
     seconds: Option<i64>,
+    /// Whether they become due then instead: until then they are in `future_requirements`.
+    #[serde(default)]
+    later: bool,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +116,7 @@ pub(crate) fn judge(ctx: &mut Context, account: &str, judged: Judged) -> Result<
     }
     if !judged.demand.is_empty() {
         let deadline = judged.seconds.map(|seconds| ctx.now() + seconds);
-        requirements::demand(ctx, account, &judged.demand, deadline);
+        requirements::demand(ctx, account, judged.demand, deadline, judged.later);
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ pub struct AccountState {
     /// The information that Stripe requires.
     #[serde(default)]
     pub requirements: Requirements,
+    /// The information that Stripe will require.
+    #[serde(default)]
+    pub future_requirements: FutureRequirements,
     /// Upper-case ISO 3166.
     #[serde(default)]
     pub country: Option<String>,
@@ -114,6 +117,32 @@ pub struct Requirements {
     /// Why charges or payouts are disabled.
     pub disabled_reason: Option<String>,
     /// Unix seconds.
+    pub current_deadline: Option<i64>,
+    /// What was wrong with what was submitted.
+    pub errors: Vec<RequirementError>,
+}
+
+/// Why something that was submitted must be submitted again.
+/// <https://docs.stripe.com/api/accounts/object#account_object-requirements-errors>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequirementError {
+    /// The name of what is required.
+    pub requirement: String,
+    /// Such as `verification_document_not_readable`.
+    pub code: String,
+    /// Stripe's sentence.
+    pub reason: String,
+}
+
+/// What becomes required at a known time. It stops nothing before.
+/// <https://docs.stripe.com/api/accounts/object#account_object-future_requirements>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FutureRequirements {
+    /// By Stripe's names.
+    pub currently_due: Vec<String>,
+    /// When they become [`Requirements`], in Unix seconds.
     pub current_deadline: Option<i64>,
 }
 

@@ -10,7 +10,9 @@ mod suppression;
 pub mod terms_of_use;
 
 pub use account::{AccountType, AccountsApi, Responsibilities, StripeLink, Unable};
-pub use account_state::{AccountState, Capabilities, Capability, CapabilityStatus, Requirements, Since};
+pub use account_state::{
+    AccountState, Capabilities, Capability, CapabilityStatus, FutureRequirements, RequirementError, Requirements, Since,
+};
 pub use email::Email;
 pub use made_account::{MadeAccount, MakingState};
 pub use record::{SellerTerms, Suspension, User, payer_place};
