@@ -6,9 +6,10 @@ mod forward;
 use std::io;
 use std::path::Path;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::{ServeDir, ServeFile};
 
@@ -30,6 +31,13 @@ const STRICT: [(HeaderName, &str); 3] = [
     (PERMISSIONS, "camera=(), geolocation=(), microphone=(), payment=()"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
+
+/// The policy of a course's page, whose lessons embed videos of these hosts, separated by commas.
+fn with_embeds(hosts: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let sources: String = hosts.split(',').filter(|host| !host.is_empty()).map(|host| format!(" https://{host}")).collect();
+    let sources = if sources.is_empty() { " 'none'" } else { &sources };
+    HeaderValue::from_str(&STRICT[0].1.replacen(';', &format!("; frame-src{sources};"), 1))
+}
 
 /// The headers of the page that loads Stripe.js instead. Stripe.js embeds frames for Stripe's fields and a bank's page.
 /// <https://docs.stripe.com/security/guide#content-security-policy>
@@ -67,13 +75,14 @@ pub struct Web {
 }
 
 /// Serves `folder` on `port` (0 takes any free one), and forwards `/api/*` to the API's origin `api`, and what is for the Stripe stand-in
-/// to its origin, if it is in use.
+/// to its origin, if it is in use. Lessons may embed videos of the hosts `embeds`, which are separated by commas.
 ///
 /// # Errors
-/// If the port is taken.
-pub async fn start(port: u16, folder: &Path, api: &str, stripe: Option<&str>) -> io::Result<Web> {
+/// If the port is taken, or those are no hosts.
+pub async fn start(port: u16, folder: &Path, api: &str, stripe: Option<&str>, embeds: &str) -> io::Result<Web> {
+    let embeds = with_embeds(embeds).map_err(io::Error::other)?;
     let pages = ServeDir::new(folder).not_found_service(ServeFile::new(folder.join("404.html")));
-    let site = forward::rendered(api).fallback_service(pages).layer(from_fn(site));
+    let site = forward::rendered(api).fallback_service(pages).layer(from_fn_with_state(embeds, site));
     let mut app = forward::routes("/api", api);
     if let Some(stripe) = stripe {
         app = app.merge(forward::routes("/stripe-stand-in", stripe));
@@ -104,8 +113,10 @@ fn present_address(uri: &Uri) -> Option<String> {
 }
 
 /// Hides what is not part of the site, and adds the headers.
-async fn site(request: Request, next: Next) -> Response {
-    let of_page: &[_] = match request.uri().path() {
+async fn site(State(embeds): State<HeaderValue>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let has_lessons = path == "/course.html" || path.starts_with("/courses/");
+    let of_page: &[_] = match path {
         "/pay.html" => &WITH_STRIPE_JS,
         "/seller.html" => &WITH_CONNECT_JS,
         _ => &STRICT,
@@ -120,6 +131,9 @@ async fn site(request: Request, next: Next) -> Response {
     };
     for (name, value) in HEADERS.iter().chain(of_page) {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if has_lessons {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, embeds);
     }
     response
 }

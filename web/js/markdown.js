@@ -7,6 +7,9 @@ import { h } from './ui.js';
 
 const INLINE = /\*\*(.+?)\*\*|\*(.+?)\*|\[([^\][]+)\]\(([^()\s]+)\)/;
 
+/** A paragraph that is one link, or the address of one. */
+const ALONE = /^(?:\[([^\][]+)\]\((https:\/\/[^()\s]+)\)|(https:\/\/\S+))$/;
+
 /** Whether a link is safe: web and mail, no scripts. */
 function target(address) {
   try {
@@ -80,6 +83,13 @@ function title(text) {
   return text.slice(0, end).trimEnd();
 }
 
+/** A paragraph. If it is nothing but a link, `embed` may show what that leads to; otherwise an address becomes a link. */
+function paragraph(text, embed) {
+  const [, label, named, bare] = (embed && ALONE.exec(text)) ?? [];
+  const address = named ?? bare;
+  return (address && embed(address, label)) || h('p', { dir: 'auto' }, bare ? element([bare, undefined, undefined, bare, bare]) : inline(text));
+}
+
 const HEADING = /^(#{1,6})\s+(\S.*)$/;
 const FENCE = /^\s*```/;
 const BULLET = /^\s*[-*+]\s+(.+)$/;
@@ -92,10 +102,11 @@ const begins = (line) => [HEADING, FENCE, BULLET, NUMBER, QUOTE, RULE].some((for
 /**
  * @param {string} markdown
  * @param {number} [level] the level of the heading above it: its own headings start one level below, and skip none
+ * @param {(address: string, label?: string) => Element|null} [embed] shows what a link leads to that is a paragraph of its own, or nothing
  * @param {number} [quotes] how many quotes it is nested in
  * @returns {Node[]}
  */
-export function markdown(text, level = 2, quotes = 0) {
+export function markdown(text, level = 2, embed = null, quotes = 0) {
   const lines = text.replace(/\r\n?/g, '\n').split('\n');
   const nodes = [];
   let depth = level;
@@ -129,11 +140,11 @@ export function markdown(text, level = 2, quotes = 0) {
       nodes.push(h('ol', {}, take(NUMBER).map((item) => h('li', { dir: 'auto' }, inline(item)))));
     } else if (QUOTE.test(line)) {
       const quoted = take(QUOTE).join('\n');
-      nodes.push(h('blockquote', { dir: 'auto' }, quotes < DEEPEST ? markdown(quoted, depth, quotes + 1) : quoted));
+      nodes.push(h('blockquote', { dir: 'auto' }, quotes < DEEPEST ? markdown(quoted, depth, embed, quotes + 1) : quoted));
     } else {
-      const paragraph = [line];
-      for (at += 1; at < lines.length && !begins(lines[at]); at += 1) paragraph.push(lines[at]);
-      nodes.push(h('p', { dir: 'auto' }, inline(paragraph.map((part) => part.trim()).join(' '))));
+      const parts = [line];
+      for (at += 1; at < lines.length && !begins(lines[at]); at += 1) parts.push(lines[at]);
+      nodes.push(paragraph(parts.map((part) => part.trim()).join(' '), embed));
     }
   }
   return nodes;

@@ -1,6 +1,7 @@
 /** A course's sections and lessons, as lists. */
 
 import { api, part } from './api.js';
+import { embedHosts, videos } from './embeds.js';
 import { markdown } from './markdown.js';
 import { problem } from './problems.js';
 import { bdi, busy, button, h } from './ui.js';
@@ -56,8 +57,8 @@ function previewButton(course, lesson) {
 async function preview(course, lesson) {
   let body;
   try {
-    const { content } = await api.get(`/courses/${part(course.id)}/lessons/${part(lesson.id)}`, { cache: 'no-cache' });
-    body = content ? h('div', { class: 'markdown' }, markdown(content)) : h('p', { class: 'muted' }, 'There’s nothing here yet.');
+    const [{ content }, hosts] = await Promise.all([api.get(`/courses/${part(course.id)}/lessons/${part(lesson.id)}`, { cache: 'no-cache' }), embedHosts()]);
+    body = content ? h('div', { class: 'markdown' }, markdown(content, 2, videos(hosts))) : h('p', { class: 'muted' }, 'There’s nothing here yet.');
   } catch (error) {
     body = h('div', { role: 'alert' }, problem('We couldn’t load this lesson.', error));
   }

@@ -1,6 +1,7 @@
 /** Reading a course: its content, and if it has lessons, the list of them, one lesson at a time, and how far the reader has got. */
 
 import { api, part } from './api.js';
+import { embedHosts, videos } from './embeds.js';
 import { estimate, lessonsOf, sectionLists } from './outline.js';
 import { markdown } from './markdown.js';
 import { problem } from './problems.js';
@@ -10,7 +11,7 @@ import { bdi, busy, button, byId, h, linkButton, say, skeleton } from './ui.js';
 /** The name in the URL of the text before the lessons. */
 const INTRODUCTION = 'introduction';
 const nothing = () => h('p', { class: 'muted' }, 'There’s nothing here yet.');
-const rendered = (text, level) => (text ? h('div', { class: 'markdown' }, markdown(text, level)) : nothing());
+const rendered = (text, level, hosts) => (text ? h('div', { class: 'markdown' }, markdown(text, level, videos(hosts))) : nothing());
 
 /** Puts something below a box's heading. */
 export const fill = (box, ...nodes) => box.replaceChildren(box.firstElementChild, ...nodes);
@@ -28,14 +29,15 @@ export async function showReader(box, course, outline, keeps) {
   const get = (what) => api.get(`${path}/${what}`, { cache: 'no-store' });
   const lessons = lessonsOf(outline);
   if (lessons.length === 0) {
-    fill(box, rendered((await get('content')).content));
+    const [{ content }, hosts] = await Promise.all([get('content'), embedHosts()]);
+    fill(box, rendered(content, 2, hosts));
     return;
   }
-  const [{ content: introduction }, progress] = await Promise.all([get('content'), keeps ? get('progress') : null]);
-  await read({ box, path, outline, lessons, introduction, progress });
+  const [{ content: introduction }, progress, hosts] = await Promise.all([get('content'), keeps ? get('progress') : null, embedHosts()]);
+  await read({ box, path, outline, lessons, introduction, progress, hosts });
 }
 
-function read({ box, path, outline, lessons, introduction, progress: before }) {
+function read({ box, path, outline, lessons, introduction, progress: before, hosts }) {
   let progress = before;
   const byName = (name) => lessons.find(({ id }) => id === name);
   /** What is shown if the URL names nothing: the lesson that was opened last, or the beginning. */
@@ -112,14 +114,14 @@ function read({ box, path, outline, lessons, introduction, progress: before }) {
       try {
         const { content } = await api.get(`${path}/lessons/${part(lesson.id)}`, { cache: 'no-store' });
         if (current !== lesson) return;
-        page(lesson.title, rendered(content, 3));
+        page(lesson.title, rendered(content, 3, hosts));
       } catch (error) {
         if (current !== lesson) return;
         if (error.status === 401) goToLogin();
         else page(lesson.title, h('div', { role: 'alert' }, problem('We couldn’t load this lesson.', error, error.isOutage ? { retry: () => open(moves) } : {})));
         return;
       }
-    } else page('Introduction', rendered(introduction, 3));
+    } else page('Introduction', rendered(introduction, 3, hosts));
     if (!moves && !isNamed) return;
     byId('lesson-title').focus({ preventScroll: true });
     article.scrollIntoView({ block: 'start' });

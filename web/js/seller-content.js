@@ -1,6 +1,7 @@
 /** The dialog in which a seller edits a course's content or a lesson. Unsaved text is kept in the browser. */
 
 import { api, part } from './api.js';
+import { embedHint, embedHosts } from './embeds.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { button, byId, h, notice, onSubmit, say } from './ui.js';
@@ -100,8 +101,9 @@ function keep() {
  */
 export async function openText(text, failed, news = told) {
   let answer;
+  let hosts;
   try {
-    answer = await api.get(text.path, { cache: 'no-store' });
+    [answer, hosts] = await Promise.all([api.get(text.path, { cache: 'no-store' }), embedHosts()]);
   } catch (error) {
     if (error.status === 401) goToLogin();
     else failed(problem(`We couldn’t open “${text.title}”.`, error));
@@ -112,6 +114,7 @@ export async function openText(text, failed, news = told) {
   base = text.versionOf(answer);
   field.value = saved;
   byId('content-label').textContent = text.label;
+  byId('content-videos').textContent = embedHint(hosts);
   byId('content-title').replaceChildren('Content of “', h('bdi', {}, text.title), '”');
   say(outcome, null);
   restore();

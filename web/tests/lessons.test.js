@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import axe from 'axe-core';
+
 import { STOREFRONT, assertQuiet, expect, newPage, newTab } from './browser.js';
 import { connect, courseAddress, makeCourse, newSeller, pay, purchaseIs, signUp, toCheckout, visit } from './people.js';
 
@@ -175,6 +177,78 @@ test('a seller writes lessons, a visitor sees them and reads a preview, and a bu
   assertQuiet(buyer);
   await page.context().close();
   await buyer.context().close();
+});
+
+test('a lesson’s video is loaded from its site once the reader plays it, and no other site is framed', async () => {
+  const { page, slug, editor } = await desk();
+  await fill(page, editor);
+  await page.getByRole('button', { name: 'Text: Hello' }).click();
+  await page.getByText('A video at YouTube, Vimeo is shown where its link is a paragraph of its own.').waitFor();
+  await page.getByRole('dialog', { name: 'Content of “Hello”' }).getByRole('button', { name: 'Close' }).click();
+  await write(page, 'Hello', 'Watch this.\n\n[The film](https://youtu.be/aqz-KE-bpKQ)\n\nhttps://vimeo.com/76979871\n\nhttps://videos.example/film');
+  await editor.getByRole('button', { name: 'Save lessons' }).click();
+  await page.getByText('Everybody who sees the course sees them.').waitFor();
+
+  const watch = async (reader, lesson) => {
+    const asked = [];
+    await reader.context().route(/^https:/, (route) => {
+      asked.push(route.request().url());
+      return route.fulfill({ contentType: 'text/html', body: '<title>Player</title>' });
+    });
+    await reader.evaluate(() => {
+      globalThis.blocked = [];
+      document.addEventListener('securitypolicyviolation', (event) => globalThis.blocked.push(event.blockedURI));
+    });
+    const play = lesson.getByRole('button', { name: 'Play the video from www.youtube-nocookie.com: The film' });
+    await play.waitFor();
+    await expect(lesson.getByRole('link')).toHaveText(['The film', 'https://vimeo.com/76979871', 'https://videos.example/film']);
+    await expect(lesson.locator('.embed')).toHaveCount(2);
+    const box = lesson.locator('.embed-box').first();
+    const before = await box.boundingBox();
+    assert.ok(Math.abs(before.width / before.height - 16 / 9) < 0.02 && before.width <= PHONE.width, JSON.stringify(before));
+    assert.equal(await reader.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+    assert.deepEqual(asked, []);
+    await reader.evaluate(axe.source);
+    const problems = () => reader.evaluate(async () => (await globalThis.axe.run(document, { iframes: false, resultTypes: ['violations'] })).violations.map(({ id }) => id));
+    assert.deepEqual(await problems(), []);
+
+    await play.focus();
+    await reader.keyboard.press('Enter');
+    const player = lesson.locator('iframe');
+    await expect(player).toHaveAttribute('title', 'The film');
+    await expect(player).toBeFocused();
+    for (const [name, value] of [['src', 'https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ'], ['sandbox', 'allow-scripts allow-same-origin allow-presentation'], ['allow', 'fullscreen; picture-in-picture; encrypted-media'], ['referrerpolicy', 'strict-origin-when-cross-origin']]) {
+      await expect(player).toHaveAttribute(name, value);
+    }
+    await expect.poll(() => asked).toEqual(['https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ']);
+    assert.deepEqual(await box.boundingBox(), before);
+    assert.deepEqual(await problems(), []);
+    await reader.emulateMedia({ media: 'print' });
+    await expect(box).toBeHidden();
+    await expect(lesson.getByRole('link', { name: 'The film' })).toBeVisible();
+    await reader.emulateMedia({ media: null });
+    assert.deepEqual(await reader.evaluate(() => globalThis.blocked), []);
+    assertQuiet(reader);
+
+    // Whatever the script does, the page's policy has the last word.
+    await reader.evaluate(() => document.body.append(Object.assign(document.createElement('iframe'), { src: 'https://videos.example/film' })));
+    await expect.poll(() => reader.evaluate(() => globalThis.blocked)).toEqual(['https://videos.example']);
+    assert.equal(asked.length, 1);
+  };
+  const visitor = await newPage({ viewport: PHONE });
+  await visitor.goto(courseAddress(slug));
+  await visitor.getByRole('button', { name: 'Preview: Hello' }).click();
+  await watch(visitor, visitor.getByRole('dialog', { name: 'Hello' }));
+  await visitor.context().close();
+
+  // At the address with an id, which is a file.
+  const { id } = await (await page.request.get(`/api/courses/${slug}`)).json();
+  await page.setViewportSize(PHONE);
+  await page.goto(`/course.html?id=${id}`);
+  const lesson = page.locator('#content article');
+  await lesson.getByRole('heading', { name: 'Hello' }).waitFor();
+  await watch(page, lesson.locator('.markdown'));
+  await page.context().close();
 });
 
 test('lessons and sections are moved with the keyboard, and removed only after a question', async () => {

@@ -26,6 +26,7 @@ class Element {
 
 globalThis.document = { createElement: (tag) => new Element(tag) };
 const { markdown } = await import('../js/markdown.js');
+const { embedHint, frameOf } = await import('../js/embeds.js');
 
 const written = (node) => (typeof node === 'string' ? node : `<${node.tag}>${node.children.map(written).join('')}</${node.tag}>`);
 const html = (text) => markdown(text).map(written).join('');
@@ -61,6 +62,8 @@ const HOSTILE = {
   'links': long('[a](https://a.example) '),
   'links that are never closed': long('[a](https://a.example '),
   'links to scripts': long('[a](javascript:a) '),
+  'an address': long('a', 'https://'),
+  'an address that is never closed': long('a', '[a](https://'),
   'fences': long('```\n'),
   'fences with text': long('```\na\n'),
   'a fence that is never closed': long('a\n', '```\n'),
@@ -85,7 +88,7 @@ for (const [what, text] of Object.entries(HOSTILE)) {
   test(`a long text is read in bounded time: ${what}`, () => {
     assert.ok(text.length > LONGEST - 1000 && text.length <= LONGEST, `${text.length}`);
     const began = performance.now();
-    const nodes = markdown(text);
+    const nodes = markdown(text, 2, () => null);
     const took = performance.now() - began;
     assert.ok(took < BOUND, `${Math.round(took)} ms`);
     // Twenty quotes, and in the innermost twenty emphases.
@@ -104,4 +107,101 @@ test('text becomes elements', () => {
   ]) {
     assert.equal(html(text), expected);
   }
+});
+
+const HOSTS = ['www.youtube-nocookie.com', 'player.vimeo.com', 'videos.example'];
+const YOUTUBE = 'https://www.youtube-nocookie.com/embed/aqz-KE-bpKQ';
+
+test('a video’s page has a player, and an allowed host is framed as it is', () => {
+  for (const [address, expected] of [
+    ['https://www.youtube.com/watch?v=aqz-KE-bpKQ', YOUTUBE],
+    ['https://youtube.com/watch?list=PL1&v=aqz-KE-bpKQ', YOUTUBE],
+    ['https://m.youtube.com/watch?v=aqz-KE-bpKQ&t=90s', `${YOUTUBE}?start=90`],
+    ['https://youtu.be/aqz-KE-bpKQ?si=abc', YOUTUBE],
+    ['https://YOUTU.BE:443/aqz-KE-bpKQ', YOUTUBE],
+    ['https://www.youtube.com/embed/aqz-KE-bpKQ', YOUTUBE],
+    ['https://www.youtube.com/shorts/aqz-KE-bpKQ', YOUTUBE],
+    [`${YOUTUBE}?start=3`, `${YOUTUBE}?start=3`],
+    ['https://vimeo.com/76979871', 'https://player.vimeo.com/video/76979871'],
+    ['https://vimeo.com/76979871/abc123', 'https://player.vimeo.com/video/76979871?h=abc123'],
+    ['https://videos.example/a?b=c#d', 'https://videos.example/a?b=c#d'],
+  ]) {
+    assert.equal(frameOf(address, HOSTS)?.href, expected, address);
+    assert.equal(frameOf(address, []), null, address);
+    assert.equal(frameOf(address, ['elsewhere.example']), null, address);
+  }
+});
+
+test('nothing else is framed', () => {
+  for (const address of [
+    'javascript:alert(1)//videos.example',
+    'data:text/html,videos.example',
+    'blob:https://videos.example/a',
+    'http://videos.example/a',
+    '//videos.example/a',
+    'https://videos.example:8443/a',
+    'https://user@videos.example/a',
+    'https://user:password@videos.example/a',
+    'https://:password@videos.example/a',
+    'https://videos.example@evil.example/a',
+    'https://evil.example/videos.example',
+    'https://evil.example\\@videos.example/a',
+    'https://videos.example.evil.example/a',
+    'https://sub.videos.example/a',
+    'https://evilvideos.example/a',
+    'https://videos.example./a',
+    'https://user@www.youtube.com/watch?v=aqz-KE-bpKQ',
+    'https://www.youtube.com:8443/watch?v=aqz-KE-bpKQ',
+    'http://youtu.be/aqz-KE-bpKQ',
+    'https://www.youtube.com/watch?v=aqz-KE-bpKQ/../a',
+    'https://www.youtube.com/watch?v=..%2F..%2Fa/b',
+    'https://www.youtube.com/watch',
+    'https://www.youtube.com/@someone',
+    'https://youtube.com.evil.example/watch?v=aqz-KE-bpKQ',
+    'https://vimeo.com/76979871/../../a',
+    'https://vimeo.com/channels/staffpicks',
+    '',
+  ]) {
+    assert.equal(frameOf(address, HOSTS), null, address);
+  }
+});
+
+test('only a link that is a paragraph of its own is a video', () => {
+  const asked = [];
+  const embed = (address, label) => asked.push([address, label]) && (address.includes('video') ? new Element('video') : null);
+  const shown = (text) => markdown(text, 2, embed).map(written).join('');
+  for (const [text, expected] of [
+    ['https://a.example/video', '<video></video>'],
+    ['  https://a.example/video  ', '<video></video>'],
+    ['[One *two*](https://a.example/video)', '<video></video>'],
+    ['a\n\nhttps://a.example/video\n\nb', '<p>a</p><video></video><p>b</p>'],
+    ['> https://a.example/video', '<blockquote><video></video></blockquote>'],
+    ['https://a.example/other', '<p><a>https://a.example/other</a></p>'],
+    ['[a](https://a.example/other)', '<p><a>a</a></p>'],
+  ]) {
+    assert.equal(shown(text), expected, text);
+  }
+  assert.deepEqual(asked.slice(1, 3), [['https://a.example/video', undefined], ['https://a.example/video', 'One *two*']]);
+  asked.length = 0;
+  for (const [text, expected] of [
+    ['See https://a.example/video', '<p>See https://a.example/video</p>'],
+    ['a\nhttps://a.example/video', '<p>a https://a.example/video</p>'],
+    ['[a](https://a.example/video) b', '<p><a>a</a> b</p>'],
+    ['[a](https://a.example/video) [a](https://a.example/video)', '<p><a>a</a> <a>a</a></p>'],
+    ['- https://a.example/video', '<ul><li>https://a.example/video</li></ul>'],
+    ['# https://a.example/video', '<h3>https://a.example/video</h3>'],
+    ['`https://a.example/video`', '<p><code>https://a.example/video</code></p>'],
+    ['[a](javascript:video)', '<p>[a](javascript:video)</p>'],
+    ['[a](http://a.example/video)', '<p><a>a</a></p>'],
+    ['javascript:video', '<p>javascript:video</p>'],
+  ]) {
+    assert.equal(shown(text), expected, text);
+  }
+  assert.deepEqual(asked, []);
+  assert.equal(html('https://a.example/video'), '<p>https://a.example/video</p>');
+});
+
+test('sellers read which sites’ videos are shown', () => {
+  assert.equal(embedHint(HOSTS), 'A video at YouTube, Vimeo, videos.example is shown where its link is a paragraph of its own. ');
+  assert.equal(embedHint([]), '');
 });

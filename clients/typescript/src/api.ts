@@ -1824,6 +1824,10 @@ export interface components {
          *       },
          *       "fee_minimum_percent": 6.5,
          *       "livemode": false,
+         *       "embed_hosts": [
+         *         "www.youtube-nocookie.com",
+         *         "player.vimeo.com"
+         *       ],
          *       "api_version": "2026-09-30.endive"
          *     }
          */
@@ -1847,6 +1851,8 @@ export interface components {
             };
             /** @description The platform's share of a sale if the course has none of its own. */
             default_fee_percent: number;
+            /** @description The hosts whose videos lessons may embed: a frame of any other host is to be shown as a link. */
+            embed_hosts: string[];
             fee_fixed: components["schemas"]["PerCurrency"];
             fee_minimum: components["schemas"]["PerCurrency"];
             /** @description Percentage of the price that is added to `fee_minimum`: 6.5 by default, so that the fee of a sale always covers Stripe's fee. */

@@ -29,6 +29,7 @@ struct ConfigView<'a> {
     terms_of_use: Option<&'a TermsOfUse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund_policy_url: Option<&'a str>,
+    embed_hosts: &'a [String],
     api_version: &'static str,
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn show(app: &App, request: &Request) -> Response {
         challenge_site_key: config.challenge.as_ref().map(|challenge| challenge.site_key.as_str()),
         terms_of_use: config.terms_of_use.as_ref(),
         refund_policy_url: config.refund_policy_url.as_deref(),
+        embed_hosts: &config.embed_hosts,
         api_version: STRIPE_API_VERSION,
     };
     response::shared(request, &view)

@@ -40,7 +40,8 @@ pub(super) async fn start(settings: &Settings) -> Result<StandIns, String> {
     let api = format!("http://localhost:{}", ports.api);
     let stand_in = stripe.is_some().then(|| format!("http://localhost:{}", ports.stripe));
     let folder = settings.root().join("web");
-    let web = web::start(ports.storefront, &folder, &api, stand_in.as_deref()).await.map_err(failed("the storefront"))?;
+    let embeds = settings.functions().remove("EMBED_HOSTS").unwrap_or_default();
+    let web = web::start(ports.storefront, &folder, &api, stand_in.as_deref(), &embeds).await.map_err(failed("the storefront"))?;
     Ok(StandIns { dynamo, stripe, aws, web })
 }
 

@@ -54,7 +54,7 @@ fn site() -> PathBuf {
 }
 
 async fn storefront(api: &str) -> Web {
-    web::start(0, &site(), api, None).await.unwrap()
+    web::start(0, &site(), api, None, "").await.unwrap()
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn the_former_address_of_a_course_leads_to_the_present_one() {
 #[tokio::test]
 async fn forwards_to_the_stripe_stand_in_if_it_is_in_use() {
     let (api, stripe) = (api().await, api().await);
-    let web = web::start(0, &site(), &api, Some(&stripe)).await.unwrap();
+    let web = web::start(0, &site(), &api, Some(&stripe), "").await.unwrap();
     let answer = send(Method::POST, &format!("{}/stripe-stand-in/embedded/payments?a=1", web.url()), &[], "{}").await.unwrap();
     let seen = answer.json();
     assert_eq!((&seen["method"], &seen["uri"], &seen["body"]), (&json!("POST"), &json!("/embedded/payments?a=1"), &json!("{}")));

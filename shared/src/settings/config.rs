@@ -75,6 +75,8 @@ pub struct Config {
     pub terms_of_use: Option<TermsOfUse>,
     /// `REFUND_POLICY_URL`: where buyers can read the refund policy; `None` if there is none to read.
     pub refund_policy_url: Option<String>,
+    /// `EMBED_HOSTS`: the hosts whose videos lessons may embed.
+    pub embed_hosts: Vec<String>,
     /// `STAFF_EMAIL`: the address for mails to the platform's staff. If empty, none are sent.
     pub staff_email: String,
     /// `STAFF_SECOND_FACTOR`: whether staff need a second factor (`required`) or may have one (`optional`).
@@ -272,6 +274,11 @@ impl Config {
         if refund_policy_url.as_deref().is_some_and(|url| !is_url(url)) {
             return Err(ConfigError { name: "REFUND_POLICY_URL", expected: "a URL" });
         }
+        let embed_hosts: Vec<_> = text("EMBED_HOSTS", "").split(',').filter(|host| !host.is_empty()).map(str::to_owned).collect();
+        let in_host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        if !embed_hosts.iter().all(|host| host.bytes().all(in_host)) {
+            return Err(ConfigError { name: "EMBED_HOSTS", expected: "host names, such as www.youtube-nocookie.com,player.vimeo.com" });
+        }
         let stack_id = text("STACK_ID", "local");
         if stack_id.len() > STACK_ID_MAX || !stack_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(ConfigError { name: "STACK_ID", expected: "at most 200 letters, digits, dots, hyphens and underscores" });
@@ -353,6 +360,7 @@ impl Config {
             mail_configuration_set: Some(text("MAIL_CONFIGURATION_SET", "")).filter(|name| !name.is_empty()),
             terms_of_use: terms_of_use(text("TERMS_OF_USE_URL", ""), text("TERMS_OF_USE_VERSION", ""))?,
             refund_policy_url,
+            embed_hosts,
             staff_email: text("STAFF_EMAIL", ""),
             staff_second_factor: either("STAFF_SECOND_FACTOR", "required", "optional", "required or optional")?,
             refund_caps,

@@ -6,7 +6,9 @@ use crate::harness::World;
 
 #[tokio::test]
 async fn frontends_learn_what_they_need_and_no_secret() {
-    let world = World::with(&[("CHARGE_TYPE", "direct"), ("DEFAULT_FEE_PERCENT", "12")]).await;
+    let world =
+        World::with(&[("CHARGE_TYPE", "direct"), ("DEFAULT_FEE_PERCENT", "12"), ("EMBED_HOSTS", "player.vimeo.com,videos.example.com")])
+            .await;
     world.proxy.clear();
     let answer = world.get("/config").await;
     answer.is(
@@ -26,6 +28,7 @@ async fn frontends_learn_what_they_need_and_no_secret() {
             "fee_minimum": {},
             "fee_minimum_percent": 0.0,
             "livemode": false,
+            "embed_hosts": ["player.vimeo.com", "videos.example.com"],
             "api_version": "2026-09-30.endive",
         }),
     );

@@ -108,7 +108,7 @@ fn stacks_of_one_name_can_coexist_in_two_regions() {
             assert!(seen.insert((kind, sub)), "{id} has the name of another");
         }
     }
-    for (kind, count) in [("Function", 3), ("CachePolicy", 3), ("ResponseHeadersPolicy", 3), ("OriginAccessControl", 1)] {
+    for (kind, count) in [("Function", 3), ("CachePolicy", 3), ("ResponseHeadersPolicy", 4), ("OriginAccessControl", 1)] {
         let kind = format!("AWS::CloudFront::{kind}");
         assert_eq!(template.resources(&kind).len(), count, "{kind}");
         assert_eq!(seen.iter().filter(|(other, _)| *other == kind).count(), count, "{kind} without a name");

@@ -80,7 +80,8 @@ fn cached_responses_are_keyed_by_session_and_all_others_are_not_cached() {
             // Without an origin request policy, the API gets only what is in the cache key.
             assert_eq!(behavior.get("OriginRequestPolicyId"), None, "{pattern}");
             assert_eq!(referred(&behavior["CachePolicyId"]), "RenderedCache", "{pattern}");
-            assert_eq!(referred(&behavior["ResponseHeadersPolicyId"]), "PageHeaders", "{pattern}");
+            let headers = if pattern == "/courses/*" { "CoursePageHeaders" } else { "PageHeaders" };
+            assert_eq!(referred(&behavior["ResponseHeadersPolicyId"]), headers, "{pattern}");
             continue;
         }
         if origin == "pages" {
@@ -199,15 +200,52 @@ fn a_hosted_storefront_has_everything_under_its_origin() {
     hosted(&api[1], "/api");
 }
 
+#[test]
+fn lessons_embed_videos_of_hosts_and_of_nothing_else() {
+    let template = Template::read();
+    let pattern = text(template.at("/Parameters/EmbedHosts/AllowedPattern"));
+    let allowed = regex_lite::Regex::new(&format!("^(?:{pattern})$")).expect("it is one");
+    for (given, expected) in [
+        ("", true),
+        (text(template.at("/Parameters/EmbedHosts/Default")), true),
+        ("videos.example.com", true),
+        ("*.example.com", false),
+        ("https://videos.example.com", false),
+        ("videos.example.com:8443", false),
+        ("videos.example.com/a", false),
+        ("videos.example.com, player.vimeo.com", false),
+        ("videos.example.com; script-src *", false),
+        ("videos.example.com,", false),
+        ("localhost", false),
+        ("127.0.0.1", false),
+    ] {
+        assert_eq!(allowed.is_match(given), expected, "{given}");
+        let accepted = Config::from_lookup(|name| (name == "EMBED_HOSTS").then(|| given.to_owned())).is_ok();
+        assert!(accepted || !expected, "{given}");
+    }
+    for given in ["https://videos.example.com", "*.example.com", "videos.example.com; script-src"] {
+        assert!(Config::from_lookup(|name| (name == "EMBED_HOSTS").then(|| given.to_owned())).is_err(), "{given}");
+    }
+}
+
+/// A content security policy, with the hosts of videos that it is given.
+fn policy(value: &Value, embeds: &str) -> String {
+    let Some(parts) = value.get("Fn::Sub") else { return text(value).to_owned() };
+    let sources = json!({ "Fn::Join": ["", ["https://", { "Fn::Join": [" https://", { "Fn::Split": [",", { "Ref": "EmbedHosts" }] }] }]] });
+    assert_eq!(parts[1], json!({ "Hosts": { "Fn::If": ["HasEmbedHosts", sources, "'none'"] } }));
+    let sources = if embeds.is_empty() { "'none'".to_owned() } else { format!("https://{}", embeds.replace(',', " https://")) };
+    text(&parts[0]).replace("${Hosts}", &sources)
+}
+
 /// The headers that a policy adds.
-fn sent(template: &Template, policy: &str) -> BTreeMap<String, String> {
-    let config = template.property(policy, "ResponseHeadersPolicyConfig");
+fn sent(template: &Template, headers: &str, embeds: &str) -> BTreeMap<String, String> {
+    let config = template.property(headers, "ResponseHeadersPolicyConfig");
     let security = &config["SecurityHeadersConfig"];
     assert_eq!(security["ContentTypeOptions"], json!({ "Override": true }));
     assert_eq!(security["FrameOptions"]["FrameOption"], "DENY");
     assert!(security["StrictTransportSecurity"]["AccessControlMaxAgeSec"].as_i64() >= Some(31_536_000));
     let mut headers = BTreeMap::from([
-        ("content-security-policy".to_owned(), text(&security["ContentSecurityPolicy"]["ContentSecurityPolicy"]).to_owned()),
+        ("content-security-policy".to_owned(), policy(&security["ContentSecurityPolicy"]["ContentSecurityPolicy"], embeds)),
         ("referrer-policy".to_owned(), text(&security["ReferrerPolicy"]["ReferrerPolicy"]).to_owned()),
         ("x-content-type-options".to_owned(), "nosniff".to_owned()),
     ]);
@@ -221,22 +259,32 @@ fn sent(template: &Template, policy: &str) -> BTreeMap<String, String> {
 async fn pages_are_sent_with_the_same_headers_on_a_laptop_and_deployed() {
     let template = Template::read();
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
-    let web = local::web::start(0, &root().join("web"), "http://127.0.0.1:9", None).await.expect("a port is free");
     let client = reqwest::Client::new();
     let policies: BTreeMap<_, _> = behaviors(&template)
         .into_iter()
         .filter(|(_, behavior)| behavior["TargetOriginId"] == "pages")
         .map(|(pattern, behavior)| (if pattern == "*" { "/" } else { pattern }, referred(&behavior["ResponseHeadersPolicyId"])))
         .collect();
-    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), ["/", "/pay.html", "/seller.html"]);
-    for (path, policy) in policies {
-        let answer = client.get(format!("{}{path}", web.url())).send().await.expect("it answers");
-        assert_eq!(answer.status(), 200, "{path}");
-        for (name, value) in sent(&template, policy) {
-            assert_eq!(answer.headers().get(&name).and_then(|value| value.to_str().ok()), Some(value.as_str()), "{path}: {name}");
+    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), ["/", "/course.html", "/pay.html", "/seller.html"]);
+    for embeds in [text(template.at("/Parameters/EmbedHosts/Default")), "videos.example.com", ""] {
+        let web = local::web::start(0, &root().join("web"), "http://127.0.0.1:9", None, embeds).await.expect("a port is free");
+        for (path, policy) in &policies {
+            let answer = client.get(format!("{}{path}", web.url())).send().await.expect("it answers");
+            assert_eq!(answer.status(), 200, "{path}");
+            for (name, value) in sent(&template, policy, embeds) {
+                assert_eq!(answer.headers().get(&name).and_then(|value| value.to_str().ok()), Some(value.as_str()), "{path}: {name}");
+            }
+            let opener = answer.headers().get("cross-origin-opener-policy").is_some();
+            assert_eq!(opener, sent(&template, policy, embeds).contains_key("cross-origin-opener-policy"), "{path}");
         }
-        let opener = answer.headers().get("cross-origin-opener-policy").is_some();
-        assert_eq!(opener, sent(&template, policy).contains_key("cross-origin-opener-policy"), "{path}");
+        // A rendered page of a course, although nothing renders it here.
+        let rendered = client.get(format!("{}/courses/flask", web.url())).send().await.expect("it answers");
+        let value = rendered.headers()["content-security-policy"].to_str().expect("it is text");
+        assert_eq!(value, sent(&template, "CoursePageHeaders", embeds)["content-security-policy"]);
+        web.shutdown().await;
     }
-    web.shutdown().await;
+    assert_eq!(
+        super::file("local/functions.env").lines().find_map(|line| line.strip_prefix("EMBED_HOSTS=")),
+        Some(text(template.at("/Parameters/EmbedHosts/Default")))
+    );
 }
