@@ -322,7 +322,8 @@ impl Owner {
                 entry.currency != subscription.currency.code() && refund_of(subscription, id).is_some_and(|refund| refund.settled.is_none())
             }
             (Self::Subscription(subscription), LineKind::RefundFailure) => {
-                entry.currency != subscription.currency.code() && refund_of(subscription, id).is_some_and(|refund| refund.returned.is_none())
+                entry.currency != subscription.currency.code()
+                    && refund_of(subscription, id).is_some_and(|refund| refund.returned.is_none())
             }
             (_, LineKind::Dispute | LineKind::DisputeReversal | LineKind::CurrencyDifference) => false,
         }

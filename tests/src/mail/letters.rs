@@ -394,7 +394,12 @@ async fn a_payout_that_the_bank_sent_back_is_told_to_its_seller_and_staff() {
 async fn a_mail_about_a_failed_renewal_names_the_membership() {
     let world = World::start().await;
     let person = world.buyer("a@example.com").await;
-    let mail = Mail::RenewalFailed { user: person.id.parse().expect("an id"), invoice: "in_1".into(), first: false, title: "Tea & <b>cakes</b>".into() };
+    let mail = Mail::RenewalFailed {
+        user: person.id.parse().expect("an id"),
+        invoice: "in_1".into(),
+        first: false,
+        title: "Tea & <b>cakes</b>".into(),
+    };
     let mail = sent(&world, &mail).await;
     assert_eq!(
         (mail.to.as_slice(), mail.subject.as_str()),

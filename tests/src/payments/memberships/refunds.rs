@@ -452,3 +452,28 @@ async fn staff_enter_their_password_again_before_they_refund_and_a_refusal_is_on
     let of_refusal = audit.as_array().expect("a list").iter().find(|entry| entry["code"].is_string()).expect("it is there");
     assert_eq!((&of_refusal["code"], &of_refusal["subscription_id"]), (&json!("charge_already_refunded"), &json!(id)));
 }
+
+#[tokio::test]
+async fn the_seller_has_their_part_again_however_often_the_bank_returns_a_refund() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    let staff = world.staff("staff@example.com").await;
+    let id = club.joined(&world, "month").await;
+    world.deliver().await;
+    let net = async || members(&world, &club.shop.seller, &club.shop.seller.id).await[0]["payments"][0]["net"].clone();
+    let held = async || world.books().await["accounts"][&club.shop.account]["usd"]["balance"].clone();
+    let before = (net().await, held().await);
+    for round in 1..=3 {
+        let refund = give_back(&world, &staff, &id, json!({"amount": 600})).await;
+        assert_eq!(refund.status, 200, "{}", refund.body);
+        world.deliver().await;
+        let made = world.stripe("/refunds", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("refunds/{made}/fail"), json!({})).await;
+        for _ in 0..3 {
+            world.deliver().await;
+            world.sweep().await;
+        }
+        assert_eq!((net().await, held().await), before, "return {round}");
+    }
+    world.books().await;
+}

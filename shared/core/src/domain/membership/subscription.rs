@@ -554,7 +554,9 @@ impl Subscription {
         let (invoice, marked) = (taken.invoice.clone(), taken.marked + taken.amount);
         let is_its_own = |news: &News| match news {
             News::Paid(paid) => paid.as_deref() == Some(payment_intent),
-            News::Refunded(id) | News::RefundFailed(id) | News::Converted(id) | News::ReturnConverted(id) => taken.refunds.iter().any(|refund| refund.id == *id),
+            News::Refunded(id) | News::RefundFailed(id) | News::Converted(id) | News::ReturnConverted(id) => {
+                taken.refunds.iter().any(|refund| refund.id == *id)
+            }
             News::DisputeOpened(id)
             | News::DisputeNeedsAnswer(id)
             | News::DisputeWithdrawn(id)

@@ -151,13 +151,28 @@ impl Subscription {
         if payment.moves.iter().any(|one| one.cause == cause) {
             return false;
         }
+        // What Stripe could not reverse with the refund was reversed on its own.
+        let surplus = payment.moves.iter().find(|one| one.cause == MoveCause::Refund(refund.id.clone()));
+        let (number, more) = match surplus.map(|one| (&one.state, one)) {
+            // Its outcome must be found first.
+            Some((MoveState::Planned, one)) if one.may_be_at_stripe() => return false,
+            Some((MoveState::Planned, one)) => (Some(one.number), None),
+            Some((MoveState::Done, one)) => (None, Some((one.amount, one.settled.amount))),
+            Some((MoveState::GivenUp, _)) | None => (None, None),
+        };
+        let (more, more_moved) = more.unwrap_or_default();
         let fee = payment.fee_of(refund);
-        let amount = payment.reversed_with(refund) - fee;
-        let moved = refund.transfer_reversed - share(settled.amount, fee, payment.amount);
-        if amount < 1 || moved < 1 {
-            return false;
+        let amount = payment.reversed_with(refund) - fee + more;
+        let moved = refund.transfer_reversed - share(settled.amount, fee, payment.amount) + more_moved;
+        let currency = settled.currency.clone();
+        if let Some(one) = self.payments[place].moves.iter_mut().find(|one| Some(one.number) == number) {
+            one.state = MoveState::GivenUp;
+            self.news.push(News::MoveDone(one.number));
         }
-        let settled = Settled { amount: moved, currency: settled.currency.clone() };
+        if amount < 1 || moved < 1 {
+            return number.is_some();
+        }
+        let settled = Settled { amount: moved, currency };
         self.draft(place, cause, amount, settled, None, at);
         true
     }

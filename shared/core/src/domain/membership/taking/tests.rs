@@ -114,7 +114,15 @@ fn parts_add_up_to_what_the_seller_had() {
 fn a_refunds_reversal_is_not_repeated() {
     let mut subscription = paid(Some(1356));
     // 400 of 1000, with its part of the fee.
-    let refund = Refund { id: "re_1".into(), amount: 400, failed: false, fee_refunded: Some(12), transfer_reversed: 542, settled: None, returned: None };
+    let refund = Refund {
+        id: "re_1".into(),
+        amount: 400,
+        failed: false,
+        fee_refunded: Some(12),
+        transfer_reversed: 542,
+        settled: None,
+        returned: None,
+    };
     subscription.payments[0].refunds.push(refund);
     subscription.payments[0].fee_refunded = 12;
     assert_eq!(subscription.payments[0].net(ChargeType::Destination), 582);
@@ -163,8 +171,21 @@ fn a_failed_refund_returns_the_sellers_part() {
         subscription.payments[0].refunds.insert(0, refund("re_2", false, 0, 0));
         assert!(subscription.plan(true, AT) && !subscription.plan(true, AT));
         assert_eq!(planned(&subscription), [("/transfers/tr_2/reversals".to_owned(), format!("amount={given}"))]);
+        // The bank returns this one as well, after its reversal was refused, or was made.
+        let mut refused = subscription.clone();
+        refused.payments[0].refunds[0].failed = true;
+        assert!(!refused.plan(true, AT), "it may have been made");
+        assert!(refused.observe_move(2, &MoveOutcome::Refused("balance_insufficient".into()), AT));
+        assert!(refused.plan(true, AT) && !refused.plan(true, AT));
+        assert_eq!((planned(&refused).len(), refused.payments[0].net(ChargeType::Destination)), (0, 970));
         made(&mut subscription, 2, "trr_1");
         assert_eq!(subscription.payments[0].net(ChargeType::Destination), 0);
+        subscription.payments[0].refunds[0].failed = true;
+        assert!(subscription.plan(true, AT) && !subscription.plan(true, AT), "once");
+        let again = planned(&subscription);
+        assert!(again.len() == 1 && again[0].0 == "/transfers" && again[0].1.starts_with(&format!("amount={given}&")), "{again:?}");
+        made(&mut subscription, 3, "tr_3");
+        assert_eq!(subscription.payments[0].net(ChargeType::Destination), 970);
     }
 }
 
