@@ -2287,7 +2287,7 @@ export interface components {
                     amount: number;
                     /** @description Lower-case ISO 4217. */
                     currency: string;
-                    /** @description The effect of exchange rates on refunds, in this currency: negative if they cost more than their part of the charge had brought. It is borne by the charged account. */
+                    /** @description The effect of exchange rates on refunds, and on those that a bank returned, in this currency: negative if they cost more than their part of the charge had brought. It is borne by the charged account. */
                     currency_difference: number;
                 };
             }[];
@@ -2624,7 +2624,7 @@ export interface components {
                 amount: number;
                 /** @description Lower-case ISO 4217. */
                 currency: string;
-                /** @description The effect of exchange rates on refunds, in this currency: negative if they cost more than their part of the charge had brought. It is borne by the charged account. */
+                /** @description The effect of exchange rates on refunds, and on those that a bank returned, in this currency: negative if they cost more than their part of the charge had brought. It is borne by the charged account. */
                 currency_difference: number;
                 /** @description Stripe's own fee, in this currency. */
                 stripe_fee: number | null;
