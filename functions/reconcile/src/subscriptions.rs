@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::hours(6);
 /// How long before the end of a period the seller is checked.
 const LOOKS_AHEAD: Duration = Duration::days(1);
 
+/// When to check again one whose first payment waits for the buyer.
+const OPEN: Duration = Duration::hours(1);
+
 /// When to check again one with something left to do, which Stripe may not have done this time. Moves have their own pauses.
 const SOON: Duration = Duration::minutes(15);
 
@@ -75,7 +78,7 @@ async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error
         || unchecked_end(&subscription, now).is_some()
         || !subscription.planned_refunds().is_empty()
         || subscription.moves().any(|one| one.state.is_planned());
-    subscription.rests_until = Some(now + if has_work { SOON } else { PAUSE });
+    subscription.rests_until = Some(now + if has_work { SOON } else if subscription.awaits_buyer() { OPEN } else { PAUSE });
     if subscription.is_to_be_ended() {
         memberships::carry_out_end(app, stripe, &mut subscription).await?;
         return Ok(state(&subscription) != before);

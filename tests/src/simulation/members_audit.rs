@@ -146,13 +146,36 @@ pub(super) fn payment_of<'a>(stripe: &'a Stripe, invoice: &Value) -> Option<&'a 
     stripe.payments.iter().map(|(_, payment)| payment).find(|payment| payment["id"] == *id)
 }
 
-/// The end of the period that an invoice pays for; `None` if it only prorates earlier payments or is free.
+fn is_proration(line: &Value) -> bool {
+    ["subscription_item_details", "invoice_item_details"].iter().any(|details| line["parent"][*details]["proration"] == true)
+}
+
+fn lines(invoice: &Value) -> impl Iterator<Item = &Value> {
+    invoice["lines"]["data"].as_array().expect("a list").iter()
+}
+
+/// The period that an invoice pays for; `None` if it only prorates earlier payments or is free.
+fn period(invoice: &Value) -> Option<(i64, i64)> {
+    let own = lines(invoice).filter(|line| whole(&line["amount"]) > 0 && !is_proration(line)).map(|line| &line["period"]);
+    own.map(|period| (whole(&period["start"]), whole(&period["end"]))).max_by_key(|(_, end)| *end)
+}
+
 fn period_end(invoice: &Value) -> Option<i64> {
-    let lines = invoice["lines"]["data"].as_array().expect("a list");
-    let is_proration = |line: &Value| {
-        ["subscription_item_details", "invoice_item_details"].iter().any(|details| line["parent"][*details]["proration"] == true)
+    period(invoice).map(|(_, end)| end)
+}
+
+/// What is still paid of the first of these invoices, newest first, and what it cost: both as a charge, and as a credit for the one before.
+fn paid_of(paid: &[(&Value, bool)]) -> (i64, i64) {
+    let [(invoice, given_back), earlier @ ..] = paid else { return (0, 0) };
+    let credit: i64 = lines(invoice).filter(|line| is_proration(line)).map(|line| -whole(&line["amount"]).min(0)).sum();
+    let charged = whole(&invoice["amount_paid"]);
+    let start = period(invoice).map_or(0, |(start, _)| start);
+    let before = earlier.iter().position(|(one, _)| period(one).is_some_and(|(from, end)| from <= start && start < end));
+    let credited = match before.map(|place| paid_of(&earlier[place..])) {
+        Some((kept, cost)) if credit > 0 && cost > 0 => (2 * credit * kept + cost) / (2 * cost),
+        _ => credit,
     };
-    lines.iter().filter(|line| whole(&line["amount"]) > 0 && !is_proration(line)).map(|line| whole(&line["period"]["end"])).max()
+    (if *given_back { 0 } else { charged } + credited, charged + credit)
 }
 
 /// Whether a buyer's subscriptions open a seller's courses, according to docs/memberships.md and Stripe.
@@ -167,16 +190,17 @@ pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> boo
             })
         };
         let paid: Vec<(&Value, bool)> = paid.map(|invoice| (invoice, given_back(invoice))).collect();
-        let Some(until) = paid.iter().find(|(_, given_back)| !given_back).and_then(|(invoice, _)| period_end(invoice)) else {
-            return false;
-        };
+        let Some(opening) = paid.iter().position(|(_, given_back)| !given_back) else { return false };
+        let Some((start, end)) = period(paid[opening].0) else { return false };
+        let (kept, cost) = paid_of(&paid[opening..]);
+        let until = if kept < cost { start + (2 * (end - start) * kept + cost) / (2 * cost) } else { end };
         let renews = match text(&subscription["status"]) {
             "past_due" => true,
             // A switch is waiting for the end of the paid period.
             "active" | "trialing" => subscription["cancel_at_period_end"] == false,
             _ => false,
         };
-        let has_grace = renews && paid.first().is_some_and(|(_, given_back)| !given_back);
+        let has_grace = renews && opening == 0 && kept == cost;
         now < until + if has_grace { GRACE } else { 0 }
     })
 }

@@ -8,10 +8,10 @@ use super::{Club, DIRECT, pass, pay_with};
 use crate::harness::World;
 
 /// How long the bank takes.
-const DAYS: i64 = 4;
+pub(super) const DAYS: i64 = 4;
 
 /// Somebody who subscribed by the month on Stripe's page, with a bank account.
-async fn debited(world: &World, bank: &str) -> (Club, String) {
+pub(super) async fn debited(world: &World, bank: &str) -> (Club, String) {
     world.admin("POST", "settings", json!({"debit_delay": DAYS * 24 * 60 * 60})).await;
     let club = Club::open(world).await;
     let asked = club.ask(world, json!({"interval": "month"})).await;

@@ -1,11 +1,12 @@
 //! Disputes of membership payments.
 
 use serde_json::{Value, json};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::events::told;
 use super::refunds::{give_back, members};
-use super::{Club, DIRECT};
+use super::{Club, DIRECT, offer, pass, refund};
 use crate::harness::{Person, World};
 
 /// A member who paid 10.00 USD, half of which is the platform's.
@@ -348,6 +349,65 @@ async fn an_open_dispute_may_close_a_membership() {
     assert_eq!(content().await, (403, "access_suspended".to_owned()));
     end(&world, &dispute, "won").await;
     assert_eq!(content().await, (200, String::new()));
+}
+
+/// Stripe credits the month towards the year, and does not take that back when the month is returned.
+#[tokio::test]
+async fn a_year_lasts_for_what_is_left_of_it_once_the_month_that_it_credits_is_returned() {
+    for settings in [&[("DISPUTED_ACCESS", "suspend")][..], &[("DISPUTED_ACCESS", "suspend"), DIRECT[0]]] {
+        for is_refunded in [false, true] {
+            let world = World::with(settings).await;
+            let mut club = Club::open(&world).await;
+            let account = (settings.len() > 1).then(|| club.shop.account.clone());
+            offer(&world, &club.shop.seller, json!({"monthly": {"amount": 9000}, "yearly": {"amount": 10_000}, "currency": "usd"})).await;
+            let id = club.joined(&world, "month").await;
+            world.deliver().await;
+            let payment = world.succeeded(account.as_deref()).await.remove(0);
+            let begun = world.app.clock.now();
+            let path = format!("/subscriptions/{id}/switch");
+            let year = world.post(path.as_str(), json!({"interval": "year"})).bearer(&club.shop.buyer.token).await;
+            assert_eq!((year.status, &year.json()["interval"]), (200, &json!("year")), "{}", year.body);
+            world.deliver().await;
+            let whole = club.subscription(&world, &id).await["paid_until"].clone();
+            let play = Joined { club, id, account, payment };
+            let dispute = if is_refunded {
+                let payment = play.payment["id"].as_str().expect("an id");
+                refund(&world, play.account.as_deref(), payment, "9000").await;
+                world.deliver().await;
+                None
+            } else {
+                let dispute = play.dispute(&world, json!({})).await;
+                world.deliver().await;
+                let content = world.get(format!("/courses/{}/content", play.club.shop.course_id)).bearer(&play.club.shop.buyer.token).await;
+                assert_eq!((content.status, content.text("code")), (403, "access_suspended".to_owned()), "the month pays for most of the year");
+                end(&world, &dispute, "lost").await;
+                Some(dispute)
+            };
+            assert!(play.club.is_open(&world).await, "something is left");
+            let left = play.club.subscription(&world, &play.id).await;
+            let until = left["paid_until"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()).expect("a time");
+            let days = (until - begun).whole_days();
+            assert!((36..=37).contains(&days), "a tenth of the year: {days} days");
+            offer(&world, &play.club.shop.seller, json!({"monthly": {"amount": 20_000}, "yearly": {"amount": 30_000}, "currency": "usd"})).await;
+            let again = world.post(path.as_str(), json!({"interval": "month"})).bearer(&play.club.shop.buyer.token).await;
+            assert_eq!((again.status, again.text("code")), (409, "period_refunded".to_owned()), "{}", again.body);
+            club = play.club;
+            pass(&world, &mut club, 35).await;
+            assert!(club.is_open(&world).await);
+            pass(&world, &mut club, 3).await;
+            assert!(!club.is_open(&world).await, "no grace for a renewal that is not due");
+            if let Some(dispute) = dispute {
+                end(&world, &dispute, "won").await;
+                assert!(club.is_open(&world).await, "won on appeal");
+                assert_eq!(club.subscription(&world, &id_of(&left)).await["paid_until"], whole);
+            }
+            world.books().await;
+        }
+    }
+}
+
+fn id_of(subscription: &Value) -> String {
+    subscription["id"].as_str().expect("an id").to_owned()
 }
 
 #[tokio::test]

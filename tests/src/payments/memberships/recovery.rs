@@ -131,6 +131,48 @@ async fn the_reconciliation_resolves_abandoned_subscriptions() {
     assert_eq!(looked_at(&world).await, 0, "it is at rest");
 }
 
+/// What was paid on Stripe's page, or at the bank, opens the courses although nothing tells of it.
+#[tokio::test]
+async fn a_first_payment_without_events_is_found_within_the_hour() {
+    for settings in [&[][..], &DIRECT] {
+        for page in [true, false] {
+            for minutes in [5, 50] {
+                let world = World::with(settings).await;
+                let club = Club::open(&world).await;
+                let account = club.account(settings);
+                let body = json!({"interval": "month", "payment_method": "pm_card_threeDSecure2Required"});
+                let asked = club.ask(&world, if page { json!({"interval": "month"}) } else { body }).await;
+                assert_eq!(asked.status, 201, "{}", asked.body);
+                world.pass(Duration::minutes(minutes)).await;
+                looked_at(&world).await;
+                let list = if page { "/checkout/sessions" } else { "/payment_intents" };
+                let waits = world.stripe(list, account.as_deref()).await["data"][0]["id"].as_str().expect("an id").to_owned();
+                let (what, body) = if page { ("pay", json!({"card": "pm_card_visa"})) } else { ("authenticate", json!({"outcome": "succeed"})) };
+                world.admin("POST", &format!("{}/{waits}/{what}", list.trim_start_matches('/')), body).await;
+                assert!(!club.is_open(&world).await);
+                world.pass(Duration::minutes(61)).await;
+                assert_eq!(looked_at(&world).await, 1, "{page} {minutes}");
+                assert!(club.is_open(&world).await);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_debit_that_is_paid_without_events_is_found_within_a_day() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let (mut club, _) = super::debits::debited(&world, "pm_usBankAccount_success").await;
+        assert_eq!(looked_at(&world).await, 0);
+        world.pass(Duration::days(super::debits::DAYS)).await;
+        looked_at(&world).await;
+        world.pass(Duration::days(1)).await;
+        looked_at(&world).await;
+        club.log_in(&world).await;
+        assert!(club.is_open(&world).await);
+    }
+}
+
 #[tokio::test]
 async fn a_renewal_whose_period_was_reported_without_its_payment_is_found() {
     for settings in [&[][..], &DIRECT] {

@@ -3,6 +3,7 @@
 //! Stripe is the source of a subscription's state: the state is read there as a whole, never
 //! derived from an event or a redirect. What it gives access to follows from its paid invoices.
 
+mod access;
 mod agreed;
 mod moves;
 mod observe;

@@ -239,6 +239,11 @@ impl Payment {
         all
     }
 
+    /// Whether it pays for this moment.
+    pub(super) fn covers(&self, at: OffsetDateTime) -> bool {
+        self.period_start.is_some_and(|start| start <= at) && self.period_end.is_some_and(|end| at < end)
+    }
+
     /// Whether it is the same payment, as known before.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.invoice == other.invoice && self.payment_intent == other.payment_intent

@@ -137,15 +137,6 @@ impl Subscription {
         }
     }
 
-    /// Whether part of what paid for the time after `now` was refunded, is being refunded, or is disputed. Stripe
-    /// credits unused time when a subscription is switched, even if its payment was refunded.
-    /// <https://docs.stripe.com/billing/subscriptions/prorations>
-    #[must_use]
-    pub fn is_paid_less(&self, now: OffsetDateTime) -> bool {
-        let current = self.payments.iter().filter(|payment| payment.period_end.is_some_and(|end| end > now));
-        current.into_iter().any(|payment| payment.refundable() < payment.amount || payment.disputed() > 0 || payment.is_contested())
-    }
-
     /// The PaymentIntent of a refund that cannot be made before Stripe is known to have booked the charge.
     #[must_use]
     pub fn unbooked(&self, invoice: &str, number: u32) -> Option<&str> {

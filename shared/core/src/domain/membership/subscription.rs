@@ -376,59 +376,12 @@ impl Subscription {
         waits && self.end.is_none()
     }
 
-    /// The newest paid invoice for a period. A switch creates a new one, and
-    /// then earlier payments no longer count unless the newer one was refunded.
-    fn current(&self) -> Option<&Payment> {
-        self.payments.iter().find(|payment| payment.period_end.is_some())
-    }
-
-    /// Until when its invoices are paid, without those that were fully refunded.
-    #[must_use]
-    pub fn paid_until(&self) -> Option<OffsetDateTime> {
-        self.opening().and_then(|payment| payment.period_end)
-    }
-
-    /// The newest payment that opens the courses: it pays for a period and was not refunded.
-    fn opening(&self) -> Option<&Payment> {
-        self.payments.iter().find(|payment| !payment.is_refunded() && payment.period_end.is_some())
-    }
-
-    /// Which of the subscriptions that open the courses, this one and earlier ones, have an undecided dispute.
-    pub(super) fn contested(&self) -> BTreeSet<SubscriptionId> {
-        let opening = self.opening().map(|payment| payment.invoice.as_str());
-        let is_contested = |payment: &Payment| Some(payment.invoice.as_str()) == opening && payment.is_contested();
-        let own = self.payments.iter().any(is_contested).then(|| self.id.clone());
-        self.contested_earlier.iter().cloned().chain(own).collect()
-    }
-
-    /// Updates until when an earlier one is paid, which can shrink after a refund. Returns whether that changed
-    /// anything.
-    pub fn hear_of_earlier(&mut self, earlier: &Self) -> bool {
-        let until = earlier.paid_until().filter(|until| *until > earlier.updated_at).map(OffsetDateTime::unix_timestamp);
-        let before = match until {
-            Some(until) => self.earlier.insert(earlier.id.clone(), until),
-            None => self.earlier.remove(&earlier.id),
-        };
-        let is_contested = until.is_some() && earlier.contested().contains(&earlier.id);
-        let was_contested =
-            if is_contested { !self.contested_earlier.insert(earlier.id.clone()) } else { self.contested_earlier.remove(&earlier.id) };
-        before != until || is_contested != was_contested
-    }
-
     /// Whether a switch to this amount waits for the end of the period. The credit for the paid period is never more than was
     /// paid for it. So if the new price is higher by at least Stripe's minimum charge, nothing is left over: neither a credit nor
     /// a few cents for another invoice to collect. All other switches wait, and so does any switch that follows a waiting one.
     #[must_use]
     pub fn switches_later(&self, amount: i64) -> bool {
         self.switching || amount < self.amount.saturating_add(self.currency.minimum())
-    }
-
-    /// Whether a renewal is coming: not if it ends, nor if the current period was refunded.
-    #[must_use]
-    pub fn renews(&self) -> bool {
-        let owes = self.status.is_past_due() || (self.status.runs() && !self.ending);
-        let is_left = |newest: &Payment| self.payments.iter().any(|one| one.invoice == newest.invoice && !one.is_refunded());
-        owes && self.current().is_some_and(is_left)
     }
 
     /// When it needs attention without a request; `None` if it is at rest.
@@ -445,14 +398,15 @@ impl Subscription {
             _ if !self.planned_refunds().is_empty() => self.updated_at + Duration::minutes(5),
             _ if self.renewals_fee.is_some() && self.status.runs() => self.updated_at + Duration::minutes(5),
             _ if self.is_unread || self.is_to_be_ended() => self.updated_at,
-            // A session expires by itself after a day and sends an event.
-            Status::Pending if self.checkout_session.is_some() => self.created_at + Duration::hours(25),
+            // Buyers take a while, and an event reports the end.
+            Status::Pending if self.checkout_session.is_some() => self.created_at + Duration::minutes(30),
+            Status::Incomplete => self.created_at + Duration::minutes(30),
             Status::Pending => self.created_at + Duration::minutes(5),
-            Status::Incomplete => self.created_at + Duration::hours(24),
             // A renewal is paid an hour after its period has begun. If the new period is known
             // but its payment is not, the previous period is the last that is known to be paid.
             Status::Active | Status::PastDue => {
-                let paid = self.current().and_then(|payment| payment.period_end);
+                // A bank is still asked for the first payment.
+                let Some(paid) = self.current().map(|payment| payment.period_end) else { return Some(self.updated_at + Duration::hours(12)) };
                 let end = self.period_end.min(paid.or(self.period_end))?;
                 // Before the end, check whether the seller can be paid; after it, whether they were.
                 if self.looked_at_for == Some(end) { end + Duration::hours(3) } else { end - LOOKS_AHEAD }
