@@ -397,6 +397,7 @@ async fn a_year_lasts_for_what_is_left_of_it_once_the_month_that_it_credits_is_r
             pass(&world, &mut club, 3).await;
             assert!(!club.is_open(&world).await, "no grace for a renewal that is not due");
             if let Some(dispute) = dispute {
+                world.admin("POST", &format!("disputes/{dispute}/appeal"), json!({})).await;
                 end(&world, &dispute, "won").await;
                 assert!(club.is_open(&world).await, "won on appeal");
                 assert_eq!(club.subscription(&world, &id_of(&left)).await["paid_until"], whole);
