@@ -78,7 +78,12 @@ async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error
         || unchecked_end(&subscription, now).is_some()
         || !subscription.planned_refunds().is_empty()
         || subscription.moves().any(|one| one.state.is_planned());
-    subscription.rests_until = Some(now + if has_work { SOON } else if subscription.awaits_buyer() { OPEN } else { PAUSE });
+    let pause = match (has_work, subscription.awaits_buyer()) {
+        (true, _) => SOON,
+        (false, true) => OPEN,
+        (false, false) => PAUSE,
+    };
+    subscription.rests_until = Some(now + pause);
     if subscription.is_to_be_ended() {
         memberships::carry_out_end(app, stripe, &mut subscription).await?;
         return Ok(state(&subscription) != before);

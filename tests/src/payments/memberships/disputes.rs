@@ -379,7 +379,11 @@ async fn a_year_lasts_for_what_is_left_of_it_once_the_month_that_it_credits_is_r
                 let dispute = play.dispute(&world, json!({})).await;
                 world.deliver().await;
                 let content = world.get(format!("/courses/{}/content", play.club.shop.course_id)).bearer(&play.club.shop.buyer.token).await;
-                assert_eq!((content.status, content.text("code")), (403, "access_suspended".to_owned()), "the month pays for most of the year");
+                assert_eq!(
+                    (content.status, content.text("code")),
+                    (403, "access_suspended".to_owned()),
+                    "the month pays for most of the year"
+                );
                 end(&world, &dispute, "lost").await;
                 Some(dispute)
             };
@@ -388,7 +392,8 @@ async fn a_year_lasts_for_what_is_left_of_it_once_the_month_that_it_credits_is_r
             let until = left["paid_until"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()).expect("a time");
             let days = (until - begun).whole_days();
             assert!((36..=37).contains(&days), "a tenth of the year: {days} days");
-            offer(&world, &play.club.shop.seller, json!({"monthly": {"amount": 20_000}, "yearly": {"amount": 30_000}, "currency": "usd"})).await;
+            offer(&world, &play.club.shop.seller, json!({"monthly": {"amount": 20_000}, "yearly": {"amount": 30_000}, "currency": "usd"}))
+                .await;
             let again = world.post(path.as_str(), json!({"interval": "month"})).bearer(&play.club.shop.buyer.token).await;
             assert_eq!((again.status, again.text("code")), (409, "period_refunded".to_owned()), "{}", again.body);
             club = play.club;

@@ -147,7 +147,8 @@ async fn a_first_payment_without_events_is_found_within_the_hour() {
                 looked_at(&world).await;
                 let list = if page { "/checkout/sessions" } else { "/payment_intents" };
                 let waits = world.stripe(list, account.as_deref()).await["data"][0]["id"].as_str().expect("an id").to_owned();
-                let (what, body) = if page { ("pay", json!({"card": "pm_card_visa"})) } else { ("authenticate", json!({"outcome": "succeed"})) };
+                let (what, body) =
+                    if page { ("pay", json!({"card": "pm_card_visa"})) } else { ("authenticate", json!({"outcome": "succeed"})) };
                 world.admin("POST", &format!("{}/{waits}/{what}", list.trim_start_matches('/')), body).await;
                 assert!(!club.is_open(&world).await);
                 world.pass(Duration::minutes(61)).await;

@@ -406,7 +406,9 @@ impl Subscription {
             // but its payment is not, the previous period is the last that is known to be paid.
             Status::Active | Status::PastDue => {
                 // A bank is still asked for the first payment.
-                let Some(paid) = self.current().map(|payment| payment.period_end) else { return Some(self.updated_at + Duration::hours(12)) };
+                let Some(paid) = self.current().map(|payment| payment.period_end) else {
+                    return Some(self.updated_at + Duration::hours(12));
+                };
                 let end = self.period_end.min(paid.or(self.period_end))?;
                 // Before the end, check whether the seller can be paid; after it, whether they were.
                 if self.looked_at_for == Some(end) { end + Duration::hours(3) } else { end - LOOKS_AHEAD }
