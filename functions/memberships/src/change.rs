@@ -17,6 +17,7 @@ use shared::stripe::memberships::Heard;
 use shared::work::Services;
 use shared::work::declines;
 use shared::work::subscriptions::{end, set_renewals_fee, settle};
+use time::OffsetDateTime;
 
 use crate::begin::check_price;
 use crate::cards;
@@ -162,11 +163,7 @@ async fn switch_to(services: &Services, mut subscription: Subscription, wanted: 
     if subscription.interval == interval {
         return Ok(response::json(200, &SubscriptionView::from(&subscription)));
     }
-    if subscription.status.is_past_due() || subscription.paid_until() < subscription.period_end {
-        // What was refunded in full is not paid, and nothing is due for it either.
-        let refunded = !subscription.status.is_past_due() && subscription.is_paid_less(app.clock.now());
-        return Err(if refunded { Error::PeriodRefunded } else { Error::SubscriptionPastDue });
-    }
+    check_paid(&subscription, app.clock.now())?;
     let (store, seller_id) = (&app.store, &subscription.seller_id);
     let (offer, seller, has_course) = tokio::join!(store.offer(seller_id), store.user(seller_id), store.offers_a_course(seller_id));
     let has_course = has_course?;
@@ -184,6 +181,8 @@ async fn switch_to(services: &Services, mut subscription: Subscription, wanted: 
     let ends_at = subscription.period_end.ok_or(Error::SubscriptionNotRunning)?.unix_timestamp().to_string();
     // The difference is less than the price, so the minimum fee is a larger part of it.
     let raised = fee.percent_of_part(amount - subscription.amount, amount).filter(|_| !subscription.switches_later(amount));
+    // Stripe refuses a date of an earlier period. So if a new one has begun by then, its unpaid time is not credited.
+    let prorated_at = app.clock.now().max(subscription.period_start().unwrap_or(OffsetDateTime::UNIX_EPOCH)).unix_timestamp().to_string();
     let mut fields = vec![
         ("application_fee_percent", raised.as_deref().unwrap_or(&usual)),
         ("items[0][id]", item.as_str()),
@@ -197,6 +196,7 @@ async fn switch_to(services: &Services, mut subscription: Subscription, wanted: 
             return Err(Error::PeriodRefunded);
         }
         fields.extend([("payment_behavior", "error_if_incomplete"), ("proration_behavior", "always_invoice")]);
+        fields.push(("proration_date", prorated_at.as_str()));
     }
     subscription.asked = Some(Agreed { interval, amount, fee_percent: usual.clone(), switch_fee_percent: raised.clone() });
     if let Written::No(_) = app.store.write_subscription(&mut subscription, None).await? {
@@ -207,11 +207,27 @@ async fn switch_to(services: &Services, mut subscription: Subscription, wanted: 
         // It was not made, so it must not count as agreed if the owner makes it later.
         subscription.asked = None;
     }
-    record(services, &mut subscription, changed).await?;
+    match record(services, &mut subscription, changed).await {
+        Err(Error::PaymentProviderError(code)) => {
+            check_paid(&subscription, app.clock.now())?;
+            return Err(Error::PaymentProviderError(code));
+        }
+        recorded => recorded?,
+    }
     if let Err(error) = set_renewals_fee(app, stripe, &mut subscription).await {
         tracing::warn!(subscription_id = %subscription.id, %error, "the percentage of the renewals is left to the reconciliation");
     }
     Ok(response::json(200, &SubscriptionView::from(&subscription)))
+}
+
+/// Refuses a switch while part of the current period is not paid, or was refunded.
+fn check_paid(subscription: &Subscription, now: OffsetDateTime) -> Result<(), Error> {
+    if !subscription.status.is_past_due() && subscription.paid_until() >= subscription.period_end {
+        return Ok(());
+    }
+    // What was refunded in full is not paid, and nothing is due for it either.
+    let refunded = !subscription.status.is_past_due() && subscription.is_paid_less(now);
+    Err(if refunded { Error::PeriodRefunded } else { Error::SubscriptionPastDue })
 }
 
 /// Refuses a change whose next invoice would also charge what the seller has added to the member's customer on their own account, or

@@ -47,9 +47,22 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
                 Ok(true) => report.repaired += 1,
                 Ok(false) => {}
                 // A subscription that cannot be repaired must not block the others.
-                Err(error) => tracing::warn!(subscription_id = %id, %error, "the subscription is left to the next run"),
+                Err(error) => {
+                    tracing::warn!(subscription_id = %id, %error, "the subscription is left to the next run");
+                    put_last(services, &id).await?;
+                }
             }
         }
+    }
+    Ok(())
+}
+
+/// Has the others checked first, if the check failed before it wrote anything.
+async fn put_last(services: &Services, id: &SubscriptionId) -> Result<(), Error> {
+    let (store, now) = (&services.app.store, services.app.clock.now());
+    if let Some(mut subscription) = store.subscription(id).await?.filter(|one| one.due_at().is_some_and(|due_at| due_at <= now)) {
+        subscription.rests_until = Some(now + SOON);
+        let _by_another = store.write_subscription(&mut subscription, None).await?;
     }
     Ok(())
 }

@@ -103,7 +103,11 @@ impl Gateway {
         let mut payments: Vec<Payment> = Vec::new();
         let mut unknown = 0;
         for invoice in invoices.iter().filter(|invoice| invoice.is_paid()) {
-            let known: Vec<_> = record.payments_of(&invoice.id).map(|payment| (payment.clone(), None)).collect();
+            let mut known: Vec<_> = record.payments_of(&invoice.id).map(|payment| (payment.clone(), None)).collect();
+            // Records of earlier versions lack these two.
+            if let Some((first, _)) = known.first_mut().filter(|(first, _)| first.period_start.is_none()) {
+                (first.period_start, first.credited) = (invoice.period_start(), invoice.credited());
+            }
             unknown += usize::from(known.is_empty());
             if known.is_empty() && unknown > MOST_AT_ONCE {
                 // The other, older ones follow with the next visit.

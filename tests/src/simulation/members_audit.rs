@@ -190,17 +190,24 @@ pub(super) fn opens(stripe: &Stripe, buyer: &str, seller: &str, now: i64) -> boo
             })
         };
         let paid: Vec<(&Value, bool)> = paid.map(|invoice| (invoice, given_back(invoice))).collect();
-        let Some(opening) = paid.iter().position(|(_, given_back)| !given_back) else { return false };
-        let Some((start, end)) = period(paid[opening].0) else { return false };
-        let (kept, cost) = paid_of(&paid[opening..]);
-        let until = if kept < cost { start + (2 * (end - start) * kept + cost) / (2 * cost) } else { end };
+        // Newest first: what is paid, until when, and whether all of it is.
+        let left: Vec<(i64, bool)> = (0..paid.len())
+            .filter_map(|place| {
+                let ((start, end), (kept, cost)) = (period(paid[place].0)?, paid_of(&paid[place..]));
+                let until = if kept < cost { start + (2 * (end - start) * kept + cost) / (2 * cost) } else { end };
+                (kept > 0 || cost == 0).then_some((until, kept == cost))
+            })
+            .collect();
+        let whole = left.iter().position(|(_, whole)| *whole).map_or(left.len(), |place| place + 1);
+        let Some(until) = left[..whole].iter().map(|(until, _)| *until).max() else { return false };
+        let is_newest_whole = paid.first().is_some_and(|newest| period_end(newest.0) == Some(until)) && left[0].1;
         let renews = match text(&subscription["status"]) {
             "past_due" => true,
             // A switch is waiting for the end of the paid period.
             "active" | "trialing" => subscription["cancel_at_period_end"] == false,
             _ => false,
         };
-        let has_grace = renews && opening == 0 && kept == cost;
+        let has_grace = renews && is_newest_whole;
         now < until + if has_grace { GRACE } else { 0 }
     })
 }

@@ -82,6 +82,12 @@ pub(crate) fn plan(ctx: &mut Context, subscription: &Value, params: &Params, now
     let another = before.first().is_some_and(|one| rhythm(one) != rhythm(first));
     let reset = !trial && (another || params.text("billing_cycle_anchor") == Some("now"));
     let at = params.int("proration_date").unwrap_or(now);
+    let is_in_period = |item: &Value| (item.int("current_period_start")..=item.int("current_period_end")).contains(&at);
+    if !before.iter().all(is_in_period) {
+        // Two people quote it: <https://groups.google.com/a/lists.stripe.com/g/api-discuss/c/uTg9uWzU7qo> for the past.
+        let error = ApiError::invalid("Cannot specify proration date outside of current subscription period");
+        return Err(error.param("proration_date"));
+    }
     let prorate = !trial && params.text("proration_behavior") != Some("none");
     let names = names(ctx);
     let name = |item: &Value| names(item["price"].text("product"));

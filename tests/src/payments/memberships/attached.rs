@@ -212,3 +212,49 @@ async fn a_dispute_of_one_of_two_payments_leaves_the_other_to_be_refunded() {
     assert_eq!(totals(&world, &club).await[3], 500, "the seller returned their part of both, and keeps that of the first period");
     world.books().await;
 }
+
+/// Staff let the member pay by a payment that nobody transfers from: the platform has the money, and returns it alone.
+#[tokio::test]
+async fn a_payment_without_a_transfer_is_the_platforms() {
+    for lost in [false, true] {
+        let world = World::start().await;
+        let mut club = Club::open(&world).await;
+        let (id, customer, open) = owing(&world, &mut club).await;
+        let card = text(&made(&world, None, "/payment_methods/pm_card_visa/attach", &[("customer", &customer)]).await["id"]);
+        let form = [
+            ("amount", "1000"),
+            ("confirm", "true"),
+            ("currency", "usd"),
+            ("customer", customer.as_str()),
+            ("off_session", "true"),
+            ("payment_method", card.as_str()),
+            ("automatic_payment_methods[allow_redirects]", "never"),
+            ("automatic_payment_methods[enabled]", "true"),
+        ];
+        let own = made(&world, None, "/payment_intents", &form).await;
+        assert_eq!(attach(&world, &club, &open, &text(&own["id"])).await["status"], "paid");
+        world.pass(Duration::hours(2)).await;
+        world.deliver().await;
+        world.reconcile().await;
+        club.log_in(&world).await;
+        let staff = world.staff("staff@example.com").await;
+        assert_eq!(totals(&world, &club).await, json!([2, 2000, 500, 500, 0]), "the seller has nothing of it");
+        assert_eq!(findings(&world, &staff).await, [json!(["application_fee_percent", 5000, 0, false])]);
+        if lost {
+            let charge = text(&own["latest_charge"]);
+            let dispute = text(&world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await["id"]);
+            world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": "lost"})).await;
+        } else {
+            let refunded = world.post(format!("/subscriptions/{id}/refund"), json!({"invoice": open})).bearer(&staff.token).await;
+            assert_eq!(refunded.status, 200, "{}", refunded.body);
+            let refunds = world.stripe("/refunds", None).await;
+            assert_eq!(refunds["data"][0]["amount"], 1000, "{refunds}");
+        }
+        world.deliver().await;
+        assert!(!club.is_open(&world).await, "it was returned");
+        assert_eq!(totals(&world, &club).await[3], 500, "the seller keeps their part of the first period");
+        let record = world.app.store.subscription(&id.parse().expect("an id")).await.expect("the table is there").expect("it is there");
+        assert!(record.due_at().is_none_or(|due_at| due_at > world.app.clock.now() + Duration::hours(6)), "nothing is left to do: {record:#?}");
+        world.books().await;
+    }
+}

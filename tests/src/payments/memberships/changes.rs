@@ -1,6 +1,7 @@
 //! `/cancel`, `/resume` and `/switch`
 
-use local::proxy::{Fault, Kind};
+use futures_util::future::join;
+use local::proxy::{Fault, Gate, Kind};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -90,6 +91,45 @@ async fn a_switch_to_a_year_charges_the_difference_once() {
 }
 
 /// Stripe's own fee has a fixed part, which is more of a difference than of a price.
+/// A renewal that is not paid yet is no credit, also if the period ends while the switch is being made.
+#[tokio::test]
+async fn a_switch_that_a_renewal_overtakes_is_refused() {
+    for settings in [&[][..], &DIRECT] {
+        let world = World::with(settings).await;
+        let mut club = Club::open(&world).await;
+        offer(&world, &club.shop.seller, json!({"monthly": {"amount": 9000}, "yearly": {"amount": 10_000}, "currency": "usd"})).await;
+        let account = club.account(settings);
+        let account = account.as_deref();
+        let id = club.joined(&world, "month").await;
+        world.deliver().await;
+        let month = club.at_stripe(&world, account).await[0].clone();
+        let end = month["items"]["data"][0]["current_period_end"].as_i64().expect("a time");
+        world.pass(Duration::seconds(end - world.app.clock.now().unix_timestamp()) - Duration::seconds(2)).await;
+        club.log_in(&world).await;
+        world.deliver().await;
+        let gate = Gate::new();
+        let operation = format!("POST /v1/subscriptions/{}", month["id"].as_str().expect("an id"));
+        world.stripe_proxy.inject(Fault::next(&operation, Kind::Hold(gate.clone())));
+        let meanwhile = async {
+            gate.reached().await;
+            world.pass(Duration::seconds(4)).await;
+            gate.open();
+        };
+        let (refused, ()) = join(change(&world, &club, &id, "switch", json!({"interval": "year"})), meanwhile).await;
+        assert_eq!((refused.status, refused.text("code")), (409, "subscription_past_due".to_owned()), "{}", refused.body);
+        let at_stripe = club.at_stripe(&world, account).await[0].clone();
+        assert_eq!(at_stripe["items"]["data"][0]["price"]["unit_amount"], 9000, "nothing is switched");
+        assert_eq!(world.succeeded(account).await.len(), 1, "nothing is charged");
+        // The renewal is paid an hour later, and then credited.
+        pass(&world, &mut club, 1).await;
+        let switched = change(&world, &club, &id, "switch", json!({"interval": "year"})).await;
+        assert_eq!((switched.status, &switched.json()["interval"]), (200, &json!("year")), "{}", switched.body);
+        world.deliver().await;
+        assert_eq!(world.succeeded(account).await.len(), 3);
+        world.books().await;
+    }
+}
+
 #[tokio::test]
 async fn a_switch_earns_the_platform_at_least_stripes_fee() {
     for is_lost in [false, true] {

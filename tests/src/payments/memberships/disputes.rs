@@ -412,6 +412,48 @@ async fn a_year_lasts_for_what_is_left_of_it_once_the_month_that_it_credits_is_r
     }
 }
 
+/// The seller cannot end a year that a credit has paid for by returning the small difference alone.
+#[tokio::test]
+async fn a_year_lasts_for_what_its_credit_paid_once_the_difference_is_returned() {
+    for settings in [&[][..], &DIRECT] {
+        for is_refunded in [false, true] {
+            let world = World::with(settings).await;
+            let mut club = Club::open(&world).await;
+            let account = club.account(settings);
+            offer(&world, &club.shop.seller, json!({"monthly": {"amount": 9000}, "yearly": {"amount": 10_000}, "currency": "usd"})).await;
+            let id = club.joined(&world, "month").await;
+            world.deliver().await;
+            let begun = world.app.clock.now();
+            let month = club.subscription(&world, &id).await;
+            let path = format!("/subscriptions/{id}/switch");
+            let year = world.post(path.as_str(), json!({"interval": "year"})).bearer(&club.shop.buyer.token).await;
+            assert_eq!((year.status, &year.json()["interval"]), (200, &json!("year")), "{}", year.body);
+            world.deliver().await;
+            let payments = world.succeeded(account.as_deref()).await;
+            let payment = payments.into_iter().find(|one| one["amount"] == 1000).expect("the difference");
+            let play = Joined { club, id, account, payment };
+            if is_refunded {
+                refund(&world, play.account.as_deref(), play.payment["id"].as_str().expect("an id"), "1000").await;
+            } else {
+                let dispute = play.dispute(&world, json!({})).await;
+                end(&world, &dispute, "lost").await;
+            }
+            world.deliver().await;
+            let left = play.club.subscription(&world, &play.id).await;
+            let until = left["paid_until"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()).expect("a time");
+            let days = (until - begun).whole_days();
+            assert!((328..=329).contains(&days), "nine tenths of the year: {days} days");
+            assert!(left["paid_until"].as_str() > month["paid_until"].as_str());
+            club = play.club;
+            pass(&world, &mut club, 328).await;
+            assert!(club.is_open(&world).await);
+            pass(&world, &mut club, 2).await;
+            assert!(!club.is_open(&world).await, "no grace for a renewal that is not due");
+            world.books().await;
+        }
+    }
+}
+
 fn id_of(subscription: &Value) -> String {
     subscription["id"].as_str().expect("an id").to_owned()
 }

@@ -174,6 +174,28 @@ async fn a_first_debit_that_is_paid_without_events_is_found_within_a_day() {
     }
 }
 
+/// Those that cannot be checked must not keep the others from being checked.
+#[tokio::test]
+async fn a_subscription_that_could_not_be_checked_comes_last_in_the_next_run() {
+    let world = World::start().await;
+    let club = Club::open(&world).await;
+    club.joined(&world, "month").await;
+    world.deliver().await;
+    let end = club.at_stripe(&world, None).await[0]["items"]["data"][0]["current_period_end"].as_i64().expect("a time");
+    world.pass(Duration::seconds(end - world.app.clock.now().unix_timestamp()) - Duration::hours(12)).await;
+    for _ in 0..9 {
+        world.fault("GET", "/v1/customers", json!({"kind": "status", "status": 500})).await;
+    }
+    world.asked_stripe().await;
+    looked_at(&world).await;
+    assert!(!world.asked_stripe().await.is_empty(), "it is due");
+    looked_at(&world).await;
+    assert_eq!(world.asked_stripe().await, Vec::<String>::new(), "the others come first");
+    world.pass(Duration::minutes(16)).await;
+    looked_at(&world).await;
+    assert!(!world.asked_stripe().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_renewal_whose_period_was_reported_without_its_payment_is_found() {
     for settings in [&[][..], &DIRECT] {

@@ -42,12 +42,24 @@ impl Chain {
         before
     }
 
-    /// Until when the newest is paid. If an invoice that was credited has been returned in full, by refunds or lost disputes, what is left
-    /// pays for that part of the period.
+    /// Whether nothing of what it was worth is left.
+    fn is_returned(&self) -> bool {
+        let worth = self.worth();
+        worth.whole > 0 && worth.kept == 0
+    }
+
+    /// Whether part of it was returned.
+    fn is_shortened(&self) -> bool {
+        let worth = self.worth();
+        worth.kept < worth.whole
+    }
+
+    /// Until when the newest is paid. If its charge, or that of an invoice that it credits, has been returned in full, by refunds or lost
+    /// disputes, what is left pays for that part of the period.
     fn paid_until(&self) -> Option<OffsetDateTime> {
         let newest = self.0.first()?;
         let (end, worth) = (newest.period_end?, self.worth());
-        let Some(start) = newest.period_start.filter(|_| worth.kept < worth.whole) else { return Some(end) };
+        let Some(start) = newest.period_start.filter(|_| self.is_shortened()) else { return Some(end) };
         Some(start + Duration::seconds(share((end - start).whole_seconds(), worth.kept, worth.whole)))
     }
 }
@@ -59,22 +71,37 @@ impl Subscription {
         self.payments.iter().find(|payment| payment.period_end.is_some())
     }
 
-    /// Until when its invoices are paid, without those that were fully refunded. Stripe
-    /// [credits](https://docs.stripe.com/billing/subscriptions/prorations) unused time when a subscription is switched and does not take
-    /// the credit back when the payment is returned later.
+    /// When the period that its newest paid invoice covers began.
     #[must_use]
-    pub fn paid_until(&self) -> Option<OffsetDateTime> {
-        self.opening().paid_until()
+    pub fn period_start(&self) -> Option<OffsetDateTime> {
+        self.current()?.period_start
     }
 
-    /// The newest invoice that opens the courses, because it pays for a period and was not refunded, and those that it credits.
-    fn opening(&self) -> Chain {
-        let Some(opening) = self.payments.iter().find(|payment| !payment.is_refunded() && payment.period_end.is_some()) else {
-            return Chain(Vec::new());
-        };
+    /// Until when its invoices are paid, without what was returned in full. Stripe
+    /// [credits](https://docs.stripe.com/billing/subscriptions/prorations) unused time when a subscription is switched and does not take
+    /// the credit back when the payment is returned later. A period of which part was returned ends no earlier than the one before it.
+    #[must_use]
+    pub fn paid_until(&self) -> Option<OffsetDateTime> {
+        let mut until = None;
+        for chain in self.open() {
+            until = until.max(chain.paid_until());
+            if !chain.is_shortened() {
+                break;
+            }
+        }
+        until
+    }
+
+    /// Its invoices for a period that were not returned, newest first, each with those that it credits.
+    fn open(&self) -> impl Iterator<Item = Chain> {
         let invoices = Payment::invoices(&self.payments);
-        let newer = invoices.iter().take_while(|one| one.invoice != opening.invoice).count();
-        Chain::of(&invoices[newer..])
+        let begun = (0..invoices.len()).filter_map(move |place| invoices[place].period_end.map(|_| Chain::of(&invoices[place..])));
+        begun.filter(|chain| !chain.is_returned())
+    }
+
+    /// The newest invoice that opens the courses, and those that it credits.
+    fn opening(&self) -> Chain {
+        self.open().next().unwrap_or(Chain(Vec::new()))
     }
 
     /// Which of the subscriptions that open the courses, this one and earlier ones, have an undecided dispute.

@@ -284,8 +284,14 @@ impl Payment {
     pub(super) fn can_be_returned(&self, charge_type: ChargeType) -> bool {
         match charge_type {
             ChargeType::Direct => self.application_fee == 0 || self.settled.is_some(),
-            ChargeType::Destination | ChargeType::Separate => self.settled.is_some() && self.transfer.is_some(),
+            ChargeType::Destination | ChargeType::Separate => self.settled.is_some(),
         }
+    }
+
+    /// Whether the platform kept all of it: Stripe has booked the charge, and made no transfer. So it is with a payment that staff have
+    /// attached, unless they made it for the seller.
+    pub(super) fn is_kept(&self, charge_type: ChargeType) -> bool {
+        charge_type != ChargeType::Direct && self.settled.is_some() && self.transfer.is_none()
     }
 
     /// What banks hold or have taken back.
@@ -332,7 +338,7 @@ impl Payment {
     /// When to ask Stripe about its disputes if no event arrives; `None` if
     /// nothing is open. With `is_direct`, nothing follows from a lost dispute.
     pub(super) fn asks_at(&self, is_direct: bool) -> Option<OffsetDateTime> {
-        let is_missing = |dispute: &Dispute| dispute.is_lost() && !is_direct && (self.settled.is_none() || self.transfer.is_none());
+        let is_missing = |dispute: &Dispute| dispute.is_lost() && !is_direct && self.settled.is_none();
         let due = self.disputes.iter().filter_map(|dispute| {
             let asked_at = dispute.asked_at.or(dispute.opened_at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
             if is_missing(dispute) { Some(asked_at + UNBOOKED) } else { dispute.status.is_open().then_some(asked_at + SILENCE) }
@@ -398,6 +404,9 @@ impl Payment {
     /// What the seller's account has gained from it, before Stripe's own fee.
     #[must_use]
     pub fn net(&self, charge_type: ChargeType) -> i64 {
+        if self.is_kept(charge_type) {
+            return 0;
+        }
         let moved = match charge_type {
             ChargeType::Direct => -(self.refunded() + self.disputed()),
             ChargeType::Destination | ChargeType::Separate => {

@@ -160,7 +160,7 @@ impl Subscription {
         if payment.application_fee > 0 {
             form.push(("refund_application_fee", "true".to_owned()));
         }
-        if self.charge_type != ChargeType::Direct {
+        if self.charge_type != ChargeType::Direct && !payment.is_kept(self.charge_type) {
             form.push(("reverse_transfer", "true".to_owned()));
         }
         let key = format!("{}:{}:refund:{invoice}:{number}", self.account.as_deref().unwrap_or(PLATFORM), self.id);
