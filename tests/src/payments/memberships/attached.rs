@@ -254,7 +254,10 @@ async fn a_payment_without_a_transfer_is_the_platforms() {
         assert!(!club.is_open(&world).await, "it was returned");
         assert_eq!(totals(&world, &club).await[3], 500, "the seller keeps their part of the first period");
         let record = world.app.store.subscription(&id.parse().expect("an id")).await.expect("the table is there").expect("it is there");
-        assert!(record.due_at().is_none_or(|due_at| due_at > world.app.clock.now() + Duration::hours(6)), "nothing is left to do: {record:#?}");
+        assert!(
+            record.due_at().is_none_or(|due_at| due_at > world.app.clock.now() + Duration::hours(6)),
+            "nothing is left to do: {record:#?}"
+        );
         world.books().await;
     }
 }
