@@ -28,6 +28,7 @@ mod lessons;
 mod liability;
 mod many_accounts;
 mod memberships;
+mod new_addresses;
 mod newer_release;
 mod oauth;
 mod onboarding;

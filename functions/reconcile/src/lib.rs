@@ -1,12 +1,13 @@
 //! Reconciliation: finds and repairs, on a schedule, what a request could not finish and no webhook reported.
 //!
 //! Jobs, in this order: withdraw payments whose [`offers`] are no longer valid, every minute; ask Stripe about [`stuck`] purchases
-//! and movements; end the memberships of sellers who have left ([`members`]) and ask about due [`subscriptions`]; record or refund
+//! and movements; end the memberships of sellers who have left ([`members`]) and ask about due [`subscriptions`]; tell Stripe new [`addresses`]; record or refund
 //! [`orphans`], which are payments at Stripe that are not on record; catch up with connected [`accounts`]; and compare the [`books`]
 //! of each hour with Stripe's, adding what they lack ([`repair`]). Each job does a limited amount of work, saves its progress and
 //! continues there next time. Concurrent runs do no harm, because repairs use the same keys and versions as everything else.
 
 pub mod accounts;
+pub mod addresses;
 pub mod books;
 pub mod members;
 pub mod movements;
@@ -67,6 +68,7 @@ async fn run(services: &Services, until: Instant) -> Result<Report, Error> {
     stuck::run(services, until, &mut report).await?;
     members::run(services, until, &mut report).await?;
     subscriptions::run(services, until, &mut report).await?;
+    addresses::run(services, until).await?;
 
     let mut progress = services.app.store.progress().await?.unwrap_or_else(|| Progress::begin(services.app.clock.now()));
     let jobs = async {

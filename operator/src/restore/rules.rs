@@ -34,7 +34,7 @@ impl Rule {
     #[must_use]
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         Some(match (stem(pk), kind(pk, sk).as_str()) {
-            ("USER", "CONTENT" | "ERASED" | "OUTLINE" | "REFUNDED" | "SHARE" | "SLUGS" | "TOTALS")
+            ("USER", "CONTENT" | "ERASED" | "MOVED" | "OUTLINE" | "REFUNDED" | "SHARE" | "SLUGS" | "TOTALS")
             | ("SELLER", "OUTLINE")
             | ("ACCOUNT", "READ")
             | ("AUDIT" | "DISPUTE" | "EVENT" | "FINDING" | "LEDGER", _) => Self::Lasts,

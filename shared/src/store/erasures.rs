@@ -54,7 +54,7 @@ fn key(user: &UserId) -> Key {
 /// All due erasures share one key of the index, because there are few and none stays for long.
 const DUE: &str = "ERASURES";
 
-fn sort_key(due_at: OffsetDateTime, user: &str) -> String {
+pub(super) fn sort_key(due_at: OffsetDateTime, user: &str) -> String {
     format!("{:020}#{user}", due_at.unix_timestamp_nanos())
 }
 

@@ -131,6 +131,10 @@ pub(super) fn going_key(seller: &UserId) -> Key {
     Key::new(format!("USER#{seller}"), "GOING")
 }
 
+pub(super) fn moved_key(user: &UserId) -> Key {
+    Key::new(format!("USER#{user}"), "MOVED")
+}
+
 pub(super) fn subscription_key(id: &SubscriptionId) -> Key {
     Key::new(format!("USER#{}", id.buyer()), format!("SUBSCRIPTION#{id}"))
 }

@@ -197,6 +197,9 @@ impl Store {
         if let (Ok(from), Ok(to)) = (Email::parse(&user.email), Email::parse(email)) {
             items.extend(self.readdress(&user.id, (&from, &to), false, now)?);
         }
+        if holder.restores.is_some() {
+            items.push(self.note_moved(&user.id, now)?);
+        }
         items.push(self.ask_for(&Mail::password_changed(&user.id, now), now)?);
         if let Some(factor) = factor {
             items.push(self.factor_becomes(&user.id, factor, None)?);
@@ -236,7 +239,8 @@ impl Store {
             update
         };
         let update = update.build().expect("a table, a key and an expression are given");
-        let mut items = vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build()];
+        let mut items =
+            vec![self.spend(token, Purpose::Confirm), TransactWriteItem::builder().update(update).build(), self.note_moved(&user.id, now)?];
         // What bounced there says nothing about whoever has it next.
         items.extend(from.as_ref().map(|from| self.remove(&suppressed_key(from))));
         if let (Some(from), Some(to)) = (&from, &to) {

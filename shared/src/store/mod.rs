@@ -19,6 +19,7 @@ pub mod mailed;
 pub mod members;
 mod members_news;
 pub mod memberships;
+pub mod moved;
 pub mod oauth;
 pub mod outbox;
 pub mod outlines;

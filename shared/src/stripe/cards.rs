@@ -91,6 +91,8 @@ pub struct Customer {
     pub id: String,
     #[serde(default)]
     deleted: bool,
+    #[serde(default)]
+    email: Option<String>,
     /// The currency of its subscriptions, once it has had one.
     #[serde(default)]
     currency: Option<String>,
@@ -351,6 +353,24 @@ impl Gateway {
             Err(StripeError::Refused { code, .. }) if code == "resource_missing" => Ok(()),
             other => other.map(|_| ()),
         }
+    }
+
+    /// Gives a customer another address, unless it has it, is deleted or belongs to another deployment: a call to read it, and one to
+    /// change it. `change` makes the key of this change unique. <https://docs.stripe.com/api/customers/update>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn readdress_customer(&self, id: &str, account: Option<&str>, email: &str, change: &str) -> Result<(), StripeError> {
+        match self.get::<Customer>(&format!("/customers/{id}"), account).await {
+            Ok(customer) if customer.is_deleted() || self.is_anothers(&customer.metadata) || customer.email.as_deref() == Some(email) => {
+                return Ok(());
+            }
+            Err(StripeError::Refused { code, .. }) if code == "resource_missing" => return Ok(()),
+            found => drop(found?),
+        }
+        let (path, key) = (format!("/customers/{id}"), format!("{}:address:{id}:{change}", account.unwrap_or(PLATFORM)));
+        self.post_harmless::<Identified>(&Post { path: &path, body: &form(&[("email", email)]), account, key: &key }).await?;
+        Ok(())
     }
 
     /// Makes a card its customer's default. Returns the card, or `None` if the customer does not hold it.

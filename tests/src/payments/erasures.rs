@@ -22,12 +22,12 @@ async fn erase(world: &World, person: &Person) {
 }
 
 /// The customers of an account or the platform that are not deleted.
-async fn customers(world: &World, account: Option<&str>) -> Vec<Value> {
+pub(super) async fn customers(world: &World, account: Option<&str>) -> Vec<Value> {
     world.stripe("/customers?limit=100", account).await["data"].as_array().expect("a list").clone()
 }
 
 /// A buyer with a saved card on the platform and a purchase on the seller's account.
-async fn known_to_both(world: &World) -> crate::harness::Shop {
+pub(super) async fn known_to_both(world: &World) -> crate::harness::Shop {
     let shop = world.shop().await;
     let card = world.post("/users/me/payment-methods", json!({"payment_method": CARD})).bearer(&shop.buyer.token).await;
     let card = card.json()["payment_method"]["id"].as_str().expect("an id").to_owned();

@@ -1,4 +1,4 @@
-//! Users who erased their account and must be erased at Stripe too.
+//! Users who erased their account and must be erased at Stripe too, and those whose new address Stripe must have.
 
 use local::proxy::{self, Fault, Gate};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use time::Duration;
 use super::engine::Scenario;
 use super::faults::How;
 use super::scenarios::kinds;
-use crate::harness::{Person, World};
+use crate::harness::{PASSWORD, Person, World, token_in};
 
-kinds![AtStripe, WhilePaying, WhileSaving];
+kinds![ErasedAtStripe, ErasedWhilePaying, ErasedWhileSaving, Readdressed];
 
 const CARDS: &str = "/users/me/payment-methods";
 
@@ -55,6 +55,16 @@ impl Erasing {
         self.world.erase(&buyer.token).await.status
     }
 
+    /// Confirms another address of the buyer.
+    async fn readdress(&self, buyer: &Person) {
+        let new = address_after(buyer);
+        let asked = self.world.patch("/users/me", json!({"email": new, "current_password": PASSWORD})).bearer(&buyer.token).await;
+        assert_eq!(asked.status, 200, "{}", asked.body);
+        self.world.pump().await;
+        let token = token_in(&self.world.mails_to(&new)[0]);
+        self.world.put("/email-confirmations", json!({"token": token})).await.is_empty(204);
+    }
+
     /// The buyer's customers at Stripe that were not deleted.
     async fn customers(&self, play: &Play) -> Vec<Value> {
         let mut all = Vec::new();
@@ -75,7 +85,11 @@ impl Erasing {
 
     async fn run(&self) {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let _may_fail = ::erasures::run(&self.world.payments.erasures, until).await;
+        if self.kind == Kind::Readdressed {
+            let _may_fail = reconcile::addresses::run(&self.world.payments.reconcile, until).await;
+        } else {
+            let _may_fail = ::erasures::run(&self.world.payments.erasures, until).await;
+        }
     }
 
     /// Saves a card, but the account is erased before the customer is remembered.
@@ -94,11 +108,15 @@ impl Erasing {
     }
 }
 
+fn address_after(buyer: &Person) -> String {
+    format!("new.{}", buyer.email)
+}
+
 impl Scenario for Erasing {
     type Play = Play;
 
     fn name(&self) -> String {
-        format!("Erased{:?}", self.kind)
+        format!("{:?}", self.kind)
     }
 
     fn world(&self) -> &World {
@@ -113,26 +131,30 @@ impl Scenario for Erasing {
         self.played += 1;
         let buyer = self.world.buyer(&format!("buyer{}@example.com", self.played)).await;
         let play = Play { buyer, began: self.world.app.clock.now().unix_timestamp() - 60 };
-        if self.kind == Kind::WhileSaving {
+        if self.kind == Kind::ErasedWhileSaving {
             return play;
         }
         let card = self.save(&play.buyer).await.expect("it is saved");
-        let card = if self.kind == Kind::WhilePaying { "pm_card_threeDSecure2Required" } else { &card };
+        let card = if self.kind == Kind::ErasedWhilePaying { "pm_card_threeDSecure2Required" } else { &card };
         assert_eq!(self.world.buy(&play.buyer, &self.course_id, card).await.status, 201);
         self.world.deliver().await;
-        if self.kind == Kind::AtStripe {
+        if self.kind == Kind::ErasedAtStripe {
             let done = json!({"lesson": self.lesson_id, "done": true});
             let noted = self.world.put(format!("/courses/{}/progress", self.course_id), done).bearer(&play.buyer.token).await;
             assert_eq!(noted.status, 200, "{}", noted.body);
         }
         assert_eq!(self.customers(&play).await.len(), 2);
-        assert_eq!(self.erase(&play.buyer).await, 204);
+        if self.kind == Kind::Readdressed {
+            self.readdress(&play.buyer).await;
+        } else {
+            assert_eq!(self.erase(&play.buyer).await, 204);
+        }
         self.world.pass(Duration::minutes(5)).await;
         play
     }
 
     async fn act(&self, play: &Play) {
-        if self.kind == Kind::WhileSaving {
+        if self.kind == Kind::ErasedWhileSaving {
             self.save_while_erasing(play).await;
         } else {
             self.run().await;
@@ -144,7 +166,7 @@ impl Scenario for Erasing {
         let world = &self.world;
         world.pass(Duration::seconds(40)).await;
         for play in plays {
-            if self.kind == Kind::WhileSaving {
+            if self.kind == Kind::ErasedWhileSaving {
                 // A user who was not erased saves the card again and is erased then.
                 let again = world.post(CARDS, json!({"payment_method": "pm_card_visa"})).bearer(&play.buyer.token).await;
                 assert!([201, 401].contains(&again.status), "{}", again.body);
@@ -164,19 +186,27 @@ impl Scenario for Erasing {
     }
 
     async fn check(&self, play: &Play, case: &str) {
+        if self.kind == Kind::Readdressed {
+            let now = self.customers(play).await;
+            let new = address_after(&play.buyer);
+            assert!(now.len() == 2 && now.iter().all(|customer| customer["email"] == new.as_str()), "{case}: {now:?}");
+            return;
+        }
         let left = self.customers(play).await;
         assert!(left.is_empty(), "{case}: Stripe still has {left:?}");
         let gone = self.world.app.store.user(&play.buyer.id.parse().expect("an id")).await.expect("the table");
         assert!(gone.is_none(), "{case}");
         let progress = self.world.app.store.progress_of(&play.buyer.id.parse().expect("an id"), &Page { limit: 1, after: None }).await;
         assert!(progress.expect("the table").items.is_empty(), "{case}");
-        if self.kind != Kind::WhileSaving {
+        if self.kind != Kind::ErasedWhileSaving {
             let paid = self.payments(play).await.iter().filter(|payment| payment["status"] == "succeeded").count();
             assert_eq!(paid, 1, "{case}: what was paid stays");
         }
     }
 
     async fn check_all(&self) {
+        let moved = self.world.app.store.moved(self.world.app.clock.now() + Duration::days(60), 100).await.expect("the table");
+        assert!(moved.is_empty(), "{moved:?} are never handled");
         let due = self.world.app.store.due_erasures(self.world.app.clock.now() + Duration::days(60), 100).await.expect("the table");
         assert!(due.is_empty(), "{due:?} are never handled");
     }
