@@ -46,5 +46,6 @@ mod thin_events;
 mod tokens;
 mod traces;
 mod tutorial;
+mod unmade;
 mod webhooks;
 mod zero_sum;

@@ -34,17 +34,26 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
     lease(services, &mut purchase).await?;
     let was_lost = purchase.attempt().payment_intent.is_none() && purchase.attempt().checkout_session.is_none();
     let now = services.app.clock.now();
-    let found = if purchase.status().is_open() {
+    let price = &order.course.price;
+    let costs_the_same = (purchase.amount(), purchase.currency) == (price.amount, price.currency);
+    let same_consent = purchase.attempt().keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
+    let is_same = costs_the_same && same_consent && is_same_request(&order.payment, purchase.attempt());
+    let found = if purchase.status().is_open() && is_same {
+        services.stripe.repeat_attempt(&purchase, purchase.attempt(), now).await
+    } else if purchase.status().is_open() {
+        // What the buyer no longer wants must not be made now.
         services.stripe.find_attempt(&purchase, purchase.attempt(), now).await
     } else {
         // The attempt failed, but the buyer's browser could still pay it. Cancel it before the next attempt begins.
         services.stripe.withdraw_attempt(&purchase, purchase.attempt(), now).await
     };
-    let browser = record(services, &mut purchase, found, order).await?;
+    let is_at_work = matches!(found, Err(StripeError::InUse));
+    let browser = match record(services, &mut purchase, found, order).await {
+        Err(_) if is_at_work && !is_same => return Err(Error::PurchaseInProgress),
+        recorded => recorded?,
+    };
     // A card unknown to the connected account may belong to the platform. The next attempt tries that.
     let may_be_cloned = purchase.charged_account().is_some() && failed_with(&purchase, outcome::PAYMENT_METHOD_REFUSED);
-    let price = &order.course.price;
-    let costs_the_same = (purchase.amount(), purchase.currency) == (price.amount, price.currency);
     match purchase.status() {
         // Neither failure is about the card.
         Status::Failed if failed_with(&purchase, NEVER_MADE) || failed_with(&purchase, outcome::CUSTOMER_GONE) => {
@@ -58,8 +67,6 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
         // The buyer has done their part and the bank is processing. If the payment fails, the next request starts a new attempt.
         Status::Pending if purchase.processing_since().is_some() => Err(Error::PaymentProcessing),
         Status::Pending if purchase.attempt().means == Means::Checkout => {
-            let attempt = purchase.attempt();
-            let same_consent = attempt.keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
             let same = order.payment == Payment::Checkout && costs_the_same && same_consent;
             if same && browser.checkout_url.is_some() { Ok((purchase, browser)) } else { withdraw(services, order, purchase, slot).await }
         }

@@ -109,9 +109,13 @@ async fn send(services: &Services, order: &Order, slot: Option<&Slot>) -> Result
         let account = &link.account_id;
         tracing::warn!(subscription_id = %id, account, ?charge_type, "Stripe rules out this charge for the account, whose losses it bears");
     }
-    let result = stripe.send_subscription(&subscription).await;
+    let (result, turned_away) = match stripe.send_subscription(&subscription).await {
+        // Nothing was sent before, so nothing was done.
+        Err(error) if error.is_turned_away() => (Ok(Heard::never_made()), Some(error)),
+        result => (result, None),
+    };
     let heard = settle(app, stripe, &mut subscription, result).await?;
-    Ok((subscription, heard))
+    turned_away.map_or(Ok((subscription, heard)), |error| Err(error.into()))
 }
 
 /// Refuses a price that Stripe would refuse in the seller's settlement currency.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use shared::domain::audit::{Actor, Deed, Entry};
+use shared::domain::charging::NEVER_MADE;
 use shared::domain::error::Error;
 use shared::domain::ids::SubscriptionId;
 use shared::domain::membership::{AskedRefund, AskedState, Subscription};
@@ -68,6 +69,7 @@ pub(crate) async fn refund(services: &Services, request: &Request, id: &str) -> 
     let number = plan(services, &mut subscription, &wanted).await?;
     give_back(app, &services.stripe, &mut subscription, &invoice, number).await?;
     match state_of(&subscription, &invoice, number) {
+        Some(AskedState::Refused(code)) if code == NEVER_MADE => Err(Error::PaymentProviderError(code)),
         Some(AskedState::Refused(code)) => Err(Error::RefundRefused(code)),
         // The reconciliation makes it once Stripe has booked the payment.
         Some(AskedState::Planned) => Ok(response::json(202, &MemberView::from(&subscription))),

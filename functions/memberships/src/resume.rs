@@ -3,6 +3,7 @@
 use shared::domain::error::Error;
 use shared::domain::membership::{Slot, Status, Subscription};
 use shared::store::Written;
+use shared::stripe::error::StripeError;
 use shared::stripe::memberships::Heard;
 use shared::work::Services;
 use shared::work::subscriptions::settle;
@@ -24,8 +25,18 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
     }
     lease(services, &mut subscription).await?;
     let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
-    let found = stripe.find_subscription(&subscription, app.clock.now()).await;
-    let heard = settle(app, stripe, &mut subscription, found).await?;
+    let asks_for_the_same = is_same(order, &subscription);
+    let found = if asks_for_the_same {
+        stripe.repeat_subscription(&subscription, app.clock.now()).await
+    } else {
+        // What the buyer no longer wants must not be made now.
+        stripe.find_subscription(&subscription, app.clock.now()).await
+    };
+    let is_at_work = matches!(found, Err(StripeError::InUse));
+    let heard = match settle(app, stripe, &mut subscription, found).await {
+        Err(_) if is_at_work && !asks_for_the_same => return Err(Error::SubscriptionInProgress),
+        settled => settled?,
+    };
     match subscription.status {
         Status::Active | Status::PastDue => Ok((subscription, heard)),
         // The response to the first request was lost, and this is the retry.

@@ -1,11 +1,12 @@
 //! Finds the outcome of an attempt. A lost response is looked up, never guessed.
 //!
 //! 1. If the PaymentIntent or Checkout Session is known, it is read.
-//! 2. Otherwise, while Stripe remembers the idempotency key, the recorded request is sent again. Stripe either repeats its first
-//!    response or carries out the request now, once. If that response was open, it may be outdated, so the object is read.
-//! 3. If the key cannot tell, because it is too old or replays a 500, the customer's payments since then are listed and
+//! 2. Otherwise, if the buyer asks for the same again while Stripe remembers the idempotency key, the recorded request is sent again. Stripe
+//!    either repeats its first response or carries out the request now, once. If that response was open, it may be outdated, so the object
+//!    is read. Nobody but the buyer sends a request that charges a card. One for a hosted page charges nothing, so anybody may repeat it.
+//! 3. Otherwise, and if the key cannot tell, because it is too old or replays a 500, the customer's payments since then are listed and
 //!    searched for one that the attempt made ([`Purchase::find_maker`]). Stripe's search would be easier but lags by up to an hour. If there
-//!    is none, the attempt has failed; one that turns up later is still taken.
+//!    is none, and no request can still be at work, the attempt has failed; one that turns up later is still taken.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ use super::error::StripeError;
 use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, List, PaymentIntent};
 use super::requests::CHARGE_FACTS;
-use crate::domain::charging::{Failure, KEY_LIFETIME, NEVER_MADE};
+use crate::domain::charging::{AT_WORK, Failure, KEY_LIFETIME, NEVER_MADE};
 use crate::domain::purchase::{Attempt, AttemptStatus, Made, Means, Observation, Purchase, Status};
 
 /// Stripe's answer about an attempt, including what only the buyer's browser may see.
@@ -125,11 +126,27 @@ impl Gateway {
         }
     }
 
-    /// Finds the outcome of an attempt in the shortest way that works.
+    /// Finds the outcome of an attempt without charging anything.
+    ///
+    /// # Errors
+    /// If the outcome stays unknown; [`StripeError::InUse`] if nothing was made yet but the request may still be at work.
+    pub async fn find_attempt(&self, purchase: &Purchase, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        if attempt.means == Means::Checkout {
+            return self.repeat_attempt(purchase, attempt, now).await;
+        }
+        if let Some(heard) = self.read_attempt(attempt, None, attempt.payment_intent.as_deref()).await? {
+            return Ok(heard);
+        }
+        let heard = self.list_attempt(purchase, attempt).await?;
+        let is_missing = heard.observation.failure.as_ref().is_some_and(|failure| failure.code == NEVER_MADE);
+        if is_missing && now - attempt.started_at < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
+    }
+
+    /// Finds the outcome of an attempt for the buyer who asks for the same again. If Stripe has not made the payment, it does now.
     ///
     /// # Errors
     /// If the outcome stays unknown.
-    pub async fn find_attempt(&self, purchase: &Purchase, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
+    pub async fn repeat_attempt(&self, purchase: &Purchase, attempt: &Attempt, now: OffsetDateTime) -> Result<Heard, StripeError> {
         if let Some(heard) = self.read_attempt(attempt, attempt.checkout_session.as_deref(), attempt.payment_intent.as_deref()).await? {
             return Ok(heard);
         }

@@ -14,7 +14,7 @@ use super::gateway::{Gateway, Post};
 use super::objects::{CheckoutSession, Identified, List, PaymentIntent};
 use super::requests::form;
 use crate::base::entropy::digest;
-use crate::domain::charging::{Failure, KEY_LIFETIME, NEVER_MADE, PLATFORM};
+use crate::domain::charging::{AT_WORK, Failure, KEY_LIFETIME, NEVER_MADE, PLATFORM};
 use crate::domain::membership::{Interval, Observation, Offer, Seen, Subscription};
 
 /// What to expand in a subscription, so that its first invoice includes its payment.
@@ -38,6 +38,12 @@ impl Heard {
     #[must_use]
     pub fn seen(seen: Seen) -> Self {
         Self::ended(Observation::Seen(Box::new(seen)))
+    }
+
+    /// Stripe never made it.
+    #[must_use]
+    pub fn never_made() -> Self {
+        Self::ended(Observation::refused(NEVER_MADE))
     }
 
     fn ended(observation: Observation) -> Self {
@@ -164,8 +170,8 @@ impl Gateway {
         Ok(self.post_harmless::<Identified>(&post).await?.id)
     }
 
-    /// Sends a subscription's recorded request for the first time. A refusal is a result: it ends the subscription. If
-    /// Stripe rejects the request without looking at it, the subscription stays open and the next caller sends it again.
+    /// Sends a subscription's recorded request, for the first time or again. A refusal is a result: it ends the subscription. If
+    /// Stripe rejects the request without looking at it, the outcome of an earlier one stays unknown.
     ///
     /// # Errors
     /// If the outcome stays unknown, or nothing was done yet.
@@ -205,11 +211,24 @@ impl Gateway {
         }
     }
 
-    /// Finds the outcome of a subscription in the shortest way that works.
+    /// Finds the outcome of a subscription without charging anything. A hosted page that Stripe has not made yet is made now.
+    ///
+    /// # Errors
+    /// If the outcome stays unknown; [`StripeError::InUse`] if nothing was made yet but the request may still be at work.
+    pub async fn find_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
+        if record.stripe_id.is_some() || record.is_checkout() {
+            return Box::pin(self.repeat_subscription(record, now)).await;
+        }
+        let heard = Box::pin(self.list_subscription(record)).await?;
+        let is_missing = matches!(&heard.observation, Observation::Ended(failure) if failure.code == NEVER_MADE);
+        if is_missing && now - record.created_at < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
+    }
+
+    /// Finds the outcome of a subscription for the buyer who asks for the same again. If Stripe has not made it, it does now.
     ///
     /// # Errors
     /// If the outcome stays unknown.
-    pub async fn find_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
+    pub async fn repeat_subscription(&self, record: &Subscription, now: OffsetDateTime) -> Result<Heard, StripeError> {
         if let Some(id) = &record.stripe_id {
             return Box::pin(self.as_it_stands(record, id)).await;
         }
@@ -457,6 +476,6 @@ impl Gateway {
                 return Box::pin(self.as_it_stands(record, &found.id)).await;
             }
         }
-        Ok(Heard::ended(Observation::refused(NEVER_MADE)))
+        Ok(Heard::never_made())
     }
 }

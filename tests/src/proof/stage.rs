@@ -446,8 +446,9 @@ impl Sale {
     }
 
     /// Stripe fails to create payments during one request's tries.
+    /// Payments cannot be listed at Stripe, three times.
     async fn stop_payments(&self) {
-        let fault = json!({"match": {"method": "POST", "path": PAYMENTS}, "times": 3, "fault": {"kind": "html_503"}});
+        let fault = json!({"match": {"method": "GET", "path": PAYMENTS}, "times": 3, "fault": {"kind": "html_503"}});
         self.world.admin("POST", "faults", fault).await;
     }
 

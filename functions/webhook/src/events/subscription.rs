@@ -145,7 +145,9 @@ async fn see(services: &Services, subscription: &mut Subscription, look: Look<'_
         (Look::Stripe(told), _) => (told.to_owned(), None),
         (Look::Payment(payment), Some(known)) => (known, Some(payment)),
         (Look::Payment(_), None) => return Ok(None),
-        (Look::Session(told), None) if subscription.checkout_session.as_deref().is_none_or(|known| known == told) => {
+        (Look::Session(told), None)
+            if subscription.is_checkout() && subscription.checkout_session.as_deref().is_none_or(|known| known == told) =>
+        {
             // On a connected account, one that is not known yet may be its owner's. The recorded request says which is ours.
             if subscription.account.is_none() {
                 subscription.checkout_session = Some(told.to_owned());

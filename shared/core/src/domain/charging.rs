@@ -76,6 +76,10 @@ pub const AMOUNT_CHANGED: &str = "amount_changed";
 /// <https://docs.stripe.com/error-low-level>
 pub const NEVER_MADE: &str = "never_made";
 
+/// How long after it was sent a request may still be at work at Stripe, although nobody waits for its answer: Stripe's own libraries wait
+/// for 80 seconds. <https://github.com/stripe/stripe-node#configuration>
+pub const AT_WORK: Duration = Duration::minutes(2);
+
 /// How long Stripe replays the first answer to an idempotency key; slightly less than Stripe promises.
 /// <https://docs.stripe.com/api/idempotent_requests>
 pub const KEY_LIFETIME: Duration = Duration::hours(23);

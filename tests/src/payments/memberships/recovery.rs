@@ -69,7 +69,7 @@ async fn a_request_that_never_reached_stripe_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_ends_nothing() {
+async fn a_rejected_request_ends_only_itself() {
     let world = World::start().await;
     let club = Club::open(&world).await;
     for _ in 0..3 {
@@ -78,9 +78,8 @@ async fn a_rejected_request_ends_nothing() {
     let turned_away = club.subscribe(&world, "month").await;
     assert_eq!(turned_away.status, 503, "{}", turned_away.body);
     let list = world.get("/subscriptions").bearer(&club.shop.buyer.token).await.json();
-    assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["status"]), (Some(1), &json!("pending")));
-    let id = list["items"][0]["id"].clone();
-    assert_eq!(club.subscribe(&world, "month").await.json()["subscription"]["id"], id, "the same subscription continues");
+    assert_eq!((list["items"].as_array().map(Vec::len), &list["items"][0]["status"]), (Some(1), &json!("failed")));
+    club.joined(&world, "month").await;
     assert_eq!(club.at_stripe(&world, None).await.len(), 1);
 }
 
@@ -99,6 +98,40 @@ async fn a_seller_who_revoked_access_gets_no_new_members_and_old_ones_keep_paid_
     world.app.clock.advance(Duration::days(40));
     club.log_in(&world).await;
     assert!(!club.is_open(&world).await);
+}
+
+/// What Stripe never made is not made later by anybody but the member who asks for the same again.
+#[tokio::test]
+async fn nobody_joins_by_the_reconciliation_or_by_asking_for_something_else() {
+    for settings in [&[][..], &DIRECT] {
+        for fault in [json!({"kind": "drop_before"}), json!({"kind": "status", "status": 429, "code": "lock_timeout"})] {
+            let world = World::with(settings).await;
+            let mut club = Club::open(&world).await;
+            let account = club.account(settings);
+            let account = account.as_deref();
+            let is_certain = fault["status"] == 429;
+            for _ in 0..3 {
+                world.fault("POST", "/v1/subscriptions", fault.clone()).await;
+            }
+            let unmade = club.subscribe(&world, "month").await;
+            assert_eq!(unmade.status, 503, "{}", unmade.body);
+            let other = club.subscribe(&world, "year").await;
+            if is_certain {
+                assert_eq!((other.status, &other.json()["subscription"]["amount"]), (201, &json!(10_000)), "{}", other.body);
+                assert_eq!(club.at_stripe(&world, account).await.len(), 1);
+                continue;
+            }
+            assert_eq!((other.status, other.text("code")), (409, "subscription_in_progress".to_owned()), "{}", other.body);
+            assert!(club.at_stripe(&world, account).await.is_empty());
+            world.pass(Duration::minutes(6)).await;
+            assert_eq!(looked_at(&world).await, 1);
+            assert!(club.at_stripe(&world, account).await.is_empty());
+            club.log_in(&world).await;
+            let year = club.subscribe(&world, "year").await;
+            assert_eq!((year.status, &year.json()["subscription"]["amount"]), (201, &json!(10_000)), "{}", year.body);
+            assert_eq!((club.at_stripe(&world, account).await.len(), world.succeeded(account).await.len()), (1, 1));
+        }
+    }
 }
 
 /// Runs the schedule's work on subscriptions only, because a month of books takes long.
