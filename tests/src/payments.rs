@@ -37,6 +37,7 @@ mod payees;
 mod recipients;
 mod reconcile;
 mod refunds;
+mod restrictions;
 mod rotation;
 mod separate_refunds;
 mod settlement;

@@ -224,16 +224,21 @@ async function disconnect() {
   }
 }
 
-/** What the owner must provide now, what Stripe is checking, and what will be needed later. */
+/** What the owner must provide now, what Stripe is checking, what will be needed from a known time on, and in one line what may be needed one day. */
 function lists({ requirements, future_requirements: future, ...account }, missing) {
   const list = (title, text, items) => items.length > 0 && h('div', {}, h('h3', {}, title), text && h('p', { class: 'small' }, text), h('ul', { class: 'wanted' }, items.map((item) => h('li', {}, item))));
   const notAll = missing.some((line) => !line.late);
   const needed = missing.map(({ text, since, late, wrong }) => [text, since && [', since ', date(since)], late && notAll && ' (overdue)', wrong.map((reason) => h('div', { class: 'small' }, 'What was wrong: ', bdi(reason)))]);
   const from = future.current_deadline;
+  const later = otherKinds(future.currently_due, requirements.missing);
+  const checking = otherKinds(requirements.pending_verification, requirements.missing);
+  const listed = [...missing.map(({ text }) => text), ...checking, ...later];
+  const someday = otherKinds(requirements.eventually_due, requirements.missing).filter((kind) => !listed.includes(kind));
   return [
     list('Stripe still needs', deadline(account, requirements, missing), needed),
-    list('Stripe is checking', 'There’s nothing for you to do here.', otherKinds(requirements.pending_verification, requirements.missing)),
-    list('Needed later', from ? ['From ', date(from), ', Stripe will need these as well.'] : 'Stripe will need these as well.', otherKinds(future.currently_due, requirements.missing)),
+    list('Stripe is checking', 'There’s nothing for you to do here.', checking),
+    list('Needed later', from ? ['From ', date(from), ', Stripe will need these as well.'] : 'Stripe will need these as well.', later),
+    someday.length > 0 && h('p', { class: 'small muted' }, 'Stripe may ask for more later: ', someday.join('; '), '. There’s no hurry.'),
   ];
 }
 

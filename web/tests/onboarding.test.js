@@ -204,6 +204,14 @@ test('the desk says what was wrong, what Stripe is checking, and what will be ne
   await settings.getByRole('heading', { name: 'Needed later' }).waitFor();
   await settings.getByText(/^From \w+ \d+, \d+, Stripe will need these as well\.$/).waitFor();
   await settings.getByRole('listitem').getByText('A tax or identity number').waitFor();
+  const someday = settings.getByText(/^Stripe may ask for more later:/);
+  await expect(someday).toHaveCount(0);
+
+  await tell({ demand: ['individual.phone', 'individual.id_number'], eventually: true }, ({ requirements }) => requirements.eventually_due.length === 2);
+  await visit(page, `${PLACE}#settings`);
+  // Each once, in the list with the date if there is one, and calmly: the account is as connected as before.
+  await expect(someday).toHaveText('Stripe may ask for more later: Contact details: email and phone. There’s no hurry.');
+  await expect(settings.locator('#stripe .label')).toHaveText('Connected');
   assertQuiet(page);
   await page.context().close();
 });

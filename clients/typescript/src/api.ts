@@ -2857,6 +2857,7 @@ export interface components {
                     /** @description Its name, as in `missing`. */
                     requirement: string;
                 }[];
+                /** @description Due at some point, what is due now included. It stops nothing until it is due. */
                 eventually_due: string[];
                 /** @description What is past or currently due, each once, and when Stripe first told so. It keeps that time until it is provided. */
                 missing: {

@@ -173,6 +173,17 @@ pub enum LinkKind {
     Update,
 }
 
+impl LinkKind {
+    /// Its name and its `collection_options`. Whether a form also asks for future requirements is only up to the platform where it
+    /// collects the information: <https://docs.stripe.com/connect/hosted-onboarding>.
+    fn options(self) -> (&'static str, &'static [(&'static str, &'static str)]) {
+        match self {
+            Self::Onboarding => ("account_onboarding", &[("fields", "currently_due")]),
+            Self::Update => ("account_update", &[("fields", "eventually_due"), ("future_requirements", "include")]),
+        }
+    }
+}
+
 /// The outcome of creating an account under its idempotency key.
 #[derive(Debug)]
 pub enum Made {
@@ -399,24 +410,17 @@ impl Gateway {
     pub async fn account_link(&self, link: &StripeLink, kind: LinkKind, page: &str, nonce: &str) -> Result<Address, StripeError> {
         let account = link.account_id.as_str();
         let (return_url, refresh_url) = (format!("{page}?onboarding=return"), format!("{page}?onboarding=refresh"));
-        let (kind, collect) = match kind {
-            LinkKind::Onboarding => ("account_onboarding", "currently_due"),
-            LinkKind::Update => ("account_update", "eventually_due"),
-        };
+        let (kind, options) = kind.options();
         let (path, body) = match link.accounts_api {
             AccountsApi::V1 => {
-                let fields = [
-                    ("account", account),
-                    ("type", kind),
-                    ("collection_options[fields]", collect),
-                    ("return_url", &return_url),
-                    ("refresh_url", &refresh_url),
-                ];
+                let named = options.iter().map(|(name, value)| (format!("collection_options[{name}]"), *value)).collect::<Vec<_>>();
+                let mut fields = vec![("account", account), ("type", kind), ("return_url", &return_url), ("refresh_url", &refresh_url)];
+                fields.extend(named.iter().map(|(name, value)| (name.as_str(), *value)));
                 ("/account_links", form(&fields))
             }
             AccountsApi::V2 => {
                 let options = json!({
-                    "collection_options": { "fields": collect },
+                    "collection_options": options.iter().copied().collect::<HashMap<_, _>>(),
                     "return_url": return_url,
                     "refresh_url": refresh_url,
                 });

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::engine::accounts::rows;
 use crate::events::context::Context;
-use crate::state::door::Door;
+use crate::state::door::{Collects, Door};
 use crate::state::row::Link;
 use crate::words::errors::ApiError;
 use crate::words::ids::random_text;
@@ -13,8 +13,8 @@ use crate::words::kind::Kind;
 use crate::words::params::Params;
 
 /// Parameters of `POST /v1/account_links`.
-pub(crate) const CREATE: &str = "account collect:(currently_due|eventually_due) collection_options{fields \
-    future_requirements requirements:any} refresh_url return_url type:(account_onboarding|account_update)";
+pub(crate) const CREATE: &str = "account collect:(currently_due|eventually_due) collection_options{fields:(currently_due|eventually_due) \
+    future_requirements:(include|omit)} refresh_url return_url type:(account_onboarding|account_update)";
 
 /// How long a link can be opened, in seconds.
 const LIFETIME: i64 = 5 * 60;
@@ -28,6 +28,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) refresh_url: &'a str,
     /// Empty if its owner is not redirected.
     pub(crate) return_url: &'a str,
+    pub(crate) collects: Collects,
 }
 
 /// `POST /v1/account_links`
@@ -36,7 +37,10 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     let kind = params.required("type")?;
     check_account(ctx, account)?;
     let (refresh_url, return_url) = (params.required("refresh_url")?, params.required("return_url")?);
-    let (url, expires_at) = open(ctx, &Wanted { account, kind, refresh_url, return_url })?;
+    let mut collects = Collects::of(&params.object("collection_options"));
+    // The deprecated form of it.
+    collects.eventually_due |= params.text("collect") == Some("eventually_due");
+    let (url, expires_at) = open(ctx, &Wanted { account, kind, refresh_url, return_url, collects })?;
     Ok(json!({ "object": "account_link", "created": ctx.now(), "expires_at": expires_at, "url": url }))
 }
 
@@ -52,7 +56,7 @@ fn check_account(ctx: &Context, account: &str) -> Result<(), ApiError> {
 /// # Errors
 /// 400 if the account is not connected, if a URL is invalid, or if the update belongs on Stripe's own page.
 pub(crate) fn open(ctx: &mut Context, wanted: &Wanted) -> Result<(String, i64), ApiError> {
-    let Wanted { account, kind, refresh_url, return_url } = *wanted;
+    let Wanted { account, kind, refresh_url, return_url, collects } = *wanted;
     check_account(ctx, account)?;
     for (name, address) in [("refresh_url", refresh_url), ("return_url", return_url)] {
         if !address.is_empty() && url::Url::parse(address).is_err() {
@@ -76,6 +80,7 @@ pub(crate) fn open(ctx: &mut Context, wanted: &Wanted) -> Result<(String, i64), 
         return_url: return_url.to_owned(),
         expires_at,
         opened: false,
+        collects,
     };
     let url = format!("{}{path}", ctx.origin);
     ctx.state.doors.insert(path, door);
@@ -99,6 +104,7 @@ pub(crate) fn login(ctx: &mut Context, path: &[&str], _: &Params) -> Result<Valu
         return_url: String::new(),
         expires_at: now + LIFETIME,
         opened: false,
+        collects: Collects::default(),
     };
     let url = format!("{}{address}", ctx.origin);
     ctx.state.doors.insert(address, door);

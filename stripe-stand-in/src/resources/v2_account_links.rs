@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::events::context::Context;
 use crate::resources::account_links::{self, Wanted};
 use crate::resources::v2_accounts;
+use crate::state::door::Collects;
 use crate::words::calendar;
 use crate::words::errors::ApiError;
 use crate::words::params::Params;
@@ -32,7 +33,8 @@ pub(crate) fn create(ctx: &mut Context, _: &[&str], params: &Params) -> Result<V
     }
     let settings = case.object(kind);
     let refresh_url = settings.required("refresh_url").map_err(|_| missing("[refresh_url]"))?;
-    let wanted = Wanted { account, kind, refresh_url, return_url: settings.text("return_url").unwrap_or_default() };
+    let collects = Collects::of(&settings.object("collection_options"));
+    let wanted = Wanted { account, kind, refresh_url, return_url: settings.text("return_url").unwrap_or_default(), collects };
     let (url, expires_at) = account_links::open(ctx, &wanted)?;
     Ok(json!({
         "object": "v2.core.account_link",

@@ -55,9 +55,9 @@ pub(crate) fn onboarding(ctx: &mut Context, request: &Incomer) -> Answer {
         let account = door.account.clone();
         ctx.account.clone_from(&account);
         match form.text("decision") {
-            "submit" => requirements::fulfil(ctx, &account, Verdict::Complete),
-            "fail" => requirements::fulfil(ctx, &account, Verdict::Failed(Failure::default())),
-            "pending" => requirements::fulfil(ctx, &account, Verdict::Pending),
+            "submit" => requirements::fulfil(ctx, &account, Verdict::Complete, door.collects),
+            "fail" => requirements::fulfil(ctx, &account, Verdict::Failed(Failure::default()), door.collects),
+            "pending" => requirements::fulfil(ctx, &account, Verdict::Pending, door.collects),
             "later" => {}
             _ => return show(ctx, request, &door),
         }
@@ -72,8 +72,12 @@ pub(crate) fn onboarding(ctx: &mut Context, request: &Incomer) -> Answer {
 
 fn show(ctx: &Context, request: &Incomer, door: &Door) -> Answer {
     let account = ctx.state.account(&door.account).cloned().unwrap_or_default();
-    let due = account["requirements"]["currently_due"].as_array().cloned().unwrap_or_default();
-    let list: String = due.iter().filter_map(Value::as_str).map(|name| format!("<li>{}</li>", escape(name))).collect();
+    let due = if door.collects.eventually_due { "eventually_due" } else { "currently_due" };
+    let mut asked = account["requirements"][due].as_array().cloned().unwrap_or_default();
+    if door.collects.future_requirements {
+        asked.extend(account["future_requirements"][due].as_array().cloned().unwrap_or_default());
+    }
+    let list: String = asked.iter().filter_map(Value::as_str).map(|name| format!("<li>{}</li>", escape(name))).collect();
     let asked = if list.is_empty() { "<p>Nothing is due.</p>".to_owned() } else { format!("<p>Still due:</p><ul>{list}</ul>") };
     let body = format!(
         "<p>Account {}.</p>{asked}<form method=\"post\" action=\"{}\">\

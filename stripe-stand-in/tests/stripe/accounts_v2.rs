@@ -262,6 +262,11 @@ async fn accounts_of_v1_do_not_exist_in_v2() {
     let mut gone = case.clone();
     gone["account_onboarding"]["configurations"] = json!(["merchant"]);
     assert_eq!(error(&post(&stripe, "/v2/core/account_links", link(id(&made), gone)).await), code(400, "invalid_fields"));
+    for (name, value) in [("fields", "past_due"), ("future_requirements", "eventually_due"), ("requirements", "none")] {
+        let mut other = case.clone();
+        other["account_onboarding"]["collection_options"] = json!({ name: value });
+        assert_eq!(error(&post(&stripe, "/v2/core/account_links", link(id(&made), other)).await), code(400, "invalid_fields"), "{name}");
+    }
     let update = json!({ "type": "account_update", "account_update": { "refresh_url": "http://localhost/again" } });
     assert_eq!(post(&stripe, "/v2/core/account_links", link(id(&made), update)).await.status, 400);
     assert_eq!(error(&post(&stripe, "/v2/core/account_links", link(id(&made), json!({ "type": "account_onboarding" }))).await).0, 400);

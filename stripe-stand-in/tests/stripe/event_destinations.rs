@@ -181,6 +181,12 @@ async fn an_accounts_changes_arrive_without_what_has_changed() {
     assert_eq!(whole["changes"], Value::Null);
     assert_eq!(get(&stripe, &path).await.status, 404, "not without its context");
     assert_eq!(stripe.get(&format!("/v1/events/{}", id(&changed))).await.status, 404, "it is no snapshot");
+    // What will be required changes nothing else.
+    let before = receiver.received().len();
+    let later = json!({ "demand": ["individual.id_number"], "seconds": 1000, "later": true });
+    stripe.admin("POST", &format!("accounts/{}/requirements", id(&account)), later).await.ok();
+    stripe.admin("POST", "webhooks/flush", json!({})).await.ok();
+    assert_eq!(types(&receiver)[before..], ["v2.core.account.updated", "v2.core.account[future_requirements].updated"]);
     // What `/v2` alone knows.
     let before = receiver.received().len();
     post(&stripe, &url, json!({ "display_name": "Ada", "defaults": { "locales": ["de"] } })).await.ok();

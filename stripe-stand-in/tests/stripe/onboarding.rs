@@ -115,6 +115,42 @@ async fn an_account_link_opens_once_and_for_minutes() {
     assert_eq!(refused(&[("account", "acct_none"), all[1], all[2], ("type", "account_onboarding")]).await, (400, "account".to_owned()));
     let custom = make(&stripe, "custom").await;
     assert_eq!(refused(&[("account", &custom), all[1], all[2], all[3]]).await.0, 200);
+    for (name, value) in [("fields", "past_due"), ("future_requirements", "eventually_due"), ("requirements", "none")] {
+        let name = format!("collection_options[{name}]");
+        let link = [("account", custom.as_str()), all[1], all[2], all[3], (name.as_str(), value)];
+        assert_eq!(refused(&link).await, (400, name.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_page_collects_what_its_link_says() {
+    let stripe = Stripe::start().await;
+    let custom = make(&stripe, "custom").await;
+    go_through(&stripe, &custom, "submit").await;
+    let names = async || {
+        let account = account(&stripe, &custom).await;
+        (account["requirements"]["eventually_due"].clone(), account["future_requirements"]["currently_due"].clone())
+    };
+    let (number, document) = (json!(["individual.id_number"]), json!(["individual.verification.document"]));
+    let fields = ("collection_options[fields]", "eventually_due");
+    let future = ("collection_options[future_requirements]", "include");
+    for (options, eventually_left, later_left) in [
+        (&[][..], &number, &document),
+        (&[fields], &json!([]), &document),
+        (&[future], &number, &json!([])),
+        (&[fields, future], &json!([]), &json!([])),
+    ] {
+        for demand in [json!({ "demand": number, "eventually": true }), json!({ "demand": document, "seconds": 9000, "later": true })] {
+            stripe.admin("POST", &format!("accounts/{custom}/requirements"), demand).await.ok();
+        }
+        assert_eq!(names().await, (number.clone(), document.clone()));
+        let form = [("account", custom.as_str()), ("refresh_url", AGAIN), ("return_url", BACK), ("type", "account_update")];
+        let link = stripe.post("/v1/account_links", &[&form, options].concat()).await.ok();
+        let page = location(&open(&stripe, link["url"].as_str().unwrap()).await);
+        send(form_body(stripe.http.post(page), &[("decision", "submit")])).await;
+        assert_eq!(names().await, (eventually_left.clone(), later_left.clone()), "{options:?}");
+        assert_eq!(account(&stripe, &custom).await["charges_enabled"], true);
+    }
 }
 
 #[tokio::test]

@@ -580,16 +580,37 @@ async fn a_custom_account_can_be_looked_over_once_nothing_is_due() {
 async fn looked_over_once_nothing_is_due(api: &str) {
     let world = World::with(&[("ACCOUNTS_API", api)]).await;
     let seller = world.seller("seller@example.com").await;
-    world.made_account(&seller, "custom", "US").await;
-    world.asked_stripe().await;
-    assert_eq!(ask(&world, &seller, json!({"type": "custom"})).await.status, 200);
-    let log = world.admin("GET", "requests", json!({})).await;
-    let sent = &log["requests"].as_array().and_then(|all| all.last()).expect("a request")["params"];
-    let (kind, options) = match api {
-        "v1" => (&sent["type"], &sent["collection_options"]),
-        _ => (&sent["use_case"]["type"], &sent["use_case"]["account_update"]["collection_options"]),
+    let account = world.made_account(&seller, "custom", "US").await;
+    let demand = async |demand: Value| {
+        world.admin("POST", &format!("accounts/{account}/requirements"), demand).await;
+        world.deliver().await;
     };
-    assert_eq!((kind, &options["fields"]), (&json!("account_update"), &json!("eventually_due")), "{log}");
+    // Goes through a form, which must collect this. Returns what is due then, will be at some point, and will be at a known time.
+    let submitted = async |kind: &str, collects: Value| {
+        let bearer = world.log_in(&seller).await;
+        let answer = world.post("/users/me/stripe/onboarding", json!({"type": "custom"})).bearer(&bearer).await;
+        let log = world.admin("GET", "requests", json!({})).await;
+        let sent = &log["requests"].as_array().and_then(|all| all.last()).expect("a request")["params"];
+        let (of, options) = match api {
+            "v1" => (&sent["type"], &sent["collection_options"]),
+            _ => (&sent["use_case"]["type"], &sent["use_case"][kind]["collection_options"]),
+        };
+        assert_eq!((of, options), (&json!(kind), &collects), "{api}");
+        world.onboard(&answer.text("url"), "submit").await;
+        world.deliver().await;
+        let stand = world.get("/users/me/stripe").bearer(&bearer).await.json();
+        let wanted = &stand["requirements"];
+        json!([wanted["missing"], wanted["eventually_due"], stand["future_requirements"]["currently_due"]])
+    };
+    demand(json!({"demand": ["individual.id_number"], "seconds": 30 * 86_400, "later": true})).await;
+    demand(json!({"demand": ["individual.phone"], "eventually": true})).await;
+    demand(json!({"demand": ["individual.verification.document"], "seconds": 86_400})).await;
+    let left = submitted("account_onboarding", json!({"fields": "currently_due"})).await;
+    assert_eq!(left, json!([[], ["individual.phone"], ["individual.id_number"]]), "{api}: the form asks for what is due, and no more");
+    let all = json!({"fields": "eventually_due", "future_requirements": "include"});
+    assert_eq!(submitted("account_update", all.clone()).await, json!([[], [], []]), "{api}: it is provided ahead of time");
+    world.pass(Duration::days(31)).await;
+    assert_eq!(submitted("account_update", all).await, json!([[], [], []]), "{api}: so it is never missing");
 }
 
 #[tokio::test]

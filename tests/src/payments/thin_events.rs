@@ -51,7 +51,7 @@ async fn each_of_them_takes_in_the_accounts_state_as_often_as_it_comes() {
     assert!(!recorded(&world, &seller).await.charges_enabled, "nothing was delivered");
     let mut enabled = true;
     let kinds = events(endpoints::THIN);
-    assert_eq!(kinds.len(), 7);
+    assert_eq!(kinds.len(), 8);
     for kind in kinds {
         world.asked_stripe().await;
         world.operations();
@@ -65,6 +65,36 @@ async fn each_of_them_takes_in_the_accounts_state_as_often_as_it_comes() {
         enabled = !enabled;
         world.admin("POST", &format!("accounts/{account}"), json!({"charges_enabled": enabled})).await;
     }
+}
+
+#[tokio::test]
+async fn what_will_be_required_is_known_from_its_own_event_alone() {
+    let kind = "v2.core.account[future_requirements].updated";
+    let world = World::start().await;
+    let (seller, account, url) = seller(&world).await;
+    world.onboard(&url, "submit").await;
+    world.deliver().await;
+    let alone = async |due: &[&str], later: &[&str]| {
+        let event = world.event(kind, |_| true).await.expect("Stripe sends it");
+        for _ in 0..2 {
+            assert_eq!(world.tell(&event).await.status, 200);
+            let AccountState { requirements, future_requirements: future, charges_enabled, .. } = recorded(&world, &seller).await;
+            assert_eq!((requirements.currently_due, future.currently_due, charges_enabled), (named(due), named(later), true));
+            assert_eq!(future.current_deadline.is_some(), !later.is_empty());
+        }
+        event["id"].clone()
+    };
+    let path = format!("accounts/{account}/requirements");
+    world.admin("POST", &path, json!({"demand": ["individual.id_number"], "seconds": 86_400, "later": true})).await;
+    let announced = alone(&[], &["individual.id_number"]).await;
+    // Its time comes.
+    world.pass(time::Duration::days(2)).await;
+    world.stripe(&format!("/accounts/{account}"), None).await;
+    assert_ne!(alone(&["individual.id_number"], &[]).await, announced);
+}
+
+fn named(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ pub const EVENTS: &[Handled] = &[
         Box::pin(account::updated(services, event))
     }),
     thin("v2.core.account[configuration.recipient].updated", |services, event| Box::pin(account::updated(services, event))),
+    thin("v2.core.account[future_requirements].updated", |services, event| Box::pin(account::updated(services, event))),
     thin("v2.core.account[requirements].updated", |services, event| Box::pin(account::updated(services, event))),
 ];
 

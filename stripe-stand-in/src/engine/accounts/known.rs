@@ -40,6 +40,8 @@ pub(crate) struct Known {
     /// What Stripe will require of it, and from when on, in epoch seconds.
     pub(crate) later: BTreeSet<String>,
     pub(crate) later_from: Option<i64>,
+    /// What Stripe will require of it at some point.
+    pub(crate) eventually: BTreeSet<String>,
     /// What was wrong: `{"code", "reason", "requirement"}`.
     pub(crate) errors: Vec<Value>,
     /// Whether Stripe is verifying it.
@@ -64,6 +66,7 @@ impl Known {
     /// Stripe additionally requires these fields from now on.
     pub(crate) fn require(&mut self, names: &BTreeSet<String>) {
         self.extra.extend(names.iter().cloned());
+        self.eventually.retain(|name| !names.contains(name));
         self.given.retain(|name| !names.contains(name));
     }
 
@@ -89,6 +92,8 @@ impl Known {
         if late {
             past.extend(&extra);
         }
+        let eventually = self.eventually.iter().map(String::as_str).filter(|name| !self.given.contains(*name));
+        let all: BTreeSet<&str> = due.iter().copied().chain(eventually).collect();
         let reason = if let Some(reason) = &self.rejected {
             json!(format!("rejected.{reason}"))
         } else if !past.is_empty() {
@@ -138,7 +143,7 @@ impl Known {
                 "currently_due": due,
                 "disabled_reason": reason,
                 "errors": self.errors,
-                "eventually_due": due,
+                "eventually_due": all,
                 "past_due": past,
                 "pending_verification": if self.verifying { json!(["individual.verification.document"]) } else { json!([]) },
             },

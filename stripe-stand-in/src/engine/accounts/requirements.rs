@@ -14,6 +14,7 @@ use crate::engine::accounts::known::Known;
 use crate::engine::accounts::rows;
 use crate::events::context::Context;
 use crate::state::agenda::Job;
+use crate::state::door::Collects;
 use crate::words::json::Fields;
 use crate::words::kind::Kind;
 use crate::words::params::Params;
@@ -113,8 +114,8 @@ pub(crate) enum Verdict {
     Failed(Failure),
 }
 
-/// Provides everything that is missing, as a person on the onboarding page would.
-pub(crate) fn fulfil(ctx: &mut Context, account: &str, verdict: Verdict) {
+/// Provides everything that a page asks for, as a person on the onboarding page would.
+pub(crate) fn fulfil(ctx: &mut Context, account: &str, verdict: Verdict, collects: Collects) {
     let Some(mut known) = Known::of(ctx.state, account) else { return };
     let object = ctx.state.account(account).cloned().unwrap_or_default();
     let mut more = json!({ "tos_acceptance": { "date": ctx.now(), "ip": "127.0.0.1", "user_agent": null } });
@@ -137,6 +138,13 @@ pub(crate) fn fulfil(ctx: &mut Context, account: &str, verdict: Verdict) {
     known.given.extend(missing);
     known.given.extend(std::mem::take(&mut known.extra));
     known.deadline = None;
+    if collects.eventually_due {
+        known.eventually.clear();
+    }
+    if collects.future_requirements {
+        known.later.clear();
+        known.later_from = None;
+    }
     known.verifying = matches!(verdict, Verdict::Pending);
     known.errors = match verdict {
         Verdict::Failed(failure) => vec![json!(failure)],
@@ -146,18 +154,36 @@ pub(crate) fn fulfil(ctx: &mut Context, account: &str, verdict: Verdict) {
     review(ctx, account, more);
 }
 
-/// Stripe requires more information from an account, by a deadline, or only from then on.
-pub(crate) fn demand(ctx: &mut Context, account: &str, names: BTreeSet<String>, deadline: Option<i64>, later: bool) {
+/// When Stripe requires more information; times in epoch seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    /// Now, and past due from then on.
+    By(Option<i64>),
+    /// Only from then on.
+    From(Option<i64>),
+    /// At some point.
+    Eventually,
+}
+
+/// Stripe requires more information from an account.
+pub(crate) fn demand(ctx: &mut Context, account: &str, names: BTreeSet<String>, due: Due) {
     let Some(mut known) = Known::of(ctx.state, account) else { return };
-    if later {
-        known.later.extend(names);
-        known.later_from = deadline;
-    } else {
-        known.require(&names);
-        known.deadline = deadline;
+    match due {
+        Due::By(deadline) => {
+            known.require(&names);
+            known.deadline = deadline;
+        }
+        Due::From(from) => {
+            known.later.extend(names);
+            known.later_from = from;
+        }
+        Due::Eventually => {
+            known.given.retain(|name| !names.contains(name));
+            known.eventually.extend(names);
+        }
     }
     known.keep(ctx.state, account);
-    if let Some(at) = deadline {
+    if let Due::By(Some(at)) | Due::From(Some(at)) = due {
         ctx.state.jobs.push(Job::ReviewAccount { at, account: account.to_owned() });
     }
     review(ctx, account, json!({}));

@@ -182,14 +182,17 @@ fn requirements(of: &Value, given: &Value) -> Value {
         let list = of[name].as_array().into_iter().flatten();
         list.filter_map(|one| one.as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
-    let past = texts("past_due");
+    let (past, due) = (texts("past_due"), texts("currently_due"));
     let mut restricted = Vec::new();
     for (configuration, capability) in [("merchant", "card_payments"), ("recipient", "stripe_balance.stripe_transfers")] {
         if given["configuration"][configuration].is_object() {
             restricted.push((configuration, capability));
         }
     }
-    let deadline = |field: &String| if past.contains(field) { "past_due" } else { "currently_due" };
+    let deadline = |field: &String| {
+        let is_due = if due.contains(field) { "currently_due" } else { "eventually_due" };
+        if past.contains(field) { "past_due" } else { is_due }
+    };
     let entry = |field: &String| {
         let impact: Vec<Value> = restricted
             .iter()
@@ -212,9 +215,10 @@ fn requirements(of: &Value, given: &Value) -> Value {
             "requested_reasons": [{ "code": "routine_onboarding" }],
         })
     };
-    let due = texts("currently_due");
-    let entries: Vec<Value> = due.iter().map(entry).collect();
-    let soonest = due.iter().map(deadline).max();
+    let all = texts("eventually_due");
+    let entries: Vec<Value> = all.iter().map(entry).collect();
+    let soonest =
+        ["past_due", "currently_due", "eventually_due"].into_iter().find(|status| all.iter().any(|field| deadline(field) == *status));
     json!({
         "alternatives": [],
         "entries": entries,

@@ -20,7 +20,7 @@
 //! | `GET /_admin/books` | every account's balance and the sum of its transactions, and whether all match |
 //! | `GET`, `POST /_admin/accounts` | all accounts; creates one: `{"type","email","country","name","capabilities","charges_enabled","default_currency","settlement_currencies","connected","scope"}` |
 //! | `POST /_admin/accounts/{id}` | changes fields of an account as Stripe would, with events |
-//! | `POST /_admin/accounts/{id}/requirements` | `{"verdict":"complete"\|"pending"\|"failed","failure":{"requirement","code","reason"}}` provides what is missing; `{"demand":["individual.verification.document"],"seconds":86400}` requires more by a deadline, and with `"later":true` only from then on |
+//! | `POST /_admin/accounts/{id}/requirements` | `{"verdict":"complete"\|"pending"\|"failed","failure":{"requirement","code","reason"}}` provides what is missing; `{"demand":["individual.verification.document"],"seconds":86400}` requires more by a deadline, with `"later":true` only from then on, and with `"eventually":true` at some point |
 //! | `POST /_admin/accounts/{id}/payout` | pays out everything available, as the account's schedule would |
 //! | `POST /_admin/payouts/{id}/fail`, `/arrive` | the bank returns a payout: `{"reason":"account_closed"}`; the payout arrives |
 //! | `POST /_admin/accounts/{id}/deauthorize` | the seller revokes the platform's access |

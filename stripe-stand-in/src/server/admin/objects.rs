@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine::accounts::known::Known;
-use crate::engine::accounts::requirements::{self, Failure, Verdict};
+use crate::engine::accounts::requirements::{self, Due, Failure, Verdict};
 use crate::engine::checkout::{self, Payment};
 use crate::engine::debits;
 use crate::engine::disputes::{self, Outcome, Stage};
@@ -21,6 +21,7 @@ use crate::server::admin::read::{Refusal, context, read};
 use crate::server::host::Server;
 use crate::server::invoice_pages;
 use crate::state::all::State;
+use crate::state::door::Collects;
 use crate::words::cards::{self, TestCard};
 use crate::words::http::Incomer;
 use crate::words::kind::Kind;
@@ -93,6 +94,9 @@ pub(crate) struct Judged {
     /// Whether they become due then instead: until then they are in `future_requirements`.
     #[serde(default)]
     later: bool,
+    /// Whether they are only due at some point: until they are demanded again.
+    #[serde(default)]
+    eventually: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,15 +112,22 @@ pub(crate) fn judge(ctx: &mut Context, account: &str, judged: Judged) -> Result<
     if Known::of(ctx.state, account).is_none() {
         return Err(Refusal::Bad(format!("{account} was not created through the API: set its fields instead")));
     }
-    match judged.verdict {
-        Some(Verdicts::Complete) => requirements::fulfil(ctx, account, Verdict::Complete),
-        Some(Verdicts::Pending) => requirements::fulfil(ctx, account, Verdict::Pending),
-        Some(Verdicts::Failed) => requirements::fulfil(ctx, account, Verdict::Failed(judged.failure.unwrap_or_default())),
-        None => {}
+    let verdict = judged.verdict.map(|verdict| match verdict {
+        Verdicts::Complete => Verdict::Complete,
+        Verdicts::Pending => Verdict::Pending,
+        Verdicts::Failed => Verdict::Failed(judged.failure.unwrap_or_default()),
+    });
+    if let Some(verdict) = verdict {
+        requirements::fulfil(ctx, account, verdict, Collects::default());
     }
     if !judged.demand.is_empty() {
-        let deadline = judged.seconds.map(|seconds| ctx.now() + seconds);
-        requirements::demand(ctx, account, judged.demand, deadline, judged.later);
+        let at = judged.seconds.map(|seconds| ctx.now() + seconds);
+        let due = match (judged.later, judged.eventually) {
+            (_, true) => Due::Eventually,
+            (true, _) => Due::From(at),
+            (false, false) => Due::By(at),
+        };
+        requirements::demand(ctx, account, judged.demand, due);
     }
     Ok(())
 }
