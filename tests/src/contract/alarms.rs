@@ -28,7 +28,8 @@ const OF_AWS: [(&str, &str, &[&str]); 12] = [
 ];
 
 /// Alarms that can wait until morning.
-const CAN_WAIT: [&str; 14] = [
+const CAN_WAIT: [&str; 15] = [
+    "BackupFailuresAlarm",
     "BadSignaturesAlarm",
     "DisputeRateAlarm",
     "ErasuresSilentAlarm",

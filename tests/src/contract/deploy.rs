@@ -438,6 +438,14 @@ fn what_outlives_a_stack_can_be_imported_and_deployed_over() {
     for name in names {
         assert!(page.contains(&format!("\"LogicalResourceId\": \"{name}\"")), "{name}");
     }
+    // Where only copies of the tables are left, they are imported alone.
+    let tables = page.split('`').find(|text| text.ends_with(">tables.yaml")).expect("the command");
+    let done = Command::new("bash").args(["-euc", tables]).current_dir(&operator.folder).status().expect("bash is there");
+    assert!(done.success(), "{tables}");
+    let tables = fs::read_to_string(operator.folder.join("tables.yaml")).expect("it is written");
+    let tables: yaml_serde::Value = yaml_serde::from_str(&tables).expect("it is YAML");
+    let tables = tables.get("Resources").and_then(yaml_serde::Value::as_mapping).expect("resources");
+    assert_eq!(tables.keys().filter_map(yaml_serde::Value::as_str).collect::<Vec<_>>(), ["Table", "CredentialsTable"]);
     // It needs no parameter.
     assert!(!fs::read_to_string(operator.folder.join("import.yaml")).expect("it is there").contains("!Ref"));
 
