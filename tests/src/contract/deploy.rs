@@ -412,12 +412,12 @@ fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
 fn a_sender_that_ses_has_not_verified_does_not_stop_a_deploy_which_says_what_to_do_where() {
     let operator = Operator::new();
     let said = operator.succeeds("deploy", &[&TEST[..7], &["MailFrom=a@example.org"]].concat());
-    let make = "SES does not know example.org in this region: mails are queued and given up after nine hours. \
+    let make = "SES does not know example.org in this region: mails wait, and are given up after a week. \
                 Run `aws sesv2 create-email-identity --email-identity example.org --region eu-central-1 --profile shop`";
     assert!(said.contains(make), "{said}");
     operator.answers("aws-sesv2-get-email-identity---email-identity-a@example.org", r#"{"VerifiedForSendingStatus":false}"#);
     let said = operator.succeeds("deploy", &["test", "--yes", "MailIdentity=a@example.org"]);
-    let look = "SES has not verified a@example.org: mails are queued and given up after nine hours. \
+    let look = "SES has not verified a@example.org: mails wait, and are given up after a week. \
                 `aws sesv2 get-email-identity --email-identity a@example.org --region eu-central-1 --profile shop`";
     assert!(said.contains(look), "{said}");
 }
