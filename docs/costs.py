@@ -19,6 +19,8 @@ PRICES = {
     "read": (0.125e-6, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
     "stored GB": (0.25, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
     "recoverable GB": (0.20, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
+    "backup GB": (0.10, "https://aws.amazon.com/backup/pricing/"),
+    "GB to another region": (0.02, "https://aws.amazon.com/backup/pricing/"),  # to another account in the same region it is free
     "invocation": (0.20e-6, "https://aws.amazon.com/lambda/pricing/"),
     "GB-second": (13.3334e-6, "https://aws.amazon.com/lambda/pricing/"),  # arm64
     "API request": (1.00e-6, "https://aws.amazon.com/api-gateway/pricing/"),
@@ -55,6 +57,9 @@ FIVE_MINUTES, ROLES, SECRETS = MINUTES / 5, 15, 3
 # at 512 MB, with a log line each. A reading writes one item (1 unit) and its place in an index (2), and reads it.
 ACCOUNTS, READINGS, CALLS, CALLS_PER_SECOND = 10_000, MINUTES / 30, 2, 25
 READING_WRITES, READING_READS, CALL_LOG_KB, RECONCILE_GB = 3, 1, 0.35, 0.5
+
+# Copies elsewhere: one backup a day, kept for two days here and for 35 there.
+BACKUPS_KEPT, BACKUPS_A_MONTH = 2 + 35, 730 / 24
 
 
 def price(name):
@@ -99,6 +104,12 @@ def accounts():
     return f"{calls / 1e6:.0f} million calls to Stripe and {sum(costs.values()):.0f} dollars a month ({parts})"
 
 
+def copies():
+    """What a GB of the tables costs in a month if it is copied elsewhere."""
+    kept, sent = BACKUPS_KEPT * price("backup GB"), BACKUPS_A_MONTH * price("GB to another region")
+    return f"{kept:.2f} dollars a month, and {sent:.2f} for the way to another region"
+
+
 def table(text):
     """Takes the numbers of metrics from the page, where a test checks them."""
     counted = re.search(r"^What does not grow: (\d+) custom metrics .* (\d+) metrics under alarms", text, re.MULTILINE)
@@ -121,9 +132,12 @@ def main(arguments):
             raise SystemExit(f"docs/operations.md has another table than docs/costs.py:\n{rows}")
         if accounts() not in text:
             raise SystemExit(f"docs/operations.md has other costs of accounts than docs/costs.py:\n{accounts()}")
+        if copies() not in text:
+            raise SystemExit(f"docs/operations.md has other costs of copies than docs/costs.py:\n{copies()}")
     else:
         print(rows)
         print(accounts())
+        print(copies())
 
 
 main(sys.argv[1:])

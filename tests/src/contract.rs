@@ -3,6 +3,7 @@
 
 mod advisories;
 mod alarms;
+mod copies;
 mod deploy;
 mod events;
 mod harnesses;

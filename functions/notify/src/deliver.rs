@@ -1,5 +1,6 @@
 //! Delivers one mail, from reading its row to marking it.
 
+use shared::base::metrics::{self, Unit};
 use shared::domain::mail::Mail;
 use shared::domain::user::Email;
 use shared::store::StoreError;
@@ -14,8 +15,12 @@ use crate::render::Letter;
 /// How long nobody else sends the mail: longer than the function may run.
 pub const LEASE: Duration = Duration::minutes(3);
 
-/// How many times a mail is tried: for about nine hours, with the pauses of [`pause`].
-pub(crate) const ATTEMPTS: u32 = 10;
+/// How many times SES is asked to send a mail: for a week, with the pauses of [`pause`]. A new domain is verified by then, and AWS has answered
+/// whether the account may leave the sandbox. <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>
+const TRIES: u32 = 321;
+
+/// How many tries in a row may end without an answer of SES, because the function ended.
+const UNANSWERED: u32 = 10;
 
 /// Why a mail is not sent to an address that is not confirmed.
 const ENOUGH: &str = "its address is not confirmed and got enough of these today";
@@ -23,9 +28,9 @@ const ENOUGH: &str = "its address is not confirmed and got enough of these today
 /// How many times to try to mark a sent mail. Without the mark it is sent again when the lease ends.
 const MARKS: u32 = 5;
 
-/// A minute after the first try, then twice as long each time.
+/// A minute after the first try, then twice as long each time, and at most half an hour: so long a mail waits once SES sends again.
 fn pause(attempts: u32) -> Duration {
-    Duration::minutes(1 << attempts.saturating_sub(1).min(8))
+    Duration::minutes(1 << attempts.saturating_sub(1).min(5))
 }
 
 /// Sends the mail with this id, unless that was done, is being done, or must wait.
@@ -37,8 +42,7 @@ fn pause(attempts: u32) -> Duration {
 pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError> {
     let (store, clock) = (&notify.app.store, &notify.app.clock);
     let Lease::Taken(row) = store.lease_mail(id, LEASE, clock.now()).await? else { return Ok(()) };
-    if row.attempts > ATTEMPTS {
-        // The function ended during each of its tries.
+    if row.is_unanswered(UNANSWERED) {
         return give_up(notify, &row, "the function ended during each try").await;
     }
     let letter = match ready(notify, &row.mail).await {
@@ -64,10 +68,11 @@ pub(crate) async fn deliver(notify: &Notify, id: &str) -> Result<(), StoreError>
             Ok(())
         }
         Err(Unsent::ForGood(reason)) => give_up(notify, &row, &reason).await,
-        Err(Unsent::ForNow(reason)) if row.attempts >= ATTEMPTS => give_up(notify, &row, &reason).await,
+        Err(Unsent::ForNow(reason)) if row.attempts >= TRIES => give_up(notify, &row, &reason).await,
         Err(Unsent::ForNow(reason)) => {
             tracing::warn!(mail = id, attempts = row.attempts, reason, "the mail could not be sent and will be retried");
-            store.mail_waits(&row, clock.now() + pause(row.attempts)).await
+            metrics::emit("MailsUnsent", Unit::Count, 1.0, &[], &[("reason", &reason)]);
+            store.mail_is_refused(&row, clock.now() + pause(row.attempts)).await
         }
     }
 }
@@ -112,8 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_and_end() {
-        let pauses: Vec<i64> = (1..=ATTEMPTS).map(|attempts| pause(attempts).whole_minutes()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);
+    fn pauses_double_to_half_an_hour_and_end_after_a_week() {
+        let pauses: Vec<i64> = (1..TRIES).map(|attempts| pause(attempts).whole_minutes()).collect();
+        assert_eq!(pauses[..8], [1, 2, 4, 8, 16, 32, 32, 32]);
+        assert_eq!(Duration::minutes(pauses.iter().sum()).whole_days(), 7);
     }
 }

@@ -73,12 +73,23 @@ pub struct MailRow {
     pub state: MailState,
     /// How many times it was tried.
     pub attempts: u32,
+    /// Which of these tries was the last that SES refused.
+    #[serde(default)]
+    refused: u32,
     /// When it was to be sent first.
     #[serde(with = "time::serde::rfc3339")]
     pub asked_at: OffsetDateTime,
     /// The lease of the current sender ends at this time, in Unix seconds.
     #[serde(default)]
     leased_until: i64,
+}
+
+impl MailRow {
+    /// Whether more than `most` tries in a row, this one included, have not come to an answer of SES.
+    #[must_use]
+    pub fn is_unanswered(&self, most: u32) -> bool {
+        self.attempts.saturating_sub(self.refused) > most
+    }
 }
 
 /// The result of taking a mail.
@@ -105,7 +116,7 @@ impl Store {
     /// If the mail cannot be serialized, which never happens.
     pub(super) fn ask_for(&self, mail: &Mail, at: OffsetDateTime) -> Result<TransactWriteItem, StoreError> {
         let id = mail.id();
-        let row = MailRow { mail: mail.clone(), state: MailState::Waiting, attempts: 0, asked_at: at, leased_until: 0 };
+        let row = MailRow { mail: mail.clone(), state: MailState::Waiting, attempts: 0, refused: 0, asked_at: at, leased_until: 0 };
         let mut attributes: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(row)?;
         attributes.insert("gsi1pk".to_owned(), string(shard(&id)));
         attributes.insert("gsi1sk".to_owned(), string(due(at, &id)));
@@ -211,7 +222,7 @@ impl Store {
         self.end_mail(&row.mail.id(), row, expression, &values).await
     }
 
-    /// Releases a leased mail, to be retried at `next`.
+    /// Releases a leased mail that was not tried, to be retried at `next`.
     ///
     /// # Errors
     /// If DynamoDB fails.
@@ -219,6 +230,16 @@ impl Store {
         let id = row.mail.id();
         let values = [(":shard", string(shard(&id))), (":due", string(due(next, &id)))];
         self.end_mail(&id, row, "SET gsi1pk = :shard, gsi1sk = :due, leased_until = :zero", &values).await
+    }
+
+    /// Releases a leased mail that SES has refused, to be retried at `next`.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn mail_is_refused(&self, row: &MailRow, next: OffsetDateTime) -> Result<(), StoreError> {
+        let id = row.mail.id();
+        let values = [(":shard", string(shard(&id))), (":due", string(due(next, &id))), (":refused", number(row.attempts))];
+        self.end_mail(&id, row, "SET gsi1pk = :shard, gsi1sk = :due, leased_until = :zero, refused = :refused", &values).await
     }
 
     /// Gives up a leased mail.

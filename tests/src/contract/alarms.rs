@@ -28,11 +28,13 @@ const OF_AWS: [(&str, &str, &[&str]); 12] = [
 ];
 
 /// Alarms that can wait until morning.
-const CAN_WAIT: [&str; 14] = [
+const CAN_WAIT: [&str; 16] = [
+    "BackupFailuresAlarm",
     "BadSignaturesAlarm",
     "DisputeRateAlarm",
     "ErasuresSilentAlarm",
     "MailsAlarm",
+    "MailsWaitAlarm",
     "MovesRefusedAlarm",
     "NoEventsForADayAlarm",
     "OffersSilentAlarm",

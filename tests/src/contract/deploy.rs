@@ -412,12 +412,12 @@ fn a_pipeline_without_a_config_uses_the_stacks_parameters() {
 fn a_sender_that_ses_has_not_verified_does_not_stop_a_deploy_which_says_what_to_do_where() {
     let operator = Operator::new();
     let said = operator.succeeds("deploy", &[&TEST[..7], &["MailFrom=a@example.org"]].concat());
-    let make = "SES does not know example.org in this region: mails are queued and given up after nine hours. \
+    let make = "SES does not know example.org in this region: mails wait, and are given up after a week. \
                 Run `aws sesv2 create-email-identity --email-identity example.org --region eu-central-1 --profile shop`";
     assert!(said.contains(make), "{said}");
     operator.answers("aws-sesv2-get-email-identity---email-identity-a@example.org", r#"{"VerifiedForSendingStatus":false}"#);
     let said = operator.succeeds("deploy", &["test", "--yes", "MailIdentity=a@example.org"]);
-    let look = "SES has not verified a@example.org: mails are queued and given up after nine hours. \
+    let look = "SES has not verified a@example.org: mails wait, and are given up after a week. \
                 `aws sesv2 get-email-identity --email-identity a@example.org --region eu-central-1 --profile shop`";
     assert!(said.contains(look), "{said}");
 }
@@ -438,6 +438,14 @@ fn what_outlives_a_stack_can_be_imported_and_deployed_over() {
     for name in names {
         assert!(page.contains(&format!("\"LogicalResourceId\": \"{name}\"")), "{name}");
     }
+    // Where only copies of the tables are left, they are imported alone.
+    let tables = page.split('`').find(|text| text.ends_with(">tables.yaml")).expect("the command");
+    let done = Command::new("bash").args(["-euc", tables]).current_dir(&operator.folder).status().expect("bash is there");
+    assert!(done.success(), "{tables}");
+    let tables = fs::read_to_string(operator.folder.join("tables.yaml")).expect("it is written");
+    let tables: yaml_serde::Value = yaml_serde::from_str(&tables).expect("it is YAML");
+    let tables = tables.get("Resources").and_then(yaml_serde::Value::as_mapping).expect("resources");
+    assert_eq!(tables.keys().filter_map(yaml_serde::Value::as_str).collect::<Vec<_>>(), ["Table", "CredentialsTable"]);
     // It needs no parameter.
     assert!(!fs::read_to_string(operator.folder.join("import.yaml")).expect("it is there").contains("!Ref"));
 

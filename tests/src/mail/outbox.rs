@@ -20,6 +20,12 @@ async fn asked(world: &World, count: usize) -> Vec<Value> {
     records
 }
 
+/// The id of a record's mail.
+fn mail_id(record: &Value) -> String {
+    let pk = record.pointer("/dynamodb/Keys/pk/S").and_then(Value::as_str);
+    pk.and_then(shared::store::outbox::mail_id).expect("a key").to_owned()
+}
+
 fn addressees(world: &World) -> Vec<String> {
     let mut to: Vec<_> = world.mailbox().mails().into_iter().flat_map(|mail| mail.to).collect();
     to.sort();
@@ -113,32 +119,80 @@ async fn mails_wait_while_ses_refuses_and_arrive_afterwards() {
     assert_eq!(addressees(&world), people(2));
 }
 
+/// What SES answers while the sender is not verified or the account is in the sandbox.
+/// <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
+const NOT_VERIFIED: [&str; 2] = ["MessageRejected", "MailFromDomainNotVerifiedException"];
+
 #[tokio::test]
-async fn a_mail_that_ses_never_accepts_is_given_up_after_ten_tries() {
+async fn mails_that_wait_for_the_sender_to_be_verified_arrive_days_later_within_the_half_hour() {
+    for code in NOT_VERIFIED {
+        let world = World::start().await;
+        let records = asked(&world, 2).await;
+        world.mailbox().fail(Some(Outage::Refuses { status: 400, code: code.into() }));
+        world.notify(&records).await;
+        // Five days, in steps of an hour.
+        for _ in 0..120 {
+            world.app.clock.advance(Duration::hours(1));
+            world.sweep().await;
+        }
+        assert_eq!(addressees(&world), Vec::<String>::new());
+        world.mailbox().fail(None);
+        world.app.clock.advance(Duration::minutes(32));
+        world.sweep().await;
+        assert_eq!(addressees(&world), people(2), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_never_accepts_is_given_up_after_a_week() {
     let world = World::start().await;
     let records = asked(&world, 1).await;
     world.mailbox().fail(Some(Outage::Refuses { status: 400, code: "MessageRejected".into() }));
     world.notify(&records).await;
-    let id = records[0]
-        .pointer("/dynamodb/Keys/pk/S")
-        .and_then(Value::as_str)
-        .and_then(|pk| pk.strip_prefix("MAIL#"))
-        .expect("a key")
-        .to_owned();
-    for tried in 1..10 {
+    let id = mail_id(&records[0]);
+    let began = world.app.clock.now();
+    let row = loop {
         let row = world.app.store.mail(&id).await.expect("the table is there").expect("the row is there");
-        assert_eq!((row.state, row.attempts), (MailState::Waiting, tried));
-        world.app.clock.advance(Duration::hours(5));
+        if row.state != MailState::Waiting {
+            break row;
+        }
+        world.app.clock.advance(Duration::minutes(32));
         world.sweep().await;
-    }
-    let row = world.app.store.mail(&id).await.expect("the table is there").expect("the row is there");
-    assert_eq!((row.state, row.attempts), (MailState::Failed, 10));
+    };
+    assert_eq!((row.state, (world.app.clock.now() - began).whole_days()), (MailState::Failed, 7));
 
     world.mailbox().fail(None);
     world.app.clock.advance(Duration::hours(5));
     world.sweep().await;
     world.notify(&records).await;
     assert_eq!(addressees(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_mail_during_whose_tries_the_function_ends_is_given_up_after_ten_of_them() {
+    let world = World::start().await;
+    let records = asked(&world, 1).await;
+    let id = mail_id(&records[0]);
+    let dies = || async {
+        let lease = world.app.store.lease_mail(&id, Duration::minutes(3), world.app.clock.now()).await.expect("the table is there");
+        assert!(matches!(lease, shared::store::outbox::Lease::Taken(_)));
+        world.app.clock.advance(Duration::minutes(3));
+    };
+    let state = || async { world.app.store.mail(&id).await.expect("the table is there").expect("the row is there").state };
+    for _ in 0..9 {
+        dies().await;
+    }
+    // A try that SES has answered begins the count anew.
+    world.mailbox().fail(Some(Outage::Refuses { status: 400, code: "MessageRejected".into() }));
+    world.sweep().await;
+    world.app.clock.advance(Duration::minutes(32));
+    world.mailbox().fail(None);
+    for _ in 0..10 {
+        dies().await;
+    }
+    assert_eq!(state().await, MailState::Waiting);
+    world.sweep().await;
+    assert_eq!((state().await, addressees(&world)), (MailState::Failed, Vec::new()));
 }
 
 #[tokio::test]
@@ -171,12 +225,7 @@ async fn a_record_whose_mail_cannot_be_leased_is_delivered_again() {
 async fn a_mail_whose_sender_died_is_left_to_the_sweep() {
     let world = World::start().await;
     let records = asked(&world, 1).await;
-    let id = records[0]
-        .pointer("/dynamodb/Keys/pk/S")
-        .and_then(Value::as_str)
-        .and_then(|pk| pk.strip_prefix("MAIL#"))
-        .expect("a key")
-        .to_owned();
+    let id = mail_id(&records[0]);
     let lease = world.app.store.lease_mail(&id, Duration::minutes(3), world.app.clock.now()).await.expect("the table is there");
     assert!(matches!(lease, shared::store::outbox::Lease::Taken(_)));
     world.notify(&records).await;
