@@ -34,7 +34,9 @@ async fn nobody_is_charged_by_the_reconciliation() {
         for change in ["none", "erased", "suspended", "unpublished", "price"] {
             let (world, shop, account) = unmade(charge_type).await;
             match change {
-                "erased" => world.erase(&shop.buyer.token).await.is_empty(204),
+                "erased" => {
+                    world.erase(&shop.buyer.token).await.is_empty(204);
+                }
                 "suspended" => {
                     let staff = world.staff("staff@example.com").await;
                     let path = format!("/admin/users/{}", shop.buyer.id);
@@ -42,8 +44,9 @@ async fn nobody_is_charged_by_the_reconciliation() {
                     assert_eq!(answer.status, 200, "{}", answer.body);
                 }
                 "unpublished" | "price" => {
-                    let change = if change == "price" { json!({"price": {"amount": 9000, "currency": "usd"}}) } else { json!({"published": false}) };
-                    let answer = world.patch("/courses/course", change).bearer(&shop.seller.token).await;
+                    let change =
+                        if change == "price" { json!({"price": {"amount": 9000, "currency": "usd"}}) } else { json!({"published": false}) };
+                    let answer = world.patch("/courses/flask-microservices", change).bearer(&shop.seller.token).await;
                     assert_eq!(answer.status, 200, "{}", answer.body);
                 }
                 _ => {}
@@ -72,12 +75,20 @@ async fn another_card_or_price_never_has_the_first_request_carried_out() {
         for (card, price) in [(MASTERCARD, None), (CARD, Some(4000)), (MASTERCARD, Some(4000))] {
             let (world, shop, account) = unmade(charge_type).await;
             if let Some(price) = price {
-                let answer = world.patch("/courses/course", json!({"price": {"amount": price, "currency": "usd"}})).bearer(&shop.seller.token).await;
+                let answer = world
+                    .patch("/courses/flask-microservices", json!({"price": {"amount": price, "currency": "usd"}}))
+                    .bearer(&shop.seller.token)
+                    .await;
                 assert_eq!(answer.status, 200, "{}", answer.body);
             }
             let amount = price.unwrap_or(5000);
             let busy = buys(&world, &shop, card, amount).await;
-            assert_eq!((busy.status, busy.text("code")), (409, "purchase_in_progress".to_owned()), "Stripe may still be at work: {}", busy.body);
+            assert_eq!(
+                (busy.status, busy.text("code")),
+                (409, "purchase_in_progress".to_owned()),
+                "Stripe may still be at work: {}",
+                busy.body
+            );
             assert!(world.succeeded(account.as_deref()).await.is_empty());
             world.pass(Duration::minutes(2)).await;
             let bought = buys(&world, &shop, card, amount).await;
