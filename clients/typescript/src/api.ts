@@ -494,7 +494,8 @@ export interface paths {
          *     `GET /purchases/{id}` says `paid`. Never conclude that from the redirect.
          *
          *     A buyer has one purchase of a course. Send the request again as often as you like, after a timeout, a double
-         *     click or a 5xx: it finds the purchase that began and never charges twice. No header is needed for that.
+         *     click or a 5xx: it finds the purchase that began and never charges twice. No header is needed for that. Nothing is charged later unless the
+         *     request is sent again. If its outcome is unknown, another card, price or `save_card` is a 409 `purchase_in_progress` for two minutes.
          */
         post: operations["chargeCourse"];
         delete?: never;
@@ -846,7 +847,8 @@ export interface paths {
          *     storefront's account page with `?subscription=` and the id, or with `?subscription=canceled`.
          *
          *     A buyer has at most one subscription to a seller. Repeating the request continues the pending subscription, or looks up the outcome
-         *     of one whose answer was lost. A different card, interval or page first withdraws the pending one. One that can no longer be joined, because
+         *     of one whose answer was lost. Nobody joins later unless the request is sent again. A different card, interval or page first withdraws the pending
+         *     one; if its outcome is unknown, it is a 409 `subscription_in_progress` for two minutes. One that can no longer be joined, because
          *     the offer has ended or changed, is withdrawn within a minute: its `status` is then `failed` or `canceled`.
          */
         post: operations["subscribe"];
@@ -3218,7 +3220,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Stripe is unreachable or overloaded. Send the same request again. */
+        /** @description Stripe is unreachable or overloaded. Send the same request again; otherwise nothing more is done, except for refunds. */
         PaymentProviderUnavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
