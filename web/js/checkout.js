@@ -112,7 +112,7 @@ export function refusal(error) {
     case 'seller_capability_missing':
       return notice('plain', 'This course isn’t on sale right now.', 'You haven’t been charged. Please check back later.');
     case 'purchase_in_progress':
-      return notice('plain', 'You’re buying this course in another window.', 'Finish there, or try again in a few seconds. You can’t be charged twice.', [purchases()]);
+      return notice('plain', 'You’re already buying this course.', 'Finish in the other window. If a payment has just failed, try the same card again, or wait two minutes to use another. You can’t be charged twice.', [purchases()]);
     case 'payment_processing':
       return notice('plain', 'Your payment is on its way.', 'Your bank takes a few days to process it. The course opens as soon as the money arrives.', [purchases()]);
     case 'card_declined':

@@ -115,7 +115,7 @@ function refusal(error) {
     case 'already_subscribed':
       return notice('good', 'You’re already a member.', 'You haven’t been charged again.', [memberships()]);
     case 'subscription_in_progress':
-      return notice('plain', 'You’re joining in another window.', 'Finish there, or try again in a few seconds. You can’t be charged twice.', [memberships()]);
+      return notice('plain', 'You’re already joining.', 'Finish in the other window. If a payment has just failed, try the same again, or wait two minutes to choose something else. You can’t be charged twice.', [memberships()]);
     case 'seller_not_connected':
     case 'seller_capability_missing':
     case 'price_too_low':
