@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::domain::charging::ChargeType;
 use shared::domain::membership::{Payment, Subscription};
 use shared::domain::money::Settled;
-use shared::domain::purchase::{Movement, MovementKind, MovementState, Purchase};
+use shared::domain::purchase::{Dispute, DisputeStatus, Movement, MovementKind, MovementState, Purchase};
 use shared::store::books::{Line, LineKind};
 
 use super::market::Market;
@@ -359,8 +359,15 @@ fn check(stripe: &Stripe, purchase: &Purchase) {
         .filter(|dispute| dispute["payment_intent"] == payment["id"])
         .map(|dispute| (text(&dispute["id"]), (whole(&dispute["amount"]), dispute["status"].clone())))
         .collect();
-    let recorded = purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, serde_json::to_value(one.status).expect("JSON"))));
-    assert_eq!(disputes, recorded.collect(), "{}", whose("disputes"));
+    let heard = |one: &Dispute| match (disputes.get(one.id.as_str()).map(|(_, status)| text(status)), one.status) {
+        // A decision that moves no money is not in the books. If its event is lost, Stripe is asked after a week, which is not played here.
+        (Some(decided @ "lost"), DisputeStatus::AppealNeedsResponse | DisputeStatus::AppealUnderReview)
+        | (Some(decided @ "warning_closed"), DisputeStatus::WarningNeedsResponse | DisputeStatus::WarningUnderReview) => decided.into(),
+        (_, status) => serde_json::to_value(status).expect("JSON"),
+    };
+    let recorded: BTreeMap<&str, (i64, Value)> =
+        purchase.disputes().iter().map(|one| (one.id.as_str(), (one.amount, heard(one)))).collect();
+    assert_eq!(disputes, recorded, "{}", whose("disputes"));
     for dispute in stripe.disputes.iter().filter(|dispute| dispute["payment_intent"] == payment["id"]) {
         let all = dispute["balance_transactions"].as_array().expect("a list");
         let moved: BTreeMap<&str, i64> = all.iter().map(|one| (text(&one["id"]), whole(&one["amount"]))).collect();
