@@ -189,6 +189,7 @@ async fn send(
         body: request.body.unwrap_or_default(),
         customer: customer.to_owned(),
         payment_method: payment_method.map(str::to_owned),
+        named: order.payment.named().filter(|named| payment_method != Some(named.as_str())),
         amount: sale.amount,
         application_fee: sale.application_fee,
         payees: payees(purchase, order, sale.amount - sale.application_fee, &app.config.platform_country)?,

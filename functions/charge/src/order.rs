@@ -1,6 +1,7 @@
 //! A sale that has been approved but not charged yet.
 
 use shared::app::App;
+use shared::base::entropy::digest;
 use shared::domain::course::Course;
 use shared::domain::user::User;
 use shared::store::declines::CardTry;
@@ -15,6 +16,18 @@ pub enum Payment {
     Method(String),
     /// Immediately, with a legacy token, `tok_…`, which is first converted to a payment method.
     Token(String),
+}
+
+impl Payment {
+    /// What the buyer named, to be compared with a later request: the payment method, or the digest of the token.
+    #[must_use]
+    pub fn named(&self) -> Option<String> {
+        match self {
+            Self::Checkout => None,
+            Self::Method(method) => Some(method.clone()),
+            Self::Token(token) => Some(digest(token)),
+        }
+    }
 }
 
 /// An approved sale.

@@ -117,17 +117,21 @@ async fn lease(services: &Services, purchase: &mut Purchase) -> Result<(), Error
 /// Whether this repeats the request whose answer was lost.
 fn is_same_request(payment: &Payment, attempt: &Attempt) -> bool {
     match payment {
-        Payment::Method(method) => attempt.payment_method.as_ref() == Some(method),
-        Payment::Token(_) => attempt.means == Means::PaymentIntent,
+        Payment::Method(_) | Payment::Token(_) => named(attempt) == payment.named(),
         Payment::Checkout => attempt.means == Means::Checkout,
     }
+}
+
+/// What the buyer named for an attempt, see [`Payment::named`].
+fn named(attempt: &Attempt) -> Option<String> {
+    attempt.named.clone().or_else(|| attempt.payment_method.clone())
 }
 
 /// Whether the buyer named a different payment method than the one that awaits authentication. Naming none means continuing.
 fn is_other_method(payment: &Payment, attempt: &Attempt) -> bool {
     match payment {
         Payment::Checkout => false,
-        Payment::Method(method) => attempt.payment_method.as_ref() != Some(method),
+        Payment::Method(_) => named(attempt) != payment.named(),
         Payment::Token(_) => true,
     }
 }

@@ -232,6 +232,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
         body: String::new(),
         customer,
         payment_method: None,
+        named: None,
         amount: payment.taken(),
         application_fee: payment.application_fee_amount.unwrap_or(0),
         payees: Vec::new(),

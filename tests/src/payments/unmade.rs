@@ -104,6 +104,38 @@ async fn another_card_or_price_never_has_the_first_request_carried_out() {
     }
 }
 
+/// On a direct seller's account, a saved card or a token is charged by another id than the buyer named.
+#[tokio::test]
+async fn the_same_saved_card_or_token_continues_at_once() {
+    for charge_type in ["destination", "direct"] {
+        for named in ["saved card", "token"] {
+            let world = World::with(&[("CHARGE_TYPE", charge_type)]).await;
+            let shop = world.shop().await;
+            let account = (charge_type == "direct").then(|| shop.account.clone());
+            let saved = world.post("/users/me/payment-methods", json!({"payment_method": CARD})).bearer(&shop.buyer.token).await;
+            let (first, second) = match named {
+                "token" => ("tok_visa".to_owned(), "tok_mastercard"),
+                _ => (saved.json()["payment_method"]["id"].as_str().expect("an id").to_owned(), MASTERCARD),
+            };
+            let buy = |card: &str| {
+                world.post("/courses/charge", json!({"course_id": shop.course_id, "payment_method": card})).bearer(&shop.buyer.token)
+            };
+            is_down(&world, "/v1/payment_intents").await;
+            assert_eq!(buy(&first).await.status, 503);
+            assert_eq!(buy(second).await.text("code"), "purchase_in_progress", "{charge_type}, {named}");
+            let bought = buy(&first).await;
+            assert_eq!(
+                (bought.status, &bought.json()["purchase"]["status"]),
+                (201, &json!("paid")),
+                "{charge_type}, {named}: {}",
+                bought.body
+            );
+            let paid = world.succeeded(account.as_deref()).await;
+            assert_eq!((paid.len(), brand(&world, &paid[0], account.as_deref()).await), (1, json!("visa")));
+        }
+    }
+}
+
 async fn brand(world: &World, payment: &Value, account: Option<&str>) -> Value {
     let charge = payment["latest_charge"].as_str().expect("an id");
     world.stripe(&format!("/charges/{charge}"), account).await["payment_method_details"]["card"]["brand"].clone()

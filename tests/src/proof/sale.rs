@@ -331,6 +331,10 @@ impl Scenario for Sale {
         let world = &self.world;
         // Lets the lease of a dead process expire.
         world.pass(Duration::seconds(40)).await;
+        if matches!(self.kind, Kind::ReconciledFailure | Kind::ReconciledAfterAFailure) {
+            // Stripe answers again.
+            world.admin("DELETE", "faults", json!({})).await;
+        }
         for play in plays {
             let is_request = play.event.is_none() && !self.kind.is_reconciliation();
             if is_request {

@@ -33,8 +33,11 @@ pub struct Attempt {
     pub body: String,
     /// The customer that is charged. Once the idempotency key has expired, payments are found by listing the customer's.
     pub customer: String,
-    /// The payment method that the buyer named, if any.
+    /// The payment method that is charged; `None` if Stripe's page asks for one.
     pub payment_method: Option<String>,
+    /// What the buyer named instead: the card of which that is a copy for the charged account, or the digest of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
     /// The amount to charge, in the minor unit.
     pub amount: i64,
     /// The platform's fee out of it, as asked for.

@@ -61,6 +61,7 @@ fn attempt(sale: &Sale, number: u32, payees: Vec<Payee>) -> Attempt {
         body: String::new(),
         customer: "cus_1".into(),
         payment_method: None,
+        named: None,
         amount: sale.amount,
         application_fee: sale.fee,
         payees,

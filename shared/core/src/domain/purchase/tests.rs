@@ -20,6 +20,7 @@ fn attempt(number: u32, means: Means) -> Attempt {
         body: String::new(),
         customer: "cus_1".into(),
         payment_method: None,
+        named: None,
         amount: 5000,
         application_fee: 2500,
         payees: Vec::new(),
