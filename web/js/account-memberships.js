@@ -90,7 +90,7 @@ async function change(subscription) {
   const { amount, currency } = offered;
   const when = isCheaper(subscription)
     ? 'The change takes effect at the end of the period you have paid for. You won’t be charged until then.'
-    : 'If it costs more than now, the change takes effect today: your card is charged the difference, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.';
+    : 'If it costs more than now, the change takes effect today: your card is charged this price, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.';
   const sure = await confirmed({
     title: `Switch “${subscription.title}” to ${interval}ly billing?`,
     text: `It costs ${rate(amount, currency, interval)}. ${when}`,

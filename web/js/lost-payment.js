@@ -21,7 +21,7 @@ export const failedSince = ({ status, updated_at: at }, time) => ['failed', 'can
 export function lookForPayment({ find, found, list }) {
   const box = notice('plain', [h('span', { class: 'spinner', 'aria-hidden': 'true' }), ' We don’t know yet whether you’ve paid.'], `We’re finding out, and this page continues as soon as we know. ${SAFE}`, [list()]);
   const giveUp = () => {
-    const last = notice('plain', 'We still don’t know whether you’ve paid.', `If you have, it appears there soon, and you get a receipt by email. ${SAFE}`, [list(), button('Check again', () => wait.again())]);
+    const last = notice('plain', 'We still don’t know whether you’ve paid.', `If you have, you’ll soon find it in your account, and you get a receipt by email. ${SAFE}`, [list(), button('Check again', () => wait.again())]);
     box.replaceChildren(...last.childNodes);
   };
   const wait = waitFor({
