@@ -194,6 +194,7 @@ async fn send(
         application_fee: sale.application_fee,
         payees: payees(purchase, order, sale.amount - sale.application_fee, &app.config.platform_country)?,
         started_at: now,
+        sent_again_at: None,
         leased_until: now + LEASE,
         payment_intent: None,
         checkout_session: None,

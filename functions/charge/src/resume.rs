@@ -31,13 +31,13 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
         return next(services, order, purchase, slot).await;
     }
 
-    lease(services, &mut purchase).await?;
     let was_lost = purchase.attempt().payment_intent.is_none() && purchase.attempt().checkout_session.is_none();
     let now = services.app.clock.now();
     let price = &order.course.price;
     let costs_the_same = (purchase.amount(), purchase.currency) == (price.amount, price.currency);
     let same_consent = purchase.attempt().keeps_card() == (order.save_card && purchase.charge_type != ChargeType::Direct);
     let is_same = costs_the_same && same_consent && is_same_request(&order.payment, purchase.attempt());
+    lease(services, &mut purchase, is_same).await?;
     let found = if purchase.status().is_open() && is_same {
         services.stripe.repeat_attempt(&purchase, purchase.attempt(), now).await
     } else if purchase.status().is_open() {
@@ -101,13 +101,16 @@ async fn record(
     outcome::settle(services, purchase, result, &order.cause).await
 }
 
-/// Takes over the attempt of a request that has ended. Fails if that request may still be running.
-async fn lease(services: &Services, purchase: &mut Purchase) -> Result<(), Error> {
+/// Takes over the attempt of a request that has ended, perhaps to send it again. Fails if that request may still be running.
+async fn lease(services: &Services, purchase: &mut Purchase, sends_again: bool) -> Result<(), Error> {
     let now = services.app.clock.now();
     if purchase.attempt().leased_until > now {
         return Err(Error::PurchaseInProgress);
     }
     purchase.lease(now + LEASE);
+    if sends_again {
+        purchase.send_again(now);
+    }
     match services.app.store.write_outcome(purchase, None).await? {
         Written::Yes => Ok(()),
         Written::No(_) => Err(Error::PurchaseInProgress),

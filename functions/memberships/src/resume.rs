@@ -23,9 +23,9 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
     if subscription.status.runs() {
         return Err(Error::AlreadySubscribed);
     }
-    lease(services, &mut subscription).await?;
-    let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
     let asks_for_the_same = is_same(order, &subscription);
+    lease(services, &mut subscription, asks_for_the_same).await?;
+    let was_lost = subscription.stripe_id.is_none() && subscription.checkout_session.is_none();
     let found = if asks_for_the_same {
         stripe.repeat_subscription(&subscription, app.clock.now()).await
     } else {
@@ -51,7 +51,7 @@ pub async fn resume(services: &Services, order: &Order, slot: &Slot) -> Result<(
 /// Withdraws what the buyer has abandoned, then starts again, so that there are never two.
 async fn withdraw(services: &Services, order: &Order, mut subscription: Subscription) -> Result<(Subscription, Heard), Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    lease(services, &mut subscription).await?;
+    lease(services, &mut subscription, false).await?;
     let result = stripe.withdraw_subscription(&subscription, app.clock.now()).await;
     let heard = settle(app, stripe, &mut subscription, result).await?;
     match subscription.status {
@@ -61,14 +61,17 @@ async fn withdraw(services: &Services, order: &Order, mut subscription: Subscrip
     }
 }
 
-/// Takes over the subscription from a request that has ended, or refuses if one is still at work.
-async fn lease(services: &Services, subscription: &mut Subscription) -> Result<(), Error> {
+/// Takes over the subscription from a request that has ended, perhaps to send it again, or refuses if one is still at work.
+async fn lease(services: &Services, subscription: &mut Subscription, sends_again: bool) -> Result<(), Error> {
     for _ in 0..TRIES {
         let now = services.app.clock.now();
         if subscription.leased_until > now {
             break;
         }
         subscription.leased_until = now + LEASE;
+        if sends_again {
+            subscription.sent_again_at = Some(now);
+        }
         if services.app.store.write_subscription(subscription, None).await? == Written::Yes {
             return Ok(());
         }

@@ -233,6 +233,7 @@ async fn record(services: &Services, id: &PurchaseId, account: Option<&str>, pay
         customer,
         payment_method: None,
         named: None,
+        sent_again_at: None,
         amount: payment.taken(),
         application_fee: payment.application_fee_amount.unwrap_or(0),
         payees: Vec::new(),

@@ -139,7 +139,7 @@ impl Gateway {
         }
         let heard = self.list_attempt(purchase, attempt).await?;
         let is_missing = heard.observation.failure.as_ref().is_some_and(|failure| failure.code == NEVER_MADE);
-        if is_missing && now - attempt.started_at < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
+        if is_missing && now - attempt.sent_again_at.unwrap_or(attempt.started_at) < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
     }
 
     /// Finds the outcome of an attempt for the buyer who asks for the same again. If Stripe has not made the payment, it does now.

@@ -221,7 +221,7 @@ impl Gateway {
         }
         let heard = Box::pin(self.list_subscription(record)).await?;
         let is_missing = matches!(&heard.observation, Observation::Ended(failure) if failure.code == NEVER_MADE);
-        if is_missing && now - record.created_at < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
+        if is_missing && now - record.sent_again_at.unwrap_or(record.created_at) < AT_WORK { Err(StripeError::InUse) } else { Ok(heard) }
     }
 
     /// Finds the outcome of a subscription for the buyer who asks for the same again. If Stripe has not made it, it does now.

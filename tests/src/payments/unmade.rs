@@ -97,6 +97,18 @@ async fn another_card_or_price_never_has_the_first_request_carried_out() {
             assert_eq!((paid.len(), &paid[0]["amount"]), (1, &json!(amount)));
             assert_eq!(brand(&world, &paid[0], account.as_deref()).await, if card == CARD { "visa" } else { "mastercard" });
         }
+        // The two minutes begin anew when the first request is sent again.
+        let (world, shop, account) = unmade(charge_type).await;
+        world.pass(Duration::minutes(4)).await;
+        is_down(&world, "/v1/payment_intents").await;
+        assert_eq!(buys(&world, &shop, CARD, 5000).await.status, 503);
+        for minutes in [0, 1] {
+            world.pass(Duration::minutes(minutes)).await;
+            assert_eq!(buys(&world, &shop, MASTERCARD, 5000).await.text("code"), "purchase_in_progress");
+        }
+        world.pass(Duration::minutes(1)).await;
+        assert_eq!(buys(&world, &shop, MASTERCARD, 5000).await.status, 201);
+        assert_eq!(world.succeeded(account.as_deref()).await.len(), 1);
         // The same again is the way to learn what happened, and continues at once.
         let (world, shop, account) = unmade(charge_type).await;
         assert_eq!(buys(&world, &shop, CARD, 5000).await.status, 201);

@@ -122,6 +122,13 @@ async fn nobody_joins_by_the_reconciliation_or_by_asking_for_something_else() {
                 continue;
             }
             assert_eq!((other.status, other.text("code")), (409, "subscription_in_progress".to_owned()), "{}", other.body);
+            // The two minutes begin anew when the first request is sent again.
+            world.pass(Duration::minutes(4)).await;
+            for _ in 0..3 {
+                world.fault("POST", "/v1/subscriptions", fault.clone()).await;
+            }
+            assert_eq!(club.subscribe(&world, "month").await.status, 503);
+            assert_eq!(club.subscribe(&world, "year").await.text("code"), "subscription_in_progress");
             assert!(club.at_stripe(&world, account).await.is_empty());
             world.pass(Duration::minutes(6)).await;
             assert_eq!(looked_at(&world).await, 1);

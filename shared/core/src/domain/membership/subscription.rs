@@ -179,6 +179,9 @@ pub struct Subscription {
     pub idempotency_key: String,
     /// The exact form body. It is sent again unchanged to find the outcome of the first request.
     pub body: String,
+    /// When the buyer's last repetition sent its request again.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub sent_again_at: Option<OffsetDateTime>,
     /// Until then one request is working on it, and no other touches it.
     #[serde(with = "time::serde::rfc3339")]
     pub leased_until: OffsetDateTime,
@@ -322,6 +325,7 @@ impl Subscription {
             customer: terms.customer,
             payment_method: terms.payment_method,
             body: String::new(),
+            sent_again_at: None,
             leased_until: terms.at + terms.lease,
             status: Status::Pending,
             stripe_id: None,

@@ -48,6 +48,9 @@ pub struct Attempt {
     /// When the request was first written.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
+    /// When the buyer's last repetition sent it again.
+    #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
+    pub sent_again_at: Option<OffsetDateTime>,
     /// Until then one request is working on this attempt, and no other may touch it.
     #[serde(with = "time::serde::rfc3339")]
     pub leased_until: OffsetDateTime,

@@ -42,6 +42,7 @@ fn sold(charge_type: ChargeType, settled: &Settled, stripe_fee: i64, shares: &[i
             customer: "cus_1".into(),
             payment_method: None,
             named: None,
+            sent_again_at: None,
             amount: 1000,
             application_fee: 30,
             payees: shares.iter().enumerate().map(payee).collect(),

@@ -62,6 +62,7 @@ fn attempt(sale: &Sale, number: u32, payees: Vec<Payee>) -> Attempt {
         customer: "cus_1".into(),
         payment_method: None,
         named: None,
+        sent_again_at: None,
         amount: sale.amount,
         application_fee: sale.fee,
         payees,

@@ -405,6 +405,13 @@ impl Purchase {
         }
     }
 
+    /// Notes that the newest attempt's request is about to be sent again.
+    pub fn send_again(&mut self, now: OffsetDateTime) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.sent_again_at = Some(now);
+        }
+    }
+
     /// Releases the reservation, if the attempt is still the newest.
     pub fn release(&mut self, number: u32, now: OffsetDateTime) {
         if let Some(attempt) = self.attempts.last_mut().filter(|attempt| attempt.number == number) {

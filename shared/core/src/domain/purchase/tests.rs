@@ -21,6 +21,7 @@ fn attempt(number: u32, means: Means) -> Attempt {
         customer: "cus_1".into(),
         payment_method: None,
         named: None,
+        sent_again_at: None,
         amount: 5000,
         application_fee: 2500,
         payees: Vec::new(),
