@@ -124,6 +124,7 @@ async function offerForMemberships(card, name) {
     title: `Use the ${name} for your memberships too?`,
     text: `It will be charged for ${running.map(({ title }) => `“${title}”`).join(', ')} from the next renewal. Anything overdue is charged now.`,
     yes: 'Use for memberships',
+    isHarmless: true,
     no: 'Keep the current card',
   });
   if (!sure) return;

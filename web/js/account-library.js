@@ -2,17 +2,16 @@
 
 import { api } from './api.js';
 import { purchasePage } from './checkout.js';
-import { cardSkeletons, courseCard, teacherOf } from './course-card.js';
+import { cardSkeletons, courseCard } from './course-card.js';
 import { pagedList } from './list.js';
 import { subscriptionLabel } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { ownsCourse, statusLabel } from './status.js';
+import { coursesBy, teacherBy, teacherLink } from './teachers.js';
 import { byId, courseAddress, date, h, linkButton, skeleton } from './ui.js';
 
 const PAGE = 24;
-/** How much of the catalogue to read for a membership's courses. */
-const CATALOGUE_PAGES = 5;
 const OPEN = ['pending', 'requires_action'];
 
 const started = byId('started');
@@ -88,8 +87,8 @@ async function memberships() {
       opened.replaceChildren();
       return;
     }
-    const offered = await coursesOf(new Set(current.map(({ seller_id: id }) => id)));
-    opened.replaceChildren(...current.flatMap((one) => group(one, offered.get(one.seller_id) ?? [])));
+    const groups = current.map(async (one) => group(one, ...(await Promise.all([coursesBy(one.seller_id), teacherBy(one.seller_id)]))));
+    opened.replaceChildren(...(await Promise.all(groups)).flat());
   } catch (error) {
     if (error.status === 401) {
       goToLogin();
@@ -100,24 +99,9 @@ async function memberships() {
   }
 }
 
-function group(subscription, courses) {
-  const head = h('h3', { class: 'group-title' }, h('bdi', {}, subscription.title), ' ', subscriptionLabel(subscription));
-  if (courses.length === 0) return [head, h('p', {}, 'Every published course by this teacher is open to you. ', h('a', { href: '/' }, 'Browse courses'))];
-  const card = (course) => courseCard({ seed: course.slug, href: courseAddress(course.id), title: course.title, teacher: teacherOf(course) }, onward('Open'));
+function group(subscription, courses, teacher) {
+  const head = h('h3', { class: 'group-title' }, h('bdi', {}, subscription.title), teacher && [' by ', teacherLink(teacher)], ' ', subscriptionLabel(subscription));
+  if (courses.length === 0) return [head, h('p', {}, 'This teacher has no published courses at the moment. New ones appear here.')];
+  const card = (course) => courseCard({ seed: course.slug, href: courseAddress(course.id), title: course.title }, onward('Open'));
   return [head, h('ul', { class: 'cards' }, courses.map(card))];
-}
-
-/** Those sellers' courses in the part of the catalogue that is read. */
-async function coursesOf(sellers) {
-  const found = new Map();
-  let cursor = null;
-  for (let page = 0; page < CATALOGUE_PAGES; page += 1) {
-    const answer = await api.get('/courses', { query: { limit: 100, cursor }, cache: 'no-cache' });
-    for (const course of answer.items.filter(({ seller }) => sellers.has(seller?.id))) {
-      found.set(course.seller.id, [...(found.get(course.seller.id) ?? []), course]);
-    }
-    cursor = answer.next_cursor;
-    if (!cursor) break;
-  }
-  return found;
 }

@@ -5,9 +5,11 @@ import { shortName } from './cards.js';
 import { leaveFor } from './checkout.js';
 import { usableCards } from './course-cards.js';
 import { pagedList } from './list.js';
-import { TIMEOUT_MS, isCheaper, rate, rates, subscriptionLabel } from './membership.js';
+import { TIMEOUT_MS, rate, rates, subscriptionLabel } from './membership.js';
+import { format } from './money.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
+import { teacherBy, teacherLink } from './teachers.js';
 import { busy, button, byId, confirmed, date, h, notice, say, table } from './ui.js';
 
 const COLUMNS = [{ title: 'Membership' }, { title: 'Status' }, { title: 'Paid until' }, { title: 'Price', number: true }, { title: 'Actions' }];
@@ -15,6 +17,8 @@ const COLUMNS = [{ title: 'Membership' }, { title: 'Status' }, { title: 'Paid un
 const outcome = byId('membership-outcome');
 
 let list;
+/** What is known of the teachers, by id. Memberships of different teachers often have the same title. */
+const teachers = new Map();
 
 /** Shows the list and connects its buttons. */
 export function memberships() {
@@ -22,7 +26,12 @@ export function memberships() {
   list = pagedList({
     root: byId('membership-list'),
     name: 'memberships',
-    load: (cursor) => api.get('/subscriptions', { query: { limit: 20, cursor }, cache: 'no-store' }),
+    async load(cursor) {
+      const answer = await api.get('/subscriptions', { query: { limit: 20, cursor }, cache: 'no-store' });
+      const ids = new Set(answer.items.map(({ seller_id: id }) => id).filter((id) => !teachers.has(id)));
+      await Promise.all([...ids].map(async (id) => teachers.set(id, await teacherBy(id))));
+      return answer;
+    },
     frame: () => {
       rows = table('Memberships', COLUMNS);
       return rows;
@@ -35,10 +44,18 @@ export function memberships() {
   return list.ready;
 }
 
+/** What a membership is called in a sentence. */
+function named({ title, seller_id: seller }) {
+  const teacher = teachers.get(seller);
+  return teacher ? `“${title}” by ${teacher.name}` : `“${title}”`;
+}
+
 function cells(subscription) {
-  const { title, amount, currency, interval, paid_until: until, switches_at: from } = subscription;
+  const { title, seller_id: seller, amount, currency, interval, paid_until: until, switches_at: from } = subscription;
   const price = from ? `${rate(amount, currency, interval)} from ${date(from)}` : rate(amount, currency, interval);
-  return [h('span', { dir: 'auto' }, title), subscriptionLabel(subscription), until ? date(until) : '–', price, h('div', { class: 'row-actions' }, actions(subscription))];
+  const teacher = teachers.get(seller);
+  const name = h('div', {}, h('span', { dir: 'auto' }, title), teacher && h('div', { class: 'small' }, 'by ', teacherLink(teacher)));
+  return [name, subscriptionLabel(subscription), until ? date(until) : '–', price, h('div', { class: 'row-actions' }, actions(subscription))];
 }
 
 function actions(subscription) {
@@ -59,7 +76,7 @@ function actions(subscription) {
 
 async function cancel(subscription) {
   const sure = await confirmed({
-    title: `Cancel “${subscription.title}”?`,
+    title: `Cancel ${named(subscription)}?`,
     text:
       subscription.status === 'past_due'
         ? 'It ends now. You won’t be charged what is due, and you keep access until the end of the period you have paid for.'
@@ -72,7 +89,7 @@ async function cancel(subscription) {
 
 async function endNow(subscription) {
   const sure = await confirmed({
-    title: `End “${subscription.title}” now?`,
+    title: `End ${named(subscription)} now?`,
     text: 'You won’t be charged again, and this can’t be undone. You keep access until the end of the period you have paid for.',
     yes: 'End now',
     no: 'Not now',
@@ -88,14 +105,16 @@ async function change(subscription) {
   const offered = await offeredRate(subscription.seller_id, interval);
   if (!offered) return;
   const { amount, currency } = offered;
-  const when = isCheaper(subscription)
-    ? 'The change takes effect at the end of the period you have paid for. You won’t be charged until then.'
-    : 'If it costs more than now, the change takes effect today: your card is charged this price, less what is left of the period you have paid for. If it costs less, it takes effect at the end of that period.';
+  const when =
+    amount > subscription.amount && !subscription.switches_at
+      ? `Your card is charged today: ${format(amount, currency)}, less what is left of the period you have paid for.`
+      : 'You won’t be charged today. The change takes effect at the end of the period you have paid for.';
   const sure = await confirmed({
-    title: `Switch “${subscription.title}” to ${interval}ly billing?`,
+    title: `Switch ${named(subscription)} to ${interval}ly billing?`,
     text: `It costs ${rate(amount, currency, interval)}. ${when}`,
     yes: `Switch to ${interval}ly`,
     no: 'Not now',
+    isHarmless: true,
   });
   if (sure) await ask(subscription, 'switch', { interval, expected_amount: amount, expected_currency: currency }, 'Nothing was changed.', ({ switches_at: from }) => (from ? `You switch to ${interval}ly billing on ${date(from).textContent}.` : `You’re now billed ${interval}ly.`));
 }
@@ -124,6 +143,7 @@ async function payNow(subscription) {
     text: 'The amount due is charged now, and this card is used for future renewals. If your bank asks you to confirm, Stripe’s page opens.',
     yes: 'Pay now',
     no: 'Not now',
+    isHarmless: true,
   });
   if (sure) await pay(subscription, card.id);
 }

@@ -120,7 +120,7 @@ export function refusal(error) {
     case 'payment_method_refused':
       return notice('bad', 'This card can’t be used.', 'You haven’t been charged. Choose another card, or pay on Stripe’s page.');
     case 'email_not_confirmed':
-      return notice('bad', 'Confirm your email address first.', 'After a declined card we need to know your address: follow the link in our email, or pay on Stripe’s page.');
+      return notice('bad', 'Confirm your email address first.', 'After a declined card we need to know your address: follow the link in our email, or pay on Stripe’s page.', [linkButton('Resend the email in your account', '/account.html')]);
     case 'not_found':
       return notice('plain', 'This course is no longer for sale.', 'You haven’t been charged.', [linkButton('Browse courses', '/')]);
     default:

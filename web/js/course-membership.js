@@ -5,7 +5,7 @@ import { shortName } from './cards.js';
 import { usableCards } from './course-cards.js';
 import { rate, rates, subscribe } from './membership.js';
 import { loginAddress } from './session.js';
-import { h, linkButton, onSubmit } from './ui.js';
+import { bdi, h, linkButton, onSubmit } from './ui.js';
 
 /**
  * A form that subscribes to the seller's membership. If the offer cannot be read, it is left out: the course can still be bought.
@@ -25,7 +25,7 @@ export async function membershipForm(course, user, told) {
   } catch {
     return null;
   }
-  const head = [h('h2', { id: 'membership-title', dir: 'auto' }, offer.title), h('p', { class: 'muted' }, 'Or get access to all of this teacher’s courses with a membership.')];
+  const head = [h('h2', { id: 'membership-title' }, 'Membership: ', bdi(offer.title)), h('p', { class: 'muted' }, 'Or get access to all of this teacher’s courses with a membership.')];
   const box = (...children) => h('section', { class: 'saved-card', id: 'membership', 'aria-labelledby': 'membership-title' }, head, children);
   const prices = rates(offer);
   if (!offer.available) return box(h('p', {}, 'Nobody can join right now. Please check back later.'));

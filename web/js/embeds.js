@@ -39,8 +39,10 @@ export function frameOf(address, hosts) {
 /** The hosts whose videos may be shown. None if they are not known. */
 export const embedHosts = () => platform().then(({ embed_hosts: hosts }) => hosts ?? [], () => []);
 
+const either = new Intl.ListFormat('en', { type: 'disjunction' });
+
 /** What to tell sellers about them. */
-export const embedHint = (hosts) => (hosts.length > 0 ? `A video at ${hosts.map((host) => SITES[host] ?? host).join(', ')} is shown where its link is a paragraph of its own. ` : '');
+export const embedHint = (hosts) => (hosts.length > 0 ? `To show a video from ${either.format(hosts.map((host) => SITES[host] ?? host))}, put its link on a line of its own, between blank lines. ` : '');
 
 /**
  * @param {string[]} hosts

@@ -24,9 +24,6 @@ export const rates = ({ monthly, yearly }) =>
     ['year', yearly],
   ].flatMap(([interval, price]) => (price ? [{ interval, amount: price.amount }] : []));
 
-/** Whether the other interval certainly costs less: a month instead of a year. The response contains the current price. */
-export const isCheaper = ({ interval }) => interval === 'year';
-
 const STATUSES = {
   pending: ['plain', 'Waiting for payment'],
   incomplete: ['warn', 'Confirmation needed'],

@@ -18,11 +18,12 @@ function duration(minutes) {
 /** A lesson's estimate, or nothing. */
 export const estimate = ({ minutes }) => minutes > 0 && h('span', { class: 'muted small lesson-time' }, duration(minutes));
 
-/** @returns {string} such as “12 lessons, 2 h 10 min” */
+/** @returns {string} such as “12 lessons, 2 h 10 min”, or “over 2 h 10 min” if not every lesson has an estimate */
 export function summary(outline) {
   const lessons = lessonsOf(outline);
   const minutes = lessons.reduce((sum, one) => sum + (one.minutes ?? 0), 0);
-  return [`${lessons.length} ${lessons.length === 1 ? 'lesson' : 'lessons'}`, duration(minutes)].filter(Boolean).join(', ');
+  const time = lessons.every((one) => one.minutes) ? duration(minutes) : minutes > 0 && `over ${duration(minutes)}`;
+  return [`${lessons.length} ${lessons.length === 1 ? 'lesson' : 'lessons'}`, time].filter(Boolean).join(', ');
 }
 
 /**

@@ -185,5 +185,5 @@ async function save({ content }) {
   saved = content;
   kept.forget(text.name);
   editor.close();
-  text.news(notice('good', ['The content of “', h('bdi', {}, text.title), '” is saved.'], 'Your buyers see it from now on.'));
+  text.news(notice('good', ['The content of “', h('bdi', {}, text.title), '” is saved.'], 'Readers see it from now on.'));
 }

@@ -2,7 +2,7 @@
 
 import { api, part } from './api.js';
 import { pagedList } from './list.js';
-import { rate, subscriptionLabel } from './membership.js';
+import { subscriptionLabel } from './membership.js';
 import { format } from './money.js';
 import { refundButton } from './refund.js';
 import { goToLogin } from './session.js';
@@ -29,22 +29,24 @@ export function members(user) {
     name: 'members',
     load: async (cursor) => {
       const answer = await api.get(path, { query: { limit: 20, cursor }, cache: 'no-store' });
-      const periods = answer.items.flatMap((member) => (member.payments.length > 0 ? member.payments : [null]).map((period) => ({ member, period })));
+      const periods = answer.items.flatMap((member) => (member.payments.length > 0 ? member.payments : [null]).map((period, at) => ({ member, period, isNewest: at === 0 })));
       return { ...answer, items: periods };
     },
     frame: () => {
       rows = table('Members', COLUMNS);
       return rows;
     },
-    row: ({ member, period }) => rows.row(cells(member, period)),
+    row: (line) => rows.row(cells(line)),
     empty: () => h('div', { class: 'empty' }, h('p', {}, 'No members yet.')),
     failed: (error) => error.status === 401 && (goToLogin(), true),
   });
   return list.ready;
 
-  function cells(member, period) {
-    const state = h('div', {}, subscriptionLabel(member), period?.disputed > 0 && [' ', statusLabel({ status: 'disputed' })]);
-    const membership = `${member.title}, ${rate(member.amount, member.currency, member.interval)}`;
+  function cells({ member, period, isNewest }) {
+    // A member's state is that of today, so it stands at their newest period alone.
+    const state = h('div', {}, isNewest ? subscriptionLabel(member) : h('span', { class: 'muted' }, 'Earlier period'), period?.disputed > 0 && [' ', statusLabel({ status: 'disputed' })]);
+    const since = h('span', { class: 'sum muted small', title: member.id }, 'Member since ', date(member.created_at));
+    const membership = h('div', { class: 'stamp' }, h('span', { dir: 'auto' }, member.title), since);
     if (!period) return [membership, state, '–', '–', '–', '–', '–', '–'];
     const money = (amount) => format(amount, member.currency);
     const payment = {

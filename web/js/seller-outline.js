@@ -42,7 +42,7 @@ export function outlineEditor(drafts, news) {
   onSubmit(form, async () => {
     if (!(await save())) return;
     editor.close();
-    told(notice('good', ['The lessons of “', h('bdi', {}, course.title), '” are saved.'], 'Everybody who sees the course sees them.'));
+    told(notice('good', ['The lessons of “', h('bdi', {}, course.title), '” are saved.'], 'They are listed on the course’s page.'));
   });
 }
 
@@ -305,7 +305,7 @@ async function meet(error) {
   }
   if (isStored(before.sections)) return true;
   if (saved.version === before.version) {
-    say(outcome, problem(unknown, error, { text: 'They aren’t so far. Your list is still here: save it again in a moment.' }));
+    say(outcome, problem(unknown, error, { text: 'They haven’t been so far. Your list is still here: save it again in a moment.' }));
     return false;
   }
   edit(plain(sections));

@@ -108,7 +108,7 @@ function ways() {
         { class: 'field form-narrow' },
         h('label', { for: 'country' }, 'Country'),
         country,
-        h('p', { class: 'hint', id: 'country-hint' }, 'Where you live or your business is. You can’t change it later.'),
+        h('p', { class: 'hint', id: 'country-hint' }, 'The country where you live, or where your business is registered. You can’t change it later.'),
       ),
       fault,
       h(

@@ -1,4 +1,4 @@
-/** Who asks to become a seller, for staff. */
+/** Applications to become a seller, for staff. */
 
 import { api, part } from './api.js';
 import { pagedList } from './list.js';

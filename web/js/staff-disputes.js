@@ -66,7 +66,7 @@ export function disputes() {
     });
     return list;
   };
-  const open = show('dispute-list', 'open', 'No bank disputes a payment.');
+  const open = show('dispute-list', 'open', 'There are no open disputes.');
   const closed = show('dispute-closed-list', 'closed', 'No dispute was decided in the last year.');
   return [open.ready, closed.ready];
 

@@ -121,7 +121,7 @@ export function onSubmit(form, work) {
  *
  * @returns {Promise<boolean>} whether the answer was yes
  */
-export function confirmed({ title, text, yes, no = 'Cancel' }) {
+export function confirmed({ title, text, yes, no = 'Cancel', isHarmless = false }) {
   return new Promise((resolve) => {
     const dialog = h(
       'dialog',
@@ -135,7 +135,7 @@ export function confirmed({ title, text, yes, no = 'Cancel' }) {
           'div',
           { class: 'actions' },
           h('button', { class: 'button', value: 'no', autofocus: true }, no),
-          h('button', { class: 'button button-danger', value: 'yes' }, yes),
+          h('button', { class: isHarmless ? 'button button-main' : 'button button-danger', value: 'yes' }, yes),
         ),
       ),
     );

@@ -55,7 +55,7 @@ test('an ended session loses nothing: after the log-in the draft is restored, an
   await page.getByRole('button', { name: `Continue: ${title}` }).click();
   await expect(text).toHaveValue('A whole evening’s work');
   await editor.getByRole('button', { name: 'Save content' }).click();
-  await page.getByText('Your buyers see it from now on.').waitFor();
+  await page.getByText('Readers see it from now on.').waitFor();
   assert.equal(await stored(), 'A whole evening’s work');
   await expect(page.getByRole('heading', { name: 'Unsaved drafts' })).toHaveCount(0);
   await open();
@@ -136,7 +136,7 @@ test('content is counted in bytes while it is typed, and content that is too lon
   assert.equal((await text.inputValue()).length, 20_000);
   await text.fill('あ'.repeat(16_666));
   await editor.getByRole('button', { name: 'Save content' }).click();
-  await page.getByText('Your buyers see it from now on.').waitFor();
+  await page.getByText('Readers see it from now on.').waitFor();
   assert.equal((await stored()).length, 16_666);
   assertQuiet(page);
   await page.context().close();

@@ -68,7 +68,7 @@ test('lessons and a text whose answers are lost are found to be saved, and those
   await editor.getByText('We don’t know yet whether the lessons were saved.').waitFor();
   await lose('**/api/courses/*/outline', true);
   await save();
-  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByText('They are listed on the course’s page.').waitFor();
   const { version, sections } = await outline();
   assert.deepEqual([version, sections[0].lessons.map(({ title }) => title)], [1, ['Hello', 'Routes']]);
 
@@ -81,7 +81,7 @@ test('lessons and a text whose answers are lost are found to be saved, and those
   await dialog.getByText('We don’t know yet whether the text was saved.').waitFor();
   await lose('**/api/courses/*/lessons/*', true);
   await dialog.getByRole('button', { name: 'Save content' }).click();
-  await editor.getByText('Your buyers see it from now on.').waitFor();
+  await editor.getByText('Readers see it from now on.').waitFor();
   await expect(editor.getByText('Unsaved text')).toHaveCount(0);
   const lesson = await (await page.request.get(`/api/courses/${slug}/lessons/${sections[0].lessons[1].id}`)).json();
   assert.deepEqual([lesson.version, lesson.content], [1, 'All about routes.']);
@@ -117,19 +117,19 @@ test('a seller writes lessons, a visitor sees them and reads a preview, and a bu
   const { page, title, slug, editor } = await desk();
   await fill(page, editor);
   await write(page, 'Hello', '# Hello, world\n\nRead **this**.');
-  await editor.getByText('Your buyers see it from now on.').waitFor();
+  await editor.getByText('Readers see it from now on.').waitFor();
   await write(page, 'Routes', 'All about routes.');
   await editor.getByRole('button', { name: 'Save lessons' }).click();
-  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByText('They are listed on the course’s page.').waitFor();
   await page.getByRole('button', { name: `Content: ${title}` }).click();
   await page.getByLabel('Course content').fill('Welcome to the course.');
   await page.getByRole('button', { name: 'Save content' }).click();
-  await page.getByText('Your buyers see it from now on.').waitFor();
+  await page.getByText('Readers see it from now on.').waitFor();
 
   const buyer = await newPage({ viewport: PHONE });
   await buyer.goto(courseAddress(slug));
   const outline = buyer.getByRole('region', { name: 'In this course' });
-  await outline.getByText('2 lessons, 1 h 10 min').waitFor();
+  await outline.getByText('2 lessons, over 1 h 10 min').waitFor();
   await expect(outline.getByRole('listitem')).toHaveText([/Hello.*1 h 10 min.*Preview/, /^Routes$/]);
   await outline.getByRole('button', { name: 'Preview: Hello' }).click();
   const preview = buyer.getByRole('dialog', { name: 'Hello' });
@@ -183,11 +183,11 @@ test('a lesson’s video is loaded from its site once the reader plays it, and n
   const { page, slug, editor } = await desk();
   await fill(page, editor);
   await page.getByRole('button', { name: 'Text: Hello' }).click();
-  await page.getByText('A video at YouTube, Vimeo is shown where its link is a paragraph of its own.').waitFor();
+  await page.getByText('To show a video from YouTube or Vimeo, put its link on a line of its own, between blank lines.').waitFor();
   await page.getByRole('dialog', { name: 'Content of “Hello”' }).getByRole('button', { name: 'Close' }).click();
   await write(page, 'Hello', 'Watch this.\n\n[The film](https://youtu.be/aqz-KE-bpKQ)\n\nhttps://vimeo.com/76979871\n\nhttps://videos.example/film');
   await editor.getByRole('button', { name: 'Save lessons' }).click();
-  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByText('They are listed on the course’s page.').waitFor();
 
   const watch = async (reader, lesson) => {
     const asked = [];
@@ -272,7 +272,7 @@ test('lessons and sections are moved with the keyboard, and removed only after a
   await editor.getByRole('button', { name: /^Up: Details/ }).click();
   await expect(editor.getByLabel('Title of section 1')).toHaveValue('Details');
   await editor.getByRole('button', { name: 'Save lessons' }).click();
-  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByText('They are listed on the course’s page.').waitFor();
   const visitor = await newPage();
   await visitor.goto(courseAddress(slug));
   const outline = visitor.getByRole('region', { name: 'In this course' });
@@ -295,7 +295,7 @@ test('lessons and sections are moved with the keyboard, and removed only after a
   await expect(editor.getByRole('button', { name: 'Remove: Routes' })).toHaveCount(0);
   await editor.getByRole('button', { name: 'Save lessons' }).click();
   await question.getByRole('button', { name: 'Remove and save' }).click();
-  await page.getByText('Everybody who sees the course sees them.').waitFor();
+  await page.getByText('They are listed on the course’s page.').waitFor();
   await visitor.reload();
   await expect(outline.locator('.lesson-title')).toHaveText(['Hello']);
   assertQuiet(page);

@@ -85,7 +85,7 @@ test('the account’s sections have URLs: for reloads, the back button and links
   await page.context().close();
 });
 
-test('a printed receipt has no buttons', async () => {
+test('a printed receipt has no buttons, and that of a refunded purchase still says when it was paid', async () => {
   const page = await newPage();
   await signUp(page);
   const purchase = { id: 'pur_1', course_id: 'crs_1', course_slug: 'a-course', course_title: 'A course', status: 'paid', processing: false, amount: 5000, currency: 'usd', refunded: 0, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z', paid_at: '2026-11-01T08:00:00Z' };
@@ -96,6 +96,12 @@ test('a printed receipt has no buttons', async () => {
   await page.emulateMedia({ media: 'print' });
   await expect(page.locator('.button:visible, button:visible')).toHaveCount(0);
   await expect(page.locator('main').getByText('A course', { exact: true })).toBeVisible();
+  const refund = { id: 're_1', amount: 5000, status: 'succeeded', application_fee_refunded: 0, transfer_reversed: 0, created_at: '2026-11-02T08:00:00Z' };
+  await page.route('**/api/purchases/pur_1', (route) => route.fulfill({ json: { ...purchase, status: 'refunded', refunded: 5000, refunds: [refund] } }));
+  await page.reload();
+  await purchaseIs(page, 'refunded');
+  await expect(page.getByRole('term').filter({ hasText: /^Paid$/ })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Refunds' }).getByText('Refunded', { exact: true })).toBeVisible();
   await page.context().close();
 });
 

@@ -202,6 +202,6 @@ test('only a link that is a paragraph of its own is a video', () => {
 });
 
 test('sellers read which sites’ videos are shown', () => {
-  assert.equal(embedHint(HOSTS), 'A video at YouTube, Vimeo, videos.example is shown where its link is a paragraph of its own. ');
+  assert.equal(embedHint(HOSTS), 'To show a video from YouTube, Vimeo, or videos.example, put its link on a line of its own, between blank lines. ');
   assert.equal(embedHint([]), '');
 });

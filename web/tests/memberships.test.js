@@ -60,8 +60,16 @@ test('a membership that cannot be charged for is shown without a button to join,
 
 test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancels', async () => {
   const { page: desk, slug } = await club();
+  const handle = `ada-${Date.now()}`;
+  await visit(desk, '/seller.html#public-page');
+  const form = desk.getByRole('form', { name: 'Your page' });
+  await form.getByLabel('Name').fill('Ada Lovelace');
+  await form.getByLabel('Address (optional)').fill(handle);
+  await form.getByRole('button', { name: 'Save page' }).click();
+  await desk.getByText('Your page is saved.').waitFor();
   const visitor = await newPage();
   await visitor.goto(courseAddress(slug));
+  await visitor.getByRole('heading', { name: 'Membership: All courses' }).waitFor();
   await visitor.getByRole('link', { name: 'Log in to join' }).waitFor();
   assertQuiet(visitor);
 
@@ -75,6 +83,8 @@ test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancel
   await page.getByText('You’re a member.').waitFor();
   assert.equal(new URL(page.url()).search, '');
   await page.locator('#opened').getByRole('link', { name: 'Members read this' }).waitFor();
+  const teacher = (part) => part.getByRole('link', { name: 'Ada Lovelace' });
+  await expect(teacher(page.locator('#opened'))).toHaveAttribute('href', `/sellers/${handle}`);
   await expect(page.getByText('Courses that you buy appear here.')).toBeHidden();
   await expect(page.getByText('Waiting for payment')).toBeHidden();
   await page.locator('#joined').getByRole('link', { name: 'Continue to' }).click();
@@ -83,10 +93,15 @@ test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancel
   await expect(page.getByRole('button', { name: 'Join' })).toHaveCount(0);
 
   await page.goto('/account.html#billing');
+  await expect(teacher(row(page))).toHaveAttribute('href', `/sellers/${handle}`);
   await page.getByRole('button', { name: 'Switch to yearly: All courses' }).click();
+  await page.getByRole('dialog', { name: 'Switch “All courses” by Ada Lovelace to yearly billing?' }).getByText('Your card is charged today: $100.00, less what is left').waitFor();
   await page.getByRole('dialog').getByRole('button', { name: 'Switch to yearly' }).click();
   await page.getByText('You’re now billed yearly.').waitFor();
   await row(page).getByText('$100.00 a year', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Switch to monthly: All courses' }).click();
+  await page.getByRole('dialog').getByText('You won’t be charged today.').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Not now' }).click();
   await page.getByRole('button', { name: 'Cancel: All courses' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel membership' }).click();
   await page.getByText('Your membership is canceled.').waitFor();
@@ -99,7 +114,12 @@ test('a buyer subscribes on Stripe’s page, reads, pays by the year, and cancel
 
   // The seller sees the member, and why the totals exceed the list of sales.
   await visit(desk, '/seller.html#membership');
-  await desk.getByRole('table', { name: 'Members' }).getByRole('row').filter({ hasText: '$90.00' }).waitFor();
+  const members = desk.getByRole('table', { name: 'Members' });
+  const newest = members.getByRole('row').filter({ hasText: '$90.00' });
+  await newest.getByText('Active').waitFor();
+  await newest.getByText('Member since').waitFor();
+  // What was paid before is listed too, without the member's present state.
+  await members.getByRole('row').filter({ hasText: '$10.00' }).getByText('Earlier period').waitFor();
   await visit(desk, '/seller.html#sales');
   await desk.locator('#totals').getByText('Of these, membership payments').waitFor();
   for (const one of [page, visitor, desk]) await one.context().close();

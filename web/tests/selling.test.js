@@ -50,7 +50,7 @@ test('buyers read the content, and a refund ends access and is mailed', async ()
   const editor = page.getByRole('dialog');
   await editor.getByLabel('Course content').fill('# Lesson one\n\nRead **this** and [that](https://example.com/).\n\n```\n<script>alert(1)</script>\n```\n\n[not this](javascript:alert(1))');
   await editor.getByRole('button', { name: 'Save content' }).click();
-  await page.getByText('Your buyers see it from now on.').waitFor();
+  await page.getByText('Readers see it from now on.').waitFor();
 
   const buyer = await newPage();
   const email = await signUp(buyer);

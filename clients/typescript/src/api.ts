@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who asks to become a seller, oldest first
+         * Applications to become a seller, oldest first
          * @description For staff. `PATCH /admin/users/{id}` with `is_seller` and `application` accepts an application, which is then gone from the list.
          */
         get: operations["listApplications"];

@@ -116,12 +116,13 @@ fn article(course: &Course, seller: Option<&SellerPage>, outline: Option<&Outlin
 fn contents(outline: &Outline) -> Markup {
     let count = outline.lessons().count();
     let minutes: u32 = outline.lessons().filter_map(|lesson| lesson.minutes).map(u32::from).sum();
+    let is_all = outline.lessons().all(|lesson| lesson.minutes.is_some());
     html! {
         section class="outline" id="outline" aria-labelledby="outline-title" {
             h2 id="outline-title" { "In this course" }
             p class="muted" {
                 (count) @if count == 1 { " lesson" } @else { " lessons" }
-                @if minutes > 0 { ", " (duration(minutes)) }
+                @if minutes > 0 { @if is_all { ", " } @else { ", over " } (duration(minutes)) }
             }
             @for section in outline.sections.iter().filter(|section| !section.lessons.is_empty()) {
                 h3 dir="auto" { (section.title) }

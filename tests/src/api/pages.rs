@@ -263,7 +263,7 @@ async fn a_courses_page_lists_its_lessons_and_leads_to_its_seller() {
     assert_eq!(named.status, 200, "{}", named.body);
     let page = world.get("/pages/courses/flask").await;
     for part in [
-        "<h2 id=\"outline-title\">In this course</h2><p class=\"muted\">2 lessons, 1 h 10 min</p><h3 dir=\"auto\">Basics</h3>",
+        "<h2 id=\"outline-title\">In this course</h2><p class=\"muted\">2 lessons, over 1 h 10 min</p><h3 dir=\"auto\">Basics</h3>",
         "<span class=\"lesson-title\" dir=\"auto\">Hello &lt;b&gt;</span><span class=\"muted small lesson-time\">1 h 10 min</span>\
          <span class=\"button button-small\" aria-disabled=\"true\">Preview</span>",
         "<li><span class=\"lesson-title\" dir=\"auto\">Routes</span></li>",

@@ -78,7 +78,7 @@ function absent() {
 const isOwn = (course, user) => Boolean(user) && user.id === course.seller.id;
 const mayRead = (course, user) => course.owned || isOwn(course, user);
 /** Whether this visitor can probably buy the course: it is not their own, and not unavailable as far as we know. */
-const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.published && course.for_sale !== false && !notOnSale;
+const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.published && !notOnSale;
 
 function show(course, outline, user, config) {
   setTitle(course.title);

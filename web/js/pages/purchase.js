@@ -3,7 +3,7 @@ import { buy, purchasePage } from '../checkout.js';
 import { format } from '../money.js';
 import { problem } from '../problems.js';
 import { goToLogin, requiredSession, showNavigation } from '../session.js';
-import { ownsCourse, statusLabel } from '../status.js';
+import { statusLabel } from '../status.js';
 import { busy, button, byId, courseAddress, date, h, linkButton, say, setTitle, skeleton } from '../ui.js';
 
 const FIRST_WAIT_MS = 700;
@@ -164,6 +164,8 @@ const WHY = {
   expired_card: 'The card has expired.',
   incorrect_cvc: 'The card’s security code was incorrect.',
   processing_error: 'The card couldn’t be processed.',
+  authentication_required: 'Your bank wanted you to confirm the payment.',
+  payment_intent_authentication_failure: 'Your bank couldn’t confirm that it was you.',
 };
 
 function why(failure) {
@@ -194,7 +196,7 @@ function show(heard) {
       fact('Course', h('bdi', {}, purchase.course_title)),
       fact('Price', format(purchase.amount, purchase.currency)),
       fact('Status', statusLabel(purchase)),
-      fact(ownsCourse(purchase.status) && purchase.paid_at ? 'Paid' : 'Started', date((ownsCourse(purchase.status) && purchase.paid_at) || purchase.created_at, true)),
+      fact(purchase.paid_at ? 'Paid' : 'Started', date(purchase.paid_at ?? purchase.created_at, true)),
       fact('Order number', h('code', { class: 'breakable' }, purchase.id)),
     ),
     refunds(purchase),
@@ -203,7 +205,7 @@ function show(heard) {
 }
 
 /** A refund's status. */
-const FAR = { waiting: 'waiting for the teacher’s share', pending: 'on its way' };
+const FAR = { waiting: 'Waiting for the teacher’s share', pending: 'On its way' };
 
 /** The refunds, one line each. */
 function refunds({ refunds: all = [], currency }) {
@@ -213,7 +215,7 @@ function refunds({ refunds: all = [], currency }) {
     'section',
     { 'aria-labelledby': 'refunds-title' },
     h('h2', { id: 'refunds-title' }, 'Refunds'),
-    h('ul', { class: 'lines' }, made.map((refund) => h('li', {}, date(refund.created_at), h('span', {}, FAR[refund.status] ?? 'done'), h('strong', {}, format(refund.amount, currency))))),
+    h('ul', { class: 'lines' }, made.map((refund) => h('li', {}, date(refund.created_at), h('span', {}, FAR[refund.status] ?? 'Refunded'), h('strong', {}, format(refund.amount, currency))))),
   );
 }
 
