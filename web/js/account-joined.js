@@ -58,7 +58,7 @@ function show({ status, title, failure }, isLast, wait) {
       break;
     case 'active': {
       const from = joinedFrom();
-      const course = from && linkButton(['Continue to ', h('bdi', {}, from.title)], courseAddress(from.id), { class: 'button button-main' });
+      const course = from && linkButton(h('span', {}, 'Continue to ', h('bdi', {}, from.title)), courseAddress(from.id), { class: 'button button-main' });
       say(outcome, notice('good', 'You’re a member.', ['“', h('bdi', {}, title), '” is active, and its courses are open to you.'], [course || linkButton('See your courses', '#opened', { class: 'button button-main' })]));
       break;
     }

@@ -95,7 +95,7 @@ function read({ box, path, outline, lessons, introduction, progress: before, hos
 
   function page(title, body) {
     const next = after();
-    const onward = next && linkButton(['Next: ', bdi(next.title)], `#${next.id}`, { class: 'button button-main' });
+    const onward = next && linkButton(h('span', {}, 'Next: ', bdi(next.title)), `#${next.id}`, { class: 'button button-main' });
     article.replaceChildren(h('h3', { id: 'lesson-title', tabindex: '-1', dir: 'auto' }, title), body, h('div', { class: 'actions' }, progress && current && doneButton(current), onward));
   }
 
