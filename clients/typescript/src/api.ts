@@ -711,7 +711,7 @@ export interface paths {
         put?: never;
         /**
          * Refund a buyer
-         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, or Stripe has not booked the payment, which takes up to an hour, the refund is `waiting` and is made automatically later. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded. A seller who is no longer connected to the account that was paid refunds only what that account still has, and nothing if the platform has no access to it: `refund_refused` otherwise, and staff can refund it.
+         * @description For the course's seller and staff. Without an amount, everything that is left is refunded. The seller's part and the platform's fee are returned in proportion; `refunds` says what moved. Concurrent requests never refund more than was paid. Requests with the same `Idempotency-Key` are the same refund; without one, so are requests of the same user for the same `amount` within ten minutes. To make two equal refunds, send two keys. For a separate charge, the payees' transfers are reversed first. The same applies to the seller's part of a destination charge if the bank returned an earlier refund. If a part cannot be reversed yet, or Stripe has not booked the payment, which takes up to an hour, the refund is `waiting` and is made automatically later; if a bank disputes the payment meanwhile, after its decision, unless the buyer got the money from the bank. Sellers' refunds are limited by the operator's caps, per purchase and per day (UTC); one purchase a day can always be refunded. A seller who is no longer connected to the account that was paid refunds only what that account still has, and nothing if the platform has no access to it: `refund_refused` otherwise, and staff can refund it.
          */
         post: operations["refundPurchase"];
         delete?: never;
@@ -1327,7 +1327,7 @@ export interface paths {
         post?: never;
         /**
          * Disconnect your Stripe account
-         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, or that a bank has been processing a payment for days. `debts_open` means that refunds or disputes have taken more than the account had, and the platform would pay the rest. Your courses stay, but cannot be bought until you connect again. An Express account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again.
+         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, or that a bank has been processing a payment for days. `debts_open` means that refunds or disputes have taken more than the account had, and the platform would pay the rest. Your courses stay, but cannot be bought until you connect again. An Express or Custom account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again. Access to a Standard account is revoked, whoever created it.
          */
         delete: operations["disconnectStripe"];
         options?: never;
@@ -2561,7 +2561,7 @@ export interface components {
             /** @description Stripe's id; null until Stripe has answered. */
             id: string | null;
             /**
-             * @description `waiting`: the payees' transfers must be reversed first, or Stripe has not booked the payment.
+             * @description `waiting`: the payees' transfers must be reversed first, Stripe has not booked the payment, or a bank decides about a dispute.
              * @enum {string}
              */
             status: "waiting" | "pending" | "succeeded" | "failed";

@@ -138,6 +138,51 @@ async fn a_waiting_refund_withholds_nothing_from_a_lost_dispute() {
     }
 }
 
+/// While a bank decides, a refund waits and its payees get nothing back: what they were paid out could not be had back if the dispute is lost.
+#[tokio::test]
+async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
+    for outcome in ["lost", "won"] {
+        let world = World::with(&separate()).await;
+        let stall = stall(&world, outcome, 10_000, "usd").await;
+        let buyer = world.buyer("accomplice@example.com").await;
+        let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
+        assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 202);
+        let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
+        let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        world.deliver().await;
+
+        // The funds are available, so the payee's part comes back; whatever there is on their account is paid out.
+        world.pass(Duration::days(3)).await;
+        world.reconcile().await;
+        world.deliver().await;
+        let waiting = seen(&world, &buyer, &id).await;
+        assert_eq!((&waiting["status"], &waiting["refunds"][0]["status"]), (&json!("disputed"), &json!("waiting")), "{waiting}");
+        assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: the payee returned their part, and has not got it again");
+        assert!(!world.asked_stripe().await.contains(&"POST /v1/refunds".to_owned()), "Stripe would refuse it");
+
+        let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+        for _ in 0..3 {
+            world.deliver().await;
+            world.pass(Duration::minutes(15)).await;
+            world.reconcile().await;
+        }
+        world.deliver().await;
+        let decided = seen(&world, &buyer, &id).await;
+        assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: the buyer has the money, and the payee nothing: {decided}");
+        assert_eq!(findings(&world, &stall.staff, "reversal_refused").await.iter().filter(|one| one["settled_at"].is_null()).count(), 0);
+        if outcome == "won" {
+            assert_eq!((&decided["status"], &decided["refunds"][0]["status"]), (&json!("refunded"), &json!("succeeded")), "{decided}");
+            assert_eq!(held(&world, None).await, 0, "the refund that was promised is made");
+        } else {
+            assert_eq!((&decided["refunded"], &decided["dispute"]["status"]), (&json!(0), &json!("lost")), "{decided}");
+            assert_eq!(held(&world, None).await, 0, "the platform has lost no more than its fee");
+        }
+        world.books().await;
+    }
+}
+
 #[tokio::test]
 async fn staff_may_have_the_platform_pay_and_the_seller_owes_it() {
     let world = World::with(&separate()).await;

@@ -39,7 +39,7 @@
 //! | State | From | When | Made by | Held by |
 //! | --- | --- | --- | --- | --- |
 //! | `waiting` | | a refund is requested, and Stripe does not reverse the payees' parts by itself: they are reversed first | `plan_refund` | `payees_return_their_parts_of_a_separate_charge_before_its_refund` |
-//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay | `release_refunds`, `bear` | `staff_may_have_the_platform_pay_a_waiting_refund` |
+//! | `planned` | `waiting` | all payees' parts are reversed, or staff had the platform pay; and no bank is deciding about a dispute | `release_refunds`, `bear` | `staff_may_have_the_platform_pay_a_waiting_refund` |
 //! | `planned` | | a refund is requested | `plan_refund` | `concurrent_refunds_never_exceed_what_was_paid` |
 //! | `planned` | | a transfer or reversal follows from the facts | `plan` | `a_sale_is_shared_to_the_last_cent_and_so_is_its_refund` |
 //! | `planned` | `planned` | Stripe refused a transfer or reversal: it is tried again under a new key | `try_again` | `a_payee_who_cannot_be_paid_is_tried_again_under_another_key` |

@@ -78,8 +78,9 @@ impl Purchase {
     }
 
     /// Returns to payees, with one transfer each, what was reversed for `taken`, and to the seller also what Stripe itself reversed.
-    /// Cancels reversals that Stripe has not received and waits for those it may have received. Returns whether it canceled any.
-    pub(super) fn restore(&mut self, taken: &Reason, reason: &Reason, by_stripe: Pair, at: OffsetDateTime) -> bool {
+    /// Cancels reversals that Stripe has not received and waits for those it may have received; with `later`, it only cancels. Returns whether
+    /// it canceled any.
+    pub(super) fn restore(&mut self, taken: &Reason, reason: &Reason, by_stripe: Pair, later: bool, at: OffsetDateTime) -> bool {
         let reversals: Vec<Movement> = self.taken_back(taken).cloned().collect();
         let mut back = vec![(Payee { amount: by_stripe.charged, ..self.seller() }, by_stripe.settled)];
         let mut given_up = false;
@@ -104,6 +105,9 @@ impl Purchase {
                 }
                 MovementState::Waiting | MovementState::Planned | MovementState::Pending | MovementState::Failed => {}
             }
+        }
+        if later {
+            return given_up;
         }
         for (payee, settled) in back.into_iter().filter(|(payee, settled)| payee.amount > 0 && *settled > 0) {
             let is_theirs = |one: &Movement| one.payee_account.as_deref() == Some(payee.account.as_str());

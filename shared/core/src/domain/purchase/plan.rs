@@ -103,7 +103,7 @@ impl Purchase {
             return Err(RefundFault::InProgress(open.number));
         }
         // What lost disputes took cannot be refunded. Stripe decides whether the rest can be.
-        if self.disputed() > self.lost() {
+        if self.is_held() {
             return Err(RefundFault::Disputed);
         }
         let left = self.refundable();
@@ -181,9 +181,10 @@ impl Purchase {
         true
     }
 
-    /// Releases the refunds that no longer wait for their payees or for Stripe. The lifetime of their idempotency keys starts now.
+    /// Releases the refunds that no longer wait for their payees, for Stripe or for a bank's decision. The lifetime of their idempotency keys
+    /// starts now.
     fn release_refunds(&mut self, cause: &str, at: OffsetDateTime) -> bool {
-        if !self.can_be_returned() {
+        if !self.can_be_returned() || self.is_held() {
             return false;
         }
         let ready: Vec<u32> = self
@@ -278,14 +279,18 @@ impl Purchase {
                 }
             } else if self.charge_type != ChargeType::Direct && !(take_back && self.is_owed_to_banks()) {
                 let by_stripe = self.taken_by_stripe(&refund);
-                given_up |= self.restore(&reason, &Reason::FailedRefund(refund.number), by_stripe, at);
+                // What a bank takes after its decision could not be had back from payees who were paid out meanwhile.
+                let later = take_back && self.is_held();
+                given_up |= self.restore(&reason, &Reason::FailedRefund(refund.number), by_stripe, later, at);
             }
         }
         for dispute in self.disputes.clone() {
             let reason = Reason::LostDispute(dispute.id.clone());
             match dispute.status {
                 _ if take_back && dispute.is_lost() => self.take(&reason, self.payees_part(dispute.amount), at),
-                DisputeStatus::Won => given_up |= self.restore(&reason, &Reason::WonDispute(dispute.id.clone()), Pair::default(), at),
+                DisputeStatus::Won => {
+                    given_up |= self.restore(&reason, &Reason::WonDispute(dispute.id.clone()), Pair::default(), false, at);
+                }
                 DisputeStatus::WarningNeedsResponse
                 | DisputeStatus::WarningUnderReview
                 | DisputeStatus::WarningClosed
@@ -317,8 +322,10 @@ impl Purchase {
         let Some((charge, settled)) = paid.charge.as_ref().and_then(|charge| Some((charge.id.clone(), charge.settled.clone()?))) else {
             return;
         };
-        let is_with_bank = take_back && self.disputed() > self.lost();
-        if is_with_bank || self.has_unseen_refunds() || self.movements.iter().any(|movement| movement.reason == Reason::Sale) {
+        if (take_back && self.is_held())
+            || self.has_unseen_refunds()
+            || self.movements.iter().any(|movement| movement.reason == Reason::Sale)
+        {
             return;
         }
         let payees: Vec<Payee> = paid.payees.iter().filter(|payee| payee.amount > 0).cloned().collect();
