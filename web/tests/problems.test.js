@@ -58,18 +58,3 @@ test('a course that nobody can buy says so, and its button disappears', async ()
   assertQuiet(buyer, { except: [409] });
   for (const page of [seller, buyer]) await page.context().close();
 });
-
-test('a course that is not for sale has no buy button', async () => {
-  const page = await newPage();
-  const course = { id: 'crs_1', slug: 'off', title: 'Off sale', description: 'A text.', price: { amount: 5000, currency: 'usd' }, seller: { id: 'usr_1' }, published: true, for_sale: false, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z' };
-  await page.route('**/api/courses/off', (route) => route.fulfill({ json: course }));
-  await page.route('**/api/courses/off/outline', (route) => route.fulfill({ json: { course_id: course.id, sections: [], version: 0, updated_at: null } }));
-  await page.route('**/api/sellers/usr_1/membership', (route) => route.fulfill({ json: { offered: false } }));
-  await page.goto(courseAddress('off'));
-  await page.getByText('Not on sale right now', { exact: true }).waitFor();
-  await expect(page.getByText(/Log in to buy|Buy this course/)).toHaveCount(0);
-  await expect(page.locator('#buy-bar')).toHaveCount(0);
-  // The rendered page does not know this course.
-  assertQuiet(page, { except: [404] });
-  await page.context().close();
-});

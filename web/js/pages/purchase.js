@@ -205,7 +205,7 @@ function show(heard) {
 }
 
 /** A refund's status. */
-const FAR = { waiting: 'Waiting for the teacher’s share', pending: 'On its way' };
+const FAR = { waiting: 'Waiting, then made automatically', pending: 'On its way' };
 
 /** The refunds, one line each. */
 function refunds({ refunds: all = [], currency }) {
