@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::ids::{PurchaseId, SubscriptionId};
 use shared::domain::membership::Subscription;
-use shared::domain::purchase::Purchase;
+use shared::domain::purchase::{Movement, MovementState, Purchase};
 use time::Duration;
 
 use super::market::{CURRENCIES, Market};
@@ -136,6 +136,9 @@ impl Market {
 }
 
 pub(super) fn is_at_rest(purchase: &Purchase) -> bool {
-    let moves = purchase.movements().iter().any(|movement| movement.state.stands() && !movement.state.is_done());
+    // A refund waits as long as a bank has not decided about a dispute.
+    let is_held = purchase.disputed() > purchase.lost();
+    let waits = |movement: &Movement| is_held && movement.state == MovementState::Waiting;
+    let moves = purchase.movements().iter().any(|one| one.state.stands() && !one.state.is_done() && !waits(one));
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }
