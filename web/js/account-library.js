@@ -8,7 +8,7 @@ import { subscriptionLabel } from './membership.js';
 import { problem } from './problems.js';
 import { goToLogin } from './session.js';
 import { ownsCourse, statusLabel } from './status.js';
-import { coursesBy, teacherBy, teacherLink } from './teachers.js';
+import { coursesBy, teacherLink, teacherWith } from './teachers.js';
 import { byId, courseAddress, date, h, linkButton, skeleton } from './ui.js';
 
 const PAGE = 24;
@@ -87,7 +87,10 @@ async function memberships() {
       opened.replaceChildren();
       return;
     }
-    const groups = current.map(async (one) => group(one, ...(await Promise.all([coursesBy(one.seller_id), teacherBy(one.seller_id)]))));
+    const groups = current.map(async (one) => {
+      const courses = await coursesBy(one.seller_id);
+      return group(one, courses, await teacherWith(courses[0]));
+    });
     opened.replaceChildren(...(await Promise.all(groups)).flat());
   } catch (error) {
     if (error.status === 401) {

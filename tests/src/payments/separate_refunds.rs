@@ -152,7 +152,7 @@ async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
         world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
         world.deliver().await;
 
-        // The funds are available, so the payee's part comes back; whatever there is on their account is paid out.
+        // The funds are available, so the payee's part comes back.
         world.pass(Duration::days(3)).await;
         world.reconcile().await;
         world.deliver().await;

@@ -137,8 +137,7 @@ impl Market {
 
 pub(super) fn is_at_rest(purchase: &Purchase) -> bool {
     // A refund waits as long as a bank has not decided about a dispute.
-    let is_held = purchase.disputed() > purchase.lost();
-    let waits = |movement: &Movement| is_held && movement.state == MovementState::Waiting;
+    let waits = |movement: &Movement| purchase.is_held() && movement.state == MovementState::Waiting;
     let moves = purchase.movements().iter().any(|one| one.state.stands() && !one.state.is_done() && !waits(one));
     !purchase.status().is_open() && !moves && !purchase.lacks_facts()
 }

@@ -49,9 +49,9 @@ impl Purchase {
         self.disputes.iter().filter(|dispute| dispute.has_withdrawn()).map(|dispute| dispute.amount).sum()
     }
 
-    /// Whether a bank holds money and has not decided yet. Until then Stripe refuses refunds.
-    /// <https://docs.stripe.com/disputes/how-disputes-work>
-    pub(super) fn is_held(&self) -> bool {
+    /// Whether a bank holds money and has not decided yet. Until then Stripe refuses refunds, with the code `charge_disputed`.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
         self.disputed() > self.lost()
     }
 
