@@ -297,10 +297,14 @@ async fn refund_failed(notify: &Notify, id: &PurchaseId, refund: &str, to: Recip
     let (shop, store) = (notify.app.config.storefront_url.as_str(), &notify.app.store);
     let Some(purchase) = store.purchase(id).await? else { return Ok(None) };
     let reader = reader(notify, to, &purchase.buyer_id, &purchase.seller_id).await?;
-    let amount = refund.parse().ok().and_then(|number| purchase.movement(number)).map(|refund| refund.amount);
-    Ok(reader
-        .zip(amount)
-        .map(|((address, is_named), amount)| letters::refund_failed(shop, &sale(&purchase, is_named), amount, to, &address)))
+    let refund = refund.parse().ok().and_then(|number| purchase.movement(number));
+    Ok(reader.zip(refund).map(|((address, is_named), refund)| {
+        let (sale, amount) = (sale(&purchase, is_named), refund.amount);
+        match refund.stripe_id {
+            Some(_) => letters::refund_failed(shop, &sale, amount, to, &address),
+            None => letters::refund_refused(shop, &sale, amount, refund.failure.as_deref().unwrap_or_default(), to, &address),
+        }
+    }))
 }
 
 /// The member's payment that passes `test`, and the recipient's address; `None` if there is none.

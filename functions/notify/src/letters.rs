@@ -134,6 +134,29 @@ pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient:
     about(to, "A refund has failed", sale.title.as_deref(), &parts, why)
 }
 
+/// Stripe refused a refund that had been accepted here, while nobody waited for the answer.
+pub(crate) fn refund_refused(shop: &str, sale: &Sale, asked: i64, code: &str, recipient: Recipient, to: &str) -> Letter {
+    let (link, why) = match recipient {
+        Recipient::Buyer => (Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)), BOUGHT),
+        Recipient::Seller => (Part::Link("View your sales", format!("{shop}/seller.html")), SELLS),
+        Recipient::Staff => (Part::Link("View the findings", format!("{shop}/staff.html")), STAFF),
+    };
+    let parts = [
+        Part::Says(format!(
+            "A refund for {} could not be made, because Stripe refused it. The buyer has not received any of it. You can ask for the refund again.",
+            named(sale.title.as_deref(), "a course")
+        )),
+        Part::Facts(vec![
+            ("Refund", amount(asked, sale.currency)),
+            ("Stripe’s reason", code.to_owned()),
+            ("Paid", amount(sale.amount, sale.currency)),
+            ("Purchase", sale.id.clone()),
+        ]),
+        link,
+    ];
+    about(to, "A refund was refused", sale.title.as_deref(), &parts, why)
+}
+
 pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, first: bool, to: &str) -> Letter {
     let title_or = named(title, "your membership");
     let (subject, says) = match first {

@@ -60,7 +60,7 @@ pub async fn look_at(services: &Services, id: &PurchaseId) -> Result<bool, Error
         settlement::rest(app, &mut purchase).await?;
         return Ok(false);
     }
-    let (before, was_checked) = (stand(&purchase), purchase.was_checked());
+    let (before, is_told) = (stand(&purchase), purchase.repair_failed());
     let worked = work(services, &mut purchase, &cause).await;
     // At growing intervals, so that purchases that cannot advance do not block others.
     settlement::change(app, &mut purchase, &cause, |purchase, now| {
@@ -68,12 +68,12 @@ pub async fn look_at(services: &Services, id: &PurchaseId) -> Result<bool, Error
         if is_due {
             purchase.checked(now);
         }
-        is_due
+        purchase.note_repair(worked.is_err()) || is_due
     })
     .await?;
     worked?;
-    if was_checked {
-        // Whatever failed the last time works again.
+    if is_told {
+        // Whatever failed the last time works again, or nothing was left to do.
         app.store.settle_finding(&Found::RepairFailed { purchase_id: id.clone(), reason: String::new() }, now).await?;
     }
     let went_on = stand(&purchase) != before;

@@ -107,10 +107,14 @@ impl From<Finding> for FindingView {
                 reason: Some(reason),
                 ..of(purchase_id, subscription_id)
             },
-            Found::RefundFailed { purchase_id, subscription_id, refund, account, currency, amount } => Self {
+            Found::RefundFailed { purchase_id, subscription_id, refund, account, currency, amount, reason, .. } => Self {
                 kind: "refund_failed",
-                message: "the buyer's bank returned a refund; pay the buyer another way".to_owned(),
-                stripe_id: Some(refund),
+                message: match refund {
+                    Some(_) => "the buyer's bank returned a refund; pay the buyer another way".to_owned(),
+                    None => "Stripe refused a refund that had been accepted here; refund the buyer again, or agree with them".to_owned(),
+                },
+                stripe_id: refund,
+                reason,
                 account,
                 currency: Some(currency),
                 amount: Some(amount),

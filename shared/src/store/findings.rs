@@ -97,7 +97,7 @@ pub enum Found {
         /// Stripe's code.
         reason: String,
     },
-    /// A buyer's bank returned a refund. The buyer must get the money another way.
+    /// A buyer's bank returned a refund, and the buyer must get the money another way; or Stripe refused one while nobody waited for the answer.
     RefundFailed {
         /// The purchase,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,14 +105,20 @@ pub enum Found {
         /// or the subscription to a membership.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subscription_id: Option<SubscriptionId>,
-        /// `re_…`
-        refund: String,
+        /// `re_…`; `None` if Stripe refused it.
+        refund: Option<String>,
+        /// Its number in the purchase.
+        #[serde(default)]
+        movement: u32,
         /// The charged account; `None` is the platform's own.
         account: Option<String>,
         /// Lower-case ISO 4217.
         currency: String,
         /// The amount.
         amount: i64,
+        /// Stripe's code, if it refused it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A bank returned a payout. The account's owner is waiting for the money.
     PayoutFailed {
@@ -214,7 +220,10 @@ impl Found {
                 let whose = purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default();
                 format!("move#{whose}#{movement}")
             }
-            Self::RefundFailed { refund, .. } => format!("refund-failed#{refund}"),
+            Self::RefundFailed { refund: Some(refund), .. } => format!("refund-failed#{refund}"),
+            Self::RefundFailed { purchase_id, movement, .. } => {
+                format!("refund-failed#{}#{movement}", purchase_id.as_ref().map(PurchaseId::as_str).unwrap_or_default())
+            }
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),

@@ -203,10 +203,12 @@ impl Store {
                     let found = Found::RefundFailed {
                         purchase_id: None,
                         subscription_id: Some(subscription.id.clone()),
-                        refund: id.clone(),
+                        refund: Some(id.clone()),
+                        movement: 0,
                         account: subscription.account.clone(),
                         currency: subscription.currency.code().to_owned(),
                         amount: refund(subscription, id).map_or(0, |(_, refund)| refund.amount),
+                        reason: None,
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

@@ -85,8 +85,10 @@ fn mails(purchase: &Purchase, news: &[News]) -> Vec<Mail> {
                 mails.extend(told_of_disputes(purchase.charged_account()).iter().copied().map(mail));
             }
             News::RefundFailed(number) => {
-                let mail = |to| Mail::RefundFailed { purchase: id(), refund: number.to_string(), to };
-                mails.extend([Recipient::Buyer, Recipient::Seller, Recipient::Staff].map(mail));
+                // Of a refund that Stripe refused, the buyer has not been told anything.
+                let is_made = purchase.movement(*number).is_some_and(|refund| refund.stripe_id.is_some());
+                let told = [Recipient::Seller, Recipient::Staff].into_iter().chain(is_made.then_some(Recipient::Buyer));
+                mails.extend(told.map(|to| Mail::RefundFailed { purchase: id(), refund: number.to_string(), to }));
             }
             News::FraudWarning(warning) => mails.extend(Mail::fraud_warning(&Sold::Purchase(id()), warning, purchase.charged_account())),
             News::NotPaid(_)

@@ -40,10 +40,12 @@ impl Store {
                     let found = Found::RefundFailed {
                         purchase_id: Some(purchase.id.clone()),
                         subscription_id: None,
-                        refund: refund.stripe_id.clone().unwrap_or_default(),
+                        refund: refund.stripe_id.clone(),
+                        movement: refund.number,
                         account: refund.account.clone(),
                         currency: purchase.currency.code().to_owned(),
                         amount: refund.amount,
+                        reason: refund.failure.clone(),
                     };
                     items.push(self.keep_finding_with(&found, at)?);
                 }

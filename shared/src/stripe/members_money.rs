@@ -21,10 +21,9 @@ struct Made {
 }
 
 impl Gateway {
-    /// The current disputes of a payment, `pi_…`. One whose status is newer than this program stays as recorded.
-    /// <https://docs.stripe.com/api/disputes/list>
+    /// The current disputes of a member's payment, `pi_…`. One whose status is newer than this program stays as recorded.
     pub(super) async fn disputes_of(&self, payment: &Payment, id: &str, account: Option<&str>) -> Result<Vec<Dispute>, StripeError> {
-        let all: Vec<objects::Dispute> = self.all(&format!("/disputes?payment_intent={id}"), account).await?;
+        let all = self.disputes_of_payment(id, account).await?;
         let known = |id: &str| payment.disputes.iter().find(|known| known.id == id);
         let seen = all.into_iter().filter_map(|one| {
             let before = known(&one.id);

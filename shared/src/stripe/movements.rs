@@ -163,6 +163,14 @@ impl Gateway {
         self.find(&format!("/disputes/{id}"), account).await
     }
 
+    /// The disputes of a payment, `pi_…`. <https://docs.stripe.com/api/disputes/list>
+    ///
+    /// # Errors
+    /// See [`StripeError`].
+    pub async fn disputes_of_payment(&self, payment_intent: &str, account: Option<&str>) -> Result<Vec<Dispute>, StripeError> {
+        self.all(&format!("/disputes?payment_intent={payment_intent}"), account).await
+    }
+
     pub(super) async fn find<T: DeserializeOwned>(&self, path: &str, account: Option<&str>) -> Result<Option<T>, StripeError> {
         match self.get(path, account).await {
             Err(StripeError::Refused { status: 404, .. }) => Ok(None),

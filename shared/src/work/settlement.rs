@@ -4,13 +4,13 @@ use time::OffsetDateTime;
 
 use crate::app::App;
 use crate::domain::audit::{Actor, Deed, Entry};
+use crate::domain::charging::CHARGE_DISPUTED;
 use crate::domain::error::Error;
 use crate::domain::ids::PurchaseId;
 use crate::domain::money::Price;
 use crate::domain::purchase::{MovementKind, Outcome, Purchase};
 use crate::store::Written;
 use crate::stripe::Gateway;
-use crate::stripe::error::StripeError;
 
 /// How many times to reread a record that others write as well.
 const TRIES: usize = 8;
@@ -119,7 +119,7 @@ pub async fn carry_out(
     }
     learn_facts(app, stripe, purchase, cause).await?;
     let mut tried: Vec<u32> = Vec::new();
-    let mut unknown: Option<StripeError> = None;
+    let mut unknown: Option<Error> = None;
     for _ in 0..MOST_STEPS {
         let next = purchase
             .movements()
@@ -135,7 +135,11 @@ pub async fn carry_out(
             continue;
         }
         let (Some(movement), Some(request)) = (purchase.movement(number).cloned(), purchase.request(number)) else { continue };
-        match stripe.move_money(purchase, &movement, &request, app.clock.now()).await {
+        let moved = match stripe.move_money(purchase, &movement, &request, app.clock.now()).await {
+            Ok(outcome) => learn_disputes(app, stripe, purchase, &outcome, cause).await.map(|()| outcome),
+            Err(error) => Err(error.into()),
+        };
+        match moved {
             Ok(outcome) => {
                 observe(app, purchase, number, &outcome, cause).await?;
                 let refused = matches!(outcome, Outcome::Refused { .. });
@@ -147,7 +151,7 @@ pub async fn carry_out(
             }
         }
     }
-    unknown.map_or(Ok(()), |error| Err(error.into()))
+    unknown.map_or(Ok(()), Err)
 }
 
 /// Records the outcome of a movement. If Stripe refused a refund that staff had asked for, the audit log says so.
@@ -156,15 +160,18 @@ pub async fn carry_out(
 /// As of [`change`].
 pub async fn observe(app: &App, purchase: &mut Purchase, number: u32, outcome: &Outcome, cause: &str) -> Result<bool, Error> {
     let observe = |purchase: &mut Purchase, now| purchase.observe_movement(number, outcome, cause, now);
-    match refusal(app, purchase, number, outcome) {
+    match refusal(app, purchase, number, outcome, cause) {
         Some(entry) => change_by_staff(app, purchase, cause, &entry, observe).await,
         None => change(app, purchase, cause, observe).await,
     }
 }
 
-fn refusal(app: &App, purchase: &Purchase, number: u32, outcome: &Outcome) -> Option<Entry> {
+/// The audit log's entry, if the outcome ends a refund that staff had asked for.
+fn refusal(app: &App, purchase: &Purchase, number: u32, outcome: &Outcome, cause: &str) -> Option<Entry> {
     let Outcome::Refused { code } = outcome else { return None };
-    let refund = purchase.movement(number).filter(|movement| movement.kind == MovementKind::Refund)?;
+    let mut after = purchase.clone();
+    after.observe_movement(number, outcome, cause, app.clock.now());
+    let refund = after.movement(number).filter(|movement| movement.kind == MovementKind::Refund && !movement.state.stands())?;
     let deed = Deed::RefundRefused {
         purchase_id: purchase.id.clone(),
         refund: number,
@@ -179,6 +186,18 @@ async fn learn_facts(app: &App, stripe: &Gateway, purchase: &mut Purchase, cause
     let number = paid.number;
     if let Some(seen) = stripe.charge_facts(paid).await? {
         change(app, purchase, cause, |purchase, now| purchase.observe(number, &seen, cause, now)).await?;
+    }
+    Ok(())
+}
+
+/// Stripe refused a refund because a bank disputes the charge, which may not have been heard of yet. It is recorded first, because
+/// payees get nothing again while the bank decides.
+async fn learn_disputes(app: &App, stripe: &Gateway, purchase: &mut Purchase, outcome: &Outcome, cause: &str) -> Result<(), Error> {
+    let is_disputed = matches!(outcome, Outcome::Refused { code } if code == CHARGE_DISPUTED);
+    let paid = purchase.paid_attempt().filter(|_| is_disputed);
+    let Some(id) = paid.and_then(|paid| paid.payment_intent.clone()) else { return Ok(()) };
+    for dispute in stripe.disputes_of_payment(&id, purchase.charged_account()).await? {
+        change(app, purchase, cause, |purchase, now| dispute.tell(purchase, now, cause, now)).await?;
     }
     Ok(())
 }

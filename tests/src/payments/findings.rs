@@ -168,6 +168,29 @@ async fn a_repair_that_failed_is_found_and_settled_when_it_works() {
     assert!(found[0]["settled_at"].is_string(), "{}", found[0]);
 }
 
+/// The purchase went on without the reconciliation, so nothing is due any more. The finding must not stay open.
+#[tokio::test]
+async fn a_repair_that_failed_is_settled_when_an_event_did_its_work() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    let waiting = world.buy(&shop.buyer, &shop.course_id, "pm_card_threeDSecure2Required").await;
+    let secret = waiting.text("client_secret");
+    let payment = secret.split_once("_secret").expect("a PaymentIntent's secret").0;
+    let out = json!({"match": {"method": "GET", "path": "/v1/payment_intents/"}, "times": 3, "fault": {"kind": "html_503"}});
+    world.admin("POST", "faults", out).await;
+    world.pass(Duration::minutes(6)).await;
+    world.reconcile().await;
+    assert_eq!(findings(&world, &staff).await.len(), 1);
+    world.admin("POST", &format!("payment_intents/{payment}/authenticate"), json!({"outcome": "succeed"})).await;
+    world.deliver().await;
+    world.pass(Duration::minutes(30)).await;
+    world.reconcile().await;
+    let found = findings(&world, &staff).await;
+    assert!(found.len() == 1 && found[0]["settled_at"].is_string(), "{found:?}");
+    assert_eq!(world.reconcile().await.checked, 0, "and it is not looked at again");
+}
+
 #[tokio::test]
 async fn findings_come_in_pages_the_newest_first_in_one_trip() {
     let world = World::with(&[("ORPHAN_POLICY", "report")]).await;

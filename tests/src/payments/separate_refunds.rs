@@ -139,9 +139,10 @@ async fn a_waiting_refund_withholds_nothing_from_a_lost_dispute() {
 }
 
 /// While a bank decides, a refund waits and its payees get nothing back: what they were paid out could not be had back if the dispute is lost.
+/// The dispute is heard of before the refund is sent, or only because Stripe refuses it.
 #[tokio::test]
 async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
-    for outcome in ["lost", "won"] {
+    for (outcome, is_heard) in [("lost", true), ("won", true), ("lost", false), ("won", false)] {
         let world = World::with(&separate()).await;
         let stall = stall(&world, outcome, 10_000, "usd").await;
         let buyer = world.buyer("accomplice@example.com").await;
@@ -149,17 +150,22 @@ async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
         assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 202);
         let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
         let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
         world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
-        world.deliver().await;
+        if is_heard {
+            world.deliver().await;
+        }
 
         // The funds are available, so the payee's part comes back.
         world.pass(Duration::days(3)).await;
+        world.asked_stripe().await;
         world.reconcile().await;
+        let is_sent = world.asked_stripe().await.contains(&"POST /v1/refunds".to_owned());
+        assert_eq!(is_sent, !is_heard, "Stripe refuses it, so it is not sent if the dispute is known");
         world.deliver().await;
         let waiting = seen(&world, &buyer, &id).await;
         assert_eq!((&waiting["status"], &waiting["refunds"][0]["status"]), (&json!("disputed"), &json!("waiting")), "{waiting}");
         assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: the payee returned their part, and has not got it again");
-        assert!(!world.asked_stripe().await.contains(&"POST /v1/refunds".to_owned()), "Stripe would refuse it");
 
         let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
         world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
@@ -181,6 +187,94 @@ async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
         }
         world.books().await;
     }
+}
+
+/// The payee returns their part at once, Stripe refuses the refund because of a dispute that nobody has heard of, and the seller is told so.
+#[tokio::test]
+async fn a_refund_that_is_refused_for_an_unheard_dispute_gives_nothing_back_before_the_decision() {
+    for (outcome, theirs) in [("lost", 0), ("won", 9_000)] {
+        let world = World::with(&separate()).await;
+        let stall = stall(&world, outcome, 10_000, "usd").await;
+        let buyer = world.buyer("accomplice@example.com").await;
+        let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
+        world.pass(Duration::days(3)).await;
+        let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
+        let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
+        world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+        let refused = refund(&world, &stall.seller.token, &id, json!({})).await;
+        assert_eq!((refused.status, refused.text("code")), (409, "refund_refused".to_owned()), "{}", refused.body);
+        assert_eq!(seen(&world, &buyer, &id).await["status"], "disputed");
+        world.reconcile().await;
+        assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: until the decision");
+        let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+        world.deliver().await;
+        world.reconcile().await;
+        assert_eq!(held(&world, Some(&stall.account)).await, theirs, "{outcome}");
+        world.books().await;
+    }
+}
+
+/// A refund that was released and then not sent for longer than its key lives is sent under another.
+#[tokio::test]
+async fn a_refund_that_was_never_sent_is_sent_under_a_new_key() {
+    let world = World::with(&separate()).await;
+    let stall = stall(&world, "unsent", 10_000, "usd").await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
+    assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 202);
+    world.pass(Duration::days(3)).await;
+    let outage = json!({"match": {"method": "POST", "path": "/v1/refunds"}, "times": 3, "fault": {"kind": "drop_before"}});
+    world.admin("POST", "faults", outage).await;
+    world.reconcile().await;
+    assert_eq!((held(&world, Some(&stall.account)).await, held(&world, None).await), (0, 10_000), "it is still to be sent");
+    world.pass(Duration::days(2)).await;
+    world.reconcile().await;
+    assert_eq!(held(&world, Some(&stall.account)).await, 0, "the payee has not got it again");
+    assert_eq!(seen(&world, &buyer, &id).await["refunds"][0]["status"], "pending");
+    world.pass(Duration::hours(1)).await;
+    world.reconcile().await;
+    world.deliver().await;
+    let done = seen(&world, &buyer, &id).await;
+    assert_eq!((&done["status"], &done["refunds"][0]["status"]), (&json!("refunded"), &json!("succeeded")), "{done}");
+    assert_eq!((held(&world, Some(&stall.account)).await, held(&world, None).await), (0, 0));
+    assert_eq!(world.stripe("/refunds", None).await["data"].as_array().map(Vec::len), Some(1), "once");
+    world.books().await;
+}
+
+/// Nobody waits for the answer when a refund that had waited is refused, so seller and staff are told.
+#[tokio::test]
+async fn a_waiting_refund_that_stripe_refuses_is_told_to_seller_and_staff() {
+    let world = World::with(&[("CHARGE_TYPE", "separate"), ("STAFF_EMAIL", "desk@example.com")]).await;
+    let stall = stall(&world, "refused", 10_000, "usd").await;
+    let buyer = world.buyer("buyer@example.com").await;
+    let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
+    assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 202);
+    world.pass(Duration::days(3)).await;
+    world.fault("POST", "/v1/refunds", json!({"kind": "status", "status": 400, "code": "resource_missing", "message": "no"})).await;
+    world.pump().await;
+    let before = world.mailbox().mails().len();
+    world.reconcile().await;
+    world.deliver().await;
+    world.pump().await;
+    let refused = seen(&world, &buyer, &id).await;
+    assert_eq!((&refused["status"], &refused["refunds"]), (&json!("paid"), &json!([])), "{refused}");
+    let found = findings(&world, &stall.staff, "refund_failed").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (&found[0]["purchase_id"], &found[0]["stripe_id"], &found[0]["amount"], &found[0]["reason"]),
+        (&json!(id), &json!(null), &json!(10_000), &json!("resource_missing"))
+    );
+    let mut told: Vec<_> = world.mailbox().mails()[before..].iter().map(|mail| (mail.to.join(","), mail.subject.clone())).collect();
+    told.sort();
+    let subject = "A refund was refused: refused".to_owned();
+    assert_eq!(told, [("desk@example.com".to_owned(), subject.clone()), (stall.seller.email.clone(), subject)]);
+    // It can be asked for again.
+    assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 200);
+    world.reconcile().await;
+    assert_eq!(held(&world, Some(&stall.account)).await, 0);
+    world.books().await;
 }
 
 #[tokio::test]

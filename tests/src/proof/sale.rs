@@ -279,7 +279,8 @@ impl Scenario for Sale {
     }
 
     fn is_alone(&self) -> bool {
-        self.kind.is_reconciliation() || self.kind.takes_days()
+        // The next play's events would tell of the dispute.
+        self.kind.is_reconciliation() || self.kind.takes_days() || self.kind == Kind::RefundOfAnUnheardDispute
     }
 
     async fn prepare(&mut self) -> Play {

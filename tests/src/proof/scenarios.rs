@@ -65,6 +65,7 @@ kinds![
     StoredFailureOfRefund,
     RefundAfterDashboard,
     RefundAfterALostOne,
+    RefundOfAnUnheardDispute,
     RacingRefunds,
     RefundRacedByItsEvent,
     // Stripe's events.
@@ -170,6 +171,7 @@ impl Kind {
             Separate
             | FullRefundOfSeparate
             | PartialRefundOfSeparate
+            | RefundOfAnUnheardDispute
             | PaymentSucceededOfSeparate
             | StoredFailureOfTransfer
             | CheckoutCompletedOfSeparate
@@ -345,6 +347,7 @@ impl Kind {
                 | StoredFailureOfRefund
                 | RefundAfterDashboard
                 | RefundAfterALostOne
+                | RefundOfAnUnheardDispute
                 | RacingRefunds
                 | RefundRacedByItsEvent
         )
@@ -353,7 +356,7 @@ impl Kind {
     /// The amount of a refund; `None` for everything that is left.
     pub(super) fn refunded_part(self) -> Option<i64> {
         match self {
-            FullRefund | FullRefundOfDirect | FullRefundOfSeparate => None,
+            FullRefund | FullRefundOfDirect | FullRefundOfSeparate | RefundOfAnUnheardDispute => None,
             // More than is left, whether or not that is known here.
             RefundAfterDashboard => Some(5001),
             _ => Some(1234),
@@ -371,6 +374,8 @@ impl Kind {
             RefundAfterDashboard => ("partially_refunded", 1650, 2351),
             // Twice 12.34.
             RefundAfterALostOne => ("partially_refunded", 836, 1697),
+            // The payee returned their part and gets nothing again before the bank decides.
+            RefundOfAnUnheardDispute => ("disputed", 0, 0),
             kind if kind.is_refund() => ("partially_refunded", 1243, 2524),
             ReconciledPendingRefund => ("partially_refunded", 1243, 2524),
             // 10.00 refunded in Stripe's Dashboard, from the seller's part; the fee stays.

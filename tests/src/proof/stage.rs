@@ -108,6 +108,7 @@ impl Sale {
                 assert_eq!(answer.status, 503, "{}", answer.body);
             }
             Kind::StoredFailureOfRefund => self.store_failure("/v1/refunds").await,
+            Kind::RefundOfAnUnheardDispute => drop(self.dispute(play).await),
             Kind::RefundAfterDashboard => {
                 let payment = self.payment(play).await;
                 let form = [("payment_intent", payment.as_str()), ("amount", "1000"), ("reverse_transfer", "true")];

@@ -76,6 +76,10 @@ pub const AMOUNT_CHANGED: &str = "amount_changed";
 /// <https://docs.stripe.com/error-low-level>
 pub const NEVER_MADE: &str = "never_made";
 
+/// Stripe's code if it refuses a refund because a bank disputes the charge, or has taken its money back.
+/// <https://docs.stripe.com/error-codes#charge-disputed>
+pub const CHARGE_DISPUTED: &str = "charge_disputed";
+
 /// How long after it was sent a request may still be at work at Stripe, although nobody waits for its answer: Stripe's own libraries wait
 /// for 80 seconds. <https://github.com/stripe/stripe-node#configuration>
 pub const AT_WORK: Duration = Duration::minutes(2);

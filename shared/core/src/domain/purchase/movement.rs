@@ -22,7 +22,7 @@ pub enum MovementKind {
     Reversal,
 }
 
-/// The state of a movement. It only moves down this list, except if Stripe makes one that had failed before.
+/// The state of a movement. It only moves down this list, except if Stripe makes one that had failed before, or a refund has to wait again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MovementState {

@@ -8,8 +8,11 @@ use super::division::share;
 use super::movement::{FeeSeen, Movement, MovementKind, MovementState, Outcome, Reason};
 use super::record::{News, Purchase};
 use super::status::{AttemptStatus, Status};
-use crate::domain::charging::ChargeType;
+use crate::domain::charging::{CHARGE_DISPUTED, ChargeType, NEVER_MADE};
 use crate::domain::money::Settled;
+
+/// How the cause of a change begins if somebody waits for the answer.
+const REQUEST: &str = "request:";
 
 /// A refund as Stripe reports it.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +154,15 @@ impl Purchase {
     /// Takes in what Stripe reports about a movement. A movement never goes back to an earlier state, except one that had failed before
     /// Stripe made it.
     pub fn observe_movement(&mut self, number: u32, outcome: &Outcome, cause: &str, at: OffsetDateTime) -> bool {
+        // Whoever asked for a refund is told in the answer to their request; and a buyer who has everything from the bank is owed nothing.
+        let (is_asking, is_held) = (cause.starts_with(REQUEST), self.is_held());
+        let is_told = !is_asking && self.refunded() + self.lost() < self.amount;
+        // Released once more, it has a new key: nobody sent it while its key lived, and Stripe has none; or a bank was found to decide first.
+        let waits_again = |refund: &Movement, code: &str| match code {
+            NEVER_MADE => !refund.key_lives(at),
+            CHARGE_DISPUTED => is_held && !is_asking,
+            _ => false,
+        };
         let Some(movement) = self.movements.iter_mut().find(|movement| movement.number == number) else { return false };
         let (before, kind) = (movement.state, movement.kind);
         // It ended without an object, for example because Stripe's lists showed none, and Stripe made one after all.
@@ -173,12 +185,18 @@ impl Purchase {
             }
             // Stripe is already known to have it, so the refusal of a repeated request means nothing.
             Outcome::Refused { .. } if !movement.state.is_planned() => {}
+            Outcome::Refused { code } if kind == MovementKind::Refund && waits_again(movement, code) => {
+                movement.state = MovementState::Waiting;
+                movement.tries += 1;
+                changed = true;
+            }
             Outcome::Refused { code } => {
                 movement.failure = Some(code.clone());
                 movement.tries += 1;
                 movement.planned_at = at;
                 if kind == MovementKind::Refund {
                     movement.state = MovementState::Failed;
+                    self.news.extend(is_told.then_some(News::RefundFailed(number)));
                 } else {
                     self.news.push(News::MoveRefused(number));
                 }

@@ -59,7 +59,7 @@ pub enum News {
     },
     /// The refund with this number was made, or is pending.
     Refunded(u32),
-    /// The refund with this number failed.
+    /// The refund with this number failed: the buyer's bank returned it, or Stripe refused it while nobody waited for the answer.
     RefundFailed(u32),
     /// Stripe refused the transfer or reversal with this number; it will be tried again.
     MoveRefused(u32),
@@ -135,6 +135,9 @@ pub struct Purchase {
     /// How often the reconciliation has looked at it since the latest attempt began.
     #[serde(default)]
     pub(super) checks: u32,
+    /// Staff are told that the reconciliation could not continue it. It looks once more, even if nothing is open by then, and takes that back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) repair_failed: bool,
     /// The reconciliation does not look at it before then.
     #[serde(with = "time::serde::rfc3339::option", default, skip_serializing_if = "Option::is_none")]
     pub(super) rests_until: Option<OffsetDateTime>,
@@ -209,6 +212,7 @@ impl Purchase {
             fee_seen: FeeSeen::default(),
             history: Vec::new(),
             checks: 0,
+            repair_failed: false,
             rests_until: None,
             counted: Sums::default(),
             counted_settled: Sums::default(),
@@ -425,10 +429,15 @@ impl Purchase {
         self.checks += 1;
     }
 
-    /// Whether the reconciliation has looked at it since the latest attempt began.
+    /// Notes whether staff are told that the reconciliation could not continue it. Returns whether that is new.
+    pub fn note_repair(&mut self, failed: bool) -> bool {
+        std::mem::replace(&mut self.repair_failed, failed) != failed
+    }
+
+    /// Whether staff are told that the reconciliation could not continue it.
     #[must_use]
-    pub fn was_checked(&self) -> bool {
-        self.checks > 0
+    pub fn repair_failed(&self) -> bool {
+        self.repair_failed
     }
 
     /// When the reconciliation must look at it if no request or event does; `None` if nothing is open.
@@ -443,7 +452,9 @@ impl Purchase {
         let failed = self.can_be_confirmed_again().then(|| self.attempt().started_at);
         let planning = self.lacks_facts().then(|| self.updated_at + Duration::minutes(2));
         let disputes = self.disputes.iter().filter_map(Dispute::due_at);
-        let due = self.movements.iter().filter_map(Movement::due_at).chain(disputes).chain(open).chain(failed).chain(planning).min()?;
+        let told = self.repair_failed.then_some(self.updated_at);
+        let all = disputes.chain(open).chain(failed).chain(planning).chain(told);
+        let due = self.movements.iter().filter_map(Movement::due_at).chain(all).min()?;
         Some(self.rests_until.map_or(due, |rests_until| due.max(rests_until)))
     }
 
