@@ -64,7 +64,7 @@ const SENTENCES = {
   price_too_low: 'This isn’t on sale right now.',
   seller_not_connected: 'The seller’s Stripe account can’t be used right now.',
   seller_capability_missing: 'The seller’s Stripe account can’t be used right now.',
-  payments_in_progress: 'People are paying you right now, or their banks are still working on it. Try again later.',
+  payments_in_progress: 'People are paying you right now, or a payment or refund isn’t finished yet. Try again later.',
   payment_processing: 'Your payment is on its way. Your bank takes a few days to process it.',
   purchase_in_progress: 'You’re already buying this. Finish in the other window, or try again in two minutes.',
   subscription_in_progress: 'You’re already joining. Finish in the other window, or try again in two minutes.',

@@ -7,7 +7,7 @@ import { assertQuiet, expect, newPage } from './browser.js';
 import { FIXTURE, courseAddress, logIn } from './people.js';
 
 const PHONE = { width: 390, height: 844 };
-const course = (number, more = {}) => ({ id: `crs_${number}`, slug: `course-${number}`, title: `Course ${number}`, description: 'What it is about.', price: { amount: 100 * number, currency: 'usd' }, seller: { id: 'usr_1' }, published: true, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z', ...more });
+const course = (number, more = {}) => ({ id: `crs_${number}`, slug: `course-${number}`, title: `Course ${number}`, description: 'What it is about.', price: { amount: 100 * number, currency: 'usd' }, seller: { id: 'usr_1' }, published: true, for_sale: true, created_at: '2026-11-01T08:00:00Z', updated_at: '2026-11-01T08:00:00Z', ...more });
 
 /** A catalogue of this many courses, paginated as by the API. */
 async function stock(page, count) {

@@ -38,6 +38,21 @@ test('a user who tried too many cards sees how long to wait', () => {
   assert.match(told(0), /later/);
 });
 
+test('a course whose seller has no account yet offers no purchase, and tells its seller why', async () => {
+  const { page: seller } = await newSeller();
+  await seller.goto('/');
+  const slug = await makeCourse(seller, { title: `Not yet for sale ${Date.now()}` });
+  const visitor = await newPage({ viewport: { width: 390, height: 844 } });
+  await visitor.goto(courseAddress(slug));
+  await visitor.getByText('Not on sale right now', { exact: true }).waitFor();
+  await expect(visitor.getByRole('link', { name: /buy/i })).toHaveCount(0);
+  await expect(visitor.locator('#buy-bar')).toHaveCount(0);
+  await seller.goto(courseAddress(slug));
+  await seller.getByText('Nobody can buy it at the moment.').waitFor();
+  for (const page of [seller, visitor]) assertQuiet(page);
+  for (const page of [seller, visitor]) await page.context().close();
+});
+
 test('a course that nobody can buy says so, and its button disappears', async () => {
   const { page: seller } = await newSeller();
   await seller.goto('/');

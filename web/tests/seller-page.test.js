@@ -49,6 +49,11 @@ test('a seller fills in their page, and visitors read it with and without JavaSc
   await seller.getByRole('heading', { level: 1, name: 'Ada Lovelace' }).waitFor();
   assertQuiet(seller);
 
+  const shopper = await newPage();
+  await shopper.goto(`/?q=${encodeURIComponent(title)}`);
+  await expect(shopper.locator('#catalogue li', { hasText: title }).locator('.card-teacher')).toHaveText('Ada Lovelace');
+  await shopper.context().close();
+
   for (const options of [{}, { viewport: PHONE }, { javaScriptEnabled: false }, { javaScriptEnabled: false, viewport: PHONE }]) {
     const visitor = await newPage(options);
     const answer = await visitor.goto(`/sellers/${handle}`);

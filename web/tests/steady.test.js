@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
-import { newPage } from './browser.js';
+import { newPage, newTab } from './browser.js';
 import { FIXTURE, SELLER, STAFF, courseAddress, fixtureSellerIsConnected, logIn, pay, purchaseIs, signUp, toCheckout, visit, withLessons } from './people.js';
 
 const MOST = 0.05;
@@ -35,16 +35,27 @@ function observe() {
   }).observe({ type: 'layout-shift', buffered: true });
 }
 
-/** A page of a user or visitor, in which each response takes a while. */
+/** How many pages load at once: most of the time they wait. */
+const AT_ONCE = 3;
+
+/** A page of a user or visitor; in it and in others of its context, each response takes a while. */
 async function patient(viewport, email) {
   const page = await newPage({ viewport });
   if (email) await logIn(page, email);
-  await page.addInitScript(observe);
-  await page.route('**/api/**', async (route) => {
+  await page.context().addInitScript(observe);
+  await page.context().route('**/api/**', async (route) => {
     await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
     await route.continue().catch(() => {});
   });
   return page;
+}
+
+async function hold(page, addresses) {
+  const left = [...addresses];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    const other = await newTab(page);
+    while (left.length > 0) await holdsStill(other, left.shift());
+  }));
 }
 
 async function holdsStill(page, address) {
@@ -60,17 +71,13 @@ async function holdsStill(page, address) {
 for (const [screen, viewport] of Object.entries(SCREENS)) {
   test(`visitors’ pages do not shift, ${screen}`, async () => {
     const page = await patient(viewport);
-    for (const address of ['/', '/?q=flask', courseAddress(FIXTURE.slug), courseAddress('no-such-course'), '/login.html?next=%2Faccount.html', '/signup.html', '/forgot.html', '/reset.html#token', '/confirm.html#token', '/404.html']) {
-      await holdsStill(page, address);
-    }
+    await hold(page, ['/', '/?q=flask', courseAddress(FIXTURE.slug), courseAddress('no-such-course'), '/login.html?next=%2Faccount.html', '/signup.html', '/forgot.html', '/reset.html#token', '/confirm.html#token', '/404.html']);
     await page.context().close();
   });
 
   test(`a buyer’s pages do not shift, ${screen}`, async () => {
     const page = await patient(viewport, buyer);
-    for (const address of ['/', courseAddress(FIXTURE.slug), courseAddress('django-channels'), bought, '/account.html', '/account.html#billing', '/account.html#settings', '/seller.html', '/staff.html']) {
-      await holdsStill(page, address);
-    }
+    await hold(page, ['/', courseAddress(FIXTURE.slug), courseAddress('django-channels'), bought, '/account.html', '/account.html#billing', '/account.html#settings', '/seller.html', '/staff.html']);
     await page.context().close();
   });
 
@@ -85,12 +92,10 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
 
   test(`a seller’s and the staff’s pages do not shift, ${screen}`, async () => {
     const seller = await patient(viewport, SELLER);
-    for (const address of ['/seller.html', '/seller.html#sales', '/seller.html#payouts', '/seller.html#at-stripe', '/seller.html#membership', '/seller.html#public-page', '/seller.html#settings']) {
-      await holdsStill(seller, address);
-    }
+    await hold(seller, ['/seller.html', '/seller.html#sales', '/seller.html#payouts', '/seller.html#at-stripe', '/seller.html#membership', '/seller.html#public-page', '/seller.html#settings']);
     const { id } = await (await seller.request.get('/api/users/me')).json();
     const staff = await patient(viewport, STAFF);
-    for (const address of ['/staff.html', '/staff.html#users', `/staff-user.html?id=${id}`]) await holdsStill(staff, address);
+    await hold(staff, ['/staff.html', '/staff.html#users', `/staff-user.html?id=${id}`]);
     for (const page of [seller, staff]) await page.context().close();
   });
 }

@@ -1327,7 +1327,7 @@ export interface paths {
         post?: never;
         /**
          * Disconnect your Stripe account
-         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, or that a bank has been processing a payment for days. `debts_open` means that refunds or disputes have taken more than the account had, and the platform would pay the rest. Your courses stay, but cannot be bought until you connect again. An Express or Custom account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again. Access to a Standard account is revoked, whoever created it, if the platform has OAuth at Stripe.
+         * @description Access is given up at Stripe too, and your memberships end: members keep access until the end of what they paid, and are notified by mail. Memberships that are charged on your own account end first, and open payments there are canceled; if there are many, the response is 503, and repeating the request continues. `payments_in_progress` means that a buyer is paying at the moment, that a bank has been processing a payment for days, or that a refund on your own account waits to be made. `debts_open` means that refunds or disputes have taken or still take more than the account had, and the platform would pay the rest. Your courses stay, but cannot be bought until you connect again. An Express or Custom account that was created here stays at Stripe, so that past sales can be refunded; requesting an account of the same type links it again. Access to a Standard account is revoked, whoever created it, if the platform has OAuth at Stripe.
          */
         delete: operations["disconnectStripe"];
         options?: never;
@@ -1904,6 +1904,8 @@ export interface components {
             description: string;
             /** @description The platform's percentage of a sale, rounded down; a fixed part and a minimum may apply too, see GET /config. Only visible to the course's seller and staff. */
             fee_percent?: number;
+            /** @description Whether it can be bought at the moment, as far as is known: it is published, and its seller's account takes such charges. Only in the answer for a single course. */
+            for_sale?: boolean;
             id: string;
             /** @description Only in the response for a single course if the user is logged in. */
             owned?: boolean;
@@ -1917,7 +1919,7 @@ export interface components {
             }[];
             published: boolean;
             seller: {
-                /** @description The end of their page's address, if they have a page. Only in the answer for a single course. */
+                /** @description The end of their page's address, if they have a page. In the answer for a single course and in the catalogue. */
                 handle?: string;
                 id: string;
                 /** @description As on their page. */
@@ -2198,7 +2200,7 @@ export interface components {
             found_at: string;
             id: string;
             /**
-             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `fee_differs`: a payment left the platform another fee (`stripe`) than it was asked for (`ours`); the books have what Stripe took. `repair_failed`: a purchase that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund (`stripe_id`), or Stripe refused one while nobody waited for the answer; `reason` is Stripe's code then. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `membership_differs`: a membership at Stripe is not what was agreed; `reason` says what differs: `price`, the coming renewals; `payment`, what was paid; `application_fee_percent`, the platform's part. `ours` is what was agreed or due, and `stripe` what Stripe has: amounts, or hundredths of a percent. What is about one payment names its invoice in `stripe_id`. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
+             * @description `books_difference`: a line of our books differs from Stripe's balance transaction. `payment_off_record`: one of our payments at Stripe belongs to no purchase. `fee_differs`: a payment left the platform another fee (`stripe`) than it was asked for (`ours`); the books have what Stripe took. `repair_failed`: a purchase or membership that is waiting for something could not be continued. `unreadable`: a payment or balance transaction at Stripe could not be parsed and so was not compared. `reversal_refused`: a payee owes what Stripe could not reverse. `transfer_refused`: a payee is waiting for money that Stripe refused to transfer. `refund_failed`: the buyer's bank returned a refund (`stripe_id`), or Stripe refused one while nobody waited for the answer; `reason` is Stripe's code then. `payout_failed`: an account's bank returned a payout. `fraud_warning`: the issuer of a card says that a payment was fraud; `reason` is Stripe's `fraud_type`. `customer_credit`: a customer at Stripe has a credit, which would pay the next invoice of a running membership in place of its member. `membership_differs`: a membership at Stripe is not what was agreed; `reason` says what differs: `price`, the coming renewals; `payment`, what was paid; `application_fee_percent`, the platform's part. `ours` is what was agreed or due, and `stripe` what Stripe has: amounts, or hundredths of a percent. What is about one payment names its invoice in `stripe_id`. `accounts_refused`: Stripe lets the platform create no accounts for sellers; `reason` is what Stripe said.
              * @enum {string}
              */
             kind: "books_difference" | "payment_off_record" | "fee_differs" | "repair_failed" | "unreadable" | "reversal_refused" | "transfer_refused" | "refund_failed" | "payout_failed" | "fraud_warning" | "customer_credit" | "membership_differs" | "accounts_refused";
@@ -6301,7 +6303,7 @@ export interface operations {
                 };
             };
             403: components["responses"]["ForeignOrigin"];
-            /** @description Your Stripe account is still connected, one of your subscriptions is still running, or another request changed your account at the same time. */
+            /** @description Your Stripe account is still connected, one of your subscriptions is still running, your bank is still processing a payment, or another request changed your account at the same time. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -22,7 +22,7 @@ struct Body {
 /// Purchases and sales stay on record under an anonymous id. The current password is required, and the
 /// code of a second factor: a stolen session must not be enough.
 ///
-/// Six trips to DynamoDB: session and user, counters, subscriptions, the offer, the seller's page, the erasure. For a seller one more, one for a page, and two per course; for
+/// Seven trips to DynamoDB: session and user, counters, subscriptions, purchases, the offer, the seller's page, the erasure. For a seller one more, one for a page, and two per course; for
 /// somebody who has had another address, one more and two for each. A second factor costs three more.
 pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Error> {
     let presented = identity::required(request, &app.config)?;
@@ -46,6 +46,9 @@ pub(crate) async fn erase(app: &App, request: &Request) -> Result<Response, Erro
     if is_subscribed(app, &user).await? {
         return Err(Error::StillSubscribed);
     }
+    if is_paying(app, &user).await? {
+        return Err(Error::PaymentProcessing);
+    }
 
     if user.is_seller {
         app.store.seller_goes(&user.id, app.clock.now()).await?;
@@ -68,6 +71,22 @@ async fn is_subscribed(app: &App, user: &User) -> Result<bool, Error> {
     loop {
         let page = app.store.subscriptions_of(&user.id, &Page { limit: 100, after }).await?;
         if page.items.iter().any(|subscription| subscription.status.is_open()) {
+            return Ok(true);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+/// Whether a bank is still processing one of their payments, which takes days. Nobody could open what it pays for. A payment that waits for
+/// the buyer themselves is withdrawn instead.
+async fn is_paying(app: &App, user: &User) -> Result<bool, Error> {
+    let mut after = None;
+    loop {
+        let page = app.store.purchases_of(&user.id, &Page { limit: 100, after }).await?;
+        if page.items.iter().any(|purchase| purchase.processing_since().is_some()) {
             return Ok(true);
         }
         after = page.next;

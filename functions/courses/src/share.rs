@@ -41,7 +41,7 @@ impl EarningView {
         let sum = |kind: MovementKind, counts: fn(MovementState) -> bool| {
             let movements = purchase.movements().iter();
             let theirs = movements.filter(|one| one.kind == kind && one.payee.as_ref() == Some(payee) && counts(one.state));
-            theirs.map(|one| one.amount).sum()
+            theirs.map(|one| purchase.at_stripe(one)).sum()
         };
         Self {
             course_id: purchase.course_id.to_string(),

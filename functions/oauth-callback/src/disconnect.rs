@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
 use shared::domain::membership::EndCause;
-use shared::domain::purchase::Purchase;
+use shared::domain::purchase::{Movement, MovementKind, Purchase};
 use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, request_id, response};
 use shared::store::page::Page;
@@ -18,7 +18,7 @@ use crate::OAuthCallback;
 
 /// Ends the memberships that are charged on the account itself, withdraws the payments that are open there, revokes the access
 /// at Stripe, then removes the link: six DynamoDB trips, one Stripe call and those of [`debts::owing`], plus some of both for each such
-/// membership and payment, and two trips per hundred open purchases on the platform. The reconciliation ends the
+/// membership and payment, and four trips per hundred purchases of the platform that are not at rest. The reconciliation ends the
 /// memberships that are charged on the platform. Past sales stay. Without a link there is nothing to do. Only sellers
 /// can have a link, but former sellers can still remove theirs.
 ///
@@ -27,9 +27,9 @@ use crate::OAuthCallback;
 ///
 /// # Errors
 /// [`Error::PasswordRequired`] if the password was last entered more than a quarter of an hour ago.
-/// [`Error::DebtsOpen`] if the account owes something: they would be out of reach with it.
+/// [`Error::DebtsOpen`] if the account owes something, or something is still to be reversed from it: they would be out of reach with it.
 /// [`Error::PaymentProviderUnavailable`] if a request is too short to end all memberships and payments; the next one continues.
-/// [`Error::PaymentsInProgress`] if a buyer's bank is still processing a payment to the account.
+/// [`Error::PaymentsInProgress`] if a buyer's bank is still processing a payment to the account, or a refund on it waits to be made.
 /// If Stripe fails, the link stays, and the request can be repeated.
 pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Response, Error> {
     let user = identity::user_with_password(request, &oauth.app).await?;
@@ -37,8 +37,9 @@ pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Resp
         if debts::owing(&oauth.app, &oauth.stripe, &user).await?.contains(&link.account_id) {
             return Err(Error::DebtsOpen);
         }
-        oauth.app.store.seller_goes(&user.id, oauth.app.clock.now()).await?;
         let until = Instant::now() + TIME;
+        check_promises(oauth, &user.id, &link.account_id, until).await?;
+        oauth.app.store.seller_goes(&user.id, oauth.app.clock.now()).await?;
         end_memberships(oauth, &user.id, &link.account_id, until).await?;
         withdraw_payments(oauth, &link.account_id, &format!("request:{}", request_id(request)), until).await?;
         // A Standard account belongs to its owner, even if the platform created it. The others have no owner besides the platform.
@@ -58,6 +59,64 @@ pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Resp
 
 /// How long a request may spend ending memberships and payments.
 const TIME: Duration = Duration::from_secs(12);
+
+/// Checks that nothing is promised out of the account: a refund of a direct charge would be out of reach with it, and what is still to be
+/// reversed would leave it below zero, for which the platform is liable.
+async fn check_promises(oauth: &OAuthCallback, seller: &UserId, account: &str, until: Instant) -> Result<(), Error> {
+    let (store, mut after) = (&oauth.app.store, None);
+    loop {
+        let page = store.members_of(seller, &Page { limit: 100, after }).await?;
+        for subscription in page.items.iter().filter(|one| one.is_of_stack(&oauth.app.config.stack_id)) {
+            if subscription.account.as_deref() == Some(account) && !subscription.planned_refunds().is_empty() {
+                return Err(Error::PaymentsInProgress);
+            }
+            if subscription.seller_account == account && subscription.moves().any(|one| one.gives_back() && one.state.is_planned()) {
+                return Err(Error::DebtsOpen);
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let is_promised = |purchase: &Purchase| purchase.is_of_stack(&oauth.app.config.stack_id) && promise(purchase, account).is_some();
+    match unsettled(oauth, is_promised, until).await?.first().and_then(|purchase| promise(purchase, account)) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Why an account cannot be left because of a purchase.
+fn promise(purchase: &Purchase, account: &str) -> Option<Error> {
+    let planned = || purchase.movements().iter().filter(|movement| movement.is_planned());
+    // What the platform can no longer reach is told to staff, and nothing that the seller does would make it.
+    let is_refunded = purchase.charged_account() == Some(account) && !purchase.repair_failed();
+    if is_refunded && planned().any(|movement| movement.kind == MovementKind::Refund) {
+        return Some(Error::PaymentsInProgress);
+    }
+    let owes = |movement: &Movement| movement.kind == MovementKind::Reversal && movement.payee_account.as_deref() == Some(account);
+    planned().any(owes).then_some(Error::DebtsOpen)
+}
+
+/// The purchases that are not at rest and pass a test.
+async fn unsettled(oauth: &OAuthCallback, test: impl Fn(&Purchase) -> bool, until: Instant) -> Result<Vec<Purchase>, Error> {
+    let mut found = Vec::new();
+    for part in DUE_PARTS {
+        let mut after = None;
+        loop {
+            if Instant::now() >= until {
+                return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
+            }
+            let (purchases, next) = oauth.app.store.unsettled(part, 100, after).await?;
+            found.extend(purchases.into_iter().filter(&test));
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
 
 /// Ends them first, because the platform could not do so after disconnecting.
 async fn end_memberships(oauth: &OAuthCallback, seller: &UserId, account: &str, until: Instant) -> Result<(), Error> {
@@ -89,33 +148,22 @@ async fn end_memberships(oauth: &OAuthCallback, seller: &UserId, account: &str, 
 /// pay there, and the platform would not learn of it.
 async fn withdraw_payments(oauth: &OAuthCallback, account: &str, cause: &str, until: Instant) -> Result<(), Error> {
     let app = &oauth.app;
-    for part in DUE_PARTS {
-        let mut after = None;
-        loop {
-            let (purchases, next) = app.store.unsettled(part, 100, after).await?;
-            let is_ours =
-                |one: &Purchase| one.is_of_stack(&app.config.stack_id) && (one.status().is_open() || one.can_be_confirmed_again());
-            let is_theirs = |one: &Purchase| is_ours(one) && one.attempt().account.as_deref() == Some(account);
-            for mut purchase in purchases.into_iter().filter(is_theirs) {
-                if Instant::now() >= until {
-                    return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
-                }
-                if purchase.attempt().leased_until > app.clock.now() {
-                    return Err(Error::PaymentsInProgress);
-                }
-                match settlement::withdraw(app, &oauth.stripe, &mut purchase, cause).await {
-                    // The seller has already revoked access.
-                    Ok(_) | Err(Error::SellerNotConnected) => {}
-                    Err(error) => return Err(error),
-                }
-                if purchase.processing_since().is_some() {
-                    return Err(Error::PaymentsInProgress);
-                }
-            }
-            after = next;
-            if after.is_none() {
-                break;
-            }
+    let is_ours = |one: &Purchase| one.is_of_stack(&app.config.stack_id) && (one.status().is_open() || one.can_be_confirmed_again());
+    let is_theirs = |one: &Purchase| is_ours(one) && one.attempt().account.as_deref() == Some(account);
+    for mut purchase in unsettled(oauth, is_theirs, until).await? {
+        if Instant::now() >= until {
+            return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
+        }
+        if purchase.attempt().leased_until > app.clock.now() {
+            return Err(Error::PaymentsInProgress);
+        }
+        match settlement::withdraw(app, &oauth.stripe, &mut purchase, cause).await {
+            // The seller has already revoked access.
+            Ok(_) | Err(Error::SellerNotConnected) => {}
+            Err(error) => return Err(error),
+        }
+        if purchase.processing_since().is_some() {
+            return Err(Error::PaymentsInProgress);
         }
     }
     Ok(())

@@ -34,7 +34,7 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
                 // A purchase that cannot be repaired must not block the others.
                 Err(error) => {
                     tracing::warn!(purchase_id = %id, %error, "the purchase is left to the next run");
-                    let found = Found::RepairFailed { purchase_id: id, reason: error.code().to_owned() };
+                    let found = Found::RepairFailed { purchase_id: Some(id), subscription_id: None, reason: error.code().to_owned() };
                     services.app.store.keep_finding(&found, services.app.clock.now()).await?;
                 }
             }
@@ -74,7 +74,8 @@ pub async fn look_at(services: &Services, id: &PurchaseId) -> Result<bool, Error
     worked?;
     if is_told {
         // Whatever failed the last time works again, or nothing was left to do.
-        app.store.settle_finding(&Found::RepairFailed { purchase_id: id.clone(), reason: String::new() }, now).await?;
+        let found = Found::RepairFailed { purchase_id: Some(id.clone()), subscription_id: None, reason: String::new() };
+        app.store.settle_finding(&found, now).await?;
     }
     let went_on = stand(&purchase) != before;
     if went_on {

@@ -50,6 +50,7 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
                 Err(error) => {
                     tracing::warn!(subscription_id = %id, %error, "the subscription is left to the next run");
                     put_last(services, &id).await?;
+                    services.app.store.keep_finding(&could_not(&id, error.code()), services.app.clock.now()).await?;
                 }
             }
         }
@@ -57,21 +58,41 @@ pub async fn run(services: &Services, until: Instant, report: &mut Report) -> Re
     Ok(())
 }
 
-/// Has the others checked first, if the check failed before it wrote anything.
+/// The finding that a subscription could not be continued.
+fn could_not(id: &SubscriptionId, reason: &str) -> Found {
+    Found::RepairFailed { purchase_id: None, subscription_id: Some(id.clone()), reason: reason.to_owned() }
+}
+
+/// Notes that a check failed, and has the others checked first.
 async fn put_last(services: &Services, id: &SubscriptionId) -> Result<(), Error> {
     let (store, now) = (&services.app.store, services.app.clock.now());
-    if let Some(mut subscription) = store.subscription(id).await?.filter(|one| one.due_at().is_some_and(|due_at| due_at <= now)) {
-        subscription.rests_until = Some(now + SOON);
+    let Some(mut subscription) = store.subscription(id).await? else { return Ok(()) };
+    let is_due = subscription.due_at().is_some_and(|due_at| due_at <= now);
+    if is_due || !subscription.repair_failed {
+        subscription.repair_failed = true;
+        subscription.rests_until = if is_due { Some(now + SOON) } else { subscription.rests_until };
         let _by_another = store.write_subscription(&mut subscription, None).await?;
     }
     Ok(())
 }
 
+/// Checks one subscription, and takes back what staff were told of an earlier check that failed. Returns whether anything was new.
+async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error> {
+    let store = &services.app.store;
+    let Some(mut subscription) = store.subscription(id).await? else { return Ok(false) };
+    // What the check writes says so too.
+    let was_told = std::mem::take(&mut subscription.repair_failed);
+    let is_new = check(services, subscription).await?;
+    if was_told {
+        store.settle_finding(&could_not(id, ""), services.app.clock.now()).await?;
+    }
+    Ok(is_new)
+}
+
 /// Updates one subscription from Stripe, continues its end, its refunds and the moves after disputes, and
 /// checks whether its customer has a credit and its seller can still be paid. Returns whether anything was new.
-async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error> {
+async fn check(services: &Services, mut subscription: Subscription) -> Result<bool, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
-    let Some(mut subscription) = app.store.subscription(id).await? else { return Ok(false) };
     let now = app.clock.now();
     if subscription.leased_until > now {
         return Ok(false);
@@ -118,6 +139,8 @@ async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error
     carry_out(services, &mut subscription, now).await?;
     let heard = stripe.find_subscription(&subscription, now).await;
     memberships::settle(app, stripe, &mut subscription, heard).await?;
+    // Stripe may have given up on a renewal without an event.
+    memberships::carry_out_end(app, stripe, &mut subscription).await?;
     let is_new = state(&subscription) != before;
     let has_acted = members::look_at_seller(services, &mut subscription).await?;
     if let Some(end) = unchecked_end(&subscription, now).filter(|_| !has_acted) {

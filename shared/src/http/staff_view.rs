@@ -109,11 +109,12 @@ impl From<Finding> for FindingView {
             },
             Found::RefundFailed { purchase_id, subscription_id, refund, account, currency, amount, reason, .. } => Self {
                 kind: "refund_failed",
-                message: match refund {
-                    Some(_) => "the buyer's bank returned a refund; pay the buyer another way".to_owned(),
-                    None => "Stripe refused a refund that had been accepted here; refund the buyer again, or agree with them".to_owned(),
+                message: if refund.is_empty() {
+                    "Stripe refused a refund that had been accepted here; refund the buyer again, or agree with them".to_owned()
+                } else {
+                    "the buyer's bank returned a refund; pay the buyer another way".to_owned()
                 },
-                stripe_id: refund,
+                stripe_id: Some(refund).filter(|refund| !refund.is_empty()),
                 reason,
                 account,
                 currency: Some(currency),
@@ -185,11 +186,14 @@ impl From<Finding> for FindingView {
                 reason: Some(reason),
                 ..of(None, None)
             },
-            Found::RepairFailed { purchase_id, reason } => Self {
+            Found::RepairFailed { purchase_id, subscription_id, reason } => Self {
                 kind: "repair_failed",
-                message: "a purchase that is waiting for something could not be continued".to_owned(),
+                message: format!(
+                    "a {} that is waiting for something could not be continued",
+                    if purchase_id.is_some() { "purchase" } else { "membership" }
+                ),
                 reason: Some(reason),
-                ..of(Some(purchase_id), None)
+                ..of(purchase_id, subscription_id)
             },
         }
     }

@@ -150,6 +150,8 @@ pub struct CourseView {
     proposed_payees: Vec<ProposedShareView>,
     published: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    for_sale: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     taken_down: Option<ReasonView>,
     created_at: String,
     updated_at: String,
@@ -182,6 +184,12 @@ impl CourseView {
         self
     }
 
+    /// The same with whether it can be bought at the moment.
+    #[must_use]
+    pub fn for_sale(self, for_sale: bool) -> Self {
+        Self { for_sale: Some(for_sale), ..self }
+    }
+
     /// As everybody sees it, with `owned` if somebody is signed in.
     #[must_use]
     pub fn new(course: Course, owned: Option<bool>) -> Self {
@@ -205,6 +213,7 @@ impl CourseView {
             seller: SellerView { id: course.seller_id.to_string(), handle: None, name: None },
             payees: course.payees,
             published: course.published,
+            for_sale: None,
             taken_down: course.taken_down.map(|one| ReasonView { reason: one.reason, at: written(one.at) }),
             created_at: written(course.created_at),
             updated_at: written(course.updated_at),
@@ -386,7 +395,7 @@ fn refunds(purchase: &Purchase) -> Vec<RefundView> {
                 MovementState::Failed => "failed",
             },
             application_fee_refunded: refund.fee_refunded,
-            transfer_reversed: purchase.reversed_by_stripe(refund) + theirs.map(|reversal| reversal.amount).sum::<i64>(),
+            transfer_reversed: purchase.reversed_by_stripe(refund) + theirs.map(|reversal| purchase.at_stripe(reversal)).sum::<i64>(),
             created_at: written(refund.planned_at),
         }
     })

@@ -105,8 +105,8 @@ pub enum Found {
         /// or the subscription to a membership.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subscription_id: Option<SubscriptionId>,
-        /// `re_…`; `None` if Stripe refused it.
-        refund: Option<String>,
+        /// `re_…`; empty if Stripe refused it.
+        refund: String,
         /// Its number in the purchase.
         #[serde(default)]
         movement: u32,
@@ -196,10 +196,14 @@ pub enum Found {
         /// Stripe's sentences, after the name of the API that said them.
         reason: String,
     },
-    /// A stuck purchase that could not be repaired.
+    /// A purchase or subscription that waits for something and could not be continued.
     RepairFailed {
-        /// Which purchase.
-        purchase_id: PurchaseId,
+        /// The purchase,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purchase_id: Option<PurchaseId>,
+        /// or the subscription to a membership.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subscription_id: Option<SubscriptionId>,
         /// The [code](crate::domain::error::Error::code) of the error.
         reason: String,
     },
@@ -220,10 +224,10 @@ impl Found {
                 let whose = purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default();
                 format!("move#{whose}#{movement}")
             }
-            Self::RefundFailed { refund: Some(refund), .. } => format!("refund-failed#{refund}"),
-            Self::RefundFailed { purchase_id, movement, .. } => {
+            Self::RefundFailed { refund, purchase_id, movement, .. } if refund.is_empty() => {
                 format!("refund-failed#{}#{movement}", purchase_id.as_ref().map(PurchaseId::as_str).unwrap_or_default())
             }
+            Self::RefundFailed { refund, .. } => format!("refund-failed#{refund}"),
             Self::PayoutFailed { payout, .. } => format!("payout-failed#{payout}"),
             Self::FraudWarning { warning, .. } => return id_of_fraud_warning(warning),
             Self::CustomerCredit { customer, .. } => format!("credit#{customer}"),
@@ -233,7 +237,10 @@ impl Found {
             }
             Self::Unreadable { stripe_id, account } => format!("unreadable#{}#{stripe_id}", account.as_deref().unwrap_or_default()),
             Self::AccountsRefused { .. } => "accounts-refused".to_owned(),
-            Self::RepairFailed { purchase_id, .. } => format!("repair#{purchase_id}"),
+            Self::RepairFailed { purchase_id, subscription_id, .. } => {
+                let purchase = purchase_id.as_ref().map(PurchaseId::as_str);
+                format!("repair#{}", purchase.or(subscription_id.as_ref().map(SubscriptionId::as_str)).unwrap_or_default())
+            }
         };
         id_of(&subject)
     }

@@ -203,7 +203,7 @@ impl Store {
                     let found = Found::RefundFailed {
                         purchase_id: None,
                         subscription_id: Some(subscription.id.clone()),
-                        refund: Some(id.clone()),
+                        refund: id.clone(),
                         movement: 0,
                         account: subscription.account.clone(),
                         currency: subscription.currency.code().to_owned(),

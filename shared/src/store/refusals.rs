@@ -40,7 +40,7 @@ impl Store {
                     let found = Found::RefundFailed {
                         purchase_id: Some(purchase.id.clone()),
                         subscription_id: None,
-                        refund: refund.stripe_id.clone(),
+                        refund: refund.stripe_id.clone().unwrap_or_default(),
                         movement: refund.number,
                         account: refund.account.clone(),
                         currency: purchase.currency.code().to_owned(),

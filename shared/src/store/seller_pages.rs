@@ -15,6 +15,7 @@ use crate::domain::membership::Offer;
 use crate::domain::outline::Outline;
 use crate::domain::seller_page::SellerPage;
 use crate::domain::slug::HANDLES;
+use crate::domain::user::User;
 
 /// Whose a handle is. After their erasure it is nobody's, and stays so. The handle itself may be a person's name, so its item is stored under
 /// a digest, and the handle only in the page.
@@ -45,6 +46,16 @@ impl Store {
     /// If DynamoDB fails.
     pub async fn page_of(&self, seller: &UserId) -> Result<Option<SellerPage>, StoreError> {
         self.get(&page_key(seller)).await
+    }
+
+    /// A seller with their page, hidden or not: one trip.
+    ///
+    /// # Errors
+    /// If DynamoDB fails.
+    pub async fn seller_with_page(&self, seller: &UserId) -> Result<(Option<User>, Option<SellerPage>), StoreError> {
+        let (user, page) = (profile(seller), page_key(seller));
+        let mut found = self.get_all([user.clone(), page.clone()]).await?;
+        Ok((taken(&mut found, &user)?, taken(&mut found, &page)?))
     }
 
     /// The pages of these sellers, in any order; those without one are left out. One trip for a hundred.

@@ -59,7 +59,7 @@ async fn forty_five_courses_come_in_pages_the_newest_first() {
     world.proxy.clear();
     world.get("/courses?limit=10").await;
     let calls = world.proxy.calls();
-    assert_eq!(calls.len(), 1);
+    assert_eq!(calls.len(), 2);
     assert_eq!((calls[0].operation.as_str(), &calls[0].body["Limit"]), ("Query", &json!(11)), "it only reads its page");
 }
 
@@ -129,6 +129,28 @@ pub(super) fn copies(original: &Value, numbers: std::ops::Range<usize>) -> Vec<V
 }
 
 #[tokio::test]
+async fn courses_are_listed_with_their_teachers_unless_their_page_is_hidden() {
+    let world = World::start().await;
+    let (ada, grace) = (world.seller("ada@example.com").await, world.seller("grace@example.com").await);
+    add(&world, &ada, "One", "").await;
+    add(&world, &grace, "Two", "").await;
+    world.patch("/users/me/page", json!({"name": "Ada Teaches"})).bearer(&ada.token).await;
+    let teachers = async |path: &str| {
+        let list = world.get(path).await.json();
+        list["items"].as_array().expect("a list").iter().map(|one| one["seller"].clone()).collect::<Vec<_>>()
+    };
+    let (named, nameless) = (json!({"id": ada.id, "handle": "ada-teaches", "name": "Ada Teaches"}), json!({"id": grace.id}));
+    for path in ["/courses".to_owned(), "/courses?q=o".to_owned(), format!("/courses?seller={}", ada.id)] {
+        let expected = if path.contains("seller") { vec![named.clone()] } else { vec![nameless.clone(), named.clone()] };
+        assert_eq!(teachers(&path).await, expected, "{path}");
+    }
+    let staff = world.staff("staff@example.com").await;
+    let suspend = json!({"suspended": {"reason": "Sells what is not theirs"}});
+    assert_eq!(world.patch(format!("/admin/users/{}", ada.id), suspend).bearer(&staff.token).await.status, 200);
+    assert!(!teachers("/courses").await.contains(&named));
+}
+
+#[tokio::test]
 async fn a_page_costs_its_courses_and_not_the_catalogue() {
     const FEW: usize = 50;
     const MANY: usize = 10_000;
@@ -150,8 +172,10 @@ async fn a_page_costs_its_courses_and_not_the_catalogue() {
 
     let newest = |count: usize| -> Vec<String> { (count - 20..count).rev().map(|number| format!("Copy {number:05}")).collect() };
     assert_eq!((titles(&few), titles(&many)), (newest(FEW), newest(MANY)));
-    assert_eq!(calls_of_many, calls_of_few);
-    assert_eq!(calls_of_many.len(), 1);
+    let sellers = |calls: &[(String, Value)]| calls[1].1["RequestItems"]["courses-under-test"]["Keys"].as_array().map_or(0, Vec::len);
+    assert_eq!(calls_of_many.iter().map(|call| call.0.as_str()).collect::<Vec<_>>(), ["Query", "BatchGetItem"]);
+    assert_eq!((calls_of_many.len(), &calls_of_many[0]), (calls_of_few.len(), &calls_of_few[0]));
+    assert_eq!(sellers(&calls_of_many), sellers(&calls_of_few), "the pages of the courses' sellers");
     assert_eq!(calls_of_many[0].1["Limit"], 21, "DynamoDB reads the page, and one to know whether there is more");
     assert_eq!(many.body.len(), few.body.len());
 
@@ -161,7 +185,7 @@ async fn a_page_costs_its_courses_and_not_the_catalogue() {
     let next = world.get(path).await;
     assert_eq!(titles(&next), newest(MANY - 20));
     let calls = world.proxy.calls();
-    assert_eq!((calls.len(), &calls[0].body["Limit"]), (1, &json!(21)));
+    assert_eq!((calls.len(), &calls[0].body["Limit"]), (2, &json!(21)));
     assert_eq!(next.body.len(), many.body.len());
 }
 
@@ -184,7 +208,8 @@ async fn a_search_reads_a_hundred_courses_a_request_and_its_cursor_reaches_all()
         world.proxy.clear();
         let answer = world.get(path.as_str()).await;
         let calls = world.proxy.calls();
-        assert_eq!((calls.len(), &calls[0].body["Limit"]), (1, &json!(REACH)), "whatever is asked for");
+        assert!(calls.len() <= 2, "whatever is asked for");
+        assert_eq!(calls[0].body["Limit"], json!(REACH));
         found.extend(titles(&answer));
         requests += 1;
         let Some(next) = answer.json()["next_cursor"].as_str().map(str::to_owned) else { break };
@@ -216,7 +241,7 @@ async fn a_search_finds_all_its_words_in_title_and_description() {
     }
     world.proxy.clear();
     world.get("/courses?q=django").await;
-    assert_eq!(world.operations(), ["Query"]);
+    assert_eq!(world.operations(), ["Query", "BatchGetItem"], "the courses, and their sellers' pages");
 
     let long = world.get(format!("/courses?q={}", "x".repeat(201))).await;
     long.is_problem(422, "invalid_request", "q must have at most 200 characters");

@@ -13,10 +13,11 @@ fn new_course() -> Value {
     json!({"title": "Flask Microservices", "price": {"amount": 5000, "currency": "usd"}})
 }
 
-/// A course as everybody sees it.
+/// A course as everybody sees it whose seller has no account that could be paid.
 fn public(course: &Value) -> Value {
     let mut course = course.clone();
     course.as_object_mut().expect("it is an object").remove("fee_percent");
+    course["for_sale"] = json!(false);
     course
 }
 
@@ -45,7 +46,7 @@ async fn a_seller_offers_a_course() {
     assert_eq!(answer.header("location"), Some("http://localhost:9000/courses/flask-microservices"));
 
     let page = world.get("/courses/flask-microservices").await;
-    assert_eq!(world.operations(), ["GetItem", "GetItem"], "the course, and its seller's page");
+    assert_eq!(world.operations(), ["GetItem", "BatchGetItem"], "the course, and its seller with their page");
     page.is(200, &public(&answer.json()));
     assert_eq!(page.header("cache-control"), Some("public, max-age=0, s-maxage=60, stale-while-revalidate=60"));
     let tag = page.header("etag").expect("it has a tag");
@@ -356,7 +357,7 @@ async fn a_course_moves_to_a_free_slug_and_is_found_under_the_old_one() {
     world.proxy.clear();
     let old = world.get("/courses/flask-microservices").await.json();
     assert_eq!((&old["id"], &old["slug"]), (&course["id"], &json!("moved")));
-    assert_eq!(world.operations(), ["GetItem", "GetItem", "GetItem"]);
+    assert_eq!(world.operations(), ["GetItem", "GetItem", "BatchGetItem"]);
 
     // It is changed, moved again and read under every slug that it had.
     assert_eq!(to("again").await.json()["slug"], "again");
@@ -521,7 +522,7 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
     let before = world.get(path).bearer(&shop.buyer.token).await;
     let mut operations = world.operations();
     operations.sort();
-    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "GetItem"], "the last two in parallel");
+    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "BatchGetItem"], "the last two in parallel");
     expected["owned"] = json!(false);
     before.is(200, &expected);
     assert_eq!(before.header("cache-control"), Some("private, no-store"));
@@ -535,6 +536,27 @@ async fn a_page_says_whether_the_signed_in_user_owns_the_course() {
     let hidden = world.get(path).bearer(&shop.buyer.token).await;
     assert_eq!((hidden.status, &hidden.json()["owned"]), (200, &json!(true)), "buyers keep it");
     world.get(path).await.is_problem(404, "not_found", "there is no such course");
+}
+
+#[tokio::test]
+async fn a_page_says_whether_the_course_can_be_bought() {
+    let world = World::with(&[("CHARGE_TYPE", "")]).await;
+    let seller = world.seller("seller@example.com").await;
+    world.post("/courses", new_course()).bearer(&seller.token).await;
+    let path = "/courses/flask-microservices";
+    let is_for_sale = async || world.get(path).await.json()["for_sale"].clone();
+    assert_eq!(is_for_sale().await, json!(false), "nobody can be paid for it");
+    let account = world.link(&seller).await;
+    assert_eq!(is_for_sale().await, json!(true));
+
+    let published = |is: bool| world.patch(path, json!({"published": is})).bearer(&seller.token);
+    published(false).await;
+    assert_eq!(world.get(path).bearer(&seller.token).await.json()["for_sale"], json!(false));
+    published(true).await;
+
+    world.admin("POST", &format!("accounts/{account}"), json!({"charges_enabled": false})).await;
+    world.deliver().await;
+    assert_eq!(is_for_sale().await, json!(false), "Stripe takes no charges for it");
 }
 
 #[tokio::test]

@@ -226,9 +226,11 @@ async fn a_sellers_published_courses_are_listed_in_pages() {
     let slugs = |list: &Value| list["items"].as_array().expect("a list").iter().map(|one| one["slug"].clone()).collect::<Vec<_>>();
     world.proxy.clear();
     let first = list("&limit=2").await;
-    assert_eq!(world.operations(), ["Query"]);
+    assert_eq!(world.operations(), ["Query", "BatchGetItem"]);
     assert_eq!(slugs(&first), ["c", "b"]);
-    assert_eq!(first["items"][0], world.get("/courses/c").await.json());
+    let mut alone = world.get("/courses/c").await.json();
+    alone.as_object_mut().expect("a course").remove("for_sale");
+    assert_eq!(first["items"][0], alone);
     let second = list(&format!("&limit=2&cursor={}", first["next_cursor"].as_str().expect("there is more"))).await;
     assert_eq!((slugs(&second), &second["next_cursor"]), (vec![json!("a")], &Value::Null));
 

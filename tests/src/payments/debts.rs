@@ -124,6 +124,31 @@ async fn who_owes_a_refused_reversal_neither_leaves_nor_gets_another_account() {
     world.books().await;
 }
 
+/// Stripe is too busy to take back the seller's part of a lost dispute at once.
+#[tokio::test]
+async fn who_is_about_to_owe_a_lost_dispute_does_not_leave() {
+    let world = World::with(&[("CHARGE_TYPE", "destination")]).await;
+    let seller = world.seller("seller@example.com").await;
+    let account = world.made_account(&seller, "express", "US").await;
+    let course = world.course(&seller, "Django", 4000, "usd", 50).await;
+    sell(&world, "a@example.com", &course).await;
+    pay_out(&world, &account).await;
+    let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
+    let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+    world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
+    let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    let busy = json!({"match": {"method": "POST", "path": "/v1/transfers"}, "times": 20, "fault": {"kind": "status", "status": 429}});
+    world.admin("POST", "faults", busy).await;
+    world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": "lost"})).await;
+    world.deliver().await;
+    disconnect(&world, &seller).await.is_problem(409, "debts_open", OWES);
+    world.admin("DELETE", "faults", json!({})).await;
+    world.pass(Duration::minutes(10)).await;
+    world.reconcile().await;
+    disconnect(&world, &seller).await.is_problem(409, "debts_open", OWES);
+    world.books().await;
+}
+
 /// The browser without a session confirms later, and the debt may be made in between.
 #[tokio::test]
 async fn a_link_that_waits_for_its_confirmation_is_no_way_round() {

@@ -211,6 +211,27 @@ async fn a_payment_in_progress_is_completed_first() {
     world.books().await;
 }
 
+/// A debit takes days, and then nobody could open what it has paid for.
+#[tokio::test]
+async fn nobody_is_erased_while_a_bank_processes_their_payment() {
+    let world = World::start().await;
+    let shop = world.shop().await;
+    world.admin("POST", "settings", json!({"debit_delay": 4 * 24 * 60 * 60})).await;
+    let asked = world.post("/courses/charge", json!({"course_id": shop.course_id})).bearer(&shop.buyer.token).await;
+    assert_eq!(asked.status, 201, "{}", asked.body);
+    let session = world.stripe("/checkout/sessions?status=open", None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("checkout/sessions/{session}/pay"), json!({"card": "pm_usBankAccount_success"})).await;
+    world.deliver().await;
+    let erase = || world.erase(&shop.buyer.token);
+    let waits = "you have paid, and the bank is still processing it, which can take days; you are not charged again";
+    erase().await.is_problem(409, "payment_processing", waits);
+    world.pass(Duration::days(5)).await;
+    world.deliver().await;
+    let token = world.log_in(&shop.buyer).await;
+    world.erase(&token).await.is_empty(204);
+    world.books().await;
+}
+
 #[tokio::test]
 async fn an_open_page_delays_the_erasure_only_until_its_payment_ends() {
     let world = World::start().await;

@@ -179,6 +179,78 @@ async fn a_dispute_that_is_lost_before_the_booking_takes_the_sellers_part_back_a
     }
 }
 
+/// What was promised to a buyer or member is not left behind: the platform could not refund it any more.
+#[tokio::test]
+async fn a_direct_seller_does_not_leave_while_a_refund_waits() {
+    for is_membership in [false, true] {
+        let world = late(&[("CHARGE_TYPE", "direct")]).await;
+        let shop = world.shop().await;
+        let refunded = if is_membership {
+            let path = format!("/sellers/{}/membership", shop.seller.id);
+            let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+            assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
+            let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
+            let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
+            world.deliver().await;
+            let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+            world.post(format!("/subscriptions/{id}/refund"), json!({})).bearer(&shop.seller.token).await
+        } else {
+            let id = bought(&world, &shop).await;
+            refund(&world, &shop.seller, &id, json!({})).await
+        };
+        assert_eq!(refunded.status, 202, "{}", refunded.body);
+        let disconnect = || world.delete("/users/me/stripe").bearer(&shop.seller.token);
+        disconnect().await.is_problem(409, "payments_in_progress", "payments or refunds on this account are not finished; try again later");
+        let lines = world.get("/subscriptions").bearer(&shop.buyer.token).await.json();
+        assert!(!is_membership || lines["items"][0]["status"] == "active", "nothing has begun: {lines}");
+        booked(&world, false).await;
+        assert_eq!(held(&world, Some(&shop.account)).await, 0, "membership: {is_membership}: the money is back");
+        world.books().await;
+        world.enter_password(&shop.seller).await;
+        disconnect().await.is_empty(204);
+    }
+}
+
+/// A seller can also revoke the access in their Dashboard. Nobody can make the refund then, and staff are told.
+#[tokio::test]
+async fn a_members_refund_that_is_out_of_reach_is_found_until_the_account_is_linked_again() {
+    let world = late(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    let staff = world.staff("staff@example.com").await;
+    let path = format!("/sellers/{}/membership", shop.seller.id);
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
+    let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
+    let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
+    world.deliver().await;
+    let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(world.post(format!("/subscriptions/{id}/refund"), json!({})).bearer(&shop.seller.token).await.status, 202);
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.deliver().await;
+    let found = async || {
+        let all = world.get("/admin/findings").bearer(&staff.token).await.json()["items"].as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|one| one["kind"] == "repair_failed").collect::<Vec<_>>()
+    };
+    // First, the membership is ended here.
+    world.reconcile().await;
+    for _ in 0..2 {
+        world.pass(Duration::hours(2)).await;
+        world.reconcile().await;
+        let found = found().await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        let facts = (&found[0]["subscription_id"], &found[0]["purchase_id"], &found[0]["reason"], &found[0]["settled_at"]);
+        assert_eq!(facts, (&json!(id), &Value::Null, &json!("seller_not_connected"), &Value::Null));
+    }
+    assert_eq!(world.link_by(&shop.seller, "/users/authorize", Some(&shop.account)).await, shop.account);
+    for _ in 0..2 {
+        world.pass(Duration::hours(7)).await;
+        world.reconcile().await;
+        world.deliver().await;
+    }
+    assert!(found().await.iter().all(|one| one["settled_at"].is_string()), "{:?}", found().await);
+    assert_eq!(held(&world, Some(&shop.account)).await, 0, "the money is back");
+}
+
 #[tokio::test]
 async fn a_members_refund_waits_until_stripe_has_booked_the_payment() {
     for settings in [&[][..], &[("CHARGE_TYPE", "direct")]] {

@@ -321,11 +321,7 @@ async fn disconnecting_a_direct_account_leaves_no_payment_open_there() {
     let refused = disconnect().await;
     if refused.status == 409 {
         // Their requests were answered only a moment ago.
-        refused.is_problem(
-            409,
-            "payments_in_progress",
-            "buyers are paying on this account, or their banks are still processing payments; try again later",
-        );
+        refused.is_problem(409, "payments_in_progress", "payments or refunds on this account are not finished; try again later");
         world.pass(Duration::minutes(1)).await;
         disconnect().await.is_empty(204);
     }

@@ -78,7 +78,7 @@ function absent() {
 const isOwn = (course, user) => Boolean(user) && user.id === course.seller.id;
 const mayRead = (course, user) => course.owned || isOwn(course, user);
 /** Whether this visitor can probably buy the course: it is not their own, and not unavailable as far as we know. */
-const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.published && !notOnSale;
+const canBuy = (course, user) => !course.owned && !isOwn(course, user) && course.for_sale && !notOnSale;
 
 function show(course, outline, user, config) {
   setTitle(course.title);
@@ -193,6 +193,7 @@ function offer(course, user, config, savedCard) {
     return [
       price,
       h('p', {}, course.published ? 'This is your course.' : 'This is your course. It isn’t published: only you can see it.'),
+      course.published && !course.for_sale && h('p', { class: 'not-on-sale' }, 'Nobody can buy it at the moment. Your seller desk says what’s missing.'),
       linkButton('Edit in the seller desk', '/seller.html#courses', { class: 'button button-wide' }),
     ];
   }

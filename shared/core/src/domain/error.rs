@@ -178,10 +178,10 @@ pub enum Error {
     #[error("this purchase is being made by another request; look at it again in a moment")]
     PurchaseInProgress,
     /// The buyer has paid, and the bank takes days.
-    #[error("you have paid for this course, and the bank is still processing it, which can take days; you are not charged again")]
+    #[error("you have paid, and the bank is still processing it, which can take days; you are not charged again")]
     PaymentProcessing,
-    /// Buyers are paying on the account that is to be disconnected.
-    #[error("buyers are paying on this account, or their banks are still processing payments; try again later")]
+    /// On the account that is to be disconnected, buyers are paying or wait for a refund.
+    #[error("payments or refunds on this account are not finished; try again later")]
     PaymentsInProgress,
     /// The buyer already has a subscription to the seller's membership.
     #[error("you already subscribe to this membership")]

@@ -76,6 +76,36 @@ async fn a_renewal_that_is_never_paid_ends_the_subscription_and_another_can_begi
     assert_eq!(world.succeeded(None).await.len(), 2);
 }
 
+/// Stripe leaves the invoice of a renewal open when it gives up, and its page would still take money for a period that is over.
+#[tokio::test]
+async fn what_is_owed_when_stripe_gives_up_on_a_renewal_is_voided() {
+    for settings in [&[][..], &DIRECT] {
+        for is_lost in [false, true] {
+            let world = World::with(settings).await;
+            let mut club = Club::open(&world).await;
+            let account = club.account(settings);
+            let id = club.joined(&world, "month").await;
+            world.deliver().await;
+            let failing = json!({"payment_method": "pm_card_chargeCustomerFail"});
+            let changed = world.post(format!("/subscriptions/{id}/resume"), failing).bearer(&club.shop.buyer.token).await;
+            assert_eq!(changed.status, 200, "{}", changed.body);
+            pass(&world, &mut club, 40).await;
+            if is_lost {
+                world.admin("POST", "webhooks/mode", json!({"drop_next": 100, "own_clock": true})).await;
+            }
+            pass(&world, &mut club, 10).await;
+            if is_lost {
+                world.pass(time::Duration::days(1)).await;
+                world.reconcile().await;
+            }
+            assert_eq!(club.subscription(&world, &id).await["status"], "canceled");
+            let invoices = world.stripe("/invoices?limit=100", account.as_deref()).await;
+            let states: Vec<&Value> = invoices["data"].as_array().expect("a list").iter().map(|one| &one["status"]).collect();
+            assert_eq!(states, [&json!("void"), &json!("paid")], "lost: {is_lost}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_member_who_owes_pays_with_another_card() {
     for settings in [&[][..], &DIRECT] {

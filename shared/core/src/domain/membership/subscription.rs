@@ -253,6 +253,9 @@ pub struct Subscription {
     /// Whether an event arrived while the account was out of reach, so that the state could not be read.
     #[serde(default)]
     pub is_unread: bool,
+    /// Staff are told that the reconciliation could not continue it. It looks once more, even if nothing is open by then, and takes that back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repair_failed: bool,
     /// Whether its customer had a credit when Stripe was last asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_credit: bool,
@@ -355,6 +358,7 @@ impl Subscription {
             updated_at: terms.at,
             rests_until: None,
             is_unread: false,
+            repair_failed: false,
             has_credit: false,
             counted: Sums::default(),
             counted_settled: BTreeMap::new(),
@@ -401,7 +405,7 @@ impl Subscription {
             // The request may still be at work.
             _ if !self.planned_refunds().is_empty() => self.updated_at + Duration::minutes(5),
             _ if self.renewals_fee.is_some() && self.status.runs() => self.updated_at + Duration::minutes(5),
-            _ if self.is_unread || self.is_to_be_ended() => self.updated_at,
+            _ if self.is_unread || self.repair_failed || self.is_to_be_ended() => self.updated_at,
             // Buyers take a while, and an event reports the end.
             Status::Pending if self.checkout_session.is_some() => self.created_at + Duration::minutes(30),
             Status::Incomplete => self.created_at + Duration::minutes(30),
@@ -442,10 +446,11 @@ impl Subscription {
         true
     }
 
-    /// Whether Stripe must still end it or void what is owed for it.
+    /// Whether Stripe must still end it or void what is owed for it. When Stripe itself has given up on a renewal and canceled, it leaves the
+    /// invoice open, and its page still takes money for a period that is over. <https://docs.stripe.com/invoicing/overview#invoice-lifecycle>
     #[must_use]
     pub fn is_to_be_ended(&self) -> bool {
-        self.end.is_some() && (self.status.is_open() || self.owes)
+        if self.status.is_open() { self.end.is_some() } else { self.owes }
     }
 
     /// Whether the seller can be paid by a renewal.

@@ -71,6 +71,12 @@ impl Purchase {
         self.reversed_with(refund).charged
     }
 
+    /// What a transfer or reversal moves or moved at Stripe, as charged: what was deducted from a transfer before it was made is in neither.
+    #[must_use]
+    pub fn at_stripe(&self, movement: &Movement) -> i64 {
+        if movement.netted { 0 } else { movement.amount - self.netted_of(movement.number).charged }
+    }
+
     /// What was deducted from a transfer before it was made.
     pub(super) fn netted_of(&self, transfer: u32) -> Pair {
         let netted = self.reversals_of(Some(transfer)).filter(|reversal| reversal.netted);

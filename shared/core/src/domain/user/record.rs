@@ -267,6 +267,14 @@ impl User {
         self.connected_account().ok_or(Unable::Disabled)?.check(self.charge_type(platform), &platform.country)
     }
 
+    /// Whether one of their courses can be bought, as far as is known of their own account.
+    #[must_use]
+    pub fn can_sell_course(&self, course: &Course, platform: &PlatformTerms) -> bool {
+        let Some(charge_type) = self.charge_type_of(course, platform) else { return false };
+        self.connected_account().is_some_and(|link| link.check(charge_type, &platform.country).is_ok())
+            && course.price.amount >= self.least_price(&platform.country, charge_type, course.price.currency)
+    }
+
     /// Why the linked account's charges or payouts are stopped, in Stripe's words: its `disabled_reason`, see [`AccountState::stopped_by`](super::AccountState::stopped_by), or if it gives none,
     /// what sales lack.
     #[must_use]
