@@ -79,13 +79,7 @@ const CHARGE: Limits = Limits { init: 3_000_000, answer: 8_000_000, stripe: 1, d
 /// The requests of all functions.
 pub(crate) const FUNCTIONS: [Workload; 22] = [
     Workload { function: "courses", title: "GET /courses/{slug}", status: Some(200), limits: USUAL, kind: Kind::CoursePage },
-    Workload {
-        function: "courses",
-        title: "GET /courses (20)",
-        status: Some(200),
-        limits: Limits { dynamodb_trips: 1, ..USUAL },
-        kind: Kind::Catalogue,
-    },
+    Workload { function: "courses", title: "GET /courses (20)", status: Some(200), limits: USUAL, kind: Kind::Catalogue },
     Workload { function: "pages", title: "GET /pages/courses/{slug}", status: Some(200), limits: USUAL, kind: Kind::RenderedPage },
     Workload { function: "charge", title: "POST /courses/charge", status: Some(201), limits: CHARGE, kind: Kind::Purchase },
     Workload {
