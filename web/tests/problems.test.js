@@ -43,10 +43,14 @@ test('a course whose seller has no account yet offers no purchase, and tells its
   await seller.goto('/');
   const slug = await makeCourse(seller, { title: `Not yet for sale ${Date.now()}` });
   const visitor = await newPage({ viewport: { width: 390, height: 844 } });
-  await visitor.goto(courseAddress(slug));
-  await visitor.getByText('Not on sale right now', { exact: true }).waitFor();
-  await expect(visitor.getByRole('link', { name: /buy/i })).toHaveCount(0);
-  await expect(visitor.locator('#buy-bar')).toHaveCount(0);
+  for (const isSignedIn of [false, true]) {
+    if (isSignedIn) await signUp(visitor);
+    await visitor.goto(courseAddress(slug));
+    await visitor.getByText('Not on sale right now', { exact: true }).waitFor();
+    await expect(visitor.locator('main').getByRole('link', { name: /buy/i })).toHaveCount(0);
+    await expect(visitor.getByRole('button', { name: /buy/i })).toHaveCount(0);
+    await expect(visitor.locator('#buy-bar')).toHaveCount(0);
+  }
   await seller.goto(courseAddress(slug));
   await seller.getByText('Nobody can buy it at the moment.').waitFor();
   for (const page of [seller, visitor]) assertQuiet(page);
