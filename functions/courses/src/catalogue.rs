@@ -34,7 +34,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Error
     let pages = app.store.pages_of(&sellers).await?.into_iter().filter(|page| !page.hidden);
     let pages: HashMap<UserId, SellerPage> = pages.map(|page| (page.seller_id.clone(), page)).collect();
     let view = |course: Course| {
-        let page = pages.get(&course.seller_id).cloned();
+        let page = pages.get(&course.seller_id);
         CourseView::new(course, None).by(page)
     };
     Ok(response::shared(request, &response::list(courses, view)))

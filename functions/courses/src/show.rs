@@ -27,7 +27,7 @@ pub(crate) async fn show(app: &App, request: &Request, slug: &str) -> Result<Res
     };
     let (access, seller) = tokio::join!(access_of, app.store.seller_with_page(&course.seller_id));
     let (access, (seller, page)) = (access?, seller?);
-    let page = page.filter(|page| !page.hidden);
+    let page = page.as_ref().filter(|page| !page.hidden);
     let user = user.map(|user| identity::in_role(user, &app.config));
     let is_staff = user.as_ref().is_some_and(|user| user.is_staff);
     let is_its_own = user.is_some_and(|user| user.id == course.seller_id) || is_staff;

@@ -105,56 +105,48 @@ pub(crate) fn refund(shop: &str, sale: &Sale, total: i64, to: &str) -> Letter {
 
 /// A bank returns a refund if the card or account is closed. <https://docs.stripe.com/refunds#failed-refunds>
 pub(crate) fn refund_failed(shop: &str, sale: &Sale, given_back: i64, recipient: Recipient, to: &str) -> Letter {
-    let (says, link, why) = match recipient {
-        Recipient::Buyer => (
-            "Your bank could not accept the money and returned it. Your purchase is as it was before the refund. The person who refunded you will have to pay you back in another way.",
-            Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)),
-            BOUGHT,
-        ),
-        Recipient::Seller => (
-            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund, and you receive your share of the sale again. If you still want to refund the buyer, agree with them on another way.",
-            Part::Link("View your sales", format!("{shop}/seller.html")),
-            SELLS,
-        ),
-        Recipient::Staff => (
-            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund. Please agree with the buyer on another way.",
-            Part::Link("View the findings", format!("{shop}/staff.html")),
-            STAFF,
-        ),
+    let says = match recipient {
+        Recipient::Buyer => {
+            "Your bank could not accept the money and returned it. Your purchase is as it was before the refund. The person who refunded you will have to pay you back in another way."
+        }
+        Recipient::Seller => {
+            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund, and you receive your share of the sale again. If you still want to refund the buyer, agree with them on another way."
+        }
+        Recipient::Staff => {
+            "The buyer's bank could not accept the money and returned it. The purchase is as it was before the refund. Please agree with the buyer on another way."
+        }
     };
-    let parts = [
-        Part::Says(format!("A refund for {} failed. {says}", named(sale.title.as_deref(), "a course"))),
-        Part::Facts(vec![
-            ("Refund", amount(given_back, sale.currency)),
-            ("Paid", amount(sale.amount, sale.currency)),
-            ("Purchase", sale.id.clone()),
-        ]),
-        link,
-    ];
-    about(to, "A refund has failed", sale.title.as_deref(), &parts, why)
+    let says = format!("A refund for {} failed. {says}", named(sale.title.as_deref(), "a course"));
+    about_refund("A refund has failed", says, &[("Refund", amount(given_back, sale.currency))], shop, sale, recipient, to)
 }
 
 /// Stripe refused a refund that had been accepted here, while nobody waited for the answer.
 pub(crate) fn refund_refused(shop: &str, sale: &Sale, asked: i64, code: &str, recipient: Recipient, to: &str) -> Letter {
+    let says = format!(
+        "A refund for {} could not be made, because Stripe refused it. The buyer has not received any of it. You can ask for the refund again.",
+        named(sale.title.as_deref(), "a course")
+    );
+    let facts = [("Refund", amount(asked, sale.currency)), ("Stripe’s reason", code.to_owned())];
+    about_refund("A refund was refused", says, &facts, shop, sale, recipient, to)
+}
+
+fn about_refund(
+    subject: &str,
+    says: String,
+    facts: &[(&'static str, String)],
+    shop: &str,
+    sale: &Sale,
+    recipient: Recipient,
+    to: &str,
+) -> Letter {
     let (link, why) = match recipient {
         Recipient::Buyer => (Part::Link("View your purchase", format!("{shop}/purchase.html?id={}", sale.id)), BOUGHT),
         Recipient::Seller => (Part::Link("View your sales", format!("{shop}/seller.html")), SELLS),
         Recipient::Staff => (Part::Link("View the findings", format!("{shop}/staff.html")), STAFF),
     };
-    let parts = [
-        Part::Says(format!(
-            "A refund for {} could not be made, because Stripe refused it. The buyer has not received any of it. You can ask for the refund again.",
-            named(sale.title.as_deref(), "a course")
-        )),
-        Part::Facts(vec![
-            ("Refund", amount(asked, sale.currency)),
-            ("Stripe’s reason", code.to_owned()),
-            ("Paid", amount(sale.amount, sale.currency)),
-            ("Purchase", sale.id.clone()),
-        ]),
-        link,
-    ];
-    about(to, "A refund was refused", sale.title.as_deref(), &parts, why)
+    let sold = [("Paid", amount(sale.amount, sale.currency)), ("Purchase", sale.id.clone())];
+    let parts = [Part::Says(says), Part::Facts(facts.iter().cloned().chain(sold).collect()), link];
+    about(to, subject, sale.title.as_deref(), &parts, why)
 }
 
 pub(crate) fn renewal_failed(shop: &str, title: Option<&str>, first: bool, to: &str) -> Letter {

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use shared::domain::error::Error;
 use shared::domain::ids::UserId;
-use shared::domain::membership::EndCause;
+use shared::domain::membership::{EndCause, Subscription};
 use shared::domain::purchase::{Movement, MovementKind, Purchase};
 use shared::domain::user::AccountType;
 use shared::http::{Request, Response, identity, request_id, response};
 use shared::store::page::Page;
 use shared::store::purchases::DUE_PARTS;
 use shared::stripe::error::StripeError;
+use shared::stripe::objects::Balance;
 use shared::work::subscriptions as memberships;
 use shared::work::{debts, settlement};
 
@@ -61,46 +62,68 @@ pub async fn disconnect(oauth: &OAuthCallback, request: &Request) -> Result<Resp
 const TIME: Duration = Duration::from_secs(12);
 
 /// Checks that nothing is promised out of the account: a refund of a direct charge would be out of reach with it, and what is still to be
-/// reversed would leave it below zero, for which the platform is liable.
+/// reversed would leave it below zero, for which the platform is liable. If a refund waits, one call asks Stripe whether it is out of reach
+/// already: then nothing that the seller does would make it.
 async fn check_promises(oauth: &OAuthCallback, seller: &UserId, account: &str, until: Instant) -> Result<(), Error> {
-    let (store, mut after) = (&oauth.app.store, None);
+    let (app, mut after) = (&oauth.app, None);
+    let stack_id = &app.config.stack_id;
+    let promise = |purchase: Purchase| purchase.is_of_stack(stack_id).then(|| Promise::of(&purchase, account)).flatten();
+    let mut promises = unsettled(oauth, promise, until).await?;
     loop {
-        let page = store.members_of(seller, &Page { limit: 100, after }).await?;
-        for subscription in page.items.iter().filter(|one| one.is_of_stack(&oauth.app.config.stack_id)) {
-            if subscription.account.as_deref() == Some(account) && !subscription.planned_refunds().is_empty() {
-                return Err(Error::PaymentsInProgress);
-            }
-            if subscription.seller_account == account && subscription.moves().any(|one| one.gives_back() && one.state.is_planned()) {
-                return Err(Error::DebtsOpen);
-            }
-        }
+        let page = app.store.members_of(seller, &Page { limit: 100, after }).await?;
+        let theirs = page.items.iter().filter(|one| one.is_of_stack(stack_id));
+        promises.extend(theirs.filter_map(|subscription| Promise::of_membership(subscription, account)));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    let is_promised = |purchase: &Purchase| purchase.is_of_stack(&oauth.app.config.stack_id) && promise(purchase, account).is_some();
-    match unsettled(oauth, is_promised, until).await?.first().and_then(|purchase| promise(purchase, account)) {
-        Some(error) => Err(error),
-        None => Ok(()),
+    if promises.contains(&Promise::Reversal) {
+        return Err(Error::DebtsOpen);
+    }
+    if promises.is_empty() {
+        return Ok(());
+    }
+    match oauth.stripe.get::<Balance>("/balance", Some(account)).await {
+        Ok(_) => Err(Error::PaymentsInProgress),
+        Err(StripeError::AccountRevoked) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Why an account cannot be left because of a purchase.
-fn promise(purchase: &Purchase, account: &str) -> Option<Error> {
-    let planned = || purchase.movements().iter().filter(|movement| movement.is_planned());
-    // What the platform can no longer reach is told to staff, and nothing that the seller does would make it.
-    let is_refunded = purchase.charged_account() == Some(account) && !purchase.repair_failed();
-    if is_refunded && planned().any(|movement| movement.kind == MovementKind::Refund) {
-        return Some(Error::PaymentsInProgress);
-    }
-    let owes = |movement: &Movement| movement.kind == MovementKind::Reversal && movement.payee_account.as_deref() == Some(account);
-    planned().any(owes).then_some(Error::DebtsOpen)
+/// What is still to leave an account.
+#[derive(PartialEq)]
+enum Promise {
+    /// To a buyer.
+    Refund,
+    /// To the platform.
+    Reversal,
 }
 
-/// The purchases that are not at rest and pass a test.
-async fn unsettled(oauth: &OAuthCallback, test: impl Fn(&Purchase) -> bool, until: Instant) -> Result<Vec<Purchase>, Error> {
-    let mut found = Vec::new();
+impl Promise {
+    fn of(purchase: &Purchase, account: &str) -> Option<Self> {
+        let planned = || purchase.movements().iter().filter(|movement| movement.is_planned());
+        let owes = |one: &Movement| one.kind == MovementKind::Reversal && one.payee_account.as_deref() == Some(account);
+        if planned().any(owes) {
+            return Some(Self::Reversal);
+        }
+        let is_refunded = purchase.charged_account() == Some(account) && planned().any(|one| one.kind == MovementKind::Refund);
+        is_refunded.then_some(Self::Refund)
+    }
+
+    fn of_membership(subscription: &Subscription, account: &str) -> Option<Self> {
+        let mut planned = subscription.moves().filter(|one| one.gives_back() && one.state.is_planned());
+        if subscription.seller_account == account && planned.next().is_some() {
+            return Some(Self::Reversal);
+        }
+        let is_refunded = subscription.account.as_deref() == Some(account) && !subscription.planned_refunds().is_empty();
+        is_refunded.then_some(Self::Refund)
+    }
+}
+
+/// What `pick` picks of the purchases that are not at rest.
+async fn unsettled<T>(oauth: &OAuthCallback, pick: impl Fn(Purchase) -> Option<T>, until: Instant) -> Result<Vec<T>, Error> {
+    let mut picked = Vec::new();
     for part in DUE_PARTS {
         let mut after = None;
         loop {
@@ -108,14 +131,14 @@ async fn unsettled(oauth: &OAuthCallback, test: impl Fn(&Purchase) -> bool, unti
                 return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
             }
             let (purchases, next) = oauth.app.store.unsettled(part, 100, after).await?;
-            found.extend(purchases.into_iter().filter(&test));
+            picked.extend(purchases.into_iter().filter_map(&pick));
             after = next;
             if after.is_none() {
                 break;
             }
         }
     }
-    Ok(found)
+    Ok(picked)
 }
 
 /// Ends them first, because the platform could not do so after disconnecting.
@@ -150,7 +173,7 @@ async fn withdraw_payments(oauth: &OAuthCallback, account: &str, cause: &str, un
     let app = &oauth.app;
     let is_ours = |one: &Purchase| one.is_of_stack(&app.config.stack_id) && (one.status().is_open() || one.can_be_confirmed_again());
     let is_theirs = |one: &Purchase| is_ours(one) && one.attempt().account.as_deref() == Some(account);
-    for mut purchase in unsettled(oauth, is_theirs, until).await? {
+    for mut purchase in unsettled(oauth, |one| Some(one).filter(is_theirs), until).await? {
         if Instant::now() >= until {
             return Err(Error::PaymentProviderUnavailable("payments are still being withdrawn".to_owned()));
         }

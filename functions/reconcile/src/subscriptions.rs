@@ -80,6 +80,9 @@ async fn put_last(services: &Services, id: &SubscriptionId) -> Result<(), Error>
 async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error> {
     let store = &services.app.store;
     let Some(mut subscription) = store.subscription(id).await? else { return Ok(false) };
+    if subscription.leased_until > services.app.clock.now() {
+        return Ok(false);
+    }
     // What the check writes says so too.
     let was_told = std::mem::take(&mut subscription.repair_failed);
     let is_new = check(services, subscription).await?;
@@ -94,9 +97,6 @@ async fn look_at(services: &Services, id: &SubscriptionId) -> Result<bool, Error
 async fn check(services: &Services, mut subscription: Subscription) -> Result<bool, Error> {
     let (app, stripe) = (&services.app, &services.stripe);
     let now = app.clock.now();
-    if subscription.leased_until > now {
-        return Ok(false);
-    }
     if !subscription.is_of_stack(&app.config.stack_id) {
         // Our table is a copy of that deployment's. The subscription stays due for ever, at intervals.
         subscription.rests_until = Some(now + PAUSE);

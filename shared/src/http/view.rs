@@ -179,8 +179,8 @@ struct SellerView {
 impl CourseView {
     /// The same with what leads to its seller's page, if there is one.
     #[must_use]
-    pub fn by(mut self, page: Option<SellerPage>) -> Self {
-        (self.seller.handle, self.seller.name) = page.map(|page| (page.handle, page.name)).unzip();
+    pub fn by(mut self, page: Option<&SellerPage>) -> Self {
+        (self.seller.handle, self.seller.name) = page.map(|page| (page.handle.clone(), page.name.clone())).unzip();
         self
     }
 

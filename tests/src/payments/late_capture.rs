@@ -26,6 +26,18 @@ async fn refund(world: &World, who: &Person, id: &str, body: Value) -> Answer {
     world.post(format!("/purchases/{id}/refund"), body).bearer(&who.token).await
 }
 
+/// The buyer joins the seller's membership, at 10.00 a month.
+async fn joined(world: &World, shop: &Shop) -> String {
+    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
+    let path = format!("/sellers/{}/membership", shop.seller.id);
+    assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
+    let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
+    let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
+    assert_eq!((joined.status, &joined.json()["subscription"]["status"]), (201, &json!("active")), "{}", joined.body);
+    world.deliver().await;
+    joined.json()["subscription"]["id"].as_str().expect("an id").to_owned()
+}
+
 async fn seen(world: &World, buyer: &Person, id: &str) -> Value {
     world.get(format!("/purchases/{id}")).bearer(&buyer.token).await.json()
 }
@@ -186,13 +198,7 @@ async fn a_direct_seller_does_not_leave_while_a_refund_waits() {
         let world = late(&[("CHARGE_TYPE", "direct")]).await;
         let shop = world.shop().await;
         let refunded = if is_membership {
-            let path = format!("/sellers/{}/membership", shop.seller.id);
-            let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
-            assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
-            let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
-            let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
-            world.deliver().await;
-            let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+            let id = joined(&world, &shop).await;
             world.post(format!("/subscriptions/{id}/refund"), json!({})).bearer(&shop.seller.token).await
         } else {
             let id = bought(&world, &shop).await;
@@ -211,19 +217,25 @@ async fn a_direct_seller_does_not_leave_while_a_refund_waits() {
     }
 }
 
+/// The event that says so was lost.
+#[tokio::test]
+async fn a_seller_who_has_revoked_the_access_disconnects_whatever_waits() {
+    let world = late(&[("CHARGE_TYPE", "direct")]).await;
+    let shop = world.shop().await;
+    let id = bought(&world, &shop).await;
+    assert_eq!(refund(&world, &shop.seller, &id, json!({})).await.status, 202);
+    world.admin("POST", "webhooks/mode", json!({"drop_next": 100, "own_clock": true})).await;
+    world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
+    world.delete("/users/me/stripe").bearer(&shop.seller.token).await.is_empty(204);
+}
+
 /// A seller can also revoke the access in their Dashboard. Nobody can make the refund then, and staff are told.
 #[tokio::test]
 async fn a_members_refund_that_is_out_of_reach_is_found_until_the_account_is_linked_again() {
     let world = late(&[("CHARGE_TYPE", "direct")]).await;
     let shop = world.shop().await;
     let staff = world.staff("staff@example.com").await;
-    let path = format!("/sellers/{}/membership", shop.seller.id);
-    let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
-    assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
-    let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
-    let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
-    world.deliver().await;
-    let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
+    let id = joined(&world, &shop).await;
     assert_eq!(world.post(format!("/subscriptions/{id}/refund"), json!({})).bearer(&shop.seller.token).await.status, 202);
     world.admin("POST", &format!("accounts/{}/deauthorize", shop.account), json!({})).await;
     world.deliver().await;
@@ -257,14 +269,7 @@ async fn a_members_refund_waits_until_stripe_has_booked_the_payment() {
         for is_lost in [false, true] {
             let world = late(settings).await;
             let shop = world.shop().await;
-            let offer = json!({"monthly": {"amount": 1000}, "currency": "usd"});
-            let path = format!("/sellers/{}/membership", shop.seller.id);
-            assert_eq!(world.post(path.as_str(), offer).bearer(&shop.seller.token).await.status, 200);
-            let joins = json!({"interval": "month", "payment_method": "pm_card_bypassPending"});
-            let joined = world.post(format!("{path}/subscribe"), joins).bearer(&shop.buyer.token).await;
-            assert_eq!((joined.status, &joined.json()["subscription"]["status"]), (201, &json!("active")), "{}", joined.body);
-            let id = joined.json()["subscription"]["id"].as_str().expect("an id").to_owned();
-            world.deliver().await;
+            let id = joined(&world, &shop).await;
             let back = format!("/subscriptions/{id}/refund");
             let account = (!settings.is_empty()).then_some(shop.account.as_str());
             for _ in 0..2 {

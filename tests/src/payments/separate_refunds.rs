@@ -32,6 +32,18 @@ async fn buy(world: &World, stall: &Stall, buyer: &Person, card: &str) -> String
     answer.json()["purchase"]["id"].as_str().expect("an id").to_owned()
 }
 
+/// The only charge.
+async fn charged(world: &World) -> String {
+    let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
+    charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned()
+}
+
+/// How the bank decides about the only dispute of a charge.
+async fn decide(world: &World, charge: &str, outcome: &str) {
+    let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
+    world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+}
+
 async fn refund(world: &World, token: &str, id: &str, body: Value) -> Answer {
     world.post(format!("/purchases/{id}/refund"), body).bearer(token).await
 }
@@ -117,12 +129,10 @@ async fn a_waiting_refund_withholds_nothing_from_a_lost_dispute() {
         let buyer = world.buyer("accomplice@example.com").await;
         let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
         assert_eq!(refund(&world, &stall.seller.token, &id, json!({"amount": amount})).await.status, 202);
-        let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
-        let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        let charge = charged(&world).await;
         world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
         world.deliver().await;
-        let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
-        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": "lost"})).await;
+        decide(&world, &charge, "lost").await;
         world.deliver().await;
         if by_staff {
             let pushed = refund(&world, &stall.staff.token, &id, json!({"amount": amount, "platform_pays": true})).await;
@@ -148,8 +158,7 @@ async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
         let buyer = world.buyer("accomplice@example.com").await;
         let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
         assert_eq!(refund(&world, &stall.seller.token, &id, json!({})).await.status, 202);
-        let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
-        let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        let charge = charged(&world).await;
         world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
         world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
         if is_heard {
@@ -167,8 +176,7 @@ async fn a_waiting_refund_waits_for_the_decision_of_a_dispute() {
         assert_eq!((&waiting["status"], &waiting["refunds"][0]["status"]), (&json!("disputed"), &json!("waiting")), "{waiting}");
         assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: the payee returned their part, and has not got it again");
 
-        let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
-        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+        decide(&world, &charge, outcome).await;
         for _ in 0..3 {
             world.deliver().await;
             world.pass(Duration::minutes(15)).await;
@@ -198,8 +206,7 @@ async fn a_refund_that_is_refused_for_an_unheard_dispute_gives_nothing_back_befo
         let buyer = world.buyer("accomplice@example.com").await;
         let id = buy(&world, &stall, &buyer, "pm_card_visa").await;
         world.pass(Duration::days(3)).await;
-        let charge = world.succeeded(None).await.remove(0)["latest_charge"].clone();
-        let charge = charge["id"].as_str().or(charge.as_str()).expect("it was charged").to_owned();
+        let charge = charged(&world).await;
         world.admin("POST", "webhooks/mode", json!({"hold": true, "own_clock": true})).await;
         world.admin("POST", &format!("charges/{charge}/dispute"), json!({})).await;
         let refused = refund(&world, &stall.seller.token, &id, json!({})).await;
@@ -207,8 +214,7 @@ async fn a_refund_that_is_refused_for_an_unheard_dispute_gives_nothing_back_befo
         assert_eq!(seen(&world, &buyer, &id).await["status"], "disputed");
         world.reconcile().await;
         assert_eq!(held(&world, Some(&stall.account)).await, 0, "{outcome}: until the decision");
-        let dispute = world.stripe(&format!("/disputes?charge={charge}"), None).await["data"][0]["id"].as_str().expect("an id").to_owned();
-        world.admin("POST", &format!("disputes/{dispute}/close"), json!({"outcome": outcome})).await;
+        decide(&world, &charge, outcome).await;
         world.deliver().await;
         world.reconcile().await;
         assert_eq!(held(&world, Some(&stall.account)).await, theirs, "{outcome}");

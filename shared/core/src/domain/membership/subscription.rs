@@ -446,8 +446,9 @@ impl Subscription {
         true
     }
 
-    /// Whether Stripe must still end it or void what is owed for it. When Stripe itself has given up on a renewal and canceled, it leaves the
-    /// invoice open, and its page still takes money for a period that is over. <https://docs.stripe.com/invoicing/overview#invoice-lifecycle>
+    /// Whether Stripe must still end it or void what is owed for it. When Stripe itself has given up on a renewal and canceled, it only
+    /// stops collecting the invoice, whose page still takes money for a period that is over.
+    /// <https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses>
     #[must_use]
     pub fn is_to_be_ended(&self) -> bool {
         if self.status.is_open() { self.end.is_some() } else { self.owes }
